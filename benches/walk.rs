@@ -1,0 +1,157 @@
+//! Opening, verifying and walking a whole export, beside the hashing that no reader can do without.
+//!
+//! `cargo bench --bench walk [-- RECORDS ROUNDS]` writes an export of 1.2 million records (some 410 MB, newest revision
+//! first) below `benches/data` if it is not there, and runs all rows in turn, so that a machine's moods hit all alike.
+//! What is printed are medians, ratios to the hashing, and the peak of the heap.
+#![allow(missing_docs, unsafe_code)]
+#![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, clippy::print_stdout, clippy::cast_precision_loss)]
+
+use std::fs::{self, File};
+use std::hint::black_box;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use carwalk::mst::Event;
+use carwalk::store::BlockStore;
+use carwalk::{Repo, Result};
+use carwalk_testkit::export::{Export, Order};
+use peak_alloc::PeakAlloc;
+use sha2::{Digest, Sha256};
+
+#[global_allocator]
+static HEAP: PeakAlloc = PeakAlloc;
+
+/// Records and bytes that a row met, to be the same for all.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+struct Tally {
+    records: usize,
+    bytes: usize,
+}
+
+struct Row {
+    name: &'static str,
+    run: fn(&Path) -> Result<Tally>,
+    times: Vec<Duration>,
+    peak: usize,
+}
+
+fn main() {
+    let mut args = std::env::args().skip(1).filter(|arg| !arg.starts_with("--"));
+    let records = args.next().map_or(1_200_000, |arg| arg.parse().unwrap());
+    let rounds = args.next().map_or(5, |arg| arg.parse().unwrap());
+    let path = export(records);
+    let bytes = fs::read(&path).unwrap();
+    let blocks = places(&bytes);
+    let mut hashing = Vec::new();
+    let mut rows = [
+        Row { name: "mapped: open, verify, walk", run: mapped, times: Vec::new(), peak: 0 },
+        Row { name: "mapped: open, verify, records()", run: mapped_records, times: Vec::new(), peak: 0 },
+        Row { name: "reader: open, verify, walk", run: reader, times: Vec::new(), peak: 0 },
+    ];
+    let mut tally = None;
+    for _ in 0..rounds {
+        let start = Instant::now();
+        for block in &blocks {
+            black_box(Sha256::digest(block));
+        }
+        hashing.push(start.elapsed());
+        for row in &mut rows {
+            let before = HEAP.current_usage();
+            HEAP.reset_peak_usage();
+            let start = Instant::now();
+            let found = (row.run)(&path).unwrap();
+            row.times.push(start.elapsed());
+            row.peak = row.peak.max(HEAP.peak_usage() - before);
+            assert_eq!(*tally.get_or_insert(found), found);
+        }
+    }
+    report(&bytes, blocks.len(), tally.unwrap_or_default(), hashing, rows);
+}
+
+fn report(bytes: &[u8], blocks: usize, tally: Tally, hashing: Vec<Duration>, rows: [Row; 3]) {
+    let rounds = hashing.len();
+    println!("{}", machine());
+    println!("{} bytes, {blocks} blocks, {} records, medians of {rounds} rounds", bytes.len(), tally.records);
+    let floor = median(hashing);
+    let print = |name: &str, time: Duration, heap: &str| {
+        let (seconds, ratio) = (time.as_secs_f64(), time.as_secs_f64() / floor.as_secs_f64());
+        let speed = bytes.len() as f64 / seconds / 1e6;
+        println!("{name:<34} {seconds:>7.3} s  x{ratio:<5.2} {speed:>6.0} MB/s {heap}");
+    };
+    print("hashing alone, bytes in RAM", floor, "");
+    for Row { name, times, peak, .. } in rows {
+        let above = if name.starts_with("reader") { peak as f64 / bytes.len() as f64 } else { 0.0 };
+        let each = peak as f64 / blocks as f64;
+        print(name, median(times), &format!("heap {peak} bytes = {each:.1} a block, {above:.3} of the file"));
+    }
+}
+
+/// The whole CAR by the lending walk, which allocates nothing per record.
+fn walk<S: BlockStore>(repo: &Repo<S>) -> Result<Tally> {
+    let mut tally = Tally::default();
+    let mut walk = repo.walk();
+    while let Some(event) = walk.next_event()? {
+        if let Event::Record { entry, block, .. } = event {
+            black_box(entry.path()?);
+            tally.records += 1;
+            tally.bytes += block.len();
+        }
+    }
+    Ok(tally)
+}
+
+fn mapped(path: &Path) -> Result<Tally> {
+    // SAFETY: nobody else knows of the file.
+    walk(&unsafe { Repo::map(path) }?)
+}
+
+fn mapped_records(path: &Path) -> Result<Tally> {
+    // SAFETY: nobody else knows of the file.
+    let repo = unsafe { Repo::map(path) }?;
+    let mut tally = Tally::default();
+    for record in repo.records() {
+        tally.records += 1;
+        tally.bytes += record?.bytes().len();
+    }
+    Ok(tally)
+}
+
+fn reader(path: &Path) -> Result<Tally> {
+    walk(&Repo::from_reader(File::open(path)?)?)
+}
+
+/// Where the blocks lie, found before the clock starts.
+fn places(bytes: &[u8]) -> Vec<&[u8]> {
+    carwalk::car::SliceReader::new(bytes).unwrap().map(|section| section.unwrap().block()).collect()
+}
+
+fn export(records: usize) -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/data");
+    let path = folder.join(format!("pds-{records}.car"));
+    if !path.exists() {
+        fs::create_dir_all(&folder).unwrap();
+        let unfinished = path.with_extension("unfinished");
+        let mut file = BufWriter::new(File::create(&unfinished).unwrap());
+        Export { records, seed: 1, order: Order::Pds }.write_to(&mut file).unwrap();
+        file.flush().unwrap();
+        fs::rename(unfinished, &path).unwrap();
+    }
+    path
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times[times.len() / 2]
+}
+
+fn machine() -> String {
+    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let field = |name: &str| {
+        let line = info.lines().find(|line| line.starts_with(name));
+        line.and_then(|line| line.split(": ").nth(1)).unwrap_or("unknown").to_owned()
+    };
+    let sha = if field("flags").split(' ').any(|flag| flag == "sha_ni") { "with" } else { "without" };
+    let cores = info.lines().filter(|line| line.starts_with("processor")).count();
+    format!("{}, {sha} SHA extension, {cores} cores", field("model name"))
+}

@@ -1,0 +1,58 @@
+//! The command line: commands, and what every command takes.
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Parser, Subcommand};
+
+use crate::inspect::Inspect;
+use crate::ls::Ls;
+use crate::verify::Verify;
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done; also if the reader of the output closed the pipe
+  1  the answer is no (no command gives it yet)
+  2  the command line is wrong
+  3  the CAR is invalid, truncated, or beyond a limit; a key is not a repo path
+  4  the CAR is incomplete: a block of the tree is missing
+  5  reading or writing failed
+
+Keys and file names are printed with control characters escaped. NO_COLOR turns colours off.";
+
+/// Reads AT Protocol repository exports (CAR files).
+///
+/// Everything is checked on the way: the framing of the CAR, every block against its CID, the form of the commit, and
+/// every rule of the Merkle Search Tree. The commit's signature is not checked: that needs the account's key.
+#[derive(Debug, Parser)]
+#[command(name = "carwalk", version, styles = STYLES, after_long_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Commands,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Commands {
+    #[command(visible_alias = "list", after_long_help = EXIT_CODES)]
+    Ls(Ls),
+    #[command(visible_alias = "info", after_long_help = EXIT_CODES)]
+    Inspect(Inspect),
+    #[command(after_long_help = EXIT_CODES)]
+    Verify(Verify),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

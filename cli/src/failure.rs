@@ -1,0 +1,116 @@
+//! Why a command ends early: the message on stderr, and the exit code.
+
+use std::error::Error;
+use std::io::{self, ErrorKind, Write};
+use std::process::ExitCode;
+
+use anstyle::{AnsiColor, Style};
+
+const RED: Style = AnsiColor::Red.on_default().bold();
+
+const USAGE: u8 = 2;
+const INVALID: u8 = 3;
+const INCOMPLETE: u8 = 4;
+const IO: u8 = 5;
+
+/// What went wrong.
+#[derive(Debug)]
+pub(crate) enum Cause {
+    /// The command line makes no sense here.
+    Usage(&'static str),
+    /// The file could not be opened.
+    Open(io::Error),
+    /// The library refused the CAR, or could not read it.
+    Car(carwalk::Error),
+    /// Keys are not of the syntax of repo paths; each was told before.
+    Paths(u64),
+    /// The output could not be written.
+    Output(io::Error),
+}
+
+impl From<carwalk::Error> for Cause {
+    fn from(error: carwalk::Error) -> Self {
+        Cause::Car(error)
+    }
+}
+
+impl From<io::Error> for Cause {
+    fn from(error: io::Error) -> Self {
+        Cause::Output(error)
+    }
+}
+
+impl From<serde_json::Error> for Cause {
+    fn from(error: serde_json::Error) -> Self {
+        Cause::Output(error.into())
+    }
+}
+
+/// What went wrong with which input.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// The input's name, safe to print.
+    pub(crate) input: String,
+    pub(crate) cause: Cause,
+}
+
+impl Failure {
+    /// Tells what went wrong, and gives the exit code.
+    pub(crate) fn report(&self) -> ExitCode {
+        // Whoever closes the pipe has seen enough: nothing went wrong.
+        if matches!(&self.cause, Cause::Output(error) if error.kind() == ErrorKind::BrokenPipe) {
+            return ExitCode::SUCCESS;
+        }
+        // Without stderr the exit code still tells.
+        let _ = self.write_to(&mut anstream::stderr().lock());
+        ExitCode::from(self.exit_code())
+    }
+
+    fn exit_code(&self) -> u8 {
+        match &self.cause {
+            Cause::Usage(_) => USAGE,
+            Cause::Open(_) | Cause::Output(_) => IO,
+            Cause::Paths(_) => INVALID,
+            Cause::Car(error) if error.is_missing_block() => INCOMPLETE,
+            Cause::Car(error) if error.is_io() => IO,
+            Cause::Car(_) => INVALID,
+        }
+    }
+
+    fn write_to(&self, out: &mut impl Write) -> io::Result<()> {
+        let input = &self.input;
+        write!(out, "{RED}error:{RED:#} ")?;
+        match &self.cause {
+            Cause::Usage(message) => writeln!(out, "{message}"),
+            Cause::Open(error) => writeln!(out, "cannot open {input}: {}", reason(error)),
+            Cause::Output(error) => writeln!(out, "cannot write the output: {}", reason(error)),
+            Cause::Paths(count) => {
+                let (keys, are) = if *count == 1 { ("key", "is") } else { ("keys", "are") };
+                writeln!(out, "{input}: {count} {keys} {are} not of the syntax of repo paths")
+            }
+            Cause::Car(error) => {
+                writeln!(out, "{input}: {error}")?;
+                write_causes(error, out)
+            }
+        }
+    }
+}
+
+fn write_causes(error: &carwalk::Error, out: &mut impl Write) -> io::Result<()> {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        match error.downcast_ref::<io::Error>() {
+            Some(error) => writeln!(out, "  caused by: {}", reason(error))?,
+            None => writeln!(out, "  caused by: {}", error.to_string().escape_debug())?,
+        }
+        cause = error.source();
+    }
+    Ok(())
+}
+
+/// The system's words for an error, without the number that the standard library adds.
+fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    let words = text.rsplit_once(" (os error ").map_or(text.as_str(), |(words, _)| words);
+    words.escape_debug().to_string()
+}

@@ -1,0 +1,153 @@
+//! `carwalk ls`: the records in key order.
+
+use std::io::Write;
+
+use carwalk::mst::{Entry, Event};
+use carwalk::store::CarStore;
+use carwalk::{Repo, RepoPath, Verification};
+use clap::Args;
+use serde::Serialize;
+
+use crate::cid_text::CidText;
+use crate::failure::Cause;
+use crate::input::{Command, Input};
+use crate::output::Output;
+
+/// List the records in key order: path, tab, CID
+///
+/// Prints one line for each record, `collection/rkey TAB cid`. Asks for every node and record: if one is missing, what
+/// was listed before has been printed, the error names the missing key or interval of keys, and the exit code is 4.
+#[derive(Args, Debug)]
+pub(crate) struct Ls {
+    #[command(flatten)]
+    pub(crate) input: Input,
+
+    /// Add each record's size in bytes
+    #[arg(short, long)]
+    long: bool,
+
+    /// Keep one collection only
+    ///
+    /// The whole tree is walked and checked all the same.
+    #[arg(long, value_name = "NSID")]
+    collection: Option<String>,
+
+    /// Print JSON Lines: path, collection, rkey, cid; size with -l, present with --partial
+    #[arg(long)]
+    json: bool,
+
+    /// List whatever can be reached in a CAR that is incomplete or damaged
+    ///
+    /// Entries are listed whether their records are there or not; with -l a missing record has the size `-`. Missing
+    /// and bad subtrees are named on stderr with the interval of keys that they hide, one line each. Keys that are not
+    /// repo paths are listed with control characters escaped. Blocks are hashed when the walk reaches them, all others
+    /// are not.
+    #[arg(long)]
+    partial: bool,
+}
+
+/// A line of JSON.
+#[derive(Serialize)]
+struct Line<'a> {
+    path: &'a str,
+    collection: Option<&'a str>,
+    rkey: Option<&'a str>,
+    cid: &'a str,
+    /// The outer `Option` says whether there is such a field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<Option<usize>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    present: Option<bool>,
+}
+
+impl Command for Ls {
+    fn verification(&self) -> Verification {
+        if self.partial { Verification::ReachedBlocks } else { Verification::EveryBlock }
+    }
+
+    fn run<S: CarStore>(&self, repo: &Repo<S>, out: &mut Output) -> Result<(), Cause> {
+        let mut missing = 0;
+        let mut walk = repo.walk().partial(self.partial);
+        while let Some(event) = walk.next_event()? {
+            out.step();
+            match event {
+                Event::Record { entry, block, .. } => self.list(entry, Some(block.len()), out)?,
+                event => self.list_rest(event, &mut missing, out)?,
+            }
+        }
+        if missing > 0 {
+            out.note(format_args!("missing records: {missing}"));
+        }
+        Ok(())
+    }
+}
+
+impl Ls {
+    /// What only a partial walk meets.
+    #[cold]
+    fn list_rest(&self, event: Event<'_>, missing: &mut u64, out: &mut Output) -> Result<(), Cause> {
+        match event {
+            Event::MissingRecord { entry, .. } => {
+                *missing = missing.saturating_add(1);
+                self.list(entry, None, out)?;
+            }
+            Event::BadRecord { entry, error, .. } => {
+                out.note(format_args!("bad record: {error}"));
+                self.list(entry, None, out)?;
+            }
+            Event::MissingSubtree { cid, interval, .. } => {
+                out.note(format_args!("missing subtree: node {cid} hides {interval}"));
+            }
+            Event::BadSubtree { interval, error, .. } => {
+                out.note(format_args!("bad subtree: {error}; hides {interval}"));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Lists an entry; it has a size if its record is there.
+    #[inline]
+    fn list(&self, entry: Entry<'_>, size: Option<usize>, out: &mut Output) -> Result<(), Cause> {
+        let cid = CidText::of(&entry.cid());
+        match entry.path() {
+            Ok(path) if self.collection.as_deref().is_some_and(|nsid| nsid != path.collection()) => Ok(()),
+            Ok(path) => self.write(path.as_str(), Some(path), &cid, size, out),
+            Err(error) if !self.partial => Err(error.into()),
+            Err(_) if self.collection.is_some() => Ok(()),
+            Err(_) => self.write(&entry.key().escape_ascii().to_string(), None, &cid, size, out),
+        }
+    }
+
+    #[inline]
+    fn write(
+        &self,
+        text: &str,
+        path: Option<RepoPath<'_>>,
+        cid: &CidText,
+        size: Option<usize>,
+        out: &mut Output,
+    ) -> Result<(), Cause> {
+        if self.json {
+            let line = Line {
+                path: text,
+                collection: path.map(|path| path.collection()),
+                rkey: path.map(|path| path.record_key()),
+                cid: cid.as_str(),
+                size: self.long.then_some(size),
+                present: self.partial.then_some(size.is_some()),
+            };
+            serde_json::to_writer(&mut *out, &line)?;
+        } else {
+            out.write_all(text.as_bytes())?;
+            out.write_all(b"\t")?;
+            out.write_all(cid.as_bytes())?;
+            match size {
+                Some(size) if self.long => write!(out, "\t{size}")?,
+                None if self.long => out.write_all(b"\t-")?,
+                _ => {}
+            }
+        }
+        Ok(out.write_all(b"\n")?)
+    }
+}

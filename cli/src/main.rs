@@ -1,0 +1,32 @@
+//! The command-line tool `carwalk`: lists, inspects and verifies AT Protocol repository exports.
+
+mod args;
+mod cid_text;
+mod failure;
+mod input;
+mod inspect;
+mod ls;
+mod map;
+mod order;
+mod output;
+mod progress;
+mod size;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Cli, Commands};
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Commands::Ls(ls) => ls.input.run(&ls),
+        Commands::Inspect(inspect) => inspect.input.run(&inspect),
+        Commands::Verify(verify) => verify.input.run(&verify),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

@@ -1,0 +1,189 @@
+//! The order of the blocks in a CAR, told by holding its sections against a walk.
+//!
+//! - *Pre-order*: the commit, the root, and after each node its slots from left to right: the subtree `l`, then for
+//!   each entry the record and the subtree `t`. A block that is due once more is repeated or left out. What comes after
+//!   the last block that is due is no part of the order: a reader of the stream is done by then.
+//! - *PDS order*: what the reference PDS can have written: newest revision first, in a revision by CID text,
+//!   descending. Revisions are not told in the CAR, but a node is never older than what it links to. So the order is
+//!   this one if every child stands after its parent or in one run of descending CIDs with it, no block occurs twice,
+//!   and a record stands before the last node. Blocks in the order of the walk, with others in between, are not.
+//! - Anything else.
+//!
+//! Of an incomplete tree, the part that is there counts.
+
+use core::fmt;
+use core::iter::Peekable;
+
+use carwalk::car::Section;
+use carwalk::store::CarStore;
+use carwalk::{Cid, Result};
+
+use crate::cid_text::CidText;
+
+/// The class of a block order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BlockOrder {
+    PreOrder,
+    Pds,
+    Other,
+}
+
+impl BlockOrder {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            BlockOrder::PreOrder => "pre-order",
+            BlockOrder::Pds => "PDS order",
+            BlockOrder::Other => "other",
+        }
+    }
+}
+
+impl fmt::Display for BlockOrder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A block that a walk reached: its CID, and where its section begins.
+#[derive(Clone, Copy)]
+pub(crate) struct Reach {
+    pub(crate) cid: Cid,
+    pub(crate) offset: u64,
+}
+
+/// Tells the order from the blocks of a walk, given one after the other: the commit, then nodes and records.
+///
+/// Takes a binary search for each link that goes backwards, and eight bytes for each run of descending CIDs.
+pub(crate) struct OrderCheck<'s, S, I: Iterator> {
+    store: &'s S,
+    /// The sections that are still to come in the order of the walk.
+    due: Peekable<I>,
+    /// Whether the sections so far are in pre-order.
+    is_pre_order: bool,
+    /// Whether each block stands after all blocks that were reached before it.
+    ascends: bool,
+    /// Whether parents and children stand as in a CAR of the PDS.
+    links_fit: bool,
+    /// The foremost section that was reached last; each block is after it if the order ascends.
+    last: u64,
+    /// The sections of the commit and of the open nodes.
+    parents: Vec<u64>,
+    first_record: u64,
+    last_node: u64,
+    /// Where runs of descending CIDs begin, once they are needed.
+    runs: Option<Vec<u64>>,
+}
+
+/// A check over the sections of a store.
+pub(crate) fn check<S: CarStore>(store: &S) -> OrderCheck<'_, S, impl Iterator<Item = Result<Section<'_>>>> {
+    OrderCheck {
+        store,
+        due: store.sections().peekable(),
+        is_pre_order: true,
+        ascends: true,
+        links_fit: store.stats().duplicates() == 0,
+        last: 0,
+        parents: Vec::new(),
+        first_record: u64::MAX,
+        last_node: 0,
+        runs: None,
+    }
+}
+
+impl<'s, S: CarStore, I: Iterator<Item = Result<Section<'s>>>> OrderCheck<'s, S, I> {
+    /// The commit comes first.
+    pub(crate) fn commit(&mut self, commit: Reach) -> Result<()> {
+        self.reach(commit)?;
+        self.parents = vec![commit.offset];
+        Ok(())
+    }
+
+    /// A node, as many links below the root as `depth` says.
+    pub(crate) fn node(&mut self, node: Reach, depth: usize) -> Result<()> {
+        self.reach(node)?;
+        self.parents.truncate(depth.saturating_add(1));
+        self.link(node.offset)?;
+        self.parents.push(node.offset);
+        self.last_node = self.last_node.max(node.offset);
+        Ok(())
+    }
+
+    /// A record, linked by a node as many links below the root as `depth` says.
+    pub(crate) fn record(&mut self, record: Reach, depth: usize) -> Result<()> {
+        self.reach(record)?;
+        self.parents.truncate(depth.saturating_add(2));
+        self.link(record.offset)?;
+        self.first_record = self.first_record.min(record.offset);
+        Ok(())
+    }
+
+    pub(crate) fn finish(self) -> BlockOrder {
+        if self.is_pre_order {
+            BlockOrder::PreOrder
+        } else if self.links_fit && !self.ascends && self.first_record < self.last_node {
+            BlockOrder::Pds
+        } else {
+            BlockOrder::Other
+        }
+    }
+
+    fn reach(&mut self, block: Reach) -> Result<()> {
+        if block.offset >= self.last {
+            self.last = block.offset;
+        } else {
+            self.ascends = false;
+        }
+        if self.is_pre_order {
+            self.is_pre_order = self.is_due(block)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the next section is this block's, or an earlier one was.
+    fn is_due(&mut self, block: Reach) -> Result<bool> {
+        let next = match self.due.peek() {
+            Some(Ok(section)) => Some((section.cid(), section.offset())),
+            Some(Err(_)) => None,
+            None => return Ok(true),
+        };
+        match next {
+            Some((cid, _)) if cid == block.cid => {
+                self.due.next();
+                Ok(true)
+            }
+            Some((_, offset)) => Ok(block.offset < offset),
+            // An error was seen: take it out and give it.
+            None => self.due.next().transpose().map(|_| false),
+        }
+    }
+
+    /// Holds a link from the innermost open block against the order of the PDS.
+    fn link(&mut self, child: u64) -> Result<()> {
+        let Some(&parent) = self.parents.last().filter(|&&parent| child < parent && self.links_fit) else {
+            return Ok(());
+        };
+        let runs = match self.runs.take() {
+            Some(runs) => runs,
+            None => runs(self.store)?,
+        };
+        let run_of = |offset| runs.partition_point(|&start| start <= offset);
+        self.links_fit = run_of(child) == run_of(parent);
+        self.runs = Some(runs);
+        Ok(())
+    }
+}
+
+/// Where each run of sections whose CIDs descend as texts begins.
+fn runs<S: CarStore>(store: &S) -> Result<Vec<u64>> {
+    let mut starts = Vec::new();
+    let mut previous: Option<CidText> = None;
+    for section in store.sections() {
+        let section = section?;
+        let text = CidText::of(&section.cid());
+        if previous.is_none_or(|previous| text >= previous) {
+            starts.push(section.offset());
+        }
+        previous = Some(text);
+    }
+    Ok(starts)
+}

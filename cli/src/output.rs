@@ -1,0 +1,52 @@
+//! What a command prints: lines on stdout, notes on stderr, a progress bar in between.
+
+use std::fmt;
+use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+
+use crate::progress::{Progress, Unit};
+
+const BUFFER_LEN: usize = 1 << 16;
+
+/// Buffered stdout, and stderr.
+pub(crate) struct Output {
+    stdout: BufWriter<StdoutLock<'static>>,
+    progress: Progress,
+}
+
+impl Output {
+    pub(crate) fn new() -> Self {
+        let stdout = io::stdout().lock();
+        // A bar among the lines of a listing would spoil both.
+        let progress = if stdout.is_terminal() { Progress::none() } else { Progress::new(Unit::Blocks, None) };
+        Output { stdout: BufWriter::with_capacity(BUFFER_LEN, stdout), progress }
+    }
+
+    /// Counts a block that was walked.
+    #[inline]
+    pub(crate) fn step(&mut self) {
+        self.progress.step();
+    }
+
+    /// Prints a note on stderr, one line. That stderr is closed is no reason to stop.
+    pub(crate) fn note(&self, note: fmt::Arguments<'_>) {
+        self.progress.suspend(|| {
+            let _ = writeln!(anstream::stderr().lock(), "{note}");
+        });
+    }
+}
+
+impl Write for Output {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stdout.write(bytes)
+    }
+
+    #[inline]
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stdout.write_all(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stdout.flush()
+    }
+}

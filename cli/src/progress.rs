@@ -1,0 +1,95 @@
+//! A progress bar for work that takes long: none below half a second, none if stderr is no terminal.
+
+use std::io::{self, IsTerminal};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// How long work may take without a bar.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Steps between two looks at the clock.
+const STRIDE: u64 = 1 << 12;
+
+/// What is counted.
+#[derive(Clone, Copy)]
+pub(crate) enum Unit {
+    /// Bytes of the CAR that were read.
+    Bytes,
+    /// Nodes and records that were walked.
+    Blocks,
+}
+
+/// A progress bar, gone when this is.
+pub(crate) struct Progress {
+    unit: Unit,
+    len: Option<u64>,
+    position: u64,
+    /// When a bar is due; none if there never is.
+    due: Option<Instant>,
+    bar: Option<ProgressBar>,
+}
+
+impl Progress {
+    /// A bar that comes when the work takes long.
+    pub(crate) fn new(unit: Unit, len: Option<u64>) -> Self {
+        let due = if io::stderr().is_terminal() { Instant::now().checked_add(PATIENCE) } else { None };
+        Progress { unit, len, position: 0, due, bar: None }
+    }
+
+    /// No bar.
+    pub(crate) fn none() -> Self {
+        Progress { unit: Unit::Blocks, len: None, position: 0, due: None, bar: None }
+    }
+
+    /// Goes one step on.
+    #[inline]
+    pub(crate) fn step(&mut self) {
+        self.position = self.position.wrapping_add(1);
+        if self.position.is_multiple_of(STRIDE) {
+            self.set(self.position);
+        }
+    }
+
+    /// Goes to a position.
+    pub(crate) fn set(&mut self, position: u64) {
+        if let Some(bar) = &self.bar {
+            bar.set_position(position);
+        } else if self.due.is_some_and(|due| Instant::now() >= due) {
+            let bar = self.unit.bar(self.len);
+            bar.set_position(position);
+            self.bar = Some(bar);
+        }
+    }
+
+    /// Takes the bar away while something else is printed on stderr.
+    pub(crate) fn suspend(&self, print: impl FnOnce()) {
+        match &self.bar {
+            Some(bar) => bar.suspend(print),
+            None => print(),
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Unit {
+    fn bar(self, len: Option<u64>) -> ProgressBar {
+        let bar = len.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
+        let template = match (self, len) {
+            (Unit::Bytes, Some(_)) => "reading [{bar:40}] {bytes} of {total_bytes}",
+            (Unit::Bytes, None) => "reading {spinner} {bytes}",
+            (Unit::Blocks, _) => "walking {spinner} {human_pos} blocks",
+        };
+        match ProgressStyle::with_template(template) {
+            Ok(style) => bar.with_style(style.progress_chars("=> ")),
+            Err(_) => bar,
+        }
+    }
+}

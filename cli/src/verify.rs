@@ -1,0 +1,143 @@
+//! `carwalk verify`: everything that can be checked without the account's key.
+
+use std::io::Write;
+
+use carwalk::mst::{Entry, Event};
+use carwalk::store::{CarStore, Reached};
+use carwalk::{Error, Repo, Result};
+use clap::Args;
+use serde::Serialize;
+
+use crate::failure::Cause;
+use crate::input::{Command, Input};
+use crate::output::Output;
+
+/// Path problems that are told one by one; the rest are only counted.
+const PROBLEMS_TOLD: u64 = 20;
+
+/// Check everything: framing, hashes, commit, tree, paths, completeness
+///
+/// Checks the framing of the CAR, every block against its CID, the form of the commit, every rule of the tree, that each
+/// node and record is there, and that each key has the full syntax of a repo path. The signature is not checked.
+///
+/// The first error ends the work, but for keys that are no repo paths: each is told on stderr, the first 20 of them with
+/// CID and key, and the exit code is 3.
+#[derive(Args, Debug)]
+pub(crate) struct Verify {
+    #[command(flatten)]
+    pub(crate) input: Input,
+
+    /// Print nothing on success
+    #[arg(short, long, conflicts_with = "json")]
+    quiet: bool,
+
+    /// Print one JSON object
+    ///
+    /// It is printed if the walk came to its end, path problems or not; other errors are told on stderr only.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What was checked.
+#[derive(Default, Serialize)]
+struct Checked<'a> {
+    ok: bool,
+    did: &'a str,
+    rev: &'a str,
+    commit: String,
+    signature_checked: bool,
+    bytes: u64,
+    sections: u64,
+    distinct_blocks: u64,
+    duplicates: u64,
+    unreached_blocks: u64,
+    height: u8,
+    nodes: u64,
+    records: u64,
+    record_bytes: u64,
+    path_problems: u64,
+}
+
+impl Command for Verify {
+    fn run<S: CarStore>(&self, repo: &Repo<S>, out: &mut Output) -> Result<(), Cause> {
+        let checked = check(repo, out)?;
+        if self.json {
+            serde_json::to_writer(&mut *out, &checked)?;
+            out.write_all(b"\n")?;
+        } else if checked.ok && !self.quiet {
+            checked.write_to(out)?;
+        }
+        if checked.ok { Ok(()) } else { Err(Cause::Paths(checked.path_problems)) }
+    }
+}
+
+/// Walks everything. Framing, hashes and commit were checked when the repository was opened.
+fn check<'r, S: CarStore>(repo: &'r Repo<S>, out: &mut Output) -> Result<Checked<'r>> {
+    let (commit, stats) = (repo.commit(), repo.stats());
+    let mut checked = Checked {
+        did: commit.did(),
+        rev: commit.rev(),
+        commit: commit.cid().to_string(),
+        bytes: stats.bytes,
+        sections: stats.sections,
+        distinct_blocks: stats.distinct_blocks,
+        duplicates: stats.duplicates(),
+        ..Checked::default()
+    };
+    let mut reached = Reached::new(stats.bytes);
+    if let Some(offset) = repo.store().get(&commit.cid())?.and_then(|found| found.offset) {
+        reached.insert(offset);
+    }
+    let mut walk = repo.walk().nodes(true);
+    while let Some(event) = walk.next_event()? {
+        out.step();
+        if let Event::Node { offset: Some(offset), .. } | Event::Record { offset: Some(offset), .. } = event {
+            reached.insert(offset);
+        }
+        checked.take_in(&event, out);
+    }
+    checked.unreached_blocks = stats.distinct_blocks.saturating_sub(reached.len());
+    checked.ok = checked.path_problems == 0;
+    if checked.path_problems > PROBLEMS_TOLD {
+        out.note(format_args!("and {} more", checked.path_problems.saturating_sub(PROBLEMS_TOLD)));
+    }
+    Ok(checked)
+}
+
+impl Checked<'_> {
+    fn take_in(&mut self, event: &Event<'_>, out: &Output) {
+        match event {
+            Event::Node { layer, .. } => {
+                self.height = self.height.max(layer.get());
+                self.nodes = self.nodes.saturating_add(1);
+            }
+            Event::Record { entry, block, .. } => {
+                self.records = self.records.saturating_add(1);
+                self.record_bytes = self.record_bytes.saturating_add(block.len() as u64);
+                if let Err(error) = entry.path().and_then(|path| path.check_syntax()) {
+                    self.path_problem(entry, &error, out);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    #[cold]
+    fn path_problem(&mut self, entry: &Entry<'_>, error: &Error, out: &Output) {
+        self.path_problems = self.path_problems.saturating_add(1);
+        if self.path_problems <= PROBLEMS_TOLD {
+            let (cid, key) = (entry.cid(), entry.key().escape_ascii());
+            out.note(format_args!("bad path: record {cid}: {}, key \"{key}\"", error.kind()));
+        }
+    }
+
+    fn write_to(&self, out: &mut Output) -> std::io::Result<()> {
+        let Checked { did, rev, commit, bytes, sections, duplicates, .. } = self;
+        writeln!(out, "ok: {did} at {rev}")?;
+        writeln!(out, "framing: {bytes} bytes, {sections} sections, {duplicates} of them repeated")?;
+        writeln!(out, "hashes: {} blocks, {} of them unreached", self.distinct_blocks, self.unreached_blocks)?;
+        writeln!(out, "commit: {commit}, its signature not checked")?;
+        writeln!(out, "tree: {} nodes, height {}", self.nodes, self.height)?;
+        writeln!(out, "records: {} with {} bytes, all there, all paths sound", self.records, self.record_bytes)
+    }
+}

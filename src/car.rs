@@ -1,0 +1,46 @@
+//! The container: CAR version 1.
+//!
+//! ```text
+//! header   varint n   n bytes of DAG-CBOR: { roots: [link, ..], version: 1 }
+//! section  varint m   CID (36 bytes)   block (m - 36 bytes)
+//! section  ..
+//! ```
+//!
+//! A CAR ends between two sections and nowhere else. [`SliceReader`] borrows its blocks from the bytes, [`Reader`] takes
+//! them from a stream; both accept exactly the same CARs, and neither hashes a block. See
+//! [CARv1](https://ipld.io/specs/transport/car/carv1/) and [DASL CAR](https://dasl.ing/car.html).
+
+pub(crate) mod arena;
+mod header;
+mod reader;
+mod section;
+mod slice;
+
+pub use self::header::Header;
+pub use self::reader::Reader;
+pub use self::section::Section;
+pub use self::slice::SliceReader;
+pub(crate) use self::slice::section_at;
+use crate::error::Result;
+
+/// What a look at the bytes at hand found.
+enum Look<T> {
+    /// The whole structure is there.
+    Whole(T),
+    /// The structure goes on beyond the bytes: it takes at least `expected` of them.
+    Short { expected: u64 },
+}
+
+/// Sections one after the other, each found again by the place that it was at.
+pub(crate) trait Source {
+    fn header(&self) -> &Header;
+
+    /// Moves to the next section and tells its place.
+    fn advance(&mut self) -> Result<Option<u64>>;
+
+    /// The section that is, or was, at `place`.
+    fn section_at(&self, place: u64) -> Option<Section<'_>>;
+
+    /// Bytes of the CAR up to the end of the section at hand.
+    fn position(&self) -> u64;
+}

@@ -1,0 +1,183 @@
+//! Where the bytes of a stream stay: large chunks that the reader fills, sections whole in one chunk.
+//!
+//! A place is a number for a byte of the arena. Chunks begin at multiples of `UNIT`, and a table of units finds the
+//! chunk of a place in one step.
+
+use core::fmt;
+
+use super::section::Section;
+use super::slice::section_at;
+
+/// Chunk lengths are multiples of a unit.
+const UNIT_BITS: u32 = 16;
+
+/// Length of a unit, in bytes.
+const UNIT: usize = 1 << UNIT_BITS;
+
+/// Chunks grow up to this length, in bytes, unless one section is longer.
+const MAX_CHUNK_LEN: usize = 1 << 20;
+
+/// A chunk gives back what it has not filled if that is more than this part of it.
+const WASTE: usize = 16;
+
+#[derive(Default)]
+pub(crate) struct Arena {
+    chunks: Vec<Chunk>,
+    /// For each unit of places, the number of its chunk.
+    units: Vec<u32>,
+}
+
+struct Chunk {
+    bytes: Vec<u8>,
+    filled: usize,
+    /// Where the first byte stands in the CAR.
+    offset: u64,
+    /// The place of the first byte.
+    place: u64,
+}
+
+impl Arena {
+    /// The bytes of the last chunk from `at` on.
+    #[inline]
+    pub(super) fn rest(&self, at: usize) -> &[u8] {
+        self.chunks.last().and_then(|chunk| chunk.bytes.get(at..chunk.filled)).unwrap_or_default()
+    }
+
+    /// The part of the last chunk that waits to be filled.
+    pub(super) fn room(&mut self) -> &mut [u8] {
+        match self.chunks.last_mut() {
+            Some(chunk) => chunk.bytes.get_mut(chunk.filled..).unwrap_or_default(),
+            None => &mut [],
+        }
+    }
+
+    pub(super) fn fill(&mut self, len: usize) {
+        if let Some(chunk) = self.chunks.last_mut() {
+            chunk.filled = chunk.filled.saturating_add(len).min(chunk.bytes.len());
+        }
+    }
+
+    /// Bytes of the CAR up to `at` in the last chunk.
+    pub(super) fn offset(&self, at: usize) -> u64 {
+        self.chunks.last().map_or(0, |chunk| chunk.offset.saturating_add(at as u64))
+    }
+
+    /// Bytes of the CAR that were filled in.
+    pub(super) fn end(&self) -> u64 {
+        self.chunks.last().map_or(0, |chunk| chunk.offset.saturating_add(chunk.filled as u64))
+    }
+
+    /// The place of `at` in the last chunk.
+    #[inline]
+    pub(super) fn place(&self, at: usize) -> u64 {
+        self.chunks.last().map_or(0, |chunk| chunk.place.saturating_add(at as u64))
+    }
+
+    /// Makes room after the last chunk's end, where what stands from `at` on is not whole yet, and tells where that is
+    /// from now on. Chunks before stay as they are.
+    pub(super) fn extend(&mut self, at: usize) -> usize {
+        let Some(last) = self.chunks.last_mut() else {
+            self.add_chunk(UNIT, 0);
+            return 0;
+        };
+        if at == 0 {
+            // One section is as long as the chunk: room grows with what came, not with what was declared.
+            let len = last.bytes.len().saturating_mul(2);
+            last.bytes.resize(len, 0);
+            self.cover();
+            return 0;
+        }
+        let tail = last.bytes.get(at..last.filled).unwrap_or_default().to_vec();
+        let offset = last.offset.saturating_add(at as u64);
+        let len = last.bytes.len().saturating_mul(2).min(MAX_CHUNK_LEN);
+        last.close(at);
+        self.add_chunk(len.max(tail.len().saturating_mul(2)).next_multiple_of(UNIT), offset);
+        if let Some(start) = self.room().get_mut(..tail.len()) {
+            start.copy_from_slice(&tail);
+        }
+        self.fill(tail.len());
+        0
+    }
+
+    /// As [`extend`](Arena::extend), but what stands before `at` is given up.
+    pub(super) fn recycle(&mut self, at: usize) -> usize {
+        match self.chunks.last_mut() {
+            Some(last) if at > 0 => {
+                last.bytes.copy_within(at..last.filled, 0);
+                last.filled = last.filled.saturating_sub(at);
+                last.offset = last.offset.saturating_add(at as u64);
+                0
+            }
+            _ => self.extend(at),
+        }
+    }
+
+    /// Gives back what the last chunk has not filled.
+    pub(super) fn close(&mut self) {
+        if let Some(last) = self.chunks.last_mut() {
+            last.close(last.filled);
+        }
+    }
+
+    fn add_chunk(&mut self, len: usize, offset: u64) {
+        let place = (self.units.len() as u64).saturating_mul(UNIT as u64);
+        self.chunks.push(Chunk { bytes: vec![0; len], filled: 0, offset, place });
+        self.cover();
+    }
+
+    /// Enters all units of the last chunk in the table.
+    fn cover(&mut self) {
+        let number = u32::try_from(self.chunks.len().saturating_sub(1)).unwrap_or(u32::MAX);
+        if let Some(last) = self.chunks.last() {
+            let end = last.place.saturating_add(last.bytes.len() as u64).div_ceil(UNIT as u64);
+            self.units.resize(usize::try_from(end).unwrap_or(usize::MAX), number);
+        }
+    }
+
+    #[inline]
+    fn chunk_of(&self, place: u64) -> Option<(usize, &Chunk)> {
+        let unit = usize::try_from(place >> UNIT_BITS).ok()?;
+        let number = usize::try_from(*self.units.get(unit)?).ok()?;
+        Some((number, self.chunks.get(number)?))
+    }
+
+    /// The section at a place where one was read before.
+    #[inline]
+    pub(crate) fn section_at(&self, place: u64) -> Option<Section<'_>> {
+        let (_, chunk) = self.chunk_of(place)?;
+        chunk.section_at(place).map(|(section, _)| section)
+    }
+
+    /// The place of the section that stands after the one at `place`.
+    pub(crate) fn place_after(&self, place: u64) -> Option<u64> {
+        let (number, chunk) = self.chunk_of(place)?;
+        let (_, next) = chunk.section_at(place)?;
+        let in_chunk = usize::try_from(next.checked_sub(chunk.place)?).ok()?;
+        if in_chunk < chunk.filled { Some(next) } else { Some(self.chunks.get(number.checked_add(1)?)?.place) }
+    }
+}
+
+impl Chunk {
+    /// Keeps the first `len` bytes, and gives the rest back if it is worth the call.
+    fn close(&mut self, len: usize) {
+        self.filled = len;
+        if self.bytes.len().saturating_sub(len) > self.bytes.len() / WASTE {
+            self.bytes.truncate(len);
+            self.bytes.shrink_to_fit();
+        }
+    }
+
+    #[inline]
+    fn section_at(&self, place: u64) -> Option<(Section<'_>, u64)> {
+        let filled = self.bytes.get(..self.filled)?;
+        let (section, next) = section_at(filled, place.checked_sub(self.place)?)?;
+        let offset = self.offset.saturating_add(section.offset());
+        Some((Section::new(offset, section.cid(), section.block()), self.place.saturating_add(next)))
+    }
+}
+
+impl fmt::Debug for Arena {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Arena").field("chunks", &self.chunks.len()).field("end", &self.end()).finish()
+    }
+}

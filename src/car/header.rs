@@ -1,0 +1,115 @@
+//! The header of a CAR.
+
+use super::Look;
+use crate::cbor::{Cursor, KeyOrder, LINK_LEN};
+use crate::cid::Cid;
+use crate::error::{Error, LimitName, LookAlike, Malformed, Result, Structure};
+use crate::limits::Limits;
+use crate::varint;
+
+/// The header of a CAR: its roots.
+///
+/// There is at least one root. The first is the commit of a repository; others have no meaning yet. Header fields that
+/// are neither `roots` nor `version` are checked for form and passed over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    root: Cid,
+    roots: Vec<Cid>,
+}
+
+impl Header {
+    /// The first root: the commit, if the CAR holds a repository.
+    #[must_use]
+    pub fn root(&self) -> Cid {
+        self.root
+    }
+
+    /// All roots, the first included.
+    #[must_use]
+    pub fn roots(&self) -> &[Cid] {
+        &self.roots
+    }
+
+    /// Looks for the header that `bytes`, the start of a CAR, begin with, and for the position of its end.
+    pub(super) fn look(bytes: &[u8], limits: &Limits) -> Result<Look<(Self, usize)>> {
+        Self::look_frame(bytes, limits).map_err(|error| explain(bytes, error))
+    }
+
+    /// The error for `bytes` that are all there is, though the header takes `expected`.
+    pub(super) fn cut_short(bytes: &[u8], expected: u64) -> Error {
+        explain(bytes, Error::truncated(expected, bytes.len()))
+    }
+
+    fn look_frame(bytes: &[u8], limits: &Limits) -> Result<Look<(Self, usize)>> {
+        let Some((len, prefix_len)) = varint::decode(bytes)? else {
+            return Ok(Look::Short { expected: (bytes.len() as u64).saturating_add(1) });
+        };
+        if len == 0 {
+            return Err(Error::malformed(Malformed::HeaderEmpty));
+        }
+        let max = u64::from(limits.header_len());
+        if len > max {
+            return Err(Error::limit(LimitName::HeaderLen, max, len));
+        }
+        let expected = len.saturating_add(prefix_len as u64);
+        let frame = usize::try_from(expected).ok().and_then(|end| Some((bytes.get(prefix_len..end)?, end)));
+        match frame {
+            Some((frame, end)) => Ok(Look::Whole((Self::parse(frame)?, end))),
+            None => Ok(Look::Short { expected }),
+        }
+    }
+
+    fn parse(frame: &[u8]) -> Result<Self> {
+        let mut cursor = Cursor::new(frame);
+        let count = cursor.map()?;
+        let mut keys = KeyOrder::default();
+        let (mut roots, mut version) = (None, None);
+        for _ in 0..count {
+            let key = keys.key(&mut cursor)?;
+            match key {
+                "roots" => roots = Some(parse_roots(&mut cursor)?),
+                "version" => version = Some(parse_version(&mut cursor)?),
+                _ => cursor.skip()?,
+            }
+        }
+        cursor.end()?;
+        version.ok_or_else(|| Error::malformed(Malformed::FieldMissing("version")))?;
+        let roots = roots.ok_or_else(|| Error::malformed(Malformed::FieldMissing("roots")))?;
+        let root = *roots.first().ok_or_else(|| Error::malformed(Malformed::NoRoots))?;
+        Ok(Header { root, roots })
+    }
+}
+
+fn parse_roots(cursor: &mut Cursor<'_>) -> Result<Vec<Cid>> {
+    let count = cursor.array(LINK_LEN)?;
+    let mut roots = Vec::new();
+    for _ in 0..count {
+        roots.push(cursor.link()?);
+    }
+    Ok(roots)
+}
+
+fn parse_version(cursor: &mut Cursor<'_>) -> Result<()> {
+    let at = cursor.position();
+    match cursor.uint()? {
+        1 => Ok(()),
+        found => Err(Error::malformed(Malformed::CarVersion { found }).within(at)),
+    }
+}
+
+/// Names the file that `bytes` really begin, if it is a well-known one; else gives `error` its place.
+///
+/// Only bytes that are no header come here: a header may begin with any of these marks.
+#[cold]
+fn explain(bytes: &[u8], error: Error) -> Error {
+    let text = bytes.trim_ascii_start();
+    let error = match bytes {
+        [] => Error::look_alike(LookAlike::Empty),
+        [0x1f, 0x8b, ..] => Error::look_alike(LookAlike::Gzip),
+        _ if bytes.starts_with(b"\x0a\xa1\x67version\x02") => Error::look_alike(LookAlike::CarV2),
+        _ if text.starts_with(b"{") || text.starts_with(b"[") => Error::look_alike(LookAlike::Json),
+        _ if text.starts_with(b"<") => Error::look_alike(LookAlike::Html),
+        _ => error,
+    };
+    error.in_structure(Structure::Header).at(Some(0))
+}

@@ -1,0 +1,235 @@
+//! CARs that come as a stream. The one file that reads.
+
+use core::fmt;
+use std::io::{self, Read};
+
+use super::arena::Arena;
+use super::header::Header;
+use super::section::{self, Section};
+use super::{Look, Source};
+use crate::error::{Error, LimitName, Result, Structure};
+use crate::limits::Limits;
+
+/// Reads the sections of a CAR from a stream, one at a time.
+///
+/// Reads in large pieces into its own buffer; there is no use in a `BufReader` around the stream. The buffer grows with
+/// the bytes that arrive, never with a declared length. Blocks are not hashed: see [`Section::verify`].
+///
+/// ```
+/// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
+/// use carwalk::car::Reader;
+///
+/// let mut reader = Reader::new(stream)?;
+/// let mut blocks = 0;
+/// while let Some(section) = reader.read_section()? {
+///     section.verify()?;
+///     blocks += 1;
+/// }
+/// assert_eq!(blocks, 50);
+/// # Ok::<(), carwalk::Error>(())
+/// ```
+pub struct Reader<R> {
+    input: R,
+    limits: Limits,
+    header: Header,
+    arena: Arena,
+    /// Whether sections that were read stay in the arena.
+    keep: bool,
+    /// The section at hand, in the arena's last chunk.
+    at: usize,
+    end: usize,
+    /// No more bytes come.
+    at_eof: bool,
+    /// No more sections come.
+    done: bool,
+}
+
+impl<R: Read> Reader<R> {
+    /// Reads the header of a CAR, by the default limits.
+    ///
+    /// # Errors
+    ///
+    /// As [`with_limits`](Reader::with_limits).
+    pub fn new(input: R) -> Result<Self> {
+        Self::with_limits(input, Limits::default())
+    }
+
+    /// Reads the header of a CAR.
+    ///
+    /// # Errors
+    ///
+    /// `Io` if reading fails; `LookAlike`, `Truncated`, `Malformed`, `NonCanonical` for a stream that does not begin
+    /// with a header; `Limit` for a header that is too long.
+    pub fn with_limits(input: R, limits: Limits) -> Result<Self> {
+        Self::open(input, limits, false)
+    }
+
+    /// Reads the header of a CAR whose sections are to stay.
+    pub(crate) fn keeping(input: R, limits: Limits) -> Result<Self> {
+        Self::open(input, limits, true)
+    }
+
+    fn open(input: R, limits: Limits, keep: bool) -> Result<Self> {
+        let mut stream = Stream { input, max: limits.stream_len(), at_eof: false };
+        let mut arena = Arena::default();
+        let mut at = 0;
+        loop {
+            match Header::look(arena.rest(at), &limits)? {
+                Look::Whole((header, end)) => {
+                    let Stream { input, at_eof, .. } = stream;
+                    return Ok(Reader { input, limits, header, arena, keep, at, end, at_eof, done: false });
+                }
+                Look::Short { expected } => {
+                    let more = stream.fill(&mut arena, &mut at, keep);
+                    if !more.map_err(|error| error.in_structure(Structure::Header).at(Some(0)))? {
+                        return Err(Header::cut_short(arena.rest(at), expected));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Reads the next section; `None` at the end. After an error, every later call gives `None`.
+    ///
+    /// # Errors
+    ///
+    /// `Io` if reading fails; `Truncated`, `Malformed`, `NonCanonical` for bytes that are no section; `Limit` for a
+    /// block or stream that is too long. Each has the offset of the section at fault.
+    pub fn read_section(&mut self) -> Result<Option<Section<'_>>> {
+        let place = self.advance()?;
+        Ok(place.and_then(|place| self.section_at(place)))
+    }
+
+    fn look(&mut self) -> Result<Option<usize>> {
+        loop {
+            let rest = self.arena.rest(self.at);
+            if rest.is_empty() && self.at_eof {
+                return Ok(None);
+            }
+            match section::look(rest, &self.limits)? {
+                Look::Whole(framed) => return Ok(Some(framed.len)),
+                Look::Short { expected } => {
+                    let available = rest.len();
+                    let mut stream =
+                        Stream { input: &mut self.input, max: self.limits.stream_len(), at_eof: self.at_eof };
+                    let more = stream.fill(&mut self.arena, &mut self.at, self.keep)?;
+                    self.at_eof = stream.at_eof;
+                    if !more && available > 0 {
+                        return Err(Error::truncated(expected, available));
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl<R> Reader<R> {
+    /// The header.
+    #[must_use]
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Bytes of the CAR up to the end of the section that was read last.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.arena.offset(self.end)
+    }
+
+    /// The stream. It is ahead of [`position`](Reader::position) by what the buffer holds.
+    pub fn get_ref(&self) -> &R {
+        &self.input
+    }
+
+    /// Gives the stream back; what the buffer holds of it is lost.
+    pub fn into_inner(self) -> R {
+        self.input
+    }
+
+    pub(crate) fn into_arena(mut self) -> Arena {
+        self.arena.close();
+        self.arena
+    }
+}
+
+impl<R: Read> Source for Reader<R> {
+    fn header(&self) -> &Header {
+        &self.header
+    }
+
+    fn advance(&mut self) -> Result<Option<u64>> {
+        if self.done {
+            return Ok(None);
+        }
+        self.at = self.end;
+        let offset = self.arena.offset(self.at);
+        match self.look() {
+            Ok(Some(len)) => {
+                self.end = self.at.saturating_add(len);
+                Ok(Some(self.arena.place(self.at)))
+            }
+            last => {
+                self.done = true;
+                self.end = self.at;
+                last.map(|_| None).map_err(|error| error.in_structure(Structure::Section).at(Some(offset)))
+            }
+        }
+    }
+
+    fn section_at(&self, place: u64) -> Option<Section<'_>> {
+        self.arena.section_at(place)
+    }
+
+    fn position(&self) -> u64 {
+        Reader::position(self)
+    }
+}
+
+impl<R> fmt::Debug for Reader<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader")
+            .field("header", &self.header)
+            .field("limits", &self.limits)
+            .field("position", &self.position())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The stream and how much it may still give.
+struct Stream<R> {
+    input: R,
+    max: u64,
+    at_eof: bool,
+}
+
+impl<R: Read> Stream<R> {
+    /// Reads once into the arena; false at the end. What stands from `at` on stays together, and `at` with it.
+    fn fill(&mut self, arena: &mut Arena, at: &mut usize, keep: bool) -> Result<bool> {
+        if self.at_eof {
+            return Ok(false);
+        }
+        if arena.room().is_empty() {
+            *at = if keep { arena.extend(*at) } else { arena.recycle(*at) };
+        }
+        // One byte beyond the limit tells a stream that is too long from one that ends in time.
+        let left = self.max.saturating_add(1).saturating_sub(arena.end());
+        let room = arena.room();
+        let len = room.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        let read = self.read(room.get_mut(..len).unwrap_or_default())?;
+        arena.fill(read.min(len));
+        self.at_eof = read == 0;
+        if arena.end() > self.max {
+            return Err(Error::limit(LimitName::StreamLen, self.max, arena.end()));
+        }
+        Ok(!self.at_eof)
+    }
+
+    fn read(&mut self, room: &mut [u8]) -> Result<usize> {
+        loop {
+            match self.input.read(room) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => return read.map_err(Error::from),
+            }
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! CARs that lie in memory whole: blocks are borrowed from the bytes.
+
+use core::fmt;
+
+use super::header::Header;
+use super::section::{self, Section};
+use super::{Look, Source};
+use crate::cid;
+use crate::error::{Error, LimitName, Result, Structure};
+use crate::limits::{Limits, MAX_CAR_LEN};
+use crate::varint;
+
+/// Reads the sections of a CAR from a slice: an iterator that copies nothing.
+///
+/// Blocks are not hashed: see [`Section::verify`]. After an error, every later call gives `None`.
+///
+/// ```
+/// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+/// use carwalk::car::SliceReader;
+///
+/// let sections = SliceReader::new(bytes)?;
+/// let root = sections.header().root();
+/// for section in sections {
+///     let section = section?;
+///     if section.cid() == root {
+///         println!("the commit is at byte {}", section.offset());
+///     }
+/// }
+/// # Ok::<(), carwalk::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct SliceReader<'a> {
+    bytes: &'a [u8],
+    header: Header,
+    limits: Limits,
+    at: usize,
+}
+
+impl<'a> SliceReader<'a> {
+    /// Reads the header of the CAR in `bytes`, by the default limits.
+    ///
+    /// # Errors
+    ///
+    /// As [`with_limits`](SliceReader::with_limits).
+    pub fn new(bytes: &'a [u8]) -> Result<Self> {
+        Self::with_limits(bytes, Limits::default())
+    }
+
+    /// Reads the header of the CAR in `bytes`.
+    ///
+    /// # Errors
+    ///
+    /// `LookAlike`, `Truncated`, `Malformed`, `NonCanonical` for bytes that do not begin with a header; `Limit` for a
+    /// header, or a CAR, that is too long.
+    pub fn with_limits(bytes: &'a [u8], limits: Limits) -> Result<Self> {
+        let len = bytes.len() as u64;
+        if len > MAX_CAR_LEN {
+            return Err(Error::limit(LimitName::CarLen, MAX_CAR_LEN, len));
+        }
+        match Header::look(bytes, &limits)? {
+            Look::Whole((header, at)) => Ok(SliceReader { bytes, header, limits, at }),
+            Look::Short { expected } => Err(Header::cut_short(bytes, expected)),
+        }
+    }
+
+    /// The header.
+    #[must_use]
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    fn read(&mut self) -> Result<Option<Section<'a>>> {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        if rest.is_empty() {
+            return Ok(None);
+        }
+        match section::look(rest, &self.limits)? {
+            Look::Whole(framed) => {
+                let offset = self.at as u64;
+                self.at = self.at.saturating_add(framed.len);
+                Ok(Some(Section::new(offset, framed.cid, framed.block)))
+            }
+            Look::Short { expected } => Err(Error::truncated(expected, rest.len())),
+        }
+    }
+}
+
+impl<'a> Iterator for SliceReader<'a> {
+    type Item = Result<Section<'a>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let offset = self.at as u64;
+        let read = self.read().map_err(|error| error.in_structure(Structure::Section).at(Some(offset)));
+        if read.is_err() {
+            self.at = self.bytes.len();
+        }
+        read.transpose()
+    }
+}
+
+impl core::iter::FusedIterator for SliceReader<'_> {}
+
+impl Source for SliceReader<'_> {
+    fn header(&self) -> &Header {
+        &self.header
+    }
+
+    fn advance(&mut self) -> Result<Option<u64>> {
+        Ok(self.next().transpose()?.map(|section| section.offset()))
+    }
+
+    fn section_at(&self, place: u64) -> Option<Section<'_>> {
+        section_at(self.bytes, place).map(|(section, _)| section)
+    }
+
+    fn position(&self) -> u64 {
+        self.at as u64
+    }
+}
+
+impl fmt::Debug for SliceReader<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SliceReader")
+            .field("len", &self.bytes.len())
+            .field("header", &self.header)
+            .field("limits", &self.limits)
+            .field("at", &self.at)
+            .finish()
+    }
+}
+
+/// The section at a place where one was read before, and the place of the next.
+#[inline]
+pub(crate) fn section_at(bytes: &[u8], place: u64) -> Option<(Section<'_>, u64)> {
+    let at = usize::try_from(place).ok()?;
+    let rest = bytes.get(at..)?;
+    let (len, prefix_len) = varint::decode(rest).ok()??;
+    let end = usize::try_from(len).ok()?.checked_add(prefix_len)?;
+    let (cid, block) = rest.get(prefix_len..end)?.split_at_checked(cid::LEN)?;
+    let cid = cid::Cid::parse(cid).ok()?;
+    Some((Section::new(place, cid, block), at.checked_add(end)? as u64))
+}

@@ -1,0 +1,318 @@
+//! A strict cursor over DAG-CBOR.
+//!
+//! Headers, commits and nodes have fixed shapes, so their parsers ask for one item after the other. Each item must have
+//! its one canonical encoding: shortest heads, definite lengths, tag 42 only, text keys in order.
+//! See the [DAG-CBOR](https://ipld.io/specs/codecs/dag-cbor/spec/) strictness rules and
+//! [DRISL](https://dasl.ing/drisl.html), which agree on all of this.
+
+mod skip;
+
+use crate::cid::{self, Cid};
+use crate::error::{Error, Malformed, NonCanonical, Result};
+
+/// The head of a link: tag 42, then a byte string of 37 bytes that begins with zero.
+const LINK_HEAD: [u8; 5] = [0xd8, 0x2a, 0x58, 0x25, 0x00];
+
+/// Length of an encoded link.
+pub(crate) const LINK_LEN: usize = LINK_HEAD.len() + cid::LEN;
+
+const UINT: u8 = 0;
+const NEGATIVE: u8 = 1;
+const BYTES: u8 = 2;
+const TEXT: u8 = 3;
+const ARRAY: u8 = 4;
+const MAP: u8 = 5;
+const TAG: u8 = 6;
+const SIMPLE: u8 = 7;
+
+const NULL: u8 = 0xf6;
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cursor<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+/// The first byte of an item and the number that its head holds.
+#[derive(Clone, Copy)]
+struct Head {
+    initial: u8,
+    value: u64,
+    at: usize,
+}
+
+impl Head {
+    fn major(&self) -> u8 {
+        self.initial >> 5
+    }
+
+    #[cold]
+    fn not(&self, expected: &'static str) -> Error {
+        Error::malformed(Malformed::CborType { found: self.initial, expected }).within(self.at)
+    }
+}
+
+impl<'a> Cursor<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Cursor { bytes, at: 0 }
+    }
+
+    #[inline]
+    pub(crate) fn position(&self) -> usize {
+        self.at
+    }
+
+    fn remaining(&self) -> usize {
+        self.bytes.len().saturating_sub(self.at)
+    }
+
+    #[inline]
+    fn take(&mut self, len: u64) -> Result<&'a [u8]> {
+        let end = usize::try_from(len).ok().and_then(|len| self.at.checked_add(len));
+        match end.and_then(|end| Some((self.bytes.get(self.at..end)?, end))) {
+            Some((taken, end)) => {
+                self.at = end;
+                Ok(taken)
+            }
+            None => Err(Error::truncated(len, self.remaining()).within(self.at)),
+        }
+    }
+
+    fn take_array<const N: usize>(&mut self) -> Result<[u8; N]> {
+        let taken = self.take(N as u64)?;
+        taken.try_into().map_err(|_| Error::truncated(N as u64, taken.len()))
+    }
+
+    /// Moves past `bytes` if they are next.
+    #[inline]
+    pub(crate) fn accept(&mut self, bytes: &[u8]) -> bool {
+        let accepted = self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(bytes));
+        if accepted {
+            self.at = self.at.saturating_add(bytes.len());
+        }
+        accepted
+    }
+
+    #[inline]
+    fn head(&mut self) -> Result<Head> {
+        let at = self.at;
+        let [initial] = self.take_array::<1>()?;
+        let value = match initial & 0x1f {
+            info @ 0..24 => u64::from(info),
+            // A float's payload is no number that could be padded.
+            _ if initial >> 5 == SIMPLE => 0,
+            info => self.long_head(initial, info).map_err(|error| error.within(at))?,
+        };
+        Ok(Head { initial, value, at })
+    }
+
+    fn long_head(&mut self, initial: u8, info: u8) -> Result<u64> {
+        let (value, least) = match info {
+            24 => (u64::from(u8::from_be_bytes(self.take_array()?)), 24),
+            25 => (u64::from(u16::from_be_bytes(self.take_array()?)), 1 << 8),
+            26 => (u64::from(u32::from_be_bytes(self.take_array()?)), 1 << 16),
+            27 => (u64::from_be_bytes(self.take_array()?), 1 << 32),
+            31 => return Err(Error::malformed(Malformed::CborIndefinite { found: initial })),
+            _ => return Err(Error::malformed(Malformed::CborReserved { found: initial })),
+        };
+        if value < least { Err(Error::non_canonical(NonCanonical::IntegerPadded)) } else { Ok(value) }
+    }
+
+    #[inline]
+    fn expect(&mut self, major: u8, expected: &'static str) -> Result<Head> {
+        let head = self.head()?;
+        if head.major() == major { Ok(head) } else { Err(self.unexpected(head, expected)) }
+    }
+
+    /// Tells an item that may not occur anywhere from one that is only not expected here.
+    #[cold]
+    fn unexpected(&self, head: Head, expected: &'static str) -> Error {
+        match (head.major(), head.initial & 0x1f) {
+            (SIMPLE, 31) => Error::malformed(Malformed::CborIndefinite { found: head.initial }).within(head.at),
+            (SIMPLE, 28..=30) => Error::malformed(Malformed::CborReserved { found: head.initial }).within(head.at),
+            (TAG, _) if head.value != 42 => Error::malformed(Malformed::CborTag { found: head.value }).within(head.at),
+            _ => head.not(expected),
+        }
+    }
+
+    /// A count of items of at least `size` bytes each, held against the bytes that remain.
+    #[inline]
+    fn count(&self, head: Head, size: usize) -> Result<usize> {
+        match usize::try_from(head.value) {
+            Ok(count) if count.checked_mul(size).is_some_and(|least| least <= self.remaining()) => Ok(count),
+            _ => Err(Error::truncated(head.value.saturating_mul(size as u64), self.remaining()).within(head.at)),
+        }
+    }
+
+    /// The number of pairs of a map.
+    #[inline]
+    pub(crate) fn map(&mut self) -> Result<usize> {
+        let head = self.expect(MAP, "a map")?;
+        self.count(head, 2)
+    }
+
+    /// The number of items of an array whose items take at least `size` bytes.
+    #[inline]
+    pub(crate) fn array(&mut self, size: usize) -> Result<usize> {
+        let head = self.expect(ARRAY, "an array")?;
+        self.count(head, size)
+    }
+
+    #[inline]
+    pub(crate) fn uint(&mut self) -> Result<u64> {
+        Ok(self.expect(UINT, "an unsigned integer")?.value)
+    }
+
+    #[inline]
+    pub(crate) fn bytes(&mut self) -> Result<&'a [u8]> {
+        let head = self.expect(BYTES, "a byte string")?;
+        self.take(head.value)
+    }
+
+    pub(crate) fn text(&mut self) -> Result<&'a str> {
+        let head = self.expect(TEXT, "a text")?;
+        let bytes = self.take(head.value)?;
+        core::str::from_utf8(bytes).map_err(|_| Error::malformed(Malformed::Utf8).within(head.at))
+    }
+
+    /// A link to a block in the one CID form.
+    #[inline]
+    pub(crate) fn link(&mut self) -> Result<Cid> {
+        let at = self.at;
+        if self.accept(&LINK_HEAD) {
+            return Cid::parse(self.take(cid::LEN as u64)?).map_err(|error| error.within(at));
+        }
+        self.odd_link()
+    }
+
+    /// A link that does not begin as all good ones do: says why, or parses it all the same.
+    #[cold]
+    fn odd_link(&mut self) -> Result<Cid> {
+        let head = self.expect(TAG, "a link")?;
+        if head.value != 42 {
+            return Err(Error::malformed(Malformed::CborTag { found: head.value }).within(head.at));
+        }
+        match self.bytes()?.split_first() {
+            Some((0, cid)) => Cid::parse(cid),
+            _ => Err(Error::malformed(Malformed::LinkPrefix)),
+        }
+        .map_err(|error| error.within(head.at))
+    }
+
+    /// A link to a block of CBOR, or null.
+    #[inline]
+    pub(crate) fn nullable_node_link(&mut self) -> Result<Option<Cid>> {
+        let at = self.at;
+        if self.accept(&[NULL]) {
+            return Ok(None);
+        }
+        self.link()?.into_dag_cbor().map(Some).map_err(|error| error.within(at))
+    }
+
+    /// The key `name` of a map whose keys and their order the schema fixes. `encoded` is the key as it should stand.
+    #[inline]
+    pub(crate) fn field(&mut self, encoded: &[u8], name: &'static str) -> Result<()> {
+        if self.accept(encoded) { Ok(()) } else { Err(self.odd_field(name)) }
+    }
+
+    #[cold]
+    fn odd_field(&mut self, name: &'static str) -> Error {
+        let at = self.at;
+        match self.text() {
+            Ok(_) => Error::malformed(Malformed::FieldExpected { expected: name }).within(at),
+            Err(error) => error,
+        }
+    }
+
+    /// Checks that nothing follows.
+    #[inline]
+    pub(crate) fn end(&self) -> Result<()> {
+        match self.remaining() {
+            0 => Ok(()),
+            found => Err(Error::malformed(Malformed::Trailing { found }).within(self.at)),
+        }
+    }
+}
+
+/// Holds the keys of one map to their canonical order: the shorter first, then by bytes.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct KeyOrder<'a> {
+    last: Option<&'a str>,
+}
+
+impl<'a> KeyOrder<'a> {
+    /// Reads the next key of the map.
+    pub(crate) fn key(&mut self, cursor: &mut Cursor<'a>) -> Result<&'a str> {
+        let at = cursor.position();
+        let key = cursor.text()?;
+        let rank = |key: &'a str| (key.len(), key);
+        match self.last.replace(key).map(|last| rank(last).cmp(&rank(key))) {
+            None | Some(core::cmp::Ordering::Less) => Ok(key),
+            Some(core::cmp::Ordering::Equal) => Err(Error::non_canonical(NonCanonical::MapDuplicate).within(at)),
+            Some(core::cmp::Ordering::Greater) => Err(Error::non_canonical(NonCanonical::MapOrder).within(at)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+
+    #[test]
+    fn heads_must_be_shortest() {
+        for (bytes, value) in
+            [(&[0x17u8][..], 23), (&[0x18, 24], 24), (&[0x19, 1, 0], 256), (&[0x1a, 0, 1, 0, 0], 65_536)]
+        {
+            assert_eq!(Cursor::new(bytes).uint().unwrap(), value);
+        }
+        for bytes in
+            [&[0x18u8, 23][..], &[0x19, 0, 255], &[0x1a, 0, 0, 255, 255], &[0x1b, 0, 0, 0, 0, 255, 255, 255, 255]]
+        {
+            let error = Cursor::new(bytes).uint().unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::NonCanonical(NonCanonical::IntegerPadded)), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_declared_count_beyond_the_bytes_is_truncation() {
+        for bytes in [&[0x9bu8, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff][..], &[0x82, 0]] {
+            let error = Cursor::new(bytes).array(1).unwrap_err();
+            assert!(error.is_truncated(), "{error}");
+        }
+        let error = Cursor::new(&[0x5b, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0]).bytes().unwrap_err();
+        assert!(error.is_truncated(), "{error}");
+    }
+
+    #[test]
+    fn indefinite_reserved_and_break_are_refused_as_such() {
+        for initial in [0x1fu8, 0x3f, 0x5f, 0x7f, 0x9f, 0xbf, 0xdf, 0xff] {
+            let error = Cursor::new(&[initial, 0xff]).map().unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::Malformed(Malformed::CborIndefinite { .. })), "{error}");
+        }
+        for initial in [0x1cu8, 0x5d, 0x9e, 0xfc] {
+            let error = Cursor::new(&[initial, 0]).map().unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::Malformed(Malformed::CborReserved { .. })), "{error}");
+        }
+    }
+
+    #[test]
+    fn links_are_tag_42_around_zero_and_a_cid() {
+        let cid = Cid::of(cid::Codec::Raw, b"x");
+        let link = [&LINK_HEAD[..], cid.as_bytes()].concat();
+        assert_eq!(Cursor::new(&link).link().unwrap(), cid);
+        let refused = |change: fn(&mut Vec<u8>)| {
+            let mut link = link.clone();
+            change(&mut link);
+            Cursor::new(&link).link().unwrap_err().to_string()
+        };
+        assert_eq!(refused(|link| link[1] = 43), "CBOR tag 43, expected 42 or none, 0 bytes into it");
+        assert_eq!(refused(|link| link[4] = 1), "link does not begin with the byte 0x00, 0 bytes into it");
+        assert_eq!(
+            refused(|link| link[2] = 0x78),
+            "CBOR item of initial byte 0x78, expected a byte string, 2 bytes into it"
+        );
+        assert!(refused(|link| link.truncate(20)).contains("bytes expected"));
+        assert!(refused(|link| drop(link.splice(0..2, [0xd9, 0, 42]))).contains("shortest form"));
+    }
+}

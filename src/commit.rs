@@ -1,0 +1,297 @@
+//! Commits: the signed statement that a tree is the content of a repository.
+//!
+//! ```text
+//! { did: text, rev: text, sig: bytes, data: link, prev: link | null, version: 3 }
+//! ```
+//!
+//! in this order, which is the canonical one. What was signed is the same map without `sig`; the encoding being
+//! canonical, that is the commit's own bytes with the pair cut out, so that fields which carwalk does not know stay
+//! covered. See "Commit objects" in the [repository specification](https://atproto.com/specs/repository).
+
+use core::fmt;
+use core::ops::Range;
+use std::borrow::Cow;
+
+use crate::cbor::{Cursor, KeyOrder};
+use crate::cid::Cid;
+use crate::error::{Error, LimitName, LookAlike, Malformed, Result, Structure};
+use crate::limits::MAX_COMMIT_FIELDS;
+use crate::syntax::{is_did, is_tid};
+
+/// Length of a signature: two numbers of 32 bytes.
+const SIGNATURE_LEN: usize = 64;
+
+/// Which commits are accepted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CommitRules {
+    /// Version 3 with all of its fields.
+    #[default]
+    Current,
+    /// Also version 2, and version 3 without `prev`, which old exports have.
+    Legacy,
+}
+
+/// A commit whose form and syntax were checked; its signature was not.
+///
+/// Borrows the block, or owns it: the commit of a [`Repo`](crate::Repo) does. Accessors cost nothing.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Commit<'a> {
+    cid: Cid,
+    bytes: Cow<'a, [u8]>,
+    fields: Fields,
+}
+
+/// Where the fields lie in the block.
+#[derive(Clone, PartialEq, Eq)]
+struct Fields {
+    count: usize,
+    did: Range<usize>,
+    rev: Range<usize>,
+    /// The whole pair, key and value.
+    sig: Range<usize>,
+    data: Cid,
+    prev: Option<Cid>,
+    version: u64,
+}
+
+impl<'a> Commit<'a> {
+    /// Parses the block of a commit. That it hashes to `cid` is the caller's to check.
+    ///
+    /// # Errors
+    ///
+    /// `Malformed`, `NonCanonical` or `Truncated` for anything that is not the commit of a repository by `rules`;
+    /// `LookAlike` for a node of a tree; `Limit` for too many fields.
+    pub fn parse(cid: Cid, block: &'a [u8], rules: CommitRules) -> Result<Self> {
+        match Fields::parse(block, rules) {
+            Ok(fields) => Ok(Commit { cid, bytes: Cow::Borrowed(block), fields }),
+            Err(error) => Err(error.in_structure(Structure::Commit).of_cid(cid)),
+        }
+    }
+
+    /// The same commit with bytes of its own: one allocation, if it does not own them yet.
+    #[must_use]
+    pub fn into_owned(self) -> Commit<'static> {
+        Commit { cid: self.cid, bytes: Cow::Owned(self.bytes.into_owned()), fields: self.fields }
+    }
+
+    /// The commit's own CID.
+    #[must_use]
+    pub fn cid(&self) -> Cid {
+        self.cid
+    }
+
+    /// The account.
+    #[must_use]
+    pub fn did(&self) -> &str {
+        self.text(&self.fields.did)
+    }
+
+    /// The revision, a TID. Empty only in a commit of version 2 that has none.
+    #[must_use]
+    pub fn rev(&self) -> &str {
+        self.text(&self.fields.rev)
+    }
+
+    /// The root node of the tree.
+    #[must_use]
+    pub fn data(&self) -> Cid {
+        self.fields.data
+    }
+
+    /// The commit before this one. Hardly any commit of version 3 names it.
+    #[must_use]
+    pub fn prev(&self) -> Option<Cid> {
+        self.fields.prev
+    }
+
+    /// The version of the repository format: 3, or 2 for a legacy commit.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.fields.version
+    }
+
+    /// The signature: two numbers of 32 bytes, big-endian.
+    #[must_use]
+    pub fn signature(&self) -> &[u8; 64] {
+        // The parser saw that the pair ends with 64 bytes.
+        const NONE: [u8; SIGNATURE_LEN] = [0; SIGNATURE_LEN];
+        self.slice(self.fields.sig.clone()).last_chunk().unwrap_or(&NONE)
+    }
+
+    /// The bytes that were signed, in three pieces: the head of the map with one pair less, what stands before the pair
+    /// `sig`, and what stands after it. Nothing is copied.
+    ///
+    /// Their SHA-256 is what the signature is over.
+    #[must_use]
+    pub fn signed_bytes(&self) -> [&[u8]; 3] {
+        let unsigned = self.fields.count.saturating_sub(1);
+        let head_len = map_head(self.fields.count).len();
+        let before = self.slice(head_len..self.fields.sig.start);
+        let after = self.slice(self.fields.sig.end..self.bytes.len());
+        [map_head(unsigned), before, after]
+    }
+
+    /// The block.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    fn slice(&self, range: Range<usize>) -> &[u8] {
+        self.bytes.get(range).unwrap_or_default()
+    }
+
+    fn text(&self, range: &Range<usize>) -> &str {
+        core::str::from_utf8(self.slice(range.clone())).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Commit<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Commit")
+            .field("cid", &self.cid)
+            .field("did", &self.did())
+            .field("rev", &self.rev())
+            .field("data", &self.data())
+            .field("prev", &self.prev())
+            .field("version", &self.version())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The canonical head of a map of `pairs` pairs, of which a commit has at most 255.
+fn map_head(pairs: usize) -> &'static [u8] {
+    static HEADS: [[u8; 2]; MAX_COMMIT_FIELDS + 1] = map_heads();
+    let head = HEADS.get(pairs).map_or(&[][..], |head| head);
+    if pairs < 24 { head.get(..1).unwrap_or_default() } else { head }
+}
+
+/// For each number of pairs its head; up to 23 pairs only the first byte is one.
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler"
+)]
+const fn map_heads() -> [[u8; 2]; MAX_COMMIT_FIELDS + 1] {
+    let mut heads = [[0xb8, 0]; MAX_COMMIT_FIELDS + 1];
+    let mut pairs = 0;
+    while pairs < heads.len() {
+        heads[pairs] = if pairs < 24 { [0xa0 | pairs as u8, 0] } else { [0xb8, pairs as u8] };
+        pairs += 1;
+    }
+    heads
+}
+
+/// What has been read of a commit.
+#[derive(Default)]
+struct Draft {
+    did: Option<Range<usize>>,
+    rev: Option<Range<usize>>,
+    sig: Option<Range<usize>>,
+    data: Option<Cid>,
+    prev: Option<Option<Cid>>,
+    version: Option<u64>,
+}
+
+impl Fields {
+    fn parse(block: &[u8], rules: CommitRules) -> Result<Self> {
+        if block.starts_with(b"\xa2\x61e") {
+            return Err(Error::look_alike(LookAlike::BareTree));
+        }
+        let mut cursor = Cursor::new(block);
+        let count = cursor.map()?;
+        if count > MAX_COMMIT_FIELDS {
+            return Err(Error::limit(LimitName::CommitFields, MAX_COMMIT_FIELDS as u64, count as u64));
+        }
+        let mut draft = Draft::default();
+        let mut keys = KeyOrder::default();
+        for _ in 0..count {
+            let start = cursor.position();
+            let key = keys.key(&mut cursor)?;
+            draft.field(key, start, &mut cursor)?;
+        }
+        cursor.end()?;
+        draft.finish(count, rules)
+    }
+}
+
+impl Draft {
+    fn field(&mut self, key: &str, start: usize, cursor: &mut Cursor<'_>) -> Result<()> {
+        let at = cursor.position();
+        match key {
+            "did" => self.did = Some(checked_text(cursor, is_did, Malformed::Did)?),
+            "rev" => self.rev = Some(checked_text(cursor, is_tid, Malformed::Rev)?),
+            "sig" => {
+                let found = cursor.bytes()?.len();
+                if found != SIGNATURE_LEN {
+                    return Err(Error::malformed(Malformed::SigLen { found }).within(at));
+                }
+                self.sig = Some(start..cursor.position());
+            }
+            "data" => {
+                let data = cursor.link().and_then(Cid::into_dag_cbor).map_err(|error| error.within(at))?;
+                self.data = Some(data);
+            }
+            "prev" => self.prev = Some(cursor.nullable_node_link()?),
+            "version" => {
+                let found = cursor.uint()?;
+                if !(2..=3).contains(&found) {
+                    return Err(Error::malformed(Malformed::CommitVersion { found }).within(at));
+                }
+                self.version = Some(found);
+            }
+            _ => cursor.skip()?,
+        }
+        Ok(())
+    }
+
+    fn finish(self, count: usize, rules: CommitRules) -> Result<Fields> {
+        let missing = |field| Error::malformed(Malformed::FieldMissing(field));
+        let legacy = |what| match rules {
+            CommitRules::Legacy => Ok(()),
+            CommitRules::Current => Err(Error::malformed(Malformed::LegacyCommit(what))),
+        };
+        let version = self.version.ok_or_else(|| missing("version"))?;
+        let did = self.did.ok_or_else(|| missing("did"))?;
+        let sig = self.sig.ok_or_else(|| missing("sig"))?;
+        let data = self.data.ok_or_else(|| missing("data"))?;
+        if version == 2 {
+            legacy("version 2")?;
+        }
+        let rev = match self.rev {
+            None if version == 3 => return Err(missing("rev")),
+            rev => rev.unwrap_or_default(),
+        };
+        if self.prev.is_none() && version == 3 {
+            legacy("version 3 without `prev`")?;
+        }
+        Ok(Fields { count, did, rev, sig, data, prev: self.prev.flatten(), version })
+    }
+}
+
+/// Where the text lies that the cursor is at, if it passes `check`.
+fn checked_text(cursor: &mut Cursor<'_>, check: fn(&str) -> bool, fault: Malformed) -> Result<Range<usize>> {
+    let at = cursor.position();
+    let text = cursor.text()?;
+    if !check(text) {
+        return Err(Error::malformed(fault).within(at));
+    }
+    let end = cursor.position();
+    Ok(end.saturating_sub(text.len())..end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heads_of_maps_are_the_shortest() {
+        assert_eq!(map_head(0), [0xa0]);
+        assert_eq!(map_head(5), [0xa5]);
+        assert_eq!(map_head(23), [0xb7]);
+        assert_eq!(map_head(24), [0xb8, 24]);
+        assert_eq!(map_head(255), [0xb8, 255]);
+    }
+}

@@ -1,0 +1,106 @@
+//! Loading with settings of one's own.
+
+use core::fmt;
+use std::io::Read;
+
+use crate::commit::CommitRules;
+use crate::error::Result;
+use crate::limits::Limits;
+use crate::repo::Repo;
+use crate::store::intake::Intake;
+use crate::store::{MemoryStore, SliceStore, Verification};
+
+/// Opens repositories by other settings than [`Repo`]'s own constructors have.
+///
+/// ```
+/// use carwalk::{Limits, Loader};
+///
+/// # let stream: &[u8] = include_bytes!("../samples/repo.car");
+/// let repo = Loader::new()
+///     .limits(Limits::default().max_stream_len(16 << 30))
+///     .progress(|bytes| eprintln!("{bytes} bytes"))
+///     .read(stream)?;
+/// assert_eq!(repo.commit().version(), 3);
+/// # Ok::<(), carwalk::Error>(())
+/// ```
+#[must_use]
+#[derive(Default)]
+pub struct Loader<'p> {
+    intake: Intake<'p>,
+    commits: CommitRules,
+    strict_paths: bool,
+}
+
+impl<'p> Loader<'p> {
+    /// The settings that [`Repo`]'s constructors have: default limits, every block hashed, current commits only, paths
+    /// checked for form.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the limits.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.intake.limits = limits;
+        self
+    }
+
+    /// Sets which blocks are hashed.
+    pub fn verification(mut self, verification: Verification) -> Self {
+        self.intake.verification = verification;
+        self
+    }
+
+    /// Sets which commits are accepted.
+    pub fn commits(mut self, rules: CommitRules) -> Self {
+        self.commits = rules;
+        self
+    }
+
+    /// Sets whether the iterators over records and entries demand the full syntax of repo paths: see
+    /// [`RepoPath::check_syntax`](crate::RepoPath::check_syntax).
+    pub fn strict_paths(mut self, yes: bool) -> Self {
+        self.strict_paths = yes;
+        self
+    }
+
+    /// Sets a function that is told the bytes loaded so far, about every MiB and at the end.
+    pub fn progress(mut self, tell: impl FnMut(u64) + Send + 'p) -> Self {
+        self.intake.progress = Some(Box::new(tell));
+        self
+    }
+
+    /// Opens the repository in `bytes`, which stay where they are.
+    ///
+    /// # Errors
+    ///
+    /// As [`Repo::from_slice`].
+    pub fn slice<B: AsRef<[u8]>>(mut self, bytes: B) -> Result<Repo<SliceStore<B>>> {
+        let store = SliceStore::load(bytes, &mut self.intake)?;
+        self.open(store)
+    }
+
+    /// Reads a stream to its end and opens the repository in it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Repo::from_reader`].
+    pub fn read<R: Read>(mut self, input: R) -> Result<Repo<MemoryStore>> {
+        let store = MemoryStore::load(input, &mut self.intake)?;
+        self.open(store)
+    }
+
+    fn open<S: crate::store::CarStore>(self, store: S) -> Result<Repo<S>> {
+        let root = store.header().root();
+        Repo::open(store, root, self.commits, self.intake.verification, self.strict_paths)
+    }
+}
+
+impl fmt::Debug for Loader<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loader")
+            .field("intake", &self.intake)
+            .field("commits", &self.commits)
+            .field("strict_paths", &self.strict_paths)
+            .finish()
+    }
+}

@@ -1,0 +1,49 @@
+//! Memory-mapped files: the library's only `unsafe` code.
+#![allow(unsafe_code)]
+
+use std::fs::File;
+use std::path::Path;
+
+use memmap2::Mmap;
+
+use crate::error::Result;
+use crate::load::Loader;
+use crate::repo::Repo;
+use crate::store::SliceStore;
+
+impl Loader<'_> {
+    /// Maps a file into memory and opens the repository in it. Nothing is copied but the commit.
+    ///
+    /// # Errors
+    ///
+    /// As [`Repo::map`].
+    ///
+    /// # Safety
+    ///
+    /// As for [`Repo::map`].
+    pub unsafe fn map(self, path: impl AsRef<Path>) -> Result<Repo<SliceStore<Mmap>>> {
+        let file = File::open(path)?;
+        // SAFETY: the caller promises that nobody changes the file while it is mapped.
+        let mapped = unsafe { Mmap::map(&file) }?;
+        self.slice(mapped)
+    }
+}
+
+impl Repo<SliceStore<Mmap>> {
+    /// Maps a file into memory and opens the repository in it. Nothing is copied but the commit.
+    ///
+    /// [`Repo::from_reader`] is the safe way to open a file.
+    ///
+    /// # Errors
+    ///
+    /// `Io` if the file cannot be opened or mapped; else as [`Repo::from_slice`].
+    ///
+    /// # Safety
+    ///
+    /// Nobody may change the file as long as the repository lives, this process or another: a write breaks what borrows
+    /// promise, and a truncated file kills the process with a signal when the missing part is read.
+    pub unsafe fn map(path: impl AsRef<Path>) -> Result<Self> {
+        // SAFETY: the caller makes the same promise to this function.
+        unsafe { Loader::new().map(path) }
+    }
+}

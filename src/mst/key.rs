@@ -1,0 +1,195 @@
+//! Keys: their layers, and the buffer in which a node's keys unfold.
+
+use core::fmt;
+
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, LimitName, Result, TreeRule};
+use crate::limits::MAX_KEY_LEN;
+
+/// The layer of a key or node: 0 at the bottom, 128 at most.
+///
+/// The repository specification says "depth" for it, the drafts say "layer", the interop tests "height".
+#[doc(alias = "depth")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Layer(u8);
+
+impl Layer {
+    /// The lowest layer.
+    pub(super) const BOTTOM: Self = Layer(0);
+
+    /// The layer that `key` belongs to: half the number of zero bits that its SHA-256 begins with.
+    ///
+    /// ```
+    /// use carwalk::mst::Layer;
+    ///
+    /// assert_eq!(Layer::of(b"blue").get(), 1);
+    /// assert_eq!(Layer::of(b"app.bsky.feed.post/9adeb165882c").get(), 8);
+    /// ```
+    #[must_use]
+    pub fn of(key: &[u8]) -> Self {
+        let digest: [u8; 32] = Sha256::digest(key).into();
+        let zeros = match digest.iter().position(|&byte| byte != 0) {
+            Some(zeros) => {
+                let first = digest.get(zeros).map_or(0, |byte| byte.leading_zeros());
+                u32::try_from(zeros).unwrap_or(0).saturating_mul(8).saturating_add(first)
+            }
+            None => 256,
+        };
+        Layer(u8::try_from(zeros / 2).unwrap_or(u8::MAX))
+    }
+
+    /// The layer as a number.
+    #[must_use]
+    pub fn get(self) -> u8 {
+        self.0
+    }
+
+    /// The layer below; `None` below layer 0.
+    pub(super) fn below(self) -> Option<Self> {
+        self.0.checked_sub(1).map(Layer)
+    }
+}
+
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A key that grows out of the key before it: the prefix stays, the suffix is replaced.
+#[derive(Default)]
+pub(super) struct Key(Vec<u8>);
+
+impl Key {
+    #[inline]
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// Becomes the key after itself. That it is one was checked before.
+    #[inline]
+    pub(super) fn advance(&mut self, prefix_len: usize, suffix: &[u8]) {
+        self.0.truncate(prefix_len);
+        self.0.extend_from_slice(suffix);
+    }
+
+    /// Becomes the key after `previous`.
+    #[inline]
+    pub(super) fn follow(&mut self, previous: &Key, prefix_len: usize, suffix: &[u8]) {
+        self.0.clear();
+        self.0.extend_from_slice(previous.0.get(..prefix_len).unwrap_or(&previous.0));
+        self.0.extend_from_slice(suffix);
+    }
+
+    /// Becomes the next key of a node, entry number `entry`, if the rules N2 to N6 and N15 allow it.
+    #[inline]
+    pub(super) fn advance_checked(&mut self, entry: usize, prefix_len: u64, suffix: &[u8]) -> Result<()> {
+        let previous_len = self.0.len();
+        let Some(prefix_len) = usize::try_from(prefix_len).ok().filter(|&len| len <= previous_len) else {
+            return Err(Error::tree(match entry {
+                0 => TreeRule::FirstPrefix { prefix_len },
+                _ => TreeRule::PrefixTooLong { entry, prefix_len, previous_len },
+            }));
+        };
+        let len = prefix_len.saturating_add(suffix.len());
+        if len > MAX_KEY_LEN {
+            return Err(Error::limit(LimitName::KeyLen, MAX_KEY_LEN as u64, len as u64));
+        }
+        // With the longest prefix, the first byte that differs decides the order; a key that ends there is no key
+        // before the other.
+        let ascends = match (self.0.get(prefix_len), suffix.first()) {
+            (Some(before), Some(after)) => before < after,
+            (None, Some(_)) => true,
+            (_, None) => false,
+        };
+        if !ascends {
+            return Err(self.misplaced(entry, prefix_len, suffix));
+        }
+        self.advance(prefix_len, suffix);
+        Ok(())
+    }
+
+    /// Which rule an entry breaks that does not ascend at the end of its prefix.
+    #[cold]
+    fn misplaced(&self, entry: usize, prefix_len: usize, suffix: &[u8]) -> Error {
+        let mut next = Key::default();
+        next.follow(self, prefix_len, suffix);
+        let rule = if next.0.is_empty() {
+            TreeRule::EmptyKey { entry }
+        } else {
+            match self.0.cmp(&next.0) {
+                core::cmp::Ordering::Less => TreeRule::PrefixNotMaximal { entry, prefix_len },
+                core::cmp::Ordering::Equal => TreeRule::DuplicateKey { entry },
+                core::cmp::Ordering::Greater => TreeRule::KeyOrder { entry },
+            }
+        };
+        Error::tree(rule).of_key(&next.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+
+    #[test]
+    fn layers_of_the_specification() {
+        for (key, layer) in [
+            ("2653ae71", 0),
+            ("blue", 1),
+            ("app.bsky.feed.post/454397e440ec", 4),
+            ("app.bsky.feed.post/9adeb165882c", 8),
+            ("key1", 0),
+            ("key7", 1),
+            ("key515", 4),
+        ] {
+            assert_eq!(Layer::of(key.as_bytes()).get(), layer, "{key}");
+        }
+    }
+
+    fn rule(previous: &str, entry: usize, prefix_len: u64, suffix: &str) -> TreeRule {
+        let mut key = Key(previous.into());
+        let error = key.advance_checked(entry, prefix_len, suffix.as_bytes()).unwrap_err();
+        match error.kind() {
+            ErrorKind::Tree(rule) => rule.clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn keys_follow_each_other() {
+        let mut key = Key::default();
+        for (entry, (prefix_len, suffix, whole)) in
+            [(0, "a/b", "a/b"), (3, "b", "a/bb"), (3, "c", "a/bc"), (0, "b", "b")].into_iter().enumerate()
+        {
+            key.advance_checked(entry, prefix_len, suffix.as_bytes()).unwrap();
+            assert_eq!(key.as_bytes(), whole.as_bytes());
+        }
+    }
+
+    #[test]
+    fn each_misplaced_key_has_its_rule() {
+        assert_eq!(rule("", 0, 1, "a"), TreeRule::FirstPrefix { prefix_len: 1 });
+        assert_eq!(rule("", 0, 0, ""), TreeRule::EmptyKey { entry: 0 });
+        assert_eq!(rule("ab", 1, 3, "c"), TreeRule::PrefixTooLong { entry: 1, prefix_len: 3, previous_len: 2 });
+        assert_eq!(rule("ab", 1, 0, "ac"), TreeRule::PrefixNotMaximal { entry: 1, prefix_len: 0 });
+        assert_eq!(rule("ab", 1, 1, "bc"), TreeRule::PrefixNotMaximal { entry: 1, prefix_len: 1 });
+        assert_eq!(rule("ab", 1, 1, "a"), TreeRule::KeyOrder { entry: 1 });
+        assert_eq!(rule("ab", 1, 1, ""), TreeRule::KeyOrder { entry: 1 });
+        assert_eq!(rule("ab", 1, 2, ""), TreeRule::DuplicateKey { entry: 1 });
+        assert_eq!(rule("ab", 1, 0, "ab"), TreeRule::DuplicateKey { entry: 1 });
+    }
+
+    #[test]
+    fn keys_stop_at_their_limit() {
+        let mut key = Key::default();
+        key.advance_checked(0, 0, &[b'a'; MAX_KEY_LEN]).unwrap();
+        let error = key.advance_checked(1, MAX_KEY_LEN as u64, b"a").unwrap_err();
+        assert!(error.is_limit(), "{error}");
+    }
+}

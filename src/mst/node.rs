@@ -1,0 +1,304 @@
+//! Nodes: their encoding, parsed strictly.
+//!
+//! ```text
+//! { e: [{ k: bytes, p: uint, t: link | null, v: link }, ..], l: link | null }
+//! ```
+//!
+//! `p` counts the bytes that an entry's key shares with the key before it, `k` is the rest of the key, `v` links to the
+//! record, `t` to the subtree between this key and the next, and `l` to the subtree before the first key. All of the
+//! keys are there, in this order, nulls included.
+
+use core::fmt;
+
+use super::key::Key;
+use crate::cbor::{Cursor, LINK_LEN};
+use crate::cid::{self, Cid};
+use crate::error::{Error, Malformed, Result};
+
+/// Shortest encoding of an entry: four keys of two bytes, the head of the map, `k` empty, `p` zero, `t` null, `v`.
+const MIN_ENTRY_LEN: usize = 1 + 4 * 2 + 3 + LINK_LEN;
+
+/// Where a node's parts lie in its block: 16 bytes for an entry, whatever its key's length.
+#[derive(Default)]
+pub(super) struct Layout {
+    left_at: Option<u32>,
+    entries: Vec<EntryLayout>,
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct EntryLayout {
+    suffix_at: u32,
+    value_at: u32,
+    /// Zero for null: no link is at the start of a block.
+    tree_at: u32,
+    suffix_len: u16,
+    prefix_len: u16,
+}
+
+impl EntryLayout {
+    #[inline]
+    pub(super) fn prefix_len(&self) -> usize {
+        usize::from(self.prefix_len)
+    }
+
+    #[inline]
+    pub(super) fn suffix<'a>(&self, block: &'a [u8]) -> &'a [u8] {
+        let at = place(self.suffix_at);
+        block.get(at..at.saturating_add(usize::from(self.suffix_len))).unwrap_or_default()
+    }
+
+    /// Where the record's CID stands in the block.
+    #[inline]
+    pub(super) fn value_at(&self) -> u32 {
+        self.value_at
+    }
+
+    /// Where the CID of the subtree after the entry stands in the block.
+    #[inline]
+    pub(super) fn tree_at(&self) -> Option<u32> {
+        (self.tree_at != 0).then_some(self.tree_at)
+    }
+}
+
+/// Blocks are at most `u32::MAX` bytes long, which a `usize` holds on all platforms that load them.
+#[inline]
+fn place(at: u32) -> usize {
+    usize::try_from(at).unwrap_or(usize::MAX)
+}
+
+/// The CID that stands at `at` in a block. `None` if the block is not the one that was parsed.
+#[inline]
+pub(super) fn cid_at(block: &[u8], at: u32) -> Option<Cid> {
+    let at = place(at);
+    Cid::parse(block.get(at..at.checked_add(cid::LEN)?)?).ok()
+}
+
+impl Layout {
+    #[inline]
+    pub(super) fn left_at(&self) -> Option<u32> {
+        self.left_at
+    }
+
+    #[inline]
+    pub(super) fn entries(&self) -> &[EntryLayout] {
+        &self.entries
+    }
+
+    pub(super) fn has_links(&self) -> bool {
+        self.left_at.is_some() || self.entries.iter().any(|entry| entry.tree_at().is_some())
+    }
+
+    /// Parses `block` in one pass, and hands each key with its number to `check`.
+    ///
+    /// Checks N1 to N6 and N13 to N15: what a node alone can break. `key` holds the key at fault after an error that is
+    /// about one, and the last key after success.
+    pub(super) fn parse(
+        &mut self,
+        block: &[u8],
+        key: &mut Key,
+        mut check: impl FnMut(usize, &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        self.entries.clear();
+        self.left_at = None;
+        key.clear();
+        let mut cursor = Cursor::new(block);
+        fields(&mut cursor, 2)?;
+        cursor.field(b"\x61e", "e")?;
+        let count = cursor.array(MIN_ENTRY_LEN)?;
+        for number in 0..count {
+            let start = cursor.position();
+            let entry = parse_entry(&mut cursor, number, key).map_err(|error| error.within(start))?;
+            check(number, key.as_bytes()).map_err(|error| error.within(start).of_key(key.as_bytes()))?;
+            self.entries.push(entry);
+        }
+        cursor.field(b"\x61l", "l")?;
+        self.left_at = parse_subtree(&mut cursor)?;
+        cursor.end()
+    }
+}
+
+fn parse_entry(cursor: &mut Cursor<'_>, number: usize, key: &mut Key) -> Result<EntryLayout> {
+    fields(cursor, 4)?;
+    cursor.field(b"\x61k", "k")?;
+    let suffix = cursor.bytes()?;
+    let suffix_at = cursor.position().saturating_sub(suffix.len());
+    cursor.field(b"\x61p", "p")?;
+    let prefix_len = cursor.uint()?;
+    key.advance_checked(number, prefix_len, suffix)?;
+    cursor.field(b"\x61t", "t")?;
+    let tree_at = parse_subtree(cursor)?.unwrap_or(0);
+    cursor.field(b"\x61v", "v")?;
+    cursor.link().map_err(|error| error.of_key(key.as_bytes()))?;
+    let value_at = narrow(cursor.position().saturating_sub(cid::LEN));
+    // Both are at most the length of a key, which was checked.
+    let prefix_len = u16::try_from(prefix_len).unwrap_or(u16::MAX);
+    let suffix_len = u16::try_from(suffix.len()).unwrap_or(u16::MAX);
+    Ok(EntryLayout { suffix_at: narrow(suffix_at), value_at, tree_at, suffix_len, prefix_len })
+}
+
+/// The place of the CID of a subtree, if the link at the cursor is not null.
+#[inline]
+fn parse_subtree(cursor: &mut Cursor<'_>) -> Result<Option<u32>> {
+    let link = cursor.nullable_node_link()?;
+    Ok(link.map(|_| narrow(cursor.position().saturating_sub(cid::LEN))))
+}
+
+#[inline]
+fn fields(cursor: &mut Cursor<'_>, expected: usize) -> Result<()> {
+    let at = cursor.position();
+    match cursor.map()? {
+        found if found == expected => Ok(()),
+        found => Err(Error::malformed(Malformed::FieldCount { expected, found }).within(at)),
+    }
+}
+
+/// Blocks are at most `u32::MAX` bytes long by their limit; beyond, the place finds nothing.
+#[inline]
+fn narrow(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}
+
+/// A node, parsed and checked as far as one node alone can be: rules N1 to N6 and N13 to N15.
+///
+/// For looking at single blocks. [`Walker`](super::Walker) checks the other rules, which need the tree around the node.
+///
+/// ```
+/// use carwalk::mst::Node;
+///
+/// let node = Node::parse(b"\xa2\x61\x65\x80\x61\x6c\xf6")?;
+/// assert_eq!(node.entries().count(), 0);
+/// assert_eq!(node.left(), None);
+/// # Ok::<(), carwalk::Error>(())
+/// ```
+pub struct Node<'a> {
+    block: &'a [u8],
+    layout: Layout,
+}
+
+impl<'a> Node<'a> {
+    /// Parses the block of a node.
+    ///
+    /// # Errors
+    ///
+    /// `Malformed`, `NonCanonical`, `Truncated` or `Tree`, with the place in the block and, where it is about one, the
+    /// key.
+    pub fn parse(block: &'a [u8]) -> Result<Self> {
+        let mut layout = Layout::default();
+        let parsed = layout.parse(block, &mut Key::default(), |_, _| Ok(()));
+        parsed.map_err(|error| error.in_structure(crate::error::Structure::Node))?;
+        Ok(Node { block, layout })
+    }
+
+    /// The subtree before the first key.
+    #[must_use]
+    pub fn left(&self) -> Option<Cid> {
+        cid_at(self.block, self.layout.left_at?)
+    }
+
+    /// The entries in key order.
+    #[must_use]
+    pub fn entries(&self) -> TreeEntries<'_> {
+        TreeEntries { block: self.block, layouts: self.layout.entries.iter() }
+    }
+}
+
+impl fmt::Debug for Node<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node").field("left", &self.left()).field("entries", &self.layout.entries.len()).finish()
+    }
+}
+
+/// The entries of a node in key order: an iterator.
+#[derive(Clone)]
+pub struct TreeEntries<'a> {
+    block: &'a [u8],
+    layouts: core::slice::Iter<'a, EntryLayout>,
+}
+
+impl<'a> Iterator for TreeEntries<'a> {
+    type Item = TreeEntry<'a>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let layout = self.layouts.next()?;
+        Some(TreeEntry {
+            prefix_len: layout.prefix_len(),
+            key_suffix: layout.suffix(self.block),
+            tree: layout.tree_at().and_then(|at| cid_at(self.block, at)),
+            value: cid_at(self.block, layout.value_at)?,
+        })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.layouts.size_hint()
+    }
+}
+
+impl ExactSizeIterator for TreeEntries<'_> {}
+
+impl fmt::Debug for TreeEntries<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.clone()).finish()
+    }
+}
+
+/// One entry of a node, as it is encoded.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct TreeEntry<'a> {
+    prefix_len: usize,
+    key_suffix: &'a [u8],
+    tree: Option<Cid>,
+    value: Cid,
+}
+
+impl<'a> TreeEntry<'a> {
+    /// Bytes that the key shares with the key before it: `p`.
+    #[must_use]
+    pub fn prefix_len(&self) -> usize {
+        self.prefix_len
+    }
+
+    /// The rest of the key: `k`.
+    #[must_use]
+    pub fn key_suffix(&self) -> &'a [u8] {
+        self.key_suffix
+    }
+
+    /// The subtree between this key and the next: `t`.
+    #[must_use]
+    pub fn tree(&self) -> Option<Cid> {
+        self.tree
+    }
+
+    /// The record: `v`.
+    #[must_use]
+    pub fn value(&self) -> Cid {
+        self.value
+    }
+}
+
+impl fmt::Debug for TreeEntry<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TreeEntry")
+            .field("prefix_len", &self.prefix_len)
+            .field("key_suffix", &format_args!("\"{}\"", self.key_suffix.escape_ascii()))
+            .field("tree", &self.tree)
+            .field("value", &self.value)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_takes_16_bytes() {
+        assert_eq!(size_of::<EntryLayout>(), 16);
+    }
+
+    #[test]
+    fn a_huge_count_of_entries_allocates_nothing() {
+        let error = Node::parse(b"\xa2\x61e\x9b\x00\x00\x00\x01\x00\x00\x00\x00").unwrap_err();
+        assert!(error.is_truncated(), "{error}");
+    }
+}

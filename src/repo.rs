@@ -1,0 +1,260 @@
+//! Repositories: a commit, its tree, and the store that they lie in.
+
+use core::fmt;
+use std::io::Read;
+
+use crate::car::{Reader, Source};
+use crate::cid::Cid;
+use crate::commit::{Commit, CommitRules};
+use crate::error::{Error, ErrorKind, Result, Structure};
+use crate::limits::Limits;
+use crate::load::Loader;
+use crate::mst::{Event, Walker};
+use crate::records::{RecordLinks, Records};
+use crate::store::{BlockStore, CarStats, CarStore, MemoryStore, Reached, SliceStore, Verification};
+
+/// A tree without a commit: a store and the CID of the root node.
+///
+/// The blocks of such a store are hashed when the walk reaches them.
+///
+/// ```
+/// use carwalk::store::{CarStore, SliceStore};
+/// use carwalk::{Repo, Tree};
+///
+/// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
+/// # let data = Repo::from_slice(bytes)?.commit().data();
+/// let store = SliceStore::new(bytes)?;
+/// let tree = Tree::new(store, data);
+/// assert_eq!(tree.entries().count(), 40);
+/// # Ok::<(), carwalk::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Tree<S> {
+    store: S,
+    root: Cid,
+    hash_reached: bool,
+    strict_paths: bool,
+}
+
+impl<S: BlockStore> Tree<S> {
+    /// The tree under the node `root` in `store`. Nothing is read yet.
+    pub fn new(store: S, root: Cid) -> Self {
+        Tree { store, root, hash_reached: true, strict_paths: false }
+    }
+
+    /// The CID of the root node.
+    #[must_use]
+    pub fn root(&self) -> Cid {
+        self.root
+    }
+
+    /// The store.
+    pub fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// A walk over the tree, for all that the iterators do not give: nodes, partial trees, no allocation per record.
+    pub fn walk(&self) -> Walker<'_, S> {
+        Walker::new(&self.store, self.root).hash(self.hash_reached)
+    }
+
+    /// The records in key order.
+    pub fn records(&self) -> Records<'_, S> {
+        Records::new(self.walk(), self.strict_paths)
+    }
+
+    /// The paths and CIDs of the records in key order, without the records.
+    pub fn entries(&self) -> RecordLinks<'_, S> {
+        RecordLinks::new(self.walk().records(false), self.strict_paths)
+    }
+}
+
+/// A repository: a commit, its tree, and the store that they lie in.
+///
+/// ```
+/// use carwalk::Repo;
+///
+/// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
+/// let repo = Repo::from_slice(bytes)?;
+/// println!("{} at {}", repo.commit().did(), repo.commit().rev());
+/// for record in repo.records() {
+///     let record = record?;
+///     println!("{}\t{}\t{} bytes", record.path(), record.cid(), record.bytes().len());
+/// }
+/// # Ok::<(), carwalk::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Repo<S> {
+    commit: Commit<'static>,
+    tree: Tree<S>,
+}
+
+impl<B: AsRef<[u8]>> Repo<SliceStore<B>> {
+    /// Opens the repository in the CAR that `bytes` are: a slice, a `Vec<u8>`, anything that holds still.
+    ///
+    /// Every block is hashed; nothing is copied but the commit. The tree is not walked yet.
+    ///
+    /// # Errors
+    ///
+    /// `LookAlike` for well-known files that are no CAR of version 1; `Truncated`, `Malformed`, `NonCanonical`, `Limit`
+    /// or `HashMismatch` for header, sections and commit, each with its offset; `Missing` if the commit is not there.
+    pub fn from_slice(bytes: B) -> Result<Self> {
+        Loader::new().slice(bytes)
+    }
+}
+
+impl Repo<MemoryStore> {
+    /// Reads a stream to its end and opens the repository in the CAR that it is.
+    ///
+    /// Every block is hashed. The stream is held in memory, 1 GiB at most: [`Loader`] sets other limits. There is no use
+    /// in a `BufReader` around it.
+    ///
+    /// # Errors
+    ///
+    /// `Io` if reading fails; else as [`from_slice`](Repo::from_slice).
+    pub fn from_reader<R: Read>(input: R) -> Result<Self> {
+        Loader::new().read(input)
+    }
+}
+
+impl<S: BlockStore> Repo<S> {
+    /// Opens the repository whose commit is the block `commit` of a store. The commit is hashed now, all other blocks
+    /// when the walk reaches them.
+    ///
+    /// # Errors
+    ///
+    /// `Missing`, `HashMismatch`, `Malformed`, `NonCanonical` or `Truncated` for the commit; `Store` or `Io` if the store
+    /// fails.
+    pub fn from_store(store: S, commit: Cid) -> Result<Self> {
+        Self::open(store, commit, CommitRules::Current, Verification::ReachedBlocks, false)
+    }
+
+    pub(crate) fn open(
+        store: S,
+        cid: Cid,
+        rules: CommitRules,
+        verification: Verification,
+        strict_paths: bool,
+    ) -> Result<Self> {
+        let hash_reached = verification == Verification::ReachedBlocks;
+        let commit = find_commit(&store, cid, rules, hash_reached)
+            .map_err(|error| error.in_structure(Structure::Commit).of_cid(cid))?;
+        let root = commit.data();
+        Ok(Repo { commit, tree: Tree { store, root, hash_reached, strict_paths } })
+    }
+
+    /// The commit.
+    #[must_use]
+    pub fn commit(&self) -> &Commit<'static> {
+        &self.commit
+    }
+
+    /// The tree.
+    #[must_use]
+    pub fn tree(&self) -> &Tree<S> {
+        &self.tree
+    }
+
+    /// The store.
+    pub fn store(&self) -> &S {
+        &self.tree.store
+    }
+
+    /// A walk over the tree, for all that the iterators do not give: nodes, partial trees, no allocation per record.
+    pub fn walk(&self) -> Walker<'_, S> {
+        self.tree.walk()
+    }
+
+    /// The records in key order.
+    pub fn records(&self) -> Records<'_, S> {
+        self.tree.records()
+    }
+
+    /// The paths and CIDs of the records in key order, without the records.
+    pub fn entries(&self) -> RecordLinks<'_, S> {
+        self.tree.entries()
+    }
+}
+
+impl<S: CarStore> Repo<S> {
+    /// What was counted while the CAR was loaded.
+    #[must_use]
+    pub fn stats(&self) -> CarStats {
+        self.store().stats()
+    }
+
+    /// The number of distinct blocks that neither the commit is, nor a complete walk reaches. Legal, and ignored by all
+    /// else; in unreasonable numbers a sign of abuse.
+    ///
+    /// Costs a walk, and one bit for 37 bytes of the CAR.
+    ///
+    /// # Errors
+    ///
+    /// Those of the walk.
+    pub fn unreached_blocks(&self) -> Result<u64> {
+        let mut reached = Reached::new(self.stats().bytes);
+        let commit = self.store().get(&self.commit.cid())?;
+        commit.and_then(|found| found.offset).map(|offset| reached.insert(offset));
+        let mut walk = self.walk().nodes(true);
+        while let Some(event) = walk.next_event()? {
+            if let Event::Node { offset: Some(offset), .. } | Event::Record { offset: Some(offset), .. } = event {
+                reached.insert(offset);
+            }
+        }
+        Ok(self.stats().distinct_blocks.saturating_sub(reached.len()))
+    }
+}
+
+fn find_commit<S: BlockStore>(store: &S, cid: Cid, rules: CommitRules, hash: bool) -> Result<Commit<'static>> {
+    let cid = cid.into_dag_cbor()?;
+    let found = store.get(&cid)?.ok_or_else(|| Error::new(ErrorKind::Missing { interval: None }))?;
+    read_commit(cid, found.bytes.as_ref(), rules, hash).map_err(|error| error.at(found.offset))
+}
+
+fn read_commit(cid: Cid, block: &[u8], rules: CommitRules, hash: bool) -> Result<Commit<'static>> {
+    if hash {
+        cid.verify(block).map_err(|error| error.in_structure(Structure::Commit))?;
+    }
+    Ok(Commit::parse(cid, block, rules)?.into_owned())
+}
+
+/// Reads a stream up to the commit of the repository in it, and no further.
+///
+/// For those who only want to know account or revision. The commit is hashed; the blocks before it are neither hashed
+/// nor kept. Takes one buffer of memory; most exports have the commit among their first blocks.
+///
+/// # Errors
+///
+/// `Io` if reading fails; `LookAlike`, `Truncated`, `Malformed`, `NonCanonical` or `Limit` for what was read;
+/// `HashMismatch` for the commit; `Missing` if the stream ends without it.
+///
+/// ```
+/// # let stream: &[u8] = include_bytes!("../samples/repo.car");
+/// let commit = carwalk::peek_commit(stream)?;
+/// assert_eq!(commit.version(), 3);
+/// # Ok::<(), carwalk::Error>(())
+/// ```
+pub fn peek_commit<R: Read>(input: R) -> Result<Commit<'static>> {
+    let mut reader = Reader::with_limits(input, Limits::default())?;
+    let root = reader.header().root();
+    let peeked = peek(&mut reader, root);
+    peeked.map_err(|error| error.in_structure(Structure::Commit).of_cid(root))
+}
+
+fn peek<R: Read>(reader: &mut Reader<R>, root: Cid) -> Result<Commit<'static>> {
+    let root = root.into_dag_cbor()?;
+    while let Some(place) = reader.advance()? {
+        let section = reader.section_at(place).filter(|section| section.cid() == root);
+        if let Some(section) = section {
+            let commit = read_commit(root, section.block(), CommitRules::Current, true);
+            return commit.map_err(|error| error.at(Some(section.offset())));
+        }
+    }
+    Err(Error::new(ErrorKind::Missing { interval: None }))
+}
+
+impl<S> fmt::Display for Repo<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}", self.commit.did(), self.commit.rev())
+    }
+}

@@ -1,0 +1,116 @@
+//! Where blocks lie: the trait that the walk reads from, and the stores that come with the library.
+
+mod index;
+pub(crate) mod intake;
+mod memory;
+mod reached;
+mod slice;
+
+use core::fmt;
+
+pub use self::intake::{CarStats, Verification};
+pub use self::memory::MemoryStore;
+pub use self::reached::Reached;
+pub use self::slice::SliceStore;
+use crate::car::{Header, Section};
+use crate::cid::Cid;
+use crate::error::Result;
+
+/// Blocks by CID.
+///
+/// # Contract
+///
+/// A walk relies on this, and on no more:
+///
+/// - `get` gives the bytes that were stored under exactly this CID, codec included, or `None`; the same at each call for
+///   as long as the store is borrowed. A walk over a store of the caller's hashes what it reaches, so wrong bytes are
+///   found, not believed.
+/// - `contains` is true exactly if `get` would give a block. It should cost less.
+/// - Errors are those of the store itself, made with [`Error::store`](crate::Error::store). A block that is not there is
+///   none. After an error the walk stops.
+/// - Nothing panics.
+pub trait BlockStore {
+    /// A block's bytes, borrowed from the store or held.
+    type Block<'a>: AsRef<[u8]>
+    where
+        Self: 'a;
+
+    /// The block of a CID.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps the store from telling.
+    fn get(&self, cid: &Cid) -> Result<Option<Found<Self::Block<'_>>>>;
+
+    /// Whether the block of a CID is there.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps the store from telling.
+    fn contains(&self, cid: &Cid) -> Result<bool>;
+
+    /// Says that these blocks will be asked for soon, in about this order. A store may use it to save time; doing nothing
+    /// is right too.
+    fn prefetch(&self, _cids: &[Cid]) {}
+}
+
+impl<S: BlockStore + ?Sized> BlockStore for &S {
+    type Block<'a>
+        = S::Block<'a>
+    where
+        Self: 'a;
+
+    fn get(&self, cid: &Cid) -> Result<Option<Found<Self::Block<'_>>>> {
+        (**self).get(cid)
+    }
+
+    fn contains(&self, cid: &Cid) -> Result<bool> {
+        (**self).contains(cid)
+    }
+
+    fn prefetch(&self, cids: &[Cid]) {
+        (**self).prefetch(cids);
+    }
+}
+
+/// A block that a store found.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct Found<B> {
+    /// The bytes.
+    pub bytes: B,
+    /// Where the block's section begins in the CAR that it came from, if the store knows.
+    pub offset: Option<u64>,
+}
+
+impl<B> Found<B> {
+    /// A block of which nothing else is known.
+    pub fn new(bytes: B) -> Self {
+        Found { bytes, offset: None }
+    }
+
+    /// The same block, from the section at `offset`.
+    #[must_use]
+    pub fn at(mut self, offset: u64) -> Self {
+        self.offset = Some(offset);
+        self
+    }
+}
+
+impl<B: AsRef<[u8]>> fmt::Debug for Found<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Found").field("len", &self.bytes.as_ref().len()).field("offset", &self.offset).finish()
+    }
+}
+
+/// Stores that hold a whole CAR and can tell its sections in the order of the file.
+pub trait CarStore: BlockStore {
+    /// The header of the CAR.
+    fn header(&self) -> &Header;
+
+    /// What was counted while the CAR was loaded.
+    fn stats(&self) -> CarStats;
+
+    /// All sections in the order of the CAR, repeated blocks included.
+    fn sections(&self) -> impl Iterator<Item = Result<Section<'_>>>;
+}

@@ -1,0 +1,132 @@
+//! How the sections of a CAR come into a store: each checked, each entered in the index.
+
+use core::fmt;
+
+use super::index::Index;
+use crate::car::{Header, Source};
+use crate::error::{Error, LimitName, Result, Structure};
+use crate::limits::{Limits, MAX_CAR_LEN};
+
+/// Progress is told each time about this many bytes have come.
+const PROGRESS_STEP: u64 = 1 << 20;
+
+/// Which blocks are hashed against their CIDs.
+///
+/// The tree's rules are checked under each of these; only blocks that do not hash to their CID go unnoticed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Verification {
+    /// Every block, while loading.
+    #[default]
+    EveryBlock,
+    /// The commit, and the blocks that a walk reaches, each time it does. Gives up noticing bad blocks that nothing
+    /// links to; a CAR with a damaged block opens, and the damage shows where the walk meets it.
+    ReachedBlocks,
+    /// No block at all. Gives up everything that the signature could prove: whoever made the CAR can have put any bytes
+    /// under any CID. For CARs that were verified before and have been out of reach since.
+    DangerouslyNone,
+}
+
+/// Told the bytes loaded so far.
+pub(crate) type Progress<'p> = Box<dyn FnMut(u64) + Send + 'p>;
+
+/// The settings of one load.
+#[derive(Default)]
+pub(crate) struct Intake<'p> {
+    pub(crate) limits: Limits,
+    pub(crate) verification: Verification,
+    pub(crate) progress: Option<Progress<'p>>,
+}
+
+/// What a load came to, besides the bytes.
+pub(super) struct Contents {
+    pub(super) header: Header,
+    pub(super) index: Index,
+    /// The place of the first section.
+    pub(super) first: Option<u64>,
+    pub(super) stats: CarStats,
+}
+
+/// What a CAR holds, counted while it was loaded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CarStats {
+    /// Bytes of the CAR, header included.
+    pub bytes: u64,
+    /// Sections.
+    pub sections: u64,
+    /// Distinct blocks: sections less those that repeat the CID of an earlier one.
+    pub distinct_blocks: u64,
+}
+
+impl CarStats {
+    /// Sections that repeat the CID of an earlier one.
+    #[must_use]
+    pub fn duplicates(&self) -> u64 {
+        self.sections.saturating_sub(self.distinct_blocks)
+    }
+}
+
+impl Intake<'_> {
+    /// Takes in all sections of `source`.
+    pub(super) fn load(&mut self, source: &mut impl Source) -> Result<Contents> {
+        let header = source.header().clone();
+        let mut index = Index::new();
+        let mut stats = CarStats::default();
+        let mut first = None;
+        let mut told = 0u64;
+        while let Some(place) = source.advance()? {
+            first = first.or(Some(place));
+            stats.sections = stats.sections.saturating_add(1);
+            self.take_in(source, place, &mut index)?;
+            let position = source.position();
+            if position.saturating_sub(told) >= PROGRESS_STEP {
+                told = position;
+                self.tell(position);
+            }
+        }
+        stats.bytes = source.position();
+        stats.distinct_blocks = index.len() as u64;
+        self.tell(stats.bytes);
+        Ok(Contents { header, index, first, stats })
+    }
+
+    #[inline]
+    fn take_in(&self, source: &impl Source, place: u64, index: &mut Index) -> Result<()> {
+        let Some(section) = source.section_at(place) else {
+            let changed = Error::store("the input's bytes changed while they were read");
+            return Err(changed.in_structure(Structure::Section));
+        };
+        if place >= MAX_CAR_LEN {
+            let limit = Error::limit(LimitName::CarLen, MAX_CAR_LEN, place);
+            return Err(limit.in_structure(Structure::Section).at(Some(section.offset())));
+        }
+        if self.verification == Verification::EveryBlock {
+            section.verify()?;
+        }
+        let cid = section.cid();
+        index.insert(&cid, place, |other| source.section_at(other).is_some_and(|other| other.cid() == cid));
+        Ok(())
+    }
+
+    fn tell(&mut self, position: u64) {
+        if let Some(progress) = &mut self.progress {
+            progress(position);
+        }
+    }
+}
+
+impl fmt::Debug for Intake<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Intake")
+            .field("limits", &self.limits)
+            .field("verification", &self.verification)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Contents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Contents").field("header", &self.header).field("stats", &self.stats).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,74 @@
+//! Which sections of a CAR a walk has reached.
+
+use core::fmt;
+
+use crate::cid;
+
+/// Shortest section: a length of one byte and a CID.
+const MIN_SECTION_LEN: u64 = 1 + cid::LEN as u64;
+
+/// A set of sections by their offsets: one bit for 37 bytes of the CAR, since no two sections begin closer together.
+///
+/// Tells what of a CAR is linked: insert the offset of each block that a walk meets, and compare
+/// [`len`](Reached::len) with the number of distinct blocks.
+/// [`Repo::unreached_blocks`](crate::Repo::unreached_blocks) does just that.
+pub struct Reached {
+    bits: Vec<u64>,
+    len: u64,
+}
+
+impl Reached {
+    /// An empty set for a CAR of `car_len` bytes, as its [`CarStats`](super::CarStats) tell.
+    #[must_use]
+    pub fn new(car_len: u64) -> Self {
+        let words = car_len.div_ceil(MIN_SECTION_LEN).div_ceil(64);
+        Reached { bits: vec![0; usize::try_from(words).unwrap_or(0)], len: 0 }
+    }
+
+    /// Inserts the section at `offset`; false if it was there before, or is not within the CAR.
+    pub fn insert(&mut self, offset: u64) -> bool {
+        let number = offset / MIN_SECTION_LEN;
+        let word = usize::try_from(number / 64).ok().and_then(|word| self.bits.get_mut(word));
+        let Some(word) = word else {
+            return false;
+        };
+        let bit = 1u64 << (number % 64);
+        let is_new = *word & bit == 0;
+        *word |= bit;
+        self.len = self.len.saturating_add(u64::from(is_new));
+        is_new
+    }
+
+    /// The number of sections in the set.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// True if no section is in the set.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+}
+
+impl fmt::Debug for Reached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reached").field("len", &self.len).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_are_told_apart_and_repeats_are_not_counted() {
+        let offsets: Vec<u64> = (0..1000).map(|number| 59 + number * MIN_SECTION_LEN).collect();
+        let mut reached = Reached::new(59 + 1000 * MIN_SECTION_LEN);
+        assert!(offsets.iter().all(|&offset| reached.insert(offset)));
+        assert!(!offsets.iter().any(|&offset| reached.insert(offset)));
+        assert_eq!(reached.len(), 1000);
+        assert!(!reached.insert(u64::MAX));
+    }
+}

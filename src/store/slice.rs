@@ -1,0 +1,91 @@
+//! A CAR that lies in memory whole, or is mapped: only the index is made.
+
+use core::fmt;
+
+use super::intake::{Contents, Intake};
+use super::{BlockStore, CarStats, CarStore, Found};
+use crate::car::{Header, Section, SliceReader, section_at};
+use crate::cid::Cid;
+use crate::error::Result;
+
+/// The blocks of a CAR in any bytes that stay where they are: a slice, a `Vec<u8>`, a memory map.
+///
+/// Blocks are borrowed from the bytes. The index takes some 12 bytes a block.
+pub struct SliceStore<B> {
+    bytes: B,
+    contents: Contents,
+}
+
+impl<B: AsRef<[u8]>> SliceStore<B> {
+    /// Reads all sections of the CAR in `bytes`, hashes every block, and indexes them, by the default limits.
+    ///
+    /// For CARs that hold no commit; [`Repo::from_slice`](crate::Repo::from_slice) opens repositories.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`SliceReader`], and `HashMismatch` for a block that does not have its CID.
+    pub fn new(bytes: B) -> Result<Self> {
+        Self::load(bytes, &mut Intake::default())
+    }
+
+    pub(crate) fn load(bytes: B, intake: &mut Intake<'_>) -> Result<Self> {
+        let mut sections = SliceReader::with_limits(bytes.as_ref(), intake.limits.clone())?;
+        let contents = intake.load(&mut sections)?;
+        Ok(SliceStore { bytes, contents })
+    }
+
+    /// The bytes of the CAR.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.as_ref()
+    }
+
+    #[inline]
+    fn find(&self, cid: &Cid) -> Option<Section<'_>> {
+        let bytes = self.bytes.as_ref();
+        let read = |place| section_at(bytes, place).map(|(found, _)| found).filter(|found| found.cid() == *cid);
+        self.contents.index.find(cid, read)
+    }
+}
+
+impl<B: AsRef<[u8]>> BlockStore for SliceStore<B> {
+    type Block<'a>
+        = &'a [u8]
+    where
+        Self: 'a;
+
+    #[inline]
+    fn get(&self, cid: &Cid) -> Result<Option<Found<&[u8]>>> {
+        Ok(self.find(cid).map(|section| Found::new(section.block()).at(section.offset())))
+    }
+
+    fn contains(&self, cid: &Cid) -> Result<bool> {
+        Ok(self.find(cid).is_some())
+    }
+}
+
+impl<B: AsRef<[u8]>> CarStore for SliceStore<B> {
+    fn header(&self) -> &Header {
+        &self.contents.header
+    }
+
+    fn stats(&self) -> CarStats {
+        self.contents.stats
+    }
+
+    fn sections(&self) -> impl Iterator<Item = Result<Section<'_>>> {
+        let bytes = self.bytes.as_ref();
+        let mut place = self.contents.first;
+        core::iter::from_fn(move || {
+            let (section, next) = section_at(bytes, place?)?;
+            place = Some(next);
+            Some(Ok(section))
+        })
+    }
+}
+
+impl<B> fmt::Debug for SliceStore<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SliceStore").field("contents", &self.contents).finish_non_exhaustive()
+    }
+}

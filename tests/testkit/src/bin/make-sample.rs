@@ -1,0 +1,18 @@
+//! Writes the sample export: `make-sample OUT`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1);
+    let (Some(out), None) = (args.next(), args.next()) else {
+        eprintln!("usage: make-sample OUT");
+        return ExitCode::FAILURE;
+    };
+    match std::fs::write(&out, carwalk_testkit::sample::car()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("make-sample: {out}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

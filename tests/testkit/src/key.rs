@@ -1,0 +1,101 @@
+//! Keys of the tree: their layers, and mining for keys of a wanted layer.
+//!
+//! Every mined key is a repository path of the collection `com.example.test`. A key of layer n takes about 4 to
+//! the power of n attempts.
+
+use crate::cid::sha256;
+
+/// What every mined key begins with.
+pub const PREFIX: &str = "com.example.test/";
+
+/// The layer of a key: the leading zero bits of its SHA-256 digest, in pairs.
+pub fn layer(key: &[u8]) -> u8 {
+    let digest = sha256(key);
+    let zero_bytes = digest.iter().take_while(|&&byte| byte == 0).count();
+    let zero_bits = digest.get(zero_bytes).map_or(0, |byte| byte.leading_zeros() as usize);
+    ((zero_bytes * 8 + zero_bits) / 2) as u8
+}
+
+/// The keys of one layer in ascending order.
+pub fn at_layer(wanted: u8) -> impl Iterator<Item = Vec<u8>> {
+    numbered(0).map(|(_, key)| key).filter(move |key| layer(key) == wanted)
+}
+
+/// The n-th key of a layer, counted from 0; later keys are greater.
+pub fn key_at_layer(layer: u8, n: usize) -> Vec<u8> {
+    at_layer(layer).nth(n).expect("the numbers do not end")
+}
+
+/// Ascending keys, each with the layer wanted at its place.
+pub fn ascending(layers: &[u8]) -> Vec<Vec<u8>> {
+    let mut next = 0;
+    layers
+        .iter()
+        .map(|&wanted| {
+            let (number, key) = numbered(next).find(|(_, key)| layer(key) == wanted).expect("the numbers do not end");
+            next = number + 1;
+            key
+        })
+        .collect()
+}
+
+/// A key of a layer strictly between two others.
+///
+/// # Panics
+///
+/// Panics if nothing is found that `low` is the beginning of: that is, if `high` is `low` and a few least
+/// characters.
+pub fn between(low: &[u8], high: &[u8], wanted: u8) -> Vec<u8> {
+    let found = above_all(low).find(|key| key.as_slice() >= high || layer(key) == wanted);
+    found.filter(|key| key.as_slice() < high).expect("no key in between")
+}
+
+/// A key of a layer below a mined key and above everything of the collections before.
+pub fn below(high: &[u8], layer: u8) -> Vec<u8> {
+    between(PREFIX.as_bytes(), high, layer)
+}
+
+/// A key of a layer above another, and below all mined keys above that one.
+pub fn above(low: &[u8], wanted: u8) -> Vec<u8> {
+    above_all(low).find(|key| layer(key) == wanted).expect("the numbers do not end")
+}
+
+/// `low` with endings; the hyphen is the least character that a record key may have.
+fn above_all(low: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    (0..100_000_000_u32).map(move |number| [low, format!("-{number:08}").as_bytes()].concat())
+}
+
+fn numbered(first: u32) -> impl Iterator<Item = (u32, Vec<u8>)> {
+    (first..100_000_000).map(|number| (number, format!("{PREFIX}{number:08}").into_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layers_of_known_keys() {
+        assert_eq!(layer(b"2653ae71"), 0);
+        assert_eq!(layer(b"blue"), 1);
+        assert_eq!(layer(b"app.bsky.feed.post/454397e440ec"), 4);
+        assert_eq!(layer(b"app.bsky.feed.post/9adeb165882c"), 8);
+    }
+
+    #[test]
+    fn mined_keys_have_their_layer_and_order() {
+        let keys = ascending(&[0, 3, 1, 0, 2]);
+        assert!(keys.is_sorted());
+        assert_eq!(keys.iter().map(|key| layer(key)).collect::<Vec<_>>(), [0, 3, 1, 0, 2]);
+        assert!(key_at_layer(2, 3) < key_at_layer(2, 4));
+    }
+
+    #[test]
+    fn keys_fit_between_neighbours() {
+        let keys: Vec<_> = at_layer(1).take(2).collect();
+        let key = between(&keys[0], &keys[1], 2);
+        assert!(keys[0] < key && key < keys[1]);
+        assert_eq!(layer(&key), 2);
+        assert!(below(&keys[0], 0) < keys[0]);
+        assert!(above(&keys[1], 0) > keys[1]);
+    }
+}

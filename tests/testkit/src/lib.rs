@@ -1,0 +1,42 @@
+//! Builds AT Protocol repository exports for tests, and walks them slowly.
+//!
+//! The crate knows nothing of the library that it tests: it is a second opinion on every byte.
+//!
+//! - [`repo`] puts records, tree and commit into a CAR, in any order of blocks.
+//! - [`breakage`] lists exports that break one rule each, next to their valid twins.
+//! - [`legal`] lists exports that look odd and are valid.
+//! - [`oracle`] walks a CAR in the most obvious way.
+//! - [`random`] makes small repositories for property tests, [`export`] large ones for benchmarks, [`sample`] a
+//!   readable one for examples.
+//! - [`cid`], [`cbor`], [`varint`], [`car`], [`key`], [`tid`], [`tree`] and [`commit`] are the parts: each writes what is
+//!   right by default and what is wrong on request.
+//!
+//! ```
+//! use carwalk_testkit::{breakage, oracle, repo::{Order, Repo}};
+//!
+//! let repo = Repo::sample(["com.example.test/one", "com.example.test/two"]);
+//! let walk = oracle::walk(&repo.to_bytes(Order::Pds))?;
+//! assert_eq!(walk.entries.len(), 2);
+//!
+//! let case = breakage::case("prefix_not_maximal");
+//! assert!(oracle::walk(&case.valid).is_ok());
+//! assert!(oracle::walk(&case.broken).is_err());
+//! # Ok::<(), String>(())
+//! ```
+
+pub mod breakage;
+pub mod car;
+pub mod cbor;
+pub mod cid;
+pub mod commit;
+pub mod export;
+pub mod key;
+pub mod legal;
+pub mod oracle;
+pub mod random;
+pub mod repo;
+pub mod rng;
+pub mod sample;
+pub mod tid;
+pub mod tree;
+pub mod varint;
