@@ -20,7 +20,7 @@ pub use self::header::Header;
 pub use self::reader::Reader;
 pub use self::section::Section;
 pub use self::slice::SliceReader;
-pub(crate) use self::slice::section_at;
+pub(crate) use self::slice::{block_at, section_at};
 use crate::error::Result;
 
 /// What a look at the bytes at hand found.

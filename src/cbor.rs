@@ -85,12 +85,12 @@ impl<'a> Cursor<'a> {
 
     /// Moves past `bytes` if they are next.
     #[inline]
-    pub(crate) fn accept(&mut self, bytes: &[u8]) -> bool {
-        let accepted = self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(bytes));
-        if accepted {
-            self.at = self.at.saturating_add(bytes.len());
+    pub(crate) fn accept<const N: usize>(&mut self, bytes: &[u8; N]) -> bool {
+        let is_next = self.peek() == Some(bytes);
+        if is_next {
+            self.at = self.at.saturating_add(N);
         }
-        accepted
+        is_next
     }
 
     #[inline]
@@ -185,6 +185,37 @@ impl<'a> Cursor<'a> {
         self.odd_link()
     }
 
+    /// Moves past a link, and tells where its CID begins.
+    #[inline]
+    pub(crate) fn link_at(&mut self) -> Result<usize> {
+        if let Some([0xd8, 0x2a, 0x58, 0x25, 0x00, 0x01, 0x55 | 0x71, 0x12, 0x20, ..]) = self.peek::<LINK_LEN>() {
+            return Ok(self.pass_link());
+        }
+        self.link().map(|_| self.at.saturating_sub(cid::LEN))
+    }
+
+    /// Moves past a link to a block of CBOR, and tells where its CID begins; or past a null.
+    #[inline]
+    pub(crate) fn nullable_node_link_at(&mut self) -> Result<Option<usize>> {
+        if let Some([0xd8, 0x2a, 0x58, 0x25, 0x00, 0x01, 0x71, 0x12, 0x20, ..]) = self.peek::<LINK_LEN>() {
+            return Ok(Some(self.pass_link()));
+        }
+        let link = self.nullable_node_link()?;
+        Ok(link.map(|_| self.at.saturating_sub(cid::LEN)))
+    }
+
+    #[inline]
+    fn peek<const N: usize>(&self) -> Option<&'a [u8; N]> {
+        self.bytes.get(self.at..)?.first_chunk()
+    }
+
+    #[inline]
+    fn pass_link(&mut self) -> usize {
+        let cid_at = self.at.saturating_add(LINK_HEAD.len());
+        self.at = self.at.saturating_add(LINK_LEN);
+        cid_at
+    }
+
     /// A link that does not begin as all good ones do: says why, or parses it all the same.
     #[cold]
     fn odd_link(&mut self) -> Result<Cid> {
@@ -200,7 +231,6 @@ impl<'a> Cursor<'a> {
     }
 
     /// A link to a block of CBOR, or null.
-    #[inline]
     pub(crate) fn nullable_node_link(&mut self) -> Result<Option<Cid>> {
         let at = self.at;
         if self.accept(&[NULL]) {
@@ -211,7 +241,7 @@ impl<'a> Cursor<'a> {
 
     /// The key `name` of a map whose keys and their order the schema fixes. `encoded` is the key as it should stand.
     #[inline]
-    pub(crate) fn field(&mut self, encoded: &[u8], name: &'static str) -> Result<()> {
+    pub(crate) fn field<const N: usize>(&mut self, encoded: &[u8; N], name: &'static str) -> Result<()> {
         if self.accept(encoded) { Ok(()) } else { Err(self.odd_field(name)) }
     }
 

@@ -123,12 +123,61 @@ impl Cid {
         &self.0
     }
 
+    /// The text: `b` and 58 characters of base32. Allocates nothing.
+    #[must_use]
+    pub fn to_text(&self) -> CidText {
+        let mut text = [b'b'; TEXT_LEN];
+        let (_, digits) = text.split_at_mut(1);
+        for (bytes, digits) in self.0.chunks(5).zip(digits.chunks_mut(8)) {
+            // Five bytes are eight digits; the next one always stands in the upper bits.
+            let mut word = [0; 8];
+            word.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+            let mut bits = u64::from_be_bytes(word);
+            for digit in digits {
+                let [upper, ..] = bits.to_be_bytes();
+                *digit = ALPHABET.get(usize::from(upper >> 3)).copied().unwrap_or(b'?');
+                bits <<= 5;
+            }
+        }
+        CidText(text)
+    }
+
     /// This CID, if its codec is dag-cbor, as links to commits and nodes must be.
     pub(crate) fn into_dag_cbor(self) -> Result<Self> {
         match self.codec() {
             Codec::DagCbor => Ok(self),
             Codec::Raw => Err(Error::malformed(Malformed::CidCodec { found: 0x55, expected: "0x71 (dag-cbor)" })),
         }
+    }
+}
+
+/// The text of a [`Cid`]. Its order is that of the text, which is not that of the bytes: digits come before letters.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CidText([u8; TEXT_LEN]);
+
+impl CidText {
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        core::str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    /// The text as bytes, all of them ASCII.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; TEXT_LEN] {
+        &self.0
+    }
+}
+
+impl fmt::Display for CidText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl fmt::Debug for CidText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
     }
 }
 
@@ -150,21 +199,7 @@ fn fault(bytes: &[u8]) -> Malformed {
 
 impl fmt::Display for Cid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = [b'b'; TEXT_LEN];
-        let (_, digits) = text.split_at_mut(1);
-        let (mut bits, mut held) = (0u16, 0u32);
-        let mut bytes = self.0.iter();
-        for digit in digits {
-            if held < 5 {
-                // After the last byte two zero bits fill the last digit.
-                bits = bits << 8 | u16::from(bytes.next().copied().unwrap_or(0));
-                held = held.saturating_add(8);
-            }
-            held = held.saturating_sub(5);
-            let value = usize::from(bits >> held & 31);
-            *digit = ALPHABET.get(value).copied().unwrap_or(b'?');
-        }
-        f.pad(core::str::from_utf8(&text).unwrap_or("?"))
+        f.pad(self.to_text().as_str())
     }
 }
 

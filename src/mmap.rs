@@ -23,8 +23,22 @@ impl Loader<'_> {
     /// As for [`Repo::map`].
     pub unsafe fn map(self, path: impl AsRef<Path>) -> Result<Repo<SliceStore<Mmap>>> {
         let file = File::open(path)?;
+        // SAFETY: the caller makes the same promise to this function.
+        unsafe { self.map_file(&file) }
+    }
+
+    /// As [`map`](Loader::map), for a file that is open.
+    ///
+    /// # Errors
+    ///
+    /// As [`Repo::map`].
+    ///
+    /// # Safety
+    ///
+    /// As for [`Repo::map`].
+    pub unsafe fn map_file(self, file: &File) -> Result<Repo<SliceStore<Mmap>>> {
         // SAFETY: the caller promises that nobody changes the file while it is mapped.
-        let mapped = unsafe { Mmap::map(&file) }?;
+        let mapped = unsafe { Mmap::map(file) }?;
         self.slice(mapped)
     }
 }

@@ -4,7 +4,9 @@ use core::fmt;
 use core::iter::FusedIterator;
 
 use crate::cid::Cid;
-use crate::error::{Error, Result, Structure};
+#[cfg(feature = "serde")]
+use crate::error::Structure;
+use crate::error::{Error, Result};
 use crate::mst::Walker;
 use crate::path::{RepoPath, RepoPathBuf};
 use crate::store::{BlockStore, Found};
@@ -170,11 +172,7 @@ impl<'s, S: BlockStore> Items<'s, S> {
         let Some((entry, found)) = self.walk.next_entry()? else {
             return Ok(None);
         };
-        let path = entry.path()?;
-        if self.strict_paths {
-            let checked = path.check_syntax();
-            checked.map_err(|error| error.in_structure(Structure::Record).of_cid(entry.cid()))?;
-        }
+        let path = if self.strict_paths { entry.strict_path()? } else { entry.path()? };
         Ok(item(path.to_owned(), entry.cid(), found))
     }
 }

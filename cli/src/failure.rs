@@ -5,6 +5,8 @@ use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
+use carwalk::ErrorKind as Kind;
+use carwalk::error::{LimitName, Malformed};
 
 const RED: Style = AnsiColor::Red.on_default().bold();
 
@@ -89,10 +91,24 @@ impl Failure {
                 writeln!(out, "{input}: {count} {keys} {are} not of the syntax of repo paths")
             }
             Cause::Car(error) => {
-                writeln!(out, "{input}: {error}")?;
+                match remedy(error) {
+                    Some(option) => writeln!(out, "{input}: {error} (see {option})")?,
+                    None => writeln!(out, "{input}: {error}")?,
+                }
                 write_causes(error, out)
             }
         }
+    }
+}
+
+/// The option with which the CAR might be read after all.
+fn remedy(error: &carwalk::Error) -> Option<&'static str> {
+    match error.kind() {
+        Kind::Malformed(Malformed::LegacyCommit(_)) => Some("--legacy"),
+        Kind::Limit { limit: LimitName::BlockLen, .. } => Some("--max-block"),
+        Kind::Limit { limit: LimitName::HeaderLen, .. } => Some("--max-header"),
+        Kind::Limit { limit: LimitName::StreamLen, .. } => Some("--max-stream"),
+        _ => None,
     }
 }
 

@@ -63,8 +63,8 @@ impl Input {
     /// The one place that knows all stores.
     fn dispatch<C: Command>(&self, command: &C) -> Result<(), Cause> {
         match self.open()? {
-            Source::Mapped { path, len } => {
-                let repo = self.load(command, Some(len), |loader| map::open(loader, path))?;
+            Source::Mapped { file, len } => {
+                let repo = self.load(command, Some(len), |loader| map::open(loader, &file))?;
                 finish(command, &repo)
             }
             Source::File(file) => {
@@ -79,7 +79,7 @@ impl Input {
         }
     }
 
-    fn open(&self) -> Result<Source<'_>, Cause> {
+    fn open(&self) -> Result<Source, Cause> {
         let Some(path) = self.file.as_deref().filter(|path| *path != Path::new("-")) else {
             if io::stdin().is_terminal() {
                 return Err(Cause::Usage("no CAR given, and standard input is a terminal; see --help"));
@@ -91,7 +91,7 @@ impl Input {
         // Some systems show files of length 0 whose bytes come only with reading.
         let can_map = metadata.is_file() && metadata.len() > 0;
         if can_map && !self.no_mmap {
-            return Ok(Source::Mapped { path, len: metadata.len() });
+            return Ok(Source::Mapped { file, len: metadata.len() });
         }
         Ok(Source::File(file))
     }
@@ -133,8 +133,8 @@ impl Input {
 }
 
 /// Where the bytes come from.
-enum Source<'a> {
-    Mapped { path: &'a Path, len: u64 },
+enum Source {
+    Mapped { file: File, len: u64 },
     File(File),
     Stdin,
 }

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use carwalk::mst::{Entry, Event, Layer};
+use carwalk::mst::{Entry, Event};
 use carwalk::store::{CarStore, Reached};
 use carwalk::{Repo, Result, Verification};
 use clap::Args;
@@ -112,8 +112,7 @@ fn count<S: CarStore>(repo: &Repo<S>, out: &mut Output) -> Result<(TreeCounts, B
     let mut order = order::check(repo.store());
     let cid = repo.commit().cid();
     if let Some(offset) = repo.store().get(&cid)?.and_then(|found| found.offset) {
-        reached.insert(offset);
-        order.commit(Reach { cid, offset })?;
+        order.commit(Reach { cid, offset, is_new: reached.insert(offset) })?;
     }
     let mut walk = repo.walk().nodes(true).partial(true);
     while let Some(event) = walk.next_event()? {
@@ -121,12 +120,11 @@ fn count<S: CarStore>(repo: &Repo<S>, out: &mut Output) -> Result<(TreeCounts, B
         tree.count(&event);
         match event {
             Event::Node { cid, depth, offset: Some(offset), .. } => {
-                reached.insert(offset);
-                order.node(Reach { cid, offset }, depth)?;
+                order.node(Reach { cid, offset, is_new: reached.insert(offset) }, depth)?;
             }
             Event::Record { entry, offset: Some(offset), .. } => {
-                reached.insert(offset);
-                order.record(Reach { cid: entry.cid(), offset }, tree.depth_of(&entry))?;
+                let record = Reach { cid: entry.cid(), offset, is_new: reached.insert(offset) };
+                order.record(record, entry.depth())?;
             }
             _ => {}
         }
@@ -160,12 +158,6 @@ impl TreeCounts {
             Ok(path) => self.collections.add(path.collection()),
             Err(_) => add(&mut self.not_paths, 1),
         }
-    }
-
-    /// How many links below the root the node of an entry is.
-    fn depth_of(&self, entry: &Entry<'_>) -> usize {
-        let height = self.height.unwrap_or_default();
-        usize::from(height.saturating_sub(Layer::of(entry.key()).get()))
     }
 }
 

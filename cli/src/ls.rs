@@ -2,13 +2,13 @@
 
 use std::io::Write;
 
+use carwalk::cid::CidText;
 use carwalk::mst::{Entry, Event};
 use carwalk::store::CarStore;
 use carwalk::{Repo, RepoPath, Verification};
 use clap::Args;
 use serde::Serialize;
 
-use crate::cid_text::CidText;
 use crate::failure::Cause;
 use crate::input::{Command, Input};
 use crate::output::Output;
@@ -76,7 +76,7 @@ impl Command for Ls {
             }
         }
         if missing > 0 {
-            out.note(format_args!("missing records: {missing}"));
+            out.note(format_args!("missing records: {missing}"))?;
         }
         Ok(())
     }
@@ -92,14 +92,14 @@ impl Ls {
                 self.list(entry, None, out)?;
             }
             Event::BadRecord { entry, error, .. } => {
-                out.note(format_args!("bad record: {error}"));
+                out.note(format_args!("bad record: {error}"))?;
                 self.list(entry, None, out)?;
             }
             Event::MissingSubtree { cid, interval, .. } => {
-                out.note(format_args!("missing subtree: node {cid} hides {interval}"));
+                out.note(format_args!("missing subtree: node {cid} hides {interval}"))?;
             }
             Event::BadSubtree { interval, error, .. } => {
-                out.note(format_args!("bad subtree: {error}; hides {interval}"));
+                out.note(format_args!("bad subtree: {error}; hides {interval}"))?;
             }
             _ => {}
         }
@@ -109,7 +109,7 @@ impl Ls {
     /// Lists an entry; it has a size if its record is there.
     #[inline]
     fn list(&self, entry: Entry<'_>, size: Option<usize>, out: &mut Output) -> Result<(), Cause> {
-        let cid = CidText::of(&entry.cid());
+        let cid = entry.cid().to_text();
         match entry.path() {
             Ok(path) if self.collection.as_deref().is_some_and(|nsid| nsid != path.collection()) => Ok(()),
             Ok(path) => self.write(path.as_str(), Some(path), &cid, size, out),

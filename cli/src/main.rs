@@ -1,7 +1,6 @@
 //! The command-line tool `carwalk`: lists, inspects and verifies AT Protocol repository exports.
 
 mod args;
-mod cid_text;
 mod failure;
 mod input;
 mod inspect;

@@ -15,10 +15,9 @@ use core::fmt;
 use core::iter::Peekable;
 
 use carwalk::car::Section;
+use carwalk::cid::CidText;
 use carwalk::store::CarStore;
 use carwalk::{Cid, Result};
-
-use crate::cid_text::CidText;
 
 /// The class of a block order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,11 +43,14 @@ impl fmt::Display for BlockOrder {
     }
 }
 
-/// A block that a walk reached: its CID, and where its section begins.
+/// A block that a walk reached.
 #[derive(Clone, Copy)]
 pub(crate) struct Reach {
     pub(crate) cid: Cid,
+    /// Where its section begins.
     pub(crate) offset: u64,
+    /// Whether it was not reached before.
+    pub(crate) is_new: bool,
 }
 
 /// Tells the order from the blocks of a walk, given one after the other: the commit, then nodes and records.
@@ -60,11 +62,11 @@ pub(crate) struct OrderCheck<'s, S, I: Iterator> {
     due: Peekable<I>,
     /// Whether the sections so far are in pre-order.
     is_pre_order: bool,
-    /// Whether each block stands after all blocks that were reached before it.
+    /// Whether each new block stands after all blocks that were reached before it.
     ascends: bool,
     /// Whether parents and children stand as in a CAR of the PDS.
     links_fit: bool,
-    /// The foremost section that was reached last; each block is after it if the order ascends.
+    /// The hindmost section that was reached.
     last: u64,
     /// The sections of the commit and of the open nodes.
     parents: Vec<u64>,
@@ -101,8 +103,8 @@ impl<'s, S: CarStore, I: Iterator<Item = Result<Section<'s>>>> OrderCheck<'s, S,
     /// A node, as many links below the root as `depth` says.
     pub(crate) fn node(&mut self, node: Reach, depth: usize) -> Result<()> {
         self.reach(node)?;
+        self.link(node, depth)?;
         self.parents.truncate(depth.saturating_add(1));
-        self.link(node.offset)?;
         self.parents.push(node.offset);
         self.last_node = self.last_node.max(node.offset);
         Ok(())
@@ -111,8 +113,7 @@ impl<'s, S: CarStore, I: Iterator<Item = Result<Section<'s>>>> OrderCheck<'s, S,
     /// A record, linked by a node as many links below the root as `depth` says.
     pub(crate) fn record(&mut self, record: Reach, depth: usize) -> Result<()> {
         self.reach(record)?;
-        self.parents.truncate(depth.saturating_add(2));
-        self.link(record.offset)?;
+        self.link(record, depth.saturating_add(1))?;
         self.first_record = self.first_record.min(record.offset);
         Ok(())
     }
@@ -128,10 +129,9 @@ impl<'s, S: CarStore, I: Iterator<Item = Result<Section<'s>>>> OrderCheck<'s, S,
     }
 
     fn reach(&mut self, block: Reach) -> Result<()> {
-        if block.offset >= self.last {
-            self.last = block.offset;
-        } else {
-            self.ascends = false;
+        if block.is_new {
+            self.ascends &= block.offset >= self.last;
+            self.last = self.last.max(block.offset);
         }
         if self.is_pre_order {
             self.is_pre_order = self.is_due(block)?;
@@ -157,9 +157,14 @@ impl<'s, S: CarStore, I: Iterator<Item = Result<Section<'s>>>> OrderCheck<'s, S,
         }
     }
 
-    /// Holds a link from the innermost open block against the order of the PDS.
-    fn link(&mut self, child: u64) -> Result<()> {
-        let Some(&parent) = self.parents.last().filter(|&&parent| child < parent && self.links_fit) else {
+    /// Holds the link to a block, from the open block of that number, against the order of the PDS.
+    fn link(&mut self, block: Reach, parent: usize) -> Result<()> {
+        // What is new and in pre-order comes after its parent.
+        if !self.links_fit || self.is_pre_order && block.is_new {
+            return Ok(());
+        }
+        let child = block.offset;
+        let Some(&parent) = self.parents.get(parent).filter(|&&parent| child < parent) else {
             return Ok(());
         };
         let runs = match self.runs.take() {
@@ -179,7 +184,7 @@ fn runs<S: CarStore>(store: &S) -> Result<Vec<u64>> {
     let mut previous: Option<CidText> = None;
     for section in store.sections() {
         let section = section?;
-        let text = CidText::of(&section.cid());
+        let text = section.cid().to_text();
         if previous.is_none_or(|previous| text >= previous) {
             starts.push(section.offset());
         }

@@ -27,11 +27,13 @@ impl Output {
         self.progress.step();
     }
 
-    /// Prints a note on stderr, one line. That stderr is closed is no reason to stop.
-    pub(crate) fn note(&self, note: fmt::Arguments<'_>) {
+    /// Prints a note on stderr, one line, after all that was printed before. That stderr is closed is no reason to stop.
+    pub(crate) fn note(&mut self, note: fmt::Arguments<'_>) -> io::Result<()> {
+        self.stdout.flush()?;
         self.progress.suspend(|| {
             let _ = writeln!(anstream::stderr().lock(), "{note}");
         });
+        Ok(())
     }
 }
 

@@ -88,7 +88,7 @@ impl Unit {
             (Unit::Blocks, _) => "walking {spinner} {human_pos} blocks",
         };
         match ProgressStyle::with_template(template) {
-            Ok(style) => bar.with_style(style.progress_chars("=> ")),
+            Ok(style) => bar.with_style(style.progress_chars("=> ").tick_chars("|/-\\ ")),
             Err(_) => bar,
         }
     }

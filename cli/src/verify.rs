@@ -1,10 +1,10 @@
 //! `carwalk verify`: everything that can be checked without the account's key.
 
-use std::io::Write;
+use std::io::{self, Write};
 
-use carwalk::mst::{Entry, Event};
+use carwalk::mst::Event;
 use carwalk::store::{CarStore, Reached};
-use carwalk::{Error, Repo, Result};
+use carwalk::{Error, Repo};
 use clap::Args;
 use serde::Serialize;
 
@@ -72,7 +72,7 @@ impl Command for Verify {
 }
 
 /// Walks everything. Framing, hashes and commit were checked when the repository was opened.
-fn check<'r, S: CarStore>(repo: &'r Repo<S>, out: &mut Output) -> Result<Checked<'r>> {
+fn check<'r, S: CarStore>(repo: &'r Repo<S>, out: &mut Output) -> Result<Checked<'r>, Cause> {
     let (commit, stats) = (repo.commit(), repo.stats());
     let mut checked = Checked {
         did: commit.did(),
@@ -94,18 +94,18 @@ fn check<'r, S: CarStore>(repo: &'r Repo<S>, out: &mut Output) -> Result<Checked
         if let Event::Node { offset: Some(offset), .. } | Event::Record { offset: Some(offset), .. } = event {
             reached.insert(offset);
         }
-        checked.take_in(&event, out);
+        checked.take_in(&event, out)?;
     }
     checked.unreached_blocks = stats.distinct_blocks.saturating_sub(reached.len());
     checked.ok = checked.path_problems == 0;
     if checked.path_problems > PROBLEMS_TOLD {
-        out.note(format_args!("and {} more", checked.path_problems.saturating_sub(PROBLEMS_TOLD)));
+        out.note(format_args!("and {} more", checked.path_problems.saturating_sub(PROBLEMS_TOLD)))?;
     }
     Ok(checked)
 }
 
 impl Checked<'_> {
-    fn take_in(&mut self, event: &Event<'_>, out: &Output) {
+    fn take_in(&mut self, event: &Event<'_>, out: &mut Output) -> io::Result<()> {
         match event {
             Event::Node { layer, .. } => {
                 self.height = self.height.max(layer.get());
@@ -114,24 +114,25 @@ impl Checked<'_> {
             Event::Record { entry, block, .. } => {
                 self.records = self.records.saturating_add(1);
                 self.record_bytes = self.record_bytes.saturating_add(block.len() as u64);
-                if let Err(error) = entry.path().and_then(|path| path.check_syntax()) {
-                    self.path_problem(entry, &error, out);
+                if let Err(error) = entry.strict_path() {
+                    self.path_problem(&error, out)?;
                 }
             }
             _ => {}
         }
+        Ok(())
     }
 
     #[cold]
-    fn path_problem(&mut self, entry: &Entry<'_>, error: &Error, out: &Output) {
+    fn path_problem(&mut self, error: &Error, out: &mut Output) -> io::Result<()> {
         self.path_problems = self.path_problems.saturating_add(1);
-        if self.path_problems <= PROBLEMS_TOLD {
-            let (cid, key) = (entry.cid(), entry.key().escape_ascii());
-            out.note(format_args!("bad path: record {cid}: {}, key \"{key}\"", error.kind()));
+        if self.path_problems > PROBLEMS_TOLD {
+            return Ok(());
         }
+        out.note(format_args!("bad path: {error}"))
     }
 
-    fn write_to(&self, out: &mut Output) -> std::io::Result<()> {
+    fn write_to(&self, out: &mut Output) -> io::Result<()> {
         let Checked { did, rev, commit, bytes, sections, duplicates, .. } = self;
         writeln!(out, "ok: {did} at {rev}")?;
         writeln!(out, "framing: {bytes} bytes, {sections} sections, {duplicates} of them repeated")?;

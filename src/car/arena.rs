@@ -6,7 +6,8 @@
 use core::fmt;
 
 use super::section::Section;
-use super::slice::section_at;
+use super::slice::{block_at, section_at};
+use crate::cid::Cid;
 
 /// Chunk lengths are multiples of a unit.
 const UNIT_BITS: u32 = 16;
@@ -146,6 +147,25 @@ impl Arena {
     pub(crate) fn section_at(&self, place: u64) -> Option<Section<'_>> {
         let (_, chunk) = self.chunk_of(place)?;
         chunk.section_at(place).map(|(section, _)| section)
+    }
+
+    /// The block at a place where a section was read before, and its section's offset, if it is the one of `cid`.
+    #[inline]
+    pub(crate) fn block_at(&self, place: u64, cid: &Cid) -> Option<(&[u8], u64)> {
+        let (_, chunk) = self.chunk_of(place)?;
+        let at = place.checked_sub(chunk.place)?;
+        let block = block_at(chunk.bytes.get(..chunk.filled)?, at, cid)?;
+        Some((block, chunk.offset.saturating_add(at)))
+    }
+
+    /// What stands from a place on, in its chunk.
+    #[inline]
+    pub(crate) fn bytes_at(&self, place: u64) -> &[u8] {
+        let bytes = self.chunk_of(place).and_then(|(_, chunk)| {
+            let at = usize::try_from(place.checked_sub(chunk.place)?).ok()?;
+            chunk.bytes.get(at..)
+        });
+        bytes.unwrap_or_default()
     }
 
     /// The place of the section that stands after the one at `place`.

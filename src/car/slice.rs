@@ -130,13 +130,27 @@ impl fmt::Debug for SliceReader<'_> {
 }
 
 /// The section at a place where one was read before, and the place of the next.
-#[inline]
 pub(crate) fn section_at(bytes: &[u8], place: u64) -> Option<(Section<'_>, u64)> {
+    let (start, body) = body_at(bytes, place)?;
+    let (cid, block) = body.split_at_checked(cid::LEN)?;
+    let end = start.checked_add(body.len())?;
+    Some((Section::new(place, cid::Cid::parse(cid).ok()?, block), end as u64))
+}
+
+/// The block at a place where a section was read before, if it is the one of `cid`.
+#[inline]
+pub(crate) fn block_at<'a>(bytes: &'a [u8], place: u64, cid: &cid::Cid) -> Option<&'a [u8]> {
+    let (_, body) = body_at(bytes, place)?;
+    let (found, block) = body.split_first_chunk()?;
+    (found == cid.as_bytes()).then_some(block)
+}
+
+/// CID and block of the section at a place, and where they begin.
+#[inline]
+fn body_at(bytes: &[u8], place: u64) -> Option<(usize, &[u8])> {
     let at = usize::try_from(place).ok()?;
     let rest = bytes.get(at..)?;
     let (len, prefix_len) = varint::decode(rest).ok()??;
-    let end = usize::try_from(len).ok()?.checked_add(prefix_len)?;
-    let (cid, block) = rest.get(prefix_len..end)?.split_at_checked(cid::LEN)?;
-    let cid = cid::Cid::parse(cid).ok()?;
-    Some((Section::new(place, cid, block), at.checked_add(end)? as u64))
+    let body = rest.get(prefix_len..)?.get(..usize::try_from(len).ok()?)?;
+    Some((at.checked_add(prefix_len)?, body))
 }

@@ -52,7 +52,7 @@ pub enum ErrorKind {
         interval: Option<KeyInterval>,
     },
     /// The input asks for more than a limit allows.
-    #[error("{limit} of {found} exceeds the limit of {max}")]
+    #[error("{limit} of {found} exceeds the limit of {max}{}", hint(*limit))]
     Limit {
         /// Which limit.
         limit: LimitName,
@@ -71,6 +71,11 @@ pub enum ErrorKind {
 
 fn hidden(interval: &Option<KeyInterval>) -> String {
     interval.as_ref().map(|interval| format!(", which hides {interval}")).unwrap_or_default()
+}
+
+/// The one limit that good repositories reach says how to raise it.
+fn hint(limit: LimitName) -> &'static str {
+    if limit == LimitName::StreamLen { "; `Loader` sets another" } else { "" }
 }
 
 /// Input that is often taken for a repository export.
@@ -394,7 +399,7 @@ pub enum LimitName {
     #[error("block length")]
     BlockLen,
     /// [`Limits::max_stream_len`](crate::Limits::max_stream_len).
-    #[error("stream length (which `Loader::limits` can raise)")]
+    #[error("stream length")]
     StreamLen,
     /// [`MAX_CAR_LEN`](crate::limits::MAX_CAR_LEN).
     #[error("CAR length")]

@@ -128,8 +128,7 @@ fn parse_entry(cursor: &mut Cursor<'_>, number: usize, key: &mut Key) -> Result<
     cursor.field(b"\x61t", "t")?;
     let tree_at = parse_subtree(cursor)?.unwrap_or(0);
     cursor.field(b"\x61v", "v")?;
-    cursor.link().map_err(|error| error.of_key(key.as_bytes()))?;
-    let value_at = narrow(cursor.position().saturating_sub(cid::LEN));
+    let value_at = narrow(cursor.link_at().map_err(|error| error.of_key(key.as_bytes()))?);
     // Both are at most the length of a key, which was checked.
     let prefix_len = u16::try_from(prefix_len).unwrap_or(u16::MAX);
     let suffix_len = u16::try_from(suffix.len()).unwrap_or(u16::MAX);
@@ -139,8 +138,7 @@ fn parse_entry(cursor: &mut Cursor<'_>, number: usize, key: &mut Key) -> Result<
 /// The place of the CID of a subtree, if the link at the cursor is not null.
 #[inline]
 fn parse_subtree(cursor: &mut Cursor<'_>) -> Result<Option<u32>> {
-    let link = cursor.nullable_node_link()?;
-    Ok(link.map(|_| narrow(cursor.position().saturating_sub(cid::LEN))))
+    Ok(cursor.nullable_node_link_at()?.map(narrow))
 }
 
 #[inline]

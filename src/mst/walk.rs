@@ -13,6 +13,9 @@ use crate::error::{Error, ErrorKind, KeyInterval, Result, Structure, TreeRule};
 use crate::path::RepoPath;
 use crate::store::{BlockStore, Found};
 
+/// Entries of a node whose links are prefetched; chance makes no node longer.
+const MAX_PREFETCH: usize = 64;
+
 /// A walk over a tree in key order.
 ///
 /// Goes through a [`BlockStore`] from a root node down, and gives one [`Event`] after the other. Every node is checked by
@@ -49,6 +52,8 @@ pub struct Walker<'s, S: BlockStore> {
     frames: Vec<Frame<S::Block<'s>>>,
     /// Buffers of frames that were left, for those to come.
     spare: Vec<Buffers>,
+    /// What the store is told to prefetch.
+    soon: Vec<Cid>,
     /// The record at hand.
     record: Option<Found<S::Block<'s>>>,
 }
@@ -190,6 +195,7 @@ pub(crate) type EntryAndRecord<'w, B> = (Entry<'w>, Option<Found<B>>);
 pub struct Entry<'w> {
     key: &'w [u8],
     cid: Cid,
+    depth: usize,
 }
 
 impl<'w> Entry<'w> {
@@ -205,13 +211,35 @@ impl<'w> Entry<'w> {
         self.cid
     }
 
+    /// The number of links from the root to the node that the entry is in.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.depth
+    }
+
     /// The key as a repo path.
     ///
     /// # Errors
     ///
     /// `Path`, with key and CID, if it has not the form of one.
     pub fn path(&self) -> Result<RepoPath<'w>> {
-        RepoPath::parse(self.key).map_err(|error| error.in_structure(Structure::Record).of_cid(self.cid))
+        RepoPath::parse(self.key).map_err(|error| self.locate(error))
+    }
+
+    /// The key as a repo path whose halves have the full syntax: see [`RepoPath::check_syntax`].
+    ///
+    /// # Errors
+    ///
+    /// `Path`, with key and CID, if it is none.
+    pub fn strict_path(&self) -> Result<RepoPath<'w>> {
+        let path = self.path()?;
+        path.check_syntax().map_err(|error| self.locate(error))?;
+        Ok(path)
+    }
+
+    #[cold]
+    fn locate(&self, error: Error) -> Error {
+        error.in_structure(Structure::Record).of_cid(self.cid)
     }
 }
 
@@ -228,7 +256,15 @@ impl<'s, S: BlockStore> Walker<'s, S> {
     /// A complete walk over the tree under the node `root`, records looked up and every block hashed that is reached.
     pub fn new(store: &'s S, root: Cid) -> Self {
         let options = Options { nodes: false, records: true, partial: false, hash: true };
-        Walker { store, options, root: Some(root), frames: Vec::new(), spare: Vec::new(), record: None }
+        Walker {
+            store,
+            options,
+            root: Some(root),
+            frames: Vec::new(),
+            spare: Vec::new(),
+            soon: Vec::new(),
+            record: None,
+        }
     }
 
     /// Sets whether nodes are events of their own; they are not by default.
@@ -353,8 +389,21 @@ impl<'s, S: BlockStore> Walker<'s, S> {
             }
         };
         let link = buffers.layout.left_at();
+        self.prefetch(block.as_ref(), &buffers.layout);
         self.frames.push(Frame { block, cid, offset, layer, place, buffers, next: 0, link, is_ahead: false });
         Ok(())
+    }
+
+    /// Tells the store which blocks a node leads to, the first of them only if it is a huge one.
+    fn prefetch(&mut self, block: &[u8], layout: &Layout) {
+        self.soon.clear();
+        let left = layout.left_at();
+        let records = self.options.records;
+        let entries = layout.entries().iter().take(MAX_PREFETCH);
+        let links = entries.flat_map(|entry| [records.then_some(entry.value_at()), entry.tree_at()]);
+        let links = core::iter::once(left).chain(links).flatten();
+        self.soon.extend(links.filter_map(|at| cid_at(block, at)));
+        self.store.prefetch(&self.soon);
     }
 
     fn look_up(&mut self, cid: Cid) -> Result<Step> {
@@ -390,7 +439,7 @@ impl<'s, S: BlockStore> Walker<'s, S> {
 
     #[inline]
     fn entry(&self, cid: Cid) -> Entry<'_> {
-        Entry { key: self.key(), cid }
+        Entry { key: self.key(), cid, depth: self.frames.len().saturating_sub(1) }
     }
 
     fn interval(&self, place: Place) -> KeyInterval<&[u8]> {

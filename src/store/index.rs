@@ -1,17 +1,19 @@
 //! The index that all stores share: from CIDs to places, in 8 bytes a block and the table's slack.
 //!
 //! ```text
-//! slot   24 bits of hash | 40 bits of place
+//! slot   24 bits of hash | 40 bits of place       0 is an empty slot: no section is at place 0
 //! ```
 //!
 //! The CID itself is not in the slot: it stands at the place, and is compared there when the hash bits agree. The hash
 //! mixes the digest with two random numbers of the index's own, since CIDs are chosen by whoever made the CAR.
+//!
+//! A table of slots with linear probing, in which a slot's home is its hash scaled to the table's length. So one cache
+//! miss finds a slot, a table can have any length, and growing moves the slots in their order.
 
 use core::fmt;
 use core::hash::{BuildHasher, Hasher};
+use core::hint::black_box;
 use std::hash::RandomState;
-
-use hashbrown::HashTable;
 
 use crate::cid::Cid;
 
@@ -20,32 +22,87 @@ const PLACE_BITS: u32 = 40;
 
 const PLACE_MASK: u64 = (1 << PLACE_BITS) - 1;
 
+/// Bits of a slot that hold the hash.
+const TAG_BITS: u32 = 64 - PLACE_BITS;
+
+/// Slots that are entered together.
+const BATCH: usize = 1 << 15;
+
+/// Bytes that come into the cache together, on most machines.
+const CACHE_LINE: usize = 64;
+
+/// Cache lines of a section that are prefetched.
+const LINES: usize = 6;
+
+/// CIDs that are prefetched together.
+const PREFETCH: usize = 32;
+
 pub(crate) struct Index {
-    slots: HashTable<u64>,
+    slots: Vec<u64>,
+    /// Slots in use.
+    len: usize,
+    /// Slots that wait to be entered.
+    noted: Vec<u64>,
     seeds: [u64; 2],
 }
 
 impl Index {
     pub(crate) fn new() -> Self {
         let random = || RandomState::new().build_hasher().finish();
-        Index { slots: HashTable::new(), seeds: [random(), random()] }
+        Index { slots: Vec::new(), len: 0, noted: Vec::new(), seeds: [random(), random()] }
     }
 
     /// The number of distinct CIDs.
     pub(crate) fn len(&self) -> usize {
-        self.slots.len()
+        self.len
     }
 
-    /// Enters a place below 2^40, unless `is_same` finds the CID at a place that was entered before; tells whether it did.
-    pub(crate) fn insert(&mut self, cid: &Cid, place: u64, is_same: impl Fn(u64) -> bool) -> bool {
-        let tag = self.tag(cid);
-        let known = |&slot: &u64| slot >> PLACE_BITS == tag && is_same(slot & PLACE_MASK);
-        if self.slots.find(spread(tag), known).is_some() {
-            return false;
+    /// Notes a CID whose section is at `place`, from 1 to 2^40. It is found only after [`settle`](Index::settle).
+    #[inline]
+    pub(crate) fn note(&mut self, cid: &Cid, place: u64) {
+        self.noted.push(self.tag(cid) << PLACE_BITS | place & PLACE_MASK);
+    }
+
+    /// Whether it is time to settle.
+    #[inline]
+    pub(crate) fn is_due(&self) -> bool {
+        self.noted.len() >= BATCH
+    }
+
+    /// Enters what was noted, but not CIDs that `is_same` finds at a place that was noted before.
+    ///
+    /// In the order of their hashes, so that the table is passed over once from its start to its end: much faster than
+    /// entering each at once, wherever it belongs.
+    pub(crate) fn settle(&mut self, is_same: impl Fn(u64, u64) -> bool) {
+        let mut noted = core::mem::take(&mut self.noted);
+        noted.sort_unstable();
+        self.reserve(noted.len());
+        for slot in noted.drain(..) {
+            self.enter(slot, &is_same);
         }
-        self.slots
-            .insert_unique(spread(tag), tag << PLACE_BITS | place & PLACE_MASK, |&slot| spread(slot >> PLACE_BITS));
-        true
+        self.noted = noted;
+    }
+
+    /// Gives back what only loading needs.
+    pub(crate) fn finish(mut self, is_same: impl Fn(u64, u64) -> bool) -> Self {
+        self.settle(is_same);
+        self.noted = Vec::new();
+        self
+    }
+
+    #[inline]
+    fn enter(&mut self, new: u64, is_same: impl Fn(u64, u64) -> bool) {
+        let tag = new >> PLACE_BITS;
+        for slot in probe_mut(&mut self.slots, tag) {
+            if *slot == 0 {
+                *slot = new;
+                self.len = self.len.saturating_add(1);
+                return;
+            }
+            if *slot >> PLACE_BITS == tag && is_same(*slot & PLACE_MASK, new & PLACE_MASK) {
+                return;
+            }
+        }
     }
 
     /// What `read` makes of the place of a CID. `read` is asked about each place that may be the one, and gives `None`
@@ -53,14 +110,56 @@ impl Index {
     #[inline]
     pub(crate) fn find<T>(&self, cid: &Cid, read: impl Fn(u64) -> Option<T>) -> Option<T> {
         let tag = self.tag(cid);
-        let mut found = None;
-        self.slots.find(spread(tag), |&slot| {
-            if slot >> PLACE_BITS == tag {
-                found = read(slot & PLACE_MASK);
+        let used = probe(&self.slots, tag).take_while(|&&slot| slot != 0);
+        used.filter(|&&slot| slot >> PLACE_BITS == tag).find_map(|&slot| read(slot & PLACE_MASK))
+    }
+
+    /// Brings the slots of CIDs into the cache, and what stands at their places, as `at` gives it.
+    ///
+    /// In three rounds, because loads overlap only as long as none has to be awaited to know what comes next: where a
+    /// probe ends, and which place it finds.
+    pub(crate) fn prefetch<'a>(&self, cids: &[Cid], at: impl Fn(u64) -> &'a [u8]) {
+        let mut tags = [0; PREFETCH];
+        let mut places = [0; PREFETCH];
+        for cids in cids.chunks(PREFETCH) {
+            let mut slots = 0;
+            for (cid, tag) in cids.iter().zip(&mut tags) {
+                *tag = self.tag(cid);
+                slots ^= self.slots.get(home(*tag, self.slots.len())).copied().unwrap_or(0);
             }
-            found.is_some()
-        });
-        found
+            black_box(slots);
+            for ((_, &tag), place) in cids.iter().zip(&tags).zip(&mut places) {
+                *place = self.guess(tag);
+            }
+            let mut bytes = 0;
+            for (_, &place) in cids.iter().zip(&places) {
+                bytes ^= at(place).iter().step_by(CACHE_LINE).take(LINES).fold(0, |sum, byte| sum ^ byte);
+            }
+            black_box(bytes);
+        }
+    }
+
+    /// The place that most likely is the CID's; 0 if there is none.
+    #[inline]
+    fn guess(&self, tag: u64) -> u64 {
+        let mut used = probe(&self.slots, tag).take_while(|&&slot| slot != 0);
+        used.find(|&&slot| slot >> PLACE_BITS == tag).map_or(0, |&slot| slot & PLACE_MASK)
+    }
+
+    /// Makes room, so that four slots of five are in use at most after `more` were entered. A slot's home is where it
+    /// was, scaled, so all are moved in order.
+    fn reserve(&mut self, more: usize) {
+        let least = self.len.saturating_add(more).saturating_mul(5).div_ceil(4);
+        if least <= self.slots.len() {
+            return;
+        }
+        let len = least.max(self.slots.len().saturating_add(self.slots.len() / 2));
+        let old = core::mem::replace(&mut self.slots, vec![0; len]);
+        for moved in old.into_iter().filter(|&slot| slot != 0) {
+            if let Some(free) = probe_mut(&mut self.slots, moved >> PLACE_BITS).find(|slot| **slot == 0) {
+                *free = moved;
+            }
+        }
     }
 
     /// The 24 bits of hash of a CID.
@@ -77,10 +176,24 @@ impl Index {
     }
 }
 
-/// A table's hash from 24 bits: low bits choose the bucket, so they stay distinct; the top seven tell slots apart.
+/// The number of the slot where probing begins.
 #[inline]
-fn spread(tag: u64) -> u64 {
-    tag.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+fn home(tag: u64, slots: usize) -> usize {
+    usize::try_from(tag.wrapping_mul(slots as u64) >> TAG_BITS).unwrap_or(0)
+}
+
+/// All slots, from the home of `tag` on.
+#[inline]
+fn probe(slots: &[u64], tag: u64) -> impl Iterator<Item = &u64> {
+    let (before, from) = slots.split_at_checked(home(tag, slots.len())).unwrap_or_default();
+    from.iter().chain(before)
+}
+
+#[inline]
+fn probe_mut(slots: &mut [u64], tag: u64) -> impl Iterator<Item = &mut u64> {
+    let home = home(tag, slots.len());
+    let (before, from) = slots.split_at_mut_checked(home).unwrap_or_default();
+    from.iter_mut().chain(before)
 }
 
 impl fmt::Debug for Index {
@@ -94,22 +207,62 @@ mod tests {
     use super::*;
     use crate::cid::Codec;
 
+    fn cid(number: u64) -> Cid {
+        Cid::of(Codec::Raw, &number.to_be_bytes())
+    }
+
     #[test]
-    fn places_are_found_again_and_repeats_are_told() {
-        let cids: Vec<Cid> = (0..10_000u32).map(|number| Cid::of(Codec::Raw, &number.to_be_bytes())).collect();
+    fn places_are_found_again_and_repeats_are_not_counted() {
+        let cids: Vec<Cid> = (0..100_000).map(cid).collect();
+        let at = |place: u64| cids[(place as usize - 1) % cids.len()];
         let mut index = Index::new();
-        let place = |number: usize| (number as u64) << 26;
-        for round in [true, false] {
+        for round in 0..2 {
             for (number, cid) in cids.iter().enumerate() {
-                assert_eq!(index.insert(cid, place(number), |other| cids[(other >> 26) as usize] == *cid), round);
+                index.note(cid, (round * cids.len() + number + 1) as u64);
+                if index.is_due() {
+                    index.settle(|one, other| at(one) == at(other));
+                }
             }
         }
+        let index = index.finish(|one, other| at(one) == at(other));
         assert_eq!(index.len(), cids.len());
         for (number, cid) in cids.iter().enumerate() {
-            let read = |other: u64| (cids[(other >> 26) as usize] == *cid).then_some(other);
-            assert_eq!(index.find(cid, read), Some(place(number)));
+            assert_eq!(index.find(cid, |place| (at(place) == *cid).then_some(place)), Some(number as u64 + 1));
         }
-        let other = Cid::of(Codec::DagCbor, &0u32.to_be_bytes());
-        assert_eq!(index.find(&other, |place| (cids[(place >> 26) as usize] == other).then_some(())), None);
+        let other = Cid::of(Codec::DagCbor, &0u64.to_be_bytes());
+        assert_eq!(index.find(&other, |place| (at(place) == other).then_some(())), None);
+        assert_eq!(Index::new().find(&other, Some), None);
+    }
+
+    #[test]
+    fn slots_whose_hashes_agree_are_told_apart_at_their_places() {
+        let alike: Vec<Cid> = (0..40u8)
+            .map(|number| {
+                let mut bytes = *cid(0).as_bytes();
+                bytes[35] = number;
+                Cid::parse(&bytes).unwrap()
+            })
+            .collect();
+        let mut index = Index::new();
+        for (number, cid) in alike.iter().enumerate() {
+            index.note(cid, number as u64 + 1);
+        }
+        let index = index.finish(|_, _| false);
+        for (number, cid) in alike.iter().enumerate() {
+            let read = |place: u64| (alike[place as usize - 1] == *cid).then_some(place);
+            assert_eq!(index.find(cid, read), Some(number as u64 + 1));
+        }
+    }
+
+    #[test]
+    fn slots_take_16_bytes_a_block_at_most_once_they_are_many() {
+        let mut index = Index::new();
+        for number in 1..400_000 {
+            index.note(&cid(number), number);
+            if index.is_due() {
+                index.settle(|_, _| false);
+                assert!(index.slots.len() <= index.len * 2, "{number}");
+            }
+        }
     }
 }

@@ -4,6 +4,7 @@ use core::fmt;
 
 use super::index::Index;
 use crate::car::{Header, Source};
+use crate::cid::Cid;
 use crate::error::{Error, LimitName, Result, Structure};
 use crate::limits::{Limits, MAX_CAR_LEN};
 
@@ -71,28 +72,37 @@ impl Intake<'_> {
     /// Takes in all sections of `source`.
     pub(super) fn load(&mut self, source: &mut impl Source) -> Result<Contents> {
         let header = source.header().clone();
-        let mut index = Index::new();
         let mut stats = CarStats::default();
-        let mut first = None;
         let mut told = 0u64;
-        while let Some(place) = source.advance()? {
-            first = first.or(Some(place));
+        let mut index = Index::new();
+        let mut ahead = source.advance()?;
+        let first = ahead;
+        while let Some(place) = ahead {
+            // The next header is fetched while this block is hashed.
+            let next = source.advance();
             stats.sections = stats.sections.saturating_add(1);
-            self.take_in(source, place, &mut index)?;
+            let cid = self.check(source, place)?;
+            index.note(&cid, place);
+            if index.is_due() {
+                index.settle(|one, other| is_same(source, one, other));
+            }
+            ahead = next?;
             let position = source.position();
             if position.saturating_sub(told) >= PROGRESS_STEP {
                 told = position;
                 self.tell(position);
             }
         }
+        let index = index.finish(|one, other| is_same(source, one, other));
         stats.bytes = source.position();
         stats.distinct_blocks = index.len() as u64;
         self.tell(stats.bytes);
         Ok(Contents { header, index, first, stats })
     }
 
+    /// Checks the section at a place by the settings, and tells its CID.
     #[inline]
-    fn take_in(&self, source: &impl Source, place: u64, index: &mut Index) -> Result<()> {
+    fn check(&self, source: &impl Source, place: u64) -> Result<Cid> {
         let Some(section) = source.section_at(place) else {
             let changed = Error::store("the input's bytes changed while they were read");
             return Err(changed.in_structure(Structure::Section));
@@ -104,9 +114,7 @@ impl Intake<'_> {
         if self.verification == Verification::EveryBlock {
             section.verify()?;
         }
-        let cid = section.cid();
-        index.insert(&cid, place, |other| source.section_at(other).is_some_and(|other| other.cid() == cid));
-        Ok(())
+        Ok(section.cid())
     }
 
     fn tell(&mut self, position: u64) {
@@ -114,6 +122,12 @@ impl Intake<'_> {
             progress(position);
         }
     }
+}
+
+/// Whether the sections at two places have one CID.
+fn is_same(source: &impl Source, one: u64, other: u64) -> bool {
+    let cid = |place| source.section_at(place).map(|section| section.cid());
+    cid(one).is_some_and(|one| cid(other) == Some(one))
 }
 
 impl fmt::Debug for Intake<'_> {

@@ -37,9 +37,11 @@ impl MemoryStore {
     }
 
     #[inline]
-    fn find(&self, cid: &Cid) -> Option<Section<'_>> {
-        let read = |place| self.arena.section_at(place).filter(|found| found.cid() == *cid);
-        self.contents.index.find(cid, read)
+    fn find(&self, cid: &Cid) -> Option<Found<&[u8]>> {
+        self.contents.index.find(cid, |place| {
+            let (block, offset) = self.arena.block_at(place, cid)?;
+            Some(Found::new(block).at(offset))
+        })
     }
 }
 
@@ -48,11 +50,15 @@ impl BlockStore for MemoryStore {
 
     #[inline]
     fn get(&self, cid: &Cid) -> Result<Option<Found<&[u8]>>> {
-        Ok(self.find(cid).map(|section| Found::new(section.block()).at(section.offset())))
+        Ok(self.find(cid))
     }
 
     fn contains(&self, cid: &Cid) -> Result<bool> {
         Ok(self.find(cid).is_some())
+    }
+
+    fn prefetch(&self, cids: &[Cid]) {
+        self.contents.index.prefetch(cids, |place| self.arena.bytes_at(place));
     }
 }
 

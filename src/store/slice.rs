@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::intake::{Contents, Intake};
 use super::{BlockStore, CarStats, CarStore, Found};
-use crate::car::{Header, Section, SliceReader, section_at};
+use crate::car::{Header, Section, SliceReader, block_at, section_at};
 use crate::cid::Cid;
 use crate::error::Result;
 
@@ -41,10 +41,9 @@ impl<B: AsRef<[u8]>> SliceStore<B> {
     }
 
     #[inline]
-    fn find(&self, cid: &Cid) -> Option<Section<'_>> {
+    fn find(&self, cid: &Cid) -> Option<Found<&[u8]>> {
         let bytes = self.bytes.as_ref();
-        let read = |place| section_at(bytes, place).map(|(found, _)| found).filter(|found| found.cid() == *cid);
-        self.contents.index.find(cid, read)
+        self.contents.index.find(cid, |place| block_at(bytes, place, cid).map(|block| Found::new(block).at(place)))
     }
 }
 
@@ -56,11 +55,18 @@ impl<B: AsRef<[u8]>> BlockStore for SliceStore<B> {
 
     #[inline]
     fn get(&self, cid: &Cid) -> Result<Option<Found<&[u8]>>> {
-        Ok(self.find(cid).map(|section| Found::new(section.block()).at(section.offset())))
+        Ok(self.find(cid))
     }
 
     fn contains(&self, cid: &Cid) -> Result<bool> {
         Ok(self.find(cid).is_some())
+    }
+
+    fn prefetch(&self, cids: &[Cid]) {
+        let bytes = self.bytes.as_ref();
+        self.contents.index.prefetch(cids, |place| {
+            usize::try_from(place).ok().and_then(|place| bytes.get(place..)).unwrap_or_default()
+        });
     }
 }
 

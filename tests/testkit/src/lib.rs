@@ -8,6 +8,7 @@
 //! - [`oracle`] walks a CAR in the most obvious way.
 //! - [`random`] makes small repositories for property tests, [`export`] large ones for benchmarks, [`sample`] a
 //!   readable one for examples.
+//! - [`vectors`] finds the data that others made.
 //! - [`cid`], [`cbor`], [`varint`], [`car`], [`key`], [`tid`], [`tree`] and [`commit`] are the parts: each writes what is
 //!   right by default and what is wrong on request.
 //!
@@ -40,3 +41,4 @@ pub mod sample;
 pub mod tid;
 pub mod tree;
 pub mod varint;
+pub mod vectors;

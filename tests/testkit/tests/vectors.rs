@@ -3,14 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use carwalk_testkit::{oracle, tree};
+use carwalk_testkit::{oracle, tree, vectors};
 
 /// The folder of the vectors, or nothing where they are not at hand.
 fn cars() -> Option<PathBuf> {
-    let named = std::env::var_os("CARWALK_VECTORS").map(PathBuf::from);
-    let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vectors");
-    let folder = named.unwrap_or(beside).join("cars");
-    folder.is_dir().then_some(folder)
+    vectors::folder().map(|folder| folder.join("cars"))
 }
 
 #[test]

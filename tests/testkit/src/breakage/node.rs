@@ -1,6 +1,6 @@
 //! Nodes whose CBOR is not what it must be.
 
-use super::Fault::{Malformed, NonCanonical};
+use super::Fault::{Malformed, NonCanonical, Tree};
 use super::{Breakage, Case, breakage, repo_case, sample, sample_keys};
 use crate::cbor::{Value, indefinite, wide, with_head};
 
@@ -129,7 +129,7 @@ pub(super) const CASES: &[Breakage] = &[
     breakage(("X15", Malformed), "entry_prefix_negative", "p negative", || {
         entry(|entry| *entry.at_mut("p") = Value::Int(-1))
     }),
-    breakage(("N3", Malformed), "entry_prefix_64_bits", "p the largest number of 64 bits", || {
+    breakage(("N3", Tree), "entry_prefix_64_bits", "p the largest number of 64 bits", || {
         entry(|entry| *entry.at_mut("p") = Value::Uint(u64::MAX))
     }),
     breakage(("X16", Malformed), "node_trailing_byte", "a byte after the map", || {

@@ -120,9 +120,9 @@ pub(super) const CASES: &[Breakage] = &[
         })
     }),
     breakage(
-        ("B11", Truncated),
+        ("B11", Malformed),
         "trailing_garbage",
-        "text after the last section, shorter than its first byte says",
+        "text after the last section, whose first byte says a length below that of a CID",
         || trailing(b"\n-- end --\n"),
     ),
     breakage(("B11", Malformed), "trailing_garbage_long", "much text after the last section", || {

@@ -1,6 +1,6 @@
 //! Trees of sound nodes that are not Merkle Search Trees, and keys that are not repository paths.
 
-use super::Fault::{Limit, NonCanonical, Path, Tree};
+use super::Fault::{Limit, Path, Tree};
 use super::{Breakage, Case, breakage, repo_case, sample, sample_keys};
 use crate::cid::Cid;
 use crate::key;
@@ -35,14 +35,14 @@ pub(super) const CASES: &[Breakage] = &[
             Some(node.cid())
         })
     }),
-    breakage(("N4", NonCanonical), "prefix_not_maximal", "p one less than the keys share", || {
+    breakage(("N4", Tree), "prefix_not_maximal", "p one less than the keys share", || {
         tree(|repo, keys| {
             let node = repo.root.with_key(&keys[7]);
             node.entries[1].prefix_len = Some(shared(&keys[6], &keys[7]) - 1);
             Some(node.cid())
         })
     }),
-    breakage(("N4", NonCanonical), "prefix_zero", "whole keys without prefixes", || {
+    breakage(("N4", Tree), "prefix_zero", "whole keys without prefixes", || {
         tree(|repo, keys| {
             let node = repo.root.with_key(&keys[1]);
             node.entries[1].prefix_len = Some(0);
@@ -299,14 +299,14 @@ pub(super) const CASES: &[Breakage] = &[
         tree(|repo, keys| {
             let node = repo.root.with_key(&keys[2]);
             node.left = node.entries[0].tree.clone();
-            Some(node.cid())
+            node.left.node().map(Node::cid)
         })
     }),
     breakage(("N16", Tree), "subtree_linked_twice", "a subtree linked again beyond its bounds", || {
         tree(|repo, keys| {
             let node = repo.root.with_key(&keys[4]);
             node.entries[0].tree = node.left.clone();
-            Some(node.cid())
+            node.left.node().map(Node::cid)
         })
     }),
     breakage(
@@ -355,7 +355,7 @@ pub(super) const CASES: &[Breakage] = &[
             })
         },
     ),
-    breakage(("N15", Path), "key_empty", "an entry of the empty key", || with_key(b"")),
+    breakage(("N15", Tree), "key_empty", "an entry of the empty key", || with_key(b"")),
     breakage(("N15", Limit), "key_of_1025_bytes", "a key of 1,025 bytes", || {
         let long = |len: usize| [key::PREFIX.as_bytes(), &vec![b'a'; len - key::PREFIX.len()]].concat();
         let valid = Repo::sample(sample_keys().into_iter().chain([long(1024)]));

@@ -1,0 +1,154 @@
+//! `carwalk ls`: lines, JSON, and what it does about gaps and odd keys.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
+
+mod harness;
+
+use carwalk_testkit::breakage::{sample, sample_keys};
+use carwalk_testkit::car::Car;
+use carwalk_testkit::random;
+use carwalk_testkit::repo::{Order, Repo};
+use harness::{TempCar, run_on};
+use serde_json::json;
+
+const HOSTILE: &[u8] = b"com.example.test/\x1b[31m\n\xff\"";
+
+#[test]
+fn lines_are_path_tab_cid_in_key_order() {
+    for seed in 0..20 {
+        let random = random::repo(seed, 60);
+        let lines = random.records.iter().map(|(path, record)| {
+            let path = String::from_utf8(path.clone()).unwrap();
+            (format!("{path}\t{}", record.cid), record.bytes.len())
+        });
+        let lines: Vec<_> = lines.collect();
+        let short: String = lines.iter().map(|(line, _)| format!("{line}\n")).collect();
+        let long: String = lines.iter().map(|(line, len)| format!("{line}\t{len}\n")).collect();
+        assert_eq!(run_on(["ls"], &random.car).quiet_success(), short);
+        assert_eq!(run_on(["ls", "-l"], &random.car).quiet_success(), long);
+        assert_eq!(run_on(["ls", "--long", "--partial"], &random.car).quiet_success(), long);
+    }
+}
+
+#[test]
+fn one_collection_can_be_kept() {
+    let paths = ["com.example.a/1", "com.example.a/2", "com.example.ab/1", "com.example.b/1"];
+    let repo = Repo::sample(paths);
+    let car = repo.to_bytes(Order::Pds);
+    let listed = |nsid: &str| run_on(["ls", "--collection", nsid], &car).quiet_success().lines().count();
+    assert_eq!(listed("com.example.a"), 2);
+    assert_eq!(listed("com.example.ab"), 1);
+    assert_eq!(listed("com.example"), 0);
+}
+
+#[test]
+fn json_is_one_object_a_line() {
+    let repo = Repo::sample(["com.example.test/self"]);
+    let (car, cid) = (repo.to_bytes(Order::Pds), repo.entries()[0].1);
+    let len = repo.records[&cid].bytes.len();
+    let line = |more: serde_json::Value| {
+        let mut line = json!({
+            "path": "com.example.test/self", "collection": "com.example.test", "rkey": "self", "cid": cid.to_string(),
+        });
+        line.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        vec![line]
+    };
+    assert_eq!(run_on(["ls", "--json"], &car).json(), line(json!({})));
+    assert_eq!(run_on(["ls", "--json", "-l"], &car).json(), line(json!({ "size": len })));
+    assert_eq!(run_on(["ls", "--json", "--partial"], &car).json(), line(json!({ "present": true })));
+    let mut gap = Car::parse(&car).unwrap();
+    gap.remove(&cid);
+    let listed = run_on(["ls", "--json", "--partial", "-l"], &gap.to_bytes());
+    assert_eq!(listed.stderr, "missing records: 1\n");
+    assert_eq!(listed.json(), line(json!({ "size": null, "present": false })));
+}
+
+#[test]
+fn missing_record_ends_the_listing_with_its_key() {
+    let (repo, keys) = (sample(), sample_keys());
+    let mut car = repo.to_car(Order::Pds);
+    car.remove(&repo.entries()[4].1);
+    let run = run_on(["ls"], &car.to_bytes());
+    assert_eq!(run.stdout.lines().count(), 4);
+    let error = run.one_error(4);
+    let key = String::from_utf8(keys[4].clone()).unwrap();
+    assert!(error.contains("its block is missing") && error.contains(&key), "{error}");
+
+    let partial = run_on(["ls", "-l", "--partial"], &car.to_bytes());
+    assert_eq!((partial.code, partial.stderr.as_str()), (Some(0), "missing records: 1\n"));
+    let sizes: Vec<_> = partial.stdout.lines().map(|line| line.rsplit('\t').next().unwrap()).collect();
+    assert_eq!(sizes.iter().filter(|size| **size == "-").count(), 1);
+    assert_eq!((sizes.len(), sizes[4]), (11, "-"));
+}
+
+#[test]
+fn missing_node_ends_the_listing_with_its_interval() {
+    let (repo, keys) = (sample(), sample_keys());
+    let key = |number: usize| String::from_utf8(keys[number].clone()).unwrap();
+    // The leaf with keys 6 and 7 hangs below two empty nodes.
+    let leaf = repo.root.blocks().into_iter().find(|(_, block)| contains(block, &keys[6])).unwrap();
+    let mut car = repo.to_car(Order::Preorder);
+    car.remove(&leaf.0);
+    let hidden = format!("keys between \"{}\" and \"{}\"", key(5), key(8));
+    let run = run_on(["ls"], &car.to_bytes());
+    assert_eq!(run.stdout.lines().count(), 6);
+    let error = run.one_error(4);
+    assert!(error.contains(&hidden), "{error}");
+
+    let partial = run_on(["ls", "--partial"], &car.to_bytes());
+    assert_eq!(partial.code, Some(0));
+    assert_eq!(partial.stderr, format!("missing subtree: node {} hides {hidden}\n", leaf.0));
+    assert_eq!(partial.stdout.lines().count(), 9);
+}
+
+#[test]
+fn damaged_blocks_are_passed_over_on_request() {
+    let (repo, keys) = (sample(), sample_keys());
+    let leaf = repo.root.blocks().into_iter().find(|(_, block)| contains(block, &keys[6])).unwrap().0;
+    let record = repo.entries()[10].1;
+    let mut car = repo.to_car(Order::Preorder);
+    for cid in [leaf, record] {
+        let index = car.index_of(&cid);
+        *car.sections[index].data.last_mut().unwrap() ^= 1;
+    }
+    let whole = run_on(["ls"], &car.to_bytes());
+    assert_eq!(whole.stdout, "");
+    assert!(whole.one_error(3).contains("its bytes hash to"));
+    let partial = run_on(["ls", "--partial", "--json"], &car.to_bytes());
+    let notes: Vec<_> = partial.stderr.lines().collect();
+    assert!(notes[0].starts_with(&format!("bad subtree: node {leaf} at byte ")), "{notes:?}");
+    assert!(notes[0].contains("; hides keys between "), "{notes:?}");
+    assert!(notes[1].starts_with(&format!("bad record: record {record} at byte ")), "{notes:?}");
+    assert_eq!((partial.code, notes.len()), (Some(0), 2));
+    let lines = partial.json();
+    assert_eq!((lines.len(), &lines[8]["present"]), (9, &json!(false)));
+}
+
+#[test]
+fn hostile_keys_are_refused_or_escaped() {
+    let car = Repo::sample([&b"com.example.test/a"[..], HOSTILE]).to_bytes(Order::Preorder);
+    let escaped = "com.example.test/\\x1b[31m\\n\\xff\\\"";
+    let file = TempCar::new(&car);
+    let run = file.run(&["ls"]);
+    assert_eq!(run.stdout.lines().count(), 0);
+    let error = run.one_error(3);
+    assert!(error.contains(escaped), "{error}");
+
+    let listed = file.run(&["ls", "--partial"]).quiet_success();
+    assert!(listed.lines().next().unwrap().starts_with(escaped), "{listed}");
+    assert_eq!(listed.lines().count(), 2);
+    let lines = file.run(&["ls", "--partial", "--json"]).json();
+    assert_eq!((&lines[0]["path"], &lines[0]["collection"]), (&json!(escaped), &json!(null)));
+    assert_eq!(file.run(&["ls", "--partial", "--collection", "com.example.test"]).quiet_success().lines().count(), 1);
+}
+
+#[test]
+#[cfg(unix)]
+fn hostile_file_names_are_escaped() {
+    let file = TempCar::named("odd \u{1b}[2J\n.car", b"");
+    let error = file.run(&["ls"]).one_error(3);
+    assert!(error.contains("/odd \\u{1b}[2J\\n.car\": CAR header at byte 0: the input is empty"), "{error}");
+}
+
+fn contains(block: &[u8], key: &[u8]) -> bool {
+    block.windows(key.len()).any(|window| window == key)
+}

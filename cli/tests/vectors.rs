@@ -1,0 +1,148 @@
+//! Real exports and containers from elsewhere, one trial for each file.
+//!
+//! They lie in the folder that `CARWALK_VECTORS` names, or beside the repository. Without them the trials are ignored,
+//! unless `CARWALK_REQUIRE_VECTORS` is 1: then they fail.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail by panicking")]
+
+mod harness;
+
+use std::env;
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use harness::{Run, run, run_on};
+use libtest_mimic::{Arguments, Failed, Trial};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+/// The repositories, and the block orders that they are in.
+const CARS: [(&str, &str); 7] = [
+    ("empty.car", "pre-order"),
+    ("little.car", "PDS order"),
+    ("midsize.car", "PDS order"),
+    ("prev-not-null.car", "other"),
+    ("slice-one.car", "other"),
+    ("slice-proving-absence.car", "pre-order"),
+    ("tiny.car", "PDS order"),
+];
+
+/// CARs that are no repositories, and what is said of each.
+const CONTAINERS: [(&str, &str); 4] = [
+    ("badheaderlength.car", "header length of 216830324832 exceeds the limit of 1048576"),
+    ("badsectionlength.car", "the header names no root"),
+    ("carv1-basic.car", "CID of version 0, expected version 1"),
+    ("carv2-basic.car", "this is a CAR of version 2; repositories are exported as version 1"),
+];
+
+fn main() {
+    let folder = folder();
+    let is_absent = folder.is_none() && env::var_os("CARWALK_REQUIRE_VECTORS").is_none_or(|value| value != "1");
+    let folder = folder.unwrap_or_default();
+    let mut trials = Vec::new();
+    for (name, order) in CARS {
+        let folder = folder.join("cars");
+        trials.push(Trial::test(format!("cars/{name}"), move || car(&folder, name, order)));
+    }
+    for (name, message) in CONTAINERS {
+        let path = folder.join("containers").join(name);
+        trials.push(Trial::test(format!("containers/{name}"), move || container(&path, message)));
+    }
+    let folders = ["cars", "containers"].map(|name| folder.join(name));
+    trials.push(Trial::test("every_file_has_a_trial", move || every_file_has_a_trial(&folders)));
+    let trials = trials.into_iter().map(|trial| trial.with_ignored_flag(is_absent)).collect();
+    libtest_mimic::run(&Arguments::from_args(), trials).exit();
+}
+
+fn folder() -> Option<PathBuf> {
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/vectors");
+    let folder = env::var_os("CARWALK_VECTORS").map_or_else(beside, PathBuf::from);
+    folder.is_dir().then_some(folder)
+}
+
+/// Runs a command on a file in each way that a file can be read; all must give the same.
+fn run_each_way(args: &[&str], path: &Path) -> Result<Run, Failed> {
+    let bytes = fs::read(path)?;
+    let path = path.to_str().ok_or("path is not UTF-8")?;
+    let mapped = run([args, &[path]].concat());
+    let read = run([args, &["--no-mmap", path]].concat());
+    let piped = run_on(args, &bytes);
+    let named = format!("{path:?}");
+    let renamed = Run { stderr: mapped.stderr.replace(&named, "standard input"), ..mapped };
+    assert_eq!(renamed.stderr, read.stderr.replace(&named, "standard input"));
+    assert!(renamed.stdout == read.stdout && renamed.code == read.code);
+    assert!(renamed == piped);
+    Ok(piped)
+}
+
+fn car(folder: &Path, name: &str, order: &str) -> Result<(), Failed> {
+    let expected = fs::read_to_string(folder.join("expected.json"))?;
+    let expected: Value = serde_json::from_str(&expected)?;
+    let expected = expected.get(name).ok_or("not in expected.json")?;
+    let path = folder.join(name);
+    let is_whole = expected["missing_nodes"] == 0 && expected["missing_records"] == 0;
+    let listed = run_each_way(if is_whole { &["ls"] } else { &["ls", "--partial"] }, &path)?;
+    assert_eq!(listed.code, Some(0));
+    assert_eq!(expected["ls_sha256"], hex(&Sha256::digest(&listed.stdout)));
+    assert_eq!(expected["entries"], listed.stdout.lines().count());
+    if is_whole {
+        assert_eq!(listed.stderr, "");
+        assert_eq!(run_each_way(&["verify"], &path)?.code, Some(0));
+    } else {
+        first_gap_is_named(&path, &listed.stderr, expected)?;
+    }
+    inspected(&path, expected, order)
+}
+
+fn inspected(path: &Path, expected: &Value, order: &str) -> Result<(), Failed> {
+    let summary = run_each_way(&["inspect", "--json"], path)?;
+    assert_eq!((summary.code, summary.stderr.as_str()), (Some(0), ""));
+    let summary = summary.json().remove(0);
+    let same = ["did", "version", "rev", "commit", "data", "prev", "sections", "distinct_blocks", "nodes"];
+    for field in same.into_iter().chain(["missing_nodes", "missing_records", "record_bytes"]) {
+        assert_eq!(summary[field], expected[field], "{field}");
+    }
+    assert_eq!(summary["records"], expected["records_present"]);
+    assert_eq!(summary["block_order"], order);
+    assert_eq!(summary["bytes"], fs::metadata(path)?.len());
+    Ok(())
+}
+
+/// Without `--partial` the listing ends where the first thing is missing; `notes` name all that are.
+fn first_gap_is_named(path: &Path, notes: &str, expected: &Value) -> Result<(), Failed> {
+    let missing: Vec<_> = notes.lines().filter_map(|note| note.split_once(" hides ")).collect();
+    assert_eq!(expected["missing_nodes"], missing.len());
+    let (_, interval) = missing.first().ok_or("no note")?;
+    let error = run_each_way(&["ls"], path)?.one_error(4);
+    assert!(error.contains(&format!("its block is missing, which hides {interval}\n")), "{error}");
+    assert_eq!(run_each_way(&["verify"], path)?.code, Some(4));
+    Ok(())
+}
+
+fn container(path: &Path, message: &str) -> Result<(), Failed> {
+    for command in ["ls", "inspect", "verify"] {
+        let run = run_each_way(&[command], path)?;
+        assert_eq!(run.stdout, "");
+        let error = run.one_error(3);
+        assert!(error.contains(message), "{error}");
+    }
+    Ok(())
+}
+
+fn every_file_has_a_trial(folders: &[PathBuf]) -> Result<(), Failed> {
+    for folder in folders {
+        for file in fs::read_dir(folder)? {
+            let name = file?.file_name();
+            let mut known = CARS.iter().chain(&CONTAINERS).map(|(name, _)| *name).chain(["expected.json"]);
+            assert!(known.any(|known| name == known), "{name:?} has no trial");
+        }
+    }
+    Ok(())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
