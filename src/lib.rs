@@ -1,4 +1,62 @@
-//! placeholder
+//! carwalk reads AT Protocol repository exports: from a CAR file, as `com.atproto.sync.getRepo` gives it, to the account's
+//! records in key order. It checks everything on the way (framing, every block against its CID, the commit, every rule of
+//! the tree), copies nothing that it can borrow, and is synchronous throughout.
+//!
+//! ```
+//! # fn main() -> carwalk::Result<()> {
+//! # let file: &[u8] = include_bytes!("../samples/repo.car");
+//! // `file` is anything that implements `std::io::Read`.
+//! let repo = carwalk::Repo::from_reader(file)?;
+//! println!("{} at {}", repo.commit().did(), repo.commit().rev());
+//! for record in repo.records() {
+//!     let record = record?;
+//!     println!("{}\t{}\t{} bytes", record.path(), record.cid(), record.bytes().len());
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Which API for what
+//!
+//! - The bytes are in memory: [`Repo::from_slice`]. They come from a stream: [`Repo::from_reader`]. They are in a file that
+//!   nobody changes: `Repo::map`, which is `unsafe` because the system cannot promise that. Other limits, fewer hashes,
+//!   legacy commits, progress: [`Loader`].
+//! - The records: [`Repo::records`], a plain iterator. Only paths and CIDs: [`Repo::entries`]. Batches for other threads:
+//!   [`Records::next_chunk`].
+//! - No allocation per record, nodes too, or a CAR that is partial or damaged: [`Repo::walk`].
+//! - Only the account or revision, from the first bytes of a download: [`peek_commit`].
+//! - Blocks that lie in a store of your own: [`store::BlockStore`], with [`Repo::from_store`] or, for a tree without
+//!   commit, [`Tree`].
+//! - The layers by themselves: [`car`] for sections, [`mst`] for nodes and the walk.
+//!
+//! # What is promised
+//!
+//! Input is taken for hostile. Whatever the bytes are, nothing panics, recurses, or allocates by a length that the input
+//! declares; [`Limits`] names what may be asked for. If an iterator or a complete walk ends without an error, then
+//!
+//! - the CAR was whole: it did not end inside a varint, a section, or before a block that the tree needs;
+//! - every block hashed to its CID (unless a weaker [`Verification`] was chosen), and the commit had its exact form;
+//! - the tree was *the* tree of these keys: strict DAG-CBOR, ascending keys, every key in its layer and in its interval,
+//!   maximal prefixes, no node too many or too few;
+//! - these are all the records, each once, in key order.
+//!
+//! The signature is not checked: [`Commit::signed_bytes`] and [`Commit::signature`] are what a verifier needs. Records
+//! are bytes: one that is odd inside never keeps the others from being read.
+//!
+//! Errors are one word wide, with a kind to match on, and the place: [`Error`].
+//!
+//! # Features
+//!
+//! - `mmap` (default): `Repo::map` and `Loader::map`.
+//! - `serde`: `Record::decode`, into types of your own with borrowed strings.
+//!
+//! # Specifications
+//!
+//! The AT Protocol's [repository](https://atproto.com/specs/repository) and
+//! [data model](https://atproto.com/specs/data-model), [CAR](https://dasl.ing/car.html) and its elder
+//! [CARv1](https://ipld.io/specs/transport/car/carv1/), and
+//! [DAG-CBOR](https://ipld.io/specs/codecs/dag-cbor/spec/).
+
 pub mod car;
 mod cbor;
 pub mod cid;
@@ -25,3 +83,7 @@ pub use self::path::{RepoPath, RepoPathBuf};
 pub use self::records::{Record, RecordLink, RecordLinks, Records};
 pub use self::repo::{Repo, Tree, peek_commit};
 pub use self::store::Verification;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

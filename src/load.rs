@@ -3,12 +3,13 @@
 use core::fmt;
 use std::io::Read;
 
-use crate::commit::CommitRules;
+use crate::car::Reader;
+use crate::commit::{Commit, CommitRules};
 use crate::error::Result;
 use crate::limits::Limits;
-use crate::repo::Repo;
+use crate::repo::{self, Repo};
 use crate::store::intake::Intake;
-use crate::store::{MemoryStore, SliceStore, Verification};
+use crate::store::{CarStore, MemoryStore, SliceStore, Verification};
 
 /// Opens repositories by other settings than [`Repo`]'s own constructors have.
 ///
@@ -89,7 +90,17 @@ impl<'p> Loader<'p> {
         self.open(store)
     }
 
-    fn open<S: crate::store::CarStore>(self, store: S) -> Result<Repo<S>> {
+    /// Reads a stream up to the commit of the repository in it, and no further. The commit is hashed, unless no block is.
+    ///
+    /// # Errors
+    ///
+    /// As [`peek_commit`](crate::peek_commit).
+    pub fn peek_commit<R: Read>(self, input: R) -> Result<Commit<'static>> {
+        let hash = self.intake.verification != Verification::DangerouslyNone;
+        repo::peek(Reader::with_limits(input, self.intake.limits)?, self.commits, hash)
+    }
+
+    fn open<S: CarStore>(self, store: S) -> Result<Repo<S>> {
         let root = store.header().root();
         Repo::open(store, root, self.commits, self.intake.verification, self.strict_paths)
     }

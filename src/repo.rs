@@ -3,11 +3,10 @@
 use core::fmt;
 use std::io::Read;
 
-use crate::car::{Reader, Source};
+use crate::car::Reader;
 use crate::cid::Cid;
 use crate::commit::{Commit, CommitRules};
 use crate::error::{Error, ErrorKind, Result, Structure};
-use crate::limits::Limits;
 use crate::load::Loader;
 use crate::mst::{Event, Walker};
 use crate::records::{RecordLinks, Records};
@@ -221,7 +220,8 @@ fn read_commit(cid: Cid, block: &[u8], rules: CommitRules, hash: bool) -> Result
 /// Reads a stream up to the commit of the repository in it, and no further.
 ///
 /// For those who only want to know account or revision. The commit is hashed; the blocks before it are neither hashed
-/// nor kept. Takes one buffer of memory; most exports have the commit among their first blocks.
+/// nor kept. Takes one buffer of memory; most exports have the commit among their first blocks. [`Loader::peek_commit`]
+/// does it by other settings.
 ///
 /// # Errors
 ///
@@ -235,22 +235,23 @@ fn read_commit(cid: Cid, block: &[u8], rules: CommitRules, hash: bool) -> Result
 /// # Ok::<(), carwalk::Error>(())
 /// ```
 pub fn peek_commit<R: Read>(input: R) -> Result<Commit<'static>> {
-    let mut reader = Reader::with_limits(input, Limits::default())?;
-    let root = reader.header().root();
-    let peeked = peek(&mut reader, root);
-    peeked.map_err(|error| error.in_structure(Structure::Commit).of_cid(root))
+    Loader::new().peek_commit(input)
 }
 
-fn peek<R: Read>(reader: &mut Reader<R>, root: Cid) -> Result<Commit<'static>> {
-    let root = root.into_dag_cbor()?;
-    while let Some(place) = reader.advance()? {
-        let section = reader.section_at(place).filter(|section| section.cid() == root);
-        if let Some(section) = section {
-            let commit = read_commit(root, section.block(), CommitRules::Current, true);
-            return commit.map_err(|error| error.at(Some(section.offset())));
+/// Reads on to the commit that the header names.
+pub(crate) fn peek<R: Read>(mut reader: Reader<R>, rules: CommitRules, hash: bool) -> Result<Commit<'static>> {
+    let root = reader.header().root();
+    let mut search = || {
+        let root = root.into_dag_cbor()?;
+        while let Some(section) = reader.read_section()? {
+            if section.cid() == root {
+                let commit = read_commit(root, section.block(), rules, hash);
+                return commit.map_err(|error| error.at(Some(section.offset())));
+            }
         }
-    }
-    Err(Error::new(ErrorKind::Missing { interval: None }))
+        Err(Error::new(ErrorKind::Missing { interval: None }))
+    };
+    search().map_err(|error| error.in_structure(Structure::Commit).of_cid(root))
 }
 
 impl<S> fmt::Display for Repo<S> {

@@ -106,7 +106,7 @@ pub(crate) fn oracle_rows(car: &[u8]) -> Vec<Row> {
 }
 
 /// A store as a user would write it first: a map. Counts what it is asked for.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct MapStore {
     pub(crate) blocks: HashMap<Cid, Vec<u8>>,
     gets: Cell<u64>,

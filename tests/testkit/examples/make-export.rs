@@ -1,4 +1,4 @@
-//! Writes a large export: `make-export --records N --seed S --order pds|preorder|random OUT`.
+//! Writes a large export: `cargo run --release -p carwalk-testkit --example make-export -- --records N OUT`.
 
 use std::fs::File;
 use std::process::ExitCode;

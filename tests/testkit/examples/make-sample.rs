@@ -1,4 +1,4 @@
-//! Writes the sample export: `make-sample OUT`.
+//! Writes the sample export: `cargo run -p carwalk-testkit --example make-sample -- samples/repo.car`.
 
 use std::process::ExitCode;
 
