@@ -119,7 +119,7 @@ impl<'a> Cursor<'a> {
     }
 
     #[inline]
-    fn expect(&mut self, major: u8, expected: &'static str) -> Result<Head> {
+    fn head_of(&mut self, major: u8, expected: &'static str) -> Result<Head> {
         let head = self.head()?;
         if head.major() == major { Ok(head) } else { Err(self.unexpected(head, expected)) }
     }
@@ -147,30 +147,30 @@ impl<'a> Cursor<'a> {
     /// The number of pairs of a map.
     #[inline]
     pub(crate) fn map(&mut self) -> Result<usize> {
-        let head = self.expect(MAP, "a map")?;
+        let head = self.head_of(MAP, "a map")?;
         self.count(head, 2)
     }
 
     /// The number of items of an array whose items take at least `size` bytes.
     #[inline]
     pub(crate) fn array(&mut self, size: usize) -> Result<usize> {
-        let head = self.expect(ARRAY, "an array")?;
+        let head = self.head_of(ARRAY, "an array")?;
         self.count(head, size)
     }
 
     #[inline]
     pub(crate) fn uint(&mut self) -> Result<u64> {
-        Ok(self.expect(UINT, "an unsigned integer")?.value)
+        Ok(self.head_of(UINT, "an unsigned integer")?.value)
     }
 
     #[inline]
     pub(crate) fn bytes(&mut self) -> Result<&'a [u8]> {
-        let head = self.expect(BYTES, "a byte string")?;
+        let head = self.head_of(BYTES, "a byte string")?;
         self.take(head.value)
     }
 
     pub(crate) fn text(&mut self) -> Result<&'a str> {
-        let head = self.expect(TEXT, "a text")?;
+        let head = self.head_of(TEXT, "a text")?;
         let bytes = self.take(head.value)?;
         core::str::from_utf8(bytes).map_err(|_| Error::malformed(Malformed::Utf8).within(head.at))
     }
@@ -219,7 +219,7 @@ impl<'a> Cursor<'a> {
     /// A link that does not begin as all good ones do: says why, or parses it all the same.
     #[cold]
     fn odd_link(&mut self) -> Result<Cid> {
-        let head = self.expect(TAG, "a link")?;
+        let head = self.head_of(TAG, "a link")?;
         if head.value != 42 {
             return Err(Error::malformed(Malformed::CborTag { found: head.value }).within(head.at));
         }

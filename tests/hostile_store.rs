@@ -137,7 +137,7 @@ fn wrong_bytes_are_a_hash_mismatch_wherever_they_are() {
     for index in 1..blocks.len() {
         let changes: [&dyn Fn(&mut Vec<u8>); 5] = [
             &|block| block[0] ^= 1,
-            &|block| drop(block.pop()),
+            &|block| block.truncate(block.len() - 1),
             &|block| block.clear(),
             &|block| block.push(0),
             // A sound node, or a sound record, that belongs elsewhere.

@@ -281,8 +281,8 @@ impl<'s, S: BlockStore> Walker<'s, S> {
 
     /// Sets whether the walk goes on where blocks are missing or nodes are bad: then these are events.
     ///
-    /// Bad nodes cost little: no node is entered from more links than there are, and no link leads deeper than the
-    /// root's layer, so a partial walk visits at most links times root layer + 1 blocks.
+    /// However bad the tree is, a partial walk looks up at most as many nodes as there are links to nodes, times the
+    /// root's layer and one.
     pub fn partial(mut self, yes: bool) -> Self {
         self.options.partial = yes;
         self

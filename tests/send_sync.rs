@@ -1,0 +1,70 @@
+//! What may be moved to, and shared between, threads. Compiling is the test.
+#![allow(missing_docs)]
+
+use carwalk::car::{Header, Reader, Section, SliceReader};
+use carwalk::error::KeyInterval;
+use carwalk::mst::{Entry, Event, Layer, Node, Walker};
+use carwalk::store::{CarStats, Found, MemoryStore, Reached, SliceStore};
+use carwalk::{
+    Cid, Commit, Error, Limits, Loader, Record, RecordLink, RecordLinks, Records, Repo, RepoPath, RepoPathBuf, Tree,
+};
+
+fn is_send<T: Send>() {}
+
+fn is_send_and_sync<T: Send + Sync>() {}
+
+type Slice = SliceStore<&'static [u8]>;
+type Owned = SliceStore<Vec<u8>>;
+
+#[test]
+fn repositories_and_stores_are_send_and_sync() {
+    is_send_and_sync::<Repo<Slice>>();
+    is_send_and_sync::<Repo<Owned>>();
+    is_send_and_sync::<Repo<MemoryStore>>();
+    is_send_and_sync::<Repo<&MemoryStore>>();
+    is_send_and_sync::<Tree<Slice>>();
+    is_send_and_sync::<Tree<MemoryStore>>();
+    #[cfg(feature = "mmap")]
+    is_send_and_sync::<Repo<SliceStore<memmap2::Mmap>>>();
+}
+
+#[test]
+fn walks_are_send_and_sync() {
+    is_send_and_sync::<Walker<'_, Slice>>();
+    is_send_and_sync::<Walker<'_, MemoryStore>>();
+    is_send_and_sync::<Records<'_, Slice>>();
+    is_send_and_sync::<Records<'_, Owned>>();
+    is_send_and_sync::<Records<'_, MemoryStore>>();
+    is_send_and_sync::<RecordLinks<'_, Slice>>();
+    is_send_and_sync::<RecordLinks<'_, MemoryStore>>();
+    is_send_and_sync::<Event<'_>>();
+}
+
+#[test]
+fn values_are_send_and_sync() {
+    is_send_and_sync::<Error>();
+    is_send_and_sync::<Commit<'_>>();
+    is_send_and_sync::<Record<&[u8]>>();
+    is_send_and_sync::<Record<Vec<u8>>>();
+    is_send_and_sync::<RecordLink>();
+    is_send_and_sync::<Cid>();
+    is_send_and_sync::<Limits>();
+    is_send_and_sync::<Header>();
+    is_send_and_sync::<Section<'_>>();
+    is_send_and_sync::<SliceReader<'_>>();
+    is_send_and_sync::<Reader<std::fs::File>>();
+    is_send_and_sync::<Entry<'_>>();
+    is_send_and_sync::<Layer>();
+    is_send_and_sync::<Node<'_>>();
+    is_send_and_sync::<Found<&[u8]>>();
+    is_send_and_sync::<CarStats>();
+    is_send_and_sync::<Reached>();
+    is_send_and_sync::<KeyInterval>();
+    is_send_and_sync::<RepoPath<'_>>();
+    is_send_and_sync::<RepoPathBuf>();
+}
+
+#[test]
+fn loaders_are_send() {
+    is_send::<Loader<'_>>();
+}

@@ -1,0 +1,204 @@
+//! Which damage is found under which setting, and what a partial walk still gives.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "tests fail by panicking"
+)]
+
+mod common;
+
+use carwalk::error::Structure;
+use carwalk::mst::Event;
+use carwalk::store::BlockStore;
+use carwalk::{Error, ErrorKind, Loader, Repo, Verification};
+use carwalk_testkit::breakage::{self, Case};
+use carwalk_testkit::oracle;
+use common::Row;
+
+fn loader(verification: Verification) -> impl Fn() -> Loader<'static> {
+    move || Loader::new().verification(verification)
+}
+
+fn rows(case: &Case, verification: Verification) -> carwalk::Result<Vec<Row>> {
+    common::rows_each_way(&case.broken, loader(verification))
+}
+
+#[track_caller]
+fn assert_mismatch(error: &Error, structure: Structure) {
+    assert!(matches!(error.kind(), ErrorKind::HashMismatch { .. }), "{error}");
+    assert_eq!(error.position().structure(), structure, "{error}");
+}
+
+const DAMAGES: [&str; 7] = [
+    "hash_of_commit",
+    "hash_of_root",
+    "hash_of_node",
+    "hash_of_record",
+    "hash_of_stray",
+    "hash_of_second_copy",
+    "hashes_swapped",
+];
+
+#[test]
+fn every_block_finds_all_damage_while_loading() {
+    for name in DAMAGES {
+        let case = breakage::case(name);
+        let refused = [
+            loader(Verification::EveryBlock)().slice(&case.broken).unwrap_err(),
+            loader(Verification::EveryBlock)().read(&case.broken[..]).unwrap_err(),
+            Loader::new().slice(&case.broken).unwrap_err(),
+        ];
+        for error in refused {
+            assert_mismatch(&error, Structure::Section);
+            assert_eq!(error.position().offset(), case.offset.map(|offset| offset as u64), "{name}");
+        }
+    }
+}
+
+#[test]
+fn reached_blocks_passes_over_damage_that_nothing_reaches() {
+    for name in ["hash_of_stray", "hash_of_second_copy"] {
+        let case = breakage::case(name);
+        assert!(rows(&case, Verification::ReachedBlocks).unwrap() == common::oracle_rows(&case.valid), "{name}");
+    }
+}
+
+#[test]
+fn reached_blocks_finds_a_damaged_commit_at_once() {
+    let case = breakage::case("hash_of_commit");
+    let error = loader(Verification::ReachedBlocks)().slice(&case.broken).unwrap_err();
+    assert_mismatch(&error, Structure::Commit);
+    assert_eq!(error.position().offset(), case.offset.map(|offset| offset as u64));
+    rows(&case, Verification::ReachedBlocks).unwrap_err();
+}
+
+#[test]
+fn reached_blocks_finds_a_damaged_node_when_it_comes_to_it() {
+    for (name, before) in [("hash_of_root", 0), ("hash_of_node", 3)] {
+        let case = breakage::case(name);
+        let repo = loader(Verification::ReachedBlocks)().slice(&case.broken).unwrap();
+        let mut records = repo.records();
+        assert_eq!(records.by_ref().map_while(Result::ok).count(), before, "{name}");
+        let error = rows(&case, Verification::ReachedBlocks).unwrap_err();
+        assert_mismatch(&error, Structure::Node);
+        assert_eq!(error.position().offset(), case.offset.map(|offset| offset as u64));
+        assert_mismatch(&repo.entries().find_map(Result::err).unwrap(), Structure::Node);
+    }
+}
+
+#[test]
+fn reached_blocks_finds_a_damaged_record_when_it_comes_to_it() {
+    let case = breakage::case("hash_of_record");
+    let error = rows(&case, Verification::ReachedBlocks).unwrap_err();
+    assert_mismatch(&error, Structure::Record);
+    assert_eq!(error.position().offset(), case.offset.map(|offset| offset as u64));
+    let keys = breakage::sample_keys();
+    assert_eq!(error.key(), Some(&keys[6][..]));
+    let repo = loader(Verification::ReachedBlocks)().slice(&case.broken).unwrap();
+    assert_eq!(repo.records().map_while(Result::ok).count(), 6);
+    assert_eq!(repo.entries().filter(Result::is_ok).count(), keys.len());
+}
+
+#[test]
+fn dangerously_none_gives_damaged_records_as_they_are() {
+    let case = breakage::case("hash_of_record");
+    let rows = rows(&case, Verification::DangerouslyNone).unwrap();
+    let good = common::oracle_rows(&case.valid);
+    let changed: Vec<_> = (0..rows.len()).filter(|&index| rows[index] != good[index]).collect();
+    assert_eq!(changed, [6]);
+}
+
+#[test]
+fn dangerously_none_takes_a_damaged_signature_and_stray() {
+    for name in ["hash_of_commit", "hash_of_stray"] {
+        let case = breakage::case(name);
+        assert!(rows(&case, Verification::DangerouslyNone).unwrap() == common::oracle_rows(&case.valid), "{name}");
+    }
+}
+
+#[test]
+fn dangerously_none_still_checks_the_rules_of_the_tree() {
+    for case in breakage::all().filter(|breakage| breakage.rule.starts_with('N')).map(|breakage| breakage.make()) {
+        rows(&case, Verification::DangerouslyNone).unwrap_err();
+    }
+    let case = breakage::case("hash_of_root");
+    let error = rows(&case, Verification::DangerouslyNone).unwrap_err();
+    assert!(!matches!(error.kind(), ErrorKind::HashMismatch { .. }), "{error}");
+}
+
+/// What a partial walk gives where one block is damaged: the good keys, and what is said of the bad block.
+fn partial<S: BlockStore>(repo: &Repo<S>) -> (Vec<Vec<u8>>, Vec<String>) {
+    let (mut keys, mut bad) = (Vec::new(), Vec::new());
+    let mut walk = repo.walk().partial(true);
+    while let Some(event) = walk.next_event().unwrap() {
+        match event {
+            Event::Record { entry, .. } => keys.push(entry.key().to_vec()),
+            Event::BadRecord { entry, error, .. } => {
+                assert_mismatch(&error, Structure::Record);
+                bad.push(format!("record {}", entry.key().escape_ascii()));
+            }
+            Event::BadSubtree { interval, layer, error, .. } => {
+                assert_mismatch(&error, Structure::Node);
+                bad.push(format!("{interval} on layer {layer:?}"));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    (keys, bad)
+}
+
+#[test]
+fn a_partial_walk_goes_on_around_a_damaged_record() {
+    let case = breakage::case("hash_of_record");
+    let mut keys = breakage::sample_keys();
+    let damaged = String::from_utf8(keys.remove(6)).unwrap();
+    let repo = loader(Verification::ReachedBlocks)().slice(&case.broken).unwrap();
+    assert_eq!(partial(&repo), (keys, vec![format!("record {damaged}")]));
+}
+
+#[test]
+fn a_partial_walk_goes_on_around_a_damaged_node() {
+    let case = breakage::case("hash_of_node");
+    let repo = loader(Verification::ReachedBlocks)().read(&case.broken[..]).unwrap();
+    let mut keys = breakage::sample_keys();
+    let bounds = [2, 4].map(|index: usize| String::from_utf8(keys[index].clone()).unwrap());
+    keys.remove(3);
+    let expected = format!("keys between \"{}\" and \"{}\" on layer Some(Layer(0))", bounds[0], bounds[1]);
+    assert_eq!(partial(&repo), (keys, vec![expected]));
+}
+
+#[test]
+fn a_partial_walk_of_a_damaged_root_gives_that_alone() {
+    let case = breakage::case("hash_of_root");
+    let repo = loader(Verification::ReachedBlocks)().slice(&case.broken).unwrap();
+    assert_eq!(partial(&repo), (vec![], vec!["all keys on layer None".to_owned()]));
+}
+
+#[test]
+fn a_partial_walk_skips_a_node_that_breaks_a_rule_and_gives_all_else() {
+    for breakage in breakage::all().filter(|breakage| breakage.rule.starts_with('N')) {
+        let case = breakage.make();
+        let Ok(repo) = Repo::from_slice(&case.broken) else { continue };
+        let mut walk = repo.walk().partial(true);
+        let (mut bad, mut keys) = (0, Vec::new());
+        while let Some(event) = walk.next_event().unwrap() {
+            match event {
+                Event::BadSubtree { error, .. } => {
+                    assert!(error.is_invalid() || error.is_limit(), "{}: {error}", breakage.name);
+                    bad += 1;
+                }
+                Event::Record { entry, .. } => keys.push(entry.key().to_vec()),
+                _ => {}
+            }
+        }
+        assert!(bad > 0, "{}", breakage.name);
+        assert!(keys.is_sorted_by(|one, other| one < other), "{}", breakage.name);
+        let good = oracle::walk(&case.valid).unwrap().entries;
+        let lost = good.iter().filter(|entry| !keys.contains(&entry.key)).count();
+        let is_root = case.cid.is_some_and(|cid| common::cid(&cid) == repo.commit().data());
+        assert!(is_root || lost < good.len(), "{}", breakage.name);
+    }
+}
