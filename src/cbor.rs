@@ -14,7 +14,7 @@ use crate::error::{Error, Malformed, NonCanonical, Result};
 const LINK_HEAD: [u8; 5] = [0xd8, 0x2a, 0x58, 0x25, 0x00];
 
 /// Length of an encoded link.
-pub(crate) const LINK_LEN: usize = LINK_HEAD.len() + cid::LEN;
+const LINK_LEN: usize = LINK_HEAD.len() + cid::LEN;
 
 const UINT: u8 = 0;
 const NEGATIVE: u8 = 1;
@@ -74,13 +74,19 @@ impl<'a> Cursor<'a> {
                 self.at = end;
                 Ok(taken)
             }
-            None => Err(Error::truncated(len, self.remaining()).within(self.at)),
+            None => Err(self.beyond(len).within(self.at)),
         }
+    }
+
+    /// An item that does not fit into the bytes, which are a whole frame or block: so this is no truncation.
+    #[cold]
+    fn beyond(&self, expected: u64) -> Error {
+        Error::malformed(Malformed::CborEnd { expected, available: self.remaining() })
     }
 
     fn take_array<const N: usize>(&mut self) -> Result<[u8; N]> {
         let taken = self.take(N as u64)?;
-        taken.try_into().map_err(|_| Error::truncated(N as u64, taken.len()))
+        taken.try_into().map_err(|_| self.beyond(N as u64))
     }
 
     /// Moves past `bytes` if they are next.
@@ -140,7 +146,7 @@ impl<'a> Cursor<'a> {
     fn count(&self, head: Head, size: usize) -> Result<usize> {
         match usize::try_from(head.value) {
             Ok(count) if count.checked_mul(size).is_some_and(|least| least <= self.remaining()) => Ok(count),
-            _ => Err(Error::truncated(head.value.saturating_mul(size as u64), self.remaining()).within(head.at)),
+            _ => Err(self.beyond(head.value.saturating_mul(size as u64)).within(head.at)),
         }
     }
 
@@ -151,11 +157,11 @@ impl<'a> Cursor<'a> {
         self.count(head, 2)
     }
 
-    /// The number of items of an array whose items take at least `size` bytes.
+    /// The number of items of an array.
     #[inline]
-    pub(crate) fn array(&mut self, size: usize) -> Result<usize> {
+    pub(crate) fn array(&mut self) -> Result<usize> {
         let head = self.head_of(ARRAY, "an array")?;
-        self.count(head, size)
+        self.count(head, 1)
     }
 
     #[inline]
@@ -305,13 +311,14 @@ mod tests {
     }
 
     #[test]
-    fn a_declared_count_beyond_the_bytes_is_truncation() {
+    fn a_declared_count_or_length_beyond_the_bytes_is_refused() {
+        let is_beyond = |error: &Error| matches!(error.kind(), ErrorKind::Malformed(Malformed::CborEnd { .. }));
         for bytes in [&[0x9bu8, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff][..], &[0x82, 0]] {
-            let error = Cursor::new(bytes).array(1).unwrap_err();
-            assert!(error.is_truncated(), "{error}");
+            let error = Cursor::new(bytes).array().unwrap_err();
+            assert!(is_beyond(&error), "{error}");
         }
         let error = Cursor::new(&[0x5b, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0]).bytes().unwrap_err();
-        assert!(error.is_truncated(), "{error}");
+        assert!(is_beyond(&error), "{error}");
     }
 
     #[test]
@@ -342,7 +349,7 @@ mod tests {
             refused(|link| link[2] = 0x78),
             "CBOR item of initial byte 0x78, expected a byte string, 2 bytes into it"
         );
-        assert!(refused(|link| link.truncate(20)).contains("bytes expected"));
+        assert!(refused(|link| link.truncate(20)).contains("beyond the end"));
         assert!(refused(|link| drop(link.splice(0..2, [0xd9, 0, 42]))).contains("shortest form"));
     }
 }

@@ -60,7 +60,7 @@ impl<'a> Commit<'a> {
     ///
     /// # Errors
     ///
-    /// `Malformed`, `NonCanonical` or `Truncated` for anything that is not the commit of a repository by `rules`;
+    /// `Malformed` or `NonCanonical` for anything that is not the commit of a repository by `rules`;
     /// `LookAlike` for a node of a tree; `Limit` for too many fields.
     pub fn parse(cid: Cid, block: &'a [u8], rules: CommitRules) -> Result<Self> {
         match Fields::parse(block, rules) {

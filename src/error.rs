@@ -257,23 +257,11 @@ impl Error {
         matches!(self.kind(), ErrorKind::Limit { .. })
     }
 
-    /// True if the bytes are there and wrong: whoever made them is to blame.
+    /// True if the bytes are there and wrong: whoever made them is to blame. True of each error of which none of the
+    /// other predicates is.
     #[must_use]
     pub fn is_invalid(&self) -> bool {
-        match self.kind() {
-            ErrorKind::Malformed(_)
-            | ErrorKind::NonCanonical(_)
-            | ErrorKind::LookAlike(_)
-            | ErrorKind::Tree(_)
-            | ErrorKind::HashMismatch { .. }
-            | ErrorKind::Path(_)
-            | ErrorKind::Decode(_) => true,
-            ErrorKind::Io(_)
-            | ErrorKind::Store(_)
-            | ErrorKind::Truncated { .. }
-            | ErrorKind::Missing { .. }
-            | ErrorKind::Limit { .. } => false,
-        }
+        !(self.is_io() || self.is_truncated() || self.is_missing_block() || self.is_limit())
     }
 }
 
@@ -338,7 +326,7 @@ impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         let kind = match error.kind() {
             ErrorKind::Io(source) => source.kind(),
-            ErrorKind::Truncated { .. } => io::ErrorKind::UnexpectedEof,
+            _ if error.is_truncated() => io::ErrorKind::UnexpectedEof,
             ErrorKind::Store(_) => io::ErrorKind::Other,
             _ => io::ErrorKind::InvalidData,
         };

@@ -101,8 +101,8 @@ impl<'p> Loader<'p> {
     }
 
     fn open<S: CarStore>(self, store: S) -> Result<Repo<S>> {
-        let root = store.header().root();
-        Repo::open(store, root, self.commits, self.intake.verification, self.strict_paths)
+        let commit = store.header().commit()?;
+        Repo::open(store, commit, self.commits, self.intake.verification, self.strict_paths)
     }
 }
 

@@ -122,7 +122,7 @@ impl<S: BlockStore> Repo<S> {
     ///
     /// # Errors
     ///
-    /// `Missing`, `HashMismatch`, `Malformed`, `NonCanonical` or `Truncated` for the commit; `Store` or `Io` if the store
+    /// `Missing`, `HashMismatch`, `Malformed` or `NonCanonical` for the commit; `Store` or `Io` if the store
     /// fails.
     pub fn from_store(store: S, commit: Cid) -> Result<Self> {
         Self::open(store, commit, CommitRules::Current, Verification::ReachedBlocks, false)
@@ -240,9 +240,8 @@ pub fn peek_commit<R: Read>(input: R) -> Result<Commit<'static>> {
 
 /// Reads on to the commit that the header names.
 pub(crate) fn peek<R: Read>(mut reader: Reader<R>, rules: CommitRules, hash: bool) -> Result<Commit<'static>> {
-    let root = reader.header().root();
+    let root = reader.header().commit()?;
     let mut search = || {
-        let root = root.into_dag_cbor()?;
         while let Some(section) = reader.read_section()? {
             if section.cid() == root {
                 let commit = read_commit(root, section.block(), rules, hash);

@@ -85,7 +85,7 @@ fn right_class(fault: Fault, error: &Error) {
     };
     assert!(is_right, "not {fault:?}: {error:?}");
     let is_data = !matches!(fault, Fault::Truncated | Fault::Missing | Fault::Limit);
-    assert_eq!(error.is_invalid(), is_data || matches!(kind, ErrorKind::LookAlike(LookAlike::Empty)));
+    assert_eq!(error.is_invalid(), is_data);
     assert!(!error.is_io());
 }
 

@@ -1,7 +1,7 @@
 //! The header of a CAR.
 
 use super::Look;
-use crate::cbor::{Cursor, KeyOrder, LINK_LEN};
+use crate::cbor::{Cursor, KeyOrder};
 use crate::cid::Cid;
 use crate::error::{Error, LimitName, LookAlike, Malformed, Result, Structure};
 use crate::limits::Limits;
@@ -22,6 +22,11 @@ impl Header {
     #[must_use]
     pub fn root(&self) -> Cid {
         self.root
+    }
+
+    /// The first root as the CID of a commit, which must be one of CBOR.
+    pub(crate) fn commit(&self) -> Result<Cid> {
+        self.root.into_dag_cbor().map_err(|error| error.in_structure(Structure::Header).at(Some(0)).of_cid(self.root))
     }
 
     /// All roots, the first included.
@@ -81,7 +86,7 @@ impl Header {
 }
 
 fn parse_roots(cursor: &mut Cursor<'_>) -> Result<Vec<Cid>> {
-    let count = cursor.array(LINK_LEN)?;
+    let count = cursor.array()?;
     let mut roots = Vec::new();
     for _ in 0..count {
         roots.push(cursor.link()?);
@@ -105,11 +110,18 @@ fn explain(bytes: &[u8], error: Error) -> Error {
     let text = bytes.trim_ascii_start();
     let error = match bytes {
         [] => Error::look_alike(LookAlike::Empty),
-        [0x1f, 0x8b, ..] => Error::look_alike(LookAlike::Gzip),
+        [0x1f, 0x8b] | [0x1f, 0x8b, 0x08, ..] => Error::look_alike(LookAlike::Gzip),
         _ if bytes.starts_with(b"\x0a\xa1\x67version\x02") => Error::look_alike(LookAlike::CarV2),
-        _ if text.starts_with(b"{") || text.starts_with(b"[") => Error::look_alike(LookAlike::Json),
-        _ if text.starts_with(b"<") => Error::look_alike(LookAlike::Html),
+        _ if is_text_after(text, b"{[") => Error::look_alike(LookAlike::Json),
+        _ if is_text_after(text, b"<") => Error::look_alike(LookAlike::Html),
         _ => error,
     };
     error.in_structure(Structure::Header).at(Some(0))
+}
+
+/// Whether `bytes` begin with one of `marks` and go on as text. A header that begins with the same byte goes on with the
+/// head of a map, which is not ASCII.
+fn is_text_after(bytes: &[u8], marks: &[u8]) -> bool {
+    let second = bytes.get(1).copied().unwrap_or(b' ');
+    bytes.first().is_some_and(|first| marks.contains(first)) && second.is_ascii()
 }

@@ -208,19 +208,21 @@ impl<R: Read> Stream<R> {
         if self.at_eof {
             return Ok(false);
         }
+        let left = self.max.saturating_sub(arena.end());
+        if left == 0 {
+            // Only a stream that goes on is too long.
+            self.at_eof = self.read(&mut [0])? == 0;
+            let found = self.max.saturating_add(1);
+            return if self.at_eof { Ok(false) } else { Err(Error::limit(LimitName::StreamLen, self.max, found)) };
+        }
         if arena.room().is_empty() {
             *at = if keep { arena.extend(*at) } else { arena.recycle(*at) };
         }
-        // One byte beyond the limit tells a stream that is too long from one that ends in time.
-        let left = self.max.saturating_add(1).saturating_sub(arena.end());
         let room = arena.room();
         let len = room.len().min(usize::try_from(left).unwrap_or(usize::MAX));
         let read = self.read(room.get_mut(..len).unwrap_or_default())?;
         arena.fill(read.min(len));
         self.at_eof = read == 0;
-        if arena.end() > self.max {
-            return Err(Error::limit(LimitName::StreamLen, self.max, arena.end()));
-        }
         Ok(!self.at_eof)
     }
 

@@ -173,6 +173,14 @@ pub enum Malformed {
         /// What was expected.
         expected: &'static str,
     },
+    /// A CBOR item goes on beyond the header or block that it is in.
+    #[error("CBOR item goes on beyond the end: {expected} bytes expected, {available} there")]
+    CborEnd {
+        /// Bytes that the item, or the part of it at hand, takes at least.
+        expected: u64,
+        /// Bytes that were left.
+        available: usize,
+    },
     /// Additional information 28 to 30, which CBOR reserves.
     #[error("reserved CBOR initial byte {found:#04x}")]
     CborReserved {

@@ -298,8 +298,8 @@ impl<'s, S: BlockStore> Walker<'s, S> {
     ///
     /// # Errors
     ///
-    /// `Missing` for a node or record that is not in the store; `HashMismatch`, `Tree`, `Malformed`, `NonCanonical`,
-    /// `Truncated` or `Limit` for a node that breaks a rule. In a partial walk these are events instead. `Store` or `Io`
+    /// `Missing` for a node or record that is not in the store; `HashMismatch`, `Tree`, `Malformed`, `NonCanonical`
+    /// or `Limit` for a node that breaks a rule. In a partial walk these are events instead. `Store` or `Io`
     /// if the store fails, in every walk.
     pub fn next_event(&mut self) -> Result<Option<Event<'_>>> {
         let step = self.advance()?;

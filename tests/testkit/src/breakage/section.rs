@@ -84,7 +84,7 @@ pub(super) const CASES: &[Breakage] = &[
         })
     }),
     breakage(("B4", Mismatch), "hash_of_commit", "a bit flipped in the commit's signature", || {
-        at(0, |section| section.data[60] ^= 1)
+        at(0, |section| section.data[70] ^= 1)
     }),
     breakage(("B4", Mismatch), "hash_of_root", "a bit flipped in the root node", || {
         at(1, |section| section.data[10] ^= 1)

@@ -1,0 +1,121 @@
+//! Memory follows the bytes that there are, not the lengths that they declare.
+//!
+//! One test in this file: the allocator counts for the whole process.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+
+use carwalk::{Limits, Loader, Repo, peek_commit};
+use carwalk_testkit::car::Car;
+use carwalk_testkit::cid::Cid;
+use carwalk_testkit::repo::{Order, Record, Repo as KitRepo};
+use carwalk_testkit::{breakage, key, varint};
+use peak_alloc::PeakAlloc;
+
+#[global_allocator]
+static HEAP: PeakAlloc = PeakAlloc;
+
+const MIB: usize = 1 << 20;
+
+/// The most bytes of heap that `run` holds at once.
+fn peak_of<T>(run: impl FnOnce() -> T) -> usize {
+    HEAP.reset_peak_usage();
+    let before = HEAP.current_usage();
+    let kept = run();
+    let peak = HEAP.peak_usage().saturating_sub(before);
+    drop(kept);
+    peak
+}
+
+#[test]
+fn memory_follows_the_bytes_that_there_are() {
+    declared_lengths_cost_nothing();
+    broken_exports_cost_little_more_than_their_length();
+    a_stream_is_held_once();
+    peeking_takes_one_buffer();
+    keys_are_not_all_expanded();
+}
+
+fn declared_lengths_cost_nothing() {
+    let limits = || Limits::default().max_block_len(u32::MAX).max_header_len(u32::MAX).max_stream_len(u64::MAX);
+    let mut car = Car::new(&[Cid::dag_cbor(b"")]);
+    car.trailing = [varint::encode(2 << 30), Cid::raw(b"").as_bytes().to_vec(), vec![0; 4]].concat();
+    let block_of_2_gib = car.to_bytes();
+    assert!(block_of_2_gib.len() < 110);
+    let header_of_2_gib = [varint::encode(2 << 30), vec![0xa2; 90]].concat();
+    // A header of many roots, fields, and a key of 2^60 bytes; none of them there.
+    let roots = b"\x12\xa2\x65roots\x9b\x00\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00".to_vec();
+    let fields = b"\x0a\xbb\x00\xff\xff\xff\xff\xff\xff\xff\x00".to_vec();
+    let key = b"\x0b\xa2\x7b\x0f\xff\xff\xff\xff\xff\xff\xff\x00".to_vec();
+    for input in [block_of_2_gib, header_of_2_gib, roots, fields, key] {
+        let by_reader = peak_of(|| Loader::new().limits(limits()).read(&input[..]).unwrap_err());
+        assert!(by_reader < MIB, "{by_reader}");
+        let by_slice = peak_of(|| Loader::new().limits(limits()).slice(&input).unwrap_err());
+        assert!(by_slice < MIB, "{by_slice}");
+        let by_peek = peak_of(|| peek_commit(&input[..]).unwrap_err());
+        assert!(by_peek < MIB, "{by_peek}");
+    }
+}
+
+fn broken_exports_cost_little_more_than_their_length() {
+    for breakage in breakage::all() {
+        let broken = breakage.make().broken;
+        let walk = |repo: Repo<_>| repo.records().filter(Result::is_err).count();
+        let by_slice = peak_of(|| Repo::from_slice(&broken[..]).map(walk));
+        assert!(by_slice < MIB, "{}: {by_slice}", breakage.name);
+        let by_reader = peak_of(|| Repo::from_reader(&broken[..]).map(|repo| repo.records().count()));
+        assert!(by_reader < 3 * broken.len() + MIB, "{}: {by_reader}", breakage.name);
+    }
+}
+
+fn a_stream_is_held_once() {
+    let records = (0..40_000).map(|number| {
+        let path = format!("com.example.test/{number:08}").into_bytes();
+        (path.clone(), Record::new(path.repeat(20)))
+    });
+    let car = KitRepo::new(records).to_bytes(Order::Preorder);
+    assert!(car.len() > 20 * MIB);
+    let peak = peak_of(|| Repo::from_reader(&car[..]).unwrap());
+    assert!(peak > car.len() && peak < car.len() + car.len() / 10 + 2 * MIB, "{peak} for {}", car.len());
+    let peak = peak_of(|| Repo::from_slice(&car[..]).unwrap());
+    assert!(peak < 3 * MIB, "{peak}");
+}
+
+fn peeking_takes_one_buffer() {
+    let mut car = breakage::sample().to_car(Order::Preorder);
+    let commit = car.sections.remove(0);
+    for number in 0..200u32 {
+        let block = [&number.to_be_bytes()[..], &[0; 50_000]].concat();
+        car.push(Cid::raw(&block), &block);
+    }
+    car.sections.push(commit);
+    let car = car.to_bytes();
+    let peak = peak_of(|| peek_commit(&car[..]).unwrap());
+    assert!(peak < MIB, "{peak}");
+}
+
+/// A node of 2 MiB whose keys would take 20 MB.
+fn keys_are_not_all_expanded() {
+    let prefix = [key::PREFIX.as_bytes(), &[b'a'; 950]].concat();
+    let keys = (0..).map(|number| [&prefix[..], format!("{number:08}").as_bytes()].concat());
+    let keys: Vec<_> = keys.filter(|key| key::layer(key) == 0).take(20_000).collect();
+    let record = Record::new(vec![0xa0]);
+    let expanded: usize = keys.iter().map(Vec::len).sum();
+    let repo = KitRepo::new(keys.into_iter().map(|key| (key, record.clone())));
+    assert!(repo.root.block().len() > MIB && expanded > 18 * MIB);
+    let car = repo.to_bytes(Order::Preorder);
+    let repo = Repo::from_slice(&car[..]).unwrap();
+    let peak = peak_of(|| {
+        let mut walk = repo.walk();
+        let mut events = 0;
+        while walk.next_event().unwrap().is_some() {
+            events += 1;
+        }
+        assert_eq!(events, 20_000);
+    });
+    assert!(peak < MIB, "{peak}");
+}

@@ -1,0 +1,271 @@
+//! Each limit, one below, at, and one above.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    reason = "tests fail by panicking"
+)]
+
+mod common;
+
+use std::io::Read;
+use std::sync::{Arc, Mutex};
+
+use carwalk::error::{LimitName, Structure};
+use carwalk::limits::{MAX_COMMIT_FIELDS, MAX_KEY_LEN, MAX_NESTING};
+use carwalk::{Error, ErrorKind, Limits, Loader, Repo};
+use carwalk_testkit::car::{Car, header_value};
+use carwalk_testkit::cbor::Value;
+use carwalk_testkit::cid::Cid as KitCid;
+use carwalk_testkit::repo::{Order, Record, Repo as KitRepo};
+use carwalk_testkit::{breakage, key};
+
+#[track_caller]
+fn assert_limit(error: &Error, name: LimitName, most: u64, asked: u64) {
+    match error.kind() {
+        ErrorKind::Limit { limit, max, found, .. } => assert_eq!((*limit, *max, *found), (name, most, asked)),
+        other => panic!("{other:?}"),
+    }
+    assert!(error.is_limit() && !error.is_invalid() && !error.is_truncated());
+}
+
+fn with_limits(limits: Limits) -> impl Fn() -> Loader<'static> {
+    move || Loader::new().limits(limits.clone())
+}
+
+#[test]
+fn header_length() {
+    let car = breakage::sample().to_bytes(Order::Preorder);
+    let len = 58;
+    for max in [len, len + 1] {
+        common::rows_each_way(&car, with_limits(Limits::default().max_header_len(max))).unwrap();
+    }
+    let error = common::rows_each_way(&car, with_limits(Limits::default().max_header_len(len - 1))).unwrap_err();
+    assert_limit(&error, LimitName::HeaderLen, 57, 58);
+    assert_eq!(error.position().structure(), Structure::Header);
+}
+
+#[test]
+fn block_length() {
+    let car = breakage::sample().to_car(Order::Preorder);
+    let longest = car.sections.iter().map(|section| section.data.len()).max().unwrap();
+    let at = car.sections.iter().position(|section| section.data.len() == longest).unwrap();
+    let (offset, car) = (car.offsets()[at] as u64, car.to_bytes());
+    for max in [longest, longest + 1] {
+        common::rows_each_way(&car, with_limits(Limits::default().max_block_len(max as u32))).unwrap();
+    }
+    let limits = Limits::default().max_block_len(longest as u32 - 1);
+    let error = common::rows_each_way(&car, with_limits(limits)).unwrap_err();
+    assert_limit(&error, LimitName::BlockLen, longest as u64 - 1, longest as u64);
+    assert_eq!((error.position().structure(), error.position().offset()), (Structure::Section, Some(offset)));
+}
+
+#[test]
+fn default_block_length_is_2_mib() {
+    let car = |len: usize| {
+        let mut car = breakage::sample().to_car(Order::Preorder);
+        let block = vec![0; len];
+        car.push(KitCid::raw(&block), &block);
+        car.to_bytes()
+    };
+    for len in [(2 << 20) - 1, 2 << 20] {
+        Repo::from_slice(car(len)).unwrap();
+        Repo::from_reader(&car(len)[..]).unwrap();
+    }
+    let long = car((2 << 20) + 1);
+    assert_limit(&Repo::from_slice(&long).unwrap_err(), LimitName::BlockLen, 2 << 20, (2 << 20) + 1);
+    assert_limit(&Repo::from_reader(&long[..]).unwrap_err(), LimitName::BlockLen, 2 << 20, (2 << 20) + 1);
+    with_limits(Limits::default().max_block_len(4 << 20))().read(&long[..]).unwrap();
+}
+
+#[test]
+fn default_header_length_is_1_mib() {
+    let car = |len: usize| {
+        let repo = breakage::sample();
+        let mut car = repo.to_car(Order::Preorder);
+        let mut header = header_value(&[repo.commit_cid()]);
+        let others = header.encode().len() + 5 + 5;
+        header.pairs_mut().insert(0, (Value::text("note"), Value::Bytes(vec![0; len - others])));
+        car.set_header(header.encode());
+        assert_eq!(car.header.len(), len);
+        car.to_bytes()
+    };
+    for len in [(1 << 20) - 1, 1 << 20] {
+        Repo::from_slice(car(len)).unwrap();
+        Repo::from_reader(&car(len)[..]).unwrap();
+    }
+    let long = car((1 << 20) + 1);
+    assert_limit(&Repo::from_slice(&long).unwrap_err(), LimitName::HeaderLen, 1 << 20, (1 << 20) + 1);
+    assert_limit(&Repo::from_reader(&long[..]).unwrap_err(), LimitName::HeaderLen, 1 << 20, (1 << 20) + 1);
+}
+
+#[test]
+fn stream_length_holds_for_streams_only() {
+    let car = breakage::sample().to_bytes(Order::Preorder);
+    let len = car.len() as u64;
+    let read = |max: u64, input: &mut dyn Read| Loader::new().limits(Limits::default().max_stream_len(max)).read(input);
+    for max in [len, len + 1, u64::MAX] {
+        read(max, &mut &car[..]).unwrap();
+        read(max, &mut common::OneByte(&car[..])).unwrap();
+    }
+    for max in [len - 1, len / 2, 59, 1, 0] {
+        for error in [read(max, &mut &car[..]).unwrap_err(), read(max, &mut common::OneByte(&car[..])).unwrap_err()] {
+            assert_limit(&error, LimitName::StreamLen, max, max + 1);
+        }
+        Loader::new().limits(Limits::default().max_stream_len(max)).slice(&car).unwrap();
+    }
+}
+
+/// Where a stream is too long does not depend on how large the pieces are that it comes in.
+#[test]
+fn a_stream_that_is_too_long_is_so_at_one_place() {
+    let car = breakage::sample().to_bytes(Order::Preorder);
+    let loader = || Loader::new().limits(Limits::default().max_stream_len(1000));
+    let error = common::details(&loader().read(&car[..]).unwrap_err());
+    assert_eq!(common::details(&loader().read(common::OneByte(&car[..])).unwrap_err()), error);
+    assert_eq!(common::details(&loader().read(common::Ragged::new(&car[..], 4)).unwrap_err()), error);
+}
+
+#[test]
+fn no_more_than_the_limit_and_one_byte_is_taken_from_a_stream() {
+    let car = breakage::sample().to_bytes(Order::Preorder);
+    let mut rest = &car[..];
+    Loader::new().limits(Limits::default().max_stream_len(1000)).read(&mut rest).unwrap_err();
+    assert_eq!(car.len() - rest.len(), 1001);
+}
+
+#[test]
+fn key_length() {
+    let repo = |len: usize| {
+        let key = [key::PREFIX.as_bytes(), &vec![b'a'; len - key::PREFIX.len()]].concat();
+        KitRepo::sample([key]).to_bytes(Order::Preorder)
+    };
+    for len in [MAX_KEY_LEN - 1, MAX_KEY_LEN] {
+        common::rows_each_way(&repo(len), Loader::new).unwrap();
+    }
+    let error = common::rows_each_way(&repo(MAX_KEY_LEN + 1), Loader::new).unwrap_err();
+    assert_limit(&error, LimitName::KeyLen, 1024, 1025);
+    assert_eq!(error.position().structure(), Structure::Node);
+}
+
+/// The limit is on the whole key, not on what an entry says of it.
+#[test]
+fn key_length_counts_the_prefix() {
+    let keys = |last: usize| {
+        let long = vec![b'a'; MAX_KEY_LEN - key::PREFIX.len() - 1];
+        let first = [key::PREFIX.as_bytes(), &long].concat();
+        let second = [&first[..], &vec![b'b'; last]].concat();
+        let repo = KitRepo::sample([first, second]);
+        repo.to_bytes(Order::Preorder)
+    };
+    common::rows_each_way(&keys(1), Loader::new).unwrap();
+    assert!(common::rows_each_way(&keys(2), Loader::new).unwrap_err().is_limit());
+}
+
+fn nested(depth: usize) -> Value {
+    Value::Raw([vec![0x81; depth], vec![0]].concat())
+}
+
+#[test]
+fn nesting_in_the_header() {
+    let car = |depth: usize| {
+        let repo = breakage::sample();
+        let mut car = repo.to_car(Order::Preorder);
+        let mut header = header_value(&[repo.commit_cid()]);
+        header.pairs_mut().insert(0, (Value::text("note"), nested(depth)));
+        car.set_header(header.encode());
+        car.to_bytes()
+    };
+    for depth in [MAX_NESTING - 1, MAX_NESTING] {
+        common::rows_each_way(&car(depth), Loader::new).unwrap();
+    }
+    let error = common::rows_each_way(&car(MAX_NESTING + 1), Loader::new).unwrap_err();
+    assert_limit(&error, LimitName::Nesting, 32, 33);
+}
+
+#[test]
+fn nesting_in_the_commit() {
+    let car = |depth: usize| {
+        let mut repo = breakage::sample();
+        repo.commit = repo.commit.set("x", nested(depth)).sorted();
+        repo.to_bytes(Order::Preorder)
+    };
+    for depth in [MAX_NESTING - 1, MAX_NESTING] {
+        common::rows_each_way(&car(depth), Loader::new).unwrap();
+    }
+    let error = common::rows_each_way(&car(MAX_NESTING + 1), Loader::new).unwrap_err();
+    assert_limit(&error, LimitName::Nesting, 32, 33);
+    assert_eq!(error.position().structure(), Structure::Commit);
+}
+
+#[test]
+fn commit_fields() {
+    let car = |count: usize| {
+        let mut repo = breakage::sample();
+        for number in 6..count {
+            repo.commit = repo.commit.set(&format!("field-{number}"), Value::Null);
+        }
+        repo.commit = repo.commit.sorted();
+        repo.to_bytes(Order::Preorder)
+    };
+    for count in [23, 24, MAX_COMMIT_FIELDS - 1, MAX_COMMIT_FIELDS] {
+        common::rows_each_way(&car(count), Loader::new).unwrap();
+    }
+    let error = common::rows_each_way(&car(MAX_COMMIT_FIELDS + 1), Loader::new).unwrap_err();
+    assert_limit(&error, LimitName::CommitFields, 255, 256);
+}
+
+/// The signed bytes are the commit without `sig`, whatever the number of fields.
+#[test]
+fn signed_bytes_of_any_number_of_fields() {
+    for count in [6, 7, 23, 24, 25, 255] {
+        let mut repo = breakage::sample();
+        for number in 6..count {
+            repo.commit = repo.commit.set(&format!("field-{number}"), Value::Uint(number));
+        }
+        repo.commit = repo.commit.sorted();
+        let car = repo.to_bytes(Order::Preorder);
+        let parsed = Repo::from_slice(&car).unwrap();
+        let unsigned = repo.commit.clone().remove("sig").to_value(&repo.root.cid()).encode();
+        assert!(parsed.commit().signed_bytes().concat() == unsigned, "{count} fields");
+        assert_eq!(parsed.commit().signature()[..], carwalk_testkit::commit::signature());
+        assert_eq!(parsed.commit().bytes(), repo.commit_block());
+    }
+}
+
+#[test]
+fn progress_ascends_and_ends_with_the_length() {
+    let records = (0..5u8).map(|number| {
+        let path = format!("com.example.test/{number}").into_bytes();
+        (path, Record::new(Value::Bytes(vec![number; 900_000]).encode()))
+    });
+    for car in [KitRepo::new(records).to_bytes(Order::Preorder), KitRepo::new([]).to_bytes(Order::Preorder)] {
+        let by_slice = Arc::new(Mutex::new(Vec::new()));
+        Loader::new().progress(|bytes| by_slice.lock().unwrap().push(bytes)).slice(&car).unwrap();
+        let by_reader = Arc::new(Mutex::new(Vec::new()));
+        Loader::new().progress(|bytes| by_reader.lock().unwrap().push(bytes)).read(&car[..]).unwrap();
+        let told = by_slice.lock().unwrap();
+        assert_eq!(*told, *by_reader.lock().unwrap());
+        assert_eq!(told.last(), Some(&(car.len() as u64)));
+        let steps = told.iter().scan(0, |last, &told| Some(told - std::mem::replace(last, told)));
+        let steps: Vec<u64> = steps.collect();
+        // A step is told at the end of the section that it falls into.
+        assert!(steps.iter().all(|&step| step <= (1 << 20) + 901_000), "{told:?}");
+        assert!(steps[..steps.len() - 1].iter().all(|&step| step >= 1 << 20), "{told:?}");
+    }
+}
+
+#[test]
+fn a_huge_length_is_no_reason_to_wait_for_more_than_there_is() {
+    let limits = Limits::default().max_block_len(u32::MAX).max_header_len(u32::MAX);
+    let mut car = Car::new(&[KitCid::dag_cbor(b"")]);
+    car.trailing = [carwalk_testkit::varint::encode(2 << 30), KitCid::raw(b"").as_bytes().to_vec()].concat();
+    let error = common::rows_each_way(&car.to_bytes(), with_limits(limits.clone())).unwrap_err();
+    assert!(error.is_truncated(), "{error}");
+    let header = [carwalk_testkit::varint::encode(1 << 31), vec![0xa2; 10]].concat();
+    let error = common::rows_each_way(&header, with_limits(limits)).unwrap_err();
+    assert!(error.is_truncated(), "{error}");
+}

@@ -1,0 +1,80 @@
+//! Mapped files give what slices give.
+#![cfg(feature = "mmap")]
+#![allow(missing_docs, unsafe_code, clippy::unwrap_used, reason = "mapping is unsafe, and tests fail by panicking")]
+
+mod common;
+
+use std::path::PathBuf;
+use std::{env, fs, io, process};
+
+use carwalk::error::LookAlike;
+use carwalk::store::SliceStore;
+use carwalk::{CommitRules, ErrorKind, Loader, Repo, Result};
+use carwalk_testkit::{breakage, legal};
+
+/// A file of this test's own that goes when this does.
+struct TempFile(PathBuf);
+
+impl TempFile {
+    fn new(name: &str, bytes: &[u8]) -> Self {
+        let path = env::temp_dir().join(format!("carwalk-{}-{name}.car", process::id()));
+        fs::write(&path, bytes).unwrap();
+        TempFile(path)
+    }
+
+    fn map(&self) -> Result<Repo<SliceStore<memmap2::Mmap>>> {
+        // SAFETY: the file is this test's own, and nothing writes it while it is mapped.
+        unsafe { Repo::map(&self.0) }
+    }
+}
+
+impl Drop for TempFile {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+#[test]
+fn the_records_are_those_of_the_slice() {
+    for oddity in legal::all() {
+        let car = oddity.make();
+        let file = TempFile::new(oddity.name, &car);
+        let repo = file.map().unwrap();
+        assert!(common::rows(&repo).unwrap() == common::oracle_rows(&car), "{oddity:?}");
+        assert_eq!(repo.store().bytes(), car);
+    }
+}
+
+#[test]
+fn the_errors_are_those_of_the_slice() {
+    for breakage in breakage::all() {
+        let broken = breakage.make().broken;
+        let file = TempFile::new(breakage.name, &broken);
+        let by_map = file.map().and_then(|repo| common::rows(&repo));
+        let by_slice = Repo::from_slice(&broken).and_then(|repo| common::rows(&repo));
+        let details = |rows: Result<_>| rows.map_err(|error| common::details(&error));
+        assert!(details(by_map) == details(by_slice), "{breakage:?}");
+    }
+}
+
+#[test]
+fn the_settings_of_a_loader_hold() {
+    let file = TempFile::new("legacy", &breakage::case("commit_version_2").broken);
+    file.map().unwrap_err();
+    // SAFETY: as above.
+    unsafe { Loader::new().commits(CommitRules::Legacy).map(&file.0) }.unwrap();
+}
+
+#[test]
+fn an_empty_file_is_told() {
+    let error = TempFile::new("empty", b"").map().unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::LookAlike(LookAlike::Empty)), "{error}");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_an_io_error() {
+    let path = env::temp_dir().join("carwalk-there-is-no-such-file.car");
+    // SAFETY: nothing is mapped.
+    let error = unsafe { Repo::map(path) }.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Io(source) if source.kind() == io::ErrorKind::NotFound), "{error}");
+}
