@@ -24,6 +24,12 @@ pub const TEXT_LEN: usize = 59;
 
 const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 
+/// The SHA-256 of `bytes`.
+#[inline]
+pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
+
 /// The codec of a block, as its CID names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::exhaustive_enums, reason = "the data model closes the list")]
@@ -69,7 +75,7 @@ impl Cid {
             Codec::Raw => 0x55,
             Codec::DagCbor => 0x71,
         };
-        Self::from_parts(codec, &Sha256::digest(block).into())
+        Self::from_parts(codec, &sha256(block))
     }
 
     fn from_parts(codec: u8, digest: &[u8; 32]) -> Self {
@@ -87,8 +93,13 @@ impl Cid {
     /// `HashMismatch`, with the CID that the block has.
     #[inline]
     pub fn verify(&self, block: &[u8]) -> Result<()> {
-        let digest: [u8; 32] = Sha256::digest(block).into();
-        if self.digest() == &digest { Ok(()) } else { Err(self.mismatch(&digest)) }
+        self.verify_digest(&sha256(block))
+    }
+
+    /// Checks that a block with this digest hashes to this CID.
+    #[inline]
+    pub(crate) fn verify_digest(&self, digest: &[u8; 32]) -> Result<()> {
+        if self.digest() == digest { Ok(()) } else { Err(self.mismatch(digest)) }
     }
 
     #[cold]

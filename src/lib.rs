@@ -23,7 +23,8 @@
 //!   legacy commits, progress: [`Loader`].
 //! - The records: [`Repo::records`], a plain iterator. Only paths and CIDs: [`Repo::entries`]. Batches for other threads:
 //!   [`Records::next_chunk`].
-//! - No allocation per record, nodes too, or a CAR that is partial or damaged: [`Repo::walk`].
+//! - No allocation per record, nodes too, or a CAR that is partial: [`Repo::walk`]. One that is damaged:
+//!   [`Loader::salvage`].
 //! - Only the account or revision, from the first bytes of a download: [`peek_commit`].
 //! - Blocks that lie in a store of your own: [`store::BlockStore`], with [`Repo::from_store`] or, for a tree without
 //!   commit, [`Tree`].
@@ -80,7 +81,7 @@ pub use self::error::{Error, ErrorKind, Result};
 pub use self::limits::Limits;
 pub use self::load::Loader;
 pub use self::path::{RepoPath, RepoPathBuf};
-pub use self::records::{Record, RecordLink, RecordLinks, Records};
+pub use self::records::{Record, Records, RepoEntries, RepoEntry};
 pub use self::repo::{Repo, Tree, peek_commit};
 pub use self::store::Verification;
 

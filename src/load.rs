@@ -4,12 +4,13 @@ use core::fmt;
 use std::io::Read;
 
 use crate::car::Reader;
+use crate::cid::Cid;
 use crate::commit::{Commit, CommitRules};
 use crate::error::Result;
 use crate::limits::Limits;
 use crate::repo::{self, Repo};
 use crate::store::intake::Intake;
-use crate::store::{CarStore, MemoryStore, SliceStore, Verification};
+use crate::store::{BlockStore, CarStore, MemoryStore, SliceStore, Verification};
 
 /// Opens repositories by other settings than [`Repo`]'s own constructors have.
 ///
@@ -51,6 +52,34 @@ impl<'p> Loader<'p> {
         self
     }
 
+    /// Sets whether a CAR is opened whose framing is bad from some section on, or that ends too soon; it is not by default.
+    ///
+    /// Then the sections before are all there is, and [`CarStore::fault`] tells what is wrong with the rest. With
+    /// [`Verification::ReachedBlocks`] and a partial walk, this saves what can be saved of a damaged file.
+    ///
+    /// ```
+    /// # let whole: &[u8] = include_bytes!("../samples/repo.car");
+    /// use carwalk::mst::Event;
+    /// use carwalk::store::CarStore;
+    /// use carwalk::{Loader, Verification};
+    ///
+    /// let cut = &whole[..whole.len() / 2];
+    /// assert!(Loader::new().slice(cut).is_err());
+    /// let repo = Loader::new().verification(Verification::ReachedBlocks).salvage(true).slice(cut)?;
+    /// println!("{:?}", repo.store().fault());
+    /// let mut walk = repo.walk().partial(true);
+    /// while let Some(event) = walk.next_event()? {
+    ///     if let Event::Record { entry, .. } = event {
+    ///         println!("{}", entry.path()?);
+    ///     }
+    /// }
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
+    pub fn salvage(mut self, yes: bool) -> Self {
+        self.intake.salvage = yes;
+        self
+    }
+
     /// Sets which commits are accepted.
     pub fn commits(mut self, rules: CommitRules) -> Self {
         self.commits = rules;
@@ -88,6 +117,20 @@ impl<'p> Loader<'p> {
     pub fn read<R: Read>(mut self, input: R) -> Result<Repo<MemoryStore>> {
         let store = MemoryStore::load(input, &mut self.intake)?;
         self.open(store)
+    }
+
+    /// Opens the repository whose commit is the block `commit` of a store. The commit and what walks reach are hashed,
+    /// unless no block is; limits and progress have no meaning here.
+    ///
+    /// # Errors
+    ///
+    /// As [`Repo::from_store`].
+    pub fn store<S: BlockStore>(self, store: S, commit: Cid) -> Result<Repo<S>> {
+        let verification = match self.intake.verification {
+            Verification::DangerouslyNone => Verification::DangerouslyNone,
+            _ => Verification::ReachedBlocks,
+        };
+        Repo::open(store, commit, self.commits, verification, self.strict_paths)
     }
 
     /// Reads a stream up to the commit of the repository in it, and no further. The commit is hashed, unless no block is.

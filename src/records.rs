@@ -115,12 +115,12 @@ impl<B: AsRef<[u8]>> fmt::Debug for Record<B> {
 
 /// The path and CID of a record that was not looked up.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RecordLink {
+pub struct RepoEntry {
     path: RepoPathBuf,
     cid: Cid,
 }
 
-impl RecordLink {
+impl RepoEntry {
     /// The path: collection and record key.
     #[must_use]
     pub fn path(&self) -> RepoPath<'_> {
@@ -172,7 +172,8 @@ impl<'s, S: BlockStore> Items<'s, S> {
         let Some((entry, found)) = self.walk.next_entry()? else {
             return Ok(None);
         };
-        let path = if self.strict_paths { entry.strict_path()? } else { entry.path()? };
+        let path = if self.strict_paths { entry.strict_path() } else { entry.path() };
+        let path = path.map_err(|error| error.at(found.as_ref().and_then(|found| found.offset)))?;
         Ok(item(path.to_owned(), entry.cid(), found))
     }
 }
@@ -188,17 +189,17 @@ macro_rules! item_iterator {
                 $name(Items::new(walk, strict_paths))
             }
 
-            /// The next items, at most `len` of them; none at the end.
+            /// The next items: at least one and at most `len` of them, or none at the end.
             ///
-            /// For handing batches to other threads. An error ends the chunk, and comes with the next call, after the
-            /// items that were before it.
+            /// For handing batches to other threads. Only an empty chunk is the end: an error ends a chunk early, and comes
+            /// with the next call, after the items that were before it.
             ///
             /// # Errors
             ///
             /// Those of the iterator.
             pub fn next_chunk(&mut self, len: usize) -> Result<Vec<$item>> {
                 let mut chunk = Vec::with_capacity(len.min(FIRST_CHUNK));
-                while chunk.len() < len {
+                while chunk.len() < len.max(1) {
                     match self.next() {
                         Some(Ok(item)) => chunk.push(item),
                         Some(Err(error)) if chunk.is_empty() => return Err(error),
@@ -250,5 +251,5 @@ item_iterator! {
     /// A plain iterator, and complete as far as the nodes are: if it ends without an error, these are all the entries,
     /// though their records may be missing. An item costs one allocation, for the path. After an error, every later call
     /// gives `None`.
-    RecordLinks, RecordLink, |path, cid, _| Some(RecordLink { path, cid })
+    RepoEntries, RepoEntry, |path, cid, _| Some(RepoEntry { path, cid })
 }

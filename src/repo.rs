@@ -8,8 +8,8 @@ use crate::cid::Cid;
 use crate::commit::{Commit, CommitRules};
 use crate::error::{Error, ErrorKind, Result, Structure};
 use crate::load::Loader;
-use crate::mst::{Event, Walker};
-use crate::records::{RecordLinks, Records};
+use crate::mst::Walker;
+use crate::records::{Records, RepoEntries};
 use crate::store::{BlockStore, CarStats, CarStore, MemoryStore, Reached, SliceStore, Verification};
 
 /// A tree without a commit: a store and the CID of the root node.
@@ -24,7 +24,9 @@ use crate::store::{BlockStore, CarStats, CarStore, MemoryStore, Reached, SliceSt
 /// # let data = Repo::from_slice(bytes)?.commit().data();
 /// let store = SliceStore::new(bytes)?;
 /// let tree = Tree::new(store, data);
-/// assert_eq!(tree.entries().count(), 40);
+/// for entry in tree.entries() {
+///     println!("{}", entry?.path());
+/// }
 /// # Ok::<(), carwalk::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -39,6 +41,14 @@ impl<S: BlockStore> Tree<S> {
     /// The tree under the node `root` in `store`. Nothing is read yet.
     pub fn new(store: S, root: Cid) -> Self {
         Tree { store, root, hash_reached: true, strict_paths: false }
+    }
+
+    /// Sets whether the iterators demand the full syntax of repo paths: see
+    /// [`RepoPath::check_syntax`](crate::RepoPath::check_syntax).
+    #[must_use]
+    pub fn strict_paths(mut self, yes: bool) -> Self {
+        self.strict_paths = yes;
+        self
     }
 
     /// The CID of the root node.
@@ -63,8 +73,8 @@ impl<S: BlockStore> Tree<S> {
     }
 
     /// The paths and CIDs of the records in key order, without the records.
-    pub fn entries(&self) -> RecordLinks<'_, S> {
-        RecordLinks::new(self.walk().records(false), self.strict_paths)
+    pub fn entries(&self) -> RepoEntries<'_, S> {
+        RepoEntries::new(self.walk().records(false), self.strict_paths)
     }
 }
 
@@ -96,7 +106,7 @@ impl<B: AsRef<[u8]>> Repo<SliceStore<B>> {
     /// # Errors
     ///
     /// `LookAlike` for well-known files that are no CAR of version 1; `Truncated`, `Malformed`, `NonCanonical`, `Limit`
-    /// or `HashMismatch` for header, sections and commit, each with its offset; `Missing` if the commit is not there.
+    /// or `HashMismatch` for header, sections and commit, each with its offset; `NoCommit` if the commit is not there.
     pub fn from_slice(bytes: B) -> Result<Self> {
         Loader::new().slice(bytes)
     }
@@ -122,10 +132,10 @@ impl<S: BlockStore> Repo<S> {
     ///
     /// # Errors
     ///
-    /// `Missing`, `HashMismatch`, `Malformed` or `NonCanonical` for the commit; `Store` or `Io` if the store
+    /// `NoCommit`, `HashMismatch`, `Malformed` or `NonCanonical` for the commit; `Store` or `Io` if the store
     /// fails.
     pub fn from_store(store: S, commit: Cid) -> Result<Self> {
-        Self::open(store, commit, CommitRules::Current, Verification::ReachedBlocks, false)
+        Loader::new().store(store, commit)
     }
 
     pub(crate) fn open(
@@ -170,7 +180,7 @@ impl<S: BlockStore> Repo<S> {
     }
 
     /// The paths and CIDs of the records in key order, without the records.
-    pub fn entries(&self) -> RecordLinks<'_, S> {
+    pub fn entries(&self) -> RepoEntries<'_, S> {
         self.tree.entries()
     }
 }
@@ -182,6 +192,19 @@ impl<S: CarStore> Repo<S> {
         self.store().stats()
     }
 
+    /// The set of sections that a walk is to fill, with the commit's in it already: insert each
+    /// [`Event::offset`](crate::mst::Event::offset).
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    pub fn reached(&self) -> Result<Reached> {
+        let mut reached = Reached::new(self.stats().bytes);
+        let commit = self.store().get(&self.commit.cid())?;
+        commit.and_then(|found| found.offset).map(|offset| reached.insert(offset));
+        Ok(reached)
+    }
+
     /// The number of distinct blocks that neither the commit is, nor a complete walk reaches. Legal, and ignored by all
     /// else; in unreasonable numbers a sign of abuse.
     ///
@@ -191,14 +214,10 @@ impl<S: CarStore> Repo<S> {
     ///
     /// Those of the walk.
     pub fn unreached_blocks(&self) -> Result<u64> {
-        let mut reached = Reached::new(self.stats().bytes);
-        let commit = self.store().get(&self.commit.cid())?;
-        commit.and_then(|found| found.offset).map(|offset| reached.insert(offset));
+        let mut reached = self.reached()?;
         let mut walk = self.walk().nodes(true);
         while let Some(event) = walk.next_event()? {
-            if let Event::Node { offset: Some(offset), .. } | Event::Record { offset: Some(offset), .. } = event {
-                reached.insert(offset);
-            }
+            event.offset().map(|offset| reached.insert(offset));
         }
         Ok(self.stats().distinct_blocks.saturating_sub(reached.len()))
     }
@@ -206,7 +225,7 @@ impl<S: CarStore> Repo<S> {
 
 fn find_commit<S: BlockStore>(store: &S, cid: Cid, rules: CommitRules, hash: bool) -> Result<Commit<'static>> {
     let cid = cid.into_dag_cbor()?;
-    let found = store.get(&cid)?.ok_or_else(|| Error::new(ErrorKind::Missing { interval: None }))?;
+    let found = store.get(&cid)?.ok_or_else(|| Error::new(ErrorKind::NoCommit))?;
     read_commit(cid, found.bytes.as_ref(), rules, hash).map_err(|error| error.at(found.offset))
 }
 
@@ -226,7 +245,7 @@ fn read_commit(cid: Cid, block: &[u8], rules: CommitRules, hash: bool) -> Result
 /// # Errors
 ///
 /// `Io` if reading fails; `LookAlike`, `Truncated`, `Malformed`, `NonCanonical` or `Limit` for what was read;
-/// `HashMismatch` for the commit; `Missing` if the stream ends without it.
+/// `HashMismatch` for the commit; `NoCommit` if the stream ends without it.
 ///
 /// ```
 /// # let stream: &[u8] = include_bytes!("../samples/repo.car");
@@ -248,7 +267,7 @@ pub(crate) fn peek<R: Read>(mut reader: Reader<R>, rules: CommitRules, hash: boo
                 return commit.map_err(|error| error.at(Some(section.offset())));
             }
         }
-        Err(Error::new(ErrorKind::Missing { interval: None }))
+        Err(Error::new(ErrorKind::NoCommit))
     };
     search().map_err(|error| error.in_structure(Structure::Commit).of_cid(root))
 }

@@ -14,7 +14,7 @@ pub use self::reached::Reached;
 pub use self::slice::SliceStore;
 use crate::car::{Header, Section};
 use crate::cid::Cid;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Blocks by CID.
 ///
@@ -25,6 +25,7 @@ use crate::error::Result;
 /// - `get` gives the bytes that were stored under exactly this CID, codec included, or `None`; the same at each call for
 ///   as long as the store is borrowed. A walk over a store of the caller's hashes what it reaches, so wrong bytes are
 ///   found, not believed.
+/// - A block's `as_ref` gives the same bytes at each call. If it does not, wrong bytes may come out; nothing worse happens.
 /// - `contains` is true exactly if `get` would give a block. It should cost less.
 /// - Errors are those of the store itself, made with [`Error::store`](crate::Error::store). A block that is not there is
 ///   none. After an error the walk stops.
@@ -104,12 +105,19 @@ impl<B: AsRef<[u8]>> fmt::Debug for Found<B> {
 }
 
 /// Stores that hold a whole CAR and can tell its sections in the order of the file.
+///
+/// `get` must tell the offset of each block that it finds.
 pub trait CarStore: BlockStore {
     /// The header of the CAR.
     fn header(&self) -> &Header;
 
     /// What was counted while the CAR was loaded.
     fn stats(&self) -> CarStats;
+
+    /// What is wrong with the rest of the CAR, if that was given up: see [`Loader::salvage`](crate::Loader::salvage).
+    fn fault(&self) -> Option<&Error> {
+        None
+    }
 
     /// All sections in the order of the CAR, repeated blocks included.
     fn sections(&self) -> impl Iterator<Item = Result<Section<'_>>>;

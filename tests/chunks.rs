@@ -63,13 +63,30 @@ fn entries_have_chunks_of_their_own() {
     assert!(entries.next_chunk(8).unwrap().is_empty());
 }
 
+/// The walk could go on after a key that is no path; the iterators do not.
 #[test]
-fn a_chunk_of_nothing_takes_nothing() {
+fn a_key_that_is_no_path_ends_the_records() {
+    let keys: [&[u8]; 3] = [b"com.example.test/a", b"com.example.test/b b", b"com.example.test/c"];
+    let car = KitRepo::sample(keys).to_bytes(Order::Preorder);
+    let repo = Repo::from_slice(&car).unwrap();
+    let mut records = repo.records();
+    assert_eq!(records.next_chunk(3).unwrap().len(), 1);
+    assert_eq!(records.next_chunk(3).unwrap_err().key(), Some(keys[1]));
+    assert!(records.next_chunk(3).unwrap().is_empty() && records.next().is_none());
+    let mut entries = repo.entries();
+    assert!(entries.next().unwrap().is_ok());
+    assert!(entries.next().unwrap().is_err());
+    assert!(entries.next().is_none());
+}
+
+#[test]
+fn a_chunk_is_empty_only_at_the_end() {
     let car = breakage::sample().to_bytes(Order::Preorder);
     let repo = Repo::from_slice(&car).unwrap();
     let mut records = repo.records();
+    assert_eq!(records.next_chunk(0).unwrap().len(), 1);
+    assert_eq!(records.next_chunk(usize::MAX).unwrap().len(), 10);
     assert!(records.next_chunk(0).unwrap().is_empty());
-    assert_eq!(records.next_chunk(usize::MAX).unwrap().len(), 11);
     let car = KitRepo::new([]).to_bytes(Order::Preorder);
     let repo = Repo::from_slice(&car).unwrap();
     assert!(repo.records().next_chunk(4).unwrap().is_empty());

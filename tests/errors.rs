@@ -177,7 +177,7 @@ const MESSAGES: &[(&str, &str)] = &[
     ),
     (
         "node_linked_twice",
-        "node bafyreife3fivn63ouhaukyuass4yd2btmkanpcwduvmlp7g4no54astq7a at byte 952: key is outside its subtree, which has keys below \"com.example.test/00000002\", key \"com.example.test/00000003\"",
+        "node bafyreife3fivn63ouhaukyuass4yd2btmkanpcwduvmlp7g4no54astq7a at byte 952: key is outside its subtree, which has keys below \"com.example.test/00000002\", 4 bytes into it, key \"com.example.test/00000003\"",
     ),
     (
         "empty_nodes_left_out",
@@ -201,37 +201,40 @@ const MESSAGES: &[(&str, &str)] = &[
     ),
     (
         "path_with_space",
-        "record bafyreigb4o42aay454vf2aeq3tw5s6xheerryy2aengdydhulhp4f4md6e: repo path with the byte 0x20 at position 18, key \"com.example.test/a b\"",
+        "record bafyreigb4o42aay454vf2aeq3tw5s6xheerryy2aengdydhulhp4f4md6e at byte 3122: repo path with the byte 0x20 at position 18, key \"com.example.test/a b\"",
     ),
     (
         "path_of_three_parts",
-        "record bafyreiesrnhyd4xof2rapfniuqg7yvxn6xduisufpvhkmibtmiyhbafrwa: repo path with 2 slashes, expected 1, key \"com.example.test/a/b\"",
+        "record bafyreiesrnhyd4xof2rapfniuqg7yvxn6xduisufpvhkmibtmiyhbafrwa at byte 3121: repo path with 2 slashes, expected 1, key \"com.example.test/a/b\"",
     ),
     (
         "path_without_slash",
-        "record bafyreicfiwoqstfgbt2ltg2m3wkbfkd5yifprttvq25fz5zqg26dqxg5ma: repo path with 0 slashes, expected 1, key \"com.example.test\"",
+        "record bafyreicfiwoqstfgbt2ltg2m3wkbfkd5yifprttvq25fz5zqg26dqxg5ma at byte 1183: repo path with 0 slashes, expected 1, key \"com.example.test\"",
     ),
     (
         "path_without_collection",
-        "record bafyreibn3zkyt5dsacvtgxgbevtwhs2wtobfu5h7l3ne7up76u6hnvsby4: repo path without a collection, key \"/3l4zyhoqkbk2c\"",
+        "record bafyreibn3zkyt5dsacvtgxgbevtwhs2wtobfu5h7l3ne7up76u6hnvsby4 at byte 1198: repo path without a collection, key \"/3l4zyhoqkbk2c\"",
     ),
     (
         "path_without_record_key",
-        "record bafyreiepavs3w4cyaqvo4a6ebn6catg2qmr2m56nswqa7dczmdw62u5wri: repo path without a record key, key \"com.example.test/\"",
+        "record bafyreiepavs3w4cyaqvo4a6ebn6catg2qmr2m56nswqa7dczmdw62u5wri at byte 1183: repo path without a record key, key \"com.example.test/\"",
     ),
     (
         "path_not_utf8",
-        "record bafyreidcvgu5qmg2qmvw3girl4b6zit23rhem6cpe7oqzk3mpcbtmbjwa4: repo path with the byte 0xff at position 17, key \"com.example.test/\\xff\\xfe\"",
+        "record bafyreidcvgu5qmg2qmvw3girl4b6zit23rhem6cpe7oqzk3mpcbtmbjwa4 at byte 3222: repo path with the byte 0xff at position 17, key \"com.example.test/\\xff\\xfe\"",
     ),
     (
         "path_with_nul",
-        "record bafyreifmu2ve7aurfim5phecday4hr6xsvzvr3gyf7m4daerie6szdj22u: repo path with the byte 0x00 at position 18, key \"com.example.test/a\\x00\"",
+        "record bafyreifmu2ve7aurfim5phecday4hr6xsvzvr3gyf7m4daerie6szdj22u at byte 3222: repo path with the byte 0x00 at position 18, key \"com.example.test/a\\x00\"",
     ),
     (
         "hash_of_record",
         "section bafyreibcop7ypm6fiwfs5hf2r44x43jkn3dzy7h6zuwigqsa4tndyxijxm at byte 2243: its bytes hash to bafyreiawmdqlp7b3lf5rii4nyireq3uof3fj45bctspjvg62zjdljufd3e",
     ),
-    ("commit_absent", "commit bafyreicwerryc73pt2p54qxws6y6a7xndjvqbzkybd62gni5jcs3zqfxxm: its block is missing"),
+    (
+        "commit_absent",
+        "commit bafyreicwerryc73pt2p54qxws6y6a7xndjvqbzkybd62gni5jcs3zqfxxm: its block is missing: this is no repository, or only a part of one",
+    ),
     (
         "root_absent",
         "node bafyreifjf6iiuamn5d2oebm4y5yzfb5363szlrhorhe7didlxf6reyxpxm: its block is missing, which hides all keys",
@@ -262,6 +265,27 @@ const MESSAGES: &[(&str, &str)] = &[
         "commit_nested_deeply",
         "commit bafyreihqulohmmnih2xlnpsovux54vvunbz34zbl3ptd7lcqkslvxijiqm at byte 59: CBOR nesting of 33 exceeds the limit of 32, 35 bytes into it",
     ),
+    (
+        "node_cut",
+        "node bafyreidi3es4tjmmbox465gek7kwobt27miysipa3cetwmkzo3gauyuwqm at byte 285: CBOR item goes on beyond the end: 36 bytes expected, 35 there, 225 bytes into it",
+    ),
+    (
+        "node_counts_huge",
+        "node bafyreicgvntkw4toyt5utm7x44ifjizzkq3ylynq2ja2cpax2v2hk52qse at byte 285: CBOR item goes on beyond the end: 18446744073709551615 bytes expected, 257 there, 3 bytes into it",
+    ),
+    (
+        "commit_empty_block",
+        "commit bafyreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku at byte 59: CBOR item goes on beyond the end: 1 bytes expected, 0 there, 0 bytes into it",
+    ),
+    (
+        "header_map_cut",
+        "CAR header at byte 0: CBOR item goes on beyond the end: 1 bytes expected, 0 there, 57 bytes into it",
+    ),
+    (
+        "value_identity",
+        "node bafyreiasbyqdk5iojwxyyki43vkunwfbfie6wexjkpk6h5kw3af5xmsrai at byte 2064: CID of hash function 0x00, expected 0x12 (sha2-256), 97 bytes into it, key \"com.example.test/00000117\"",
+    ),
+    ("header_root_raw_codec", "CAR header at byte 0: CID of codec 0x55, expected 0x71 (dag-cbor)"),
 ];
 
 fn refusal(car: &[u8]) -> Error {
@@ -272,6 +296,19 @@ fn refusal(car: &[u8]) -> Error {
 fn messages_of_broken_exports() {
     for (name, message) in MESSAGES {
         assert_eq!(refusal(&breakage::case(name).broken).to_string(), *message, "{name}");
+    }
+}
+
+/// What to do about an error is one thing.
+#[test]
+fn exactly_one_predicate_holds() {
+    for breakage in breakage::all() {
+        let Err(error) = Repo::from_slice(&breakage.make().broken).and_then(|repo| common::rows(&repo)) else {
+            continue;
+        };
+        let holds =
+            [error.is_io(), error.is_truncated(), error.is_missing_block(), error.is_limit(), error.is_invalid()];
+        assert_eq!(holds.into_iter().filter(|&holds| holds).count(), 1, "{error}");
     }
 }
 
@@ -328,7 +365,7 @@ fn messages_of_paths() {
 /// The kinds that no small input comes to, or that say the same wherever they come from.
 #[test]
 fn messages_of_kinds() {
-    let kinds: [(ErrorKind, &str); 9] = [
+    let kinds: [(ErrorKind, &str); 10] = [
         (ErrorKind::Io(io::ErrorKind::NotFound.into()), "reading failed"),
         (ErrorKind::Store("gone".into()), "the block store failed"),
         (ErrorKind::Decode("odd".into()), "the record does not decode into this type"),
@@ -338,6 +375,7 @@ fn messages_of_kinds() {
         (ErrorKind::Tree(TreeRule::LinkBelowLayer0), "node of layer 0 links to a subtree"),
         (ErrorKind::Path(PathFault::NoCollection), "repo path without a collection"),
         (ErrorKind::Missing { interval: None }, "its block is missing"),
+        (ErrorKind::NoCommit, "its block is missing: this is no repository, or only a part of one"),
     ];
     for (kind, message) in kinds {
         assert_eq!(kind.to_string(), message);

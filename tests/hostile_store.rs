@@ -13,9 +13,11 @@ mod common;
 use std::cell::Cell;
 use std::error::Error as _;
 
+use carwalk::error::Malformed;
 use carwalk::mst::Event;
 use carwalk::store::{BlockStore, Found};
 use carwalk::{Cid, Error, ErrorKind, Repo, Result, Tree};
+use carwalk_testkit::cid::Cid as KitCid;
 use carwalk_testkit::repo::{Order, Repo as KitRepo};
 use carwalk_testkit::{breakage, oracle, tree};
 use common::MapStore;
@@ -203,6 +205,16 @@ fn a_commit_of_other_bytes_is_a_hash_mismatch() {
     let error = Repo::from_store(&store, commit).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::HashMismatch { .. }), "{error}");
     assert_eq!(error.cid(), Some(&commit));
+}
+
+#[test]
+fn a_commit_under_a_cid_of_raw_bytes_is_refused() {
+    let (mut store, _, repo) = sample();
+    let raw = KitCid::raw(&repo.commit_block());
+    store.insert(&raw, repo.commit_block());
+    let error = Repo::from_store(&store, common::cid(&raw)).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Malformed(Malformed::CidCodec { found: 0x55, .. })), "{error}");
+    assert_eq!(error.cid(), Some(&common::cid(&raw)));
 }
 
 /// Bytes that are other ones from some call of `as_ref` on.

@@ -65,10 +65,11 @@ fn json() {
 
 #[test]
 fn html_and_xml() {
-    let answers: [&[u8]; 6] = [
+    let answers: [&[u8]; 7] = [
         b"<!DOCTYPE html>\n<html><head><title>502 Bad Gateway</title></head><body></body></html>\n",
         b"<html></html>",
         b"<?xml version=\"1.0\"?><Error/>",
+        b"\xef\xbb\xbf<html></html>",
         b"\r\n\r\n<html>",
         b"<",
         b"  <!-- a page -->",

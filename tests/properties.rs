@@ -11,7 +11,7 @@
 mod common;
 
 use carwalk::mst::{Event, Layer};
-use carwalk::store::BlockStore;
+use carwalk::store::{BlockStore, Reached};
 use carwalk::{Cid, ErrorKind, Loader, Repo, Tree};
 use carwalk_testkit::car::Car;
 use carwalk_testkit::oracle::{self, PartialWalk};
@@ -106,12 +106,11 @@ fn chunks_of_every_length_give_the_same_records() {
             let mut rows = Vec::new();
             loop {
                 let chunk = records.next_chunk(len).unwrap();
-                let is_last = chunk.len() < len;
-                let chunk = chunk.into_iter().map(carwalk::Record::into_parts);
-                rows.extend(chunk.map(|(path, cid, bytes)| (path.to_string().into_bytes(), cid, bytes.to_vec())));
-                if is_last {
+                if chunk.is_empty() {
                     break;
                 }
+                let chunk = chunk.into_iter().map(carwalk::Record::into_parts);
+                rows.extend(chunk.map(|(path, cid, bytes)| (path.to_string().into_bytes(), cid, bytes.to_vec())));
             }
             assert!(rows == expected(&random), "seed {seed}, chunks of {len}");
             assert!(records.next_chunk(len).unwrap().is_empty());
@@ -134,6 +133,17 @@ fn unreached_blocks_are_those_that_are_neither_commit_nor_node_nor_record() {
         let linked = random.repo.blocks(carwalk_testkit::repo::Order::Preorder);
         cids.retain(|cid| !linked.iter().any(|(linked, _)| linked.as_bytes()[..] == cid[..]));
         assert_eq!(repo.unreached_blocks().unwrap(), cids.len() as u64, "seed {seed}");
+    }
+}
+
+/// An empty block takes 37 bytes of a CAR; no section is shorter.
+#[test]
+fn reached_sections_are_told_apart_however_short_they_are() {
+    for first in 0..40 {
+        let mut reached = Reached::new(first + 1000 * 37);
+        assert!((0..1000).all(|number| reached.insert(first + number * 37)));
+        assert!(!(0..1000).any(|number| reached.insert(first + number * 37)));
+        assert_eq!(reached.len(), 1000);
     }
 }
 

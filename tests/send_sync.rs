@@ -6,7 +6,7 @@ use carwalk::error::KeyInterval;
 use carwalk::mst::{Entry, Event, Layer, Node, Walker};
 use carwalk::store::{CarStats, Found, MemoryStore, Reached, SliceStore};
 use carwalk::{
-    Cid, Commit, Error, Limits, Loader, Record, RecordLink, RecordLinks, Records, Repo, RepoPath, RepoPathBuf, Tree,
+    Cid, Commit, Error, Limits, Loader, Record, Records, Repo, RepoEntries, RepoEntry, RepoPath, RepoPathBuf, Tree,
 };
 
 fn is_send<T: Send>() {}
@@ -35,8 +35,8 @@ fn walks_are_send_and_sync() {
     is_send_and_sync::<Records<'_, Slice>>();
     is_send_and_sync::<Records<'_, Owned>>();
     is_send_and_sync::<Records<'_, MemoryStore>>();
-    is_send_and_sync::<RecordLinks<'_, Slice>>();
-    is_send_and_sync::<RecordLinks<'_, MemoryStore>>();
+    is_send_and_sync::<RepoEntries<'_, Slice>>();
+    is_send_and_sync::<RepoEntries<'_, MemoryStore>>();
     is_send_and_sync::<Event<'_>>();
 }
 
@@ -46,7 +46,7 @@ fn values_are_send_and_sync() {
     is_send_and_sync::<Commit<'_>>();
     is_send_and_sync::<Record<&[u8]>>();
     is_send_and_sync::<Record<Vec<u8>>>();
-    is_send_and_sync::<RecordLink>();
+    is_send_and_sync::<RepoEntry>();
     is_send_and_sync::<Cid>();
     is_send_and_sync::<Limits>();
     is_send_and_sync::<Header>();

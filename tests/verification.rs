@@ -12,10 +12,11 @@ mod common;
 
 use carwalk::error::Structure;
 use carwalk::mst::Event;
-use carwalk::store::BlockStore;
+use carwalk::store::{BlockStore, CarStore};
 use carwalk::{Error, ErrorKind, Loader, Repo, Verification};
 use carwalk_testkit::breakage::{self, Case};
 use carwalk_testkit::oracle;
+use carwalk_testkit::repo::Order;
 use common::Row;
 
 fn loader(verification: Verification) -> impl Fn() -> Loader<'static> {
@@ -144,6 +145,8 @@ fn partial<S: BlockStore>(repo: &Repo<S>) -> (Vec<Vec<u8>>, Vec<String>) {
                 assert_mismatch(&error, Structure::Node);
                 bad.push(format!("{interval} on layer {layer:?}"));
             }
+            Event::MissingSubtree { interval, .. } => bad.push(format!("missing: {interval}")),
+            Event::MissingRecord { entry, .. } => bad.push(format!("missing: {}", entry.key().escape_ascii())),
             other => panic!("{other:?}"),
         }
     }
@@ -201,4 +204,65 @@ fn a_partial_walk_skips_a_node_that_breaks_a_rule_and_gives_all_else() {
         let is_root = case.cid.is_some_and(|cid| common::cid(&cid) == repo.commit().data());
         assert!(is_root || lost < good.len(), "{}", breakage.name);
     }
+}
+
+/// Sections in the order of the CAR: a damaged copy of each block, then the good one, or the other way round.
+#[test]
+fn of_two_blocks_with_one_cid_the_good_one_is_found() {
+    let repo = breakage::sample();
+    let good = repo.to_car(Order::Preorder);
+    for damaged_first in [true, false] {
+        let mut car = good.clone();
+        let mut damaged = good.sections.clone();
+        damaged.iter_mut().for_each(|section| section.data.reverse());
+        car.sections = if damaged_first { [damaged, car.sections].concat() } else { [car.sections, damaged].concat() };
+        let car = car.to_bytes();
+        let found = common::rows_each_way(&car, loader(Verification::ReachedBlocks)).unwrap();
+        assert!(found == common::oracle_rows(&good.to_bytes()), "damaged first: {damaged_first}");
+        assert_mismatch(&common::rows_each_way(&car, Loader::new).unwrap_err(), Structure::Section);
+    }
+}
+
+/// A CAR in pre-order that is cut or overwritten, opened for what is before the fault.
+#[test]
+fn salvage_keeps_what_is_before_bad_framing() {
+    let repo = breakage::sample();
+    let car = repo.to_car(Order::Preorder);
+    let (bytes, offsets) = (car.to_bytes(), car.offsets());
+    let others = 1 + repo.root.blocks().len();
+    let whole = common::oracle_rows(&bytes);
+    let open = |bytes: &[u8]| Loader::new().salvage(true).slice(bytes.to_vec()).unwrap();
+    assert!(open(&bytes).store().fault().is_none());
+    for (number, &offset) in offsets.iter().enumerate().skip(1) {
+        let cut = &bytes[..offset + 20];
+        let mut overwritten = bytes.clone();
+        overwritten[offset] = 0;
+        for damaged in [cut, &overwritten] {
+            assert!(Repo::from_slice(damaged).is_err());
+            let repo = open(damaged);
+            let fault = repo.store().fault().unwrap();
+            assert_eq!(fault.position().offset(), Some(offset as u64));
+            assert_eq!(repo.stats().sections, number as u64);
+            let (keys, _) = partial(&repo);
+            assert!(whole.iter().map(|(key, ..)| key).take(keys.len()).eq(&keys), "cut in section {number}");
+            assert!(keys.len() + others >= number, "cut in section {number}: {} records", keys.len());
+            let by_reader = Loader::new().salvage(true).read(damaged).unwrap();
+            assert_eq!(partial(&by_reader), partial(&repo));
+            assert_eq!(common::details(by_reader.store().fault().unwrap()), common::details(fault));
+        }
+    }
+}
+
+#[test]
+fn salvage_takes_no_failing_reader_for_a_damaged_car() {
+    use std::io::Read;
+    struct Failing;
+    impl Read for Failing {
+        fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+            Err(std::io::ErrorKind::ConnectionReset.into())
+        }
+    }
+    let bytes = breakage::sample().to_bytes(Order::Preorder);
+    let stream = bytes[..bytes.len() - 5].chain(Failing);
+    assert!(Loader::new().salvage(true).read(stream).unwrap_err().is_io());
 }

@@ -15,9 +15,9 @@ use crate::{map, size};
 
 /// A command over one repository, whatever store that lies in.
 pub(crate) trait Command {
-    /// Which blocks must be hashed while the CAR is read.
-    fn verification(&self) -> Verification {
-        Verification::EveryBlock
+    /// Whether a damaged CAR is opened, and only what is reached is hashed.
+    fn salvages(&self) -> bool {
+        false
     }
 
     /// Does the work.
@@ -64,7 +64,12 @@ impl Input {
     fn dispatch<C: Command>(&self, command: &C) -> Result<(), Cause> {
         match self.open()? {
             Source::Mapped { file, len } => {
-                let repo = self.load(command, Some(len), |loader| map::open(loader, &file))?;
+                match self.load(command, Some(len), |loader| map::open(loader, &file)) {
+                    // Some file systems cannot map.
+                    Err(Cause::Car(error)) if error.is_io() => {}
+                    repo => return finish(command, &repo?),
+                }
+                let repo = self.load(command, Some(len), |loader| loader.read(file))?;
                 finish(command, &repo)
             }
             Source::File(file) => {
@@ -107,7 +112,8 @@ impl Input {
         let loader = Loader::new()
             .limits(self.limits())
             .commits(commits)
-            .verification(command.verification())
+            .verification(if command.salvages() { Verification::ReachedBlocks } else { Verification::EveryBlock })
+            .salvage(command.salvages())
             .progress(|position| progress.set(position));
         Ok(open(loader)?)
     }
@@ -132,6 +138,14 @@ impl Input {
     }
 }
 
+/// Says what was given up of a damaged CAR.
+fn tell_fault<S: CarStore>(repo: &Repo<S>, out: &mut Output) -> Result<(), Cause> {
+    match repo.store().fault() {
+        Some(fault) => Ok(out.note(format_args!("damaged from here on: {fault}"))?),
+        None => Ok(()),
+    }
+}
+
 /// Where the bytes come from.
 enum Source {
     Mapped { file: File, len: u64 },
@@ -142,7 +156,7 @@ enum Source {
 /// Runs the command. What it wrote before an error is printed before the error is.
 fn finish<C: Command, S: CarStore>(command: &C, repo: &Repo<S>) -> Result<(), Cause> {
     let mut out = Output::new();
-    let done = command.run(repo, &mut out);
+    let done = tell_fault(repo, &mut out).and_then(|()| command.run(repo, &mut out));
     let flushed = out.flush();
     done?;
     Ok(flushed?)

@@ -3,8 +3,8 @@
 use std::io::Write;
 
 use carwalk::mst::{Entry, Event};
-use carwalk::store::{CarStore, Reached};
-use carwalk::{Repo, Result, Verification};
+use carwalk::store::CarStore;
+use carwalk::{Repo, Result};
 use clap::Args;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
@@ -73,8 +73,8 @@ struct TreeCounts {
 struct Collections(Vec<(String, u64)>);
 
 impl Command for Inspect {
-    fn verification(&self) -> Verification {
-        Verification::ReachedBlocks
+    fn salvages(&self) -> bool {
+        true
     }
 
     fn run<S: CarStore>(&self, repo: &Repo<S>, out: &mut Output) -> Result<(), Cause> {
@@ -108,24 +108,19 @@ impl Command for Inspect {
 /// Walks what is there. Gives the counts, the order of the blocks, and the number of blocks reached.
 fn count<S: CarStore>(repo: &Repo<S>, out: &mut Output) -> Result<(TreeCounts, BlockOrder, u64)> {
     let mut tree = TreeCounts::default();
-    let mut reached = Reached::new(repo.stats().bytes);
-    let mut order = order::check(repo.store());
-    let cid = repo.commit().cid();
-    if let Some(offset) = repo.store().get(&cid)?.and_then(|found| found.offset) {
-        order.commit(Reach { cid, offset, is_new: reached.insert(offset) })?;
-    }
+    let mut reached = repo.reached()?;
+    let mut order = order::check(repo.store(), repo.commit().cid())?;
     let mut walk = repo.walk().nodes(true).partial(true);
     while let Some(event) = walk.next_event()? {
         out.step();
         tree.count(&event);
+        let Some(offset) = event.offset() else {
+            continue;
+        };
+        let is_new = reached.insert(offset);
         match event {
-            Event::Node { cid, depth, offset: Some(offset), .. } => {
-                order.node(Reach { cid, offset, is_new: reached.insert(offset) }, depth)?;
-            }
-            Event::Record { entry, offset: Some(offset), .. } => {
-                let record = Reach { cid: entry.cid(), offset, is_new: reached.insert(offset) };
-                order.record(record, entry.depth())?;
-            }
+            Event::Node { cid, depth, .. } => order.node(Reach { cid, offset, is_new }, depth)?,
+            Event::Record { entry, .. } => order.record(Reach { cid: entry.cid(), offset, is_new }, entry.depth())?,
             _ => {}
         }
     }

@@ -5,7 +5,7 @@ use std::io::Write;
 use carwalk::cid::CidText;
 use carwalk::mst::{Entry, Event};
 use carwalk::store::CarStore;
-use carwalk::{Repo, RepoPath, Verification};
+use carwalk::{Repo, RepoPath};
 use clap::Args;
 use serde::Serialize;
 
@@ -40,8 +40,8 @@ pub(crate) struct Ls {
     ///
     /// Entries are listed whether their records are there or not; with -l a missing record has the size `-`. Missing
     /// and bad subtrees are named on stderr with the interval of keys that they hide, one line each. Keys that are not
-    /// repo paths are listed with control characters escaped. Blocks are hashed when the walk reaches them, all others
-    /// are not.
+    /// repo paths are listed with control characters escaped. Of a CAR that is cut or whose framing is bad, the sections
+    /// before that place count. Blocks are hashed when the walk reaches them, all others are not.
     #[arg(long)]
     partial: bool,
 }
@@ -61,8 +61,8 @@ struct Line<'a> {
 }
 
 impl Command for Ls {
-    fn verification(&self) -> Verification {
-        if self.partial { Verification::ReachedBlocks } else { Verification::EveryBlock }
+    fn salvages(&self) -> bool {
+        self.partial
     }
 
     fn run<S: CarStore>(&self, repo: &Repo<S>, out: &mut Output) -> Result<(), Cause> {

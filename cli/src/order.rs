@@ -76,9 +76,12 @@ pub(crate) struct OrderCheck<'s, S, I: Iterator> {
     runs: Option<Vec<u64>>,
 }
 
-/// A check over the sections of a store.
-pub(crate) fn check<S: CarStore>(store: &S) -> OrderCheck<'_, S, impl Iterator<Item = Result<Section<'_>>>> {
-    OrderCheck {
+/// A check over the sections of a store, whose commit comes first.
+pub(crate) fn check<S: CarStore>(
+    store: &S,
+    commit: Cid,
+) -> Result<OrderCheck<'_, S, impl Iterator<Item = Result<Section<'_>>>>> {
+    let mut check = OrderCheck {
         store,
         due: store.sections().peekable(),
         is_pre_order: true,
@@ -89,17 +92,15 @@ pub(crate) fn check<S: CarStore>(store: &S) -> OrderCheck<'_, S, impl Iterator<I
         first_record: u64::MAX,
         last_node: 0,
         runs: None,
+    };
+    if let Some(offset) = store.get(&commit)?.and_then(|found| found.offset) {
+        check.reach(Reach { cid: commit, offset, is_new: true })?;
+        check.parents.push(offset);
     }
+    Ok(check)
 }
 
 impl<'s, S: CarStore, I: Iterator<Item = Result<Section<'s>>>> OrderCheck<'s, S, I> {
-    /// The commit comes first.
-    pub(crate) fn commit(&mut self, commit: Reach) -> Result<()> {
-        self.reach(commit)?;
-        self.parents = vec![commit.offset];
-        Ok(())
-    }
-
     /// A node, as many links below the root as `depth` says.
     pub(crate) fn node(&mut self, node: Reach, depth: usize) -> Result<()> {
         self.reach(node)?;
@@ -119,7 +120,8 @@ impl<'s, S: CarStore, I: Iterator<Item = Result<Section<'s>>>> OrderCheck<'s, S,
     }
 
     pub(crate) fn finish(self) -> BlockOrder {
-        if self.is_pre_order {
+        // Without a node there is nothing to be in order.
+        if self.is_pre_order && self.last_node > 0 {
             BlockOrder::PreOrder
         } else if self.links_fit && !self.ascends && self.first_record < self.last_node {
             BlockOrder::Pds

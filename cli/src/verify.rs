@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use carwalk::mst::Event;
-use carwalk::store::{CarStore, Reached};
+use carwalk::store::CarStore;
 use carwalk::{Error, Repo};
 use clap::Args;
 use serde::Serialize;
@@ -84,16 +84,11 @@ fn check<'r, S: CarStore>(repo: &'r Repo<S>, out: &mut Output) -> Result<Checked
         duplicates: stats.duplicates(),
         ..Checked::default()
     };
-    let mut reached = Reached::new(stats.bytes);
-    if let Some(offset) = repo.store().get(&commit.cid())?.and_then(|found| found.offset) {
-        reached.insert(offset);
-    }
+    let mut reached = repo.reached()?;
     let mut walk = repo.walk().nodes(true);
     while let Some(event) = walk.next_event()? {
         out.step();
-        if let Event::Node { offset: Some(offset), .. } | Event::Record { offset: Some(offset), .. } = event {
-            reached.insert(offset);
-        }
+        event.offset().map(|offset| reached.insert(offset));
         checked.take_in(&event, out)?;
     }
     checked.unreached_blocks = stats.distinct_blocks.saturating_sub(reached.len());
@@ -134,7 +129,9 @@ impl Checked<'_> {
 
     fn write_to(&self, out: &mut Output) -> io::Result<()> {
         let Checked { did, rev, commit, bytes, sections, duplicates, .. } = self;
-        writeln!(out, "ok: {did} at {rev}")?;
+        // A legacy commit may have no revision.
+        let at = if rev.is_empty() { "" } else { " at " };
+        writeln!(out, "ok: {did}{at}{rev}")?;
         writeln!(out, "framing: {bytes} bytes, {sections} sections, {duplicates} of them repeated")?;
         writeln!(out, "hashes: {} blocks, {} of them unreached", self.distinct_blocks, self.unreached_blocks)?;
         writeln!(out, "commit: {commit}, its signature not checked")?;

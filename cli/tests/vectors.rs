@@ -2,15 +2,21 @@
 //!
 //! They lie in the folder that `CARWALK_VECTORS` names, or beside the repository. Without them the trials are ignored,
 //! unless `CARWALK_REQUIRE_VECTORS` is 1: then they fail.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail by panicking")]
+#![allow(
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
 
 mod harness;
 
-use std::env;
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use carwalk_testkit::vectors;
 use harness::{Run, run, run_on};
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::Value;
@@ -36,8 +42,11 @@ const CONTAINERS: [(&str, &str); 4] = [
 ];
 
 fn main() {
-    let folder = folder();
-    let is_absent = folder.is_none() && env::var_os("CARWALK_REQUIRE_VECTORS").is_none_or(|value| value != "1");
+    let folder = vectors::folder();
+    let is_absent = folder.is_none() && !vectors::are_required();
+    if is_absent {
+        eprintln!("the vectors are not there: their trials are left out, see docs/design.md");
+    }
     let folder = folder.unwrap_or_default();
     let mut trials = Vec::new();
     for (name, order) in CARS {
@@ -52,12 +61,6 @@ fn main() {
     trials.push(Trial::test("every_file_has_a_trial", move || every_file_has_a_trial(&folders)));
     let trials = trials.into_iter().map(|trial| trial.with_ignored_flag(is_absent)).collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
-}
-
-fn folder() -> Option<PathBuf> {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/vectors");
-    let folder = env::var_os("CARWALK_VECTORS").map_or_else(beside, PathBuf::from);
-    folder.is_dir().then_some(folder)
 }
 
 /// Runs a command on a file in each way that a file can be read; all must give the same.

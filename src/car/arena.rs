@@ -4,6 +4,7 @@
 //! chunk of a place in one step.
 
 use core::fmt;
+use std::io;
 
 use super::section::Section;
 use super::slice::{block_at, section_at};
@@ -76,38 +77,43 @@ impl Arena {
 
     /// Makes room after the last chunk's end, where what stands from `at` on is not whole yet, and tells where that is
     /// from now on. Chunks before stay as they are.
-    pub(super) fn extend(&mut self, at: usize) -> usize {
+    ///
+    /// # Errors
+    ///
+    /// `OutOfMemory` if a chunk for a section beyond the usual length cannot be had.
+    pub(super) fn extend(&mut self, at: usize) -> io::Result<usize> {
         let Some(last) = self.chunks.last_mut() else {
-            self.add_chunk(UNIT, 0);
-            return 0;
+            self.add_chunk(UNIT, 0)?;
+            return Ok(0);
         };
         if at == 0 {
             // One section is as long as the chunk: room grows with what came, not with what was declared.
-            let len = last.bytes.len().saturating_mul(2);
-            last.bytes.resize(len, 0);
+            let len = last.bytes.len();
+            last.bytes.try_reserve_exact(len).map_err(|_| io::ErrorKind::OutOfMemory)?;
+            last.bytes.resize(len.saturating_mul(2), 0);
             self.cover();
-            return 0;
+            return Ok(0);
         }
         let tail = last.bytes.get(at..last.filled).unwrap_or_default().to_vec();
         let offset = last.offset.saturating_add(at as u64);
         let len = last.bytes.len().saturating_mul(2).min(MAX_CHUNK_LEN);
         last.close(at);
-        self.add_chunk(len.max(tail.len().saturating_mul(2)).next_multiple_of(UNIT), offset);
+        self.add_chunk(len.max(tail.len().saturating_mul(2)).next_multiple_of(UNIT), offset)?;
         if let Some(start) = self.room().get_mut(..tail.len()) {
             start.copy_from_slice(&tail);
         }
         self.fill(tail.len());
-        0
+        Ok(0)
     }
 
     /// As [`extend`](Arena::extend), but what stands before `at` is given up.
-    pub(super) fn recycle(&mut self, at: usize) -> usize {
+    pub(super) fn recycle(&mut self, at: usize) -> io::Result<usize> {
         match self.chunks.last_mut() {
             Some(last) if at > 0 => {
                 last.bytes.copy_within(at..last.filled, 0);
                 last.filled = last.filled.saturating_sub(at);
                 last.offset = last.offset.saturating_add(at as u64);
-                0
+                Ok(0)
             }
             _ => self.extend(at),
         }
@@ -120,10 +126,13 @@ impl Arena {
         }
     }
 
-    fn add_chunk(&mut self, len: usize, offset: u64) {
+    fn add_chunk(&mut self, len: usize, offset: u64) -> io::Result<()> {
         let place = (self.units.len() as u64).saturating_mul(UNIT as u64);
-        self.chunks.push(Chunk { bytes: vec![0; len], filled: 0, offset, place });
+        // `vec!` has zeros from the system for nothing; only lengths beyond the usual are worth the doubt.
+        let bytes = if len <= MAX_CHUNK_LEN { vec![0; len] } else { zeros(len)? };
+        self.chunks.push(Chunk { bytes, filled: 0, offset, place });
         self.cover();
+        Ok(())
     }
 
     /// Enters all units of the last chunk in the table.
@@ -175,6 +184,13 @@ impl Arena {
         let in_chunk = usize::try_from(next.checked_sub(chunk.place)?).ok()?;
         if in_chunk < chunk.filled { Some(next) } else { Some(self.chunks.get(number.checked_add(1)?)?.place) }
     }
+}
+
+fn zeros(len: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(len).map_err(|_| io::ErrorKind::OutOfMemory)?;
+    bytes.resize(len, 0);
+    Ok(bytes)
 }
 
 impl Chunk {

@@ -26,7 +26,7 @@ impl Header {
 
     /// The first root as the CID of a commit, which must be one of CBOR.
     pub(crate) fn commit(&self) -> Result<Cid> {
-        self.root.into_dag_cbor().map_err(|error| error.in_structure(Structure::Header).at(Some(0)).of_cid(self.root))
+        self.root.into_dag_cbor().map_err(|error| error.in_structure(Structure::Header).at(Some(0)))
     }
 
     /// All roots, the first included.
@@ -107,7 +107,7 @@ fn parse_version(cursor: &mut Cursor<'_>) -> Result<()> {
 /// Only bytes that are no header come here: a header may begin with any of these marks.
 #[cold]
 fn explain(bytes: &[u8], error: Error) -> Error {
-    let text = bytes.trim_ascii_start();
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
     let error = match bytes {
         [] => Error::look_alike(LookAlike::Empty),
         [0x1f, 0x8b] | [0x1f, 0x8b, 0x08, ..] => Error::look_alike(LookAlike::Gzip),

@@ -216,7 +216,7 @@ impl<R: Read> Stream<R> {
             return if self.at_eof { Ok(false) } else { Err(Error::limit(LimitName::StreamLen, self.max, found)) };
         }
         if arena.room().is_empty() {
-            *at = if keep { arena.extend(*at) } else { arena.recycle(*at) };
+            *at = if keep { arena.extend(*at) } else { arena.recycle(*at) }?;
         }
         let room = arena.room();
         let len = room.len().min(usize::try_from(left).unwrap_or(usize::MAX));

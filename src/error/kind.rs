@@ -51,6 +51,9 @@ pub enum ErrorKind {
         /// For a node: the keys that cannot be known without it.
         interval: Option<KeyInterval>,
     },
+    /// The block of the commit is not there, so there is no repository to open.
+    #[error("its block is missing: this is no repository, or only a part of one")]
+    NoCommit,
     /// The input asks for more than a limit allows.
     #[error("{limit} of {found} exceeds the limit of {max}{}", hint(*limit))]
     Limit {

@@ -2,8 +2,7 @@
 
 use core::fmt;
 
-use sha2::{Digest, Sha256};
-
+use crate::cid::sha256;
 use crate::error::{Error, LimitName, Result, TreeRule};
 use crate::limits::MAX_KEY_LEN;
 
@@ -28,7 +27,7 @@ impl Layer {
     /// ```
     #[must_use]
     pub fn of(key: &[u8]) -> Self {
-        let digest: [u8; 32] = Sha256::digest(key).into();
+        let digest = sha256(key);
         let zeros = match digest.iter().position(|&byte| byte != 0) {
             Some(zeros) => {
                 let first = digest.get(zeros).map_or(0, |byte| byte.leading_zeros());

@@ -13,7 +13,7 @@ use core::fmt;
 use super::key::Key;
 use crate::cbor::Cursor;
 use crate::cid::{self, Cid};
-use crate::error::{Error, Malformed, Result};
+use crate::error::{Error, LimitName, Malformed, Result};
 
 /// Where a node's parts lie in its block: 16 bytes for an entry, whatever its key's length.
 #[derive(Default)]
@@ -98,6 +98,10 @@ impl Layout {
         self.entries.clear();
         self.left_at = None;
         key.clear();
+        let (len, max) = (block.len() as u64, u64::from(u32::MAX));
+        if len > max {
+            return Err(Error::limit(LimitName::BlockLen, max, len));
+        }
         let mut cursor = Cursor::new(block);
         fields(&mut cursor, 2)?;
         cursor.field(b"\x61e", "e")?;
@@ -147,7 +151,7 @@ fn fields(cursor: &mut Cursor<'_>, expected: usize) -> Result<()> {
     }
 }
 
-/// Blocks are at most `u32::MAX` bytes long by their limit; beyond, the place finds nothing.
+/// Blocks are at most `u32::MAX` bytes long, which was checked.
 #[inline]
 fn narrow(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)

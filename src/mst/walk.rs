@@ -5,16 +5,20 @@
 //! most as many frames as the root has layers, and one more.
 
 use core::fmt;
+use std::collections::HashMap;
 
 use super::key::{Key, Layer};
 use super::node::{Layout, cid_at};
-use crate::cid::Cid;
+use crate::cid::{Cid, sha256};
 use crate::error::{Error, ErrorKind, KeyInterval, Result, Structure, TreeRule};
 use crate::path::RepoPath;
 use crate::store::{BlockStore, Found};
 
 /// Entries of a node whose links are prefetched; chance makes no node longer.
 const MAX_PREFETCH: usize = 64;
+
+/// Length from which on a block's digest is remembered. Below, hashing costs little more than the link that leads there.
+const LARGE_BLOCK: usize = 4096;
 
 /// A walk over a tree in key order.
 ///
@@ -54,6 +58,8 @@ pub struct Walker<'s, S: BlockStore> {
     spare: Vec<Buffers>,
     /// What the store is told to prefetch.
     soon: Vec<Cid>,
+    /// The digests that large blocks were found to have, so that none is hashed for each of its links.
+    digests: HashMap<Cid, [u8; 32]>,
     /// The record at hand.
     record: Option<Found<S::Block<'s>>>,
 }
@@ -187,6 +193,17 @@ pub enum Event<'w> {
     },
 }
 
+impl Event<'_> {
+    /// Where the section of the block at hand begins in the CAR: a node's or a record's, if the store knows.
+    #[must_use]
+    pub fn offset(&self) -> Option<u64> {
+        match self {
+            Event::Node { offset, .. } | Event::Record { offset, .. } => *offset,
+            _ => None,
+        }
+    }
+}
+
 /// An entry, and its record if it was looked up.
 pub(crate) type EntryAndRecord<'w, B> = (Entry<'w>, Option<Found<B>>);
 
@@ -263,6 +280,7 @@ impl<'s, S: BlockStore> Walker<'s, S> {
             frames: Vec::new(),
             spare: Vec::new(),
             soon: Vec::new(),
+            digests: HashMap::new(),
             record: None,
         }
     }
@@ -282,7 +300,7 @@ impl<'s, S: BlockStore> Walker<'s, S> {
     /// Sets whether the walk goes on where blocks are missing or nodes are bad: then these are events.
     ///
     /// However bad the tree is, a partial walk looks up at most as many nodes as there are links to nodes, times the
-    /// root's layer and one.
+    /// root's layer and one, and reads no node beyond its first key for more than one of its links.
     pub fn partial(mut self, yes: bool) -> Self {
         self.options.partial = yes;
         self
@@ -314,7 +332,8 @@ impl<'s, S: BlockStore> Walker<'s, S> {
                 let record = self.record.take();
                 Ok(Some((self.entry(cid), record)))
             }
-            _ => Ok(None),
+            Step::Done => Ok(None),
+            _ => Err(Error::store("a complete walk over records came to something else")),
         }
     }
 
@@ -377,9 +396,7 @@ impl<'s, S: BlockStore> Walker<'s, S> {
     fn enter(&mut self, cid: Cid, found: Found<S::Block<'s>>, place: Place) -> Result<()> {
         let Found { bytes: block, offset } = found;
         let bytes = block.as_ref();
-        if self.options.hash {
-            cid.verify(bytes)?;
-        }
+        self.verify(cid, bytes)?;
         let mut buffers = self.spare.pop().unwrap_or_default();
         let layer = match buffers.check(bytes, self.interval(place), place.layer) {
             Ok(layer) => layer,
@@ -392,6 +409,19 @@ impl<'s, S: BlockStore> Walker<'s, S> {
         self.prefetch(block.as_ref(), &buffers.layout);
         self.frames.push(Frame { block, cid, offset, layer, place, buffers, next: 0, link, is_ahead: false });
         Ok(())
+    }
+
+    /// Checks a block against its CID, if this walk hashes.
+    #[inline]
+    fn verify(&mut self, cid: Cid, block: &[u8]) -> Result<()> {
+        if !self.options.hash {
+            return Ok(());
+        }
+        if block.len() < LARGE_BLOCK {
+            return cid.verify(block);
+        }
+        let digest = self.digests.entry(cid).or_insert_with(|| sha256(block));
+        cid.verify_digest(digest)
     }
 
     /// Tells the store which blocks a node leads to, the first of them only if it is a huge one.
@@ -417,8 +447,7 @@ impl<'s, S: BlockStore> Walker<'s, S> {
             }
             return Err(self.of_record(Error::new(ErrorKind::Missing { interval: None }), cid, None));
         };
-        let hashed = if self.options.hash { cid.verify(found.bytes.as_ref()) } else { Ok(()) };
-        if let Err(error) = hashed {
+        if let Err(error) = self.verify(cid, found.bytes.as_ref()) {
             let error = self.of_record(error, cid, found.offset);
             return if self.options.partial { Ok(Step::BadRecord { cid, error }) } else { Err(error) };
         }
@@ -533,8 +562,9 @@ impl Buffers {
         let mut layer = place_layer;
         self.layout.parse(block, &mut self.key, |entry, key| {
             check_layer(entry, Layer::of(key), &mut layer, place_layer)?;
-            let is_below = entry == 0 && lower.is_some_and(|lower| key <= lower);
-            if is_below { Err(outside()) } else { Ok(()) }
+            // Held against both bounds, the first key tells all links but one of a node that has many.
+            let is_outside = || lower.is_some_and(|lower| key <= lower) || upper.is_some_and(|upper| key >= upper);
+            if entry == 0 && is_outside() { Err(outside()) } else { Ok(()) }
         })?;
         let last = self.key.as_bytes();
         if !self.layout.entries().is_empty() && upper.is_some_and(|upper| last >= upper) {

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! The CID itself is not in the slot: it stands at the place, and is compared there when the hash bits agree. The hash
-//! mixes the digest with two random numbers of the index's own, since CIDs are chosen by whoever made the CAR.
+//! mixes all of the digest with random numbers of the index's own, since CIDs are chosen by whoever made the CAR.
 //!
 //! A table of slots with linear probing, in which a slot's home is its hash scaled to the table's length. So one cache
 //! miss finds a slot, a table can have any length, and growing moves the slots in their order.
@@ -43,13 +43,24 @@ pub(crate) struct Index {
     len: usize,
     /// Slots that wait to be entered.
     noted: Vec<u64>,
-    seeds: [u64; 2],
+    seeds: [u64; 4],
+}
+
+/// How a later section stands to an earlier one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Match {
+    /// It has another CID.
+    Other,
+    /// It has the same CID.
+    Repeat,
+    /// It has the same CID, and is to be found in place of the earlier one.
+    Better,
 }
 
 impl Index {
     pub(crate) fn new() -> Self {
         let random = || RandomState::new().build_hasher().finish();
-        Index { slots: Vec::new(), len: 0, noted: Vec::new(), seeds: [random(), random()] }
+        Index { slots: Vec::new(), len: 0, noted: Vec::new(), seeds: [random(), random(), random(), random()] }
     }
 
     /// The number of distinct CIDs.
@@ -69,29 +80,29 @@ impl Index {
         self.noted.len() >= BATCH
     }
 
-    /// Enters what was noted, but not CIDs that `is_same` finds at a place that was noted before.
+    /// Enters what was noted. `compare` is given the places of an earlier and a later section that may have one CID.
     ///
     /// In the order of their hashes, so that the table is passed over once from its start to its end: much faster than
     /// entering each at once, wherever it belongs.
-    pub(crate) fn settle(&mut self, is_same: impl Fn(u64, u64) -> bool) {
+    pub(crate) fn settle(&mut self, compare: impl Fn(u64, u64) -> Match) {
         let mut noted = core::mem::take(&mut self.noted);
         noted.sort_unstable();
         self.reserve(noted.len());
         for slot in noted.drain(..) {
-            self.enter(slot, &is_same);
+            self.enter(slot, &compare);
         }
         self.noted = noted;
     }
 
     /// Gives back what only loading needs.
-    pub(crate) fn finish(mut self, is_same: impl Fn(u64, u64) -> bool) -> Self {
-        self.settle(is_same);
+    pub(crate) fn finish(mut self, compare: impl Fn(u64, u64) -> Match) -> Self {
+        self.settle(compare);
         self.noted = Vec::new();
         self
     }
 
     #[inline]
-    fn enter(&mut self, new: u64, is_same: impl Fn(u64, u64) -> bool) {
+    fn enter(&mut self, new: u64, compare: impl Fn(u64, u64) -> Match) {
         let tag = new >> PLACE_BITS;
         for slot in probe_mut(&mut self.slots, tag) {
             if *slot == 0 {
@@ -99,8 +110,15 @@ impl Index {
                 self.len = self.len.saturating_add(1);
                 return;
             }
-            if *slot >> PLACE_BITS == tag && is_same(*slot & PLACE_MASK, new & PLACE_MASK) {
-                return;
+            if *slot >> PLACE_BITS == tag {
+                match compare(*slot & PLACE_MASK, new & PLACE_MASK) {
+                    Match::Other => {}
+                    Match::Repeat => return,
+                    Match::Better => {
+                        *slot = new;
+                        return;
+                    }
+                }
             }
         }
     }
@@ -167,15 +185,25 @@ impl Index {
     /// The 24 bits of hash of a CID.
     #[inline]
     fn tag(&self, cid: &Cid) -> u64 {
-        let [_, _, _, _, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..] = *cid.as_bytes();
-        let halves = [[a, b, c, d, e, f, g, h], [i, j, k, l, m, n, o, p]].map(u64::from_le_bytes);
-        let [first, second] = self.seeds;
-        let [low, high] = halves;
-        // Both factors are secret, so no choice of digests makes their products collide more than by chance.
-        let product = u128::from(low ^ first).wrapping_mul(u128::from(high ^ second));
-        let folded = (product >> 64) ^ (product & u128::from(u64::MAX));
+        let [a, b, c, d] = words(cid.digest());
+        let [w, x, y, z] = self.seeds;
+        // Blocks may not have been hashed, so all of a digest can be chosen. Each word meets a secret of its own before
+        // they are multiplied: then no choice makes sums collide more often than chance does.
+        let product = |one: u64, other: u64| u128::from(one).wrapping_mul(u128::from(other));
+        let sum =
+            product(a.wrapping_add(w), b.wrapping_add(x)).wrapping_add(product(c.wrapping_add(y), d.wrapping_add(z)));
+        let folded = (sum >> 64) ^ (sum & u128::from(u64::MAX));
         u64::try_from(folded).unwrap_or(0) >> PLACE_BITS
     }
+}
+
+#[inline]
+fn words(digest: &[u8; 32]) -> [u64; 4] {
+    let mut words = [0; 4];
+    for (word, bytes) in words.iter_mut().zip(digest.as_chunks().0) {
+        *word = u64::from_le_bytes(*bytes);
+    }
+    words
 }
 
 /// The number of the slot where probing begins.
@@ -205,6 +233,7 @@ impl fmt::Debug for Index {
 }
 
 #[cfg(test)]
+#[allow(clippy::cast_possible_truncation, clippy::arithmetic_side_effects)]
 mod tests {
     use super::*;
     use crate::cid::Codec;
@@ -217,16 +246,17 @@ mod tests {
     fn places_are_found_again_and_repeats_are_not_counted() {
         let cids: Vec<Cid> = (0..100_000).map(cid).collect();
         let at = |place: u64| cids[(place as usize - 1) % cids.len()];
+        let compare = |one, other| if at(one) == at(other) { Match::Repeat } else { Match::Other };
         let mut index = Index::new();
         for round in 0..2 {
             for (number, cid) in cids.iter().enumerate() {
                 index.note(cid, (round * cids.len() + number + 1) as u64);
                 if index.is_due() {
-                    index.settle(|one, other| at(one) == at(other));
+                    index.settle(compare);
                 }
             }
         }
-        let index = index.finish(|one, other| at(one) == at(other));
+        let index = index.finish(compare);
         assert_eq!(index.len(), cids.len());
         for (number, cid) in cids.iter().enumerate() {
             assert_eq!(index.find(cid, |place| (at(place) == *cid).then_some(place)), Some(number as u64 + 1));
@@ -238,22 +268,46 @@ mod tests {
 
     #[test]
     fn slots_whose_hashes_agree_are_told_apart_at_their_places() {
-        let alike: Vec<Cid> = (0..40u8)
-            .map(|number| {
-                let mut bytes = *cid(0).as_bytes();
-                bytes[35] = number;
-                Cid::parse(&bytes).unwrap()
-            })
-            .collect();
-        let mut index = Index::new();
+        // More CIDs than there are hashes to most of them: without secrets, and alike but for bits that are lost.
+        let mut index = Index { seeds: [0; 4], ..Index::new() };
+        let alike: Vec<Cid> = (0..40).map(|number| like(&[0; 32], 31, number)).collect();
         for (number, cid) in alike.iter().enumerate() {
             index.note(cid, number as u64 + 1);
         }
-        let index = index.finish(|_, _| false);
+        let index = index.finish(|_, _| Match::Other);
         for (number, cid) in alike.iter().enumerate() {
             let read = |place: u64| (alike[place as usize - 1] == *cid).then_some(place);
             assert_eq!(index.find(cid, read), Some(number as u64 + 1));
         }
+    }
+
+    /// A CID that says of its digest what it is told to.
+    fn like(digest: &[u8; 32], at: usize, number: u8) -> Cid {
+        let mut bytes = *cid(0).as_bytes();
+        bytes[4..].copy_from_slice(digest);
+        bytes[4 + at] = number;
+        Cid::parse(&bytes).unwrap()
+    }
+
+    #[test]
+    fn digests_that_differ_in_one_byte_have_different_hashes() {
+        let index = Index::new();
+        for at in 0..32 {
+            let mut tags: Vec<u64> = (0..=255).map(|number| index.tag(&like(&[7; 32], at, number))).collect();
+            tags.sort_unstable();
+            tags.dedup();
+            assert!(tags.len() > 250, "byte {at}: {} tags of 256", tags.len());
+        }
+    }
+
+    #[test]
+    fn a_better_section_takes_the_place_of_the_one_before() {
+        let mut index = Index::new();
+        for place in 1..=3 {
+            index.note(&cid(0), place);
+        }
+        let index = index.finish(|_, new| if new == 2 { Match::Better } else { Match::Repeat });
+        assert_eq!((index.len(), index.find(&cid(0), Some)), (1, Some(2)));
     }
 
     #[test]
@@ -262,7 +316,7 @@ mod tests {
         for number in 1..400_000 {
             index.note(&cid(number), number);
             if index.is_due() {
-                index.settle(|_, _| false);
+                index.settle(|_, _| Match::Other);
                 assert!(index.slots.len() <= index.len * 2, "{number}");
             }
         }

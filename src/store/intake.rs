@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::index::Index;
+use super::index::{Index, Match};
 use crate::car::{Header, Source};
 use crate::cid::Cid;
 use crate::error::{Error, LimitName, Result, Structure};
@@ -36,6 +36,8 @@ pub(crate) type Progress<'p> = Box<dyn FnMut(u64) + Send + 'p>;
 pub(crate) struct Intake<'p> {
     pub(crate) limits: Limits,
     pub(crate) verification: Verification,
+    /// Whether what came before bad framing is kept.
+    pub(crate) salvage: bool,
     pub(crate) progress: Option<Progress<'p>>,
 }
 
@@ -46,6 +48,8 @@ pub(super) struct Contents {
     /// The place of the first section.
     pub(super) first: Option<u64>,
     pub(super) stats: CarStats,
+    /// What is wrong with the rest of the CAR, if that was given up.
+    pub(super) fault: Option<Error>,
 }
 
 /// What a CAR holds, counted while it was loaded.
@@ -75,7 +79,8 @@ impl Intake<'_> {
         let mut stats = CarStats::default();
         let mut told = 0u64;
         let mut index = Index::new();
-        let mut ahead = source.advance()?;
+        let mut fault = None;
+        let mut ahead = source.advance().or_else(|error| self.give_up(error, &mut fault))?;
         let first = ahead;
         while let Some(place) = ahead {
             // The next header is fetched while this block is hashed.
@@ -84,20 +89,20 @@ impl Intake<'_> {
             let cid = self.check(source, place)?;
             index.note(&cid, place);
             if index.is_due() {
-                index.settle(|one, other| is_same(source, one, other));
+                index.settle(|one, other| compare(source, self.verification, one, other));
             }
-            ahead = next?;
+            ahead = next.or_else(|error| self.give_up(error, &mut fault))?;
             let position = source.position();
             if position.saturating_sub(told) >= PROGRESS_STEP {
                 told = position;
                 self.tell(position);
             }
         }
-        let index = index.finish(|one, other| is_same(source, one, other));
+        let index = index.finish(|one, other| compare(source, self.verification, one, other));
         stats.bytes = source.position();
         stats.distinct_blocks = index.len() as u64;
         self.tell(stats.bytes);
-        Ok(Contents { header, index, first, stats })
+        Ok(Contents { header, index, first, stats, fault })
     }
 
     /// Checks the section at a place by the settings, and tells its CID.
@@ -117,6 +122,16 @@ impl Intake<'_> {
         Ok(section.cid())
     }
 
+    /// Takes an error of the framing for the end, if that is wanted.
+    #[cold]
+    fn give_up(&self, error: Error, fault: &mut Option<Error>) -> Result<Option<u64>> {
+        if !self.salvage || error.is_io() {
+            return Err(error);
+        }
+        *fault = Some(error);
+        Ok(None)
+    }
+
     fn tell(&mut self, position: u64) {
         if let Some(progress) = &mut self.progress {
             progress(position);
@@ -124,10 +139,21 @@ impl Intake<'_> {
     }
 }
 
-/// Whether the sections at two places have one CID.
-fn is_same(source: &impl Source, one: u64, other: u64) -> bool {
-    let cid = |place| source.section_at(place).map(|section| section.cid());
-    cid(one).is_some_and(|one| cid(other) == Some(one))
+/// How the section at `new` stands to that at `old`, which came before.
+///
+/// Sections that were not hashed may not have the CIDs that they name. Of two that name the same, the good one is kept. The
+/// later one is hashed first: it pays for that with its own bytes, however often the earlier one is repeated.
+fn compare(source: &impl Source, verification: Verification, old: u64, new: u64) -> Match {
+    let (Some(old), Some(new)) = (source.section_at(old), source.section_at(new)) else {
+        return Match::Other;
+    };
+    if old.cid() != new.cid() {
+        Match::Other
+    } else if verification == Verification::ReachedBlocks && new.verify().is_ok() && old.verify().is_err() {
+        Match::Better
+    } else {
+        Match::Repeat
+    }
 }
 
 impl fmt::Debug for Intake<'_> {

@@ -8,7 +8,7 @@ use super::{BlockStore, CarStats, CarStore, Found};
 use crate::car::arena::Arena;
 use crate::car::{Header, Reader, Section};
 use crate::cid::Cid;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// The blocks of a CAR that was read from a stream, in a few large chunks that the stream was read into.
 ///
@@ -69,6 +69,10 @@ impl CarStore for MemoryStore {
 
     fn stats(&self) -> CarStats {
         self.contents.stats
+    }
+
+    fn fault(&self) -> Option<&Error> {
+        self.contents.fault.as_ref()
     }
 
     fn sections(&self) -> impl Iterator<Item = Result<Section<'_>>> {

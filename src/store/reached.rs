@@ -3,6 +3,7 @@
 use core::fmt;
 
 use crate::cid;
+use crate::limits::MAX_CAR_LEN;
 
 /// Shortest section: a length of one byte and a CID.
 const MIN_SECTION_LEN: u64 = 1 + cid::LEN as u64;
@@ -18,10 +19,10 @@ pub struct Reached {
 }
 
 impl Reached {
-    /// An empty set for a CAR of `car_len` bytes, as its [`CarStats`](super::CarStats) tell.
+    /// An empty set for a CAR of `car_len` bytes, as its [`CarStats`](super::CarStats) tell, but at most 1 TiB.
     #[must_use]
     pub fn new(car_len: u64) -> Self {
-        let words = car_len.div_ceil(MIN_SECTION_LEN).div_ceil(64);
+        let words = car_len.min(MAX_CAR_LEN).div_ceil(MIN_SECTION_LEN).div_ceil(64);
         Reached { bits: vec![0; usize::try_from(words).unwrap_or(0)], len: 0 }
     }
 

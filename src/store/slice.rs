@@ -6,7 +6,7 @@ use super::intake::{Contents, Intake};
 use super::{BlockStore, CarStats, CarStore, Found};
 use crate::car::{Header, Section, SliceReader, block_at, section_at};
 use crate::cid::Cid;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// The blocks of a CAR in any bytes that stay where they are: a slice, a `Vec<u8>`, a memory map.
 ///
@@ -77,6 +77,10 @@ impl<B: AsRef<[u8]>> CarStore for SliceStore<B> {
 
     fn stats(&self) -> CarStats {
         self.contents.stats
+    }
+
+    fn fault(&self) -> Option<&Error> {
+        self.contents.fault.as_ref()
     }
 
     fn sections(&self) -> impl Iterator<Item = Result<Section<'_>>> {

@@ -60,13 +60,17 @@ impl<R: Read> Read for Ragged<R> {
     }
 }
 
-/// All records of a repository, or the error that ends them.
+/// All records of a repository, or the error that ends them. Nothing comes after an error, or after the end.
+#[track_caller]
 pub(crate) fn rows<S: BlockStore>(repo: &Repo<S>) -> Result<Vec<Row>> {
-    let rows = repo.records().map(|record| {
+    let mut records = repo.records();
+    let rows = records.by_ref().map(|record| {
         let record = record?;
         Ok((record.path().as_str().into(), record.cid(), record.bytes().to_vec()))
     });
-    rows.collect()
+    let rows = rows.collect();
+    assert!(records.next().is_none() && records.next().is_none());
+    rows
 }
 
 /// The records of a CAR by slice, and the same from a reader, from one byte at a time, and from random amounts: the same

@@ -7,7 +7,9 @@ use carwalk_testkit::{oracle, tree, vectors};
 
 /// The folder of the vectors, or nothing where they are not at hand.
 fn cars() -> Option<PathBuf> {
-    vectors::folder().map(|folder| folder.join("cars"))
+    let folder = vectors::folder();
+    assert!(folder.is_some() || !vectors::are_required(), "set CARWALK_VECTORS to the folder of the vectors");
+    folder.map(|folder| folder.join("cars"))
 }
 
 #[test]
