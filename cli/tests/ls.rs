@@ -7,7 +7,7 @@ use carwalk_testkit::breakage::{sample, sample_keys};
 use carwalk_testkit::car::Car;
 use carwalk_testkit::random;
 use carwalk_testkit::repo::{Order, Repo};
-use harness::{TempCar, run_on};
+use harness::{TempCar, run_on, tool};
 use serde_json::json;
 
 const HOSTILE: &[u8] = b"com.example.test/\x1b[31m\n\xff\"";
@@ -151,4 +151,37 @@ fn hostile_file_names_are_escaped() {
 
 fn contains(block: &[u8], key: &[u8]) -> bool {
     block.windows(key.len()).any(|window| window == key)
+}
+
+#[test]
+fn a_cut_car_is_listed_up_to_the_cut_and_the_rest_is_named() {
+    let car = sample().to_car(Order::Preorder);
+    let (bytes, offsets) = (car.to_bytes(), car.offsets());
+    let whole = run_on(["ls"], &bytes).quiet_success();
+    let last = offsets[offsets.len() - 1];
+    let cut = &bytes[..last + 10];
+    run_on(["ls"], cut).one_error(3);
+    for args in [["ls", "--partial"], ["inspect", "--json"]] {
+        let run = run_on(args, cut);
+        assert_eq!(run.code, Some(0));
+        let fault = format!("damaged from here on: section at byte {last}: the input ends inside it:");
+        assert!(run.stderr.starts_with(&fault), "{}", run.stderr);
+        let file = TempCar::new(cut);
+        let by_file = tool().args(args).arg(file.path()).output().unwrap();
+        assert_eq!(String::from_utf8(by_file.stdout).unwrap(), run.stdout);
+        assert_eq!(String::from_utf8(by_file.stderr).unwrap(), run.stderr);
+    }
+    let run = run_on(["ls", "--partial"], cut);
+    assert_eq!(run.stdout, whole);
+    assert!(run.stderr.ends_with("missing records: 1\n"), "{}", run.stderr);
+}
+
+#[test]
+fn a_file_that_cannot_be_mapped_is_read() {
+    // The length of such a file is known, but its system maps nothing.
+    let path = "/sys/kernel/mm/transparent_hugepage/enabled";
+    if std::fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0) {
+        let output = tool().args(["ls", path]).output().unwrap();
+        assert_eq!(output.status.code(), Some(3), "{output:?}");
+    }
 }

@@ -33,7 +33,10 @@ pub struct SliceReader<'a> {
     bytes: &'a [u8],
     header: Header,
     limits: Limits,
+    /// The end of the section that was read last.
     at: usize,
+    /// No more sections come.
+    done: bool,
 }
 
 impl<'a> SliceReader<'a> {
@@ -58,7 +61,7 @@ impl<'a> SliceReader<'a> {
             return Err(Error::limit(LimitName::CarLen, MAX_CAR_LEN, len));
         }
         match Header::look(bytes, &limits)? {
-            Look::Whole((header, at)) => Ok(SliceReader { bytes, header, limits, at }),
+            Look::Whole((header, at)) => Ok(SliceReader { bytes, header, limits, at, done: false }),
             Look::Short { expected } => Err(Header::cut_short(bytes, expected)),
         }
     }
@@ -71,7 +74,7 @@ impl<'a> SliceReader<'a> {
 
     fn read(&mut self) -> Result<Option<Section<'a>>> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
-        if rest.is_empty() {
+        if rest.is_empty() || self.done {
             return Ok(None);
         }
         match section::look(rest, &self.limits)? {
@@ -91,9 +94,7 @@ impl<'a> Iterator for SliceReader<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         let offset = self.at as u64;
         let read = self.read().map_err(|error| error.in_structure(Structure::Section).at(Some(offset)));
-        if read.is_err() {
-            self.at = self.bytes.len();
-        }
+        self.done = read.is_err();
         read.transpose()
     }
 }

@@ -56,7 +56,7 @@ pub(super) struct Contents {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CarStats {
-    /// Bytes of the CAR, header included.
+    /// Bytes of the CAR up to the end of its last section.
     pub bytes: u64,
     /// Sections.
     pub sections: u64,
