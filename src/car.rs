@@ -31,12 +31,30 @@ enum Look<T> {
     Short { expected: u64 },
 }
 
+/// What comes after a section.
+pub(crate) enum Advance {
+    /// A section, at this place.
+    Section(u64),
+    /// Nothing: the CAR ends here.
+    End,
+    /// More bytes than the source may hold. Once it is allowed to, it goes on.
+    Full,
+}
+
 /// Sections one after the other, each found again by the place that it was at.
 pub(crate) trait Source {
     fn header(&self) -> &Header;
 
-    /// Moves to the next section and tells its place.
-    fn advance(&mut self) -> Result<Option<u64>>;
+    /// Bytes of memory that the source takes for itself.
+    fn held(&self) -> u64 {
+        0
+    }
+
+    /// Sets how many bytes of memory the source may hold.
+    fn allow(&mut self, _bytes: u64) {}
+
+    /// Moves to the next section.
+    fn advance(&mut self) -> Result<Advance>;
 
     /// The section that is, or was, at `place`.
     fn section_at(&self, place: u64) -> Option<Section<'_>>;

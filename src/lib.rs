@@ -20,7 +20,7 @@
 //!
 //! - The bytes are in memory: [`Repo::from_slice`]. They come from a stream: [`Repo::from_reader`]. They are in a file that
 //!   nobody changes: `Repo::map`, which is `unsafe` because the system cannot promise that. Other limits, fewer hashes,
-//!   legacy commits, progress: [`Loader`].
+//!   legacy commits, progress, a memory limit: [`Loader`].
 //! - The records: [`Repo::records`], a plain iterator. Only paths and CIDs: [`Repo::entries`]. Batches for other threads:
 //!   [`Records::next_chunk`].
 //! - No allocation per record, nodes too, or a CAR that is partial: [`Repo::walk`]. One that is damaged:
@@ -72,6 +72,7 @@ mod path;
 mod records;
 mod repo;
 pub mod store;
+mod suspend;
 pub mod syntax;
 pub mod varint;
 
@@ -79,11 +80,12 @@ pub use self::cid::Cid;
 pub use self::commit::{Commit, CommitRules};
 pub use self::error::{Error, ErrorKind, Result};
 pub use self::limits::Limits;
-pub use self::load::Loader;
+pub use self::load::{Loader, MemoryLimit, Unlimited};
 pub use self::path::{RepoPath, RepoPathBuf};
 pub use self::records::{Record, Records, RepoEntries, RepoEntry};
 pub use self::repo::{Repo, Tree, peek_commit};
 pub use self::store::Verification;
+pub use self::suspend::{Loaded, Suspended};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -11,6 +11,7 @@ use crate::limits::Limits;
 use crate::repo::{self, Repo};
 use crate::store::intake::Intake;
 use crate::store::{BlockStore, CarStore, MemoryStore, SliceStore, Verification};
+use crate::suspend::{Loaded, Suspended};
 
 /// Opens repositories by other settings than [`Repo`]'s own constructors have.
 ///
@@ -27,11 +28,21 @@ use crate::store::{BlockStore, CarStore, MemoryStore, SliceStore, Verification};
 /// ```
 #[must_use]
 #[derive(Default)]
-pub struct Loader<'p> {
-    intake: Intake<'p>,
-    commits: CommitRules,
-    strict_paths: bool,
+pub struct Loader<'p, M = Unlimited> {
+    pub(crate) intake: Intake<'p>,
+    pub(crate) commits: CommitRules,
+    pub(crate) strict_paths: bool,
+    pub(crate) memory: M,
 }
+
+/// Says of a [`Loader`] that it takes as much memory as the CAR does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Unlimited;
+
+/// Says of a [`Loader`] that it stops to read at a limit: see [`Loader::memory_limit`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryLimit(pub(crate) u64);
 
 impl<'p> Loader<'p> {
     /// The settings that [`Repo`]'s constructors have: default limits, every block hashed, current commits only, paths
@@ -40,6 +51,61 @@ impl<'p> Loader<'p> {
         Self::default()
     }
 
+    /// Sets how much memory a load from a reader may take, in bytes.
+    ///
+    /// Reaching it is no error: [`read`](Loader::read) then gives what is loaded, with the reader, to go on with or to put
+    /// aside. What counts is what the allocator gave, at any time: the buffers that the stream is read into, the index with
+    /// all its slack, and copies while either grows. The header is not counted: it has a limit of its own.
+    ///
+    /// ```
+    /// use carwalk::{Loaded, Loader};
+    ///
+    /// # let stream: &[u8] = include_bytes!("../samples/repo.car");
+    /// match Loader::new().memory_limit(16 << 20).read(stream)? {
+    ///     Loaded::Complete(repo) => println!("{} records", repo.records().count()),
+    ///     Loaded::Suspended(load) => println!("{} bytes read, more to come", load.bytes_read()),
+    /// }
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
+    pub fn memory_limit(self, bytes: u64) -> Loader<'p, MemoryLimit> {
+        let Loader { intake, commits, strict_paths, memory: Unlimited } = self;
+        Loader { intake, commits, strict_paths, memory: MemoryLimit(bytes) }
+    }
+
+    /// Opens the repository in `bytes`, which stay where they are.
+    ///
+    /// # Errors
+    ///
+    /// As [`Repo::from_slice`].
+    pub fn slice<B: AsRef<[u8]>>(mut self, bytes: B) -> Result<Repo<SliceStore<B>>> {
+        let store = SliceStore::load(bytes, &mut self.intake)?;
+        self.open(store)
+    }
+
+    /// Reads a stream to its end and opens the repository in it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Repo::from_reader`].
+    pub fn read<R: Read>(mut self, input: R) -> Result<Repo<MemoryStore>> {
+        let store = MemoryStore::load(input, &mut self.intake)?;
+        self.open(store)
+    }
+}
+
+impl<'p> Loader<'p, MemoryLimit> {
+    /// Reads a stream to its end, or up to the memory limit.
+    ///
+    /// # Errors
+    ///
+    /// As [`Repo::from_reader`]. That the limit was reached is none.
+    pub fn read<R: Read>(self, input: R) -> Result<Loaded<'p, R>> {
+        let reader = Reader::keeping(input, self.intake.limits.clone())?;
+        Suspended::new(reader, self).go_on()
+    }
+}
+
+impl<'p, M> Loader<'p, M> {
     /// Sets the limits.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.intake.limits = limits;
@@ -99,26 +165,6 @@ impl<'p> Loader<'p> {
         self
     }
 
-    /// Opens the repository in `bytes`, which stay where they are.
-    ///
-    /// # Errors
-    ///
-    /// As [`Repo::from_slice`].
-    pub fn slice<B: AsRef<[u8]>>(mut self, bytes: B) -> Result<Repo<SliceStore<B>>> {
-        let store = SliceStore::load(bytes, &mut self.intake)?;
-        self.open(store)
-    }
-
-    /// Reads a stream to its end and opens the repository in it.
-    ///
-    /// # Errors
-    ///
-    /// As [`Repo::from_reader`].
-    pub fn read<R: Read>(mut self, input: R) -> Result<Repo<MemoryStore>> {
-        let store = MemoryStore::load(input, &mut self.intake)?;
-        self.open(store)
-    }
-
     /// Opens the repository whose commit is the block `commit` of a store. The commit and what walks reach are hashed,
     /// unless no block is; limits and progress have no meaning here.
     ///
@@ -143,18 +189,19 @@ impl<'p> Loader<'p> {
         repo::peek(Reader::with_limits(input, self.intake.limits)?, self.commits, hash)
     }
 
-    fn open<S: CarStore>(self, store: S) -> Result<Repo<S>> {
+    pub(crate) fn open<S: CarStore>(self, store: S) -> Result<Repo<S>> {
         let commit = store.header().commit()?;
         Repo::open(store, commit, self.commits, self.intake.verification, self.strict_paths)
     }
 }
 
-impl fmt::Debug for Loader<'_> {
+impl<M: fmt::Debug> fmt::Debug for Loader<'_, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Loader")
             .field("intake", &self.intake)
             .field("commits", &self.commits)
             .field("strict_paths", &self.strict_paths)
+            .field("memory", &self.memory)
             .finish()
     }
 }

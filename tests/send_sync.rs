@@ -6,7 +6,8 @@ use carwalk::error::KeyInterval;
 use carwalk::mst::{Entry, Event, Layer, Node, Walker};
 use carwalk::store::{CarStats, Found, MemoryStore, Reached, SliceStore};
 use carwalk::{
-    Cid, Commit, Error, Limits, Loader, Record, Records, Repo, RepoEntries, RepoEntry, RepoPath, RepoPathBuf, Tree,
+    Cid, Commit, Error, Limits, Loaded, Loader, Record, Records, Repo, RepoEntries, RepoEntry, RepoPath, RepoPathBuf,
+    Suspended, Tree,
 };
 
 fn is_send<T: Send>() {}
@@ -67,4 +68,6 @@ fn values_are_send_and_sync() {
 #[test]
 fn loaders_are_send() {
     is_send::<Loader<'_>>();
+    is_send::<Suspended<'_, std::fs::File>>();
+    is_send::<Loaded<'_, std::fs::File>>();
 }

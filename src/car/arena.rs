@@ -78,10 +78,44 @@ impl Arena {
     /// Makes room after the last chunk's end, where what stands from `at` on is not whole yet, and tells where that is
     /// from now on. Chunks before stay as they are.
     ///
+    /// `None`, and nothing is done, if more than `allowance` bytes would be held at any time.
+    ///
     /// # Errors
     ///
     /// `OutOfMemory` if a chunk for a section beyond the usual length cannot be had.
-    pub(super) fn extend(&mut self, at: usize) -> io::Result<usize> {
+    pub(super) fn extend(&mut self, at: usize, allowance: u64) -> io::Result<Option<usize>> {
+        if self.held().saturating_add(self.growth(at)) > allowance {
+            return Ok(None);
+        }
+        self.grow(at).map(Some)
+    }
+
+    /// Bytes that the allocator gave.
+    pub(super) fn held(&self) -> u64 {
+        let chunks = self.chunks.iter().fold(0u64, |sum, chunk| sum.saturating_add(chunk.bytes.capacity() as u64));
+        chunks.saturating_add(self.tables())
+    }
+
+    fn tables(&self) -> u64 {
+        let chunks = self.chunks.capacity().saturating_mul(size_of::<Chunk>());
+        chunks.saturating_add(self.units.capacity().saturating_mul(size_of::<u32>())) as u64
+    }
+
+    /// Most bytes that growing takes beside what is held: copies are made before the old bytes are given back, and
+    /// tables may double.
+    fn growth(&self, at: usize) -> u64 {
+        let bytes = match self.chunks.last() {
+            None => UNIT,
+            Some(last) if at == 0 => last.bytes.len().saturating_mul(2),
+            Some(last) => {
+                let tail = last.filled.saturating_sub(at);
+                next_len(last.bytes.len(), tail).saturating_add(tail)
+            }
+        };
+        (bytes as u64).saturating_add(self.tables().saturating_mul(2))
+    }
+
+    fn grow(&mut self, at: usize) -> io::Result<usize> {
         let Some(last) = self.chunks.last_mut() else {
             self.add_chunk(UNIT, 0)?;
             return Ok(0);
@@ -96,9 +130,9 @@ impl Arena {
         }
         let tail = last.bytes.get(at..last.filled).unwrap_or_default().to_vec();
         let offset = last.offset.saturating_add(at as u64);
-        let len = last.bytes.len().saturating_mul(2).min(MAX_CHUNK_LEN);
+        let len = next_len(last.bytes.len(), tail.len());
         last.close(at);
-        self.add_chunk(len.max(tail.len().saturating_mul(2)).next_multiple_of(UNIT), offset)?;
+        self.add_chunk(len, offset)?;
         if let Some(start) = self.room().get_mut(..tail.len()) {
             start.copy_from_slice(&tail);
         }
@@ -107,15 +141,15 @@ impl Arena {
     }
 
     /// As [`extend`](Arena::extend), but what stands before `at` is given up.
-    pub(super) fn recycle(&mut self, at: usize) -> io::Result<usize> {
+    pub(super) fn recycle(&mut self, at: usize, allowance: u64) -> io::Result<Option<usize>> {
         match self.chunks.last_mut() {
             Some(last) if at > 0 => {
                 last.bytes.copy_within(at..last.filled, 0);
                 last.filled = last.filled.saturating_sub(at);
                 last.offset = last.offset.saturating_add(at as u64);
-                Ok(0)
+                Ok(Some(0))
             }
-            _ => self.extend(at),
+            _ => self.extend(at, allowance),
         }
     }
 
@@ -184,6 +218,13 @@ impl Arena {
         let in_chunk = usize::try_from(next.checked_sub(chunk.place)?).ok()?;
         if in_chunk < chunk.filled { Some(next) } else { Some(self.chunks.get(number.checked_add(1)?)?.place) }
     }
+}
+
+/// Length of the chunk that comes after one of `len` bytes, of which the last `tail` go into the new one.
+fn next_len(len: usize, tail: usize) -> usize {
+    let usual = len.saturating_mul(2).min(MAX_CHUNK_LEN);
+    let units = usual.max(tail.saturating_mul(2)).div_ceil(UNIT);
+    units.saturating_mul(UNIT)
 }
 
 fn zeros(len: usize) -> io::Result<Vec<u8>> {

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use super::arena::Arena;
 use super::header::Header;
 use super::section::{self, Section};
-use super::{Look, Source};
+use super::{Advance, Look, Source};
 use crate::error::{Error, LimitName, Result, Structure};
 use crate::limits::Limits;
 
@@ -35,6 +35,8 @@ pub struct Reader<R> {
     arena: Arena,
     /// Whether sections that were read stay in the arena.
     keep: bool,
+    /// Most bytes that the arena may hold.
+    allowance: u64,
     /// The section at hand, in the arena's last chunk.
     at: usize,
     end: usize,
@@ -71,18 +73,19 @@ impl<R: Read> Reader<R> {
 
     fn open(input: R, limits: Limits, keep: bool) -> Result<Self> {
         let mut stream = Stream { input, max: limits.stream_len(), at_eof: false };
-        let mut arena = Arena::default();
+        let (mut arena, allowance) = (Arena::default(), u64::MAX);
         let mut at = 0;
         loop {
             match Header::look(arena.rest(at), &limits)? {
                 Look::Whole((header, end)) => {
                     let Stream { input, at_eof, .. } = stream;
-                    return Ok(Reader { input, limits, header, arena, keep, at, end, at_eof, done: false });
+                    return Ok(Reader { input, limits, header, arena, keep, allowance, at, end, at_eof, done: false });
                 }
                 Look::Short { expected } => {
-                    let more = stream.fill(&mut arena, &mut at, keep);
-                    if !more.map_err(|error| error.in_structure(Structure::Header).at(Some(0)))? {
-                        return Err(Header::cut_short(arena.rest(at), expected));
+                    let filled = stream.fill(&mut arena, &mut at, keep, allowance);
+                    match filled.map_err(|error| error.in_structure(Structure::Header).at(Some(0)))? {
+                        Filled::More => {}
+                        Filled::End | Filled::Full => return Err(Header::cut_short(arena.rest(at), expected)),
                     }
                 }
             }
@@ -96,30 +99,46 @@ impl<R: Read> Reader<R> {
     /// `Io` if reading fails; `Truncated`, `Malformed`, `NonCanonical` for bytes that are no section; `Limit` for a
     /// block or stream that is too long. Each has the offset of the section at fault.
     pub fn read_section(&mut self) -> Result<Option<Section<'_>>> {
-        let place = self.advance()?;
-        Ok(place.and_then(|place| self.section_at(place)))
+        match self.advance()? {
+            Advance::Section(place) => Ok(self.section_at(place)),
+            Advance::End => Ok(None),
+            // Nobody limits what this reader holds.
+            Advance::Full => Err(io::Error::from(io::ErrorKind::OutOfMemory).into()),
+        }
     }
 
-    fn look(&mut self) -> Result<Option<usize>> {
+    /// Looks for a section at `at`, and tells its place.
+    fn look(&mut self) -> Result<Advance> {
         loop {
             let rest = self.arena.rest(self.at);
             if rest.is_empty() && self.at_eof {
-                return Ok(None);
+                return Ok(Advance::End);
             }
             match section::look(rest, &self.limits)? {
-                Look::Whole(framed) => return Ok(Some(framed.len)),
+                Look::Whole(framed) => {
+                    self.end = self.at.saturating_add(framed.len);
+                    return Ok(Advance::Section(self.arena.place(self.at)));
+                }
                 Look::Short { expected } => {
                     let available = rest.len();
-                    let mut stream =
-                        Stream { input: &mut self.input, max: self.limits.stream_len(), at_eof: self.at_eof };
-                    let more = stream.fill(&mut self.arena, &mut self.at, self.keep)?;
-                    self.at_eof = stream.at_eof;
-                    if !more && available > 0 {
-                        return Err(Error::truncated(expected, available));
+                    match self.fill()? {
+                        Filled::More => {}
+                        Filled::End if available > 0 => return Err(Error::truncated(expected, available)),
+                        Filled::End => {}
+                        Filled::Full => return Ok(Advance::Full),
                     }
                 }
             }
         }
+    }
+
+    fn fill(&mut self) -> Result<Filled> {
+        let mut stream = Stream { input: &mut self.input, max: self.limits.stream_len(), at_eof: self.at_eof };
+        let filled = stream.fill(&mut self.arena, &mut self.at, self.keep, self.allowance)?;
+        self.at_eof = stream.at_eof;
+        // Until the section is whole, what is left of it counts as read.
+        self.end = self.at;
+        Ok(filled)
     }
 }
 
@@ -150,6 +169,11 @@ impl<R> Reader<R> {
         self.arena.close();
         self.arena
     }
+
+    /// Bytes that were taken from the stream.
+    pub(crate) fn bytes_read(&self) -> u64 {
+        self.arena.end()
+    }
 }
 
 impl<R: Read> Source for Reader<R> {
@@ -157,23 +181,26 @@ impl<R: Read> Source for Reader<R> {
         &self.header
     }
 
-    fn advance(&mut self) -> Result<Option<u64>> {
+    fn held(&self) -> u64 {
+        self.arena.held()
+    }
+
+    fn allow(&mut self, bytes: u64) {
+        self.allowance = bytes;
+    }
+
+    fn advance(&mut self) -> Result<Advance> {
         if self.done {
-            return Ok(None);
+            return Ok(Advance::End);
         }
         self.at = self.end;
         let offset = self.arena.offset(self.at);
-        match self.look() {
-            Ok(Some(len)) => {
-                self.end = self.at.saturating_add(len);
-                Ok(Some(self.arena.place(self.at)))
-            }
-            last => {
-                self.done = true;
-                self.end = self.at;
-                last.map(|_| None).map_err(|error| error.in_structure(Structure::Section).at(Some(offset)))
-            }
+        let next = self.look().map_err(|error| error.in_structure(Structure::Section).at(Some(offset)));
+        self.done = !matches!(next, Ok(Advance::Section(_) | Advance::Full));
+        if self.done {
+            self.end = self.at;
         }
+        next
     }
 
     fn section_at(&self, place: u64) -> Option<Section<'_>> {
@@ -202,28 +229,44 @@ struct Stream<R> {
     at_eof: bool,
 }
 
+/// What came of one attempt to read.
+enum Filled {
+    More,
+    End,
+    /// The arena may not grow.
+    Full,
+}
+
 impl<R: Read> Stream<R> {
-    /// Reads once into the arena; false at the end. What stands from `at` on stays together, and `at` with it.
-    fn fill(&mut self, arena: &mut Arena, at: &mut usize, keep: bool) -> Result<bool> {
+    /// Reads once into the arena. What stands from `at` on stays together, and `at` with it.
+    fn fill(&mut self, arena: &mut Arena, at: &mut usize, keep: bool, allowance: u64) -> Result<Filled> {
         if self.at_eof {
-            return Ok(false);
+            return Ok(Filled::End);
         }
         let left = self.max.saturating_sub(arena.end());
         if left == 0 {
             // Only a stream that goes on is too long.
             self.at_eof = self.read(&mut [0])? == 0;
             let found = self.max.saturating_add(1);
-            return if self.at_eof { Ok(false) } else { Err(Error::limit(LimitName::StreamLen, self.max, found)) };
+            return if self.at_eof {
+                Ok(Filled::End)
+            } else {
+                Err(Error::limit(LimitName::StreamLen, self.max, found))
+            };
         }
         if arena.room().is_empty() {
-            *at = if keep { arena.extend(*at) } else { arena.recycle(*at) }?;
+            let extended = if keep { arena.extend(*at, allowance) } else { arena.recycle(*at, allowance) };
+            match extended? {
+                Some(moved) => *at = moved,
+                None => return Ok(Filled::Full),
+            }
         }
         let room = arena.room();
         let len = room.len().min(usize::try_from(left).unwrap_or(usize::MAX));
         let read = self.read(room.get_mut(..len).unwrap_or_default())?;
         arena.fill(read.min(len));
         self.at_eof = read == 0;
-        Ok(!self.at_eof)
+        Ok(if self.at_eof { Filled::End } else { Filled::More })
     }
 
     fn read(&mut self, room: &mut [u8]) -> Result<usize> {

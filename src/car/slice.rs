@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::header::Header;
 use super::section::{self, Section};
-use super::{Look, Source};
+use super::{Advance, Look, Source};
 use crate::cid;
 use crate::error::{Error, LimitName, Result, Structure};
 use crate::limits::{Limits, MAX_CAR_LEN};
@@ -106,8 +106,9 @@ impl Source for SliceReader<'_> {
         &self.header
     }
 
-    fn advance(&mut self) -> Result<Option<u64>> {
-        Ok(self.next().transpose()?.map(|section| section.offset()))
+    fn advance(&mut self) -> Result<Advance> {
+        let next = self.next().transpose()?;
+        Ok(next.map_or(Advance::End, |section| Advance::Section(section.offset())))
     }
 
     fn section_at(&self, place: u64) -> Option<Section<'_>> {

@@ -94,11 +94,22 @@ impl Index {
         self.noted = noted;
     }
 
-    /// Gives back what only loading needs.
-    pub(crate) fn finish(mut self, compare: impl Fn(u64, u64) -> Match) -> Self {
-        self.settle(compare);
+    /// Gives back what only loading needs. What was noted must have been settled.
+    pub(crate) fn finish(mut self) -> Self {
         self.noted = Vec::new();
         self
+    }
+
+    /// Bytes of memory that the index takes, with room for all that can be noted.
+    pub(crate) fn held(&self) -> u64 {
+        let slots = self.slots.capacity().saturating_add(self.noted.capacity().max(BATCH));
+        (slots as u64).saturating_mul(size_of::<u64>() as u64)
+    }
+
+    /// Most bytes that settling takes beside what is held: the new slots, while the old ones are there too.
+    pub(crate) fn growth(&self) -> u64 {
+        let slots = self.grown_len(self.noted.len()).unwrap_or(0);
+        (slots as u64).saturating_mul(size_of::<u64>() as u64)
     }
 
     #[inline]
@@ -164,16 +175,19 @@ impl Index {
         used.find(|&&slot| slot >> PLACE_BITS == tag).map_or(0, |&slot| slot & PLACE_MASK)
     }
 
-    /// Makes room, so that four slots of five are in use at most after `more` were entered. A slot's home is where it
-    /// was, scaled, so all are moved in order.
-    fn reserve(&mut self, more: usize) {
+    /// The number of slots that is needed to enter `more`, if it is not there: four slots of five are in use at most.
+    fn grown_len(&self, more: usize) -> Option<usize> {
         let least = self.len.saturating_add(more).saturating_mul(5).div_ceil(4);
-        if least <= self.slots.len() {
-            return;
-        }
         // Two fifths more: 14 bytes a block after growing, and 24 while the old slots are there too.
         let grown = self.slots.len().saturating_mul(7) / 5;
-        let len = least.max(grown);
+        (least > self.slots.len()).then_some(least.max(grown))
+    }
+
+    /// Makes room for `more`. A slot's home is where it was, scaled, so all are moved in order.
+    fn reserve(&mut self, more: usize) {
+        let Some(len) = self.grown_len(more) else {
+            return;
+        };
         let old = core::mem::replace(&mut self.slots, vec![0; len]);
         for moved in old.into_iter().filter(|&slot| slot != 0) {
             if let Some(free) = probe_mut(&mut self.slots, moved >> PLACE_BITS).find(|slot| **slot == 0) {
@@ -256,7 +270,8 @@ mod tests {
                 }
             }
         }
-        let index = index.finish(compare);
+        index.settle(compare);
+        let index = index.finish();
         assert_eq!(index.len(), cids.len());
         for (number, cid) in cids.iter().enumerate() {
             assert_eq!(index.find(cid, |place| (at(place) == *cid).then_some(place)), Some(number as u64 + 1));
@@ -274,7 +289,8 @@ mod tests {
         for (number, cid) in alike.iter().enumerate() {
             index.note(cid, number as u64 + 1);
         }
-        let index = index.finish(|_, _| Match::Other);
+        index.settle(|_, _| Match::Other);
+        let index = index.finish();
         for (number, cid) in alike.iter().enumerate() {
             let read = |place: u64| (alike[place as usize - 1] == *cid).then_some(place);
             assert_eq!(index.find(cid, read), Some(number as u64 + 1));
@@ -306,7 +322,8 @@ mod tests {
         for place in 1..=3 {
             index.note(&cid(0), place);
         }
-        let index = index.finish(|_, new| if new == 2 { Match::Better } else { Match::Repeat });
+        index.settle(|_, new| if new == 2 { Match::Better } else { Match::Repeat });
+        let index = index.finish();
         assert_eq!((index.len(), index.find(&cid(0), Some)), (1, Some(2)));
     }
 

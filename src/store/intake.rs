@@ -3,8 +3,7 @@
 use core::fmt;
 
 use super::index::{Index, Match};
-use crate::car::{Header, Source};
-use crate::cid::Cid;
+use crate::car::{Advance, Header, Section, Source};
 use crate::error::{Error, LimitName, Result, Structure};
 use crate::limits::{Limits, MAX_CAR_LEN};
 
@@ -75,39 +74,14 @@ impl CarStats {
 impl Intake<'_> {
     /// Takes in all sections of `source`.
     pub(super) fn load(&mut self, source: &mut impl Source) -> Result<Contents> {
-        let header = source.header().clone();
-        let mut stats = CarStats::default();
-        let mut told = 0u64;
-        let mut index = Index::new();
-        let mut fault = None;
-        let mut ahead = source.advance().or_else(|error| self.give_up(error, &mut fault))?;
-        let first = ahead;
-        while let Some(place) = ahead {
-            // The next header is fetched while this block is hashed.
-            let next = source.advance();
-            stats.sections = stats.sections.saturating_add(1);
-            let cid = self.check(source, place)?;
-            index.note(&cid, place);
-            if index.is_due() {
-                index.settle(|one, other| compare(source, self.verification, one, other));
-            }
-            ahead = next.or_else(|error| self.give_up(error, &mut fault))?;
-            let position = source.position();
-            if position.saturating_sub(told) >= PROGRESS_STEP {
-                told = position;
-                self.tell(position);
-            }
-        }
-        let index = index.finish(|one, other| compare(source, self.verification, one, other));
-        stats.bytes = source.position();
-        stats.distinct_blocks = index.len() as u64;
-        self.tell(stats.bytes);
-        Ok(Contents { header, index, first, stats, fault })
+        let mut loading = Loading::new();
+        loading.go_on(source, self, u64::MAX)?;
+        Ok(loading.finish(source))
     }
 
-    /// Checks the section at a place by the settings, and tells its CID.
+    /// Checks the section at a place by the settings.
     #[inline]
-    fn check(&self, source: &impl Source, place: u64) -> Result<Cid> {
+    fn check<'a>(&self, source: &'a impl Source, place: u64) -> Result<Section<'a>> {
         let Some(section) = source.section_at(place) else {
             let changed = Error::store("the input's bytes changed while they were read");
             return Err(changed.in_structure(Structure::Section));
@@ -119,23 +93,128 @@ impl Intake<'_> {
         if self.verification == Verification::EveryBlock {
             section.verify()?;
         }
-        Ok(section.cid())
-    }
-
-    /// Takes an error of the framing for the end, if that is wanted.
-    #[cold]
-    fn give_up(&self, error: Error, fault: &mut Option<Error>) -> Result<Option<u64>> {
-        if !self.salvage || error.is_io() {
-            return Err(error);
-        }
-        *fault = Some(error);
-        Ok(None)
+        Ok(section)
     }
 
     fn tell(&mut self, position: u64) {
         if let Some(progress) = &mut self.progress {
             progress(position);
         }
+    }
+}
+
+/// A load that can be interrupted between two sections.
+pub(crate) struct Loading {
+    index: Index,
+    stats: CarStats,
+    /// The place of the first section.
+    first: Option<u64>,
+    /// The place of the section that names the CID of the commit, of several the first.
+    commit: Option<u64>,
+    next: Advance,
+    fault: Option<Error>,
+    /// The position that was told last.
+    told: u64,
+}
+
+impl Loading {
+    pub(crate) fn new() -> Self {
+        Loading {
+            index: Index::new(),
+            stats: CarStats::default(),
+            first: None,
+            commit: None,
+            next: Advance::Full,
+            fault: None,
+            told: 0,
+        }
+    }
+
+    /// Takes in sections until there are no more, or more than `memory_limit` bytes would be held; true if there are no
+    /// more.
+    pub(crate) fn go_on(
+        &mut self,
+        source: &mut impl Source,
+        settings: &mut Intake<'_>,
+        memory_limit: u64,
+    ) -> Result<bool> {
+        loop {
+            let is_due = self.index.is_due() || matches!(self.next, Advance::End);
+            if is_due && !self.settle(source, settings.verification, memory_limit) {
+                return Ok(false);
+            }
+            source.allow(memory_limit.saturating_sub(self.index.held()));
+            match self.next {
+                Advance::Section(place) => self.take_in(source, settings, place)?,
+                Advance::End => break,
+                Advance::Full => self.next = self.advance(source, settings)?,
+            }
+            if matches!(self.next, Advance::Full) {
+                return Ok(false);
+            }
+        }
+        settings.tell(source.position());
+        Ok(true)
+    }
+
+    #[inline]
+    fn take_in(&mut self, source: &mut impl Source, settings: &mut Intake<'_>, place: u64) -> Result<()> {
+        // The next header is fetched while this block is hashed.
+        let next = self.advance(source, settings);
+        let section = settings.check(source, place)?;
+        self.first = self.first.or(Some(place));
+        if self.commit.is_none() && section.cid() == source.header().root() {
+            self.commit = Some(place);
+        }
+        self.stats.sections = self.stats.sections.saturating_add(1);
+        self.index.note(&section.cid(), place);
+        self.next = next?;
+        let position = source.position();
+        if position.saturating_sub(self.told) >= PROGRESS_STEP {
+            self.told = position;
+            settings.tell(position);
+        }
+        Ok(())
+    }
+
+    /// The next section. Bad framing is taken for the end, if that is wanted.
+    #[inline]
+    fn advance(&mut self, source: &mut impl Source, settings: &Intake<'_>) -> Result<Advance> {
+        match source.advance() {
+            Err(error) if settings.salvage && !error.is_io() => {
+                self.fault = Some(error);
+                Ok(Advance::End)
+            }
+            next => next,
+        }
+    }
+
+    /// Enters what was noted in the index; false if that takes too much memory.
+    fn settle(&mut self, source: &impl Source, verification: Verification, memory_limit: u64) -> bool {
+        let held = source.held().saturating_add(self.index.held()).saturating_add(self.index.growth());
+        let fits = held <= memory_limit;
+        if fits {
+            self.index.settle(|one, other| compare(source, verification, one, other));
+        }
+        fits
+    }
+
+    /// Bytes of memory that the index takes.
+    pub(crate) fn held(&self) -> u64 {
+        self.index.held()
+    }
+
+    /// The place of the section that should be the commit's, if it was seen.
+    pub(crate) fn commit(&self) -> Option<u64> {
+        self.commit
+    }
+
+    pub(super) fn finish(self, source: &impl Source) -> Contents {
+        let Loading { index, mut stats, first, fault, .. } = self;
+        let index = index.finish();
+        stats.bytes = source.position();
+        stats.distinct_blocks = index.len() as u64;
+        Contents { header: source.header().clone(), index, first, stats, fault }
     }
 }
 
@@ -153,6 +232,12 @@ fn compare(source: &impl Source, verification: Verification, old: u64, new: u64)
         Match::Better
     } else {
         Match::Repeat
+    }
+}
+
+impl fmt::Debug for Loading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loading").field("index", &self.index).field("stats", &self.stats).finish_non_exhaustive()
     }
 }
 

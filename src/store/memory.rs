@@ -3,7 +3,7 @@
 use core::fmt;
 use std::io::Read;
 
-use super::intake::{Contents, Intake};
+use super::intake::{Contents, Intake, Loading};
 use super::{BlockStore, CarStats, CarStore, Found};
 use crate::car::arena::Arena;
 use crate::car::{Header, Reader, Section};
@@ -34,6 +34,12 @@ impl MemoryStore {
         let mut reader = Reader::keeping(input, intake.limits.clone())?;
         let contents = intake.load(&mut reader)?;
         Ok(MemoryStore { arena: reader.into_arena(), contents })
+    }
+
+    /// The store of a load that came to its end.
+    pub(crate) fn finish<R: Read>(reader: Reader<R>, loading: Loading) -> Self {
+        let contents = loading.finish(&reader);
+        MemoryStore { arena: reader.into_arena(), contents }
     }
 
     #[inline]

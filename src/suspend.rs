@@ -1,0 +1,115 @@
+//! Loads that stopped at their memory limit.
+
+use core::fmt;
+use std::io::Read;
+
+use crate::car::{Reader, Source};
+use crate::commit::Commit;
+use crate::error::Result;
+use crate::load::{Loader, MemoryLimit};
+use crate::repo::Repo;
+use crate::store::MemoryStore;
+use crate::store::intake::Loading;
+
+/// What came of a load with a memory limit.
+#[derive(Debug)]
+#[allow(clippy::exhaustive_enums, reason = "a load is at its end or it is not")]
+pub enum Loaded<'p, R> {
+    /// The whole CAR is loaded.
+    Complete(Repo<MemoryStore>),
+    /// The memory limit was reached before the end.
+    Suspended(Suspended<'p, R>),
+}
+
+/// A load that stopped at its memory limit: the reader, and what was loaded of it.
+///
+/// Nothing is lost and nothing was copied: it can be put into a queue, sent to another thread, gone on with as often as one
+/// likes, or dropped.
+///
+/// ```
+/// use carwalk::{Loaded, Loader};
+///
+/// # let stream: &[u8] = include_bytes!("../samples/repo.car");
+/// let mut loaded = Loader::new().memory_limit(64 << 10).read(stream)?;
+/// while let Loaded::Suspended(load) = loaded {
+///     let more = 2 * load.memory_limit();
+///     loaded = load.resume(more)?;
+/// }
+/// # Ok::<(), carwalk::Error>(())
+/// ```
+#[must_use]
+pub struct Suspended<'p, R> {
+    reader: Reader<R>,
+    loading: Loading,
+    loader: Loader<'p, MemoryLimit>,
+}
+
+impl<'p, R> Suspended<'p, R> {
+    pub(crate) fn new(reader: Reader<R>, loader: Loader<'p, MemoryLimit>) -> Self {
+        Suspended { reader, loading: Loading::new(), loader }
+    }
+
+    /// The memory limit that was reached.
+    #[must_use]
+    pub fn memory_limit(&self) -> u64 {
+        self.loader.memory.0
+    }
+
+    /// Bytes that were taken from the reader.
+    #[must_use]
+    pub fn bytes_read(&self) -> u64 {
+        self.reader.bytes_read()
+    }
+
+    /// The reader.
+    pub fn get_ref(&self) -> &R {
+        self.reader.get_ref()
+    }
+}
+
+impl<'p, R: Read> Suspended<'p, R> {
+    /// Bytes of memory that are held, counted as the limit counts them.
+    #[must_use]
+    pub fn bytes_held(&self) -> u64 {
+        self.reader.held().saturating_add(self.loading.held())
+    }
+
+    /// The commit, if it was among the sections so far. It was hashed, if every block is.
+    ///
+    /// # Errors
+    ///
+    /// `Malformed`, `NonCanonical`, `LookAlike` or `Limit` if it is no commit.
+    pub fn commit(&self) -> Result<Option<Commit<'_>>> {
+        let Some(section) = self.loading.commit().and_then(|place| self.reader.section_at(place)) else {
+            return Ok(None);
+        };
+        let commit = Commit::parse(section.cid(), section.block(), self.loader.commits);
+        commit.map(Some).map_err(|error| error.at(Some(section.offset())))
+    }
+
+    /// Goes on in memory, up to another limit.
+    ///
+    /// # Errors
+    ///
+    /// As [`Loader::read`].
+    pub fn resume(mut self, memory_limit: u64) -> Result<Loaded<'p, R>> {
+        self.loader.memory = MemoryLimit(memory_limit);
+        self.go_on()
+    }
+
+    pub(crate) fn go_on(mut self) -> Result<Loaded<'p, R>> {
+        let MemoryLimit(limit) = self.loader.memory;
+        if !self.loading.go_on(&mut self.reader, &mut self.loader.intake, limit)? {
+            return Ok(Loaded::Suspended(self));
+        }
+        let store = MemoryStore::finish(self.reader, self.loading);
+        self.loader.open(store).map(Loaded::Complete)
+    }
+}
+
+impl<R> fmt::Debug for Suspended<'_, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Suspended");
+        debug.field("reader", &self.reader).field("loading", &self.loading).field("loader", &self.loader).finish()
+    }
+}
