@@ -14,10 +14,13 @@
 //! *depth* of a node is its number of links below the root. See "MST structure" in the
 //! [repository specification](https://atproto.com/specs/repository#mst-structure).
 
+mod event;
+mod frame;
 mod key;
 mod node;
 mod walk;
 
+pub use self::event::{Entry, Event};
 pub use self::key::Layer;
 pub use self::node::{Node, TreeEntries, TreeEntry};
-pub use self::walk::{Entry, Event, Walker};
+pub use self::walk::Walker;

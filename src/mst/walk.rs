@@ -1,17 +1,15 @@
 //! The walk over a tree: every rule checked, top-down, without recursion.
 //!
-//! Each node is checked whole when it is entered, against its place: the layer below its parent's, and the keys around
-//! the link that led to it. A place refers to the keys of the frames above, so bounds are never copied. The stack has at
-//! most as many frames as the root has layers, and one more.
+//! The stack has at most as many frames as the root has layers, and one more.
 
 use core::fmt;
 use std::collections::HashMap;
 
-use super::key::{Key, Layer};
+use super::event::{Entry, EntryAndRecord, Event};
+use super::frame::{Buffers, Frame, Place};
 use super::node::{Layout, cid_at};
 use crate::cid::{Cid, sha256};
-use crate::error::{Error, ErrorKind, KeyInterval, Result, Structure, TreeRule};
-use crate::path::RepoPath;
+use crate::error::{Error, ErrorKind, KeyInterval, Result, Structure};
 use crate::store::{BlockStore, Found};
 
 /// Entries of a node whose links are prefetched; chance makes no node longer.
@@ -73,42 +71,6 @@ struct Options {
     hash: bool,
 }
 
-/// An open node.
-struct Frame<B> {
-    block: B,
-    cid: Cid,
-    offset: Option<u64>,
-    layer: Layer,
-    place: Place,
-    buffers: Buffers,
-    /// The number of the entry that comes next.
-    next: usize,
-    /// The link that is followed before that entry.
-    link: Option<u32>,
-    /// Whether the key of that entry stands in `buffers.ahead`.
-    is_ahead: bool,
-}
-
-#[derive(Default)]
-struct Buffers {
-    layout: Layout,
-    /// The key of the entry that came last.
-    key: Key,
-    /// The key of the next entry, while the subtree before it is walked.
-    ahead: Key,
-}
-
-/// What is known of a node before it is read.
-#[derive(Clone, Copy)]
-struct Place {
-    /// `None` for the root, which has the layer of its first key.
-    layer: Option<Layer>,
-    /// The frame whose last key is below all keys of the node.
-    lower: Option<usize>,
-    /// The frame whose next key is above all keys of the node.
-    upper: Option<usize>,
-}
-
 /// What one step came to. Owns what it tells; an event is built from it.
 enum Step {
     Done,
@@ -119,154 +81,6 @@ enum Step {
     BadRecord { cid: Cid, error: Error },
     MissingSubtree { cid: Cid, place: Place },
     BadSubtree { cid: Cid, place: Place, error: Error },
-}
-
-/// One thing that a walk meets. Borrows from the walk: it lasts until the next call.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Event<'w> {
-    /// A node, before anything in it. Only after [`Walker::nodes`].
-    #[non_exhaustive]
-    Node {
-        /// The node's CID.
-        cid: Cid,
-        /// Its layer. The root of an empty repository has layer 0.
-        layer: Layer,
-        /// The number of links from the root to it.
-        depth: usize,
-        /// Its block.
-        block: &'w [u8],
-        /// Where its section begins in the CAR, if the store knows.
-        offset: Option<u64>,
-    },
-    /// An entry of the tree whose record was not looked up. Only after [`Walker::records`] with `false`.
-    #[non_exhaustive]
-    Entry {
-        /// Key and record CID.
-        entry: Entry<'w>,
-    },
-    /// A record.
-    #[non_exhaustive]
-    Record {
-        /// Key and record CID.
-        entry: Entry<'w>,
-        /// The record: DAG-CBOR, unless its CID's codec says otherwise. Not looked into.
-        block: &'w [u8],
-        /// Where its section begins in the CAR, if the store knows.
-        offset: Option<u64>,
-    },
-    /// An entry whose record is not in the store. Only in a partial walk.
-    #[non_exhaustive]
-    MissingRecord {
-        /// Key and record CID.
-        entry: Entry<'w>,
-    },
-    /// An entry whose record does not have its CID. Only in a partial walk over blocks that were not hashed before.
-    #[non_exhaustive]
-    BadRecord {
-        /// Key and record CID.
-        entry: Entry<'w>,
-        /// What is wrong with it.
-        error: Error,
-    },
-    /// A node that is not in the store, and all under it. Only in a partial walk.
-    #[non_exhaustive]
-    MissingSubtree {
-        /// The node's CID.
-        cid: Cid,
-        /// The keys that the subtree can have.
-        interval: KeyInterval<&'w [u8]>,
-        /// The node's layer, unless it is the root.
-        layer: Option<Layer>,
-    },
-    /// A node that breaks a rule, and all under it. Only in a partial walk.
-    #[non_exhaustive]
-    BadSubtree {
-        /// The node's CID.
-        cid: Cid,
-        /// The keys that the subtree can have.
-        interval: KeyInterval<&'w [u8]>,
-        /// The layer that the node should have, unless it is the root.
-        layer: Option<Layer>,
-        /// What is wrong with it.
-        error: Error,
-    },
-}
-
-impl Event<'_> {
-    /// Where the section of the block at hand begins in the CAR: a node's or a record's, if the store knows.
-    #[must_use]
-    pub fn offset(&self) -> Option<u64> {
-        match self {
-            Event::Node { offset, .. } | Event::Record { offset, .. } => *offset,
-            _ => None,
-        }
-    }
-}
-
-/// An entry, and its record if it was looked up.
-pub(crate) type EntryAndRecord<'w, B> = (Entry<'w>, Option<Found<B>>);
-
-/// A key of the tree and the CID of its record.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Entry<'w> {
-    key: &'w [u8],
-    cid: Cid,
-    depth: usize,
-}
-
-impl<'w> Entry<'w> {
-    /// The key: 1 to 1,024 bytes of any kind. [`path`](Entry::path) reads it.
-    #[must_use]
-    pub fn key(&self) -> &'w [u8] {
-        self.key
-    }
-
-    /// The CID of the record.
-    #[must_use]
-    pub fn cid(&self) -> Cid {
-        self.cid
-    }
-
-    /// The number of links from the root to the node that the entry is in.
-    #[must_use]
-    pub fn depth(&self) -> usize {
-        self.depth
-    }
-
-    /// The key as a repo path.
-    ///
-    /// # Errors
-    ///
-    /// `Path`, with key and CID, if it has not the form of one.
-    pub fn path(&self) -> Result<RepoPath<'w>> {
-        RepoPath::parse(self.key).map_err(|error| self.locate(error))
-    }
-
-    /// The key as a repo path whose halves have the full syntax: see [`RepoPath::check_syntax`].
-    ///
-    /// # Errors
-    ///
-    /// `Path`, with key and CID, if it is none.
-    pub fn strict_path(&self) -> Result<RepoPath<'w>> {
-        let path = self.path()?;
-        path.check_syntax().map_err(|error| self.locate(error))?;
-        Ok(path)
-    }
-
-    #[cold]
-    fn locate(&self, error: Error) -> Error {
-        error.in_structure(Structure::Record).of_cid(self.cid)
-    }
-}
-
-impl fmt::Debug for Entry<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Entry")
-            .field("key", &format_args!("\"{}\"", self.key.escape_ascii()))
-            .field("cid", &self.cid)
-            .finish()
-    }
 }
 
 impl<'s, S: BlockStore> Walker<'s, S> {
@@ -394,8 +208,7 @@ impl<'s, S: BlockStore> Walker<'s, S> {
 
     /// Checks a node whole, and opens a frame for it.
     fn enter(&mut self, cid: Cid, found: Found<S::Block<'s>>, place: Place) -> Result<()> {
-        let Found { bytes: block, offset } = found;
-        let bytes = block.as_ref();
+        let bytes = found.bytes.as_ref();
         self.verify(cid, bytes)?;
         let mut buffers = self.spare.pop().unwrap_or_default();
         let layer = match buffers.check(bytes, self.interval(place), place.layer) {
@@ -405,9 +218,8 @@ impl<'s, S: BlockStore> Walker<'s, S> {
                 return Err(error);
             }
         };
-        let link = buffers.layout.left_at();
-        self.prefetch(block.as_ref(), &buffers.layout);
-        self.frames.push(Frame { block, cid, offset, layer, place, buffers, next: 0, link, is_ahead: false });
+        self.prefetch(found.bytes.as_ref(), &buffers.layout);
+        self.frames.push(Frame::new(cid, found, layer, place, buffers));
         Ok(())
     }
 
@@ -468,7 +280,7 @@ impl<'s, S: BlockStore> Walker<'s, S> {
 
     #[inline]
     fn entry(&self, cid: Cid) -> Entry<'_> {
-        Entry { key: self.key(), cid, depth: self.frames.len().saturating_sub(1) }
+        Entry::new(self.key(), cid, self.frames.len().saturating_sub(1))
     }
 
     fn interval(&self, place: Place) -> KeyInterval<&[u8]> {
@@ -502,103 +314,6 @@ impl<'s, S: BlockStore> Walker<'s, S> {
             }
         })
     }
-}
-
-impl<B: AsRef<[u8]>> Frame<B> {
-    /// The link to follow before the next entry, and the place of its node. `depth` is this frame's own.
-    #[inline]
-    fn next_gap(&mut self, depth: usize) -> Result<Option<(Cid, Place)>> {
-        let Some(link) = self.link.take() else {
-            return Ok(None);
-        };
-        let block = self.block.as_ref();
-        let cid = cid_at(block, link).ok_or_else(|| self.changed())?;
-        let lower = if self.next > 0 { Some(depth) } else { self.place.lower };
-        let Buffers { layout, key, ahead } = &mut self.buffers;
-        let upper = match layout.entries().get(self.next) {
-            Some(entry) => {
-                ahead.follow(key, entry.prefix_len(), entry.suffix(block));
-                self.is_ahead = true;
-                Some(depth)
-            }
-            None => self.place.upper,
-        };
-        Ok(Some((cid, Place { layer: self.layer.below(), lower, upper })))
-    }
-
-    /// Moves on to the next entry and gives the CID of its record.
-    #[inline]
-    fn next_entry(&mut self) -> Result<Option<Cid>> {
-        let Buffers { layout, key, ahead } = &mut self.buffers;
-        let Some(entry) = layout.entries().get(self.next) else {
-            return Ok(None);
-        };
-        let block = self.block.as_ref();
-        if self.is_ahead {
-            core::mem::swap(key, ahead);
-            self.is_ahead = false;
-        } else {
-            key.advance(entry.prefix_len(), entry.suffix(block));
-        }
-        self.link = entry.tree_at();
-        self.next = self.next.saturating_add(1);
-        let cid = cid_at(block, entry.value_at()).ok_or_else(|| self.changed())?;
-        Ok(Some(cid))
-    }
-
-    /// `AsRef` gave other bytes than before.
-    #[cold]
-    fn changed(&self) -> Error {
-        let error = Error::store("the block's bytes changed while it was held");
-        error.in_structure(Structure::Node).at(self.offset).of_cid(self.cid)
-    }
-}
-
-impl Buffers {
-    /// Checks a node by all rules, lays out its parts, and tells its layer.
-    fn check(&mut self, block: &[u8], interval: KeyInterval<&[u8]>, place_layer: Option<Layer>) -> Result<Layer> {
-        let KeyInterval { lower, upper } = interval;
-        let outside = || Error::tree(TreeRule::KeyOutside { interval: interval.to_owned() });
-        let mut layer = place_layer;
-        self.layout.parse(block, &mut self.key, |entry, key| {
-            check_layer(entry, Layer::of(key), &mut layer, place_layer)?;
-            // Held against both bounds, the first key tells all links but one of a node that has many.
-            let is_outside = || lower.is_some_and(|lower| key <= lower) || upper.is_some_and(|upper| key >= upper);
-            if entry == 0 && is_outside() { Err(outside()) } else { Ok(()) }
-        })?;
-        let last = self.key.as_bytes();
-        if !self.layout.entries().is_empty() && upper.is_some_and(|upper| last >= upper) {
-            return Err(outside().of_key(last));
-        }
-        self.key.clear();
-        let is_root = place_layer.is_none();
-        if self.layout.entries().is_empty() {
-            match (is_root, self.layout.has_links()) {
-                (true, true) => return Err(Error::tree(TreeRule::RootWithoutEntry)),
-                (false, false) => return Err(Error::tree(TreeRule::EmptyNode)),
-                _ => {}
-            }
-        }
-        let layer = layer.unwrap_or(Layer::BOTTOM);
-        if layer == Layer::BOTTOM && self.layout.has_links() {
-            return Err(Error::tree(TreeRule::LinkBelowLayer0));
-        }
-        Ok(layer)
-    }
-}
-
-/// Holds a key's layer against its node's. The root has none until its first key gives it one.
-#[inline]
-fn check_layer(entry: usize, found: Layer, layer: &mut Option<Layer>, place_layer: Option<Layer>) -> Result<()> {
-    let expected = *layer.get_or_insert(found);
-    if found == expected {
-        return Ok(());
-    }
-    let (expected, found) = (expected.get(), found.get());
-    Err(Error::tree(match (entry, place_layer) {
-        (0, Some(_)) => TreeRule::ChildLayer { expected, found },
-        _ => TreeRule::KeyLayer { entry, expected, found },
-    }))
 }
 
 impl<S: BlockStore> fmt::Debug for Walker<'_, S> {
