@@ -35,7 +35,8 @@
 //! Input is taken for hostile. Whatever the bytes are, nothing panics, recurses, or allocates by a length that the input
 //! declares; [`Limits`] names what may be asked for. If an iterator or a complete walk ends without an error, then
 //!
-//! - the CAR was whole: it did not end inside a varint, a section, or before a block that the tree needs;
+//! - the CAR was whole: it did not end inside a varint, a section, or before a block that the tree needs (with
+//!   [`Loader::salvage`], its store tells the fault);
 //! - every block hashed to its CID (unless a weaker [`Verification`] was chosen), and the commit had its exact form;
 //! - the tree was *the* tree of these keys: strict DAG-CBOR, ascending keys, every key in its layer and in its interval,
 //!   maximal prefixes, no node too many or too few;

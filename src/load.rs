@@ -55,7 +55,8 @@ impl<'p> Loader<'p> {
     ///
     /// Reaching it is no error: [`read`](Loader::read) then gives what is loaded, with the reader, to go on with or to put
     /// aside. What counts is what the allocator gave, at any time: the buffers that the stream is read into, the index with
-    /// all its slack, and copies while either grows. The header is not counted: it has a limit of its own.
+    /// all its slack, and copies while either grows. The first buffer of 64 KiB is taken in any case, and the header is not
+    /// counted: it has a limit of its own.
     ///
     /// ```
     /// use carwalk::{Loaded, Loader};
@@ -120,7 +121,8 @@ impl<'p, M> Loader<'p, M> {
 
     /// Sets whether a CAR is opened whose framing is bad from some section on, or that ends too soon; it is not by default.
     ///
-    /// Then the sections before are all there is, and [`CarStore::fault`] tells what is wrong with the rest. With
+    /// Then the sections before are all there is, and [`CarStore::fault`] tells what is wrong with the rest; the commit must
+    /// be among them. Limits that are exceeded are errors all the same. With
     /// [`Verification::ReachedBlocks`] and a partial walk, this saves what can be saved of a damaged file.
     ///
     /// ```
@@ -179,7 +181,8 @@ impl<'p, M> Loader<'p, M> {
         Repo::open(store, commit, self.commits, verification, self.strict_paths)
     }
 
-    /// Reads a stream up to the commit of the repository in it, and no further. The commit is hashed, unless no block is.
+    /// Reads a stream up to the commit of the repository in it, and no further. The commit is hashed, unless no block is. One
+    /// buffer of memory is taken, whatever the memory limit.
     ///
     /// # Errors
     ///

@@ -132,7 +132,7 @@ impl<S: BlockStore> Repo<S> {
     ///
     /// # Errors
     ///
-    /// `NoCommit`, `HashMismatch`, `Malformed` or `NonCanonical` for the commit; `Store` or `Io` if the store
+    /// `NoCommit`, `HashMismatch`, `LookAlike`, `Malformed`, `NonCanonical` or `Limit` for the commit; `Store` or `Io` if the store
     /// fails.
     pub fn from_store(store: S, commit: Cid) -> Result<Self> {
         Loader::new().store(store, commit)

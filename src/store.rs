@@ -23,9 +23,9 @@ use crate::error::{Error, Result};
 /// A walk relies on this, and on no more:
 ///
 /// - `get` gives the bytes that were stored under exactly this CID, codec included, or `None`; the same at each call for
-///   as long as the store is borrowed. A walk over a store of the caller's hashes what it reaches, so wrong bytes are
-///   found, not believed.
-/// - A block's `as_ref` gives the same bytes at each call. If it does not, wrong bytes may come out; nothing worse happens.
+///   as long as the store is borrowed, and from each `as_ref` of a block. A walk over a store of the caller's hashes what
+///   it reaches, so wrong bytes are found, not believed. Only if a store gives now these, now those, wrong bytes may come
+///   out; nothing worse happens.
 /// - `contains` is true exactly if `get` would give a block. It should cost less.
 /// - Errors are those of the store itself, made with [`Error::store`](crate::Error::store). A block that is not there is
 ///   none. After an error the walk stops.

@@ -78,8 +78,9 @@ impl<'p, R: Read> Suspended<'p, R> {
     ///
     /// # Errors
     ///
-    /// `Malformed`, `NonCanonical`, `LookAlike` or `Limit` if it is no commit.
+    /// `Malformed`, `NonCanonical`, `LookAlike` or `Limit` if it is no commit, or the header does not name one.
     pub fn commit(&self) -> Result<Option<Commit<'_>>> {
+        self.reader.header().commit()?;
         let Some(section) = self.loading.commit().and_then(|place| self.reader.section_at(place)) else {
             return Ok(None);
         };
@@ -102,7 +103,7 @@ impl<'p, R: Read> Suspended<'p, R> {
         if !self.loading.go_on(&mut self.reader, &mut self.loader.intake, limit)? {
             return Ok(Loaded::Suspended(self));
         }
-        let store = MemoryStore::finish(self.reader, self.loading);
+        let store = MemoryStore::finish(self.reader, self.loading)?;
         self.loader.open(store).map(Loaded::Complete)
     }
 }

@@ -6,6 +6,7 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
     clippy::indexing_slicing,
     reason = "tests fail by panicking"
 )]
@@ -73,6 +74,10 @@ fn memory_limits_hold() {
     the_commit_is_told_once_it_was_read();
     a_suspended_load_goes_to_another_thread();
     errors_after_a_stop_are_those_without_one();
+    no_limit_is_exceeded_on_the_way_to_the_end();
+    what_is_held_is_what_the_heap_has();
+    a_lower_limit_stops_again();
+    progress_is_told_as_without_stops();
 }
 
 fn large_exports_stop_at_their_limit_and_go_on() {
@@ -181,7 +186,7 @@ fn the_commit_is_told_once_it_was_read() {
     let random = random::repo(1, 3000);
     for (order, is_seen) in [(Order::Preorder, true), (Order::CommitLast, false)] {
         let car = random.repo.to_bytes(order);
-        let load = suspended(Loader::new().memory_limit(350 * KIB).read(&car[..]).unwrap());
+        let load = suspended(Loader::new().memory_limit(80 * KIB).read(&car[..]).unwrap());
         assert!(load.bytes_read() < car.len() as u64);
         let commit = load.commit().unwrap();
         assert_eq!(commit.is_some(), is_seen);
@@ -193,7 +198,7 @@ fn the_commit_is_told_once_it_was_read() {
 
 fn a_suspended_load_goes_to_another_thread() {
     let random = random::repo(2, 3000);
-    let load = suspended(Loader::new().memory_limit(350 * KIB).read(&random.car[..]).unwrap());
+    let load = suspended(Loader::new().memory_limit(80 * KIB).read(&random.car[..]).unwrap());
     let records = thread::scope(|scope| {
         let worker = scope.spawn(move || match load.resume(u64::MAX).unwrap() {
             Loaded::Complete(repo) => common::rows(&repo).unwrap(),
@@ -215,8 +220,105 @@ fn errors_after_a_stop_are_those_without_one() {
     padded.trailing = vec![0x80, 0x00];
     for car in [cut, flipped, padded.to_bytes()] {
         let expected = carwalk::Repo::from_reader(&car[..]).unwrap_err();
-        let load = suspended(Loader::new().memory_limit(350 * KIB).read(&car[..]).unwrap());
+        let load = suspended(Loader::new().memory_limit(80 * KIB).read(&car[..]).unwrap());
         let found = load.resume(u64::MAX).unwrap_err();
         assert_eq!(common::details(&found), common::details(&expected));
     }
+}
+
+/// The sample, then raw blocks of these lengths.
+fn with_blocks(lengths: &[usize]) -> Vec<u8> {
+    let mut car = breakage::sample().to_car(Order::Preorder);
+    for (number, &len) in lengths.iter().enumerate() {
+        car.push_block(&vec![number as u8; len]);
+    }
+    car.to_bytes()
+}
+
+/// Blocks that straddle chunks, so that chunks are copied, closed and given back in every way; and tiny ones, for the index.
+fn no_limit_is_exceeded_on_the_way_to_the_end() {
+    let blocks: [&[usize]; 5] = [
+        &[600_000, 500_000, 500_000, 700_000],
+        &[2 << 20, 1_500_000, 1_900_000, 300_000, 600_000],
+        &[70_000; 40],
+        &[1 << 20, 10, 1 << 20, 10],
+        &[40_000; 30],
+    ];
+    let mut cars: Vec<_> = blocks.into_iter().map(with_blocks).collect();
+    cars.push(tiny_blocks(60_000, u32::MAX));
+    for car in cars {
+        let mut limit = 64 * KIB;
+        let mut stops = 0;
+        loop {
+            let before = Before::now();
+            let loaded = before.within(limit, || Loader::new().memory_limit(limit).read(&car[..]).unwrap());
+            match loaded {
+                Loaded::Complete(repo) => {
+                    assert_eq!(repo.records().filter(Result::is_ok).count(), 11);
+                    break;
+                }
+                Loaded::Suspended(load) => {
+                    stops += 1;
+                    let more = limit + 333 * KIB;
+                    let _ = before.within(more, || load.resume(more).unwrap());
+                }
+            }
+            limit += 130 * KIB;
+        }
+        assert!(stops > 3);
+        assert!(limit < 3 * car.len() as u64 + 2 * MIB, "{limit} for {} bytes", car.len());
+    }
+}
+
+fn what_is_held_is_what_the_heap_has() {
+    for car in [tiny_blocks(100_000, u32::MAX), with_blocks(&[600_000; 12])] {
+        for limit in [MIB, 3 * MIB, 6 * MIB] {
+            let before = HEAP.current_usage();
+            let Loaded::Suspended(load) = Loader::new().memory_limit(limit).read(&car[..]).unwrap() else { continue };
+            let heap = (HEAP.current_usage() - before) as u64;
+            assert!(heap <= load.bytes_held() + REST, "{heap} bytes, {} told", load.bytes_held());
+            assert!(load.bytes_held() <= heap, "{heap} bytes, {} told", load.bytes_held());
+        }
+    }
+    // Without a limit, what a chunk has not filled is given back.
+    let car = with_blocks(&[600_000; 12]);
+    let before = HEAP.current_usage();
+    let repo = carwalk::Repo::from_reader(&car[..]).unwrap();
+    let heap = HEAP.current_usage() - before;
+    assert!(heap < car.len() + car.len() / 8, "{heap} bytes for {}", car.len());
+    drop(repo);
+}
+
+fn a_lower_limit_stops_again() {
+    let car = with_blocks(&[40_000; 60]);
+    let load = suspended(Loader::new().memory_limit(MIB).read(&car[..]).unwrap());
+    let (read, held) = (load.bytes_read(), load.bytes_held());
+    let load = suspended(load.resume(100 * KIB).unwrap());
+    assert_eq!((load.memory_limit(), load.bytes_read(), load.bytes_held()), (100 * KIB, read, held));
+}
+
+fn progress_is_told_as_without_stops() {
+    use std::sync::Mutex;
+    let car = with_blocks(&[40_000; 200]);
+    let told = |limit: Option<u64>| {
+        let told = Mutex::new(Vec::new());
+        let loader = Loader::new().progress(|bytes| told.lock().unwrap().push(bytes));
+        match limit {
+            None => drop(loader.read(&car[..]).unwrap()),
+            Some(limit) => {
+                let mut loaded = loader.memory_limit(limit).read(&car[..]).unwrap();
+                while let Loaded::Suspended(load) = loaded {
+                    let more = load.memory_limit() + 300 * KIB;
+                    loaded = load.resume(more).unwrap();
+                }
+            }
+        }
+        told.into_inner().unwrap()
+    };
+    let whole = told(None);
+    assert!(whole.len() > 6 && whole.last() == Some(&(car.len() as u64)));
+    // A stop is told too where it is: the steps between are never longer.
+    let stopped = told(Some(100 * KIB));
+    assert_eq!(stopped.last(), whole.last());
+    assert!(stopped.windows(2).all(|pair| pair[1] - pair[0] < 2 * MIB && pair[0] <= pair[1]), "{stopped:?}");
 }

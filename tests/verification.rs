@@ -5,6 +5,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
     reason = "tests fail by panicking"
 )]
 
@@ -13,7 +14,7 @@ mod common;
 use carwalk::error::Structure;
 use carwalk::mst::Event;
 use carwalk::store::{BlockStore, CarStore};
-use carwalk::{Error, ErrorKind, Loader, Repo, Verification};
+use carwalk::{Error, ErrorKind, Limits, Loader, Repo, Verification};
 use carwalk_testkit::breakage::{self, Case};
 use carwalk_testkit::oracle;
 use carwalk_testkit::repo::Order;
@@ -265,4 +266,50 @@ fn salvage_takes_no_failing_reader_for_a_damaged_car() {
     let bytes = breakage::sample().to_bytes(Order::Preorder);
     let stream = bytes[..bytes.len() - 5].chain(Failing);
     assert!(Loader::new().salvage(true).read(stream).unwrap_err().is_io());
+}
+
+#[test]
+fn salvage_of_a_car_that_is_bad_before_its_commit_is_its_fault() {
+    let car = breakage::sample().to_bytes(Order::CommitLast);
+    for cut in [70, 500, car.len() - 1] {
+        let expected = Repo::from_slice(&car[..cut]).unwrap_err();
+        assert!(expected.is_truncated());
+        let found = Loader::new().salvage(true).slice(&car[..cut]).unwrap_err();
+        assert_eq!(common::details(&found), common::details(&expected));
+        let found = Loader::new().salvage(true).read(&car[..cut]).unwrap_err();
+        assert_eq!(common::details(&found), common::details(&expected));
+    }
+}
+
+#[test]
+fn salvage_lifts_no_limit() {
+    let car = breakage::sample().to_bytes(Order::Preorder);
+    for limits in [Limits::default().max_stream_len(car.len() as u64 - 5), Limits::default().max_block_len(150)] {
+        assert!(Loader::new().salvage(true).limits(limits).read(&car[..]).unwrap_err().is_limit());
+    }
+}
+
+#[test]
+fn of_two_good_blocks_with_one_cid_the_first_is_found() {
+    let good = breakage::sample().to_car(Order::Preorder);
+    let first = good.offsets();
+    let mut twice = good.clone();
+    twice.sections.extend(good.sections.clone());
+    let twice = twice.to_bytes();
+    let damaged_first = {
+        let mut car = good.clone();
+        car.sections.iter_mut().for_each(|section| section.data.push(0));
+        car.sections.iter_mut().for_each(carwalk_testkit::car::Section::fit_length);
+        car.sections.extend(good.sections.clone());
+        car
+    };
+    for verification in [Verification::EveryBlock, Verification::ReachedBlocks, Verification::DangerouslyNone] {
+        let repo = Loader::new().verification(verification).slice(&twice).unwrap();
+        for record in repo.records() {
+            assert!(first.contains(&(record.unwrap().offset().unwrap() as usize)));
+        }
+    }
+    // Nothing is hashed, so nothing is better.
+    let loader = Loader::new().verification(Verification::DangerouslyNone);
+    assert!(loader.slice(damaged_first.to_bytes()).is_err());
 }

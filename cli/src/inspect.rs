@@ -49,6 +49,8 @@ struct Summary<'a> {
     #[serde(flatten)]
     tree: TreeCounts,
     block_order: &'static str,
+    /// What is wrong with the rest of a damaged CAR.
+    fault: Option<String>,
 }
 
 /// What is counted in the tree.
@@ -95,6 +97,7 @@ impl Command for Inspect {
             unreached_blocks: stats.distinct_blocks.saturating_sub(reached),
             tree,
             block_order: order.as_str(),
+            fault: repo.store().fault().map(|fault| fault.to_string()),
         };
         if self.json {
             serde_json::to_writer(&mut *out, &summary)?;
@@ -195,6 +198,9 @@ impl Summary<'_> {
         writeln!(out, "Duplicates: {}", self.duplicates)?;
         writeln!(out, "Unreached Blocks: {}", self.unreached_blocks)?;
         writeln!(out, "Block Order: {}", self.block_order)?;
+        if let Some(fault) = &self.fault {
+            writeln!(out, "Damaged From Here On: {fault}")?;
+        }
         self.tree.write_to(out)
     }
 }

@@ -171,6 +171,8 @@ fn a_cut_car_is_listed_up_to_the_cut_and_the_rest_is_named() {
         assert_eq!(String::from_utf8(by_file.stdout).unwrap(), run.stdout);
         assert_eq!(String::from_utf8(by_file.stderr).unwrap(), run.stderr);
     }
+    let inspected = run_on(["inspect", "--json"], cut).json();
+    assert!(inspected[0]["fault"].as_str().unwrap().starts_with("section at byte"));
     let run = run_on(["ls", "--partial"], cut);
     assert_eq!(run.stdout, whole);
     assert!(run.stderr.ends_with("missing records: 1\n"), "{}", run.stderr);

@@ -109,7 +109,8 @@ impl Arena {
             Some(last) if at == 0 => last.bytes.len().saturating_mul(2),
             Some(last) => {
                 let tail = last.filled.saturating_sub(at);
-                next_len(last.bytes.len(), tail).saturating_add(tail)
+                // Closing the last chunk may copy it, before the next is there.
+                next_len(last.bytes.len(), tail).max(at).saturating_add(tail)
             }
         };
         (bytes as u64).saturating_add(self.tables().saturating_mul(2))
@@ -153,9 +154,11 @@ impl Arena {
         }
     }
 
-    /// Gives back what the last chunk has not filled.
-    pub(super) fn close(&mut self) {
-        if let Some(last) = self.chunks.last_mut() {
+    /// Gives back what the last chunk has not filled, unless more than `allowance` bytes would be held meanwhile.
+    pub(super) fn close(&mut self, allowance: u64) {
+        let held = self.held();
+        let last = self.chunks.last_mut();
+        if let Some(last) = last.filter(|last| held.saturating_add(last.filled as u64) <= allowance) {
             last.close(last.filled);
         }
     }

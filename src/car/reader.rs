@@ -61,7 +61,7 @@ impl<R: Read> Reader<R> {
     /// # Errors
     ///
     /// `Io` if reading fails; `LookAlike`, `Truncated`, `Malformed`, `NonCanonical` for a stream that does not begin
-    /// with a header; `Limit` for a header that is too long.
+    /// with a header; `Limit` for a header, or a stream before the header's end, that is too long.
     pub fn with_limits(input: R, limits: Limits) -> Result<Self> {
         Self::open(input, limits, false)
     }
@@ -165,8 +165,9 @@ impl<R> Reader<R> {
         self.input
     }
 
+    /// The bytes that were read, without what the last chunk has not filled, if there is room to give that back.
     pub(crate) fn into_arena(mut self) -> Arena {
-        self.arena.close();
+        self.arena.close(self.allowance);
         self.arena
     }
 

@@ -81,11 +81,12 @@ pub enum Event<'w> {
 }
 
 impl Event<'_> {
-    /// Where the section of the block at hand begins in the CAR: a node's or a record's, if the store knows.
+    /// Where the section of the block at hand begins in the CAR, be it good or bad, if the store knows.
     #[must_use]
     pub fn offset(&self) -> Option<u64> {
         match self {
             Event::Node { offset, .. } | Event::Record { offset, .. } => *offset,
+            Event::BadRecord { error, .. } | Event::BadSubtree { error, .. } => error.position().offset(),
             _ => None,
         }
     }

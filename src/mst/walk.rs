@@ -15,8 +15,9 @@ use crate::store::{BlockStore, Found};
 /// Entries of a node whose links are prefetched; chance makes no node longer.
 const MAX_PREFETCH: usize = 64;
 
-/// Length from which on a block's digest is remembered. Below, hashing costs little more than the link that leads there.
-const LARGE_BLOCK: usize = 4096;
+/// Length from which on a block's digest is remembered, so that hashing takes at most some twenty times the bytes of the
+/// links that lead to blocks.
+const LARGE_BLOCK: usize = 1024;
 
 /// A walk over a tree in key order.
 ///
@@ -24,7 +25,8 @@ const LARGE_BLOCK: usize = 4096;
 /// all rules of the tree before anything of it comes out; every block is hashed, unless the store's blocks were hashed
 /// when they were loaded. By default the walk is complete: a block that is missing is an error.
 ///
-/// Allocates nothing per node or record once its buffers have grown. After an error or the end, every later call gives
+/// Allocates nothing per node or record once its buffers have grown, but for the digests of blocks from 1 KiB on, if it
+/// hashes: no block is hashed for each of many links. After an error or the end, every later call gives
 /// `None`.
 ///
 /// ```
@@ -130,8 +132,8 @@ impl<'s, S: BlockStore> Walker<'s, S> {
     ///
     /// # Errors
     ///
-    /// `Missing` for a node or record that is not in the store; `HashMismatch`, `Tree`, `Malformed`, `NonCanonical`
-    /// or `Limit` for a node that breaks a rule. In a partial walk these are events instead. `Store` or `Io`
+    /// `Missing` for a node or record that is not in the store; `HashMismatch` for one that does not have its CID; `Tree`,
+    /// `Malformed`, `NonCanonical` or `Limit` for a node that breaks a rule. In a partial walk these are events instead. `Store` or `Io`
     /// if the store fails, in every walk.
     pub fn next_event(&mut self) -> Result<Option<Event<'_>>> {
         let step = self.advance()?;

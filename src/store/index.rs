@@ -28,6 +28,9 @@ const TAG_BITS: u32 = 64 - PLACE_BITS;
 /// Slots that are entered together.
 const BATCH: usize = 1 << 15;
 
+/// Slots that there is room to note at first.
+const MIN_NOTED: usize = 64;
+
 /// Bytes that come into the cache together, on most machines.
 const CACHE_LINE: usize = 64;
 
@@ -100,16 +103,30 @@ impl Index {
         self
     }
 
-    /// Bytes of memory that the index takes, with room for all that can be noted.
+    /// Bytes of memory that the index takes.
     pub(crate) fn held(&self) -> u64 {
-        let slots = self.slots.capacity().saturating_add(self.noted.capacity().max(BATCH));
-        (slots as u64).saturating_mul(size_of::<u64>() as u64)
+        len_of(self.slots.capacity().saturating_add(self.noted.capacity()))
+    }
+
+    /// Makes room to note one CID more, and tells whether it is there. Takes no more than `allowance` bytes beside what is
+    /// held.
+    #[inline]
+    pub(crate) fn can_note(&mut self, allowance: impl FnOnce() -> u64) -> bool {
+        if self.noted.len() < self.noted.capacity() {
+            return true;
+        }
+        let more = self.noted.capacity().max(MIN_NOTED);
+        // The old slots are there until they are copied.
+        let fits = len_of(self.noted.capacity().saturating_add(more)) <= allowance();
+        if fits {
+            self.noted.reserve_exact(more);
+        }
+        fits
     }
 
     /// Most bytes that settling takes beside what is held: the new slots, while the old ones are there too.
     pub(crate) fn growth(&self) -> u64 {
-        let slots = self.grown_len(self.noted.len()).unwrap_or(0);
-        (slots as u64).saturating_mul(size_of::<u64>() as u64)
+        self.grown_len(self.noted.len()).map_or(0, len_of)
     }
 
     #[inline]
@@ -209,6 +226,11 @@ impl Index {
         let folded = (sum >> 64) ^ (sum & u128::from(u64::MAX));
         u64::try_from(folded).unwrap_or(0) >> PLACE_BITS
     }
+}
+
+/// Bytes that slots take.
+fn len_of(slots: usize) -> u64 {
+    (slots as u64).saturating_mul(size_of::<u64>() as u64)
 }
 
 #[inline]

@@ -19,7 +19,7 @@ pub enum Verification {
     /// Every block, while loading.
     #[default]
     EveryBlock,
-    /// The commit, and the blocks that a walk reaches, each time it does. Gives up noticing bad blocks that nothing
+    /// The commit, and the blocks that a walk reaches, when it does. Gives up noticing bad blocks that nothing
     /// links to; a CAR with a damaged block opens, and the damage shows where the walk meets it.
     ReachedBlocks,
     /// No block at all. Gives up everything that the signature could prove: whoever made the CAR can have put any bytes
@@ -76,7 +76,7 @@ impl Intake<'_> {
     pub(super) fn load(&mut self, source: &mut impl Source) -> Result<Contents> {
         let mut loading = Loading::new();
         loading.go_on(source, self, u64::MAX)?;
-        Ok(loading.finish(source))
+        loading.finish(source)
     }
 
     /// Checks the section at a place by the settings.
@@ -143,11 +143,26 @@ impl Loading {
             if is_due && !self.settle(source, settings.verification, memory_limit) {
                 return Ok(false);
             }
-            source.allow(memory_limit.saturating_sub(self.index.held()));
+            let held = self.index.held();
             match self.next {
-                Advance::Section(place) => self.take_in(source, settings, place)?,
+                Advance::Section(place) => {
+                    let allowance = || memory_limit.saturating_sub(source.held()).saturating_sub(held);
+                    if !self.index.can_note(allowance) {
+                        return Ok(false);
+                    }
+                    source.allow(memory_limit.saturating_sub(self.index.held()));
+                    self.take_in(source, settings, place)?;
+                }
                 Advance::End => break,
-                Advance::Full => self.next = self.advance(source, settings)?,
+                Advance::Full => {
+                    source.allow(memory_limit.saturating_sub(held));
+                    self.next = self.advance(source, settings)?;
+                }
+            }
+            let position = source.position();
+            if position.saturating_sub(self.told) >= PROGRESS_STEP {
+                self.told = position;
+                settings.tell(position);
             }
             if matches!(self.next, Advance::Full) {
                 return Ok(false);
@@ -158,7 +173,7 @@ impl Loading {
     }
 
     #[inline]
-    fn take_in(&mut self, source: &mut impl Source, settings: &mut Intake<'_>, place: u64) -> Result<()> {
+    fn take_in(&mut self, source: &mut impl Source, settings: &Intake<'_>, place: u64) -> Result<()> {
         // The next header is fetched while this block is hashed.
         let next = self.advance(source, settings);
         let section = settings.check(source, place)?;
@@ -169,11 +184,6 @@ impl Loading {
         self.stats.sections = self.stats.sections.saturating_add(1);
         self.index.note(&section.cid(), place);
         self.next = next?;
-        let position = source.position();
-        if position.saturating_sub(self.told) >= PROGRESS_STEP {
-            self.told = position;
-            settings.tell(position);
-        }
         Ok(())
     }
 
@@ -181,7 +191,7 @@ impl Loading {
     #[inline]
     fn advance(&mut self, source: &mut impl Source, settings: &Intake<'_>) -> Result<Advance> {
         match source.advance() {
-            Err(error) if settings.salvage && !error.is_io() => {
+            Err(error) if settings.salvage && (error.is_truncated() || error.is_invalid()) => {
                 self.fault = Some(error);
                 Ok(Advance::End)
             }
@@ -209,12 +219,17 @@ impl Loading {
         self.commit
     }
 
-    pub(super) fn finish(self, source: &impl Source) -> Contents {
-        let Loading { index, mut stats, first, fault, .. } = self;
+    /// What was loaded. Of a CAR that is bad before its commit nothing can be saved: then its fault is the error.
+    pub(super) fn finish(self, source: &impl Source) -> Result<Contents> {
+        let Loading { index, mut stats, first, commit, fault, .. } = self;
+        let fault = match (fault, commit) {
+            (Some(fault), None) => return Err(fault),
+            (fault, _) => fault,
+        };
         let index = index.finish();
         stats.bytes = source.position();
         stats.distinct_blocks = index.len() as u64;
-        Contents { header: source.header().clone(), index, first, stats, fault }
+        Ok(Contents { header: source.header().clone(), index, first, stats, fault })
     }
 }
 

@@ -37,9 +37,9 @@ impl MemoryStore {
     }
 
     /// The store of a load that came to its end.
-    pub(crate) fn finish<R: Read>(reader: Reader<R>, loading: Loading) -> Self {
-        let contents = loading.finish(&reader);
-        MemoryStore { arena: reader.into_arena(), contents }
+    pub(crate) fn finish<R: Read>(reader: Reader<R>, loading: Loading) -> Result<Self> {
+        let contents = loading.finish(&reader)?;
+        Ok(MemoryStore { arena: reader.into_arena(), contents })
     }
 
     #[inline]
