@@ -15,9 +15,11 @@ mod common;
 
 use std::thread;
 
-use carwalk::{Loaded, Loader, Suspended};
+use carwalk::error::Malformed;
+use carwalk::{CommitRules, ErrorKind, Loaded, Loader, Suspended};
 use carwalk_testkit::car::Car;
 use carwalk_testkit::cid::{Cid, RAW};
+use carwalk_testkit::commit::Commit;
 use carwalk_testkit::repo::{Order, Record, Repo as KitRepo};
 use carwalk_testkit::rng::Rng;
 use carwalk_testkit::{breakage, key, random};
@@ -72,6 +74,7 @@ fn memory_limits_hold() {
     repeated_blocks_do_not_cheat_the_limit();
     one_block_larger_than_the_limit_stops_in_mid_section();
     the_commit_is_told_once_it_was_read();
+    the_commit_that_is_told_follows_the_rules();
     a_suspended_load_goes_to_another_thread();
     errors_after_a_stop_are_those_without_one();
     no_limit_is_exceeded_on_the_way_to_the_end();
@@ -321,4 +324,19 @@ fn progress_is_told_as_without_stops() {
     let stopped = told(Some(100 * KIB));
     assert_eq!(stopped.last(), whole.last());
     assert!(stopped.windows(2).all(|pair| pair[1] - pair[0] < 2 * MIB && pair[0] <= pair[1]), "{stopped:?}");
+}
+
+fn the_commit_that_is_told_follows_the_rules() {
+    let mut repo = random::repo(1, 3000).repo;
+    repo.commit = Commit::version_2(Cid::dag_cbor(b"before"));
+    let car = repo.to_car(Order::Preorder);
+    let (bytes, offset) = (car.to_bytes(), car.offset_of(&repo.commit_cid()));
+    let stopped = |rules| suspended(Loader::new().commits(rules).memory_limit(80 * KIB).read(&bytes[..]).unwrap());
+    assert_eq!(stopped(CommitRules::Legacy).commit().unwrap().unwrap().version(), 2);
+    let current = stopped(CommitRules::Current);
+    let error = current.commit().unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Malformed(Malformed::LegacyCommit(_))), "{error}");
+    assert_eq!(error.position().offset(), Some(offset as u64));
+    let resumed = current.resume(u64::MAX).unwrap_err();
+    assert_eq!(common::details(&resumed), common::details(&error));
 }

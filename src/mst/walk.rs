@@ -133,8 +133,8 @@ impl<'s, S: BlockStore> Walker<'s, S> {
     /// # Errors
     ///
     /// `Missing` for a node or record that is not in the store; `HashMismatch` for one that does not have its CID; `Tree`,
-    /// `Malformed`, `NonCanonical` or `Limit` for a node that breaks a rule. In a partial walk these are events instead. `Store` or `Io`
-    /// if the store fails, in every walk.
+    /// `Malformed`, `NonCanonical` or `Limit` for a node that breaks a rule. In a partial walk these are events instead.
+    /// `Store` or `Io` if the store fails, in every walk.
     pub fn next_event(&mut self) -> Result<Option<Event<'_>>> {
         let step = self.advance()?;
         Ok(self.event(step))

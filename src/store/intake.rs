@@ -111,6 +111,7 @@ pub(crate) struct Loading {
     first: Option<u64>,
     /// The place of the section that names the CID of the commit, of several the first.
     commit: Option<u64>,
+    /// What comes next; `Full` as long as the source was not asked, or had no room to tell.
     next: Advance,
     fault: Option<Error>,
     /// The position that was told last.
