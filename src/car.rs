@@ -18,7 +18,7 @@ mod slice;
 
 pub use self::header::Header;
 pub use self::reader::Reader;
-pub use self::section::Section;
+pub use self::section::{Section, SectionHead};
 pub use self::slice::SliceReader;
 pub(crate) use self::slice::{block_at, section_at};
 use crate::error::Result;

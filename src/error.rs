@@ -308,7 +308,7 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.0.kind {
             ErrorKind::Io(source) => Some(source),
-            ErrorKind::Store(source) | ErrorKind::Decode(source) => Some(&**source),
+            ErrorKind::Store(source) | ErrorKind::Decode(source) | ErrorKind::Encode(source) => Some(&**source),
             _ => None,
         }
     }

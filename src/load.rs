@@ -1,13 +1,14 @@
 //! Loading with settings of one's own.
 
 use core::fmt;
-use std::io::Read;
+use std::io::{self, Read};
 
 use crate::car::Reader;
 use crate::cid::Cid;
 use crate::commit::{Commit, CommitRules};
 use crate::error::Result;
 use crate::limits::Limits;
+use crate::process::{Keep, Process, Processable, Reduce};
 use crate::repo::{self, Repo};
 use crate::store::intake::Intake;
 use crate::store::{BlockStore, CarStore, MemoryStore, SliceStore, Verification};
@@ -28,11 +29,12 @@ use crate::suspend::{Loaded, Suspended};
 /// ```
 #[must_use]
 #[derive(Default)]
-pub struct Loader<'p, M = Unlimited> {
+pub struct Loader<'p, M = Unlimited, P = Keep> {
     pub(crate) intake: Intake<'p>,
     pub(crate) commits: CommitRules,
     pub(crate) strict_paths: bool,
     pub(crate) memory: M,
+    pub(crate) process: P,
 }
 
 /// Says of a [`Loader`] that it takes as much memory as the CAR does.
@@ -50,7 +52,9 @@ impl<'p> Loader<'p> {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl<'p, P: Process> Loader<'p, Unlimited, P> {
     /// Sets how much memory a load from a reader may take, in bytes.
     ///
     /// Reaching it is no error: [`read`](Loader::read) then gives what is loaded, with the reader, to go on with or to put
@@ -68,9 +72,9 @@ impl<'p> Loader<'p> {
     /// }
     /// # Ok::<(), carwalk::Error>(())
     /// ```
-    pub fn memory_limit(self, bytes: u64) -> Loader<'p, MemoryLimit> {
-        let Loader { intake, commits, strict_paths, memory: Unlimited } = self;
-        Loader { intake, commits, strict_paths, memory: MemoryLimit(bytes) }
+    pub fn memory_limit(self, bytes: u64) -> Loader<'p, MemoryLimit, P> {
+        let Loader { intake, commits, strict_paths, memory: Unlimited, process } = self;
+        Loader { intake, commits, strict_paths, memory: MemoryLimit(bytes), process }
     }
 
     /// Opens the repository in `bytes`, which stay where they are.
@@ -78,7 +82,7 @@ impl<'p> Loader<'p> {
     /// # Errors
     ///
     /// As [`Repo::from_slice`].
-    pub fn slice<B: AsRef<[u8]>>(mut self, bytes: B) -> Result<Repo<SliceStore<B>>> {
+    pub fn slice<B: AsRef<[u8]>>(mut self, bytes: B) -> Result<Repo<SliceStore<B>, P>> {
         let store = SliceStore::load(bytes, &mut self.intake)?;
         self.open(store)
     }
@@ -88,25 +92,60 @@ impl<'p> Loader<'p> {
     /// # Errors
     ///
     /// As [`Repo::from_reader`].
-    pub fn read<R: Read>(mut self, input: R) -> Result<Repo<MemoryStore>> {
-        let store = MemoryStore::load(input, &mut self.intake)?;
-        self.open(store)
+    pub fn read<R: Read>(self, input: R) -> Result<Repo<MemoryStore, P>> {
+        match self.memory_limit(u64::MAX).read(input)? {
+            Loaded::Complete(repo) => Ok(repo),
+            // Nothing that is counted in 64 bits can be more.
+            Loaded::Suspended(_) => Err(io::Error::from(io::ErrorKind::OutOfMemory).into()),
+        }
     }
 }
 
-impl<'p> Loader<'p, MemoryLimit> {
+impl<'p, P: Process> Loader<'p, MemoryLimit, P> {
     /// Reads a stream to its end, or up to the memory limit.
     ///
     /// # Errors
     ///
     /// As [`Repo::from_reader`]. That the limit was reached is none.
-    pub fn read<R: Read>(self, input: R) -> Result<Loaded<'p, R>> {
-        let reader = Reader::keeping(input, self.intake.limits.clone())?;
-        Suspended::new(reader, self).go_on()
+    pub fn read<R: Read>(self, input: R) -> Result<Loaded<'p, R, P>> {
+        Suspended::new(input, self)?.go_on()
     }
 }
 
 impl<'p, M> Loader<'p, M> {
+    /// Sets what is kept of records: what `function` makes of each.
+    ///
+    /// A load from a reader then holds the values instead of the records, in memory and on disk. The function is called
+    /// with each record once its hash is checked, and with other blocks that no tree can have for a node; not with the
+    /// block of the first root. A record that begins like a node is kept as it is until a walk reaches it, as are all
+    /// records of slices, maps and stores of the caller's: these are given to the function each time. [`Walker`]s and
+    /// [`Event`]s do not know of it: there [`Form`] tells what a block is.
+    ///
+    /// Errors are values too: let `T` be a [`Result`].
+    ///
+    /// ```
+    /// use carwalk::Loader;
+    ///
+    /// # let stream: &[u8] = include_bytes!("../samples/repo.car");
+    /// let repo = Loader::new().process(|record: &[u8]| record.len() as u64).read(stream)?;
+    /// let mut total = 0;
+    /// for record in repo.records() {
+    ///     total += record?.into_value();
+    /// }
+    /// # assert!(total > 0);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
+    ///
+    /// [`Walker`]: crate::mst::Walker
+    /// [`Event`]: crate::mst::Event
+    /// [`Form`]: crate::store::Form
+    pub fn process<F: Fn(&[u8]) -> T, T: Processable>(self, function: F) -> Loader<'p, M, Reduce<F, T>> {
+        let Loader { intake, commits, strict_paths, memory, process: Keep } = self;
+        Loader { intake, commits, strict_paths, memory, process: Reduce::new(function) }
+    }
+}
+
+impl<'p, M, P: Process> Loader<'p, M, P> {
     /// Sets the limits.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.intake.limits = limits;
@@ -173,12 +212,12 @@ impl<'p, M> Loader<'p, M> {
     /// # Errors
     ///
     /// As [`Repo::from_store`].
-    pub fn store<S: BlockStore>(self, store: S, commit: Cid) -> Result<Repo<S>> {
+    pub fn store<S: BlockStore>(self, store: S, commit: Cid) -> Result<Repo<S, P>> {
         let verification = match self.intake.verification {
             Verification::DangerouslyNone => Verification::DangerouslyNone,
             _ => Verification::ReachedBlocks,
         };
-        Repo::open(store, commit, self.commits, verification, self.strict_paths)
+        Repo::open(store, commit, verification, self)
     }
 
     /// Reads a stream up to the commit of the repository in it, and no further. The commit is hashed, unless no block is. One
@@ -192,19 +231,21 @@ impl<'p, M> Loader<'p, M> {
         repo::peek(Reader::with_limits(input, self.intake.limits)?, self.commits, hash)
     }
 
-    pub(crate) fn open<S: CarStore>(self, store: S) -> Result<Repo<S>> {
+    pub(crate) fn open<S: CarStore>(self, store: S) -> Result<Repo<S, P>> {
         let commit = store.header().commit()?;
-        Repo::open(store, commit, self.commits, self.intake.verification, self.strict_paths)
+        let verification = self.intake.verification;
+        Repo::open(store, commit, verification, self)
     }
 }
 
-impl<M: fmt::Debug> fmt::Debug for Loader<'_, M> {
+impl<M: fmt::Debug, P: fmt::Debug> fmt::Debug for Loader<'_, M, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Loader")
             .field("intake", &self.intake)
             .field("commits", &self.commits)
             .field("strict_paths", &self.strict_paths)
             .field("memory", &self.memory)
+            .field("process", &self.process)
             .finish()
     }
 }

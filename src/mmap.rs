@@ -7,11 +7,12 @@ use std::path::Path;
 use memmap2::Mmap;
 
 use crate::error::Result;
-use crate::load::Loader;
+use crate::load::{Loader, Unlimited};
+use crate::process::Process;
 use crate::repo::Repo;
 use crate::store::SliceStore;
 
-impl Loader<'_> {
+impl<P: Process> Loader<'_, Unlimited, P> {
     /// Maps a file into memory and opens the repository in it. Nothing is copied but the commit.
     ///
     /// # Errors
@@ -21,7 +22,7 @@ impl Loader<'_> {
     /// # Safety
     ///
     /// As for [`Repo::map`].
-    pub unsafe fn map(self, path: impl AsRef<Path>) -> Result<Repo<SliceStore<Mmap>>> {
+    pub unsafe fn map(self, path: impl AsRef<Path>) -> Result<Repo<SliceStore<Mmap>, P>> {
         let file = File::open(path)?;
         // SAFETY: the caller makes the same promise to this function.
         unsafe { self.map_file(&file) }
@@ -36,7 +37,7 @@ impl Loader<'_> {
     /// # Safety
     ///
     /// As for [`Repo::map`].
-    pub unsafe fn map_file(self, file: &File) -> Result<Repo<SliceStore<Mmap>>> {
+    pub unsafe fn map_file(self, file: &File) -> Result<Repo<SliceStore<Mmap>, P>> {
         // SAFETY: the caller promises that nobody changes the file while it is mapped.
         let mapped = unsafe { Mmap::map(file) }?;
         self.slice(mapped)

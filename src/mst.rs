@@ -22,5 +22,6 @@ mod walk;
 
 pub use self::event::{Entry, Event};
 pub use self::key::Layer;
+pub(crate) use self::node::may_be_node;
 pub use self::node::{Node, TreeEntries, TreeEntry};
 pub use self::walk::Walker;

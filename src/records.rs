@@ -4,29 +4,29 @@ use core::fmt;
 use core::iter::FusedIterator;
 
 use crate::cid::Cid;
-#[cfg(feature = "serde")]
-use crate::error::Structure;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Structure};
 use crate::mst::Walker;
 use crate::path::{RepoPath, RepoPathBuf};
+use crate::process::{Keep, Process};
 use crate::store::{BlockStore, Found};
 
 /// Items that a chunk makes room for at first, however many are asked for.
 const FIRST_CHUNK: usize = 1024;
 
-/// A record: its path, its CID and its bytes.
+/// A record: its path, its CID and its value.
 ///
-/// `B` is what the store's blocks are, `&[u8]` for slices, maps and memory. The bytes are opaque to carwalk: any block
-/// can be a record's.
+/// Without a process function the value is the record's bytes as the store has them: `&[u8]` for slices, maps and memory.
+/// They are opaque to carwalk: any block can be a record's. With [`Loader::process`](crate::Loader::process) it is what
+/// the function made of them.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Record<B> {
+pub struct Record<V> {
     path: RepoPathBuf,
     cid: Cid,
-    bytes: B,
+    value: V,
     offset: Option<u64>,
 }
 
-impl<B> Record<B> {
+impl<V> Record<V> {
     /// The path: collection and record key.
     #[must_use]
     pub fn path(&self) -> RepoPath<'_> {
@@ -45,10 +45,22 @@ impl<B> Record<B> {
         self.offset
     }
 
-    /// The parts: path, CID and bytes.
+    /// The value.
     #[must_use]
-    pub fn into_parts(self) -> (RepoPathBuf, Cid, B) {
-        (self.path, self.cid, self.bytes)
+    pub fn value(&self) -> &V {
+        &self.value
+    }
+
+    /// The value, without the rest.
+    #[must_use]
+    pub fn into_value(self) -> V {
+        self.value
+    }
+
+    /// The parts: path, CID and value.
+    #[must_use]
+    pub fn into_parts(self) -> (RepoPathBuf, Cid, V) {
+        (self.path, self.cid, self.value)
     }
 }
 
@@ -56,7 +68,7 @@ impl<B: AsRef<[u8]>> Record<B> {
     /// The bytes of the record.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
-        self.bytes.as_ref()
+        self.value.as_ref()
     }
 
     /// A decoder at the start of the record, to pick single fields out without a type for the whole.
@@ -102,14 +114,14 @@ impl<B: AsRef<[u8]>> Record<B> {
     }
 }
 
-impl<B: AsRef<[u8]>> fmt::Debug for Record<B> {
+/// Without the value, which may be long.
+impl<V> fmt::Debug for Record<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Record")
             .field("path", &self.path)
             .field("cid", &self.cid)
-            .field("len", &self.bytes().len())
             .field("offset", &self.offset)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -134,61 +146,130 @@ impl RepoEntry {
     }
 }
 
+/// What becomes of an entry.
+trait Make<B> {
+    type Item;
+
+    fn make(&self, path: RepoPathBuf, cid: Cid, found: Option<Found<B>>) -> Result<Option<Self::Item>>;
+}
+
+/// Makes records, by a process function or without.
+struct MakeRecord<'s, P>(&'s P);
+
+impl<B: AsRef<[u8]>, P: Process> Make<B> for MakeRecord<'_, P> {
+    type Item = Record<P::Value<B>>;
+
+    #[inline]
+    fn make(&self, path: RepoPathBuf, cid: Cid, found: Option<Found<B>>) -> Result<Option<Self::Item>> {
+        let Some(Found { bytes, form, offset }) = found else {
+            return Ok(None);
+        };
+        let value = self.0.restore(bytes, form).map_err(|error| {
+            let key = path.as_path().as_str().as_bytes();
+            error.in_structure(Structure::Record).at(offset).of_cid(cid).of_key(key)
+        })?;
+        Ok(Some(Record { path, cid, value, offset }))
+    }
+}
+
+struct MakeEntry;
+
+impl<B> Make<B> for MakeEntry {
+    type Item = RepoEntry;
+
+    #[inline]
+    fn make(&self, path: RepoPathBuf, cid: Cid, _: Option<Found<B>>) -> Result<Option<RepoEntry>> {
+        Ok(Some(RepoEntry { path, cid }))
+    }
+}
+
 /// A walk whose entries become items.
-struct Items<'s, S: BlockStore> {
+struct Items<'s, S: BlockStore, M> {
     walk: Walker<'s, S>,
     strict_paths: bool,
+    make: M,
     /// An error that is told after the items before it.
     postponed: Option<Error>,
     done: bool,
 }
 
-impl<'s, S: BlockStore> Items<'s, S> {
-    fn new(walk: Walker<'s, S>, strict_paths: bool) -> Self {
-        Items { walk, strict_paths, postponed: None, done: false }
+impl<'s, S: BlockStore, M: Make<S::Block<'s>>> Items<'s, S, M> {
+    fn new(walk: Walker<'s, S>, strict_paths: bool, make: M) -> Self {
+        Items { walk, strict_paths, make, postponed: None, done: false }
     }
 
-    /// The next entry as `item` makes it, or the error that ends the walk.
-    fn next<T>(
-        &mut self,
-        item: impl FnOnce(RepoPathBuf, Cid, Option<Found<S::Block<'s>>>) -> Option<T>,
-    ) -> Option<Result<T>> {
+    /// The next item, or the error that ends the walk.
+    #[inline]
+    fn next(&mut self) -> Option<Result<M::Item>> {
         if let Some(error) = self.postponed.take() {
             return Some(Err(error));
         }
         if self.done {
             return None;
         }
-        let next = self.try_next(item);
+        let next = self.try_next();
         self.done = !matches!(next, Ok(Some(_)));
         next.transpose()
     }
 
     #[inline]
-    fn try_next<T>(
-        &mut self,
-        item: impl FnOnce(RepoPathBuf, Cid, Option<Found<S::Block<'s>>>) -> Option<T>,
-    ) -> Result<Option<T>> {
+    fn try_next(&mut self) -> Result<Option<M::Item>> {
         let Some((entry, found)) = self.walk.next_entry()? else {
             return Ok(None);
         };
         let path = if self.strict_paths { entry.strict_path() } else { entry.path() };
         let path = path.map_err(|error| error.at(found.as_ref().and_then(|found| found.offset)))?;
-        Ok(item(path.to_owned(), entry.cid(), found))
+        self.make.make(path.to_owned(), entry.cid(), found)
+    }
+
+    fn next_chunk(&mut self, len: usize) -> Result<Vec<M::Item>> {
+        let mut chunk = Vec::with_capacity(len.min(FIRST_CHUNK));
+        while chunk.len() < len.max(1) {
+            match self.next() {
+                Some(Ok(item)) => chunk.push(item),
+                Some(Err(error)) if chunk.is_empty() => return Err(error),
+                Some(Err(error)) => {
+                    self.postponed = Some(error);
+                    break;
+                }
+                None => break,
+            }
+        }
+        Ok(chunk)
+    }
+}
+
+/// The records of a tree in key order.
+///
+/// A plain iterator, and complete: if it ends without an error, these are all the records. An item costs one
+/// allocation, for the path; [`Walker`] is the form that allocates nothing. After an error, every later call gives
+/// `None`.
+#[must_use]
+pub struct Records<'s, S: BlockStore, P: Process = Keep>(Items<'s, S, MakeRecord<'s, P>>);
+
+impl<'s, S: BlockStore, P: Process> Records<'s, S, P> {
+    pub(crate) fn new(walk: Walker<'s, S>, strict_paths: bool, process: &'s P) -> Self {
+        Records(Items::new(walk, strict_paths, MakeRecord(process)))
+    }
+}
+
+/// The paths and CIDs of a tree's records in key order; the records themselves are never asked for.
+///
+/// A plain iterator, and complete as far as the nodes are: if it ends without an error, these are all the entries,
+/// though their records may be missing. An item costs one allocation, for the path. After an error, every later call
+/// gives `None`.
+#[must_use]
+pub struct RepoEntries<'s, S: BlockStore>(Items<'s, S, MakeEntry>);
+
+impl<'s, S: BlockStore> RepoEntries<'s, S> {
+    pub(crate) fn new(walk: Walker<'s, S>, strict_paths: bool) -> Self {
+        RepoEntries(Items::new(walk, strict_paths, MakeEntry))
     }
 }
 
 macro_rules! item_iterator {
-    ($(#[$docs:meta])* $name:ident, $item:ty, $make:expr) => {
-        $(#[$docs])*
-        #[must_use]
-        pub struct $name<'s, S: BlockStore>(Items<'s, S>);
-
-        impl<'s, S: BlockStore> $name<'s, S> {
-            pub(crate) fn new(walk: Walker<'s, S>, strict_paths: bool) -> Self {
-                $name(Items::new(walk, strict_paths))
-            }
-
+    ($name:ident, $item:ty, $($process:ident)?) => {
+        impl<'s, S: BlockStore, $($process: Process)?> $name<'s, S, $($process)?> {
             /// The next items: at least one and at most `len` of them, or none at the end.
             ///
             /// For handing batches to other threads. Only an empty chunk is the end: an error ends a chunk early, and comes
@@ -198,34 +279,22 @@ macro_rules! item_iterator {
             ///
             /// Those of the iterator.
             pub fn next_chunk(&mut self, len: usize) -> Result<Vec<$item>> {
-                let mut chunk = Vec::with_capacity(len.min(FIRST_CHUNK));
-                while chunk.len() < len.max(1) {
-                    match self.next() {
-                        Some(Ok(item)) => chunk.push(item),
-                        Some(Err(error)) if chunk.is_empty() => return Err(error),
-                        Some(Err(error)) => {
-                            self.0.postponed = Some(error);
-                            break;
-                        }
-                        None => break,
-                    }
-                }
-                Ok(chunk)
+                self.0.next_chunk(len)
             }
         }
 
-        impl<'s, S: BlockStore> Iterator for $name<'s, S> {
+        impl<'s, S: BlockStore, $($process: Process)?> Iterator for $name<'s, S, $($process)?> {
             type Item = Result<$item>;
 
             #[inline]
             fn next(&mut self) -> Option<Self::Item> {
-                self.0.next($make)
+                self.0.next()
             }
         }
 
-        impl<S: BlockStore> FusedIterator for $name<'_, S> {}
+        impl<S: BlockStore, $($process: Process)?> FusedIterator for $name<'_, S, $($process)?> {}
 
-        impl<S: BlockStore> fmt::Debug for $name<'_, S> {
+        impl<S: BlockStore, $($process: Process)?> fmt::Debug for $name<'_, S, $($process)?> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.debug_tuple(stringify!($name)).field(&self.0.walk).finish()
             }
@@ -233,23 +302,5 @@ macro_rules! item_iterator {
     };
 }
 
-item_iterator! {
-    /// The records of a tree in key order.
-    ///
-    /// A plain iterator, and complete: if it ends without an error, these are all the records. An item costs one
-    /// allocation, for the path; [`Walker`] is the form that allocates nothing. After an error, every later call gives
-    /// `None`.
-    Records, Record<S::Block<'s>>, |path, cid, found| {
-        let Found { bytes, offset } = found?;
-        Some(Record { path, cid, bytes, offset })
-    }
-}
-
-item_iterator! {
-    /// The paths and CIDs of a tree's records in key order; the records themselves are never asked for.
-    ///
-    /// A plain iterator, and complete as far as the nodes are: if it ends without an error, these are all the entries,
-    /// though their records may be missing. An item costs one allocation, for the path. After an error, every later call
-    /// gives `None`.
-    RepoEntries, RepoEntry, |path, cid, _| Some(RepoEntry { path, cid })
-}
+item_iterator!(Records, Record<P::Value<S::Block<'s>>>, P);
+item_iterator!(RepoEntries, RepoEntry,);

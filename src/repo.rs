@@ -6,11 +6,12 @@ use std::io::Read;
 use crate::car::Reader;
 use crate::cid::Cid;
 use crate::commit::{Commit, CommitRules};
-use crate::error::{Error, ErrorKind, Result, Structure};
+use crate::error::{Error, ErrorKind, Malformed, Result, Structure};
 use crate::load::Loader;
 use crate::mst::Walker;
+use crate::process::{Keep, Process};
 use crate::records::{Records, RepoEntries};
-use crate::store::{BlockStore, CarStats, CarStore, MemoryStore, Reached, SliceStore, Verification};
+use crate::store::{BlockStore, CarStats, CarStore, Form, MemoryStore, Reached, SliceStore, Verification};
 
 /// A tree without a commit: a store and the CID of the root node.
 ///
@@ -30,9 +31,16 @@ use crate::store::{BlockStore, CarStats, CarStore, MemoryStore, Reached, SliceSt
 /// # Ok::<(), carwalk::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Tree<S> {
+pub struct Tree<S, P = Keep> {
     store: S,
     root: Cid,
+    options: TreeOptions,
+    process: P,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct TreeOptions {
+    /// Whether blocks are hashed when they are reached.
     hash_reached: bool,
     strict_paths: bool,
 }
@@ -40,14 +48,17 @@ pub struct Tree<S> {
 impl<S: BlockStore> Tree<S> {
     /// The tree under the node `root` in `store`. Nothing is read yet.
     pub fn new(store: S, root: Cid) -> Self {
-        Tree { store, root, hash_reached: true, strict_paths: false }
+        let options = TreeOptions { hash_reached: true, strict_paths: false };
+        Tree { store, root, options, process: Keep }
     }
+}
 
+impl<S: BlockStore, P: Process> Tree<S, P> {
     /// Sets whether the iterators demand the full syntax of repo paths: see
     /// [`RepoPath::check_syntax`](crate::RepoPath::check_syntax).
     #[must_use]
     pub fn strict_paths(mut self, yes: bool) -> Self {
-        self.strict_paths = yes;
+        self.options.strict_paths = yes;
         self
     }
 
@@ -64,17 +75,17 @@ impl<S: BlockStore> Tree<S> {
 
     /// A walk over the tree, for all that the iterators do not give: nodes, partial trees, no allocation per record.
     pub fn walk(&self) -> Walker<'_, S> {
-        Walker::new(&self.store, self.root).hash(self.hash_reached)
+        Walker::new(&self.store, self.root).hash(self.options.hash_reached)
     }
 
     /// The records in key order.
-    pub fn records(&self) -> Records<'_, S> {
-        Records::new(self.walk(), self.strict_paths)
+    pub fn records(&self) -> Records<'_, S, P> {
+        Records::new(self.walk(), self.options.strict_paths, &self.process)
     }
 
     /// The paths and CIDs of the records in key order, without the records.
     pub fn entries(&self) -> RepoEntries<'_, S> {
-        RepoEntries::new(self.walk().records(false), self.strict_paths)
+        RepoEntries::new(self.walk().records(false), self.options.strict_paths)
     }
 }
 
@@ -93,9 +104,9 @@ impl<S: BlockStore> Tree<S> {
 /// # Ok::<(), carwalk::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Repo<S> {
+pub struct Repo<S, P = Keep> {
     commit: Commit<'static>,
-    tree: Tree<S>,
+    tree: Tree<S, P>,
 }
 
 impl<B: AsRef<[u8]>> Repo<SliceStore<B>> {
@@ -137,19 +148,16 @@ impl<S: BlockStore> Repo<S> {
     pub fn from_store(store: S, commit: Cid) -> Result<Self> {
         Loader::new().store(store, commit)
     }
+}
 
-    pub(crate) fn open(
-        store: S,
-        cid: Cid,
-        rules: CommitRules,
-        verification: Verification,
-        strict_paths: bool,
-    ) -> Result<Self> {
+impl<S: BlockStore, P: Process> Repo<S, P> {
+    pub(crate) fn open<M>(store: S, cid: Cid, verification: Verification, loader: Loader<'_, M, P>) -> Result<Self> {
         let hash_reached = verification == Verification::ReachedBlocks;
-        let commit = find_commit(&store, cid, rules, hash_reached)
+        let commit = find_commit(&store, cid, loader.commits, hash_reached)
             .map_err(|error| error.in_structure(Structure::Commit).of_cid(cid))?;
-        let root = commit.data();
-        Ok(Repo { commit, tree: Tree { store, root, hash_reached, strict_paths } })
+        let options = TreeOptions { hash_reached, strict_paths: loader.strict_paths };
+        let tree = Tree { store, root: commit.data(), options, process: loader.process };
+        Ok(Repo { commit, tree })
     }
 
     /// The commit.
@@ -160,7 +168,7 @@ impl<S: BlockStore> Repo<S> {
 
     /// The tree.
     #[must_use]
-    pub fn tree(&self) -> &Tree<S> {
+    pub fn tree(&self) -> &Tree<S, P> {
         &self.tree
     }
 
@@ -169,13 +177,18 @@ impl<S: BlockStore> Repo<S> {
         &self.tree.store
     }
 
+    /// The store, without the rest.
+    pub fn into_store(self) -> S {
+        self.tree.store
+    }
+
     /// A walk over the tree, for all that the iterators do not give: nodes, partial trees, no allocation per record.
     pub fn walk(&self) -> Walker<'_, S> {
         self.tree.walk()
     }
 
     /// The records in key order.
-    pub fn records(&self) -> Records<'_, S> {
+    pub fn records(&self) -> Records<'_, S, P> {
         self.tree.records()
     }
 
@@ -185,7 +198,7 @@ impl<S: BlockStore> Repo<S> {
     }
 }
 
-impl<S: CarStore> Repo<S> {
+impl<S: CarStore, P: Process> Repo<S, P> {
     /// What was counted while the CAR was loaded.
     #[must_use]
     pub fn stats(&self) -> CarStats {
@@ -226,6 +239,9 @@ impl<S: CarStore> Repo<S> {
 fn find_commit<S: BlockStore>(store: &S, cid: Cid, rules: CommitRules, hash: bool) -> Result<Commit<'static>> {
     let cid = cid.into_dag_cbor()?;
     let found = store.get(&cid)?.ok_or_else(|| Error::new(ErrorKind::NoCommit))?;
+    if found.form == Form::Reduced {
+        return Err(Error::malformed(Malformed::ReducedNode).at(found.offset));
+    }
     read_commit(cid, found.bytes.as_ref(), rules, hash).map_err(|error| error.at(found.offset))
 }
 
@@ -272,7 +288,7 @@ pub(crate) fn peek<R: Read>(mut reader: Reader<R>, rules: CommitRules, hash: boo
     search().map_err(|error| error.in_structure(Structure::Commit).of_cid(root))
 }
 
-impl<S> fmt::Display for Repo<S> {
+impl<S, P> fmt::Display for Repo<S, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} at {}", self.commit.did(), self.commit.rev())
     }

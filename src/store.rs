@@ -1,8 +1,11 @@
 //! Where blocks lie: the trait that the walk reads from, and the stores that come with the library.
 
+mod hash;
 mod index;
 pub(crate) mod intake;
-mod memory;
+pub(crate) mod loading;
+pub(crate) mod memory;
+mod packed;
 mod reached;
 mod slice;
 
@@ -12,7 +15,7 @@ pub use self::intake::{CarStats, Verification};
 pub use self::memory::MemoryStore;
 pub use self::reached::Reached;
 pub use self::slice::SliceStore;
-use crate::car::{Header, Section};
+use crate::car::{Header, SectionHead};
 use crate::cid::Cid;
 use crate::error::{Error, Result};
 
@@ -74,12 +77,25 @@ impl<S: BlockStore + ?Sized> BlockStore for &S {
     }
 }
 
+/// What the bytes are that a store has of a block.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Form {
+    /// The block itself.
+    #[default]
+    Raw,
+    /// What a [`Process`](crate::Process) made of it while it was loaded.
+    Reduced,
+}
+
 /// A block that a store found.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct Found<B> {
     /// The bytes.
     pub bytes: B,
+    /// Whether the bytes are the block itself.
+    pub form: Form,
     /// Where the block's section begins in the CAR that it came from, if the store knows.
     pub offset: Option<u64>,
 }
@@ -87,7 +103,14 @@ pub struct Found<B> {
 impl<B> Found<B> {
     /// A block of which nothing else is known.
     pub fn new(bytes: B) -> Self {
-        Found { bytes, offset: None }
+        Found { bytes, form: Form::Raw, offset: None }
+    }
+
+    /// What a process function made of the block. It cannot be hashed: the store vouches for it.
+    #[must_use]
+    pub fn reduced(mut self) -> Self {
+        self.form = Form::Reduced;
+        self
     }
 
     /// The same block, from the section at `offset`.
@@ -100,7 +123,8 @@ impl<B> Found<B> {
 
 impl<B: AsRef<[u8]>> fmt::Debug for Found<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Found").field("len", &self.bytes.as_ref().len()).field("offset", &self.offset).finish()
+        let mut debug = f.debug_struct("Found");
+        debug.field("len", &self.bytes.as_ref().len()).field("form", &self.form).field("offset", &self.offset).finish()
     }
 }
 
@@ -119,6 +143,6 @@ pub trait CarStore: BlockStore {
         None
     }
 
-    /// All sections in the order of the CAR, repeated blocks included.
-    fn sections(&self) -> impl Iterator<Item = Result<Section<'_>>>;
+    /// The heads of all sections in the order of the CAR, repeated blocks included.
+    fn sections(&self) -> impl Iterator<Item = Result<SectionHead>>;
 }

@@ -7,18 +7,20 @@ use crate::car::{Reader, Source};
 use crate::commit::Commit;
 use crate::error::Result;
 use crate::load::{Loader, MemoryLimit};
+use crate::process::{Keep, Process};
 use crate::repo::Repo;
 use crate::store::MemoryStore;
-use crate::store::intake::Loading;
+use crate::store::loading::{Loading, Reducer};
+use crate::store::memory::MemorySink;
 
 /// What came of a load with a memory limit.
 #[derive(Debug)]
 #[allow(clippy::exhaustive_enums, reason = "a load is at its end or it is not")]
-pub enum Loaded<'p, R> {
+pub enum Loaded<'p, R, P = Keep> {
     /// The whole CAR is loaded.
-    Complete(Repo<MemoryStore>),
+    Complete(Repo<MemoryStore, P>),
     /// The memory limit was reached before the end.
-    Suspended(Suspended<'p, R>),
+    Suspended(Suspended<'p, R, P>),
 }
 
 /// A load that stopped at its memory limit: the reader, and what was loaded of it.
@@ -38,17 +40,13 @@ pub enum Loaded<'p, R> {
 /// # Ok::<(), carwalk::Error>(())
 /// ```
 #[must_use]
-pub struct Suspended<'p, R> {
+pub struct Suspended<'p, R, P = Keep> {
     reader: Reader<R>,
-    loading: Loading,
-    loader: Loader<'p, MemoryLimit>,
+    loading: Loading<MemorySink>,
+    loader: Loader<'p, MemoryLimit, P>,
 }
 
-impl<'p, R> Suspended<'p, R> {
-    pub(crate) fn new(reader: Reader<R>, loader: Loader<'p, MemoryLimit>) -> Self {
-        Suspended { reader, loading: Loading::new(), loader }
-    }
-
+impl<R, P> Suspended<'_, R, P> {
     /// The memory limit that was reached.
     #[must_use]
     pub fn memory_limit(&self) -> u64 {
@@ -67,7 +65,17 @@ impl<'p, R> Suspended<'p, R> {
     }
 }
 
-impl<'p, R: Read> Suspended<'p, R> {
+impl<'p, R: Read, P: Process> Suspended<'p, R, P> {
+    /// A load that has not begun but for the header.
+    pub(crate) fn new(input: R, loader: Loader<'p, MemoryLimit, P>) -> Result<Self> {
+        let limits = loader.intake.limits.clone();
+        // Sections stay where they were read, unless something else is made of them.
+        let keep = !P::REDUCES;
+        let reader = if keep { Reader::keeping(input, limits) } else { Reader::with_limits(input, limits) }?;
+        let loading = Loading::new(MemorySink::new(keep, loader.intake.verification));
+        Ok(Suspended { reader, loading, loader })
+    }
+
     /// Bytes of memory that are held, counted as the limit counts them.
     #[must_use]
     pub fn bytes_held(&self) -> u64 {
@@ -81,11 +89,11 @@ impl<'p, R: Read> Suspended<'p, R> {
     /// `Malformed`, `NonCanonical`, `LookAlike` or `Limit` if it is no commit, or the header does not name one.
     pub fn commit(&self) -> Result<Option<Commit<'_>>> {
         self.reader.header().commit()?;
-        let Some(section) = self.loading.commit().and_then(|place| self.reader.section_at(place)) else {
+        let Some(section) = self.loading.commit(&self.reader) else {
             return Ok(None);
         };
-        let commit = Commit::parse(section.cid(), section.block(), self.loader.commits);
-        commit.map(Some).map_err(|error| error.at(Some(section.offset())))
+        let commit = Commit::parse(section.cid, section.bytes, self.loader.commits);
+        commit.map(Some).map_err(|error| error.at(Some(section.offset)))
     }
 
     /// Goes on in memory, up to another limit.
@@ -93,14 +101,16 @@ impl<'p, R: Read> Suspended<'p, R> {
     /// # Errors
     ///
     /// As [`Loader::read`].
-    pub fn resume(mut self, memory_limit: u64) -> Result<Loaded<'p, R>> {
+    pub fn resume(mut self, memory_limit: u64) -> Result<Loaded<'p, R, P>> {
         self.loader.memory = MemoryLimit(memory_limit);
         self.go_on()
     }
 
-    pub(crate) fn go_on(mut self) -> Result<Loaded<'p, R>> {
-        let MemoryLimit(limit) = self.loader.memory;
-        if !self.loading.go_on(&mut self.reader, &mut self.loader.intake, limit)? {
+    pub(crate) fn go_on(mut self) -> Result<Loaded<'p, R, P>> {
+        let Loader { intake, memory: MemoryLimit(limit), process, .. } = &mut self.loader;
+        let reduce = |record: &[u8], out: &mut Vec<u8>| process.reduce(record, out);
+        let reduce: Option<Reducer<'_>> = if P::REDUCES { Some(&reduce) } else { None };
+        if !self.loading.go_on(&mut self.reader, intake, reduce, *limit)? {
             return Ok(Loaded::Suspended(self));
         }
         let store = MemoryStore::finish(self.reader, self.loading)?;
@@ -108,7 +118,7 @@ impl<'p, R: Read> Suspended<'p, R> {
     }
 }
 
-impl<R> fmt::Debug for Suspended<'_, R> {
+impl<R, P: fmt::Debug> fmt::Debug for Suspended<'_, R, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("Suspended");
         debug.field("reader", &self.reader).field("loading", &self.loading).field("loader", &self.loader).finish()

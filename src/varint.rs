@@ -48,6 +48,18 @@ pub fn decode(bytes: &[u8]) -> Result<Option<(u64, usize)>> {
     if len == MAX_LEN { Err(Error::malformed(Malformed::VarintTooLong)) } else { Ok(None) }
 }
 
+/// Appends a number of at most 63 bits.
+pub(crate) fn encode(mut value: u64, out: &mut Vec<u8>) {
+    loop {
+        let [low, ..] = value.to_le_bytes();
+        value >>= 7;
+        if value == 0 {
+            return out.push(low & 0x7f);
+        }
+        out.push(low | 0x80);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

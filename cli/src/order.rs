@@ -14,7 +14,7 @@
 use core::fmt;
 use core::iter::Peekable;
 
-use carwalk::car::Section;
+use carwalk::car::SectionHead;
 use carwalk::cid::CidText;
 use carwalk::store::CarStore;
 use carwalk::{Cid, Result};
@@ -80,7 +80,7 @@ pub(crate) struct OrderCheck<'s, S, I: Iterator> {
 pub(crate) fn check<S: CarStore>(
     store: &S,
     commit: Cid,
-) -> Result<OrderCheck<'_, S, impl Iterator<Item = Result<Section<'_>>>>> {
+) -> Result<OrderCheck<'_, S, impl Iterator<Item = Result<SectionHead>>>> {
     let mut check = OrderCheck {
         store,
         due: store.sections().peekable(),
@@ -100,7 +100,7 @@ pub(crate) fn check<S: CarStore>(
     Ok(check)
 }
 
-impl<'s, S: CarStore, I: Iterator<Item = Result<Section<'s>>>> OrderCheck<'s, S, I> {
+impl<'s, S: CarStore, I: Iterator<Item = Result<SectionHead>>> OrderCheck<'s, S, I> {
     /// A node, as many links below the root as `depth` says.
     pub(crate) fn node(&mut self, node: Reach, depth: usize) -> Result<()> {
         self.reach(node)?;

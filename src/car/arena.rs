@@ -22,6 +22,7 @@ const MAX_CHUNK_LEN: usize = 1 << 20;
 /// A chunk gives back what it has not filled if that is more than this part of it.
 const WASTE: usize = 16;
 
+/// Bytes in chunks, and for each chunk an offset that goes with it.
 #[derive(Default)]
 pub(crate) struct Arena {
     chunks: Vec<Chunk>,
@@ -29,10 +30,11 @@ pub(crate) struct Arena {
     units: Vec<u32>,
 }
 
-struct Chunk {
+/// One of an arena's chunks.
+pub(crate) struct Chunk {
     bytes: Vec<u8>,
     filled: usize,
-    /// Where the first byte stands in the CAR.
+    /// Where the first byte stands in the CAR. If blocks were appended one by one: where the first of them stood.
     offset: u64,
     /// The place of the first byte.
     place: u64,
@@ -91,7 +93,7 @@ impl Arena {
     }
 
     /// Bytes that the allocator gave.
-    pub(super) fn held(&self) -> u64 {
+    pub(crate) fn held(&self) -> u64 {
         let chunks = self.chunks.iter().fold(0u64, |sum, chunk| sum.saturating_add(chunk.bytes.capacity() as u64));
         chunks.saturating_add(self.tables())
     }
@@ -154,8 +156,59 @@ impl Arena {
         }
     }
 
+    /// Makes room for `len` bytes, whole in one chunk, and tells their place and the offset of the chunk, which is `offset`
+    /// if they are its first.
+    ///
+    /// `None`, and nothing is done, if more than `allowance` bytes would be held at any time.
+    ///
+    /// # Errors
+    ///
+    /// `OutOfMemory` if a chunk beyond the usual length cannot be had.
+    pub(crate) fn reserve(&mut self, len: usize, offset: u64, allowance: u64) -> io::Result<Option<(u64, u64)>> {
+        let (last_len, filled) = self.chunks.last().map_or((0, 0), |last| (last.bytes.len(), last.filled));
+        if last_len.saturating_sub(filled) < len {
+            let next_len = next_len(last_len.max(UNIT / 2), len / 2);
+            // Closing the last chunk may copy it, before the next is there.
+            let growth = (next_len.max(filled) as u64).saturating_add(self.tables().saturating_mul(2));
+            if self.held().saturating_add(growth) > allowance {
+                return Ok(None);
+            }
+            if let Some(last) = self.chunks.last_mut() {
+                last.close(filled);
+            }
+            self.add_chunk(next_len, offset)?;
+        }
+        let last = self.chunks.last();
+        Ok(last.map(|last| (last.place.saturating_add(last.filled as u64), last.offset)))
+    }
+
+    /// Fills in bytes that there is room for.
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
+        if let Some(room) = self.room().get_mut(..bytes.len()) {
+            room.copy_from_slice(bytes);
+            self.fill(bytes.len());
+        }
+    }
+
+    /// All that was filled into the chunk of a place, where in it the place is, and the offset of the chunk.
+    #[inline]
+    pub(crate) fn chunk_at(&self, place: u64) -> Option<(&[u8], usize, u64)> {
+        let (_, chunk) = self.chunk_of(place)?;
+        let at = usize::try_from(place.checked_sub(chunk.place)?).ok()?;
+        Some((chunk.bytes.get(..chunk.filled)?, at, chunk.offset))
+    }
+
+    /// The place of what comes after the bytes that end at `end` in the chunk of a place.
+    pub(crate) fn place_at(&self, place: u64, end: usize) -> Option<u64> {
+        let (number, chunk) = self.chunk_of(place)?;
+        if end < chunk.filled {
+            return chunk.place.checked_add(end as u64);
+        }
+        Some(self.chunks.get(number.checked_add(1)?)?.place)
+    }
+
     /// Gives back what the last chunk has not filled, unless more than `allowance` bytes would be held meanwhile.
-    pub(super) fn close(&mut self, allowance: u64) {
+    pub(crate) fn close(&mut self, allowance: u64) {
         let held = self.held();
         let last = self.chunks.last_mut();
         if let Some(last) = last.filter(|last| held.saturating_add(last.filled as u64) <= allowance) {
@@ -216,10 +269,9 @@ impl Arena {
 
     /// The place of the section that stands after the one at `place`.
     pub(crate) fn place_after(&self, place: u64) -> Option<u64> {
-        let (number, chunk) = self.chunk_of(place)?;
+        let (_, chunk) = self.chunk_of(place)?;
         let (_, next) = chunk.section_at(place)?;
-        let in_chunk = usize::try_from(next.checked_sub(chunk.place)?).ok()?;
-        if in_chunk < chunk.filled { Some(next) } else { Some(self.chunks.get(number.checked_add(1)?)?.place) }
+        self.place_at(place, usize::try_from(next.checked_sub(chunk.place)?).ok()?)
     }
 }
 

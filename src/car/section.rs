@@ -41,6 +41,12 @@ impl<'a> Section<'a> {
         self.block
     }
 
+    /// What the section says of its block.
+    #[must_use]
+    pub fn head(&self) -> SectionHead {
+        SectionHead { offset: self.offset, cid: self.cid }
+    }
+
     /// Checks the block against the CID: one SHA-256 over the block.
     ///
     /// # Errors
@@ -49,6 +55,31 @@ impl<'a> Section<'a> {
     pub fn verify(&self) -> Result<()> {
         let verified = self.cid.verify(self.block);
         verified.map_err(|error| error.in_structure(crate::error::Structure::Section).at(Some(self.offset)))
+    }
+}
+
+/// What a section says of its block: where it stands, and the CID that the block is said to have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SectionHead {
+    offset: u64,
+    cid: Cid,
+}
+
+impl SectionHead {
+    pub(crate) fn new(offset: u64, cid: Cid) -> Self {
+        SectionHead { offset, cid }
+    }
+
+    /// Where the section begins, with its length prefix: bytes from the start of the CAR.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// The CID that the block is said to have.
+    #[must_use]
+    pub fn cid(&self) -> Cid {
+        self.cid
     }
 }
 

@@ -70,6 +70,9 @@ pub enum ErrorKind {
     /// A record could not be decoded into the type that was asked for. The cause is the error's source.
     #[error("the record does not decode into this type")]
     Decode(#[source] Source),
+    /// What a process function made of a record has no bytes to be stored as. The cause is the error's source.
+    #[error("what was made of the record cannot be stored")]
+    Encode(#[source] Source),
 }
 
 fn hidden(interval: &Option<KeyInterval>) -> String {
@@ -255,6 +258,9 @@ pub enum Malformed {
     /// `rev` is not a TID.
     #[error("`rev` is not a TID")]
     Rev,
+    /// A link to a node leads to a block that is none: it was reduced by a process function as it was loaded.
+    #[error("the block is no node; it was reduced as it was loaded")]
+    ReducedNode,
     /// `sig` has not 64 bytes.
     #[error("`sig` of {found} bytes, expected 64")]
     SigLen {

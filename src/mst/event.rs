@@ -6,7 +6,7 @@ use super::key::Layer;
 use crate::cid::Cid;
 use crate::error::{Error, KeyInterval, Result, Structure};
 use crate::path::RepoPath;
-use crate::store::Found;
+use crate::store::{Form, Found};
 
 /// One thing that a walk meets. Borrows from the walk: it lasts until the next call.
 #[derive(Debug)]
@@ -39,6 +39,8 @@ pub enum Event<'w> {
         entry: Entry<'w>,
         /// The record: DAG-CBOR, unless its CID's codec says otherwise. Not looked into.
         block: &'w [u8],
+        /// Whether `block` is the record, or what a process function made of it while it was loaded.
+        form: Form,
         /// Where its section begins in the CAR, if the store knows.
         offset: Option<u64>,
     },

@@ -46,7 +46,7 @@ pub(super) struct Place {
 impl<B: AsRef<[u8]>> Frame<B> {
     /// A frame before its first entry, for a node that was checked.
     pub(super) fn new(cid: Cid, found: Found<B>, layer: Layer, place: Place, buffers: Buffers) -> Self {
-        let Found { bytes: block, offset } = found;
+        let Found { bytes: block, offset, .. } = found;
         let link = buffers.layout.left_at();
         Frame { block, cid, offset, layer, place, buffers, next: 0, link, is_ahead: false }
     }

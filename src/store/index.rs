@@ -4,17 +4,15 @@
 //! slot   24 bits of hash | 40 bits of place       0 is an empty slot: no section is at place 0
 //! ```
 //!
-//! The CID itself is not in the slot: it stands at the place, and is compared there when the hash bits agree. The hash
-//! mixes all of the digest with random numbers of the index's own, since CIDs are chosen by whoever made the CAR.
+//! The CID itself is not in the slot: it stands at the place, and is compared there when the hash bits agree.
 //!
 //! A table of slots with linear probing, in which a slot's home is its hash scaled to the table's length. So one cache
 //! miss finds a slot, a table can have any length, and growing moves the slots in their order.
 
 use core::fmt;
-use core::hash::{BuildHasher, Hasher};
 use core::hint::black_box;
-use std::hash::RandomState;
 
+use super::hash::Secret;
 use crate::cid::Cid;
 
 /// Bits of a slot that hold the place.
@@ -46,7 +44,7 @@ pub(crate) struct Index {
     len: usize,
     /// Slots that wait to be entered.
     noted: Vec<u64>,
-    seeds: [u64; 4],
+    secret: Secret,
 }
 
 /// How a later section stands to an earlier one.
@@ -62,8 +60,7 @@ pub(crate) enum Match {
 
 impl Index {
     pub(crate) fn new() -> Self {
-        let random = || RandomState::new().build_hasher().finish();
-        Index { slots: Vec::new(), len: 0, noted: Vec::new(), seeds: [random(), random(), random(), random()] }
+        Index { slots: Vec::new(), len: 0, noted: Vec::new(), secret: Secret::random() }
     }
 
     /// The number of distinct CIDs.
@@ -108,16 +105,22 @@ impl Index {
         len_of(self.slots.capacity().saturating_add(self.noted.capacity()))
     }
 
+    /// Whether there is room to note one CID more.
+    #[inline]
+    pub(crate) fn has_room(&self) -> bool {
+        self.noted.len() < self.noted.capacity()
+    }
+
     /// Makes room to note one CID more, and tells whether it is there. Takes no more than `allowance` bytes beside what is
     /// held.
     #[inline]
-    pub(crate) fn can_note(&mut self, allowance: impl FnOnce() -> u64) -> bool {
-        if self.noted.len() < self.noted.capacity() {
+    pub(crate) fn can_note(&mut self, allowance: u64) -> bool {
+        if self.has_room() {
             return true;
         }
         let more = self.noted.capacity().max(MIN_NOTED);
         // The old slots are there until they are copied.
-        let fits = len_of(self.noted.capacity().saturating_add(more)) <= allowance();
+        let fits = len_of(self.noted.capacity().saturating_add(more)) <= allowance;
         if fits {
             self.noted.reserve_exact(more);
         }
@@ -216,30 +219,13 @@ impl Index {
     /// The 24 bits of hash of a CID.
     #[inline]
     fn tag(&self, cid: &Cid) -> u64 {
-        let [a, b, c, d] = words(cid.digest());
-        let [w, x, y, z] = self.seeds;
-        // Blocks may not have been hashed, so all of a digest can be chosen. Each word meets a secret of its own before
-        // they are multiplied: then no choice makes sums collide more often than chance does.
-        let product = |one: u64, other: u64| u128::from(one).wrapping_mul(u128::from(other));
-        let sum =
-            product(a.wrapping_add(w), b.wrapping_add(x)).wrapping_add(product(c.wrapping_add(y), d.wrapping_add(z)));
-        let folded = (sum >> 64) ^ (sum & u128::from(u64::MAX));
-        u64::try_from(folded).unwrap_or(0) >> PLACE_BITS
+        self.secret.hash(cid) >> PLACE_BITS
     }
 }
 
 /// Bytes that slots take.
 fn len_of(slots: usize) -> u64 {
     (slots as u64).saturating_mul(size_of::<u64>() as u64)
-}
-
-#[inline]
-fn words(digest: &[u8; 32]) -> [u64; 4] {
-    let mut words = [0; 4];
-    for (word, bytes) in words.iter_mut().zip(digest.as_chunks().0) {
-        *word = u64::from_le_bytes(*bytes);
-    }
-    words
 }
 
 /// The number of the slot where probing begins.
@@ -306,7 +292,7 @@ mod tests {
     #[test]
     fn slots_whose_hashes_agree_are_told_apart_at_their_places() {
         // More CIDs than there are hashes to most of them: without secrets, and alike but for bits that are lost.
-        let mut index = Index { seeds: [0; 4], ..Index::new() };
+        let mut index = Index { secret: Secret { words: [0; 4] }, ..Index::new() };
         let alike: Vec<Cid> = (0..40).map(|number| like(&[0; 32], 31, number)).collect();
         for (number, cid) in alike.iter().enumerate() {
             index.note(cid, number as u64 + 1);

@@ -3,19 +3,99 @@
 use core::fmt;
 use std::io::Read;
 
-use super::intake::{Contents, Intake, Loading};
-use super::{BlockStore, CarStats, CarStore, Found};
+use super::index::{Index, Match};
+use super::intake::Intake;
+use super::loading::{Contents, Loading, Sink};
+use super::packed::{self, Packed, State};
+use super::{BlockStore, CarStats, CarStore, Found, Verification};
 use crate::car::arena::Arena;
-use crate::car::{Header, Reader, Section};
+use crate::car::{Header, Reader, SectionHead, Source};
 use crate::cid::Cid;
 use crate::error::{Error, Result};
 
-/// The blocks of a CAR that was read from a stream, in a few large chunks that the stream was read into.
+/// The blocks of a CAR that was read from a stream, in a few large chunks.
 ///
-/// Takes the CAR's length and some 12 bytes a block.
+/// These are the chunks that the stream was read into. Takes the CAR's length and some 12 bytes a block. With a process
+/// function, what that leaves of the blocks is in chunks of its own, with some 4 bytes a block more.
 pub struct MemoryStore {
     arena: Arena,
+    is_packed: bool,
+    index: Index,
     contents: Contents,
+}
+
+/// Takes sections into memory: only notes them where they are, or packs them into an arena of its own.
+pub(crate) struct MemorySink {
+    index: Index,
+    packed: Option<Arena>,
+    verification: Verification,
+    head: Vec<u8>,
+}
+
+impl MemorySink {
+    pub(crate) fn new(in_place: bool, verification: Verification) -> Self {
+        MemorySink { index: Index::new(), packed: (!in_place).then(Arena::default), verification, head: Vec::new() }
+    }
+
+    /// The section at a place that was taken in.
+    pub(crate) fn section_at<'a>(&'a self, source: &'a impl Source, place: u64) -> Option<Packed<'a>> {
+        section_at(self.packed.as_ref(), source, place)
+    }
+
+    /// Bytes of memory that more may take, the source's included.
+    fn allowance(&self, source: &impl Source, memory_limit: u64) -> u64 {
+        memory_limit.saturating_sub(source.held()).saturating_sub(self.held())
+    }
+
+    /// The index, and the arena if blocks were packed.
+    pub(super) fn finish(self) -> (Index, Option<Arena>) {
+        (self.index.finish(), self.packed)
+    }
+}
+
+impl Sink for MemorySink {
+    fn is_in_place(&self) -> bool {
+        self.packed.is_none()
+    }
+
+    #[inline]
+    fn make_room(&mut self, source: &impl Source, at_end: bool, memory_limit: u64) -> Result<bool> {
+        if at_end || self.index.is_due() {
+            if self.index.growth() > self.allowance(source, memory_limit) {
+                return Ok(false);
+            }
+            let MemorySink { index, packed, verification, .. } = self;
+            index.settle(|old, new| compare(packed.as_ref(), source, *verification, old, new));
+        }
+        let allowance = if self.index.has_room() { 0 } else { self.allowance(source, memory_limit) };
+        Ok(at_end || self.index.can_note(allowance))
+    }
+
+    #[inline]
+    fn take(&mut self, section: &Packed<'_>, place: u64, allowance: u64) -> Result<Option<u64>> {
+        let Some(arena) = &mut self.packed else {
+            self.index.note(&section.cid, place);
+            return Ok(Some(place));
+        };
+        let len = section.bytes.len().saturating_add(packed::MAX_HEAD_LEN);
+        let allowance = allowance.saturating_sub(self.index.held());
+        let Some((at, base)) = arena.reserve(len, section.offset, allowance)? else {
+            return Ok(None);
+        };
+        self.head.clear();
+        section.write_head(base, &mut self.head);
+        arena.write(&self.head);
+        arena.write(section.bytes);
+        let place = at.saturating_add(1);
+        self.index.note(&section.cid, place);
+        Ok(Some(place))
+    }
+
+    #[inline]
+    fn held(&self) -> u64 {
+        let packed = self.packed.as_ref().map_or(0, Arena::held);
+        self.index.held().saturating_add(packed)
+    }
 }
 
 impl MemoryStore {
@@ -27,28 +107,69 @@ impl MemoryStore {
     ///
     /// Those of [`Reader`], and `HashMismatch` for a block that does not have its CID.
     pub fn new<R: Read>(input: R) -> Result<Self> {
-        Self::load(input, &mut Intake::default())
-    }
-
-    pub(crate) fn load<R: Read>(input: R, intake: &mut Intake<'_>) -> Result<Self> {
+        let mut intake = Intake::default();
         let mut reader = Reader::keeping(input, intake.limits.clone())?;
-        let contents = intake.load(&mut reader)?;
-        Ok(MemoryStore { arena: reader.into_arena(), contents })
+        let mut loading = Loading::new(MemorySink::new(true, intake.verification));
+        loading.go_on(&mut reader, &mut intake, None, u64::MAX)?;
+        Self::finish(reader, loading)
     }
 
     /// The store of a load that came to its end.
-    pub(crate) fn finish<R: Read>(reader: Reader<R>, loading: Loading) -> Result<Self> {
-        let contents = loading.finish(&reader)?;
-        Ok(MemoryStore { arena: reader.into_arena(), contents })
+    pub(crate) fn finish<R: Read>(reader: Reader<R>, loading: Loading<MemorySink>) -> Result<Self> {
+        let (index, packed) = loading.sink.finish();
+        let contents = loading.progress.finish(&reader, index.len() as u64)?;
+        let is_packed = packed.is_some();
+        let arena = packed.unwrap_or_else(|| reader.into_arena());
+        Ok(MemoryStore { arena, is_packed, index, contents })
     }
 
     #[inline]
     fn find(&self, cid: &Cid) -> Option<Found<&[u8]>> {
-        self.contents.index.find(cid, |place| {
+        self.index.find(cid, |place| {
+            if self.is_packed {
+                return packed_at(&self.arena, place).filter(|packed| packed.cid == *cid).map(|packed| packed.found());
+            }
             let (block, offset) = self.arena.block_at(place, cid)?;
             Some(Found::new(block).at(offset))
         })
     }
+}
+
+#[inline]
+fn section_at<'a>(packed: Option<&'a Arena>, source: &'a impl Source, place: u64) -> Option<Packed<'a>> {
+    if let Some(arena) = packed {
+        return packed_at(arena, place);
+    }
+    let section = source.section_at(place)?;
+    Some(Packed { offset: section.offset(), cid: section.cid(), state: State::Raw, bytes: section.block() })
+}
+
+/// How the section at `new` stands to that at `old`, which came before.
+///
+/// Sections that were not hashed may not have the CIDs that they name. Of two that name the same, the good one is kept. The
+/// later one is hashed first: it pays for that with its own bytes, however often the earlier one is repeated.
+fn compare(packed: Option<&Arena>, source: &impl Source, verification: Verification, old: u64, new: u64) -> Match {
+    let (Some(old), Some(new)) = (section_at(packed, source, old), section_at(packed, source, new)) else {
+        return Match::Other;
+    };
+    let was_hashed = packed.is_some() || verification != Verification::ReachedBlocks;
+    let is_good = |section: &Packed<'_>| {
+        if was_hashed { section.state != State::Bad } else { section.cid.verify(section.bytes).is_ok() }
+    };
+    if old.cid != new.cid {
+        Match::Other
+    } else if verification == Verification::ReachedBlocks && is_good(&new) && !is_good(&old) {
+        Match::Better
+    } else {
+        Match::Repeat
+    }
+}
+
+/// The packed block of a place in the index, which is one more than that in the arena: 0 is none.
+#[inline]
+fn packed_at(arena: &Arena, place: u64) -> Option<Packed<'_>> {
+    let (bytes, at, base) = arena.chunk_at(place.checked_sub(1)?)?;
+    Packed::read(bytes, at, base).map(|(packed, _)| packed)
 }
 
 impl BlockStore for MemoryStore {
@@ -64,7 +185,8 @@ impl BlockStore for MemoryStore {
     }
 
     fn prefetch(&self, cids: &[Cid]) {
-        self.contents.index.prefetch(cids, |place| self.arena.bytes_at(place));
+        let first = u64::from(self.is_packed);
+        self.index.prefetch(cids, |place| self.arena.bytes_at(place.saturating_sub(first)));
     }
 }
 
@@ -81,12 +203,20 @@ impl CarStore for MemoryStore {
         self.contents.fault.as_ref()
     }
 
-    fn sections(&self) -> impl Iterator<Item = Result<Section<'_>>> {
+    fn sections(&self) -> impl Iterator<Item = Result<SectionHead>> {
         let mut place = self.contents.first;
         core::iter::from_fn(move || {
-            let section = self.arena.section_at(place?)?;
-            place = place.and_then(|place| self.arena.place_after(place));
-            Some(Ok(section))
+            let at = place?;
+            let (head, next) = if self.is_packed {
+                let at = at.checked_sub(1)?;
+                let (bytes, start, base) = self.arena.chunk_at(at)?;
+                let (packed, end) = Packed::read(bytes, start, base)?;
+                (packed.head(), self.arena.place_at(at, end).and_then(|next| next.checked_add(1)))
+            } else {
+                (self.arena.section_at(at)?.head(), self.arena.place_after(at))
+            };
+            place = next;
+            Some(Ok(head))
         })
     }
 }

@@ -2,9 +2,12 @@
 
 use core::fmt;
 
-use super::intake::{Contents, Intake};
+use super::index::Index;
+use super::intake::Intake;
+use super::loading::{Contents, Loading};
+use super::memory::MemorySink;
 use super::{BlockStore, CarStats, CarStore, Found};
-use crate::car::{Header, Section, SliceReader, block_at, section_at};
+use crate::car::{Header, SectionHead, SliceReader, block_at, section_at};
 use crate::cid::Cid;
 use crate::error::{Error, Result};
 
@@ -13,6 +16,7 @@ use crate::error::{Error, Result};
 /// Blocks are borrowed from the bytes. The index takes some 12 bytes a block.
 pub struct SliceStore<B> {
     bytes: B,
+    index: Index,
     contents: Contents,
 }
 
@@ -30,8 +34,11 @@ impl<B: AsRef<[u8]>> SliceStore<B> {
 
     pub(crate) fn load(bytes: B, intake: &mut Intake<'_>) -> Result<Self> {
         let mut sections = SliceReader::with_limits(bytes.as_ref(), intake.limits.clone())?;
-        let contents = intake.load(&mut sections)?;
-        Ok(SliceStore { bytes, contents })
+        let mut loading = Loading::new(MemorySink::new(true, intake.verification));
+        loading.go_on(&mut sections, intake, None, u64::MAX)?;
+        let (index, _) = loading.sink.finish();
+        let contents = loading.progress.finish(&sections, index.len() as u64)?;
+        Ok(SliceStore { bytes, index, contents })
     }
 
     /// The bytes of the CAR.
@@ -43,7 +50,7 @@ impl<B: AsRef<[u8]>> SliceStore<B> {
     #[inline]
     fn find(&self, cid: &Cid) -> Option<Found<&[u8]>> {
         let bytes = self.bytes.as_ref();
-        self.contents.index.find(cid, |place| block_at(bytes, place, cid).map(|block| Found::new(block).at(place)))
+        self.index.find(cid, |place| block_at(bytes, place, cid).map(|block| Found::new(block).at(place)))
     }
 }
 
@@ -64,7 +71,7 @@ impl<B: AsRef<[u8]>> BlockStore for SliceStore<B> {
 
     fn prefetch(&self, cids: &[Cid]) {
         let bytes = self.bytes.as_ref();
-        self.contents.index.prefetch(cids, |place| {
+        self.index.prefetch(cids, |place| {
             usize::try_from(place).ok().and_then(|place| bytes.get(place..)).unwrap_or_default()
         });
     }
@@ -83,13 +90,13 @@ impl<B: AsRef<[u8]>> CarStore for SliceStore<B> {
         self.contents.fault.as_ref()
     }
 
-    fn sections(&self) -> impl Iterator<Item = Result<Section<'_>>> {
+    fn sections(&self) -> impl Iterator<Item = Result<SectionHead>> {
         let bytes = self.bytes.as_ref();
         let mut place = self.contents.first;
         core::iter::from_fn(move || {
             let (section, next) = section_at(bytes, place?)?;
             place = Some(next);
-            Some(Ok(section))
+            Some(Ok(section.head()))
         })
     }
 }

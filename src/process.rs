@@ -1,0 +1,114 @@
+//! What is kept of a record: all of it, or what a function of the caller's makes of it.
+
+mod processable;
+
+use core::fmt;
+use core::marker::PhantomData;
+
+pub use self::processable::{Cbor, Processable};
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::Form;
+
+/// What becomes of records: [`Keep`], or [`Reduce`] with [`Loader::process`](crate::Loader::process).
+///
+/// Sealed: these are the two.
+pub trait Process: sealed::Sealed {
+    /// What a record is in the caller's hands, if a store's blocks are `B`.
+    type Value<B: AsRef<[u8]>>;
+
+    /// Whether records are made into something else while they are loaded from a reader.
+    #[doc(hidden)]
+    const REDUCES: bool;
+
+    /// Appends what is stored in place of a record.
+    #[doc(hidden)]
+    fn reduce(&self, record: &[u8], out: &mut Vec<u8>) -> Result<()>;
+
+    /// The value of a record, from what the store has.
+    #[doc(hidden)]
+    fn restore<B: AsRef<[u8]>>(&self, stored: B, form: Form) -> Result<Self::Value<B>>;
+}
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// Records as they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Keep;
+
+impl sealed::Sealed for Keep {}
+
+impl Process for Keep {
+    type Value<B: AsRef<[u8]>> = B;
+
+    const REDUCES: bool = false;
+
+    fn reduce(&self, record: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        out.extend_from_slice(record);
+        Ok(())
+    }
+
+    #[inline]
+    fn restore<B: AsRef<[u8]>>(&self, stored: B, form: Form) -> Result<B> {
+        match form {
+            Form::Raw => Ok(stored),
+            Form::Reduced => Err(Error::decode("the store holds reduced records: they need their process function")),
+        }
+    }
+}
+
+/// What a function makes of records, which is a `T`. Made by [`Loader::process`](crate::Loader::process).
+pub struct Reduce<F, T> {
+    function: F,
+    value: PhantomData<fn() -> T>,
+}
+
+impl<F, T> Reduce<F, T> {
+    pub(crate) fn new(function: F) -> Self {
+        Reduce { function, value: PhantomData }
+    }
+}
+
+impl<F, T> sealed::Sealed for Reduce<F, T> {}
+
+impl<F: Fn(&[u8]) -> T, T: Processable> Process for Reduce<F, T> {
+    type Value<B: AsRef<[u8]>> = T;
+
+    const REDUCES: bool = true;
+
+    fn reduce(&self, record: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        (self.function)(record).encode(out)
+    }
+
+    fn restore<B: AsRef<[u8]>>(&self, stored: B, form: Form) -> Result<T> {
+        let mut bytes = stored.as_ref();
+        match form {
+            Form::Raw => Ok((self.function)(bytes)),
+            Form::Reduced => match T::decode(&mut bytes) {
+                Some(value) if bytes.is_empty() => Ok(value),
+                _ => Err(Error::decode("what is stored of the record is not of this type")),
+            },
+        }
+    }
+}
+
+impl<F: Clone, T> Clone for Reduce<F, T> {
+    fn clone(&self) -> Self {
+        Reduce::new(self.function.clone())
+    }
+}
+
+impl<F, T> fmt::Debug for Reduce<F, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reduce").finish_non_exhaustive()
+    }
+}
+
+impl Error {
+    /// A stored value that cannot be made out.
+    #[cold]
+    fn decode(reason: &'static str) -> Self {
+        Error::new(ErrorKind::Decode(reason.into()))
+    }
+}

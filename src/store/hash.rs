@@ -1,0 +1,44 @@
+//! Hashes of CIDs for the indexes. CIDs are chosen by whoever made the CAR, so each hash mixes all of a digest with
+//! random numbers of the index's own.
+
+use core::hash::{BuildHasher, Hasher};
+use std::hash::RandomState;
+
+use crate::cid::Cid;
+
+/// What an index mixes with digests.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Secret {
+    pub(crate) words: [u64; 4],
+}
+
+impl Secret {
+    pub(crate) fn random() -> Self {
+        let random = || RandomState::new().build_hasher().finish();
+        Secret { words: [random(), random(), random(), random()] }
+    }
+
+    /// A hash of 64 bits.
+    ///
+    /// Blocks may not have been hashed, so all of a digest can be chosen. Each word meets a secret of its own before they
+    /// are multiplied: then no choice makes sums collide more often than chance does.
+    #[inline]
+    pub(crate) fn hash(&self, cid: &Cid) -> u64 {
+        let [a, b, c, d] = words(cid.digest());
+        let [w, x, y, z] = self.words;
+        let product = |one: u64, other: u64| u128::from(one).wrapping_mul(u128::from(other));
+        let sum =
+            product(a.wrapping_add(w), b.wrapping_add(x)).wrapping_add(product(c.wrapping_add(y), d.wrapping_add(z)));
+        let folded = (sum >> 64) ^ (sum & u128::from(u64::MAX));
+        u64::try_from(folded).unwrap_or(0)
+    }
+}
+
+#[inline]
+fn words(digest: &[u8; 32]) -> [u64; 4] {
+    let mut words = [0; 4];
+    for (word, bytes) in words.iter_mut().zip(digest.as_chunks().0) {
+        *word = u64::from_le_bytes(*bytes);
+    }
+    words
+}

@@ -1,0 +1,268 @@
+//! How the sections of a CAR come into a store: each checked, each handed on to where it will lie.
+
+use core::fmt;
+
+use super::intake::{CarStats, Intake, Verification};
+use super::memory::MemorySink;
+use super::packed::{Packed, State};
+use crate::car::{Advance, Header, Source};
+use crate::cid::Cid;
+use crate::error::{Error, Result, Structure};
+use crate::mst::may_be_node;
+
+/// Progress is told each time about this many bytes have come.
+const PROGRESS_STEP: u64 = 1 << 20;
+
+/// Bytes of a reduced record that there is room for in any case.
+const USUAL_REDUCED: usize = 1 << 16;
+
+/// Appends what a process function makes of a record.
+pub(crate) type Reducer<'a> = &'a dyn Fn(&[u8], &mut Vec<u8>) -> Result<()>;
+
+/// Where the sections of a load go.
+pub(crate) trait Sink {
+    /// Whether sections stay where the source has them: then only their places are noted.
+    fn is_in_place(&self) -> bool {
+        false
+    }
+
+    /// Makes room for what is known of one section more, or at the end, for all that is left to do. False if that takes
+    /// more than `memory_limit` bytes, the source's included.
+    fn make_room(&mut self, source: &impl Source, at_end: bool, memory_limit: u64) -> Result<bool>;
+
+    /// Takes in a section, which is at `place` in the source, and tells the place that it has from now on. `None`, and
+    /// nothing is done, if more than `allowance` bytes would be held here.
+    fn take(&mut self, section: &Packed<'_>, place: u64, allowance: u64) -> Result<Option<u64>>;
+
+    /// Bytes of memory that are held.
+    fn held(&self) -> u64;
+}
+
+/// A load that can be interrupted between two sections.
+pub(crate) struct Loading<K> {
+    pub(super) sink: K,
+    pub(super) progress: Progress,
+}
+
+/// How far a load has come.
+pub(crate) struct Progress {
+    pub(super) stats: CarStats,
+    /// The place of the first section.
+    pub(super) first: Option<u64>,
+    /// The place of the section that names the CID of the commit, of several the first.
+    commit: Option<u64>,
+    /// What comes next; `Full` as long as the source was not asked, or had no room to tell.
+    pub(super) next: Advance,
+    /// What is known of the section that comes next, if it was looked at. Then `reduced` is of it.
+    pub(super) state: Option<State>,
+    /// What the process function made of a section.
+    pub(super) reduced: Vec<u8>,
+    pub(super) fault: Option<Error>,
+    /// The position that was told last.
+    told: u64,
+}
+
+impl<K: Sink> Loading<K> {
+    pub(crate) fn new(sink: K) -> Self {
+        Loading {
+            sink,
+            progress: Progress {
+                stats: CarStats::default(),
+                first: None,
+                commit: None,
+                next: Advance::Full,
+                state: None,
+                reduced: Vec::new(),
+                fault: None,
+                told: 0,
+            },
+        }
+    }
+
+    /// Takes in sections until there are no more, or more than `memory_limit` bytes would be held; true if there are no
+    /// more.
+    pub(crate) fn go_on(
+        &mut self,
+        source: &mut impl Source,
+        settings: &mut Intake<'_>,
+        reduce: Option<Reducer<'_>>,
+        memory_limit: u64,
+    ) -> Result<bool> {
+        loop {
+            let at_end = matches!(self.progress.next, Advance::End);
+            if !self.sink.make_room(source, at_end, memory_limit)? {
+                return Ok(false);
+            }
+            source.allow(memory_limit.saturating_sub(self.held()));
+            match self.progress.next {
+                Advance::Section(place) if self.sink.is_in_place() => self.note(source, settings, place)?,
+                Advance::Section(place) => {
+                    if !self.take(source, settings, reduce, place, memory_limit)? {
+                        return Ok(false);
+                    }
+                }
+                Advance::End => break,
+                Advance::Full => self.progress.next = self.progress.advance(source, settings)?,
+            }
+            self.progress.tell(source.position(), settings);
+            if matches!(self.progress.next, Advance::Full) {
+                return Ok(false);
+            }
+        }
+        settings.tell(source.position());
+        Ok(true)
+    }
+
+    /// Takes in a section that stays where it is.
+    #[inline]
+    fn note(&mut self, source: &mut impl Source, settings: &Intake<'_>, place: u64) -> Result<()> {
+        // The next header is fetched while this block is hashed.
+        let next = self.progress.advance(source, settings);
+        let section = settings.check(source, place)?;
+        let (offset, cid, bytes) = (section.offset(), section.cid(), section.block());
+        let place = self.sink.take(&Packed { offset, cid, state: State::Raw, bytes }, place, u64::MAX)?;
+        self.progress.count(&cid, source.header(), place);
+        self.progress.next = next?;
+        Ok(())
+    }
+
+    /// Takes in a section that is copied, or what is left of it.
+    fn take(
+        &mut self,
+        source: &mut impl Source,
+        settings: &Intake<'_>,
+        reduce: Option<Reducer<'_>>,
+        place: u64,
+        memory_limit: u64,
+    ) -> Result<bool> {
+        if self.progress.state.is_none() {
+            self.progress.state = Some(self.progress.classify(source, settings, reduce, place)?);
+        }
+        let others = source.held().saturating_add(self.progress.held());
+        let packed = self.progress.packed(source, place)?;
+        let cid = packed.cid;
+        let place = self.sink.take(&packed, place, memory_limit.saturating_sub(others))?;
+        if place.is_none() {
+            return Ok(false);
+        }
+        self.progress.state = None;
+        self.progress.count(&cid, source.header(), place);
+        source.allow(memory_limit.saturating_sub(self.held()));
+        self.progress.next = self.progress.advance(source, settings)?;
+        Ok(true)
+    }
+
+    /// Bytes of memory that are held.
+    pub(crate) fn held(&self) -> u64 {
+        self.sink.held().saturating_add(self.progress.held())
+    }
+}
+
+impl Loading<MemorySink> {
+    /// The section that should be the commit's, if it was seen.
+    pub(crate) fn commit<'a>(&'a self, source: &'a impl Source) -> Option<Packed<'a>> {
+        self.sink.section_at(source, self.progress.commit?)
+    }
+}
+
+impl Progress {
+    /// Checks the section at hand, and reduces its block if that can be done without knowing what links to it.
+    fn classify(
+        &mut self,
+        source: &impl Source,
+        settings: &Intake<'_>,
+        reduce: Option<Reducer<'_>>,
+        place: u64,
+    ) -> Result<State> {
+        let section = settings.check(source, place)?;
+        // Of two blocks with one CID the good one is found. Here they are told apart once and for all.
+        if settings.verification == Verification::ReachedBlocks && section.verify().is_err() {
+            return Ok(State::Bad);
+        }
+        let (cid, block) = (section.cid(), section.block());
+        let Some(reduce) = reduce.filter(|_| cid != source.header().root() && !may_be_node(&cid, block)) else {
+            return Ok(State::Raw);
+        };
+        self.reduced.clear();
+        self.reduced.shrink_to(USUAL_REDUCED);
+        let reduced = reduce(block, &mut self.reduced);
+        reduced.map_err(|error| error.in_structure(Structure::Record).at(Some(section.offset())).of_cid(cid))?;
+        Ok(State::Reduced)
+    }
+
+    /// The section at hand, as it was classified.
+    fn packed<'a>(&'a self, source: &'a impl Source, place: u64) -> Result<Packed<'a>> {
+        let section = source.section_at(place).zip(self.state);
+        let (section, state) = section.ok_or_else(|| Error::store("the input's bytes changed while they were read"))?;
+        let bytes = if state == State::Reduced { &self.reduced[..] } else { section.block() };
+        Ok(Packed { offset: section.offset(), cid: section.cid(), state, bytes })
+    }
+
+    /// Bytes of memory that are held.
+    fn held(&self) -> u64 {
+        self.reduced.capacity() as u64
+    }
+
+    #[inline]
+    fn count(&mut self, cid: &Cid, header: &Header, place: Option<u64>) {
+        self.first = self.first.or(place);
+        if self.commit.is_none() && *cid == header.root() {
+            self.commit = place;
+        }
+        self.stats.sections = self.stats.sections.saturating_add(1);
+    }
+
+    /// The next section. Bad framing is taken for the end, if that is wanted.
+    #[inline]
+    fn advance(&mut self, source: &mut impl Source, settings: &Intake<'_>) -> Result<Advance> {
+        match source.advance() {
+            Err(error) if settings.salvage && (error.is_truncated() || error.is_invalid()) => {
+                self.fault = Some(error);
+                Ok(Advance::End)
+            }
+            next => next,
+        }
+    }
+
+    #[inline]
+    fn tell(&mut self, position: u64, settings: &mut Intake<'_>) {
+        if position.saturating_sub(self.told) >= PROGRESS_STEP {
+            self.told = position;
+            settings.tell(position);
+        }
+    }
+
+    /// What was loaded. Of a CAR that is bad before its commit nothing can be saved: then its fault is the error.
+    pub(super) fn finish(self, source: &impl Source, distinct_blocks: u64) -> Result<Contents> {
+        let Progress { mut stats, first, commit, fault, .. } = self;
+        let fault = match (fault, commit) {
+            (Some(fault), None) => return Err(fault),
+            (fault, _) => fault,
+        };
+        stats.bytes = source.position();
+        stats.distinct_blocks = distinct_blocks;
+        Ok(Contents { header: source.header().clone(), first, stats, fault })
+    }
+}
+
+/// What a load came to, besides the blocks.
+pub(super) struct Contents {
+    pub(super) header: Header,
+    /// The place of the first section.
+    pub(super) first: Option<u64>,
+    pub(super) stats: CarStats,
+    /// What is wrong with the rest of the CAR, if that was given up.
+    pub(super) fault: Option<Error>,
+}
+
+impl<K> fmt::Debug for Loading<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loading").field("stats", &self.progress.stats).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Contents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Contents").field("header", &self.header).field("stats", &self.stats).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,136 @@
+//! Blocks as they are kept by whoever does not leave them where the reader put them.
+//!
+//! ```text
+//! varint   length of the bytes * 4 + state
+//! varint   offset of the section in the CAR, less a base that many blocks share
+//! CID      36 bytes
+//! bytes    the block, or what a process function made of it
+//! ```
+
+use super::{Form, Found};
+use crate::car::SectionHead;
+use crate::cid::{self, Cid};
+use crate::varint;
+
+/// Bits of the first number that hold the state.
+const STATE_BITS: u32 = 2;
+
+/// Most bytes that stand before a block's own.
+pub(crate) const MAX_HEAD_LEN: usize = 2 * varint::MAX_LEN + cid::LEN;
+
+/// What became of a block when it was loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// It is kept as it was.
+    Raw,
+    /// A process function made something else of it.
+    Reduced,
+    /// It is kept as it was, though it does not hash to its CID. Only a walk that reaches it has to care.
+    Bad,
+}
+
+impl State {
+    fn number(self) -> u64 {
+        match self {
+            State::Raw => 0,
+            State::Reduced => 1,
+            State::Bad => 2,
+        }
+    }
+
+    fn from_number(number: u64) -> Option<Self> {
+        [State::Raw, State::Reduced, State::Bad].into_iter().find(|state| state.number() == number)
+    }
+}
+
+/// A block that is kept, and what is known of it.
+#[derive(Clone, Copy)]
+pub(crate) struct Packed<'a> {
+    /// Where its section begins in the CAR.
+    pub(crate) offset: u64,
+    pub(crate) cid: Cid,
+    pub(crate) state: State,
+    pub(crate) bytes: &'a [u8],
+}
+
+impl<'a> Packed<'a> {
+    /// Appends all that stands before the bytes.
+    pub(crate) fn write_head(&self, base: u64, out: &mut Vec<u8>) {
+        let len = self.bytes.len() as u64;
+        varint::encode(len << STATE_BITS | self.state.number(), out);
+        varint::encode(self.offset.saturating_sub(base), out);
+        out.extend_from_slice(self.cid.as_bytes());
+    }
+
+    /// The block that stands at `at`, and where the next one does. `None` if the bytes are not of this form: a file may
+    /// have been changed.
+    #[inline]
+    pub(crate) fn read(bytes: &'a [u8], at: usize, base: u64) -> Option<(Self, usize)> {
+        let rest = bytes.get(at..)?;
+        let (first, first_len) = varint::decode(rest).ok()??;
+        let rest = rest.get(first_len..)?;
+        let (delta, delta_len) = varint::decode(rest).ok()??;
+        let (cid, rest) = rest.get(delta_len..)?.split_at_checked(cid::LEN)?;
+        let bytes = rest.get(..usize::try_from(first >> STATE_BITS).ok()?)?;
+        let state = State::from_number(first & ((1 << STATE_BITS) - 1))?;
+        let packed = Packed { offset: base.checked_add(delta)?, cid: Cid::parse(cid).ok()?, state, bytes };
+        let len = first_len.checked_add(delta_len)?.checked_add(cid::LEN)?.checked_add(bytes.len())?;
+        Some((packed, at.checked_add(len)?))
+    }
+
+    pub(crate) fn head(&self) -> SectionHead {
+        SectionHead::new(self.offset, self.cid)
+    }
+
+    /// The block as a store gives it.
+    pub(crate) fn found(&self) -> Found<&'a [u8]> {
+        let found = Found::new(self.bytes).at(self.offset);
+        if self.form() == Form::Reduced { found.reduced() } else { found }
+    }
+
+    pub(crate) fn form(&self) -> Form {
+        if self.state == State::Reduced { Form::Reduced } else { Form::Raw }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+    use crate::cid::Codec;
+
+    #[test]
+    fn what_was_packed_is_read_again() {
+        let mut out = vec![9; 3];
+        let mut starts = Vec::new();
+        let blocks = [vec![], vec![7; 31], vec![8; 32], vec![1; 5000], vec![2; 70_000]];
+        let states = [State::Raw, State::Reduced, State::Bad];
+        for (number, (block, state)) in blocks.iter().zip(states.into_iter().cycle()).enumerate() {
+            starts.push(out.len());
+            let packed =
+                Packed { offset: 1 << (40 - number), cid: Cid::of(Codec::Raw, &block[..]), state, bytes: block };
+            packed.write_head(100, &mut out);
+            out.extend_from_slice(block);
+        }
+        starts.push(out.len());
+        for (number, block) in blocks.iter().enumerate() {
+            let (packed, next) = Packed::read(&out, starts[number], 100).unwrap();
+            assert_eq!((packed.offset, packed.state), (1 << (40 - number), states[number % 3]));
+            assert_eq!((packed.bytes, packed.cid), (&block[..], Cid::of(Codec::Raw, block)));
+            assert_eq!(next, starts[number + 1]);
+            for end in starts[number]..next {
+                assert!(Packed::read(&out[..end], starts[number], 100).is_none());
+            }
+        }
+    }
+
+    #[test]
+    fn a_state_that_does_not_exist_is_none() {
+        let mut out = Vec::new();
+        let packed = Packed { offset: 0, cid: Cid::of(Codec::Raw, b""), state: State::Raw, bytes: b"" };
+        packed.write_head(0, &mut out);
+        assert!(Packed::read(&out, 0, 0).is_some());
+        out[0] |= 3;
+        assert!(Packed::read(&out, 0, 0).is_none());
+    }
+}
