@@ -5,7 +5,7 @@ mod kind;
 use core::fmt;
 use std::io;
 
-pub use self::kind::{ErrorKind, LimitName, LookAlike, Malformed, NonCanonical, PathFault, TreeRule};
+pub use self::kind::{ErrorKind, KeptFault, LimitName, LookAlike, Malformed, NonCanonical, PathFault, TreeRule};
 use crate::cid::Cid;
 
 /// A result whose error is [`Error`].

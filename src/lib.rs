@@ -88,6 +88,8 @@ pub use self::process::{Keep, Process, Processable, Reduce};
 pub use self::records::{Record, Records, RepoEntries, RepoEntry};
 pub use self::repo::{Repo, Tree, peek_commit};
 pub use self::store::Verification;
+#[cfg(feature = "redb")]
+pub use self::suspend::SpillError;
 pub use self::suspend::{Loaded, Suspended};
 
 #[cfg(doctest)]

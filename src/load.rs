@@ -7,9 +7,13 @@ use crate::car::Reader;
 use crate::cid::Cid;
 use crate::commit::{Commit, CommitRules};
 use crate::error::Result;
+#[cfg(feature = "redb")]
+use crate::error::{Error, ErrorKind, KeptFault};
 use crate::limits::Limits;
 use crate::process::{Keep, Process, Processable, Reduce};
 use crate::repo::{self, Repo};
+#[cfg(feature = "redb")]
+use crate::store::RedbStore;
 use crate::store::intake::Intake;
 use crate::store::{BlockStore, CarStore, MemoryStore, SliceStore, Verification};
 use crate::suspend::{Loaded, Suspended};
@@ -229,6 +233,40 @@ impl<'p, M, P: Process> Loader<'p, M, P> {
     pub fn peek_commit<R: Read>(self, input: R) -> Result<Commit<'static>> {
         let hash = self.intake.verification != Verification::DangerouslyNone;
         repo::peek(Reader::with_limits(input, self.intake.limits)?, self.commits, hash)
+    }
+
+    /// Opens the repository in a file that was kept. The commit and what walks reach are hashed, but for what a process
+    /// function made of records, unless no block is; limits and progress have no meaning here.
+    ///
+    /// # Errors
+    ///
+    /// `Kept` if the file holds reduced records and this loader has no process function; else as [`Repo::from_store`].
+    ///
+    /// ```
+    /// use carwalk::store::{RedbStore, SpillFile};
+    /// use carwalk::{Loaded, Loader};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("repo.carwalk");
+    /// # let stream: &[u8] = include_bytes!("../samples/repo.car");
+    /// if let Loaded::Suspended(load) = Loader::new().memory_limit(4 << 10).read(stream)? {
+    ///     load.spill(SpillFile::keep(&path)?)?;
+    /// }
+    /// let repo = Loader::new().reopen(RedbStore::open(&path, 1 << 20)?)?;
+    /// for record in repo.records() {
+    ///     println!("{}", record?.path());
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "redb")]
+    pub fn reopen(mut self, store: RedbStore) -> Result<Repo<RedbStore, P>> {
+        if store.is_reduced() && !P::REDUCES {
+            return Err(Error::new(ErrorKind::Kept(KeptFault::Reduced)));
+        }
+        if self.intake.verification == Verification::EveryBlock {
+            self.intake.verification = Verification::ReachedBlocks;
+        }
+        self.open(store)
     }
 
     pub(crate) fn open<S: CarStore>(self, store: S) -> Result<Repo<S, P>> {

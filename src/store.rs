@@ -7,6 +7,8 @@ pub(crate) mod loading;
 pub(crate) mod memory;
 mod packed;
 mod reached;
+#[cfg(feature = "redb")]
+pub(crate) mod redb;
 mod slice;
 
 use core::fmt;
@@ -14,6 +16,8 @@ use core::fmt;
 pub use self::intake::{CarStats, Verification};
 pub use self::memory::MemoryStore;
 pub use self::reached::Reached;
+#[cfg(feature = "redb")]
+pub use self::redb::{RedbStore, SpillFile, StoredBlock};
 pub use self::slice::SliceStore;
 use crate::car::{Header, SectionHead};
 use crate::cid::Cid;
@@ -104,6 +108,12 @@ impl<B> Found<B> {
     /// A block of which nothing else is known.
     pub fn new(bytes: B) -> Self {
         Found { bytes, form: Form::Raw, offset: None }
+    }
+
+    /// The same with other bytes.
+    #[cfg(feature = "redb")]
+    pub(crate) fn map<C>(self, bytes: impl FnOnce(B) -> C) -> Found<C> {
+        Found { bytes: bytes(self.bytes), form: self.form, offset: self.offset }
     }
 
     /// What a process function made of the block. It cannot be hashed: the store vouches for it.

@@ -1,10 +1,14 @@
 //! Loads that stopped at their memory limit.
 
 use core::fmt;
+#[cfg(feature = "redb")]
+use std::io;
 use std::io::Read;
 
 use crate::car::{Reader, Source};
 use crate::commit::Commit;
+#[cfg(feature = "redb")]
+use crate::error::Error;
 use crate::error::Result;
 use crate::load::{Loader, MemoryLimit};
 use crate::process::{Keep, Process};
@@ -12,6 +16,8 @@ use crate::repo::Repo;
 use crate::store::MemoryStore;
 use crate::store::loading::{Loading, Reducer};
 use crate::store::memory::MemorySink;
+#[cfg(feature = "redb")]
+use crate::store::redb::{RedbStore, SpillFile, SpillSink, Writer};
 
 /// What came of a load with a memory limit.
 #[derive(Debug)]
@@ -106,6 +112,37 @@ impl<'p, R: Read, P: Process> Suspended<'p, R, P> {
         self.go_on()
     }
 
+    /// Goes on into a file: moves there what is held, and then what else comes.
+    ///
+    /// From then on the load takes about as much memory as the limit says, however long the CAR is, and so does the store.
+    ///
+    /// # Errors
+    ///
+    /// As [`Loader::read`], and `Store` if the file fails, or `Limit` if more is stored than it may be. If the file failed
+    /// before anything was moved, the error has the load.
+    #[cfg(feature = "redb")]
+    pub fn spill(self, file: SpillFile) -> Result<Repo<RedbStore, P>, SpillError<'p, R, P>> {
+        let verification = self.loader.intake.verification;
+        match Writer::new(file, self.memory_limit(), verification) {
+            Ok(writer) => self.spill_into(writer).map_err(|error| SpillError { error, load: None }),
+            Err(error) => Err(SpillError { error, load: Some(Box::new(self)) }),
+        }
+    }
+
+    #[cfg(feature = "redb")]
+    fn spill_into(self, mut writer: Writer) -> Result<Repo<RedbStore, P>> {
+        let Suspended { mut reader, loading, mut loader } = self;
+        let progress = loading.move_into(&mut writer, &mut reader, loader.intake.verification)?;
+        let mut loading = Loading { sink: SpillSink(writer), progress };
+        let Loader { intake, process, .. } = &mut loader;
+        let reduce = |record: &[u8], out: &mut Vec<u8>| process.reduce(record, out);
+        let reduce: Option<Reducer<'_>> = if P::REDUCES { Some(&reduce) } else { None };
+        if !loading.go_on(&mut reader, intake, reduce, u64::MAX)? {
+            return Err(io::Error::from(io::ErrorKind::OutOfMemory).into());
+        }
+        loader.open(loading.finish(&reader)?)
+    }
+
     pub(crate) fn go_on(mut self) -> Result<Loaded<'p, R, P>> {
         let Loader { intake, memory: MemoryLimit(limit), process, .. } = &mut self.loader;
         let reduce = |record: &[u8], out: &mut Vec<u8>| process.reduce(record, out);
@@ -122,5 +159,56 @@ impl<R, P: fmt::Debug> fmt::Debug for Suspended<'_, R, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("Suspended");
         debug.field("reader", &self.reader).field("loading", &self.loading).field("loader", &self.loader).finish()
+    }
+}
+
+/// Why a load could not be spilled, and the load if nothing was lost of it.
+#[cfg(feature = "redb")]
+pub struct SpillError<'p, R, P = Keep> {
+    error: Error,
+    load: Option<Box<Suspended<'p, R, P>>>,
+}
+
+#[cfg(feature = "redb")]
+impl<'p, R, P> SpillError<'p, R, P> {
+    /// What went wrong.
+    #[must_use]
+    pub fn error(&self) -> &Error {
+        &self.error
+    }
+
+    /// The load, if the file failed before anything was moved: it can be gone on with in another way.
+    #[must_use]
+    pub fn into_load(self) -> Option<Suspended<'p, R, P>> {
+        self.load.map(|load| *load)
+    }
+}
+
+#[cfg(feature = "redb")]
+impl<R, P> From<SpillError<'_, R, P>> for Error {
+    fn from(error: SpillError<'_, R, P>) -> Self {
+        error.error
+    }
+}
+
+#[cfg(feature = "redb")]
+impl<R, P> fmt::Display for SpillError<'_, R, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+#[cfg(feature = "redb")]
+impl<R, P> fmt::Debug for SpillError<'_, R, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("SpillError");
+        debug.field("error", &self.error).field("has_load", &self.load.is_some()).finish()
+    }
+}
+
+#[cfg(feature = "redb")]
+impl<R, P> std::error::Error for SpillError<'_, R, P> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.error.source()
     }
 }

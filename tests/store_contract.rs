@@ -194,6 +194,49 @@ contract! {
     map: super::common::MapStore::new;
 }
 
+#[cfg(feature = "redb")]
+mod spilled {
+    use super::common::Ragged;
+    use carwalk::store::{RedbStore, SpillFile};
+
+    pub(super) fn temporary(car: &[u8]) -> RedbStore {
+        RedbStore::new(car, SpillFile::temporary().unwrap()).unwrap()
+    }
+
+    /// Segments of a few blocks, and room for next to none.
+    pub(super) fn tiny(car: &[u8]) -> RedbStore {
+        let file = SpillFile::temporary().unwrap().segment_len(300).cache_size(0);
+        RedbStore::new(Ragged::new(car, 5), file).unwrap()
+    }
+
+    pub(super) fn one_block_a_segment(car: &[u8]) -> RedbStore {
+        RedbStore::new(car, SpillFile::temporary().unwrap().segment_len(0)).unwrap()
+    }
+
+    pub(super) fn reopened(car: &[u8]) -> RedbStore {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kept");
+        let file = SpillFile::keep(&path).unwrap().segment_len(1000);
+        drop(RedbStore::new(car, file).unwrap());
+        RedbStore::open(&path, 0).unwrap()
+    }
+
+    pub(super) fn reset(car: &[u8]) -> RedbStore {
+        let other = carwalk_testkit::random::repo(99, 200).car;
+        let store = RedbStore::new(&other[..], SpillFile::temporary().unwrap()).unwrap();
+        RedbStore::new(car, store.reset().unwrap()).unwrap()
+    }
+}
+
+#[cfg(feature = "redb")]
+contract! {
+    spilled_to_a_file: super::spilled::temporary;
+    spilled_to_tiny_segments: super::spilled::tiny;
+    spilled_one_by_one: super::spilled::one_block_a_segment;
+    kept_and_reopened: super::spilled::reopened;
+    spilled_to_a_file_that_was_reset: super::spilled::reset;
+}
+
 #[cfg(feature = "mmap")]
 contract! {
     mapped: |car| {

@@ -3,6 +3,9 @@
 //! A place is a number for a byte of the arena. Chunks begin at multiples of `UNIT`, and a table of units finds the
 //! chunk of a place in one step.
 
+#[cfg(feature = "redb")]
+mod chunks;
+
 use core::fmt;
 use std::io;
 

@@ -18,6 +18,12 @@ pub struct Header {
 }
 
 impl Header {
+    /// A header with these roots; `None` without any.
+    #[cfg(feature = "redb")]
+    pub(crate) fn of(roots: Vec<Cid>) -> Option<Self> {
+        Some(Header { root: *roots.first()?, roots })
+    }
+
     /// The first root: the commit, if the CAR holds a repository.
     #[must_use]
     pub fn root(&self) -> Cid {

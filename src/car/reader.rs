@@ -171,6 +171,22 @@ impl<R> Reader<R> {
         self.arena
     }
 
+    /// Gives up the sections that were read, after `visit` saw all that begin at `first` or later: in their order, and
+    /// chunk by chunk, so that their memory can be used for what becomes of them. From now on none is kept.
+    ///
+    /// Tells by how much the places of sections at hand move down.
+    #[cfg(feature = "redb")]
+    pub(crate) fn release(&mut self, first: u64, mut visit: impl FnMut(Section<'_>) -> Result<()>) -> Result<u64> {
+        for chunk in self.arena.take_front() {
+            chunk.sections(first).try_for_each(&mut visit)?;
+        }
+        if let Some(last) = self.arena.last() {
+            last.sections(first).try_for_each(&mut visit)?;
+        }
+        self.keep = false;
+        Ok(self.arena.renumber())
+    }
+
     /// Bytes that were taken from the stream.
     pub(crate) fn bytes_read(&self) -> u64 {
         self.arena.end()

@@ -64,6 +64,9 @@ pub enum ErrorKind {
         /// What the input asks for, at least.
         found: u64,
     },
+    /// A kept spill file cannot be used.
+    #[error(transparent)]
+    Kept(KeptFault),
     /// A key of the tree is not a repo path.
     #[error(transparent)]
     Path(PathFault),
@@ -373,6 +376,33 @@ pub enum TreeRule {
     },
 }
 
+/// Why a kept spill file cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum KeptFault {
+    /// The file is something else.
+    #[error("this is no spill file of carwalk")]
+    NotOurs,
+    /// The file is of another version.
+    #[error("spill file of version {found}, expected 1")]
+    Version {
+        /// The version that the file has.
+        found: u16,
+    },
+    /// The file was not written to its end.
+    #[error("the spill file was not written to its end")]
+    Incomplete,
+    /// The file was changed since it was written.
+    #[error("the spill file is damaged: {0}")]
+    Damaged(Box<str>),
+    /// Somebody else is writing to the file.
+    #[error("the spill file is in use")]
+    InUse,
+    /// A process function reduced the file's records, and this loader has none.
+    #[error("the spill file holds reduced records: they need their process function")]
+    Reduced,
+}
+
 /// How a key fails to be a repo path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -427,6 +457,9 @@ pub enum LimitName {
     /// [`MAX_NESTING`](crate::limits::MAX_NESTING).
     #[error("CBOR nesting")]
     Nesting,
+    /// `SpillFile::max_stored` (feature `redb`).
+    #[error("stored size")]
+    Stored,
     /// [`MAX_COMMIT_FIELDS`](crate::limits::MAX_COMMIT_FIELDS).
     #[error("number of commit fields")]
     CommitFields,

@@ -5,6 +5,10 @@ use core::fmt;
 use super::intake::{CarStats, Intake, Verification};
 use super::memory::MemorySink;
 use super::packed::{Packed, State};
+#[cfg(feature = "redb")]
+use super::redb::Writer;
+#[cfg(feature = "redb")]
+use crate::car::Reader;
 use crate::car::{Advance, Header, Source};
 use crate::cid::Cid;
 use crate::error::{Error, Result, Structure};
@@ -40,8 +44,8 @@ pub(crate) trait Sink {
 
 /// A load that can be interrupted between two sections.
 pub(crate) struct Loading<K> {
-    pub(super) sink: K,
-    pub(super) progress: Progress,
+    pub(crate) sink: K,
+    pub(crate) progress: Progress,
 }
 
 /// How far a load has come.
@@ -159,6 +163,43 @@ impl<K: Sink> Loading<K> {
 }
 
 impl Loading<MemorySink> {
+    /// Gives all sections that were taken in to a writer, in the order of the CAR, and their memory back piece by piece.
+    #[cfg(feature = "redb")]
+    pub(crate) fn move_into<R>(
+        self,
+        writer: &mut Writer,
+        reader: &mut Reader<R>,
+        verification: Verification,
+    ) -> Result<Progress> {
+        let Loading { sink, mut progress } = self;
+        let packed = sink.into_packed();
+        if let Some(arena) = packed {
+            for chunk in arena.into_chunks() {
+                let mut at = 0;
+                while let Some((packed, next)) = Packed::read(chunk.bytes(), at, chunk.offset()) {
+                    writer.push(&packed)?;
+                    at = next;
+                }
+            }
+            return Ok(progress);
+        }
+        let mut left = progress.stats.sections;
+        let moved = reader.release(progress.first.unwrap_or(u64::MAX), |section| {
+            if left == 0 {
+                return Ok(());
+            }
+            left = left.saturating_sub(1);
+            let is_bad = verification == Verification::ReachedBlocks && section.verify().is_err();
+            let state = if is_bad { State::Bad } else { State::Raw };
+            let (offset, cid, bytes) = (section.offset(), section.cid(), section.block());
+            writer.push(&Packed { offset, cid, state, bytes })
+        })?;
+        if let Advance::Section(place) = &mut progress.next {
+            *place = place.saturating_sub(moved);
+        }
+        Ok(progress)
+    }
+
     /// The section that should be the commit's, if it was seen.
     pub(crate) fn commit<'a>(&'a self, source: &'a impl Source) -> Option<Packed<'a>> {
         self.sink.section_at(source, self.progress.commit?)
@@ -233,7 +274,7 @@ impl Progress {
     }
 
     /// What was loaded. Of a CAR that is bad before its commit nothing can be saved: then its fault is the error.
-    pub(super) fn finish(self, source: &impl Source, distinct_blocks: u64) -> Result<Contents> {
+    pub(crate) fn finish(self, source: &impl Source, distinct_blocks: u64) -> Result<Contents> {
         let Progress { mut stats, first, commit, fault, .. } = self;
         let fault = match (fault, commit) {
             (Some(fault), None) => return Err(fault),
@@ -246,7 +287,7 @@ impl Progress {
 }
 
 /// What a load came to, besides the blocks.
-pub(super) struct Contents {
+pub(crate) struct Contents {
     pub(super) header: Header,
     /// The place of the first section.
     pub(super) first: Option<u64>,

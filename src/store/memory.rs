@@ -47,6 +47,12 @@ impl MemorySink {
         memory_limit.saturating_sub(source.held()).saturating_sub(self.held())
     }
 
+    /// The arena if blocks were packed.
+    #[cfg(feature = "redb")]
+    pub(super) fn into_packed(self) -> Option<Arena> {
+        self.packed
+    }
+
     /// The index, and the arena if blocks were packed.
     pub(super) fn finish(self) -> (Index, Option<Arena>) {
         (self.index.finish(), self.packed)

@@ -1,0 +1,267 @@
+//! A CAR in a file: for more blocks than memory is to hold.
+//!
+//! One redb database. Blocks lie in segments in the order of the CAR, some hundreds in each, since walks mostly go about in
+//! the CAR's order too: what is asked for next is often in a segment that is open. The index names a block's segment, no
+//! more, and is read in pages as it is needed.
+
+mod backend;
+mod cache;
+mod file;
+mod meta;
+mod pages;
+mod runs;
+mod segment;
+mod writer;
+
+use core::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use redb::{Database, ReadOnlyTable, ReadableDatabase};
+
+use self::backend::{FirstError, KeptBackend};
+use self::cache::{Caches, Value};
+pub use self::file::SpillFile;
+use self::file::{Target, builder};
+use self::meta::{Meta, PAGES, SEGMENTS};
+use self::pages::Shape;
+use self::writer::Budget;
+pub(crate) use self::writer::{SpillSink, Writer};
+use super::intake::Intake;
+use super::loading::Loading;
+use super::packed::Packed;
+use super::{BlockStore, CarStats, CarStore, Found};
+use crate::car::{Header, Reader, SectionHead};
+use crate::cid::Cid;
+use crate::error::{Error, KeptFault, Result};
+
+type Table = ReadOnlyTable<u32, &'static [u8]>;
+
+/// The blocks of a CAR in a file, with bounded caches in memory.
+///
+/// Made by [`Suspended::spill`](crate::Suspended::spill), or [`open`](RedbStore::open)ed if it was kept. Blocks are copies,
+/// so holding many of them takes their own bytes and no more.
+pub struct RedbStore {
+    // Dropped before the database that they read.
+    segments: Table,
+    pages: Table,
+    caches: Mutex<Caches>,
+    meta: Meta,
+    fault: Option<Error>,
+    first: FirstError,
+    database: Database,
+    /// The file, if it is to be used again.
+    file: Option<File>,
+    stored: u64,
+}
+
+/// A block of a [`RedbStore`]: a copy of its bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredBlock(Box<[u8]>);
+
+impl AsRef<[u8]> for StoredBlock {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// Bytes of memory that caches take if nobody says how many.
+const USUAL_CACHE: u64 = 16 << 20;
+
+impl RedbStore {
+    /// Reads a CAR into a file, hashes every block, and indexes them, by the default limits.
+    ///
+    /// For CARs that hold no commit; [`Suspended::spill`](crate::Suspended::spill) opens repositories.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Reader`], `HashMismatch` for a block that does not have its CID, and those of the file: `Store`, or `Limit`
+    /// if more is stored than it may be.
+    pub fn new<R: Read>(input: R, file: SpillFile) -> Result<Self> {
+        let mut intake = Intake::default();
+        let mut reader = Reader::with_limits(input, intake.limits.clone())?;
+        let mut loading = Loading::new(SpillSink(Writer::new(file, USUAL_CACHE, intake.verification)?));
+        loading.go_on(&mut reader, &mut intake, None, u64::MAX)?;
+        loading.finish(&reader)
+    }
+
+    /// Opens a file that was kept, with `cache_size` bytes of memory for what is held of it.
+    ///
+    /// Reads all of the file once, to see that it is as it was written. It is not changed, and need not be writable.
+    /// [`Loader::reopen`](crate::Loader::reopen) opens the repository in it.
+    ///
+    /// # Errors
+    ///
+    /// `Io` if the file cannot be opened, `Store` if reading fails, `Kept` for a file that is damaged, not complete, of
+    /// another version or no spill file at all.
+    pub fn open(path: impl AsRef<Path>, cache_size: u64) -> Result<Self> {
+        Self::open_file(File::open(path)?, Budget::of(cache_size), true)
+    }
+
+    fn open_file(file: File, budget: Budget, check: bool) -> Result<Self> {
+        let first = FirstError::default();
+        let backend = KeptBackend::new(file, first.clone())?;
+        backend.check_signature()?;
+        let mut builder = builder(budget.redb);
+        builder.set_check_integrity_on_open(check);
+        let database = builder.create_with_backend(backend).map_err(|error| first.explain(error))?;
+        let txn = database.begin_read().map_err(|error| first.explain(error))?;
+        let meta = Meta::read(&txn, |error| first.explain(error))?;
+        drop(txn);
+        Self::read(database, first, meta, budget, 0)
+    }
+
+    /// The store in a database that is complete.
+    fn read(database: Database, first: FirstError, meta: Meta, budget: Budget, stored: u64) -> Result<Self> {
+        let txn = database.begin_read().map_err(|error| first.explain(error))?;
+        // An empty table is not written.
+        let open = |table| match txn.open_table(table) {
+            Ok(table) => Ok(table),
+            Err(redb::TableError::TableDoesNotExist(_)) => Err(Error::kept(KeptFault::Incomplete)),
+            Err(error) => Err(first.explain(error)),
+        };
+        let (segments, pages) = (open(SEGMENTS)?, open(PAGES)?);
+        let [secret, _] = meta.secrets;
+        let caches = Mutex::new(Caches::new(budget.caches, secret, meta.hashed));
+        Ok(RedbStore { segments, pages, caches, meta, fault: None, first, database, file: None, stored })
+    }
+
+    fn with_file(mut self, file: File) -> Self {
+        self.file = Some(file);
+        self
+    }
+
+    fn with_fault(mut self, fault: Option<Error>) -> Self {
+        self.fault = fault;
+        self
+    }
+
+    /// Whether records were reduced by a process function before they were stored.
+    #[must_use]
+    pub fn is_reduced(&self) -> bool {
+        self.meta.reduced
+    }
+
+    /// Bytes that were put into the file while it was made; 0 for a file that was opened.
+    #[must_use]
+    pub fn bytes_stored(&self) -> u64 {
+        self.stored
+    }
+
+    /// Empties the file, to be filled again; what it held is lost.
+    ///
+    /// # Errors
+    ///
+    /// `Store` if that fails, or if the file was kept: that stays as it is.
+    pub fn reset(self) -> Result<SpillFile> {
+        let RedbStore { segments, pages, caches, first, database, file, .. } = self;
+        let file = file.ok_or_else(|| Error::store("a file that was kept is not emptied"))?;
+        drop((segments, pages, caches));
+        database.close().map_err(|error| first.explain(error))?;
+        file.set_len(0).map_err(Error::spill_io)?;
+        Ok(SpillFile::new(Target::Temporary(file)))
+    }
+
+    fn shape(&self) -> Shape {
+        Shape { pages: self.meta.pages, payload_len: self.meta.payload_len }
+    }
+
+    fn caches(&self) -> MutexGuard<'_, Caches> {
+        // Nothing panics while the lock is held.
+        self.caches.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Finds a block, and gives it to `take`.
+    fn find<T>(&self, cid: &Cid, take: impl Fn(&Packed<'_>) -> T) -> Result<Option<T>> {
+        let caches = &mut *self.caches();
+        if let Some(packed) = caches.block(cid) {
+            return Ok(Some(take(&packed)));
+        }
+        let [secret, _] = &self.meta.secrets;
+        let (page, tag) = self.shape().locate(secret.hash(cid));
+        for number in self.candidates(caches, page, tag)? {
+            if let Some(segment) = caches.segment(number) {
+                if let Some(packed) = segment::find(segment, cid) {
+                    return Ok(Some(take(&packed)));
+                }
+                continue;
+            }
+            let segment = self.segment(number)?;
+            let found = segment::find(segment.value(), cid).map(|packed| take(&packed));
+            caches.open(number, segment);
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    /// The segments that the index names for a tag.
+    fn candidates(&self, caches: &mut Caches, number: u32, tag: u16) -> Result<Vec<u32>> {
+        let shape = self.shape();
+        let numbers = |page: &[u8]| {
+            let found = shape.find(page, tag);
+            found.map(|number| u32::try_from(number).unwrap_or(u32::MAX)).collect()
+        };
+        if let Some(page) = caches.page(number) {
+            return Ok(numbers(page));
+        }
+        let value = self.pages.get_owned(number).map_err(|error| self.first.explain(error))?;
+        // A part of the range of hashes that no block has is no page.
+        let page: Box<[u8]> = value.map(|value| value.value().into()).unwrap_or_default();
+        let found = numbers(&page);
+        caches.keep_page(number, page);
+        Ok(found)
+    }
+
+    fn segment(&self, number: u32) -> Result<Value> {
+        let value = self.segments.get_owned(number).map_err(|error| self.first.explain(error))?;
+        value.ok_or_else(|| Error::kept(KeptFault::Damaged("a segment is not there".into())))
+    }
+}
+
+impl BlockStore for RedbStore {
+    type Block<'a> = StoredBlock;
+
+    fn get(&self, cid: &Cid) -> Result<Option<Found<StoredBlock>>> {
+        self.find(cid, |packed| packed.found().map(|bytes| StoredBlock(bytes.into())))
+    }
+
+    fn contains(&self, cid: &Cid) -> Result<bool> {
+        Ok(self.find(cid, |_| ())?.is_some())
+    }
+}
+
+impl CarStore for RedbStore {
+    fn header(&self) -> &Header {
+        &self.meta.header
+    }
+
+    fn stats(&self) -> CarStats {
+        self.meta.stats
+    }
+
+    fn fault(&self) -> Option<&Error> {
+        self.fault.as_ref()
+    }
+
+    fn sections(&self) -> impl Iterator<Item = Result<SectionHead>> {
+        let heads = |number| match self.segment(number) {
+            Ok(segment) => segment::blocks(segment.value()).map(|(_, packed)| Ok(packed.head())).collect(),
+            Err(error) => vec![Err(error)],
+        };
+        (0..self.meta.segments).flat_map(heads)
+    }
+}
+
+impl fmt::Debug for RedbStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedbStore")
+            .field("header", &self.meta.header)
+            .field("stats", &self.meta.stats)
+            .field("is_reduced", &self.meta.reduced)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,267 @@
+//! Files as redb reads and writes them: a spill file is written, a kept one is only read.
+
+use core::fmt;
+use core::ops::Range;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use redb::StorageBackend;
+use redb::backends::FileBackend;
+
+use crate::error::{Error, ErrorKind, KeptFault, Result};
+
+/// Bytes that are copied when one of them is to be other than in the file.
+const GRANULE: u64 = 1 << 12;
+
+/// Bytes of a kept file that may be other than in the file, beside a part of its length: redb only writes down what it
+/// knows of free pages.
+const OVERLAY: u64 = 16 << 20;
+
+/// Part of a kept file's length that may be other than in the file.
+const OVERLAY_PART: u64 = 16;
+
+/// What went wrong with a file first. redb knows it when it happens, and later only that something did.
+#[derive(Clone, Default)]
+pub(super) struct FirstError(Arc<Mutex<Option<io::Error>>>);
+
+impl FirstError {
+    /// Remembers an error.
+    fn note<T>(&self, result: io::Result<T>) -> io::Result<T> {
+        result.inspect_err(|error| {
+            let mut first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            first.get_or_insert_with(|| same(error));
+        })
+    }
+
+    /// The library's error for one of redb's.
+    #[cold]
+    pub(super) fn explain(&self, error: impl Into<redb::Error>) -> Error {
+        let first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match (first.as_ref(), error.into()) {
+            (Some(first), _) => Error::spill_io(same(first)),
+            (None, redb::Error::Io(error)) => Error::spill_io(error),
+            (None, redb::Error::DatabaseAlreadyOpen) => Error::kept(KeptFault::InUse),
+            (None, error) => Error::kept(KeptFault::Damaged(error.to_string().into())),
+        }
+    }
+}
+
+impl fmt::Debug for FirstError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FirstError").finish_non_exhaustive()
+    }
+}
+
+/// The same error again.
+fn same(error: &io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => io::Error::new(error.kind(), error.to_string()),
+    }
+}
+
+/// An error of the file, in the words of the store.
+#[derive(Debug, thiserror::Error)]
+#[error("the spill file failed")]
+struct SpillIo(#[source] io::Error);
+
+impl Error {
+    #[cold]
+    pub(super) fn spill_io(error: io::Error) -> Self {
+        Error::store(SpillIo(error))
+    }
+
+    #[cold]
+    pub(super) fn kept(fault: KeptFault) -> Self {
+        Error::new(ErrorKind::Kept(fault))
+    }
+}
+
+/// A file that is written.
+#[derive(Debug)]
+pub(super) struct SpillBackend {
+    file: FileBackend,
+    first: FirstError,
+    /// Whether what was written has to outlast the machine.
+    sync: bool,
+}
+
+impl SpillBackend {
+    pub(super) fn new(file: File, sync: bool, first: FirstError) -> Result<Self> {
+        let file = FileBackend::new(file).map_err(|error| first.explain(error))?;
+        Ok(SpillBackend { file, first, sync })
+    }
+}
+
+impl StorageBackend for SpillBackend {
+    fn len(&self) -> io::Result<u64> {
+        self.first.note(self.file.len())
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.first.note(self.file.read(offset, out))
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.first.note(self.file.set_len(len))
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        if self.sync { self.first.note(self.file.sync_data()) } else { Ok(()) }
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.first.note(self.file.write(offset, data))
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.first.note(self.file.close())
+    }
+}
+
+/// A file that is read. redb writes when it opens a file and when it closes it, so what it writes stays in memory: the file
+/// need not be writable, is not changed, and can be read by many at once.
+#[derive(Debug)]
+pub(super) struct KeptBackend {
+    file: FileBackend,
+    first: FirstError,
+    overlay: Mutex<Overlay>,
+}
+
+/// What is other than in the file, by granules.
+#[derive(Debug)]
+struct Overlay {
+    granules: BTreeMap<u64, Box<[u8]>>,
+    /// Length that the file seems to have.
+    len: u64,
+    /// Length that it has.
+    file_len: u64,
+}
+
+impl KeptBackend {
+    pub(super) fn new(file: File, first: FirstError) -> Result<Self> {
+        let file = FileBackend::new(file).map_err(|error| first.explain(error))?;
+        let len = file.len().map_err(Error::spill_io)?;
+        let overlay = Mutex::new(Overlay { granules: BTreeMap::new(), len, file_len: len });
+        Ok(KeptBackend { file, first, overlay })
+    }
+
+    /// Refuses what redb would not know, and what it would begin anew.
+    pub(super) fn check_signature(&self) -> Result<()> {
+        const SIGNATURE: [u8; 9] = *b"redb\x1a\n\xa9\r\n";
+        let mut found = [0; SIGNATURE.len()];
+        let read = self.file.len().and_then(|len| if len < 9 { Ok(()) } else { self.file.read(0, &mut found) });
+        read.map_err(Error::spill_io)?;
+        if found == SIGNATURE { Ok(()) } else { Err(Error::kept(KeptFault::NotOurs)) }
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut Overlay) -> io::Result<T>) -> io::Result<T> {
+        self.first.note(work(&mut self.overlay.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+impl StorageBackend for KeptBackend {
+    fn len(&self) -> io::Result<u64> {
+        self.with(|overlay| Ok(overlay.len))
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.with(|overlay| overlay.read(&self.file, offset, out))
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.with(|overlay| overlay.set_len(len))
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.with(|overlay| overlay.write(&self.file, offset, data))
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.first.note(self.file.close())
+    }
+}
+
+impl Overlay {
+    fn read(&self, file: &FileBackend, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let end = offset.checked_add(out.len() as u64).filter(|&end| end <= self.len);
+        let end = end.ok_or(io::ErrorKind::UnexpectedEof)?;
+        let in_file = usize::try_from(self.file_len.saturating_sub(offset)).unwrap_or(usize::MAX).min(out.len());
+        let (there, beyond) = out.split_at_mut_checked(in_file).unwrap_or_default();
+        if !there.is_empty() {
+            file.read(offset, there)?;
+        }
+        beyond.fill(0);
+        for (&number, granule) in self.granules.range(offset / GRANULE..=end / GRANULE) {
+            let start = number.saturating_mul(GRANULE);
+            let common = start.max(offset)..start.saturating_add(GRANULE).min(end);
+            if let (Some(from), Some(to)) = (part(granule, &common, start), part_mut(out, &common, offset)) {
+                to.copy_from_slice(from);
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, file: &FileBackend, offset: u64, data: &[u8]) -> io::Result<()> {
+        let end = offset.checked_add(data.len() as u64).filter(|&end| end <= self.len);
+        let end = end.ok_or(io::ErrorKind::UnexpectedEof)?;
+        let mut start = offset.saturating_sub(offset % GRANULE);
+        while start < end {
+            let next = start.saturating_add(GRANULE);
+            if !self.granules.contains_key(&(start / GRANULE)) {
+                let held = (self.granules.len() as u64).saturating_mul(GRANULE);
+                if held > OVERLAY.saturating_add(self.file_len / OVERLAY_PART) {
+                    return Err(io::ErrorKind::FileTooLarge.into());
+                }
+                let mut granule = vec![0; usize::try_from(GRANULE).unwrap_or(0)].into_boxed_slice();
+                let there = self.len.min(next).saturating_sub(start);
+                if let Some(there) = granule.get_mut(..usize::try_from(there).unwrap_or(0)) {
+                    self.read(file, start, there)?;
+                }
+                self.granules.insert(start / GRANULE, granule);
+            }
+            let common = start.max(offset)..next.min(end);
+            if let Some(granule) = self.granules.get_mut(&(start / GRANULE))
+                && let (Some(from), Some(to)) = (part(data, &common, offset), part_mut(granule, &common, start))
+            {
+                to.copy_from_slice(from);
+            }
+            start = next;
+        }
+        Ok(())
+    }
+
+    fn set_len(&mut self, len: u64) -> io::Result<()> {
+        if len < self.len {
+            // What comes back later is zeros, as in a file.
+            self.granules.retain(|&number, _| number.saturating_mul(GRANULE) < len);
+            if let Some(granule) = self.granules.get_mut(&(len / GRANULE)) {
+                let kept = usize::try_from(len % GRANULE).unwrap_or(0);
+                granule.get_mut(kept..).unwrap_or_default().fill(0);
+            }
+            self.file_len = self.file_len.min(len);
+        }
+        self.len = len;
+        Ok(())
+    }
+}
+
+/// The part of `bytes`, which begin at `start`, that lies in `range`.
+fn part<'a>(bytes: &'a [u8], range: &Range<u64>, start: u64) -> Option<&'a [u8]> {
+    bytes.get(relative(range, start)?)
+}
+
+fn part_mut<'a>(bytes: &'a mut [u8], range: &Range<u64>, start: u64) -> Option<&'a mut [u8]> {
+    bytes.get_mut(relative(range, start)?)
+}
+
+fn relative(range: &Range<u64>, start: u64) -> Option<Range<usize>> {
+    let relative = |at: u64| usize::try_from(at.checked_sub(start)?).ok();
+    Some(relative(range.start)?..relative(range.end)?)
+}

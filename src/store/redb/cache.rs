@@ -1,0 +1,196 @@
+//! What is held of a spill file in memory, within a bound: segments, with a table of their blocks, and pages of the index.
+
+use core::hash::{BuildHasherDefault, Hasher};
+use std::collections::HashMap;
+
+use redb::OwnedAccessGuard;
+
+use super::segment;
+use crate::cid::Cid;
+use crate::store::hash::Secret;
+use crate::store::packed::{Packed, State};
+
+/// Bytes that a block of an open segment takes in the tables, about.
+const BLOCK_COST: usize = 64;
+
+/// Bytes that anything held takes beside its own.
+const ITEM_COST: usize = 128;
+
+/// A value of redb's.
+pub(super) type Value = OwnedAccessGuard<&'static [u8]>;
+
+/// Things by number, of which the least used go when there is no room: each is passed over once after each use.
+struct Clock<T> {
+    items: Vec<Item<T>>,
+    numbers: HashMap<u32, usize, Plain>,
+    /// The item that is looked at next.
+    hand: usize,
+    /// Bytes that all items take.
+    held: usize,
+    capacity: usize,
+}
+
+struct Item<T> {
+    number: u32,
+    value: T,
+    cost: usize,
+    was_used: bool,
+}
+
+impl<T> Clock<T> {
+    fn new(capacity: u64) -> Self {
+        let capacity = usize::try_from(capacity).unwrap_or(usize::MAX);
+        Clock { items: Vec::new(), numbers: HashMap::default(), hand: 0, held: 0, capacity }
+    }
+
+    #[inline]
+    fn get(&mut self, number: u32) -> Option<&T> {
+        self.item(number).map(|item| &item.value)
+    }
+
+    #[inline]
+    fn item(&mut self, number: u32) -> Option<&mut Item<T>> {
+        let item = self.items.get_mut(*self.numbers.get(&number)?)?;
+        item.was_used = true;
+        Some(item)
+    }
+
+    /// Takes a thing in, and gives what has to go for it.
+    fn insert(&mut self, number: u32, value: T, cost: usize) -> Vec<T> {
+        let mut gone = Vec::new();
+        self.held = self.held.saturating_add(cost);
+        // Costs may have grown since.
+        while self.held > self.capacity && !self.items.is_empty() {
+            gone.extend(self.evict());
+        }
+        self.numbers.insert(number, self.items.len());
+        self.items.push(Item { number, value, cost, was_used: false });
+        gone
+    }
+
+    fn evict(&mut self) -> Option<T> {
+        loop {
+            if self.hand >= self.items.len() {
+                self.hand = 0;
+            }
+            let item = self.items.get_mut(self.hand)?;
+            if !core::mem::take(&mut item.was_used) {
+                break;
+            }
+            self.hand = self.hand.saturating_add(1);
+        }
+        let item = self.items.swap_remove(self.hand);
+        self.numbers.remove(&item.number);
+        if let Some(moved) = self.items.get(self.hand) {
+            self.numbers.insert(moved.number, self.hand);
+        }
+        self.held = self.held.saturating_sub(item.cost);
+        Some(item.value)
+    }
+}
+
+/// The caches of one store.
+pub(super) struct Caches {
+    segments: Clock<Segment>,
+    /// By the hash of a CID, the segment that has a good block of it, and where it stands there. Of open segments only.
+    blocks: HashMap<u64, (u32, u32), Plain>,
+    pages: Clock<Box<[u8]>>,
+    secret: Secret,
+    /// Whether blocks were hashed. If not, those of one CID may differ, and only the index knows which one it is.
+    hashed: bool,
+}
+
+struct Segment {
+    value: Value,
+    /// The hashes of the blocks that stand in the table for it.
+    hashes: Vec<u64>,
+}
+
+impl Caches {
+    /// Caches that hold `capacity` bytes.
+    pub(super) fn new(capacity: u64, secret: Secret, hashed: bool) -> Self {
+        let segments = capacity / 2;
+        let pages = capacity.saturating_sub(segments);
+        Caches { segments: Clock::new(segments), blocks: HashMap::default(), pages: Clock::new(pages), secret, hashed }
+    }
+
+    /// The block of a CID, if an open segment has it and it is good.
+    #[inline]
+    pub(super) fn block(&mut self, cid: &Cid) -> Option<Packed<'_>> {
+        let &(number, at) = self.blocks.get(&self.secret.hash(cid))?;
+        let segment = self.segments.get(number)?;
+        segment::block_at(segment.value.value(), usize::try_from(at).ok()?).filter(|packed| packed.cid == *cid)
+    }
+
+    /// A segment, if it is open.
+    ///
+    /// Who asks twice will ask again: now its blocks come into the table. Not sooner, since in a CAR in random order they
+    /// would only come and go.
+    pub(super) fn segment(&mut self, number: u32) -> Option<&[u8]> {
+        let item = self.segments.item(number)?;
+        if self.hashed && item.value.hashes.is_empty() {
+            for (at, packed) in segment::blocks(item.value.value.value()) {
+                let (hash, at) = (self.secret.hash(&packed.cid), u32::try_from(at).unwrap_or(u32::MAX));
+                // A bad block is found only when there is no other; that, the index knows.
+                if packed.state != State::Bad && !self.blocks.contains_key(&hash) {
+                    self.blocks.insert(hash, (number, at));
+                    item.value.hashes.push(hash);
+                }
+            }
+            item.value.hashes.shrink_to_fit();
+            let cost = item.value.hashes.len().saturating_mul(BLOCK_COST);
+            item.cost = item.cost.saturating_add(cost);
+            self.segments.held = self.segments.held.saturating_add(cost);
+        }
+        self.segments.get(number).map(|segment| segment.value.value())
+    }
+
+    /// Opens a segment, unless it would crowd out most others.
+    pub(super) fn open(&mut self, number: u32, value: Value) {
+        let cost = value.value().len().saturating_add(ITEM_COST);
+        if cost > self.segments.capacity / 4 {
+            return;
+        }
+        for gone in self.segments.insert(number, Segment { value, hashes: Vec::new() }, cost) {
+            gone.hashes.iter().for_each(|hash| {
+                self.blocks.remove(hash);
+            });
+        }
+    }
+
+    pub(super) fn page(&mut self, number: u32) -> Option<&[u8]> {
+        self.pages.get(number).map(|page| &**page)
+    }
+
+    pub(super) fn keep_page(&mut self, number: u32, page: Box<[u8]>) {
+        let cost = page.len().saturating_add(ITEM_COST);
+        self.pages.insert(number, page, cost);
+    }
+}
+
+/// Takes numbers and hashes as they are: hashes have secrets, and numbers count.
+#[derive(Default)]
+pub(super) struct PlainHasher(u64);
+
+type Plain = BuildHasherDefault<PlainHasher>;
+
+impl Hasher for PlainHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(byte);
+        }
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        self.0 = value;
+    }
+
+    fn write_u32(&mut self, value: u32) {
+        // The table looks at the highest bits too.
+        self.0 = u64::from(value).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}

@@ -1,0 +1,92 @@
+//! What a spill file says of itself. It is written last, so a file that has it is complete.
+
+use redb::TableDefinition;
+
+use crate::car::Header;
+use crate::cid::Cid;
+use crate::error::{Error, KeptFault, Result};
+use crate::process::Processable;
+use crate::store::CarStats;
+use crate::store::hash::Secret;
+
+/// Segments by their numbers.
+pub(super) const SEGMENTS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("carwalk segments");
+
+/// The pages of the index by their numbers.
+pub(super) const PAGES: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("carwalk index");
+
+/// Sorted pieces of the index, while it is made.
+pub(super) const RUNS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("carwalk runs");
+
+const META: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("carwalk");
+
+const MAGIC: [u8; 16] = *b"carwalk spill\r\n\x1a";
+
+/// Version of all that is stored.
+const VERSION: u16 = 1;
+
+pub(super) struct Meta {
+    pub(super) secrets: [Secret; 2],
+    pub(super) stats: CarStats,
+    pub(super) segments: u32,
+    pub(super) pages: u32,
+    /// Bytes that the number of a segment takes in the index.
+    pub(super) payload_len: usize,
+    /// Whether blocks were hashed when they were stored.
+    pub(super) hashed: bool,
+    /// Whether records were reduced by a process function.
+    pub(super) reduced: bool,
+    pub(super) header: Header,
+}
+
+impl Meta {
+    pub(super) fn write(&self, txn: &redb::WriteTransaction) -> Result<(), redb::Error> {
+        let bytes = self.to_bytes().map_err(|_| redb::Error::Corrupted("encoding failed".to_owned()))?;
+        txn.open_table(META)?.insert(0, bytes.as_slice())?;
+        Ok(())
+    }
+
+    /// Reads it, unless the file is another's, of another version, or not complete.
+    pub(super) fn read(txn: &redb::ReadTransaction, explain: impl Fn(redb::Error) -> Error) -> Result<Self> {
+        let table = match txn.open_table(META) {
+            Ok(table) => table,
+            Err(redb::TableError::TableDoesNotExist(_) | redb::TableError::TableTypeMismatch { .. }) => {
+                return Err(Error::kept(KeptFault::NotOurs));
+            }
+            Err(error) => return Err(explain(error.into())),
+        };
+        let value = table.get(0).map_err(|error| explain(error.into()))?;
+        let value = value.ok_or_else(|| Error::kept(KeptFault::Incomplete))?;
+        Self::parse(value.value())
+    }
+
+    fn to_bytes(&self) -> Result<Vec<u8>> {
+        let Meta { secrets: [one, other], stats, segments, pages, payload_len, hashed, reduced, header } = self;
+        let CarStats { bytes, sections, distinct_blocks } = *stats;
+        let mut out = Vec::new();
+        (MAGIC, VERSION).encode(&mut out)?;
+        (one.words, other.words, bytes, sections, distinct_blocks, *segments, *pages).encode(&mut out)?;
+        (*payload_len, *hashed, *reduced, header.roots().to_vec()).encode(&mut out)?;
+        Ok(out)
+    }
+
+    fn parse(mut input: &[u8]) -> Result<Self> {
+        let damaged = || Error::kept(KeptFault::Damaged("its description cannot be read".into()));
+        match <([u8; 16], u16)>::decode(&mut input) {
+            Some((MAGIC, VERSION)) => {}
+            Some((MAGIC, found)) => return Err(Error::kept(KeptFault::Version { found })),
+            _ => return Err(Error::kept(KeptFault::NotOurs)),
+        }
+        let (one, other, bytes, sections, distinct_blocks, segments, pages) =
+            Processable::decode(&mut input).ok_or_else(damaged)?;
+        let (payload_len, hashed, reduced, roots): (usize, bool, bool, Vec<Cid>) =
+            Processable::decode(&mut input).ok_or_else(damaged)?;
+        if !input.is_empty() || !(1..=5).contains(&payload_len) {
+            return Err(damaged());
+        }
+        let secrets = [Secret { words: one }, Secret { words: other }];
+        let stats = CarStats { bytes, sections, distinct_blocks };
+        let header = Header::of(roots).ok_or_else(damaged)?;
+        Ok(Meta { secrets, stats, segments, pages, payload_len, hashed, reduced, header })
+    }
+}
