@@ -12,10 +12,10 @@ use crate::error::{Error, ErrorKind, KeptFault};
 use crate::limits::Limits;
 use crate::process::{Keep, Process, Processable, Reduce};
 use crate::repo::{self, Repo};
-#[cfg(feature = "redb")]
-use crate::store::RedbStore;
 use crate::store::intake::Intake;
 use crate::store::{BlockStore, CarStore, MemoryStore, SliceStore, Verification};
+#[cfg(feature = "redb")]
+use crate::store::{RedbStore, SpillFile};
 use crate::suspend::{Loaded, Suspended};
 
 /// Opens repositories by other settings than [`Repo`]'s own constructors have.
@@ -113,6 +113,19 @@ impl<'p, P: Process> Loader<'p, MemoryLimit, P> {
     /// As [`Repo::from_reader`]. That the limit was reached is none.
     pub fn read<R: Read>(self, input: R) -> Result<Loaded<'p, R, P>> {
         Suspended::new(input, self)?.go_on()
+    }
+
+    /// Opens the repository in `bytes`, which stay where they are. Only the index takes memory; if that is more than the
+    /// limit, it goes into `file`, which must not be one that is kept.
+    ///
+    /// # Errors
+    ///
+    /// As [`Repo::from_slice`], and `Store` if the file fails, or `Limit` if more is stored than it may be.
+    #[cfg(feature = "redb")]
+    pub fn slice<B: AsRef<[u8]>>(mut self, bytes: B, file: SpillFile) -> Result<Repo<SliceStore<B>, P>> {
+        let MemoryLimit(limit) = self.memory;
+        let store = SliceStore::load_within(bytes, &mut self.intake, limit, file)?;
+        self.open(store)
     }
 }
 

@@ -7,10 +7,14 @@ use std::path::Path;
 use memmap2::Mmap;
 
 use crate::error::Result;
+#[cfg(feature = "redb")]
+use crate::load::MemoryLimit;
 use crate::load::{Loader, Unlimited};
 use crate::process::Process;
 use crate::repo::Repo;
 use crate::store::SliceStore;
+#[cfg(feature = "redb")]
+use crate::store::SpillFile;
 
 impl<P: Process> Loader<'_, Unlimited, P> {
     /// Maps a file into memory and opens the repository in it. Nothing is copied but the commit.
@@ -41,6 +45,40 @@ impl<P: Process> Loader<'_, Unlimited, P> {
         // SAFETY: the caller promises that nobody changes the file while it is mapped.
         let mapped = unsafe { Mmap::map(file) }?;
         self.slice(mapped)
+    }
+}
+
+#[cfg(feature = "redb")]
+impl<P: Process> Loader<'_, MemoryLimit, P> {
+    /// Maps a file into memory and opens the repository in it. Nothing is copied but the commit. Only the index takes
+    /// memory; if that is more than the limit, it goes into `index`, which must not be one that is kept.
+    ///
+    /// # Errors
+    ///
+    /// As [`Repo::map`], and `Store` if the index's file fails, or `Limit` if more is stored than it may be.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Repo::map`].
+    pub unsafe fn map(self, path: impl AsRef<Path>, index: SpillFile) -> Result<Repo<SliceStore<Mmap>, P>> {
+        let file = File::open(path)?;
+        // SAFETY: the caller makes the same promise to this function.
+        unsafe { self.map_file(&file, index) }
+    }
+
+    /// As [`map`](Loader::map), for a file that is open.
+    ///
+    /// # Errors
+    ///
+    /// As [`Repo::map`], and `Store` if the index's file fails, or `Limit` if more is stored than it may be.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Repo::map`].
+    pub unsafe fn map_file(self, file: &File, index: SpillFile) -> Result<Repo<SliceStore<Mmap>, P>> {
+        // SAFETY: the caller promises that nobody changes the file while it is mapped.
+        let mapped = unsafe { Mmap::map(file) }?;
+        self.slice(mapped, index)
     }
 }
 

@@ -176,6 +176,9 @@ macro_rules! contract {
         mod $name {
             #[allow(unused_imports, reason = "each store needs some")]
             use carwalk::store::{MemoryStore, SliceStore};
+            #[cfg(feature = "redb")]
+            #[allow(unused_imports, reason = "each store needs some")]
+            use carwalk::store::SpillFile;
 
             $(#[test]
             fn $test() {
@@ -235,6 +238,7 @@ contract! {
     spilled_one_by_one: super::spilled::one_block_a_segment;
     kept_and_reopened: super::spilled::reopened;
     spilled_to_a_file_that_was_reset: super::spilled::reset;
+    slice_with_its_index_in_a_file: |car| SliceStore::with_index_in(car, SpillFile::temporary().unwrap()).unwrap();
 }
 
 #[cfg(feature = "mmap")]

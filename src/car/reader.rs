@@ -224,6 +224,11 @@ impl<R: Read> Source for Reader<R> {
         self.arena.section_at(place)
     }
 
+    #[cfg(feature = "redb")]
+    fn place_after(&self, place: u64) -> Option<u64> {
+        self.arena.place_after(place)
+    }
+
     fn position(&self) -> u64 {
         Reader::position(self)
     }

@@ -115,6 +115,11 @@ impl Source for SliceReader<'_> {
         section_at(self.bytes, place).map(|(section, _)| section)
     }
 
+    #[cfg(feature = "redb")]
+    fn place_after(&self, place: u64) -> Option<u64> {
+        section_at(self.bytes, place).map(|(_, next)| next)
+    }
+
     fn position(&self) -> u64 {
         self.at as u64
     }

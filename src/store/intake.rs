@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::loading::changed;
 use crate::car::{Section, Source};
 use crate::error::{Error, LimitName, Result, Structure};
 use crate::limits::{Limits, MAX_CAR_LEN};
@@ -61,8 +62,7 @@ impl Intake<'_> {
     #[inline]
     pub(super) fn check<'a>(&self, source: &'a impl Source, place: u64) -> Result<Section<'a>> {
         let Some(section) = source.section_at(place) else {
-            let changed = Error::store("the input's bytes changed while they were read");
-            return Err(changed.in_structure(Structure::Section));
+            return Err(changed());
         };
         if place >= MAX_CAR_LEN {
             let limit = Error::limit(LimitName::CarLen, MAX_CAR_LEN, place);

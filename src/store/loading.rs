@@ -6,7 +6,7 @@ use super::intake::{CarStats, Intake, Verification};
 use super::memory::MemorySink;
 use super::packed::{Packed, State};
 #[cfg(feature = "redb")]
-use super::redb::Writer;
+use super::redb::{PlaceSink, Writer};
 #[cfg(feature = "redb")]
 use crate::car::Reader;
 use crate::car::{Advance, Header, Source};
@@ -234,7 +234,7 @@ impl Progress {
     /// The section at hand, as it was classified.
     fn packed<'a>(&'a self, source: &'a impl Source, place: u64) -> Result<Packed<'a>> {
         let section = source.section_at(place).zip(self.state);
-        let (section, state) = section.ok_or_else(|| Error::store("the input's bytes changed while they were read"))?;
+        let (section, state) = section.ok_or_else(changed)?;
         let bytes = if state == State::Reduced { &self.reduced[..] } else { section.block() };
         Ok(Packed { offset: section.offset(), cid: section.cid(), state, bytes })
     }
@@ -242,6 +242,20 @@ impl Progress {
     /// Bytes of memory that are held.
     fn held(&self) -> u64 {
         self.reduced.capacity() as u64
+    }
+
+    /// Takes in once more what was taken in before, in place.
+    #[cfg(feature = "redb")]
+    pub(super) fn replay(&self, source: &impl Source, sink: &mut PlaceSink) -> Result<()> {
+        let mut place = self.first;
+        for _ in 0..self.stats.sections {
+            let section = place.and_then(|place| source.section_at(place));
+            let (section, at) = section.zip(place).ok_or_else(changed)?;
+            let (offset, cid, bytes) = (section.offset(), section.cid(), section.block());
+            sink.note(&Packed { offset, cid, state: State::Raw, bytes }, at)?;
+            place = source.place_after(at);
+        }
+        Ok(())
     }
 
     #[inline]
@@ -284,6 +298,12 @@ impl Progress {
         stats.distinct_blocks = distinct_blocks;
         Ok(Contents { header: source.header().clone(), first, stats, fault })
     }
+}
+
+/// `AsRef` gave other bytes than before.
+#[cold]
+pub(super) fn changed() -> Error {
+    Error::store("the input's bytes changed while they were read").in_structure(Structure::Section)
 }
 
 /// What a load came to, besides the blocks.

@@ -7,27 +7,31 @@
 mod backend;
 mod cache;
 mod file;
+mod index;
 mod meta;
 mod pages;
+mod places;
 mod runs;
 mod segment;
+mod transaction;
 mod writer;
 
 use core::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
-use redb::{Database, ReadOnlyTable, ReadableDatabase};
+use redb::{Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, TableDefinition};
 
 use self::backend::{FirstError, KeptBackend};
-use self::cache::{Caches, Value};
+use self::cache::{OpenSegments, Value};
 pub use self::file::SpillFile;
 use self::file::{Target, builder};
-use self::meta::{Meta, PAGES, SEGMENTS};
-use self::pages::Shape;
-use self::writer::Budget;
+use self::index::{PageCache, PagedIndex};
+use self::meta::{Meta, SEGMENTS};
+pub(crate) use self::places::{PlaceIndex, PlaceSink};
+use self::transaction::Budget;
 pub(crate) use self::writer::{SpillSink, Writer};
 use super::intake::Intake;
 use super::loading::Loading;
@@ -46,7 +50,7 @@ type Table = ReadOnlyTable<u32, &'static [u8]>;
 pub struct RedbStore {
     // Dropped before the database that they read.
     segments: Table,
-    pages: Table,
+    index: PagedIndex,
     caches: Mutex<Caches>,
     meta: Meta,
     fault: Option<Error>,
@@ -55,6 +59,12 @@ pub struct RedbStore {
     /// The file, if it is to be used again.
     file: Option<File>,
     stored: u64,
+}
+
+/// What is held of the file.
+struct Caches {
+    segments: OpenSegments,
+    pages: PageCache,
 }
 
 /// A block of a [`RedbStore`]: a copy of its bytes.
@@ -116,16 +126,13 @@ impl RedbStore {
     /// The store in a database that is complete.
     fn read(database: Database, first: FirstError, meta: Meta, budget: Budget, stored: u64) -> Result<Self> {
         let txn = database.begin_read().map_err(|error| first.explain(error))?;
-        // An empty table is not written.
-        let open = |table| match txn.open_table(table) {
-            Ok(table) => Ok(table),
-            Err(redb::TableError::TableDoesNotExist(_)) => Err(Error::kept(KeptFault::Incomplete)),
-            Err(error) => Err(first.explain(error)),
-        };
-        let (segments, pages) = (open(SEGMENTS)?, open(PAGES)?);
         let [secret, _] = meta.secrets;
-        let caches = Mutex::new(Caches::new(budget.caches, secret, meta.hashed));
-        Ok(RedbStore { segments, pages, caches, meta, fault: None, first, database, file: None, stored })
+        let index = PagedIndex::open(&txn, meta.shape, secret, &first)?;
+        let segments = open_table(&txn, SEGMENTS, &first)?;
+        let half = budget.caches / 2;
+        let caches = Caches { segments: OpenSegments::new(half, secret, meta.hashed), pages: PageCache::new(half) };
+        let caches = Mutex::new(caches);
+        Ok(RedbStore { segments, index, caches, meta, fault: None, first, database, file: None, stored })
     }
 
     fn with_file(mut self, file: File) -> Self {
@@ -156,69 +163,49 @@ impl RedbStore {
     ///
     /// `Store` if that fails, or if the file was kept: that stays as it is.
     pub fn reset(self) -> Result<SpillFile> {
-        let RedbStore { segments, pages, caches, first, database, file, .. } = self;
+        let RedbStore { segments, index, caches, first, database, file, .. } = self;
         let file = file.ok_or_else(|| Error::store("a file that was kept is not emptied"))?;
-        drop((segments, pages, caches));
+        drop((segments, index, caches));
         database.close().map_err(|error| first.explain(error))?;
         file.set_len(0).map_err(Error::spill_io)?;
         Ok(SpillFile::new(Target::Temporary(file)))
     }
 
-    fn shape(&self) -> Shape {
-        Shape { pages: self.meta.pages, payload_len: self.meta.payload_len }
-    }
-
-    fn caches(&self) -> MutexGuard<'_, Caches> {
-        // Nothing panics while the lock is held.
-        self.caches.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Finds a block, and gives it to `take`.
     fn find<T>(&self, cid: &Cid, take: impl Fn(&Packed<'_>) -> T) -> Result<Option<T>> {
-        let caches = &mut *self.caches();
-        if let Some(packed) = caches.block(cid) {
+        // Nothing panics while the lock is held.
+        let Caches { segments, pages } = &mut *self.caches.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(packed) = segments.block(cid) {
             return Ok(Some(take(&packed)));
         }
-        let [secret, _] = &self.meta.secrets;
-        let (page, tag) = self.shape().locate(secret.hash(cid));
-        for number in self.candidates(caches, page, tag)? {
-            if let Some(segment) = caches.segment(number) {
-                if let Some(packed) = segment::find(segment, cid) {
-                    return Ok(Some(take(&packed)));
-                }
-                continue;
+        self.index.find(pages, &self.first, cid, |number| {
+            let number = u32::try_from(number).unwrap_or(u32::MAX);
+            if let Some(segment) = segments.segment(number) {
+                return Ok(segment::find(segment, cid).map(|packed| take(&packed)));
             }
             let segment = self.segment(number)?;
             let found = segment::find(segment.value(), cid).map(|packed| take(&packed));
-            caches.open(number, segment);
-            if found.is_some() {
-                return Ok(found);
-            }
-        }
-        Ok(None)
-    }
-
-    /// The segments that the index names for a tag.
-    fn candidates(&self, caches: &mut Caches, number: u32, tag: u16) -> Result<Vec<u32>> {
-        let shape = self.shape();
-        let numbers = |page: &[u8]| {
-            let found = shape.find(page, tag);
-            found.map(|number| u32::try_from(number).unwrap_or(u32::MAX)).collect()
-        };
-        if let Some(page) = caches.page(number) {
-            return Ok(numbers(page));
-        }
-        let value = self.pages.get_owned(number).map_err(|error| self.first.explain(error))?;
-        // A part of the range of hashes that no block has is no page.
-        let page: Box<[u8]> = value.map(|value| value.value().into()).unwrap_or_default();
-        let found = numbers(&page);
-        caches.keep_page(number, page);
-        Ok(found)
+            segments.open(number, segment);
+            Ok(found)
+        })
     }
 
     fn segment(&self, number: u32) -> Result<Value> {
         let value = self.segments.get_owned(number).map_err(|error| self.first.explain(error))?;
         value.ok_or_else(|| Error::kept(KeptFault::Damaged("a segment is not there".into())))
+    }
+}
+
+/// A table that every spill file has.
+fn open_table(
+    txn: &ReadTransaction,
+    table: TableDefinition<'static, u32, &'static [u8]>,
+    first: &FirstError,
+) -> Result<Table> {
+    match txn.open_table(table) {
+        Ok(table) => Ok(table),
+        Err(redb::TableError::TableDoesNotExist(_)) => Err(Error::kept(KeptFault::Incomplete)),
+        Err(error) => Err(first.explain(error)),
     }
 }
 

@@ -4,8 +4,10 @@ use core::fmt;
 
 use super::index::Index;
 use super::intake::Intake;
-use super::loading::{Contents, Loading};
+use super::loading::{Contents, Loading, Progress};
 use super::memory::MemorySink;
+#[cfg(feature = "redb")]
+use super::redb::{PlaceIndex, PlaceSink, SpillFile};
 use super::{BlockStore, CarStats, CarStore, Found};
 use crate::car::{Header, SectionHead, SliceReader, block_at, section_at};
 use crate::cid::Cid;
@@ -13,11 +15,19 @@ use crate::error::{Error, Result};
 
 /// The blocks of a CAR in any bytes that stay where they are: a slice, a `Vec<u8>`, a memory map.
 ///
-/// Blocks are borrowed from the bytes. The index takes some 12 bytes a block.
+/// Blocks are borrowed from the bytes. The index takes some 12 bytes a block; with a memory limit that it exceeds, it is in
+/// a file.
 pub struct SliceStore<B> {
     bytes: B,
-    index: Index,
+    places: Places,
     contents: Contents,
+}
+
+/// Where the blocks are.
+enum Places {
+    Memory(Index),
+    #[cfg(feature = "redb")]
+    File(Box<PlaceIndex>),
 }
 
 impl<B: AsRef<[u8]>> SliceStore<B> {
@@ -32,13 +42,57 @@ impl<B: AsRef<[u8]>> SliceStore<B> {
         Self::load(bytes, &mut Intake::default())
     }
 
+    /// As [`new`](SliceStore::new), with the index in a file.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`new`](SliceStore::new) and of the file: `Store`, or `Limit` if more is stored than it may be.
+    #[cfg(feature = "redb")]
+    pub fn with_index_in(bytes: B, file: SpillFile) -> Result<Self> {
+        Self::load_within(bytes, &mut Intake::default(), 0, file)
+    }
+
     pub(crate) fn load(bytes: B, intake: &mut Intake<'_>) -> Result<Self> {
+        Self::load_with(bytes, intake, u64::MAX, |_, _, _| {
+            // Nothing that is counted in 64 bits can be more.
+            Err(std::io::Error::from(std::io::ErrorKind::OutOfMemory).into())
+        })
+    }
+
+    /// Indexes the sections in memory, or in a file if that takes more memory than it may.
+    #[cfg(feature = "redb")]
+    pub(crate) fn load_within(bytes: B, intake: &mut Intake<'_>, memory_limit: u64, file: SpillFile) -> Result<Self> {
+        Self::load_with(bytes, intake, memory_limit, |progress, sections, intake| {
+            let mut sink = PlaceSink::new(file, memory_limit, intake.verification)?;
+            progress.replay(sections, &mut sink)?;
+            let mut loading = Loading { sink, progress };
+            loading.go_on(sections, intake, None, u64::MAX)?;
+            let Loading { sink, progress } = loading;
+            let (index, distinct_blocks) = sink.finish()?;
+            Ok((Places::File(Box::new(index)), progress.finish(sections, distinct_blocks)?))
+        })
+    }
+
+    /// Indexes the sections in memory, up to a limit; from there on, `go_on` has to find another way.
+    fn load_with(
+        bytes: B,
+        intake: &mut Intake<'_>,
+        memory_limit: u64,
+        go_on: impl FnOnce(Progress, &mut SliceReader<'_>, &mut Intake<'_>) -> Result<(Places, Contents)>,
+    ) -> Result<Self> {
         let mut sections = SliceReader::with_limits(bytes.as_ref(), intake.limits.clone())?;
         let mut loading = Loading::new(MemorySink::new(true, intake.verification));
-        loading.go_on(&mut sections, intake, None, u64::MAX)?;
-        let (index, _) = loading.sink.finish();
-        let contents = loading.progress.finish(&sections, index.len() as u64)?;
-        Ok(SliceStore { bytes, index, contents })
+        let is_done = loading.go_on(&mut sections, intake, None, memory_limit)?;
+        let Loading { sink, progress } = loading;
+        let (places, contents) = if is_done {
+            let (index, _) = sink.finish();
+            let distinct_blocks = index.len() as u64;
+            (Places::Memory(index), progress.finish(&sections, distinct_blocks)?)
+        } else {
+            drop(sink);
+            go_on(progress, &mut sections, intake)?
+        };
+        Ok(SliceStore { bytes, places, contents })
     }
 
     /// The bytes of the CAR.
@@ -48,9 +102,14 @@ impl<B: AsRef<[u8]>> SliceStore<B> {
     }
 
     #[inline]
-    fn find(&self, cid: &Cid) -> Option<Found<&[u8]>> {
+    fn find(&self, cid: &Cid) -> Result<Option<Found<&[u8]>>> {
         let bytes = self.bytes.as_ref();
-        self.index.find(cid, |place| block_at(bytes, place, cid).map(|block| Found::new(block).at(place)))
+        let read = |place| block_at(bytes, place, cid).map(|block| Found::new(block).at(place));
+        match &self.places {
+            Places::Memory(index) => Ok(index.find(cid, read)),
+            #[cfg(feature = "redb")]
+            Places::File(index) => index.find(cid, read),
+        }
     }
 }
 
@@ -62,18 +121,22 @@ impl<B: AsRef<[u8]>> BlockStore for SliceStore<B> {
 
     #[inline]
     fn get(&self, cid: &Cid) -> Result<Option<Found<&[u8]>>> {
-        Ok(self.find(cid))
+        self.find(cid)
     }
 
     fn contains(&self, cid: &Cid) -> Result<bool> {
-        Ok(self.find(cid).is_some())
+        Ok(self.find(cid)?.is_some())
     }
 
     fn prefetch(&self, cids: &[Cid]) {
         let bytes = self.bytes.as_ref();
-        self.index.prefetch(cids, |place| {
-            usize::try_from(place).ok().and_then(|place| bytes.get(place..)).unwrap_or_default()
-        });
+        match &self.places {
+            Places::Memory(index) => index.prefetch(cids, |place| {
+                usize::try_from(place).ok().and_then(|place| bytes.get(place..)).unwrap_or_default()
+            }),
+            #[cfg(feature = "redb")]
+            Places::File(_) => {}
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! What is held of a spill file in memory, within a bound: segments, with a table of their blocks, and pages of the index.
+//! What is held of a spill file in memory, within a bound.
 
 use core::hash::{BuildHasherDefault, Hasher};
 use std::collections::HashMap;
@@ -20,7 +20,7 @@ const ITEM_COST: usize = 128;
 pub(super) type Value = OwnedAccessGuard<&'static [u8]>;
 
 /// Things by number, of which the least used go when there is no room: each is passed over once after each use.
-struct Clock<T> {
+pub(super) struct Clock<T> {
     items: Vec<Item<T>>,
     numbers: HashMap<u32, usize, Plain>,
     /// The item that is looked at next.
@@ -38,13 +38,13 @@ struct Item<T> {
 }
 
 impl<T> Clock<T> {
-    fn new(capacity: u64) -> Self {
+    pub(super) fn new(capacity: u64) -> Self {
         let capacity = usize::try_from(capacity).unwrap_or(usize::MAX);
         Clock { items: Vec::new(), numbers: HashMap::default(), hand: 0, held: 0, capacity }
     }
 
     #[inline]
-    fn get(&mut self, number: u32) -> Option<&T> {
+    pub(super) fn get(&mut self, number: u32) -> Option<&T> {
         self.item(number).map(|item| &item.value)
     }
 
@@ -55,9 +55,10 @@ impl<T> Clock<T> {
         Some(item)
     }
 
-    /// Takes a thing in, and gives what has to go for it.
-    fn insert(&mut self, number: u32, value: T, cost: usize) -> Vec<T> {
+    /// Takes in a thing of so many bytes, and gives what has to go for it.
+    pub(super) fn insert(&mut self, number: u32, value: T, len: usize) -> Vec<T> {
         let mut gone = Vec::new();
+        let cost = len.saturating_add(ITEM_COST);
         self.held = self.held.saturating_add(cost);
         // Costs may have grown since.
         while self.held > self.capacity && !self.items.is_empty() {
@@ -89,12 +90,11 @@ impl<T> Clock<T> {
     }
 }
 
-/// The caches of one store.
-pub(super) struct Caches {
+/// Open segments, and a table of the blocks in those that are used again and again.
+pub(super) struct OpenSegments {
     segments: Clock<Segment>,
-    /// By the hash of a CID, the segment that has a good block of it, and where it stands there. Of open segments only.
+    /// By the hash of a CID, the segment that has a good block of it, and where it stands there.
     blocks: HashMap<u64, (u32, u32), Plain>,
-    pages: Clock<Box<[u8]>>,
     secret: Secret,
     /// Whether blocks were hashed. If not, those of one CID may differ, and only the index knows which one it is.
     hashed: bool,
@@ -106,12 +106,10 @@ struct Segment {
     hashes: Vec<u64>,
 }
 
-impl Caches {
-    /// Caches that hold `capacity` bytes.
+impl OpenSegments {
+    /// Holds `capacity` bytes.
     pub(super) fn new(capacity: u64, secret: Secret, hashed: bool) -> Self {
-        let segments = capacity / 2;
-        let pages = capacity.saturating_sub(segments);
-        Caches { segments: Clock::new(segments), blocks: HashMap::default(), pages: Clock::new(pages), secret, hashed }
+        OpenSegments { segments: Clock::new(capacity), blocks: HashMap::default(), secret, hashed }
     }
 
     /// The block of a CID, if an open segment has it and it is good.
@@ -147,24 +145,15 @@ impl Caches {
 
     /// Opens a segment, unless it would crowd out most others.
     pub(super) fn open(&mut self, number: u32, value: Value) {
-        let cost = value.value().len().saturating_add(ITEM_COST);
-        if cost > self.segments.capacity / 4 {
+        let len = value.value().len();
+        if len > self.segments.capacity / 4 {
             return;
         }
-        for gone in self.segments.insert(number, Segment { value, hashes: Vec::new() }, cost) {
+        for gone in self.segments.insert(number, Segment { value, hashes: Vec::new() }, len) {
             gone.hashes.iter().for_each(|hash| {
                 self.blocks.remove(hash);
             });
         }
-    }
-
-    pub(super) fn page(&mut self, number: u32) -> Option<&[u8]> {
-        self.pages.get(number).map(|page| &**page)
-    }
-
-    pub(super) fn keep_page(&mut self, number: u32, page: Box<[u8]>) {
-        let cost = page.len().saturating_add(ITEM_COST);
-        self.pages.insert(number, page, cost);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use redb::TableDefinition;
 
+use super::pages::Shape;
 use crate::car::Header;
 use crate::cid::Cid;
 use crate::error::{Error, KeptFault, Result};
@@ -29,9 +30,8 @@ pub(super) struct Meta {
     pub(super) secrets: [Secret; 2],
     pub(super) stats: CarStats,
     pub(super) segments: u32,
-    pub(super) pages: u32,
-    /// Bytes that the number of a segment takes in the index.
-    pub(super) payload_len: usize,
+    /// The shape of the index.
+    pub(super) shape: Shape,
     /// Whether blocks were hashed when they were stored.
     pub(super) hashed: bool,
     /// Whether records were reduced by a process function.
@@ -61,12 +61,12 @@ impl Meta {
     }
 
     fn to_bytes(&self) -> Result<Vec<u8>> {
-        let Meta { secrets: [one, other], stats, segments, pages, payload_len, hashed, reduced, header } = self;
+        let Meta { secrets: [one, other], stats, segments, shape, hashed, reduced, header } = self;
         let CarStats { bytes, sections, distinct_blocks } = *stats;
         let mut out = Vec::new();
         (MAGIC, VERSION).encode(&mut out)?;
-        (one.words, other.words, bytes, sections, distinct_blocks, *segments, *pages).encode(&mut out)?;
-        (*payload_len, *hashed, *reduced, header.roots().to_vec()).encode(&mut out)?;
+        (one.words, other.words, bytes, sections, distinct_blocks, *segments, shape.pages).encode(&mut out)?;
+        (shape.payload_len, *hashed, *reduced, header.roots().to_vec()).encode(&mut out)?;
         Ok(out)
     }
 
@@ -87,6 +87,6 @@ impl Meta {
         let secrets = [Secret { words: one }, Secret { words: other }];
         let stats = CarStats { bytes, sections, distinct_blocks };
         let header = Header::of(roots).ok_or_else(damaged)?;
-        Ok(Meta { secrets, stats, segments, pages, payload_len, hashed, reduced, header })
+        Ok(Meta { secrets, stats, segments, shape: Shape { pages, payload_len }, hashed, reduced, header })
     }
 }

@@ -76,6 +76,8 @@ pub(super) struct Written {
 /// Makes an index of all entries.
 pub(super) fn write(runs: Runs, max_payload: u64, txn: &WriteTransaction) -> Result<Written, redb::Error> {
     let shape = Shape::of(runs.max_len(), max_payload);
+    // It is there even if nothing is in it.
+    txn.open_table(PAGES)?;
     let mut writer = PageWriter { shape, txn, number: 0, page: Vec::new(), bytes: 0 };
     let distinct = runs.merge(txn, |entry| writer.push(entry))?;
     writer.flush()?;
