@@ -20,7 +20,7 @@
 //!
 //! - The bytes are in memory: [`Repo::from_slice`]. They come from a stream: [`Repo::from_reader`]. They are in a file that
 //!   nobody changes: `Repo::map`, which is `unsafe` because the system cannot promise that. Other limits, fewer hashes,
-//!   legacy commits, progress, a memory limit: [`Loader`].
+//!   legacy commits, progress, a memory limit, less of each record: [`Loader`].
 //! - The records: [`Repo::records`], a plain iterator. Only paths and CIDs: [`Repo::entries`]. Batches for other threads:
 //!   [`Records::next_chunk`].
 //! - No allocation per record, nodes too, or a CAR that is partial: [`Repo::walk`]. One that is damaged:
@@ -50,6 +50,7 @@
 //! # Features
 //!
 //! - `mmap` (default): `Repo::map` and `Loader::map`.
+//! - `redb` (default): `Suspended::spill`, `store::RedbStore`: blocks in a file, for CARs beyond the memory limit.
 //! - `serde`: `Record::decode`, into types of your own with borrowed strings.
 //!
 //! # Specifications
@@ -82,7 +83,7 @@ pub use self::cid::Cid;
 pub use self::commit::{Commit, CommitRules};
 pub use self::error::{Error, ErrorKind, Result};
 pub use self::limits::Limits;
-pub use self::load::{Loader, MemoryLimit, Unlimited};
+pub use self::load::{Loader, Memory, MemoryLimit, Unlimited};
 pub use self::path::{RepoPath, RepoPathBuf};
 pub use self::process::{Keep, Process, Processable, Reduce};
 pub use self::records::{Record, Records, RepoEntries, RepoEntry};
@@ -92,6 +93,10 @@ pub use self::store::Verification;
 pub use self::suspend::SpillError;
 pub use self::suspend::{Loaded, Suspended};
 
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "redb"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+#[cfg(all(doctest, feature = "redb"))]
+#[doc = include_str!("../docs/limits-and-stores.md")]
+struct LimitsAndStores;

@@ -50,6 +50,39 @@ pub struct Unlimited;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryLimit(pub(crate) u64);
 
+/// Part of a memory limit that is left for walks.
+pub(crate) const WALK_PART: u64 = 8;
+
+/// Bytes of memory that a walk may take in any case, enough for any tree that was not made to take more.
+const MIN_WALK: u64 = 1 << 20;
+
+/// How much memory is there: [`Unlimited`], or a [`MemoryLimit`].
+pub trait Memory: sealed::Sealed {
+    /// Bytes that a walk may take.
+    #[doc(hidden)]
+    fn for_walks(&self) -> u64;
+}
+
+mod sealed {
+    pub trait Sealed {}
+
+    impl Sealed for super::Unlimited {}
+
+    impl Sealed for super::MemoryLimit {}
+}
+
+impl Memory for Unlimited {
+    fn for_walks(&self) -> u64 {
+        u64::MAX
+    }
+}
+
+impl Memory for MemoryLimit {
+    fn for_walks(&self) -> u64 {
+        (self.0 / WALK_PART).max(MIN_WALK)
+    }
+}
+
 impl<'p> Loader<'p> {
     /// The settings that [`Repo`]'s constructors have: default limits, every block hashed, current commits only, paths
     /// checked for form.
@@ -115,6 +148,17 @@ impl<'p, P: Process> Loader<'p, MemoryLimit, P> {
         Suspended::new(input, self)?.go_on()
     }
 
+    /// Reads a stream to its end, right into a file: what [`read`](Loader::read) and [`Suspended::spill`] do one after the
+    /// other, for CARs that are to be in a file however small they are.
+    ///
+    /// # Errors
+    ///
+    /// As [`Repo::from_reader`], and `Store` if the file fails, or `Limit` if more is stored than it may be.
+    #[cfg(feature = "redb")]
+    pub fn spill<R: Read>(self, input: R, file: SpillFile) -> Result<Repo<RedbStore, P>> {
+        Ok(Suspended::new(input, self)?.spill(file)?)
+    }
+
     /// Opens the repository in `bytes`, which stay where they are. Only the index takes memory; if that is more than the
     /// limit, it goes into `file`, which must not be one that is kept.
     ///
@@ -162,7 +206,7 @@ impl<'p, M> Loader<'p, M> {
     }
 }
 
-impl<'p, M, P: Process> Loader<'p, M, P> {
+impl<'p, M: Memory, P: Process> Loader<'p, M, P> {
     /// Sets the limits.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.intake.limits = limits;
@@ -248,23 +292,22 @@ impl<'p, M, P: Process> Loader<'p, M, P> {
         repo::peek(Reader::with_limits(input, self.intake.limits)?, self.commits, hash)
     }
 
-    /// Opens the repository in a file that was kept. The commit and what walks reach are hashed, but for what a process
-    /// function made of records, unless no block is; limits and progress have no meaning here.
+    /// Opens the repository in a file that was kept. Every block is hashed, or when a walk reaches it, or none, but for
+    /// what a process function made of records; limits and progress have no meaning here.
     ///
     /// # Errors
     ///
-    /// `Kept` if the file holds reduced records and this loader has no process function; else as [`Repo::from_store`].
+    /// `Kept` if the file holds reduced records and this loader has no process function; `HashMismatch` for a block that does
+    /// not have its CID; else as [`Repo::from_store`].
     ///
     /// ```
+    /// use carwalk::Loader;
     /// use carwalk::store::{RedbStore, SpillFile};
-    /// use carwalk::{Loaded, Loader};
     ///
     /// # let folder = tempfile::tempdir()?;
     /// # let path = folder.path().join("repo.carwalk");
     /// # let stream: &[u8] = include_bytes!("../samples/repo.car");
-    /// if let Loaded::Suspended(load) = Loader::new().memory_limit(4 << 10).read(stream)? {
-    ///     load.spill(SpillFile::keep(&path)?)?;
-    /// }
+    /// Loader::new().memory_limit(16 << 20).spill(stream, SpillFile::keep(&path))?;
     /// let repo = Loader::new().reopen(RedbStore::open(&path, 1 << 20)?)?;
     /// for record in repo.records() {
     ///     println!("{}", record?.path());
@@ -272,12 +315,12 @@ impl<'p, M, P: Process> Loader<'p, M, P> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[cfg(feature = "redb")]
-    pub fn reopen(mut self, store: RedbStore) -> Result<Repo<RedbStore, P>> {
+    pub fn reopen(self, mut store: RedbStore) -> Result<Repo<RedbStore, P>> {
         if store.is_reduced() && !P::REDUCES {
             return Err(Error::new(ErrorKind::Kept(KeptFault::Reduced)));
         }
         if self.intake.verification == Verification::EveryBlock {
-            self.intake.verification = Verification::ReachedBlocks;
+            store.verify()?;
         }
         self.open(store)
     }

@@ -161,7 +161,7 @@ impl<B: AsRef<[u8]>, P: Process> Make<B> for MakeRecord<'_, P> {
 
     #[inline]
     fn make(&self, path: RepoPathBuf, cid: Cid, found: Option<Found<B>>) -> Result<Option<Self::Item>> {
-        let Some(Found { bytes, form, offset }) = found else {
+        let Some(Found { bytes, form, offset, .. }) = found else {
             return Ok(None);
         };
         let value = self.0.restore(bytes, form).map_err(|error| {

@@ -7,7 +7,7 @@ use crate::car::Reader;
 use crate::cid::Cid;
 use crate::commit::{Commit, CommitRules};
 use crate::error::{Error, ErrorKind, Malformed, Result, Structure};
-use crate::load::Loader;
+use crate::load::{Loader, Memory};
 use crate::mst::Walker;
 use crate::process::{Keep, Process};
 use crate::records::{Records, RepoEntries};
@@ -43,12 +43,14 @@ struct TreeOptions {
     /// Whether blocks are hashed when they are reached.
     hash_reached: bool,
     strict_paths: bool,
+    /// Bytes of memory that a walk may take.
+    memory_limit: u64,
 }
 
 impl<S: BlockStore> Tree<S> {
     /// The tree under the node `root` in `store`. Nothing is read yet.
     pub fn new(store: S, root: Cid) -> Self {
-        let options = TreeOptions { hash_reached: true, strict_paths: false };
+        let options = TreeOptions { hash_reached: true, strict_paths: false, memory_limit: u64::MAX };
         Tree { store, root, options, process: Keep }
     }
 }
@@ -75,7 +77,8 @@ impl<S: BlockStore, P: Process> Tree<S, P> {
 
     /// A walk over the tree, for all that the iterators do not give: nodes, partial trees, no allocation per record.
     pub fn walk(&self) -> Walker<'_, S> {
-        Walker::new(&self.store, self.root).hash(self.options.hash_reached)
+        let TreeOptions { hash_reached, memory_limit, .. } = self.options;
+        Walker::new(&self.store, self.root).hash(hash_reached).memory_limit(memory_limit)
     }
 
     /// The records in key order.
@@ -151,11 +154,17 @@ impl<S: BlockStore> Repo<S> {
 }
 
 impl<S: BlockStore, P: Process> Repo<S, P> {
-    pub(crate) fn open<M>(store: S, cid: Cid, verification: Verification, loader: Loader<'_, M, P>) -> Result<Self> {
+    pub(crate) fn open<M: Memory>(
+        store: S,
+        cid: Cid,
+        verification: Verification,
+        loader: Loader<'_, M, P>,
+    ) -> Result<Self> {
         let hash_reached = verification == Verification::ReachedBlocks;
         let commit = find_commit(&store, cid, loader.commits, hash_reached)
             .map_err(|error| error.in_structure(Structure::Commit).of_cid(cid))?;
-        let options = TreeOptions { hash_reached, strict_paths: loader.strict_paths };
+        let memory_limit = loader.memory.for_walks();
+        let options = TreeOptions { hash_reached, strict_paths: loader.strict_paths, memory_limit };
         let tree = Tree { store, root: commit.data(), options, process: loader.process };
         Ok(Repo { commit, tree })
     }
@@ -175,6 +184,11 @@ impl<S: BlockStore, P: Process> Repo<S, P> {
     /// The store.
     pub fn store(&self) -> &S {
         &self.tree.store
+    }
+
+    #[cfg(feature = "redb")]
+    pub(crate) fn store_mut(&mut self) -> &mut S {
+        &mut self.tree.store
     }
 
     /// The store, without the rest.

@@ -57,6 +57,12 @@ pub trait BlockStore {
     /// Whatever keeps the store from telling.
     fn contains(&self, cid: &Cid) -> Result<bool>;
 
+    /// Bytes of memory that a block takes for as long as it is held, beside what the store takes anyway: none, unless it is
+    /// a copy.
+    fn block_cost<'a>(&'a self, _block: &Self::Block<'a>) -> u64 {
+        0
+    }
+
     /// Says that these blocks will be asked for soon, in about this order. A store may use it to save time; doing nothing
     /// is right too.
     fn prefetch(&self, _cids: &[Cid]) {}
@@ -74,6 +80,10 @@ impl<S: BlockStore + ?Sized> BlockStore for &S {
 
     fn contains(&self, cid: &Cid) -> Result<bool> {
         (**self).contains(cid)
+    }
+
+    fn block_cost<'a>(&'a self, block: &Self::Block<'a>) -> u64 {
+        (**self).block_cost(block)
     }
 
     fn prefetch(&self, cids: &[Cid]) {
@@ -102,24 +112,32 @@ pub struct Found<B> {
     pub form: Form,
     /// Where the block's section begins in the CAR that it came from, if the store knows.
     pub offset: Option<u64>,
+    /// Whether the block was hashed when it was stored, and nobody can have changed it since.
+    pub(crate) is_hashed: bool,
 }
 
 impl<B> Found<B> {
     /// A block of which nothing else is known.
     pub fn new(bytes: B) -> Self {
-        Found { bytes, form: Form::Raw, offset: None }
+        Found { bytes, form: Form::Raw, offset: None, is_hashed: false }
     }
 
     /// The same with other bytes.
     #[cfg(feature = "redb")]
     pub(crate) fn map<C>(self, bytes: impl FnOnce(B) -> C) -> Found<C> {
-        Found { bytes: bytes(self.bytes), form: self.form, offset: self.offset }
+        Found { bytes: bytes(self.bytes), form: self.form, offset: self.offset, is_hashed: self.is_hashed }
     }
 
     /// What a process function made of the block. It cannot be hashed: the store vouches for it.
     #[must_use]
     pub fn reduced(mut self) -> Self {
         self.form = Form::Reduced;
+        self
+    }
+
+    /// Says that the block was hashed when it was stored.
+    pub(crate) fn hashed(mut self, yes: bool) -> Self {
+        self.is_hashed = yes;
         self
     }
 

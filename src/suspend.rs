@@ -140,7 +140,10 @@ impl<'p, R: Read, P: Process> Suspended<'p, R, P> {
         if !loading.go_on(&mut reader, intake, reduce, u64::MAX)? {
             return Err(io::Error::from(io::ErrorKind::OutOfMemory).into());
         }
-        loader.open(loading.finish(&reader)?)
+        let mut repo = loader.open(loading.finish(&reader)?)?;
+        // Only now: what is no repository is not kept.
+        repo.store_mut().publish()?;
+        Ok(repo)
     }
 
     pub(crate) fn go_on(mut self) -> Result<Loaded<'p, R, P>> {

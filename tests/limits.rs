@@ -16,6 +16,10 @@ use std::sync::{Arc, Mutex};
 
 use carwalk::error::{LimitName, Structure};
 use carwalk::limits::{MAX_COMMIT_FIELDS, MAX_KEY_LEN, MAX_NESTING};
+use carwalk::mst::{Event, Walker};
+use carwalk::store::BlockStore;
+#[cfg(feature = "redb")]
+use carwalk::store::SpillFile;
 use carwalk::{Error, ErrorKind, Limits, Loader, Repo};
 use carwalk_testkit::car::{Car, header_value};
 use carwalk_testkit::cbor::Value;
@@ -268,4 +272,69 @@ fn a_huge_length_is_no_reason_to_wait_for_more_than_there_is() {
     let header = [carwalk_testkit::varint::encode(1 << 31), vec![0xa2; 10]].concat();
     let error = common::rows_each_way(&header, with_limits(limits)).unwrap_err();
     assert!(error.is_truncated(), "{error}");
+}
+
+/// Bytes of memory that the walk over a repository takes at least, found out by trying.
+fn walk_memory(walks: impl Fn(u64) -> carwalk::Result<u64>) -> u64 {
+    let (mut low, mut high) = (0, 1 << 30);
+    while low < high {
+        let middle = (low + high) / 2;
+        if walks(middle).is_ok() { high = middle } else { low = middle + 1 }
+    }
+    low
+}
+
+fn count<S: BlockStore>(mut walk: Walker<'_, S>) -> carwalk::Result<u64> {
+    let mut events = 0;
+    while walk.next_event()?.is_some() {
+        events += 1;
+    }
+    Ok(events)
+}
+
+#[test]
+fn memory_of_a_walk() {
+    // One node of many entries; the usual repository.
+    let huge = KitRepo::new(key::at_layer(0).take(8000).map(|key| (key, Record::new(vec![0x80]))));
+    for (repo, least) in [(huge, 8000 * 16), (breakage::sample(), 100)] {
+        let car = repo.to_bytes(Order::Preorder);
+        let repo = Repo::from_slice(&car[..]).unwrap();
+        let whole = count(repo.walk()).unwrap();
+        let walks = |limit| count(repo.walk().memory_limit(limit));
+        let needed = walk_memory(walks);
+        assert!((least..4 * least + 4096).contains(&needed), "{needed}");
+        for limit in [needed, needed + 1] {
+            assert_eq!(walks(limit).unwrap(), whole);
+        }
+        let error = walks(needed - 1).unwrap_err();
+        assert_limit(&error, LimitName::WalkMemory, needed - 1, needed);
+        assert_eq!(error.position().structure(), Structure::Node);
+        assert!(error.cid().is_some() && error.position().offset().is_some());
+    }
+}
+
+/// What does not fit is told like a bad node, and the rest of the tree comes all the same.
+#[test]
+fn memory_of_a_partial_walk() {
+    let car = KitRepo::new(key::at_layer(0).take(50).map(|key| (key, Record::new(vec![0x80])))).to_bytes(Order::Pds);
+    let repo = Repo::from_slice(&car[..]).unwrap();
+    let mut walk = repo.walk().partial(true).memory_limit(10);
+    match walk.next_event().unwrap() {
+        Some(Event::BadSubtree { error, .. }) => assert!(error.is_limit(), "{error}"),
+        other => panic!("{other:?}"),
+    }
+    assert!(walk.next_event().unwrap().is_none());
+}
+
+/// Memory that the blocks themselves take counts where they are copies.
+#[test]
+#[cfg(feature = "redb")]
+fn memory_of_a_walk_over_a_file() {
+    let repo = KitRepo::new(key::at_layer(0).take(3000).map(|key| (key, Record::new(vec![0x80]))));
+    let car = repo.to_bytes(Order::Preorder);
+    let in_memory = Repo::from_slice(&car[..]).unwrap();
+    let in_file = Loader::new().memory_limit(0).spill(&car[..], SpillFile::temporary()).unwrap();
+    let borrowed = walk_memory(|limit| count(in_memory.walk().memory_limit(limit)));
+    let copied = walk_memory(|limit| count(in_file.walk().memory_limit(limit)));
+    assert_eq!(copied - borrowed, repo.root.block().len() as u64);
 }

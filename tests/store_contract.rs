@@ -203,30 +203,30 @@ mod spilled {
     use carwalk::store::{RedbStore, SpillFile};
 
     pub(super) fn temporary(car: &[u8]) -> RedbStore {
-        RedbStore::new(car, SpillFile::temporary().unwrap()).unwrap()
+        RedbStore::new(car, SpillFile::temporary()).unwrap()
     }
 
     /// Segments of a few blocks, and room for next to none.
     pub(super) fn tiny(car: &[u8]) -> RedbStore {
-        let file = SpillFile::temporary().unwrap().segment_len(300).cache_size(0);
+        let file = SpillFile::temporary().segment_len(300).cache_size(0);
         RedbStore::new(Ragged::new(car, 5), file).unwrap()
     }
 
     pub(super) fn one_block_a_segment(car: &[u8]) -> RedbStore {
-        RedbStore::new(car, SpillFile::temporary().unwrap().segment_len(0)).unwrap()
+        RedbStore::new(car, SpillFile::temporary().segment_len(0)).unwrap()
     }
 
     pub(super) fn reopened(car: &[u8]) -> RedbStore {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("kept");
-        let file = SpillFile::keep(&path).unwrap().segment_len(1000);
+        let file = SpillFile::keep(&path).segment_len(1000);
         drop(RedbStore::new(car, file).unwrap());
         RedbStore::open(&path, 0).unwrap()
     }
 
     pub(super) fn reset(car: &[u8]) -> RedbStore {
         let other = carwalk_testkit::random::repo(99, 200).car;
-        let store = RedbStore::new(&other[..], SpillFile::temporary().unwrap()).unwrap();
+        let store = RedbStore::new(&other[..], SpillFile::temporary()).unwrap();
         RedbStore::new(car, store.reset().unwrap()).unwrap()
     }
 }
@@ -238,7 +238,7 @@ contract! {
     spilled_one_by_one: super::spilled::one_block_a_segment;
     kept_and_reopened: super::spilled::reopened;
     spilled_to_a_file_that_was_reset: super::spilled::reset;
-    slice_with_its_index_in_a_file: |car| SliceStore::with_index_in(car, SpillFile::temporary().unwrap()).unwrap();
+    slice_with_its_index_in_a_file: |car| SliceStore::with_index_in(car, SpillFile::temporary()).unwrap();
 }
 
 #[cfg(feature = "mmap")]

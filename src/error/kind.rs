@@ -395,9 +395,6 @@ pub enum KeptFault {
     /// The file was changed since it was written.
     #[error("the spill file is damaged: {0}")]
     Damaged(Box<str>),
-    /// Somebody else is writing to the file.
-    #[error("the spill file is in use")]
-    InUse,
     /// A process function reduced the file's records, and this loader has none.
     #[error("the spill file holds reduced records: they need their process function")]
     Reduced,
@@ -460,6 +457,12 @@ pub enum LimitName {
     /// `SpillFile::max_stored` (feature `redb`).
     #[error("stored size")]
     Stored,
+    /// Segments of a spill file, 2^24.
+    #[error("number of segments")]
+    Segments,
+    /// [`Walker::memory_limit`](crate::mst::Walker::memory_limit).
+    #[error("memory of the walk")]
+    WalkMemory,
     /// [`MAX_COMMIT_FIELDS`](crate::limits::MAX_COMMIT_FIELDS).
     #[error("number of commit fields")]
     CommitFields,

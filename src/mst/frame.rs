@@ -101,6 +101,12 @@ impl<B: AsRef<[u8]>> Frame<B> {
 }
 
 impl Buffers {
+    /// Bytes of memory that are held.
+    pub(super) fn held(&self) -> u64 {
+        let keys = self.key.held().saturating_add(self.ahead.held());
+        self.layout.held().saturating_add(keys) as u64
+    }
+
     /// Checks a node by all rules, lays out its parts, and tells its layer.
     pub(super) fn check(
         &mut self,

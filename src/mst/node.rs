@@ -87,6 +87,11 @@ impl Layout {
         &self.entries
     }
 
+    /// Bytes of memory that are held.
+    pub(super) fn held(&self) -> usize {
+        self.entries.capacity().saturating_mul(size_of::<EntryLayout>())
+    }
+
     pub(super) fn has_links(&self) -> bool {
         self.left_at.is_some() || self.entries.iter().any(|entry| entry.tree_at().is_some())
     }

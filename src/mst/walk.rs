@@ -3,13 +3,13 @@
 //! The stack has at most as many frames as the root has layers, and one more.
 
 use core::fmt;
-use std::collections::HashMap;
 
+use super::digests::Digests;
 use super::event::{Entry, EntryAndRecord, Event};
 use super::frame::{Buffers, Frame, Place};
 use super::node::{Layout, cid_at};
-use crate::cid::{Cid, sha256};
-use crate::error::{Error, ErrorKind, KeyInterval, Malformed, Result, Structure};
+use crate::cid::Cid;
+use crate::error::{Error, ErrorKind, KeyInterval, LimitName, Malformed, Result, Structure};
 use crate::store::{BlockStore, Form, Found};
 
 /// Entries of a node whose links are prefetched; chance makes no node longer.
@@ -59,7 +59,7 @@ pub struct Walker<'s, S: BlockStore> {
     /// What the store is told to prefetch.
     soon: Vec<Cid>,
     /// The digests that large blocks were found to have, so that none is hashed for each of its links.
-    digests: HashMap<Cid, [u8; 32]>,
+    digests: Digests,
     /// The record at hand.
     record: Option<Found<S::Block<'s>>>,
 }
@@ -71,6 +71,7 @@ struct Options {
     partial: bool,
     /// Whether blocks are hashed when they are reached.
     hash: bool,
+    memory_limit: u64,
 }
 
 /// What one step came to. Owns what it tells; an event is built from it.
@@ -88,7 +89,7 @@ enum Step {
 impl<'s, S: BlockStore> Walker<'s, S> {
     /// A complete walk over the tree under the node `root`, records looked up and every block hashed that is reached.
     pub fn new(store: &'s S, root: Cid) -> Self {
-        let options = Options { nodes: false, records: true, partial: false, hash: true };
+        let options = Options { nodes: false, records: true, partial: false, hash: true, memory_limit: u64::MAX };
         Walker {
             store,
             options,
@@ -96,7 +97,7 @@ impl<'s, S: BlockStore> Walker<'s, S> {
             frames: Vec::new(),
             spare: Vec::new(),
             soon: Vec::new(),
-            digests: HashMap::new(),
+            digests: Digests::default(),
             record: None,
         }
     }
@@ -119,6 +120,15 @@ impl<'s, S: BlockStore> Walker<'s, S> {
     /// root's layer and one, and reads no node beyond its first key for more than one of its links.
     pub fn partial(mut self, yes: bool) -> Self {
         self.options.partial = yes;
+        self
+    }
+
+    /// Sets how many bytes of memory the walk may take; there is no limit by default, but for what nodes can be.
+    ///
+    /// Counted are the nodes from the root down to the one at hand: what is noted of their entries, and their blocks if
+    /// these are copies. Real trees take some kilobytes. It is looked at after each node that was read.
+    pub fn memory_limit(mut self, bytes: u64) -> Self {
+        self.options.memory_limit = bytes;
         self
     }
 
@@ -213,8 +223,8 @@ impl<'s, S: BlockStore> Walker<'s, S> {
         if found.form == Form::Reduced {
             return Err(Error::malformed(Malformed::ReducedNode));
         }
+        self.verify(cid, &found)?;
         let bytes = found.bytes.as_ref();
-        self.verify(cid, bytes)?;
         let mut buffers = self.spare.pop().unwrap_or_default();
         let layer = match buffers.check(bytes, self.interval(place), place.layer) {
             Ok(layer) => layer,
@@ -225,20 +235,38 @@ impl<'s, S: BlockStore> Walker<'s, S> {
         };
         self.prefetch(found.bytes.as_ref(), &buffers.layout);
         self.frames.push(Frame::new(cid, found, layer, place, buffers));
+        if self.options.memory_limit < u64::MAX {
+            self.check_memory()?;
+        }
         Ok(())
     }
 
     /// Checks a block against its CID, if this walk hashes.
     #[inline]
-    fn verify(&mut self, cid: Cid, block: &[u8]) -> Result<()> {
-        if !self.options.hash {
+    fn verify(&mut self, cid: Cid, found: &Found<S::Block<'s>>) -> Result<()> {
+        if !self.options.hash || found.is_hashed || found.form == Form::Reduced {
             return Ok(());
         }
+        let block = found.bytes.as_ref();
         if block.len() < LARGE_BLOCK {
             return cid.verify(block);
         }
-        let digest = self.digests.entry(cid).or_insert_with(|| sha256(block));
-        cid.verify_digest(digest)
+        self.digests.verify(cid, block, self.options.memory_limit)
+    }
+
+    /// Gives the node up that was entered last, if all nodes together take too much memory.
+    fn check_memory(&mut self) -> Result<()> {
+        let cost = |frame: &Frame<S::Block<'s>>| self.store.block_cost(&frame.block);
+        let frames = self.frames.iter().map(|frame| frame.buffers.held().saturating_add(cost(frame)));
+        let spare = self.spare.iter().map(Buffers::held);
+        let held = frames.chain(spare).fold(0u64, u64::saturating_add);
+        let max = self.options.memory_limit;
+        if held <= max {
+            return Ok(());
+        }
+        self.frames.pop();
+        self.spare.clear();
+        Err(Error::limit(LimitName::WalkMemory, max, held))
     }
 
     /// Tells the store which blocks a node leads to, the first of them only if it is a huge one.
@@ -264,8 +292,7 @@ impl<'s, S: BlockStore> Walker<'s, S> {
             }
             return Err(self.of_record(Error::new(ErrorKind::Missing { interval: None }), cid, None));
         };
-        let verified = if found.form == Form::Raw { self.verify(cid, found.bytes.as_ref()) } else { Ok(()) };
-        if let Err(error) = verified {
+        if let Err(error) = self.verify(cid, &found) {
             let error = self.of_record(error, cid, found.offset);
             return if self.options.partial { Ok(Step::BadRecord { cid, error }) } else { Err(error) };
         }
@@ -307,7 +334,7 @@ impl<'s, S: BlockStore> Walker<'s, S> {
             }
             Step::Entry { cid } => Event::Entry { entry: self.entry(cid) },
             Step::Record { cid } => {
-                let Found { bytes, form, offset } = self.record.as_ref()?;
+                let Found { bytes, form, offset, .. } = self.record.as_ref()?;
                 Event::Record { entry: self.entry(cid), block: bytes.as_ref(), form: *form, offset: *offset }
             }
             Step::MissingRecord { cid } => Event::MissingRecord { entry: self.entry(cid) },

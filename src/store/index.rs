@@ -111,13 +111,8 @@ impl Index {
         self.noted.len() < self.noted.capacity()
     }
 
-    /// Makes room to note one CID more, and tells whether it is there. Takes no more than `allowance` bytes beside what is
-    /// held.
-    #[inline]
-    pub(crate) fn can_note(&mut self, allowance: u64) -> bool {
-        if self.has_room() {
-            return true;
-        }
+    /// Makes room to note more CIDs, and tells whether it is there. Takes no more than `allowance` bytes beside what is held.
+    pub(crate) fn make_room(&mut self, allowance: u64) -> bool {
         let more = self.noted.capacity().max(MIN_NOTED);
         // The old slots are there until they are copied.
         let fits = len_of(self.noted.capacity().saturating_add(more)) <= allowance;

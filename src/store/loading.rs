@@ -131,6 +131,7 @@ impl<K: Sink> Loading<K> {
     }
 
     /// Takes in a section that is copied, or what is left of it.
+    #[inline(never)]
     fn take(
         &mut self,
         source: &mut impl Source,

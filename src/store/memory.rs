@@ -20,6 +20,8 @@ use crate::error::{Error, Result};
 pub struct MemoryStore {
     arena: Arena,
     is_packed: bool,
+    /// Whether good blocks were hashed, if they were packed.
+    is_hashed: bool,
     index: Index,
     contents: Contents,
 }
@@ -40,6 +42,37 @@ impl MemorySink {
     /// The section at a place that was taken in.
     pub(crate) fn section_at<'a>(&'a self, source: &'a impl Source, place: u64) -> Option<Packed<'a>> {
         section_at(self.packed.as_ref(), source, place)
+    }
+
+    /// Enters what was noted in the index; false if that takes too much memory.
+    #[inline(never)]
+    fn settle(&mut self, source: &impl Source, memory_limit: u64) -> bool {
+        let fits = self.index.growth() <= self.allowance(source, memory_limit);
+        if fits {
+            let MemorySink { index, packed, verification, .. } = self;
+            index.settle(|old, new| compare(packed.as_ref(), source, *verification, old, new));
+        }
+        fits
+    }
+
+    /// Copies a section, and tells its place. `None` if that takes too much memory.
+    #[inline(never)]
+    fn pack(&mut self, section: &Packed<'_>, allowance: u64) -> Result<Option<u64>> {
+        let Some(arena) = &mut self.packed else {
+            return Ok(None);
+        };
+        let len = section.bytes.len().saturating_add(packed::MAX_HEAD_LEN);
+        let allowance = allowance.saturating_sub(self.index.held());
+        let Some((at, base)) = arena.reserve(len, section.offset, allowance)? else {
+            return Ok(None);
+        };
+        self.head.clear();
+        section.write_head(base, &mut self.head);
+        arena.write(&self.head);
+        arena.write(section.bytes);
+        let place = at.saturating_add(1);
+        self.index.note(&section.cid, place);
+        Ok(Some(place))
     }
 
     /// Bytes of memory that more may take, the source's included.
@@ -66,33 +99,18 @@ impl Sink for MemorySink {
 
     #[inline]
     fn make_room(&mut self, source: &impl Source, at_end: bool, memory_limit: u64) -> Result<bool> {
-        if at_end || self.index.is_due() {
-            if self.index.growth() > self.allowance(source, memory_limit) {
-                return Ok(false);
-            }
-            let MemorySink { index, packed, verification, .. } = self;
-            index.settle(|old, new| compare(packed.as_ref(), source, *verification, old, new));
+        let is_due = at_end || self.index.is_due();
+        if is_due && !self.settle(source, memory_limit) {
+            return Ok(false);
         }
-        let allowance = if self.index.has_room() { 0 } else { self.allowance(source, memory_limit) };
-        Ok(at_end || self.index.can_note(allowance))
+        Ok(at_end || self.index.has_room() || self.index.make_room(self.allowance(source, memory_limit)))
     }
 
     #[inline]
     fn take(&mut self, section: &Packed<'_>, place: u64, allowance: u64) -> Result<Option<u64>> {
-        let Some(arena) = &mut self.packed else {
-            self.index.note(&section.cid, place);
-            return Ok(Some(place));
-        };
-        let len = section.bytes.len().saturating_add(packed::MAX_HEAD_LEN);
-        let allowance = allowance.saturating_sub(self.index.held());
-        let Some((at, base)) = arena.reserve(len, section.offset, allowance)? else {
-            return Ok(None);
-        };
-        self.head.clear();
-        section.write_head(base, &mut self.head);
-        arena.write(&self.head);
-        arena.write(section.bytes);
-        let place = at.saturating_add(1);
+        if self.packed.is_some() {
+            return self.pack(section, allowance);
+        }
         self.index.note(&section.cid, place);
         Ok(Some(place))
     }
@@ -122,18 +140,21 @@ impl MemoryStore {
 
     /// The store of a load that came to its end.
     pub(crate) fn finish<R: Read>(reader: Reader<R>, loading: Loading<MemorySink>) -> Result<Self> {
+        let is_hashed = loading.sink.verification != Verification::DangerouslyNone;
         let (index, packed) = loading.sink.finish();
         let contents = loading.progress.finish(&reader, index.len() as u64)?;
         let is_packed = packed.is_some();
         let arena = packed.unwrap_or_else(|| reader.into_arena());
-        Ok(MemoryStore { arena, is_packed, index, contents })
+        Ok(MemoryStore { arena, is_packed, is_hashed, index, contents })
     }
 
     #[inline]
     fn find(&self, cid: &Cid) -> Option<Found<&[u8]>> {
         self.index.find(cid, |place| {
             if self.is_packed {
-                return packed_at(&self.arena, place).filter(|packed| packed.cid == *cid).map(|packed| packed.found());
+                return packed_at(&self.arena, place)
+                    .filter(|packed| packed.cid == *cid)
+                    .map(|packed| packed.found(self.is_hashed));
             }
             let (block, offset) = self.arena.block_at(place, cid)?;
             Some(Found::new(block).at(offset))
@@ -160,7 +181,7 @@ fn compare(packed: Option<&Arena>, source: &impl Source, verification: Verificat
     };
     let was_hashed = packed.is_some() || verification != Verification::ReachedBlocks;
     let is_good = |section: &Packed<'_>| {
-        if was_hashed { section.state != State::Bad } else { section.cid.verify(section.bytes).is_ok() }
+        if was_hashed { section.state != State::Bad } else { section.verify().is_ok() }
     };
     if old.cid != new.cid {
         Match::Other

@@ -10,6 +10,7 @@
 use super::{Form, Found};
 use crate::car::SectionHead;
 use crate::cid::{self, Cid};
+use crate::error::{Result, Structure};
 use crate::varint;
 
 /// Bits of the first number that hold the state.
@@ -82,10 +83,16 @@ impl<'a> Packed<'a> {
         SectionHead::new(self.offset, self.cid)
     }
 
-    /// The block as a store gives it.
-    pub(crate) fn found(&self) -> Found<&'a [u8]> {
-        let found = Found::new(self.bytes).at(self.offset);
+    /// The block as a store gives it, which knows whether good blocks were hashed.
+    pub(crate) fn found(&self, good_is_hashed: bool) -> Found<&'a [u8]> {
+        let found = Found::new(self.bytes).at(self.offset).hashed(good_is_hashed && self.state != State::Bad);
         if self.form() == Form::Reduced { found.reduced() } else { found }
+    }
+
+    /// Checks the block against its CID.
+    pub(crate) fn verify(&self) -> Result<()> {
+        let verified = self.cid.verify(self.bytes);
+        verified.map_err(|error| error.in_structure(Structure::Section).at(Some(self.offset)))
     }
 
     pub(crate) fn form(&self) -> Form {

@@ -27,7 +27,7 @@ use redb::{Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, TableDefi
 use self::backend::{FirstError, KeptBackend};
 use self::cache::{OpenSegments, Value};
 pub use self::file::SpillFile;
-use self::file::{Target, builder};
+use self::file::{Opened, Settings, builder};
 use self::index::{PageCache, PagedIndex};
 use self::meta::{Meta, SEGMENTS};
 pub(crate) use self::places::{PlaceIndex, PlaceSink};
@@ -36,7 +36,7 @@ pub(crate) use self::writer::{SpillSink, Writer};
 use super::intake::Intake;
 use super::loading::Loading;
 use super::packed::Packed;
-use super::{BlockStore, CarStats, CarStore, Found};
+use super::{BlockStore, CarStats, CarStore, Form, Found};
 use crate::car::{Header, Reader, SectionHead};
 use crate::cid::Cid;
 use crate::error::{Error, KeptFault, Result};
@@ -53,12 +53,13 @@ pub struct RedbStore {
     index: PagedIndex,
     caches: Mutex<Caches>,
     meta: Meta,
+    /// Whether good blocks were hashed, and nobody can have changed them since.
+    is_hashed: bool,
     fault: Option<Error>,
     first: FirstError,
     database: Database,
-    /// The file, if it is to be used again.
-    file: Option<File>,
-    stored: u64,
+    /// The file, if it can be used again, or waits for its name.
+    file: Option<(Opened, Settings)>,
 }
 
 /// What is held of the file.
@@ -94,7 +95,9 @@ impl RedbStore {
         let mut reader = Reader::with_limits(input, intake.limits.clone())?;
         let mut loading = Loading::new(SpillSink(Writer::new(file, USUAL_CACHE, intake.verification)?));
         loading.go_on(&mut reader, &mut intake, None, u64::MAX)?;
-        loading.finish(&reader)
+        let mut store = loading.finish(&reader)?;
+        store.publish()?;
+        Ok(store)
     }
 
     /// Opens a file that was kept, with `cache_size` bytes of memory for what is held of it.
@@ -107,42 +110,48 @@ impl RedbStore {
     /// `Io` if the file cannot be opened, `Store` if reading fails, `Kept` for a file that is damaged, not complete, of
     /// another version or no spill file at all.
     pub fn open(path: impl AsRef<Path>, cache_size: u64) -> Result<Self> {
-        Self::open_file(File::open(path)?, Budget::of(cache_size), true)
-    }
-
-    fn open_file(file: File, budget: Budget, check: bool) -> Result<Self> {
-        let first = FirstError::default();
-        let backend = KeptBackend::new(file, first.clone())?;
-        backend.check_signature()?;
-        let mut builder = builder(budget.redb);
-        builder.set_check_integrity_on_open(check);
-        let database = builder.create_with_backend(backend).map_err(|error| first.explain(error))?;
+        let budget = Budget::of(cache_size);
+        let (database, first) = open_kept(File::open(path)?, budget, true)?;
         let txn = database.begin_read().map_err(|error| first.explain(error))?;
         let meta = Meta::read(&txn, |error| first.explain(error))?;
         drop(txn);
-        Self::read(database, first, meta, budget, 0)
+        Self::read(database, first, meta, budget)
     }
 
     /// The store in a database that is complete.
-    fn read(database: Database, first: FirstError, meta: Meta, budget: Budget, stored: u64) -> Result<Self> {
+    fn read(database: Database, first: FirstError, mut meta: Meta, budget: Budget) -> Result<Self> {
         let txn = database.begin_read().map_err(|error| first.explain(error))?;
         let [secret, _] = meta.secrets;
         let index = PagedIndex::open(&txn, meta.shape, secret, &first)?;
         let segments = open_table(&txn, SEGMENTS, &first)?;
         let half = budget.caches / 2;
-        let caches = Caches { segments: OpenSegments::new(half, secret, meta.hashed), pages: PageCache::new(half) };
+        let repeats = core::mem::take(&mut meta.repeats);
+        let caches = Caches { segments: OpenSegments::new(half, secret, repeats), pages: PageCache::new(half) };
         let caches = Mutex::new(caches);
-        Ok(RedbStore { segments, index, caches, meta, fault: None, first, database, file: None, stored })
+        Ok(RedbStore { segments, index, caches, meta, is_hashed: false, fault: None, first, database, file: None })
     }
 
-    fn with_file(mut self, file: File) -> Self {
-        self.file = Some(file);
-        self
+    /// Gives a file that is to be kept its name.
+    pub(crate) fn publish(&mut self) -> Result<()> {
+        let Some((file, settings)) = self.file.take() else {
+            return Ok(());
+        };
+        self.file = file.publish()?.map(|file| (Opened::Temporary(file), settings));
+        Ok(())
     }
 
-    fn with_fault(mut self, fault: Option<Error>) -> Self {
-        self.fault = fault;
-        self
+    /// Hashes every block that is there as it was.
+    pub(crate) fn verify(&mut self) -> Result<()> {
+        for number in 0..self.meta.segments {
+            let segment = self.segment(number)?;
+            let mut blocks = segment::blocks(segment.value()).map(|(_, packed)| packed);
+            blocks.try_for_each(|packed| match packed.form() {
+                Form::Raw => packed.verify(),
+                Form::Reduced => Ok(()),
+            })?;
+        }
+        self.is_hashed = true;
+        Ok(())
     }
 
     /// Whether records were reduced by a process function before they were stored.
@@ -151,24 +160,26 @@ impl RedbStore {
         self.meta.reduced
     }
 
-    /// Bytes that were put into the file while it was made; 0 for a file that was opened.
+    /// Bytes of blocks and index that were put into the file.
     #[must_use]
     pub fn bytes_stored(&self) -> u64 {
-        self.stored
+        self.meta.stored
     }
 
-    /// Empties the file, to be filled again; what it held is lost.
+    /// Empties the file, to be filled again by the same settings; what it held is lost.
     ///
     /// # Errors
     ///
     /// `Store` if that fails, or if the file was kept: that stays as it is.
     pub fn reset(self) -> Result<SpillFile> {
         let RedbStore { segments, index, caches, first, database, file, .. } = self;
-        let file = file.ok_or_else(|| Error::store("a file that was kept is not emptied"))?;
+        let Some((Opened::Temporary(file), settings)) = file else {
+            return Err(Error::store("a file that was kept is not emptied"));
+        };
         drop((segments, index, caches));
         database.close().map_err(|error| first.explain(error))?;
         file.set_len(0).map_err(Error::spill_io)?;
-        Ok(SpillFile::new(Target::Temporary(file)))
+        Ok(SpillFile::again(file, settings))
     }
 
     /// Finds a block, and gives it to `take`.
@@ -196,6 +207,17 @@ impl RedbStore {
     }
 }
 
+/// The database in a file that was kept; `check` reads all of it first.
+fn open_kept(file: File, budget: Budget, check: bool) -> Result<(Database, FirstError)> {
+    let first = FirstError::default();
+    let backend = KeptBackend::new(file, first.clone())?;
+    backend.check_signature()?;
+    let mut builder = builder(budget.redb);
+    builder.set_check_integrity_on_open(check);
+    let database = builder.create_with_backend(backend).map_err(|error| first.explain(error))?;
+    Ok((database, first))
+}
+
 /// A table that every spill file has.
 fn open_table(
     txn: &ReadTransaction,
@@ -213,11 +235,15 @@ impl BlockStore for RedbStore {
     type Block<'a> = StoredBlock;
 
     fn get(&self, cid: &Cid) -> Result<Option<Found<StoredBlock>>> {
-        self.find(cid, |packed| packed.found().map(|bytes| StoredBlock(bytes.into())))
+        self.find(cid, |packed| packed.found(self.is_hashed).map(|bytes| StoredBlock(bytes.into())))
     }
 
     fn contains(&self, cid: &Cid) -> Result<bool> {
         Ok(self.find(cid, |_| ())?.is_some())
+    }
+
+    fn block_cost(&self, block: &StoredBlock) -> u64 {
+        block.0.len() as u64
     }
 }
 

@@ -95,6 +95,16 @@ impl<B: AsRef<[u8]>> SliceStore<B> {
         Ok(SliceStore { bytes, places, contents })
     }
 
+    /// Bytes of the index that were put into a file; `None` if it is in memory.
+    #[cfg(feature = "redb")]
+    #[must_use]
+    pub fn index_stored(&self) -> Option<u64> {
+        match &self.places {
+            Places::Memory(_) => None,
+            Places::File(index) => Some(index.stored()),
+        }
+    }
+
     /// The bytes of the CAR.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {

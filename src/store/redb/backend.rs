@@ -5,7 +5,7 @@ use core::ops::Range;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redb::StorageBackend;
 use redb::backends::FileBackend;
@@ -39,11 +39,10 @@ impl FirstError {
     #[cold]
     pub(super) fn explain(&self, error: impl Into<redb::Error>) -> Error {
         let first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match (first.as_ref(), error.into()) {
-            (Some(first), _) => Error::spill_io(same(first)),
-            (None, redb::Error::Io(error)) => Error::spill_io(error),
-            (None, redb::Error::DatabaseAlreadyOpen) => Error::kept(KeptFault::InUse),
-            (None, error) => Error::kept(KeptFault::Damaged(error.to_string().into())),
+        match first.as_ref() {
+            Some(first) => Error::spill_io(same(first)),
+            // The system had no complaint, so it is what the file says that makes no sense.
+            None => Error::kept(KeptFault::Damaged(error.into().to_string().into())),
         }
     }
 }
@@ -157,22 +156,28 @@ impl KeptBackend {
         if found == SIGNATURE { Ok(()) } else { Err(Error::kept(KeptFault::NotOurs)) }
     }
 
-    fn with<T>(&self, work: impl FnOnce(&mut Overlay) -> io::Result<T>) -> io::Result<T> {
-        self.first.note(work(&mut self.overlay.lock().unwrap_or_else(PoisonError::into_inner)))
+    fn overlay(&self) -> MutexGuard<'_, Overlay> {
+        self.overlay.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads what the file has.
+    fn read_file(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.first.note(self.file.read(offset, out))
     }
 }
 
 impl StorageBackend for KeptBackend {
     fn len(&self) -> io::Result<u64> {
-        self.with(|overlay| Ok(overlay.len))
+        Ok(self.overlay().len)
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.with(|overlay| overlay.read(&self.file, offset, out))
+        self.overlay().read(|offset, out| self.read_file(offset, out), offset, out)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.with(|overlay| overlay.set_len(len))
+        self.overlay().set_len(len);
+        Ok(())
     }
 
     fn sync_data(&self) -> io::Result<()> {
@@ -180,7 +185,7 @@ impl StorageBackend for KeptBackend {
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.with(|overlay| overlay.write(&self.file, offset, data))
+        self.overlay().write(|offset, out| self.read_file(offset, out), offset, data)
     }
 
     fn close(&self) -> io::Result<()> {
@@ -188,14 +193,19 @@ impl StorageBackend for KeptBackend {
     }
 }
 
+/// How the file is read.
+trait Read: Fn(u64, &mut [u8]) -> io::Result<()> {}
+
+impl<F: Fn(u64, &mut [u8]) -> io::Result<()>> Read for F {}
+
 impl Overlay {
-    fn read(&self, file: &FileBackend, offset: u64, out: &mut [u8]) -> io::Result<()> {
+    fn read(&self, file: impl Read, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let end = offset.checked_add(out.len() as u64).filter(|&end| end <= self.len);
         let end = end.ok_or(io::ErrorKind::UnexpectedEof)?;
         let in_file = usize::try_from(self.file_len.saturating_sub(offset)).unwrap_or(usize::MAX).min(out.len());
         let (there, beyond) = out.split_at_mut_checked(in_file).unwrap_or_default();
         if !there.is_empty() {
-            file.read(offset, there)?;
+            file(offset, there)?;
         }
         beyond.fill(0);
         for (&number, granule) in self.granules.range(offset / GRANULE..=end / GRANULE) {
@@ -208,7 +218,7 @@ impl Overlay {
         Ok(())
     }
 
-    fn write(&mut self, file: &FileBackend, offset: u64, data: &[u8]) -> io::Result<()> {
+    fn write(&mut self, file: impl Read, offset: u64, data: &[u8]) -> io::Result<()> {
         let end = offset.checked_add(data.len() as u64).filter(|&end| end <= self.len);
         let end = end.ok_or(io::ErrorKind::UnexpectedEof)?;
         let mut start = offset.saturating_sub(offset % GRANULE);
@@ -222,7 +232,7 @@ impl Overlay {
                 let mut granule = vec![0; usize::try_from(GRANULE).unwrap_or(0)].into_boxed_slice();
                 let there = self.len.min(next).saturating_sub(start);
                 if let Some(there) = granule.get_mut(..usize::try_from(there).unwrap_or(0)) {
-                    self.read(file, start, there)?;
+                    self.read(&file, start, there)?;
                 }
                 self.granules.insert(start / GRANULE, granule);
             }
@@ -237,7 +247,7 @@ impl Overlay {
         Ok(())
     }
 
-    fn set_len(&mut self, len: u64) -> io::Result<()> {
+    fn set_len(&mut self, len: u64) {
         if len < self.len {
             // What comes back later is zeros, as in a file.
             self.granules.retain(|&number, _| number.saturating_mul(GRANULE) < len);
@@ -248,7 +258,6 @@ impl Overlay {
             self.file_len = self.file_len.min(len);
         }
         self.len = len;
-        Ok(())
     }
 }
 

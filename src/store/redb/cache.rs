@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use redb::OwnedAccessGuard;
 
+use super::runs::Repeats;
 use super::segment;
 use crate::cid::Cid;
 use crate::store::hash::Secret;
@@ -96,8 +97,8 @@ pub(super) struct OpenSegments {
     /// By the hash of a CID, the segment that has a good block of it, and where it stands there.
     blocks: HashMap<u64, (u32, u32), Plain>,
     secret: Secret,
-    /// Whether blocks were hashed. If not, those of one CID may differ, and only the index knows which one it is.
-    hashed: bool,
+    /// Segments in which some block is not the one that its CID stands for: which is, only the index knows.
+    repeats: Repeats,
 }
 
 struct Segment {
@@ -108,8 +109,8 @@ struct Segment {
 
 impl OpenSegments {
     /// Holds `capacity` bytes.
-    pub(super) fn new(capacity: u64, secret: Secret, hashed: bool) -> Self {
-        OpenSegments { segments: Clock::new(capacity), blocks: HashMap::default(), secret, hashed }
+    pub(super) fn new(capacity: u64, secret: Secret, repeats: Repeats) -> Self {
+        OpenSegments { segments: Clock::new(capacity), blocks: HashMap::default(), secret, repeats }
     }
 
     /// The block of a CID, if an open segment has it and it is good.
@@ -126,7 +127,7 @@ impl OpenSegments {
     /// would only come and go.
     pub(super) fn segment(&mut self, number: u32) -> Option<&[u8]> {
         let item = self.segments.item(number)?;
-        if self.hashed && item.value.hashes.is_empty() {
+        if item.value.hashes.is_empty() && !self.repeats.contains(u64::from(number)) {
             for (at, packed) in segment::blocks(item.value.value.value()) {
                 let (hash, at) = (self.secret.hash(&packed.cid), u32::try_from(at).unwrap_or(u32::MAX));
                 // A bad block is found only when there is no other; that, the index knows.

@@ -1,4 +1,4 @@
-//! Spill files before they are filled.
+//! Spill files before they are filled, and the names of those that are kept.
 
 use core::fmt;
 use std::fs::{self, File};
@@ -30,7 +30,7 @@ const SEGMENT_LEN: usize = 16_372;
 /// match loaded {
 ///     Loaded::Complete(repo) => println!("{repo}: all of it is in memory"),
 ///     Loaded::Suspended(load) => {
-///         let repo = load.spill(SpillFile::temporary()?)?;
+///         let repo = load.spill(SpillFile::temporary())?;
 ///         for record in repo.records() {
 ///             println!("{}", record?.path());
 /// #           records += 1;
@@ -43,65 +43,82 @@ const SEGMENT_LEN: usize = 16_372;
 #[must_use]
 pub struct SpillFile {
     pub(super) target: Target,
+    pub(super) settings: Settings,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Settings {
     pub(super) cache_size: Option<u64>,
     pub(super) max_stored: u64,
     pub(super) segment_len: usize,
 }
 
+/// Where a file is to be.
 pub(super) enum Target {
-    /// A file without a name, gone when it is closed, whatever happens.
+    Temporary {
+        folder: PathBuf,
+    },
+    Kept {
+        path: PathBuf,
+    },
+    /// Where one was before.
+    Again(File),
+}
+
+/// A file that was made.
+pub(super) enum Opened {
+    /// It has no name, and is gone when it is closed, whatever happens.
     Temporary(File),
-    /// A file that gets its name when it is complete.
+    /// It gets its name when it is complete.
     Kept { file: NamedTempFile, path: PathBuf },
 }
 
 impl SpillFile {
     /// A file that nobody else sees, and that is gone with the store or with the process, even if that is killed.
     ///
-    /// It lies in the folder that `TMPDIR` names; else, on Unix, in `/var/tmp`, since `/tmp` is often memory; else in the
-    /// system's folder for temporary files.
-    ///
-    /// # Errors
-    ///
-    /// `Store` if the file cannot be made.
-    pub fn temporary() -> Result<Self> {
-        Self::temporary_in(default_folder())
+    /// It will lie in the [`default_folder`](SpillFile::default_folder). It is made when it is needed, as all spill files.
+    pub fn temporary() -> Self {
+        Self::temporary_in(Self::default_folder())
     }
 
     /// As [`temporary`](SpillFile::temporary), in a folder of the caller's choice.
-    ///
-    /// # Errors
-    ///
-    /// `Store` if the file cannot be made.
-    pub fn temporary_in(folder: impl AsRef<Path>) -> Result<Self> {
-        let file = tempfile::tempfile_in(folder).map_err(Error::spill_io)?;
-        Ok(Self::new(Target::Temporary(file)))
+    pub fn temporary_in(folder: impl Into<PathBuf>) -> Self {
+        Self::new(Target::Temporary { folder: folder.into() })
+    }
+
+    /// The folder that temporary files lie in if no other is named: the one that `TMPDIR` names; else, on Unix,
+    /// `/var/tmp`, since `/tmp` is often memory; else the system's folder for temporary files.
+    #[must_use]
+    pub fn default_folder() -> PathBuf {
+        let usual = Path::new("/var/tmp");
+        if cfg!(unix) && std::env::var_os("TMPDIR").is_none_or(|folder| folder.is_empty()) && usual.is_dir() {
+            return usual.to_owned();
+        }
+        std::env::temp_dir()
     }
 
     /// A file that stays, for [`RedbStore::open`](super::RedbStore::open).
     ///
-    /// It is written under a passing name in the same folder, and gets its own when it is complete and on the disk.
-    ///
-    /// # Errors
-    ///
-    /// `Store` if the file cannot be made, or `path` exists.
-    pub fn keep(path: impl Into<PathBuf>) -> Result<Self> {
-        let path = path.into();
-        if fs::symlink_metadata(&path).is_ok() {
-            return Err(Error::spill_io(io::ErrorKind::AlreadyExists.into()));
-        }
-        let file = NamedTempFile::with_prefix_in(".carwalk-", folder_of(&path)).map_err(Error::spill_io)?;
-        Ok(Self::new(Target::Kept { file, path }))
+    /// It is written under a passing name in the same folder, and gets its own when it is complete and on the disk. A file
+    /// that has this name already is not touched: then making the file is an error, as is giving it the name if another
+    /// came to be there meanwhile.
+    pub fn keep(path: impl Into<PathBuf>) -> Self {
+        Self::new(Target::Kept { path: path.into() })
     }
 
-    pub(super) fn new(target: Target) -> Self {
-        SpillFile { target, cache_size: None, max_stored: u64::MAX, segment_len: SEGMENT_LEN }
+    pub(super) fn again(file: File, settings: Settings) -> Self {
+        SpillFile { target: Target::Again(file), settings }
+    }
+
+    fn new(target: Target) -> Self {
+        let settings = Settings { cache_size: None, max_stored: u64::MAX, segment_len: SEGMENT_LEN };
+        SpillFile { target, settings }
     }
 
     /// Sets how many bytes of memory the store takes for what it holds of the file; by default the memory limit of the
     /// load, and never less than what two segments and their tables take.
     pub fn cache_size(mut self, bytes: u64) -> Self {
-        self.cache_size = Some(bytes);
+        self.settings.cache_size = Some(bytes);
         self
     }
 
@@ -109,7 +126,7 @@ impl SpillFile {
     ///
     /// Counted are blocks and index as they are put in. The file takes a little more on the disk.
     pub fn max_stored(mut self, bytes: u64) -> Self {
-        self.max_stored = bytes;
+        self.settings.max_stored = bytes;
         self
     }
 
@@ -117,32 +134,58 @@ impl SpillFile {
     ///
     /// Smaller ones make walks over CARs in random order faster, and take more room for what is around them.
     pub fn segment_len(mut self, bytes: u32) -> Self {
-        self.segment_len = usize::try_from(bytes).unwrap_or(MAX_SEGMENT_LEN).min(MAX_SEGMENT_LEN);
+        self.settings.segment_len = usize::try_from(bytes).unwrap_or(MAX_SEGMENT_LEN).min(MAX_SEGMENT_LEN);
         self
     }
 }
 
 impl Target {
+    /// Makes the file.
+    pub(super) fn open(self) -> Result<Opened> {
+        let opened = match self {
+            Target::Temporary { folder } => tempfile::tempfile_in(folder).map(Opened::Temporary),
+            Target::Again(file) => Ok(Opened::Temporary(file)),
+            Target::Kept { path } if fs::symlink_metadata(&path).is_ok() => Err(io::ErrorKind::AlreadyExists.into()),
+            Target::Kept { path } => passing_file(folder_of(&path)).map(|file| Opened::Kept { file, path }),
+        };
+        opened.map_err(Error::spill_io)
+    }
+}
+
+impl Opened {
     /// An empty database in the file.
     pub(super) fn create(&self, cache_size: u64, first: &FirstError) -> Result<Database> {
         let (file, sync) = match self {
-            Target::Temporary(file) => (file.try_clone(), false),
-            Target::Kept { file, .. } => (file.reopen(), true),
+            Opened::Temporary(file) => (file.try_clone(), false),
+            Opened::Kept { file, .. } => (file.reopen(), true),
         };
         let backend = SpillBackend::new(file.map_err(Error::spill_io)?, sync, first.clone())?;
         let database = builder(cache_size).create_with_backend(backend);
         database.map_err(|error| first.explain(error))
     }
+
+    /// Gives a complete file its name, which must still be free. A file without a name comes back.
+    pub(super) fn publish(self) -> Result<Option<File>> {
+        let (file, path) = match self {
+            Opened::Temporary(file) => return Ok(Some(file)),
+            Opened::Kept { file, path } => (file, path),
+        };
+        file.persist_noclobber(&path).map_err(|error| Error::spill_io(error.error))?;
+        // The name is on the disk when the folder is. Some systems cannot open folders; there is nothing more to be done.
+        if let Ok(folder) = File::open(folder_of(&path)) {
+            let _ = folder.sync_all();
+        }
+        Ok(None)
+    }
 }
 
-/// Gives a complete file its name, which must still be free.
-pub(super) fn publish(file: NamedTempFile, path: &Path) -> Result<File> {
-    let file = file.persist_noclobber(path).map_err(|error| Error::spill_io(error.error))?;
-    // The name is on the disk when the folder is. Some systems cannot open folders; there is nothing more to be done there.
-    if let Ok(folder) = File::open(folder_of(path)) {
-        let _ = folder.sync_all();
-    }
-    Ok(file)
+/// A file under a passing name, with the rights that new files have.
+fn passing_file(folder: &Path) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".carwalk-");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(folder)
 }
 
 pub(super) fn builder(cache_size: u64) -> redb::Builder {
@@ -158,25 +201,13 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-fn default_folder() -> PathBuf {
-    let usual = Path::new("/var/tmp");
-    if cfg!(unix) && std::env::var_os("TMPDIR").is_none() && usual.is_dir() {
-        return usual.to_owned();
-    }
-    std::env::temp_dir()
-}
-
 impl fmt::Debug for SpillFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = match &self.target {
-            Target::Temporary(_) => None,
-            Target::Kept { path, .. } => Some(path),
+            Target::Temporary { folder } => Some(folder),
+            Target::Kept { path } => Some(path),
+            Target::Again(_) => None,
         };
-        f.debug_struct("SpillFile")
-            .field("path", &path)
-            .field("cache_size", &self.cache_size)
-            .field("max_stored", &self.max_stored)
-            .field("segment_len", &self.segment_len)
-            .finish()
+        f.debug_struct("SpillFile").field("path", &path).field("settings", &self.settings).finish()
     }
 }

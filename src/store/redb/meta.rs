@@ -3,6 +3,7 @@
 use redb::TableDefinition;
 
 use super::pages::Shape;
+use super::runs::Repeats;
 use crate::car::Header;
 use crate::cid::Cid;
 use crate::error::{Error, KeptFault, Result};
@@ -21,6 +22,11 @@ pub(super) const RUNS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("c
 
 const META: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("carwalk");
 
+/// The keys of what stands there.
+const DESCRIPTION: u32 = 0;
+
+const REPEATS: u32 = 1;
+
 const MAGIC: [u8; 16] = *b"carwalk spill\r\n\x1a";
 
 /// Version of all that is stored.
@@ -29,6 +35,8 @@ const VERSION: u16 = 1;
 pub(super) struct Meta {
     pub(super) secrets: [Secret; 2],
     pub(super) stats: CarStats,
+    /// Bytes of blocks and index.
+    pub(super) stored: u64,
     pub(super) segments: u32,
     /// The shape of the index.
     pub(super) shape: Shape,
@@ -37,12 +45,15 @@ pub(super) struct Meta {
     /// Whether records were reduced by a process function.
     pub(super) reduced: bool,
     pub(super) header: Header,
+    pub(super) repeats: Repeats,
 }
 
 impl Meta {
     pub(super) fn write(&self, txn: &redb::WriteTransaction) -> Result<(), redb::Error> {
         let bytes = self.to_bytes().map_err(|_| redb::Error::Corrupted("encoding failed".to_owned()))?;
-        txn.open_table(META)?.insert(0, bytes.as_slice())?;
+        let mut table = txn.open_table(META)?;
+        table.insert(DESCRIPTION, bytes.as_slice())?;
+        table.insert(REPEATS, self.repeats.as_bytes())?;
         Ok(())
     }
 
@@ -55,17 +66,22 @@ impl Meta {
             }
             Err(error) => return Err(explain(error.into())),
         };
-        let value = table.get(0).map_err(|error| explain(error.into()))?;
-        let value = value.ok_or_else(|| Error::kept(KeptFault::Incomplete))?;
-        Self::parse(value.value())
+        let get = |key| {
+            let value = table.get(key).map_err(|error| explain(redb::Error::from(error)))?;
+            value.ok_or_else(|| Error::kept(KeptFault::Incomplete))
+        };
+        let mut meta = Self::parse(get(DESCRIPTION)?.value())?;
+        meta.repeats = Repeats::from_bytes(get(REPEATS)?.value());
+        Ok(meta)
     }
 
     fn to_bytes(&self) -> Result<Vec<u8>> {
-        let Meta { secrets: [one, other], stats, segments, shape, hashed, reduced, header } = self;
+        let Meta { secrets: [one, other], stats, stored, segments, shape, hashed, reduced, header, .. } = self;
         let CarStats { bytes, sections, distinct_blocks } = *stats;
         let mut out = Vec::new();
         (MAGIC, VERSION).encode(&mut out)?;
-        (one.words, other.words, bytes, sections, distinct_blocks, *segments, shape.pages).encode(&mut out)?;
+        (one.words, other.words, bytes, sections, distinct_blocks, (*stored, *segments, shape.pages))
+            .encode(&mut out)?;
         (shape.payload_len, *hashed, *reduced, header.roots().to_vec()).encode(&mut out)?;
         Ok(out)
     }
@@ -77,7 +93,7 @@ impl Meta {
             Some((MAGIC, found)) => return Err(Error::kept(KeptFault::Version { found })),
             _ => return Err(Error::kept(KeptFault::NotOurs)),
         }
-        let (one, other, bytes, sections, distinct_blocks, segments, pages) =
+        let (one, other, bytes, sections, distinct_blocks, (stored, segments, pages)) =
             Processable::decode(&mut input).ok_or_else(damaged)?;
         let (payload_len, hashed, reduced, roots): (usize, bool, bool, Vec<Cid>) =
             Processable::decode(&mut input).ok_or_else(damaged)?;
@@ -87,6 +103,16 @@ impl Meta {
         let secrets = [Secret { words: one }, Secret { words: other }];
         let stats = CarStats { bytes, sections, distinct_blocks };
         let header = Header::of(roots).ok_or_else(damaged)?;
-        Ok(Meta { secrets, stats, segments, shape: Shape { pages, payload_len }, hashed, reduced, header })
+        Ok(Meta {
+            secrets,
+            stats,
+            stored,
+            segments,
+            shape: Shape { pages, payload_len },
+            hashed,
+            reduced,
+            header,
+            repeats: Repeats::default(),
+        })
     }
 }

@@ -10,7 +10,7 @@
 use redb::WriteTransaction;
 
 use super::meta::PAGES;
-use super::runs::{Entry, Runs};
+use super::runs::{Entry, Repeats, Runs};
 
 /// Bytes that a page has on average: redb's pages have room for values of 4,084 bytes, which few pages exceed.
 const PAGE_LEN: u64 = 3584;
@@ -69,6 +69,7 @@ impl Shape {
 pub(super) struct Written {
     pub(super) shape: Shape,
     pub(super) distinct: u64,
+    pub(super) repeats: Repeats,
     /// Bytes of all pages.
     pub(super) bytes: u64,
 }
@@ -79,9 +80,9 @@ pub(super) fn write(runs: Runs, max_payload: u64, txn: &WriteTransaction) -> Res
     // It is there even if nothing is in it.
     txn.open_table(PAGES)?;
     let mut writer = PageWriter { shape, txn, number: 0, page: Vec::new(), bytes: 0 };
-    let distinct = runs.merge(txn, |entry| writer.push(entry))?;
+    let (distinct, repeats) = runs.merge(txn, |entry| writer.push(entry))?;
     writer.flush()?;
-    Ok(Written { shape, distinct, bytes: writer.bytes })
+    Ok(Written { shape, distinct, repeats, bytes: writer.bytes })
 }
 
 struct PageWriter<'t> {
@@ -136,7 +137,7 @@ mod tests {
             for (number, cid) in (0..).zip(&cids) {
                 runs.push(Entry::new(&secrets, cid, true, payload(number)));
             }
-            let Written { shape, distinct, bytes } = write(runs, max_payload, &txn).unwrap();
+            let Written { shape, distinct, bytes, .. } = write(runs, max_payload, &txn).unwrap();
             assert_eq!(distinct, len);
             assert!(bytes <= len * 7 && shape.payload_len <= 5);
             let table = txn.open_table(PAGES).unwrap();

@@ -23,10 +23,16 @@ pub(crate) struct PlaceIndex {
     index: PagedIndex,
     cache: Mutex<PageCache>,
     first: FirstError,
+    stored: u64,
     _database: Database,
 }
 
 impl PlaceIndex {
+    /// Bytes that were put into the file.
+    pub(crate) fn stored(&self) -> u64 {
+        self.stored
+    }
+
     /// What `read` makes of the place of a CID. `read` is asked about each place that may be the one, and gives `None`
     /// for another CID's.
     pub(crate) fn find<T>(&self, cid: &Cid, read: impl Fn(u64) -> Option<T>) -> Result<Option<T>> {
@@ -61,12 +67,12 @@ impl PlaceSink {
     /// The index, and the number of distinct CIDs in it.
     pub(crate) fn finish(mut self) -> Result<(PlaceIndex, u64)> {
         let written = self.file.write_index(self.last)?;
-        let Transaction { txn, database, first, budget, secrets: [secret, _], .. } = self.file;
+        let Transaction { txn, database, first, budget, secrets: [secret, _], stored, .. } = self.file;
         txn.commit().map_err(|error| first.explain(error))?;
         let txn = database.begin_read().map_err(|error| first.explain(error))?;
         let index = PagedIndex::open(&txn, written.shape, secret, &first)?;
         let cache = Mutex::new(PageCache::new(budget.caches));
-        Ok((PlaceIndex { index, cache, first, _database: database }, written.distinct))
+        Ok((PlaceIndex { index, cache, first, stored, _database: database }, written.distinct))
     }
 }
 

@@ -29,6 +29,9 @@ const ENTRY_LEN: usize = 16;
 /// Entries of a stored piece: as many as fill a page of redb's, which has room for values of 65,524 bytes.
 const PIECE: usize = 65_524 / ENTRY_LEN;
 
+/// Highest number of a segment. Payloads beyond are places, whose repeats nobody asks for.
+pub(super) const MAX_SEGMENT: u64 = (1 << 24) - 1;
+
 /// Fewest entries that are sorted together.
 const MIN_BUFFER: usize = 1 << 10;
 
@@ -69,13 +72,51 @@ pub(super) struct Runs {
     pieces: Vec<(u64, u64)>,
     /// Entries in the stored pieces.
     stored: u64,
+    repeats: Repeats,
+}
+
+/// Payloads of entries that did not stay, as bits: segments in which some block is not the one that its CID stands for.
+#[derive(Default)]
+pub(super) struct Repeats(Vec<u8>);
+
+impl Repeats {
+    fn insert(&mut self, payload: u64) {
+        let Ok(at) = usize::try_from(payload / 8) else {
+            return;
+        };
+        if self.0.len() <= at {
+            self.0.resize(at.saturating_add(1), 0);
+        }
+        if let Some(byte) = self.0.get_mut(at) {
+            *byte |= 1 << (payload % 8);
+        }
+    }
+
+    pub(super) fn contains(&self, payload: u64) -> bool {
+        let byte = usize::try_from(payload / 8).ok().and_then(|at| self.0.get(at));
+        byte.is_some_and(|byte| byte >> (payload % 8) & 1 == 1)
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    pub(super) fn from_bytes(bytes: &[u8]) -> Self {
+        Repeats(bytes.to_vec())
+    }
 }
 
 impl Runs {
     /// Sorts in `memory` bytes.
     pub(super) fn new(memory: u64) -> Self {
         let capacity = usize::try_from(memory).unwrap_or(usize::MAX) / ENTRY_LEN;
-        Runs { buffer: Vec::new(), capacity: capacity.max(MIN_BUFFER), pieces: Vec::new(), stored: 0 }
+        Runs {
+            buffer: Vec::new(),
+            capacity: capacity.max(MIN_BUFFER),
+            pieces: Vec::new(),
+            stored: 0,
+            repeats: Repeats::default(),
+        }
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -94,7 +135,7 @@ impl Runs {
 
     /// Sorts what is there, and stores it. Tells the bytes.
     pub(super) fn flush(&mut self, txn: &WriteTransaction) -> Result<u64, redb::Error> {
-        sort(&mut self.buffer);
+        self.sort();
         let mut table = txn.open_table(RUNS)?;
         let mut bytes = Vec::with_capacity(PIECE.saturating_mul(ENTRY_LEN));
         let mut written = 0u64;
@@ -118,17 +159,18 @@ impl Runs {
         self.stored.saturating_add(self.buffer.len() as u64)
     }
 
-    /// Gives all entries in order, one for each CID, and forgets them. Tells how many there were.
+    /// Gives all entries in order, one for each CID, and forgets them. Tells how many there were, and the payloads of the
+    /// others.
     pub(super) fn merge<E: From<redb::Error>>(
         mut self,
         txn: &WriteTransaction,
         mut give: impl FnMut(Entry) -> Result<(), E>,
-    ) -> Result<u64, E> {
+    ) -> Result<(u64, Repeats), E> {
         let mut distinct = 0u64;
         if self.pieces.is_empty() {
-            sort(&mut self.buffer);
+            self.sort();
             self.buffer.iter().try_for_each(|&entry| give(entry))?;
-            return Ok(self.buffer.len() as u64);
+            return Ok((self.buffer.len() as u64, self.repeats));
         }
         if !self.buffer.is_empty() {
             self.flush(txn)?;
@@ -137,13 +179,26 @@ impl Runs {
         let parts = self.stored.saturating_mul(4).div_ceil((self.capacity as u64).saturating_mul(3)).max(1);
         for part in 0..parts {
             self.gather(txn, part, parts)?;
-            sort(&mut self.buffer);
+            self.sort();
             distinct = distinct.saturating_add(self.buffer.len() as u64);
             self.buffer.iter().try_for_each(|&entry| give(entry))?;
             self.buffer.clear();
         }
         txn.delete_table(RUNS).map_err(redb::Error::from)?;
-        Ok(distinct)
+        Ok((distinct, self.repeats))
+    }
+
+    /// Sorts entries, and leaves the first of each CID.
+    fn sort(&mut self) {
+        let Runs { buffer, repeats, .. } = self;
+        buffer.sort_unstable();
+        buffer.dedup_by(|later, first| {
+            let is_repeat = later.identity() == first.identity();
+            if is_repeat && later.payload() != first.payload() && later.payload() <= MAX_SEGMENT {
+                repeats.insert(later.payload());
+            }
+            is_repeat
+        });
     }
 
     /// Collects all entries of one part of the range of hashes.
@@ -165,12 +220,6 @@ impl Runs {
     }
 }
 
-/// Sorts entries, and leaves the first of each CID.
-fn sort(entries: &mut Vec<Entry>) {
-    entries.sort_unstable();
-    entries.dedup_by_key(|entry| entry.identity());
-}
-
 /// Which of so many equal parts of their range a hash is in.
 #[inline]
 pub(super) fn scale(hash: u64, parts: u64) -> u64 {
@@ -185,13 +234,14 @@ mod tests {
 
     use super::*;
 
-    fn merged(runs: Runs, txn: &WriteTransaction) -> (u64, Vec<Entry>) {
+    fn merged(runs: Runs, txn: &WriteTransaction) -> (u64, Repeats, Vec<Entry>) {
         let mut given = Vec::new();
-        let distinct = runs.merge(txn, |entry| {
+        let merged = runs.merge(txn, |entry| {
             given.push(entry);
             Ok::<(), redb::Error>(())
         });
-        (distinct.unwrap(), given)
+        let (distinct, repeats) = merged.unwrap();
+        (distinct, repeats, given)
     }
 
     #[test]
@@ -213,8 +263,9 @@ mod tests {
                     }
                 }
             }
-            let (distinct, given) = merged(runs, &txn);
+            let (distinct, repeats, given) = merged(runs, &txn);
             assert_eq!(distinct, cids.len() as u64);
+            assert!((0..200_000).all(|at| repeats.contains(at) == (100_000..120_000).contains(&at)));
             assert!(given == expected);
         }
     }
@@ -233,7 +284,8 @@ mod tests {
             }
         }
         assert!(runs.max_len() < 200_000 / MIN_BUFFER as u64 + MIN_BUFFER as u64);
-        let (distinct, given) = merged(runs, &txn);
+        let (distinct, repeats, given) = merged(runs, &txn);
+        assert!((0..300_000).all(|at| repeats.contains(at) == (1..200_000).contains(&at)));
         assert_eq!((distinct, given), (1, vec![Entry::new(&secrets, &cid, true, 0)]));
     }
 

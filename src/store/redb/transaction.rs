@@ -4,11 +4,12 @@
 use redb::{Database, Durability, WriteTransaction};
 
 use super::backend::FirstError;
-use super::file::{SpillFile, Target};
+use super::file::{Opened, Settings, SpillFile};
 use super::pages::{self, Written};
 use super::runs::{Entry, Runs};
 use crate::cid::Cid;
 use crate::error::{Error, LimitName, Result};
+use crate::load::WALK_PART;
 use crate::store::hash::Secret;
 
 /// How memory is shared out.
@@ -25,7 +26,8 @@ pub(super) struct Budget {
 impl Budget {
     pub(super) fn of(memory: u64) -> Self {
         let redb = (memory / 4).clamp(1 << 18, 1 << 22);
-        Budget { redb, runs: (memory / 8).min(1 << 26), caches: memory.saturating_sub(redb).max(1 << 18) }
+        let caches = memory.saturating_sub(redb).saturating_sub(memory / WALK_PART).max(1 << 18);
+        Budget { redb, runs: (memory / 8).min(1 << 26), caches }
     }
 }
 
@@ -34,28 +36,29 @@ pub(super) struct Transaction {
     // Dropped first: a database waits for its transactions.
     pub(super) txn: WriteTransaction,
     pub(super) database: Database,
-    pub(super) target: Target,
+    pub(super) target: Opened,
     pub(super) first: FirstError,
     pub(super) budget: Budget,
     pub(super) secrets: [Secret; 2],
     pub(super) stored: u64,
-    max_stored: u64,
+    pub(super) settings: Settings,
     runs: Runs,
 }
 
 impl Transaction {
     pub(super) fn begin(file: SpillFile, memory_limit: u64) -> Result<Self> {
-        let SpillFile { target, cache_size, max_stored, .. } = file;
-        let budget = Budget::of(cache_size.unwrap_or(memory_limit));
+        let SpillFile { target, settings } = file;
+        let target = target.open()?;
+        let budget = Budget::of(settings.cache_size.unwrap_or(memory_limit));
         let first = FirstError::default();
         let database = target.create(budget.redb, &first)?;
         let mut txn = database.begin_write().map_err(|error| first.explain(error))?;
-        if matches!(target, Target::Temporary(_)) {
+        if matches!(target, Opened::Temporary(_)) {
             txn.set_durability(Durability::None).map_err(|error| first.explain(error))?;
         }
         let secrets = [Secret::random(), Secret::random()];
         let runs = Runs::new(budget.runs);
-        Ok(Transaction { txn, database, target, first, budget, secrets, stored: 0, max_stored, runs })
+        Ok(Transaction { txn, database, target, first, budget, secrets, stored: 0, settings, runs })
     }
 
     /// Enters a block in the index.
@@ -71,8 +74,9 @@ impl Transaction {
     /// Counts bytes that are stored.
     pub(super) fn count(&mut self, bytes: u64) -> Result<()> {
         self.stored = self.stored.saturating_add(bytes);
-        if self.stored > self.max_stored {
-            return Err(Error::limit(LimitName::Stored, self.max_stored, self.stored));
+        let max = self.settings.max_stored;
+        if self.stored > max {
+            return Err(Error::limit(LimitName::Stored, max, self.stored));
         }
         Ok(())
     }

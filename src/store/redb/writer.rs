@@ -1,19 +1,17 @@
 //! How blocks come into a spill file.
 
-use super::RedbStore;
-use super::file::{SpillFile, Target, publish};
+use super::file::{Opened, SpillFile};
 use super::meta::{Meta, SEGMENTS};
 use super::pages::Written;
+use super::runs::MAX_SEGMENT;
 use super::segment::SegmentBuilder;
 use super::transaction::Transaction;
+use super::{RedbStore, open_kept};
 use crate::car::Source;
 use crate::error::{Error, LimitName, Result};
 use crate::store::loading::{Contents, Loading, Sink};
 use crate::store::packed::{self, Packed, State};
 use crate::store::{Form, Verification};
-
-/// Most segments: their numbers take three bytes of an index entry.
-const MAX_SEGMENTS: u32 = 1 << 24;
 
 /// Takes blocks into a spill file.
 pub(crate) struct Writer {
@@ -27,7 +25,7 @@ pub(crate) struct Writer {
 
 impl Writer {
     pub(crate) fn new(file: SpillFile, memory_limit: u64, verification: Verification) -> Result<Self> {
-        let segment_len = file.segment_len;
+        let segment_len = file.settings.segment_len;
         let file = Transaction::begin(file, memory_limit)?;
         let hashed = verification != Verification::DangerouslyNone;
         Ok(Writer { file, segment: SegmentBuilder::new(), segment_len, segments: 0, hashed, reduced: false })
@@ -47,9 +45,9 @@ impl Writer {
         if self.segment.bytes().is_empty() {
             return Ok(());
         }
-        if self.segments >= MAX_SEGMENTS {
-            let (max, found) = (u64::from(MAX_SEGMENTS), u64::from(self.segments).saturating_add(1));
-            return Err(Error::limit(LimitName::Stored, max, found));
+        let number = u64::from(self.segments);
+        if number > MAX_SEGMENT {
+            return Err(Error::limit(LimitName::Segments, MAX_SEGMENT.saturating_add(1), number.saturating_add(1)));
         }
         self.file.count(self.segment.bytes().len() as u64)?;
         self.insert_segment().map_err(|error| self.file.first.explain(error))?;
@@ -67,38 +65,41 @@ impl Writer {
     /// blocks in it.
     pub(crate) fn finish(mut self, contents: impl FnOnce(u64) -> Result<Contents>) -> Result<RedbStore> {
         self.flush_segment()?;
-        let Written { shape, distinct, .. } = self.file.write_index(u64::from(self.segments))?;
+        let Written { shape, distinct, repeats, .. } = self.file.write_index(u64::from(self.segments))?;
         let contents = contents(distinct)?;
         let meta = Meta {
             secrets: self.file.secrets,
             stats: contents.stats,
+            stored: self.file.stored,
             segments: self.segments,
             shape,
             hashed: self.hashed,
             reduced: self.reduced,
             header: contents.header,
+            repeats,
         };
         // It is there even if nothing is in it.
         self.file.txn.open_table(SEGMENTS).map_err(|error| self.file.first.explain(error))?;
         meta.write(&self.file.txn).map_err(|error| self.file.first.explain(error))?;
-        let Transaction { txn, database, target, first, budget, stored, .. } = self.file;
+        let Transaction { txn, database, target, first, budget, settings, .. } = self.file;
         // Half a CAR is not what somebody who keeps it wants to find.
         let fault = match (&target, contents.fault) {
-            (Target::Kept { .. }, Some(fault)) => return Err(fault),
+            (Opened::Kept { .. }, Some(fault)) => return Err(fault),
             (_, fault) => fault,
         };
         txn.commit().map_err(|error| first.explain(error))?;
-        match target {
-            Target::Temporary(file) => {
-                let store = RedbStore::read(database, first, meta, budget, stored)?;
-                Ok(store.with_file(file).with_fault(fault))
-            }
-            Target::Kept { file, path } => {
+        let (database, first) = match &target {
+            Opened::Temporary(_) => (database, first),
+            Opened::Kept { file, .. } => {
                 database.close().map_err(|error| first.explain(error))?;
-                let file = publish(file, &path)?;
-                RedbStore::open_file(file, budget, false)
+                open_kept(file.reopen().map_err(Error::spill_io)?, budget, false)?
             }
-        }
+        };
+        let mut store = RedbStore::read(database, first, meta, budget)?;
+        store.is_hashed = self.hashed && matches!(target, Opened::Temporary(_));
+        store.fault = fault;
+        store.file = Some((target, settings));
+        Ok(store)
     }
 }
 

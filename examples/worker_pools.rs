@@ -1,0 +1,175 @@
+//! Loads many CARs at once within bounded memory: `cargo run --example worker_pools -- [--memory-limit BYTES] [CAR]..`.
+//!
+//! Some workers load CARs into memory, each up to a limit. What is longer goes into a queue, suspended as it is. One worker
+//! takes loads from there and spills them one after the other into a temporary file, which it uses again each time. With a
+//! small limit, like `--memory-limit 10000`, even the sample goes that way.
+//!
+//! Threads and channels are those of `std`. The work ends by itself: a channel is closed when its last sender is dropped,
+//! and whoever finds a channel closed has nothing left to do.
+
+use std::error::Error;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
+use std::thread;
+
+use carwalk::store::{BlockStore, SpillFile};
+use carwalk::{Loaded, Loader, Repo, Suspended};
+
+/// Workers that load into memory. Each holds one load.
+const MEMORY_WORKERS: usize = 2;
+
+/// Suspended loads that may wait for the disk. Each holds its memory while it waits.
+const QUEUE: usize = 4;
+
+/// Most bytes that the spill of one load may store.
+const MAX_STORED: u64 = 64 << 30;
+
+/// A load that waits for the disk.
+struct Job {
+    path: PathBuf,
+    load: Suspended<'static, File>,
+}
+
+/// What came of a CAR.
+struct Outcome {
+    path: PathBuf,
+    place: &'static str,
+    result: carwalk::Result<Summary>,
+}
+
+struct Summary {
+    did: String,
+    records: u64,
+    bytes: u64,
+}
+
+fn main() -> Result<ExitCode, Box<dyn Error>> {
+    let (memory_limit, paths) = arguments()?;
+    let paths = Mutex::new(paths.into_iter());
+    let (queue, jobs) = mpsc::sync_channel(QUEUE);
+    let (outcomes, results) = mpsc::channel();
+    let all_good = thread::scope(|scope| {
+        for _ in 0..MEMORY_WORKERS {
+            let (queue, outcomes) = (queue.clone(), outcomes.clone());
+            scope.spawn(|| load_all(&paths, memory_limit, queue, outcomes));
+        }
+        scope.spawn(|| spill_all(jobs, outcomes));
+        // Else the disk worker would wait for this sender too.
+        drop(queue);
+        print_all(results)
+    })?;
+    Ok(if all_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn arguments() -> Result<(u64, Vec<PathBuf>), Box<dyn Error>> {
+    let (mut memory_limit, mut paths) = (16 << 20, Vec::new());
+    let mut arguments = std::env::args_os().skip(1);
+    while let Some(argument) = arguments.next() {
+        if argument == "--memory-limit" {
+            let bytes = arguments.next().and_then(|value| value.to_str()?.parse().ok());
+            memory_limit = bytes.ok_or("--memory-limit takes a number of bytes")?;
+        } else {
+            paths.push(argument.into());
+        }
+    }
+    if paths.is_empty() {
+        paths.push("samples/repo.car".into());
+    }
+    Ok((memory_limit, paths))
+}
+
+/// A memory worker: loads CARs as long as there are any.
+fn load_all(
+    paths: &Mutex<impl Iterator<Item = PathBuf>>,
+    memory_limit: u64,
+    queue: SyncSender<Job>,
+    outcomes: Sender<Outcome>,
+) {
+    while let Some(path) = next_path(paths) {
+        let result = match load(&path, memory_limit) {
+            Ok(Loaded::Complete(repo)) => summarize(&repo),
+            Ok(Loaded::Suspended(load)) => {
+                // Waits while the queue is full: that bounds the memory of all together.
+                if queue.send(Job { path, load }).is_err() {
+                    return;
+                }
+                continue;
+            }
+            Err(error) => Err(error),
+        };
+        if outcomes.send(Outcome { path, place: "in memory", result }).is_err() {
+            return;
+        }
+    }
+}
+
+/// The next path. The lock is held no longer than that.
+fn next_path(paths: &Mutex<impl Iterator<Item = PathBuf>>) -> Option<PathBuf> {
+    paths.lock().ok()?.next()
+}
+
+fn load(path: &Path, memory_limit: u64) -> carwalk::Result<Loaded<'static, File>> {
+    Loader::new().memory_limit(memory_limit).read(File::open(path)?)
+}
+
+/// The disk worker: spills suspended loads one after the other.
+fn spill_all(jobs: Receiver<Job>, outcomes: Sender<Outcome>) {
+    let mut spare = None;
+    for Job { path, load } in jobs {
+        let result = spill(load, &mut spare);
+        if outcomes.send(Outcome { path, place: "on disk", result }).is_err() {
+            return;
+        }
+    }
+}
+
+/// Spills a load and walks it. The file is left in `spare`, unless it failed.
+fn spill(load: Suspended<'static, File>, spare: &mut Option<SpillFile>) -> carwalk::Result<Summary> {
+    let file = match spare.take() {
+        Some(file) => file,
+        None => SpillFile::temporary(),
+    };
+    // Set each time: a file that was emptied has the default settings.
+    let repo = load.spill(file.max_stored(MAX_STORED))?;
+    let summary = summarize(&repo);
+    *spare = repo.into_store().reset().ok();
+    summary
+}
+
+/// Counts the records, wherever they lie.
+fn summarize<S: BlockStore>(repo: &Repo<S>) -> carwalk::Result<Summary> {
+    let mut summary = Summary { did: repo.commit().did().to_owned(), records: 0, bytes: 0 };
+    for record in repo.records() {
+        let len = record?.bytes().len() as u64;
+        summary.records = summary.records.saturating_add(1);
+        summary.bytes = summary.bytes.saturating_add(len);
+    }
+    Ok(summary)
+}
+
+/// Prints each outcome as it comes, and tells whether all were good.
+fn print_all(results: Receiver<Outcome>) -> io::Result<bool> {
+    let mut all_good = true;
+    for Outcome { path, place, result } in results {
+        match result {
+            Ok(Summary { did, records, bytes }) => {
+                writeln!(io::stdout(), "{did}\t{records} records\t{bytes} bytes\t{place}")?;
+            }
+            Err(error) => {
+                all_good = false;
+                writeln!(io::stderr(), "{}: {}", path.display(), chain(&error))?;
+            }
+        }
+    }
+    Ok(all_good)
+}
+
+/// An error and what it comes from.
+fn chain(error: &dyn Error) -> String {
+    let sources = std::iter::successors(error.source(), |&error| error.source());
+    sources.fold(error.to_string(), |text, source| format!("{text}: {source}"))
+}

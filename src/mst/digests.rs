@@ -1,0 +1,59 @@
+//! What large blocks hashed to, so that none is hashed for each of the links that lead to it.
+
+use std::collections::HashMap;
+
+use crate::cid::{Cid, sha256};
+use crate::error::Result;
+
+/// Bytes that a digest takes with its CID, and twice that while the table grows.
+const COST: u64 = 256;
+
+/// The digests that blocks were found to have, with the blocks' lengths.
+#[derive(Default)]
+pub(super) struct Digests {
+    known: HashMap<Cid, ([u8; 32], usize)>,
+    /// Blocks that are shorter are not remembered.
+    min_len: usize,
+}
+
+impl Digests {
+    /// Checks a block against its CID. If more is remembered than memory allows, it is the longer blocks.
+    pub(super) fn verify(&mut self, cid: Cid, block: &[u8], memory_limit: u64) -> Result<()> {
+        if let Some((digest, _)) = self.known.get(&cid) {
+            return cid.verify_digest(digest);
+        }
+        let digest = sha256(block);
+        if block.len() >= self.min_len {
+            self.known.insert(cid, (digest, block.len()));
+        }
+        while self.known.len() as u64 > memory_limit / COST {
+            self.min_len = self.min_len.saturating_mul(2).max(block.len());
+            let min_len = self.min_len;
+            self.known.retain(|_, (_, len)| *len >= min_len);
+        }
+        cid.verify_digest(&digest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cid::Codec;
+
+    #[test]
+    fn blocks_are_checked_whatever_is_remembered() {
+        for memory_limit in [u64::MAX, 10 * COST, 0] {
+            let mut digests = Digests::default();
+            for round in 0..2 {
+                for number in 0..100u8 {
+                    let block = vec![number; usize::from(number) + 1];
+                    let cid = Cid::of(Codec::Raw, &block[..]);
+                    assert!(digests.verify(cid, &block, memory_limit).is_ok(), "{round}");
+                    let other = Cid::of(Codec::DagCbor, b"other");
+                    assert!(digests.verify(other, &block, memory_limit).is_err());
+                    assert!(digests.known.len() as u64 <= memory_limit / COST);
+                }
+            }
+        }
+    }
+}
