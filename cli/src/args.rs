@@ -18,9 +18,9 @@ Exit codes:
   0  done; also if the reader of the output closed the pipe
   1  the answer is no (no command gives it yet)
   2  the command line is wrong
-  3  the CAR is invalid, truncated, or beyond a limit; a key is not a repo path
+  3  the CAR is invalid, truncated, or beyond a limit; a key is not a repo path; a kept file is damaged
   4  the CAR is incomplete: a block of the tree is missing
-  5  reading or writing failed
+  5  reading or writing failed, also of a temporary or kept file, or more would be stored than --max-spill
 
 Keys and file names are printed with control characters escaped. NO_COLOR turns colours off.";
 

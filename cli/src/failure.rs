@@ -10,6 +10,8 @@ use carwalk::error::{LimitName, Malformed};
 
 const RED: Style = AnsiColor::Red.on_default().bold();
 
+pub(crate) const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
+
 const USAGE: u8 = 2;
 const INVALID: u8 = 3;
 const INCOMPLETE: u8 = 4;
@@ -24,6 +26,12 @@ pub(crate) enum Cause {
     Open(io::Error),
     /// The library refused the CAR, or could not read it.
     Car(carwalk::Error),
+    /// The file that blocks are spilled into, or were, failed or cannot be made.
+    SpillFile {
+        /// What could not be done, safe to print.
+        use_of_file: String,
+        error: carwalk::Error,
+    },
     /// Keys are not of the syntax of repo paths; each was told before.
     Paths(u64),
     /// The output could not be written.
@@ -48,6 +56,23 @@ impl From<serde_json::Error> for Cause {
     }
 }
 
+impl Cause {
+    /// The same, but an error of the store is told as one of its file, given what that is used for.
+    pub(crate) fn of_spill_file(self, use_of_file: String) -> Self {
+        match self {
+            Cause::Car(error) if matches!(error.kind(), Kind::Store(_)) && io_cause(&error).is_some() => {
+                Cause::SpillFile { use_of_file, error }
+            }
+            cause => cause,
+        }
+    }
+
+    /// Whether the reader of the output closed the pipe: whoever does has seen enough, and nothing went wrong.
+    pub(crate) fn is_closed_pipe(&self) -> bool {
+        matches!(self, Cause::Output(error) if error.kind() == ErrorKind::BrokenPipe)
+    }
+}
+
 /// What went wrong with which input.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -59,8 +84,7 @@ pub(crate) struct Failure {
 impl Failure {
     /// Tells what went wrong, and gives the exit code.
     pub(crate) fn report(&self) -> ExitCode {
-        // Whoever closes the pipe has seen enough: nothing went wrong.
-        if matches!(&self.cause, Cause::Output(error) if error.kind() == ErrorKind::BrokenPipe) {
+        if self.cause.is_closed_pipe() {
             return ExitCode::SUCCESS;
         }
         // Without stderr the exit code still tells.
@@ -71,10 +95,10 @@ impl Failure {
     fn exit_code(&self) -> u8 {
         match &self.cause {
             Cause::Usage(_) => USAGE,
-            Cause::Open(_) | Cause::Output(_) => IO,
+            Cause::Open(_) | Cause::SpillFile { .. } | Cause::Output(_) => IO,
             Cause::Paths(_) => INVALID,
             Cause::Car(error) if error.is_missing_block() => INCOMPLETE,
-            Cause::Car(error) if error.is_io() => IO,
+            Cause::Car(error) if error.is_io() || is_full(error) => IO,
             Cause::Car(_) => INVALID,
         }
     }
@@ -85,6 +109,10 @@ impl Failure {
         match &self.cause {
             Cause::Usage(message) => writeln!(out, "{message}"),
             Cause::Open(error) => writeln!(out, "cannot open {input}: {}", reason(error)),
+            Cause::SpillFile { use_of_file, error } => match io_cause(error) {
+                Some(error) => writeln!(out, "{use_of_file}: {}", reason(error)),
+                None => writeln!(out, "{use_of_file}: {error}"),
+            },
             Cause::Output(error) => writeln!(out, "cannot write the output: {}", reason(error)),
             Cause::Paths(count) => {
                 let (keys, are) = if *count == 1 { ("key", "is") } else { ("keys", "are") };
@@ -108,8 +136,14 @@ fn remedy(error: &carwalk::Error) -> Option<&'static str> {
         Kind::Limit { limit: LimitName::BlockLen, .. } => Some("--max-block"),
         Kind::Limit { limit: LimitName::HeaderLen, .. } => Some("--max-header"),
         Kind::Limit { limit: LimitName::StreamLen, .. } => Some("--max-stream"),
+        _ if is_full(error) => Some("--max-spill"),
         _ => None,
     }
+}
+
+/// Whether no more may be stored: like a full disk, that is no fault of the CAR.
+fn is_full(error: &carwalk::Error) -> bool {
+    matches!(error.kind(), Kind::Limit { limit: LimitName::Stored, .. })
 }
 
 fn write_causes(error: &carwalk::Error, out: &mut impl Write) -> io::Result<()> {
@@ -124,8 +158,23 @@ fn write_causes(error: &carwalk::Error, out: &mut impl Write) -> io::Result<()> 
     Ok(())
 }
 
+/// The system's error among the causes of one.
+fn io_cause(error: &carwalk::Error) -> Option<&io::Error> {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref() {
+            return Some(error);
+        }
+        cause = error.source();
+    }
+    None
+}
+
 /// The system's words for an error, without the number that the standard library adds.
 fn reason(error: &io::Error) -> String {
+    if error.kind() == ErrorKind::AlreadyExists {
+        return "it exists already".to_owned();
+    }
     let text = error.to_string();
     let words = text.rsplit_once(" (os error ").map_or(text.as_str(), |(words, _)| words);
     words.escape_debug().to_string()

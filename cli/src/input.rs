@@ -1,17 +1,25 @@
 //! Where the CAR comes from, and by which settings it is read.
 
-use std::fs::File;
-use std::io::{self, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+mod folder;
+mod storage;
 
-use carwalk::store::CarStore;
-use carwalk::{CommitRules, Limits, Loader, Repo, Verification};
+use std::fs::File;
+use std::io::{self, IsTerminal, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use carwalk::store::{CarStore, MemoryStore, RedbStore};
+use carwalk::{CommitRules, ErrorKind, Limits, Loaded, Loader, Repo, Verification};
 use clap::Args;
 
+use self::storage::Storage;
 use crate::failure::{Cause, Failure};
 use crate::output::Output;
 use crate::progress::{Progress, Unit};
 use crate::{map, size};
+
+/// What a kept spill file begins with. No CAR does: its header would have 114 bytes, and be a text.
+const KEPT_MAGIC: [u8; 9] = *b"redb\x1a\n\xa9\r\n";
 
 /// A command over one repository, whatever store that lies in.
 pub(crate) trait Command {
@@ -27,7 +35,7 @@ pub(crate) trait Command {
 /// What every command takes.
 #[derive(Args, Debug)]
 pub(crate) struct Input {
-    /// The CAR file; standard input if it is left out or `-`
+    /// The CAR file, or one that --keep made; standard input if it is left out or `-`
     #[arg(value_name = "CAR")]
     file: Option<PathBuf>,
 
@@ -52,6 +60,9 @@ pub(crate) struct Input {
     /// Most bytes that are taken from standard input, a pipe, or a file that is not mapped [default: no limit]
     #[arg(long, value_name = "SIZE", value_parser = size::parse, help_heading = "Input options")]
     max_stream: Option<u64>,
+
+    #[command(flatten)]
+    storage: Storage,
 }
 
 impl Input {
@@ -62,60 +73,93 @@ impl Input {
 
     /// The one place that knows all stores.
     fn dispatch<C: Command>(&self, command: &C) -> Result<(), Cause> {
-        match self.open()? {
-            Source::Mapped { file, len } => {
-                match self.load(command, Some(len), |loader| map::open(loader, &file)) {
-                    // Some file systems cannot map.
-                    Err(Cause::Car(error)) if error.is_io() => {}
-                    repo => return finish(command, &repo?),
-                }
-                let repo = self.load(command, Some(len), |loader| loader.read(file))?;
-                finish(command, &repo)
-            }
-            Source::File(file) => {
-                let len = file.metadata().ok().map(|metadata| metadata.len()).filter(|&len| len > 0);
-                let repo = self.load(command, len, |loader| loader.read(file))?;
-                finish(command, &repo)
-            }
-            Source::Stdin => {
-                let repo = self.load(command, None, |loader| loader.read(io::stdin().lock()))?;
-                finish(command, &repo)
-            }
-        }
+        self.storage.check()?;
+        let source = self.source()?;
+        let use_of_file = match &source {
+            Source::Kept(path) => format!("cannot read {path:?}"),
+            _ => self.storage.use_of_file(),
+        };
+        // With a spill file that is kept, the CAR has to be whole.
+        let salvages = command.salvages() && !self.storage.keeps();
+        let done = self.open(source, salvages).and_then(|opened| match opened {
+            Opened::Mapped(repo) => finish(command, &repo),
+            Opened::InMemory(repo) => finish(command, &repo),
+            Opened::InFile(repo) => finish(command, &repo),
+        });
+        done.map_err(|cause| cause.of_spill_file(use_of_file))
     }
 
-    fn open(&self) -> Result<Source, Cause> {
+    fn source(&self) -> Result<Source<'_>, Cause> {
         let Some(path) = self.file.as_deref().filter(|path| *path != Path::new("-")) else {
             if io::stdin().is_terminal() {
                 return Err(Cause::Usage("no CAR given, and standard input is a terminal; see --help"));
             }
             return Ok(Source::Stdin);
         };
-        let file = File::open(path).map_err(Cause::Open)?;
+        let mut file = File::open(path).map_err(Cause::Open)?;
         let metadata = file.metadata().map_err(Cause::Open)?;
+        let (len, is_file) = (metadata.len(), metadata.is_file());
         // Some systems show files of length 0 whose bytes come only with reading.
-        let can_map = metadata.is_file() && metadata.len() > 0;
-        if can_map && !self.no_mmap {
-            return Ok(Source::Mapped { file, len: metadata.len() });
+        if !is_file || len == 0 {
+            return Ok(Source::File { file, len: Some(len).filter(|&len| len > 0) });
         }
-        Ok(Source::File(file))
+        if is_kept(&mut file).map_err(Cause::Open)? {
+            return Ok(Source::Kept(path));
+        }
+        if self.no_mmap || self.storage.keeps() {
+            return Ok(Source::File { file, len: Some(len) });
+        }
+        Ok(Source::Mapped { file, len })
     }
 
-    fn load<C: Command, S>(
-        &self,
-        command: &C,
-        len: Option<u64>,
-        open: impl FnOnce(Loader<'_>) -> carwalk::Result<Repo<S>>,
-    ) -> Result<Repo<S>, Cause> {
-        let mut progress = Progress::new(Unit::Bytes, len);
-        let commits = if self.legacy { CommitRules::Legacy } else { CommitRules::Current };
-        let loader = Loader::new()
+    fn open(&self, source: Source<'_>, salvages: bool) -> Result<Opened<impl CarStore + use<>>, Cause> {
+        match source {
+            Source::Stdin => self.read(io::stdin().lock(), None, salvages),
+            Source::File { file, len } => self.read(file, len, salvages),
+            Source::Mapped { file, len } => match self.map(&file, len, salvages) {
+                // Some file systems cannot map.
+                Err(Cause::Car(error)) if matches!(error.kind(), ErrorKind::Io(_)) => {
+                    self.read(file, Some(len), salvages)
+                }
+                repo => repo.map(|repo| Opened::Mapped(Box::new(repo))),
+            },
+            Source::Kept(path) => {
+                let store = self.storage.open(path)?;
+                Ok(Opened::InFile(Box::new(self.loader(salvages).reopen(store)?)))
+            }
+        }
+    }
+
+    fn map(&self, file: &File, len: u64, salvages: bool) -> Result<Repo<impl CarStore + use<>>, Cause> {
+        let progress = Mutex::new(Progress::new(Unit::Bytes, Some(len)));
+        let progress = || progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let loader = self.loader(salvages).progress(|position| progress().set(position));
+        let (repo, index_stored) = map::open(loader, file, self.storage.index())?;
+        if let Some(stored) = index_stored {
+            self.storage.tell(None, stored, |note| progress().note(note));
+        }
+        Ok(repo)
+    }
+
+    /// Reads a stream, as far as memory may hold it, and what is more into a file.
+    fn read<S>(&self, input: impl Read, len: Option<u64>, salvages: bool) -> Result<Opened<S>, Cause> {
+        let progress = Mutex::new(Progress::new(Unit::Bytes, len));
+        let progress = || progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let loader = self.loader(salvages).progress(|position| progress().set(position));
+        match loader.memory_limit(self.storage.memory_limit()).read(input)? {
+            Loaded::Complete(repo) => Ok(Opened::InMemory(Box::new(repo))),
+            Loaded::Suspended(load) => {
+                self.storage.spill(load, |note| progress().note(note)).map(|repo| Opened::InFile(Box::new(repo)))
+            }
+        }
+    }
+
+    fn loader(&self, salvages: bool) -> Loader<'static> {
+        Loader::new()
             .limits(self.limits())
-            .commits(commits)
-            .verification(if command.salvages() { Verification::ReachedBlocks } else { Verification::EveryBlock })
-            .salvage(command.salvages())
-            .progress(|position| progress.set(position));
-        Ok(open(loader)?)
+            .commits(if self.legacy { CommitRules::Legacy } else { CommitRules::Current })
+            .verification(if salvages { Verification::ReachedBlocks } else { Verification::EveryBlock })
+            .salvage(salvages)
     }
 
     fn limits(&self) -> Limits {
@@ -138,19 +182,42 @@ impl Input {
     }
 }
 
+/// Where the bytes come from.
+enum Source<'a> {
+    Mapped {
+        file: File,
+        len: u64,
+    },
+    File {
+        file: File,
+        len: Option<u64>,
+    },
+    Stdin,
+    /// A spill file that was kept.
+    Kept(&'a Path),
+}
+
+/// A repository by where its blocks lie.
+enum Opened<S> {
+    Mapped(Box<Repo<S>>),
+    InMemory(Box<Repo<MemoryStore>>),
+    InFile(Box<Repo<RedbStore>>),
+}
+
+/// Whether a file begins as kept spill files do. Leaves it at its start.
+fn is_kept(file: &mut File) -> io::Result<bool> {
+    let mut start = Vec::with_capacity(KEPT_MAGIC.len());
+    Read::take(&mut *file, KEPT_MAGIC.len() as u64).read_to_end(&mut start)?;
+    file.rewind()?;
+    Ok(start == KEPT_MAGIC)
+}
+
 /// Says what was given up of a damaged CAR.
 fn tell_fault<S: CarStore>(repo: &Repo<S>, out: &mut Output) -> Result<(), Cause> {
     match repo.store().fault() {
         Some(fault) => Ok(out.note(format_args!("damaged from here on: {fault}"))?),
         None => Ok(()),
     }
-}
-
-/// Where the bytes come from.
-enum Source {
-    Mapped { file: File, len: u64 },
-    File(File),
-    Stdin,
 }
 
 /// Runs the command. What it wrote before an error is printed before the error is.

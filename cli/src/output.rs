@@ -27,12 +27,10 @@ impl Output {
         self.progress.step();
     }
 
-    /// Prints a note on stderr, one line, after all that was printed before. That stderr is closed is no reason to stop.
+    /// Prints a note on stderr, one line, after all that was printed before.
     pub(crate) fn note(&mut self, note: fmt::Arguments<'_>) -> io::Result<()> {
         self.stdout.flush()?;
-        self.progress.suspend(|| {
-            let _ = writeln!(anstream::stderr().lock(), "{note}");
-        });
+        self.progress.note(note);
         Ok(())
     }
 }

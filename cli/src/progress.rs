@@ -1,6 +1,7 @@
 //! A progress bar for work that takes long: none below half a second, none if stderr is no terminal.
 
-use std::io::{self, IsTerminal};
+use std::fmt;
+use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -62,8 +63,15 @@ impl Progress {
         }
     }
 
+    /// Prints a line on stderr. That stderr is closed is no reason to stop.
+    pub(crate) fn note(&self, note: fmt::Arguments<'_>) {
+        self.suspend(|| {
+            let _ = writeln!(anstream::stderr().lock(), "{note}");
+        });
+    }
+
     /// Takes the bar away while something else is printed on stderr.
-    pub(crate) fn suspend(&self, print: impl FnOnce()) {
+    fn suspend(&self, print: impl FnOnce()) {
         match &self.bar {
             Some(bar) => bar.suspend(print),
             None => print(),

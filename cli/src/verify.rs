@@ -28,7 +28,7 @@ pub(crate) struct Verify {
     pub(crate) input: Input,
 
     /// Print nothing on success
-    #[arg(short, long, conflicts_with = "json")]
+    #[arg(short, long, conflicts_with_all = ["json", "verbose"])]
     quiet: bool,
 
     /// Print one JSON object

@@ -1,0 +1,144 @@
+//! What is done with CARs that memory is not to hold: temporary files, and files that are kept.
+
+use std::fmt;
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use carwalk::store::{RedbStore, SpillFile};
+use carwalk::{Error, Repo, Suspended};
+use clap::Args;
+
+use super::folder;
+use crate::failure::{Cause, YELLOW};
+use crate::size;
+
+/// Memory for what is held of a kept file, if nobody says how much.
+const USUAL_CACHE: u64 = 64 << 20;
+
+/// Where blocks go that are not to stay in memory.
+#[derive(Args, Debug)]
+pub(super) struct Storage {
+    /// Most memory that a CAR takes, like 256MiB; what is more goes into a temporary file [default: no limit]
+    ///
+    /// Counted are blocks and index; of a file that is mapped only the index, of one that --keep made what is held of it.
+    /// The file has no name, and is gone when carwalk is, whatever ends it.
+    #[arg(long, value_name = "SIZE", value_parser = size::parse, help_heading = "Input options")]
+    memory_limit: Option<u64>,
+
+    /// Folder for the temporary file [default: TMPDIR; without it /var/tmp or the system's]
+    #[arg(long, value_name = "DIR", conflicts_with = "keep", help_heading = "Input options")]
+    spill_dir: Option<PathBuf>,
+
+    /// Most bytes that are stored in a temporary or kept file [default: no limit]
+    #[arg(long, value_name = "SIZE", value_parser = size::parse, help_heading = "Input options")]
+    max_spill: Option<u64>,
+
+    /// Store the blocks in a new file that stays, to be read in place of the CAR
+    ///
+    /// The CAR is read, not mapped. FILE is there once all of it is read, every block is hashed, and its commit is found;
+    /// that blocks of the tree are missing does not matter. Without a memory limit, 64 MiB are used.
+    #[arg(long, value_name = "FILE", help_heading = "Input options")]
+    keep: Option<PathBuf>,
+
+    /// Say on stderr when blocks went into a file, how many bytes, and where
+    #[arg(short, long, help_heading = "Input options")]
+    verbose: bool,
+}
+
+impl Storage {
+    /// Refuses what cannot be, before anything is read.
+    pub(super) fn check(&self) -> Result<(), Cause> {
+        let found = match (&self.keep, &self.spill_dir) {
+            (Some(path), _) if fs::symlink_metadata(path).is_ok() => Err(io::ErrorKind::AlreadyExists.into()),
+            (None, Some(folder)) => fs::metadata(folder)
+                .and_then(|metadata| if metadata.is_dir() { Ok(()) } else { Err(io::ErrorKind::NotADirectory.into()) }),
+            _ => Ok(()),
+        };
+        found.map_err(|error| Cause::SpillFile { use_of_file: self.use_of_file(), error: error.into() })
+    }
+
+    /// Whether the blocks go into a file that stays.
+    pub(super) fn keeps(&self) -> bool {
+        self.keep.is_some()
+    }
+
+    /// Bytes of memory after which a load goes on in a file.
+    pub(super) fn memory_limit(&self) -> u64 {
+        if self.keeps() { 0 } else { self.memory_limit.unwrap_or(u64::MAX) }
+    }
+
+    /// For a file that is mapped: bytes of memory for the index, and where it goes beyond that.
+    pub(super) fn index(&self) -> Option<(u64, SpillFile)> {
+        self.memory_limit.map(|limit| (limit, self.file()))
+    }
+
+    /// Opens a file that was kept.
+    pub(super) fn open(&self, path: &Path) -> Result<RedbStore, Cause> {
+        if self.keeps() {
+            return Err(Cause::Usage("the input is a kept file already: copy it instead of giving --keep"));
+        }
+        Ok(RedbStore::open(path, self.cache_size())?)
+    }
+
+    /// Goes on into a file with a load that reached its memory limit.
+    pub(super) fn spill<R: Read>(
+        &self,
+        load: Suspended<'_, R>,
+        note: impl Fn(fmt::Arguments<'_>),
+    ) -> Result<Repo<RedbStore>, Cause> {
+        let read = load.bytes_read();
+        let repo = load.spill(self.file()).map_err(Error::from)?;
+        self.tell(Some(read), repo.store().bytes_stored(), note);
+        Ok(repo)
+    }
+
+    /// Says that something was spilled: after how many bytes of the CAR, and how many there are in the file.
+    pub(super) fn tell(&self, read: Option<u64>, stored: u64, note: impl Fn(fmt::Arguments<'_>)) {
+        let folder = self.folder();
+        if !self.keeps() && folder::is_memory(&folder) {
+            note(format_args!(
+                "{YELLOW}warning:{YELLOW:#} the folder {folder:?} is in memory: what is spilled there takes memory too"
+            ));
+        }
+        if !self.verbose {
+            return;
+        }
+        let place = self.place();
+        match read {
+            Some(read) => note(format_args!("spilled after {read} bytes: {stored} bytes are stored in {place}")),
+            None => note(format_args!("spilled the index: {stored} bytes are stored in {place}")),
+        }
+    }
+
+    /// An empty file for blocks.
+    fn file(&self) -> SpillFile {
+        let file = match &self.keep {
+            Some(path) => SpillFile::keep(path).cache_size(self.cache_size()),
+            None => SpillFile::temporary_in(self.folder()),
+        };
+        file.max_stored(self.max_spill.unwrap_or(u64::MAX))
+    }
+
+    /// What fails if the file does.
+    pub(super) fn use_of_file(&self) -> String {
+        let place = self.place();
+        if self.keeps() { format!("cannot keep the blocks in {place}") } else { format!("cannot spill into {place}") }
+    }
+
+    fn cache_size(&self) -> u64 {
+        self.memory_limit.unwrap_or(USUAL_CACHE)
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.spill_dir.clone().unwrap_or_else(SpillFile::default_folder)
+    }
+
+    /// Where the file is, in words that are safe to print.
+    fn place(&self) -> String {
+        match &self.keep {
+            Some(path) => format!("{path:?}"),
+            None => format!("the folder {:?}", self.folder()),
+        }
+    }
+}
