@@ -6,28 +6,21 @@
 #![allow(missing_docs, unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, clippy::print_stdout, clippy::cast_precision_loss)]
 
+mod common;
+
 use std::fs::{self, File};
 use std::hint::black_box;
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use carwalk::mst::Event;
-use carwalk::store::BlockStore;
 use carwalk::{Repo, Result};
-use carwalk_testkit::export::{Export, Order};
+use carwalk_testkit::export::Order;
+use common::{Tally, machine, median, walk};
 use peak_alloc::PeakAlloc;
 use sha2::{Digest, Sha256};
 
 #[global_allocator]
 static HEAP: PeakAlloc = PeakAlloc;
-
-/// Records and bytes that a row met, to be the same for all.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-struct Tally {
-    records: usize,
-    bytes: usize,
-}
 
 struct Row {
     name: &'static str,
@@ -40,7 +33,7 @@ fn main() {
     let mut args = std::env::args().skip(1).filter(|arg| !arg.starts_with("--"));
     let records = args.next().map_or(1_200_000, |arg| arg.parse().unwrap());
     let rounds = args.next().map_or(5, |arg| arg.parse().unwrap());
-    let path = export(records);
+    let path = common::export(Order::Pds, records);
     let bytes = fs::read(&path).unwrap();
     let blocks = places(&bytes);
     let mut hashing = Vec::new();
@@ -87,20 +80,6 @@ fn report(bytes: &[u8], blocks: usize, tally: Tally, hashing: Vec<Duration>, row
     }
 }
 
-/// The whole CAR by the lending walk, which allocates nothing per record.
-fn walk<S: BlockStore>(repo: &Repo<S>) -> Result<Tally> {
-    let mut tally = Tally::default();
-    let mut walk = repo.walk();
-    while let Some(event) = walk.next_event()? {
-        if let Event::Record { entry, block, .. } = event {
-            black_box(entry.path()?);
-            tally.records += 1;
-            tally.bytes += block.len();
-        }
-    }
-    Ok(tally)
-}
-
 fn mapped(path: &Path) -> Result<Tally> {
     // SAFETY: nobody else knows of the file.
     walk(&unsafe { Repo::map(path) }?)
@@ -124,34 +103,4 @@ fn reader(path: &Path) -> Result<Tally> {
 /// Where the blocks lie, found before the clock starts.
 fn places(bytes: &[u8]) -> Vec<&[u8]> {
     carwalk::car::SliceReader::new(bytes).unwrap().map(|section| section.unwrap().block()).collect()
-}
-
-fn export(records: usize) -> PathBuf {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/data");
-    let path = folder.join(format!("pds-{records}.car"));
-    if !path.exists() {
-        fs::create_dir_all(&folder).unwrap();
-        let unfinished = path.with_extension("unfinished");
-        let mut file = BufWriter::new(File::create(&unfinished).unwrap());
-        Export { records, seed: 1, order: Order::Pds }.write_to(&mut file).unwrap();
-        file.flush().unwrap();
-        fs::rename(unfinished, &path).unwrap();
-    }
-    path
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort();
-    times.swap_remove(times.len() / 2)
-}
-
-fn machine() -> String {
-    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let field = |name: &str| {
-        let line = info.lines().find(|line| line.starts_with(name));
-        line.and_then(|line| line.split(": ").nth(1)).unwrap_or("unknown").to_owned()
-    };
-    let sha = if field("flags").split(' ').any(|flag| flag == "sha_ni") { "with" } else { "without" };
-    let cores = info.lines().filter(|line| line.starts_with("processor")).count();
-    format!("{}, {sha} SHA extension, {cores} cores", field("model name"))
 }
