@@ -79,7 +79,8 @@ impl Memory for Unlimited {
 
 impl Memory for MemoryLimit {
     fn for_walks(&self) -> u64 {
-        (self.0 / WALK_PART).max(MIN_WALK)
+        // The largest limit is none.
+        if self.0 == u64::MAX { u64::MAX } else { (self.0 / WALK_PART).max(MIN_WALK) }
     }
 }
 

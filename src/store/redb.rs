@@ -81,6 +81,9 @@ impl AsRef<[u8]> for StoredBlock {
 /// Bytes of memory that caches take if nobody says how many.
 const USUAL_CACHE: u64 = 16 << 20;
 
+/// Length that a CAR may have in any case: its header may be long, and is not stored as it was.
+const USUAL_LEN: u64 = 1 << 30;
+
 impl RedbStore {
     /// Reads a CAR into a file, hashes every block, and indexes them, by the default limits.
     ///
@@ -111,10 +114,16 @@ impl RedbStore {
     /// another version or no spill file at all.
     pub fn open(path: impl AsRef<Path>, cache_size: u64) -> Result<Self> {
         let budget = Budget::of(cache_size);
-        let (database, first) = open_kept(File::open(path)?, budget, true)?;
+        let file = File::open(path)?;
+        let file_len = file.metadata()?.len();
+        let (database, first) = open_kept(file, budget, true)?;
         let txn = database.begin_read().map_err(|error| first.explain(error))?;
         let meta = Meta::read(&txn, |error| first.explain(error))?;
         drop(txn);
+        // Blocks that are stored as they were take more room than in the CAR; what counts sections may allocate by its length.
+        if !meta.reduced && meta.stats.bytes > file_len.saturating_add(USUAL_LEN) {
+            return Err(Error::kept(KeptFault::Damaged("it tells of more bytes than it has".into())));
+        }
         Self::read(database, first, meta, budget)
     }
 

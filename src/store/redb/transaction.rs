@@ -1,7 +1,7 @@
 //! What all that is written into a spill file has in common: one transaction, so that the file has all of it or nothing; an
 //! index; and a limit on what is stored.
 
-use redb::{Database, Durability, WriteTransaction};
+use redb::{Database, WriteTransaction};
 
 use super::backend::FirstError;
 use super::file::{Opened, Settings, SpillFile};
@@ -52,10 +52,7 @@ impl Transaction {
         let budget = Budget::of(settings.cache_size.unwrap_or(memory_limit));
         let first = FirstError::default();
         let database = target.create(budget.redb, &first)?;
-        let mut txn = database.begin_write().map_err(|error| first.explain(error))?;
-        if matches!(target, Opened::Temporary(_)) {
-            txn.set_durability(Durability::None).map_err(|error| first.explain(error))?;
-        }
+        let txn = database.begin_write().map_err(|error| first.explain(error))?;
         let secrets = [Secret::random(), Secret::random()];
         let runs = Runs::new(budget.runs);
         Ok(Transaction { txn, database, target, first, budget, secrets, stored: 0, settings, runs })
