@@ -40,7 +40,7 @@ pub enum Loaded<'p, R, P = Keep> {
 /// # let stream: &[u8] = include_bytes!("../samples/repo.car");
 /// let mut loaded = Loader::new().memory_limit(64 << 10).read(stream)?;
 /// while let Loaded::Suspended(load) = loaded {
-///     let more = 2 * load.memory_limit();
+///     let more = load.memory_limit() + (1 << 20);
 ///     loaded = load.resume(more)?;
 /// }
 /// # Ok::<(), carwalk::Error>(())

@@ -29,6 +29,8 @@ const WASTE: usize = 16;
 #[derive(Default)]
 pub(crate) struct Arena {
     chunks: Vec<Chunk>,
+    /// Bytes that all chunks but the last take.
+    closed: u64,
     /// For each unit of places, the number of its chunk.
     units: Vec<u32>,
 }
@@ -97,8 +99,8 @@ impl Arena {
 
     /// Bytes that the allocator gave.
     pub(crate) fn held(&self) -> u64 {
-        let chunks = self.chunks.iter().fold(0u64, |sum, chunk| sum.saturating_add(chunk.bytes.capacity() as u64));
-        chunks.saturating_add(self.tables())
+        let last = self.chunks.last().map_or(0, |chunk| chunk.bytes.capacity() as u64);
+        self.closed.saturating_add(last).saturating_add(self.tables())
     }
 
     fn tables(&self) -> u64 {
@@ -223,6 +225,7 @@ impl Arena {
         let place = (self.units.len() as u64).saturating_mul(UNIT as u64);
         // `vec!` has zeros from the system for nothing; only lengths beyond the usual are worth the doubt.
         let bytes = if len <= MAX_CHUNK_LEN { vec![0; len] } else { zeros(len)? };
+        self.closed = self.closed.saturating_add(self.chunks.last().map_or(0, |chunk| chunk.bytes.capacity() as u64));
         self.chunks.push(Chunk { bytes, filled: 0, offset, place });
         self.cover();
         Ok(())

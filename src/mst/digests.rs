@@ -27,7 +27,8 @@ impl Digests {
             self.known.insert(cid, (digest, block.len()));
         }
         while self.known.len() as u64 > memory_limit / COST {
-            self.min_len = self.min_len.saturating_mul(2).max(block.len());
+            // Step by step: one huge block must not push all others out.
+            self.min_len = self.min_len.max(1).saturating_mul(2);
             let min_len = self.min_len;
             self.known.retain(|_, (_, len)| *len >= min_len);
         }

@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::varint;
 
 /// Most items of a `Vec` if they take no bytes: else a few bytes could ask for any number of them.
-const MAX_EMPTY: usize = 1 << 16;
+const MAX_EMPTY: usize = 256;
 
 /// A value that can be stored in place of a record.
 ///
@@ -155,7 +155,7 @@ impl<T: Processable> Processable for Vec<T> {
         let start = out.len();
         self.iter().try_for_each(|item| item.encode(out))?;
         if out.len() == start && self.len() > MAX_EMPTY {
-            return Err(Error::new(ErrorKind::Encode("more than 65,536 items that take no bytes".into())));
+            return Err(Error::new(ErrorKind::Encode("more than 256 items that take no bytes".into())));
         }
         Ok(())
     }

@@ -8,13 +8,21 @@ use crate::limits::MAX_CAR_LEN;
 /// Shortest section: a length of one byte and a CID.
 const MIN_SECTION_LEN: u64 = 1 + cid::LEN as u64;
 
+/// Words of a piece: 4 KiB, for 1.2 MB of the CAR.
+const PIECE: usize = 512;
+
+const PIECE_BITS: u64 = PIECE as u64 * 64;
+
 /// A set of sections by their offsets: one bit for 37 bytes of the CAR, since no two sections begin closer together.
 ///
 /// Tells what of a CAR is linked: insert the offset of each block that a walk meets, and compare
 /// [`len`](Reached::len) with the number of distinct blocks.
 /// [`Repo::unreached_blocks`](crate::Repo::unreached_blocks) does just that.
 pub struct Reached {
-    bits: Vec<u64>,
+    /// Bits in pieces, each of which is there once it has a bit that is set.
+    pieces: Vec<Vec<u64>>,
+    /// Most pieces that there can be.
+    max: usize,
     len: u64,
 }
 
@@ -22,14 +30,24 @@ impl Reached {
     /// An empty set for a CAR of `car_len` bytes, as its [`CarStats`](super::CarStats) tell, but at most 1 TiB.
     #[must_use]
     pub fn new(car_len: u64) -> Self {
-        let words = car_len.min(MAX_CAR_LEN).div_ceil(MIN_SECTION_LEN).div_ceil(64);
-        Reached { bits: vec![0; usize::try_from(words).unwrap_or(0)], len: 0 }
+        let pieces = car_len.min(MAX_CAR_LEN).div_ceil(MIN_SECTION_LEN).div_ceil(PIECE_BITS);
+        Reached { pieces: Vec::new(), max: usize::try_from(pieces).unwrap_or(0), len: 0 }
     }
 
     /// Inserts the section at `offset`; false if it was there before, or is not within the CAR.
     pub fn insert(&mut self, offset: u64) -> bool {
         let number = offset / MIN_SECTION_LEN;
-        let word = usize::try_from(number / 64).ok().and_then(|word| self.bits.get_mut(word));
+        let at = usize::try_from(number / PIECE_BITS).unwrap_or(usize::MAX);
+        if at >= self.pieces.len() && at < self.max {
+            self.pieces.resize(at.saturating_add(1), Vec::new());
+        }
+        let Some(piece) = self.pieces.get_mut(at) else {
+            return false;
+        };
+        if piece.is_empty() {
+            piece.resize(PIECE, 0);
+        }
+        let word = usize::try_from(number % PIECE_BITS / 64).ok().and_then(|word| piece.get_mut(word));
         let Some(word) = word else {
             return false;
         };

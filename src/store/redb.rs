@@ -25,7 +25,7 @@ use std::sync::{Mutex, PoisonError};
 use redb::{Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, TableDefinition};
 
 use self::backend::{FirstError, KeptBackend};
-use self::cache::{OpenSegments, Value};
+use self::cache::{OpenSegments, Shared};
 pub use self::file::SpillFile;
 use self::file::{Opened, Settings, builder};
 use self::index::{PageCache, PagedIndex};
@@ -35,7 +35,7 @@ use self::transaction::Budget;
 pub(crate) use self::writer::{SpillSink, Writer};
 use super::intake::Intake;
 use super::loading::Loading;
-use super::packed::Packed;
+use super::packed::{Packed, State};
 use super::{BlockStore, CarStats, CarStore, Form, Found};
 use crate::car::{Header, Reader, SectionHead};
 use crate::cid::Cid;
@@ -45,8 +45,8 @@ type Table = ReadOnlyTable<u32, &'static [u8]>;
 
 /// The blocks of a CAR in a file, with bounded caches in memory.
 ///
-/// Made by [`Suspended::spill`](crate::Suspended::spill), or [`open`](RedbStore::open)ed if it was kept. Blocks are copies,
-/// so holding many of them takes their own bytes and no more.
+/// Made by [`Suspended::spill`](crate::Suspended::spill), or [`open`](RedbStore::open)ed if it was kept. Holding a block takes
+/// about its own bytes.
 pub struct RedbStore {
     // Dropped before the database that they read.
     segments: Table,
@@ -68,21 +68,53 @@ struct Caches {
     pages: PageCache,
 }
 
-/// A block of a [`RedbStore`]: a copy of its bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredBlock(Box<[u8]>);
+/// A block of a [`RedbStore`]: a copy of its bytes, or if it is a long one, what was read.
+#[derive(Clone)]
+pub struct StoredBlock(Bytes);
 
-impl AsRef<[u8]> for StoredBlock {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
+#[derive(Clone)]
+enum Bytes {
+    Copy(Box<[u8]>),
+    /// The end of a segment.
+    Shared(Shared, usize),
+}
+
+impl StoredBlock {
+    /// The block that is packed in a segment.
+    fn new(packed: &[u8], segment: &Shared) -> Self {
+        let len = segment.value().len();
+        // Holding a block must not hold much more than its bytes.
+        let is_most = packed.len() > len / 2 && len > SHARED_LEN;
+        let start = len.checked_sub(packed.len()).filter(|_| is_most);
+        let is_there = |start: &usize| segment.value().get(*start..).is_some_and(|end| core::ptr::eq(end, packed));
+        match start.filter(is_there) {
+            Some(start) => StoredBlock(Bytes::Shared(segment.clone(), start)),
+            None => StoredBlock(Bytes::Copy(packed.into())),
+        }
     }
 }
 
+impl AsRef<[u8]> for StoredBlock {
+    #[inline]
+    fn as_ref(&self) -> &[u8] {
+        match &self.0 {
+            Bytes::Copy(bytes) => bytes,
+            Bytes::Shared(segment, start) => segment.value().get(*start..).unwrap_or_default(),
+        }
+    }
+}
+
+impl fmt::Debug for StoredBlock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoredBlock").field("len", &self.as_ref().len()).finish()
+    }
+}
+
+/// Length of the longest segment whose blocks are copied in any case.
+const SHARED_LEN: usize = 1 << 14;
+
 /// Bytes of memory that caches take if nobody says how many.
 const USUAL_CACHE: u64 = 16 << 20;
-
-/// Length that a CAR may have in any case: its header may be long, and is not stored as it was.
-const USUAL_LEN: u64 = 1 << 30;
 
 impl RedbStore {
     /// Reads a CAR into a file, hashes every block, and indexes them, by the default limits.
@@ -105,7 +137,8 @@ impl RedbStore {
 
     /// Opens a file that was kept, with `cache_size` bytes of memory for what is held of it.
     ///
-    /// Reads all of the file once, to see that it is as it was written. It is not changed, and need not be writable.
+    /// Reads all of the file once, to see that it is as it was written. It is not changed, and need not be writable. Nobody
+    /// else may change it as long as the store lives: then lookups could panic.
     /// [`Loader::reopen`](crate::Loader::reopen) opens the repository in it.
     ///
     /// # Errors
@@ -114,16 +147,10 @@ impl RedbStore {
     /// another version or no spill file at all.
     pub fn open(path: impl AsRef<Path>, cache_size: u64) -> Result<Self> {
         let budget = Budget::of(cache_size);
-        let file = File::open(path)?;
-        let file_len = file.metadata()?.len();
-        let (database, first) = open_kept(file, budget, true)?;
+        let (database, first) = open_kept(File::open(path)?, budget, true)?;
         let txn = database.begin_read().map_err(|error| first.explain(error))?;
         let meta = Meta::read(&txn, |error| first.explain(error))?;
         drop(txn);
-        // Blocks that are stored as they were take more room than in the CAR; what counts sections may allocate by its length.
-        if !meta.reduced && meta.stats.bytes > file_len.saturating_add(USUAL_LEN) {
-            return Err(Error::kept(KeptFault::Damaged("it tells of more bytes than it has".into())));
-        }
         Self::read(database, first, meta, budget)
     }
 
@@ -169,7 +196,7 @@ impl RedbStore {
         self.meta.reduced
     }
 
-    /// Bytes of blocks and index that were put into the file.
+    /// Bytes that blocks and index take in the file.
     #[must_use]
     pub fn bytes_stored(&self) -> u64 {
         self.meta.stored
@@ -191,28 +218,32 @@ impl RedbStore {
         Ok(SpillFile::again(file, settings))
     }
 
-    /// Finds a block, and gives it to `take`.
-    fn find<T>(&self, cid: &Cid, take: impl Fn(&Packed<'_>) -> T) -> Result<Option<T>> {
-        // Nothing panics while the lock is held.
+    /// Finds a block, and gives it to `take` with its segment.
+    fn find<T>(&self, cid: &Cid, take: impl Fn(&Packed<'_>, &Shared) -> T) -> Result<Option<T>> {
         let Caches { segments, pages } = &mut *self.caches.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(packed) = segments.block(cid) {
-            return Ok(Some(take(&packed)));
+        if let Some((packed, segment)) = segments.block(cid) {
+            return Ok(Some(take(&packed, segment)));
         }
+        let take = |segment: &Shared| {
+            let packed = segment::find(segment.value(), cid)?;
+            Some((packed.state == State::Bad, take(&packed, segment)))
+        };
         self.index.find(pages, &self.first, cid, |number| {
             let number = u32::try_from(number).unwrap_or(u32::MAX);
             if let Some(segment) = segments.segment(number) {
-                return Ok(segment::find(segment, cid).map(|packed| take(&packed)));
+                return Ok(take(segment));
             }
             let segment = self.segment(number)?;
-            let found = segment::find(segment.value(), cid).map(|packed| take(&packed));
+            let found = take(&segment);
             segments.open(number, segment);
             Ok(found)
         })
     }
 
-    fn segment(&self, number: u32) -> Result<Value> {
+    fn segment(&self, number: u32) -> Result<Shared> {
         let value = self.segments.get_owned(number).map_err(|error| self.first.explain(error))?;
-        value.ok_or_else(|| Error::kept(KeptFault::Damaged("a segment is not there".into())))
+        let value = value.ok_or_else(|| Error::kept(KeptFault::Damaged("a segment is not there".into())))?;
+        Ok(Shared::new(value))
     }
 }
 
@@ -244,15 +275,15 @@ impl BlockStore for RedbStore {
     type Block<'a> = StoredBlock;
 
     fn get(&self, cid: &Cid) -> Result<Option<Found<StoredBlock>>> {
-        self.find(cid, |packed| packed.found(self.is_hashed).map(|bytes| StoredBlock(bytes.into())))
+        self.find(cid, |packed, segment| packed.found(self.is_hashed).map(|bytes| StoredBlock::new(bytes, segment)))
     }
 
     fn contains(&self, cid: &Cid) -> Result<bool> {
-        Ok(self.find(cid, |_| ())?.is_some())
+        Ok(self.find(cid, |_, _| ())?.is_some())
     }
 
     fn block_cost(&self, block: &StoredBlock) -> u64 {
-        block.0.len() as u64
+        block.as_ref().len() as u64
     }
 }
 
@@ -274,7 +305,10 @@ impl CarStore for RedbStore {
             Ok(segment) => segment::blocks(segment.value()).map(|(_, packed)| Ok(packed.head())).collect(),
             Err(error) => vec![Err(error)],
         };
-        (0..self.meta.segments).flat_map(heads)
+        let mut failed = false;
+        let sections = (0..self.meta.segments).flat_map(heads);
+        // Nothing comes after an error.
+        sections.take_while(move |section| !core::mem::replace(&mut failed, section.is_err()))
     }
 }
 

@@ -9,6 +9,7 @@ impl Arena {
         let last = self.chunks.pop();
         let front = core::mem::take(&mut self.chunks);
         self.chunks.extend(last);
+        self.closed = 0;
         front
     }
 

@@ -2,6 +2,7 @@
 
 use core::hash::{BuildHasherDefault, Hasher};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use redb::OwnedAccessGuard;
 
@@ -17,8 +18,13 @@ const BLOCK_COST: usize = 64;
 /// Bytes that anything held takes beside its own.
 const ITEM_COST: usize = 128;
 
-/// A value of redb's.
-pub(super) type Value = OwnedAccessGuard<&'static [u8]>;
+/// A segment, held for as long as somebody has it.
+pub(super) type Shared = Arc<OwnedAccessGuard<&'static [u8]>>;
+
+/// Bytes of memory that redb takes for a value: pages of 4 KiB, doubled until it fits.
+pub(super) fn pages_of(value: &[u8]) -> usize {
+    value.len().saturating_add(12).max(1 << 12).checked_next_power_of_two().unwrap_or(usize::MAX)
+}
 
 /// Things by number, of which the least used go when there is no room: each is passed over once after each use.
 pub(super) struct Clock<T> {
@@ -102,7 +108,7 @@ pub(super) struct OpenSegments {
 }
 
 struct Segment {
-    value: Value,
+    value: Shared,
     /// The hashes of the blocks that stand in the table for it.
     hashes: Vec<u64>,
 }
@@ -115,17 +121,18 @@ impl OpenSegments {
 
     /// The block of a CID, if an open segment has it and it is good.
     #[inline]
-    pub(super) fn block(&mut self, cid: &Cid) -> Option<Packed<'_>> {
+    pub(super) fn block(&mut self, cid: &Cid) -> Option<(Packed<'_>, &Shared)> {
         let &(number, at) = self.blocks.get(&self.secret.hash(cid))?;
-        let segment = self.segments.get(number)?;
-        segment::block_at(segment.value.value(), usize::try_from(at).ok()?).filter(|packed| packed.cid == *cid)
+        let segment = &self.segments.get(number)?.value;
+        let packed = segment::block_at(segment.value(), usize::try_from(at).ok()?)?;
+        (packed.cid == *cid).then_some((packed, segment))
     }
 
     /// A segment, if it is open.
     ///
     /// Who asks twice will ask again: now its blocks come into the table. Not sooner, since in a CAR in random order they
     /// would only come and go.
-    pub(super) fn segment(&mut self, number: u32) -> Option<&[u8]> {
+    pub(super) fn segment(&mut self, number: u32) -> Option<&Shared> {
         let item = self.segments.item(number)?;
         if item.value.hashes.is_empty() && !self.repeats.contains(u64::from(number)) {
             for (at, packed) in segment::blocks(item.value.value.value()) {
@@ -141,13 +148,13 @@ impl OpenSegments {
             item.cost = item.cost.saturating_add(cost);
             self.segments.held = self.segments.held.saturating_add(cost);
         }
-        self.segments.get(number).map(|segment| segment.value.value())
+        self.segments.get(number).map(|segment| &segment.value)
     }
 
     /// Opens a segment, unless it would crowd out most others.
-    pub(super) fn open(&mut self, number: u32, value: Value) {
-        let len = value.value().len();
-        if len > self.segments.capacity / 4 {
+    pub(super) fn open(&mut self, number: u32, value: Shared) {
+        let len = pages_of(value.value());
+        if len > self.segments.capacity / 2 {
             return;
         }
         for gone in self.segments.insert(number, Segment { value, hashes: Vec::new() }, len) {

@@ -124,7 +124,8 @@ impl SpillFile {
 
     /// Sets how many bytes may be stored; there is no limit by default.
     ///
-    /// Counted are blocks and index as they are put in. The file takes a little more on the disk.
+    /// Counted is what blocks and index take in the file: each segment a power of two, 4 KiB at least. Around that the file
+    /// takes a little more, and 1 MiB at least.
     pub fn max_stored(mut self, bytes: u64) -> Self {
         self.settings.max_stored = bytes;
         self
@@ -145,6 +146,7 @@ impl Target {
         let opened = match self {
             Target::Temporary { folder } => tempfile::tempfile_in(folder).map(Opened::Temporary),
             Target::Again(file) => Ok(Opened::Temporary(file)),
+            Target::Kept { path } if !names_a_file(&path) => Err(io::ErrorKind::InvalidFilename.into()),
             Target::Kept { path } if fs::symlink_metadata(&path).is_ok() => Err(io::ErrorKind::AlreadyExists.into()),
             Target::Kept { path } => passing_file(folder_of(&path)).map(|file| Opened::Kept { file, path }),
         };
@@ -177,6 +179,11 @@ impl Opened {
         }
         Ok(None)
     }
+}
+
+/// Whether a path could be a file's, and not only a folder's.
+fn names_a_file(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| path.as_os_str().as_encoded_bytes().ends_with(name.as_encoded_bytes()))
 }
 
 /// A file under a passing name, with the rights that new files have.

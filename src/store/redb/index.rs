@@ -8,8 +8,14 @@ use super::meta::PAGES;
 use super::pages::Shape;
 use super::{Table, open_table};
 use crate::cid::Cid;
-use crate::error::Result;
+use crate::error::{Error, KeptFault, Result};
 use crate::store::hash::Secret;
+
+/// Longest page that is read. Hashes are spread evenly, so none is much longer than the others.
+const MAX_PAGE_LEN: usize = 1 << 16;
+
+/// Most entries of one tag: chance makes hardly more than two.
+const MAX_CANDIDATES: usize = 64;
 
 /// Pages that are held.
 pub(super) type PageCache = Clock<Box<[u8]>>;
@@ -27,25 +33,55 @@ impl PagedIndex {
     }
 
     /// What `read` makes of the payload of a CID. `read` is asked about each that may be the one, and gives `None` for
-    /// another CID's.
+    /// another CID's; else it says whether the block is bad.
+    ///
+    /// A payload of another CID may lead to a copy of the block too. The index means the first good one, or else the first.
     pub(super) fn find<T>(
         &self,
         cache: &mut PageCache,
         first: &FirstError,
         cid: &Cid,
-        mut read: impl FnMut(u64) -> Result<Option<T>>,
+        read: impl FnMut(u64) -> Result<Option<(bool, T)>>,
     ) -> Result<Option<T>> {
         let (number, tag) = self.shape.locate(self.secret.hash(cid));
-        let mut search = |page: &[u8]| self.shape.find(page, tag).find_map(|payload| read(payload).transpose());
         if let Some(page) = cache.get(number) {
-            return search(page).transpose();
+            return best(self.shape.find(page, tag), read);
         }
         let value = self.table.get_owned(number).map_err(|error| first.explain(error))?;
         // A part of the range of hashes that no block has is no page.
-        let page: Box<[u8]> = value.map(|value| value.value().into()).unwrap_or_default();
-        let found = search(&page).transpose();
+        let page: Box<[u8]> = match &value {
+            Some(value) if value.value().len() > MAX_PAGE_LEN => return Err(not_by_chance()),
+            Some(value) => value.value().into(),
+            None => Box::default(),
+        };
+        let found = best(self.shape.find(&page, tag), read);
         let len = page.len();
         cache.insert(number, page, len);
         found
     }
+}
+
+/// Of all payloads that lead to a block, what `read` makes of the best.
+fn best<T>(
+    payloads: impl Iterator<Item = u64>,
+    mut read: impl FnMut(u64) -> Result<Option<(bool, T)>>,
+) -> Result<Option<T>> {
+    let mut best: Option<((bool, u64), T)> = None;
+    for (number, payload) in payloads.enumerate() {
+        if number >= MAX_CANDIDATES {
+            return Err(not_by_chance());
+        }
+        if let Some((is_bad, found)) = read(payload)? {
+            let rank = (is_bad, payload);
+            if best.as_ref().is_none_or(|(best, _)| rank < *best) {
+                best = Some((rank, found));
+            }
+        }
+    }
+    Ok(best.map(|(_, found)| found))
+}
+
+#[cold]
+fn not_by_chance() -> Error {
+    Error::kept(KeptFault::Damaged("no index has so many entries that agree".into()))
 }

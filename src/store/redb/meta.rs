@@ -71,7 +71,8 @@ impl Meta {
             value.ok_or_else(|| Error::kept(KeptFault::Incomplete))
         };
         let mut meta = Self::parse(get(DESCRIPTION)?.value())?;
-        meta.repeats = Repeats::from_bytes(get(REPEATS)?.value());
+        let repeats = Repeats::from_bytes(get(REPEATS)?.value());
+        meta.repeats = repeats.ok_or_else(|| Error::kept(KeptFault::Damaged("it has too many segments".into())))?;
         Ok(meta)
     }
 

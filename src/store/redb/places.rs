@@ -37,7 +37,7 @@ impl PlaceIndex {
     /// for another CID's.
     pub(crate) fn find<T>(&self, cid: &Cid, read: impl Fn(u64) -> Option<T>) -> Result<Option<T>> {
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        self.index.find(&mut cache, &self.first, cid, |place| Ok(read(place)))
+        self.index.find(&mut cache, &self.first, cid, |place| Ok(read(place).map(|found| (false, found))))
     }
 }
 
@@ -53,7 +53,7 @@ impl PlaceSink {
         if matches!(file.target, Target::Kept { .. }) {
             return Err(Error::store("an index without its blocks is not kept"));
         }
-        Ok(PlaceSink { file: Transaction::begin(file, memory_limit)?, verification, last: 0 })
+        Ok(PlaceSink { file: Transaction::begin(file, memory_limit, false)?, verification, last: 0 })
     }
 
     /// Enters a section.

@@ -46,7 +46,7 @@ pub(super) struct Transaction {
 }
 
 impl Transaction {
-    pub(super) fn begin(file: SpillFile, memory_limit: u64) -> Result<Self> {
+    pub(super) fn begin(file: SpillFile, memory_limit: u64, of_segments: bool) -> Result<Self> {
         let SpillFile { target, settings } = file;
         let target = target.open()?;
         let budget = Budget::of(settings.cache_size.unwrap_or(memory_limit));
@@ -54,7 +54,7 @@ impl Transaction {
         let database = target.create(budget.redb, &first)?;
         let txn = database.begin_write().map_err(|error| first.explain(error))?;
         let secrets = [Secret::random(), Secret::random()];
-        let runs = Runs::new(budget.runs);
+        let runs = Runs::new(budget.runs, of_segments);
         Ok(Transaction { txn, database, target, first, budget, secrets, stored: 0, settings, runs })
     }
 
@@ -80,7 +80,7 @@ impl Transaction {
 
     /// Writes the index, in which no payload is larger than `max_payload`.
     pub(super) fn write_index(&mut self, max_payload: u64) -> Result<Written> {
-        let runs = core::mem::replace(&mut self.runs, Runs::new(0));
+        let runs = core::mem::replace(&mut self.runs, Runs::new(0, true));
         let written = pages::write(runs, max_payload, &self.txn).map_err(|error| self.first.explain(error))?;
         self.count(written.bytes)?;
         Ok(written)

@@ -1,5 +1,6 @@
 //! How blocks come into a spill file.
 
+use super::cache::pages_of;
 use super::file::{Opened, SpillFile};
 use super::meta::{Meta, SEGMENTS};
 use super::pages::Written;
@@ -26,7 +27,7 @@ pub(crate) struct Writer {
 impl Writer {
     pub(crate) fn new(file: SpillFile, memory_limit: u64, verification: Verification) -> Result<Self> {
         let segment_len = file.settings.segment_len;
-        let file = Transaction::begin(file, memory_limit)?;
+        let file = Transaction::begin(file, memory_limit, true)?;
         let hashed = verification != Verification::DangerouslyNone;
         Ok(Writer { file, segment: SegmentBuilder::new(), segment_len, segments: 0, hashed, reduced: false })
     }
@@ -49,7 +50,7 @@ impl Writer {
         if number > MAX_SEGMENT {
             return Err(Error::limit(LimitName::Segments, MAX_SEGMENT.saturating_add(1), number.saturating_add(1)));
         }
-        self.file.count(self.segment.bytes().len() as u64)?;
+        self.file.count(pages_of(self.segment.bytes()) as u64)?;
         self.insert_segment().map_err(|error| self.file.first.explain(error))?;
         self.segment.clear(self.segment_len);
         self.segments = self.segments.saturating_add(1);
