@@ -71,3 +71,33 @@ fn loaders_are_send() {
     is_send::<Suspended<'_, std::fs::File>>();
     is_send::<Loaded<'_, std::fs::File>>();
 }
+
+#[cfg(feature = "redb")]
+#[test]
+fn files_and_what_is_in_them_are_send_and_sync() {
+    use carwalk::SpillError;
+    use carwalk::store::{RedbStore, SpillFile, StoredBlock};
+    type Made = carwalk::Reduce<fn(&[u8]) -> u32, u32>;
+    is_send_and_sync::<SpillFile>();
+    is_send_and_sync::<RedbStore>();
+    is_send_and_sync::<StoredBlock>();
+    is_send_and_sync::<Found<StoredBlock>>();
+    is_send_and_sync::<Record<StoredBlock>>();
+    is_send_and_sync::<Repo<RedbStore>>();
+    is_send_and_sync::<Repo<RedbStore, Made>>();
+    is_send_and_sync::<Walker<'_, RedbStore>>();
+    is_send_and_sync::<Records<'_, RedbStore>>();
+    is_send_and_sync::<Records<'_, RedbStore, Made>>();
+    is_send_and_sync::<RepoEntries<'_, RedbStore>>();
+    is_send::<SpillError<'_, std::fs::File>>();
+    is_send::<SpillError<'_, std::fs::File, Made>>();
+}
+
+#[test]
+fn loads_with_process_functions_are_send() {
+    type Made = carwalk::Reduce<fn(&[u8]) -> u32, u32>;
+    is_send::<Loader<'_, carwalk::MemoryLimit, Made>>();
+    is_send::<Suspended<'_, std::fs::File, Made>>();
+    is_send::<Loaded<'_, std::fs::File, Made>>();
+    is_send_and_sync::<Repo<MemoryStore, Made>>();
+}

@@ -79,6 +79,20 @@ fn main() {
     for name in CARS {
         trial(format!("cars::{name}"), &format!("cars/{name}"), export_agrees);
     }
+    #[cfg(feature = "redb")]
+    {
+        for name in CARS {
+            trial(format!("spilled_cars::{name}"), &format!("cars/{name}"), spilled::export_agrees);
+        }
+        for name in CONTAINERS {
+            trial(format!("spilled_containers::{name}"), &format!("containers/{name}"), spilled::container_is_refused);
+        }
+        for number in 0..TREES {
+            let name = format!("exhaustive_{number:03}.car");
+            let below = format!("mst-suite/cars/{name}");
+            trial(format!("spilled_mst_suite::{name}"), &below, spilled::bare_tree_walks);
+        }
+    }
     for name in CONTAINERS {
         trial(format!("containers::{name}"), &format!("containers/{name}"), container_is_refused);
     }
@@ -230,6 +244,98 @@ fn container_is_refused(path: &Path) {
         _ => false,
     };
     assert!(is_right, "{error}");
+}
+
+/// The same data through files.
+#[cfg(feature = "redb")]
+mod spilled {
+    use std::fs;
+    use std::path::Path;
+
+    use carwalk::mst::Event;
+    use carwalk::store::{CarStore, RedbStore, SliceStore, SpillFile};
+    use carwalk::{Loader, Process, Repo, Tree, Verification};
+    use carwalk_testkit::rng::Rng;
+
+    use crate::common::spill::{self, with_repo};
+    use crate::{common, json, repo_agrees};
+
+    pub(super) fn export_agrees(path: &Path) {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let expected = &json(&path.with_file_name("expected.json"))[name];
+        let bytes = fs::read(path).unwrap();
+        let slice = Repo::from_slice(&bytes[..]).unwrap();
+        let whole = common::told(&slice).ok();
+        let folder = tempfile::tempdir().unwrap();
+        let is_large = bytes.len() > 1 << 20;
+        for seed in 0..if is_large { 1 } else { 4 } {
+            let mut rng = Rng::new(seed);
+            // Long segments that nothing holds take long to search.
+            let settings = |file, rng: &mut Rng| if is_large { file } else { spill::any_settings(file, rng) };
+            let file = settings(SpillFile::temporary(), &mut rng);
+            let repo = spill::all_into(Loader::new(), common::Ragged::new(&bytes[..], seed), file).unwrap();
+            repo_agrees(&repo, expected);
+            assert_eq!(told(&repo), told(&slice));
+            assert_eq!(common::told(&repo).ok(), whole);
+            if !is_large {
+                let any = spill::any_way(Loader::new(), &bytes, SpillFile::temporary(), &mut rng).unwrap();
+                with_repo!(&any, repo => repo_agrees(repo, expected));
+            }
+
+            let path = folder.path().join(seed.to_string());
+            drop(spill::all_into(Loader::new(), &bytes[..], settings(SpillFile::keep(&path), &mut rng)).unwrap());
+            for verification in [Verification::EveryBlock, Verification::ReachedBlocks] {
+                let store = RedbStore::open(&path, rng.below(1 << 20) as u64).unwrap();
+                repo_agrees(&Loader::new().verification(verification).reopen(store).unwrap(), expected);
+            }
+            let loader = || common::summarizing(Loader::new());
+            let memory = loader().read(&bytes[..]).unwrap();
+            let reduced = spill::all_into(loader(), &bytes[..], settings(SpillFile::temporary(), &mut rng)).unwrap();
+            assert_eq!(told(&reduced), told(&memory));
+            assert_eq!(common::told_summarized(&reduced).ok(), common::told_summarized(&memory).ok());
+        }
+    }
+
+    /// All that a partial walk tells.
+    fn told<S: CarStore, P: Process>(repo: &Repo<S, P>) -> Vec<String> {
+        let mut told = Vec::new();
+        let mut walk = repo.walk().partial(true).nodes(true);
+        while let Some(event) = walk.next_event().unwrap() {
+            told.push(match event {
+                Event::Node { cid, offset, block, .. } => format!("node {cid} at {offset:?}: {}", block.len()),
+                Event::Record { entry, form, block, offset, .. } => {
+                    format!("{entry:?} at {offset:?}, {form:?}: {}", block.len())
+                }
+                other => format!("{other:?}"),
+            });
+        }
+        told
+    }
+
+    pub(super) fn container_is_refused(path: &Path) {
+        let bytes = fs::read(path).unwrap();
+        let expected = Repo::from_reader(&bytes[..]).unwrap_err();
+        let found = Loader::new().memory_limit(0).spill(&bytes[..], SpillFile::temporary()).unwrap_err();
+        assert_eq!(common::details(&found), common::details(&expected));
+    }
+
+    pub(super) fn bare_tree_walks(path: &Path) {
+        let bytes = fs::read(path).unwrap();
+        let slice = SliceStore::new(&bytes[..]).unwrap();
+        let store = RedbStore::new(&bytes[..], SpillFile::temporary().segment_len(300)).unwrap();
+        assert_eq!(store.stats(), slice.stats());
+        let root = slice.header().root();
+        let (expected, found) = (Tree::new(slice, root), Tree::new(store, root));
+        let mut walks = (expected.walk().records(false).nodes(true), found.walk().records(false).nodes(true));
+        loop {
+            let (expected, found) = (walks.0.next_event().unwrap(), walks.1.next_event().unwrap());
+            assert_eq!(format!("{found:?}"), format!("{expected:?}"));
+            assert!(!matches!(found, Some(Event::BadSubtree { .. })));
+            if found.is_none() {
+                break;
+            }
+        }
+    }
 }
 
 fn bare_tree_walks(path: &Path) {

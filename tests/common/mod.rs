@@ -5,6 +5,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
     reason = "no test file uses all of it, and tests fail by panicking"
 )]
 
@@ -12,8 +13,8 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::io::{self, Read};
 
-use carwalk::store::{BlockStore, Found};
-use carwalk::{Cid, Error, Loader, Repo, Result};
+use carwalk::store::{BlockStore, CarStats, CarStore, Found};
+use carwalk::{Cid, Error, Loader, Process, Reduce, Repo, Result};
 use carwalk_testkit::car::Car;
 use carwalk_testkit::cid::Cid as KitCid;
 use carwalk_testkit::oracle;
@@ -148,5 +149,173 @@ impl BlockStore for MapStore {
 
     fn contains(&self, cid: &Cid) -> Result<bool> {
         Ok(self.blocks.contains_key(cid))
+    }
+}
+
+/// What the tests make of a record: its length, its beginning, and what a function that fails may give.
+pub(crate) type Summary = (u64, Vec<u8>, Result<u8, String>);
+
+/// The process function of the tests.
+pub(crate) fn summary(record: &[u8]) -> Summary {
+    let last = record.last().copied().ok_or_else(|| "an empty record".to_owned());
+    (record.len() as u64, record[..record.len().min(5)].to_vec(), last)
+}
+
+/// A process that makes summaries.
+pub(crate) type Summarize = Reduce<fn(&[u8]) -> Summary, Summary>;
+
+/// A loader that makes summaries.
+pub(crate) fn summarizing(loader: Loader<'static>) -> Loader<'static, carwalk::Unlimited, Summarize> {
+    loader.process(summary as fn(&[u8]) -> Summary)
+}
+
+/// All that a repository and its store tell, but for the offsets of records.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Told<V> {
+    pub(crate) records: Vec<(Vec<u8>, Cid, V)>,
+    pub(crate) commit: Cid,
+    pub(crate) roots: Vec<Cid>,
+    pub(crate) stats: CarStats,
+    pub(crate) heads: Vec<(u64, Cid)>,
+    pub(crate) unreached: u64,
+}
+
+fn told_of<S: CarStore, P: Process, V>(repo: &Repo<S, P>, records: Vec<(Vec<u8>, Cid, V)>) -> Result<Told<V>> {
+    let heads: Result<Vec<_>> = repo.store().sections().collect();
+    Ok(Told {
+        records,
+        commit: repo.commit().cid(),
+        roots: repo.store().header().roots().to_vec(),
+        stats: repo.stats(),
+        heads: heads?.into_iter().map(|head| (head.offset(), head.cid())).collect(),
+        unreached: repo.unreached_blocks()?,
+    })
+}
+
+/// What a repository tells.
+pub(crate) fn told<S: CarStore>(repo: &Repo<S>) -> Result<Told<Vec<u8>>> {
+    told_of(repo, rows(repo)?)
+}
+
+/// Keys, CIDs and summaries of all records.
+pub(crate) fn summaries<S: BlockStore>(repo: &Repo<S, Summarize>) -> Result<Vec<(Vec<u8>, Cid, Summary)>> {
+    let records = repo.records().map(|record| {
+        let (path, cid, value) = record?.into_parts();
+        Ok((path.to_string().into_bytes(), cid, value))
+    });
+    records.collect()
+}
+
+/// What a repository tells whose records were made into summaries.
+pub(crate) fn told_summarized<S: CarStore>(repo: &Repo<S, Summarize>) -> Result<Told<Summary>> {
+    told_of(repo, summaries(repo)?)
+}
+
+/// Loads that go into files.
+#[cfg(feature = "redb")]
+pub(crate) mod spill {
+    use std::io::Read;
+
+    use carwalk::store::{MemoryStore, RedbStore, SpillFile};
+    use carwalk::{Loaded, Loader, Process, Repo, Result, Suspended, Unlimited};
+    use carwalk_testkit::rng::Rng;
+
+    use super::{OneByte, Ragged};
+
+    /// A load that is whole, in memory or in a file.
+    #[derive(Debug)]
+    #[allow(clippy::large_enum_variant, reason = "there is one at a time")]
+    pub(crate) enum Whole<P> {
+        Memory(Repo<MemoryStore, P>),
+        File(Repo<RedbStore, P>),
+    }
+
+    /// Does the same to a load wherever it is.
+    #[allow(unused_macros, reason = "no test file uses all of it")]
+    macro_rules! with_repo {
+        ($whole:expr, $repo:ident => $do:expr) => {
+            match $whole {
+                $crate::common::spill::Whole::Memory($repo) => $do,
+                $crate::common::spill::Whole::File($repo) => $do,
+            }
+        };
+    }
+    #[allow(unused_imports, reason = "no test file uses all of it")]
+    pub(crate) use with_repo;
+
+    /// The load that stopped.
+    #[track_caller]
+    pub(crate) fn suspended<R, P>(loaded: Loaded<'_, R, P>) -> Suspended<'_, R, P> {
+        match loaded {
+            Loaded::Suspended(load) => load,
+            Loaded::Complete(_) => panic!("the limit was not reached"),
+        }
+    }
+
+    /// A load that stops before its first section, and goes on into a file.
+    pub(crate) fn all_into<P: Process>(
+        loader: Loader<'static, Unlimited, P>,
+        stream: impl Read,
+        file: SpillFile,
+    ) -> Result<Repo<RedbStore, P>> {
+        Ok(suspended(loader.memory_limit(0).read(stream)?).spill(file)?)
+    }
+
+    /// Settings of a file as they come.
+    pub(crate) fn any_settings(file: SpillFile, rng: &mut Rng) -> SpillFile {
+        let file = match rng.below(5) {
+            0 => file.segment_len(0),
+            1 => file.segment_len(300),
+            2 => file.segment_len(rng.below(70_000) as u32),
+            3 => file.segment_len(u32::MAX),
+            _ => file,
+        };
+        match rng.below(3) {
+            0 => file.cache_size(0),
+            1 => file.cache_size(rng.below(4 << 20) as u64),
+            _ => file,
+        }
+    }
+
+    /// The bytes as a stream of some kind.
+    pub(crate) fn any_stream<'a>(bytes: &'a [u8], rng: &mut Rng) -> Box<dyn Read + 'a> {
+        match rng.below(4) {
+            0 => Box::new(OneByte(bytes)),
+            1 => Box::new(Ragged::new(bytes, rng.next_u64())),
+            _ => Box::new(bytes),
+        }
+    }
+
+    /// A memory limit of any size that has a meaning for a CAR of so many bytes.
+    pub(crate) fn any_limit(car_len: usize, rng: &mut Rng) -> u64 {
+        match rng.below(5) {
+            0 => 0,
+            1 => rng.below(70 << 10) as u64,
+            _ => rng.below(2 * car_len + (200 << 10)) as u64,
+        }
+    }
+
+    /// A load with a random limit, gone on with none to two times, and then into a file if it is not whole yet.
+    pub(crate) fn any_way<P: Process>(
+        loader: Loader<'static, Unlimited, P>,
+        car: &[u8],
+        file: SpillFile,
+        rng: &mut Rng,
+    ) -> Result<Whole<P>> {
+        let limit = any_limit(car.len(), rng);
+        let mut loaded = loader.memory_limit(limit).read(any_stream(car, rng))?;
+        for _ in 0..rng.below(3) {
+            loaded = match loaded {
+                Loaded::Suspended(load) => {
+                    let limit = load.memory_limit() + rng.below(100 << 10) as u64;
+                    load.resume(limit)?
+                }
+                whole => whole,
+            };
+        }
+        match loaded {
+            Loaded::Complete(repo) => Ok(Whole::Memory(repo)),
+            Loaded::Suspended(load) => Ok(Whole::File(load.spill(any_settings(file, rng))?)),
+        }
     }
 }

@@ -1,0 +1,177 @@
+//! Loads that go into files, and walks over them, take about as much memory as the limit says.
+//!
+//! One test in this file: the allocator counts for the whole process.
+#![cfg(feature = "redb")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+
+use std::fs;
+use std::sync::Mutex;
+
+use carwalk::store::{CarStore, RedbStore, SpillFile};
+use carwalk::{Loaded, Loader, Verification};
+use carwalk_testkit::breakage;
+use carwalk_testkit::cid::Cid;
+use carwalk_testkit::repo::{Order, Record, Repo as KitRepo};
+use peak_alloc::PeakAlloc;
+
+#[global_allocator]
+static HEAP: PeakAlloc = PeakAlloc;
+
+const KIB: usize = 1 << 10;
+const MIB: usize = 1 << 20;
+
+/// What may be taken beside the limit.
+const REST: usize = 3 * MIB;
+
+/// All limits that did not hold.
+static FAILURES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// What the heap held before a load.
+struct Before(usize);
+
+impl Before {
+    fn now() -> Self {
+        HEAP.reset_peak_usage();
+        Before(HEAP.current_usage())
+    }
+
+    /// Checks that no more than `limit` was held since the last time.
+    #[track_caller]
+    fn assert_within(&self, limit: usize, what: &str) {
+        let peak = HEAP.peak_usage().saturating_sub(self.0);
+        if peak > limit {
+            let failure = format!("{what}: {} KiB at a limit of {} KiB", peak / KIB, limit / KIB);
+            FAILURES.lock().unwrap().push(failure);
+        }
+        HEAP.reset_peak_usage();
+    }
+}
+
+#[test]
+fn memory_limits_hold_for_loads_into_files() {
+    large_exports_in_all_orders_stay_within_the_limit();
+    blocks_of_few_bytes_stay_within_the_limit();
+    copies_of_one_block_stay_within_the_limit();
+    one_block_beyond_the_limit_takes_little_more_than_itself();
+    a_kept_file_is_opened_and_walked_within_its_cache();
+    let failures = FAILURES.lock().unwrap();
+    assert!(failures.is_empty(), "{} failures: {failures:#?}", failures.len());
+}
+
+const RECORDS: usize = 20_000;
+
+/// A repository whose CARs have 40 MB.
+fn large() -> KitRepo {
+    let records = (0u32..).take(RECORDS).map(|number| {
+        let key = format!("com.example.test/{number:08}").into_bytes();
+        let bytes = [b"\x82\x59\x07\x80".as_slice(), &[7; 1920], b"\x48", &key[key.len() - 8..]].concat();
+        (key, Record::new(bytes).at_revision(number / 3 * 7 % 1000))
+    });
+    KitRepo::new(records)
+}
+
+fn large_exports_in_all_orders_stay_within_the_limit() {
+    let large = large();
+    for order in [Order::Pds, Order::Preorder, Order::Shuffled(1)] {
+        let car = large.to_bytes(order);
+        assert!(car.len() > 40_000_000, "{}", car.len());
+        let before = Before::now();
+        let limit = 2 * MIB;
+        // Hashing takes most of the time, and no memory.
+        let loader = Loader::new().verification(Verification::DangerouslyNone).memory_limit(limit as u64);
+        let Loaded::Suspended(load) = loader.read(&car[..]).unwrap() else { panic!("the limit was not reached") };
+        before.assert_within(limit + 64 * KIB, &format!("{order:?}, in memory"));
+        let repo = load.spill(SpillFile::temporary()).unwrap();
+        before.assert_within(limit + REST, &format!("{order:?}, loading"));
+        let mut walk = repo.walk();
+        let mut records = 0;
+        while walk.next_event().unwrap().is_some() {
+            records += 1;
+        }
+        assert_eq!(records, RECORDS);
+        before.assert_within(limit + REST, &format!("{order:?}, walking"));
+        drop(walk);
+        drop(repo);
+        let left = HEAP.current_usage().saturating_sub(before.0);
+        assert!(left < 64 * KIB, "{left} bytes are left");
+    }
+}
+
+/// The sample, and raw blocks after it.
+fn with_blocks<B: AsRef<[u8]>>(blocks: impl Iterator<Item = B>) -> Vec<u8> {
+    let mut car = breakage::sample().to_bytes(Order::Preorder);
+    for block in blocks {
+        car.extend(carwalk_testkit::car::section(Cid::raw(block.as_ref()).as_bytes(), block.as_ref()));
+    }
+    car
+}
+
+/// Loads into a file and walks, both within so many bytes.
+fn assert_spill_within(car: &[u8], limit: usize, within: usize, what: &str) {
+    let before = Before::now();
+    let Loaded::Suspended(load) = Loader::new().memory_limit(limit as u64).read(car).unwrap() else {
+        panic!("{what}: the limit was not reached")
+    };
+    let repo = load.spill(SpillFile::temporary()).unwrap();
+    before.assert_within(within, &format!("{what}, loading"));
+    assert_eq!(repo.records().filter(carwalk::Result::is_ok).count(), 11);
+    assert_eq!(repo.store().sections().filter(carwalk::Result::is_ok).count() as u64, repo.stats().sections);
+    before.assert_within(within, &format!("{what}, walking"));
+    drop(repo);
+    if car.len() > 8 * MIB {
+        return;
+    }
+    let Loaded::Suspended(load) =
+        Loader::new().process(|block: &[u8]| block.to_vec()).memory_limit(limit as u64).read(car).unwrap()
+    else {
+        return;
+    };
+    let repo = load.spill(SpillFile::temporary()).unwrap();
+    before.assert_within(within, &format!("{what}, with a process function"));
+    drop(repo);
+}
+
+fn blocks_of_few_bytes_stay_within_the_limit() {
+    let car = with_blocks((0..300_000u32).map(u32::to_be_bytes));
+    assert_spill_within(&car, 2 * MIB, 2 * MIB + REST, "300,000 tiny blocks");
+}
+
+fn copies_of_one_block_stay_within_the_limit() {
+    let car = with_blocks((0..100_000).map(|_| b"copy"));
+    assert_spill_within(&car, 2 * MIB, 2 * MIB + REST, "100,000 copies");
+}
+
+fn one_block_beyond_the_limit_takes_little_more_than_itself() {
+    let car = with_blocks([vec![0; 2 * MIB], vec![1; 10], vec![2; 100 * KIB]].into_iter());
+    // The stream's buffer doubles up to it, the segment is it, and so is the page of the file.
+    assert_spill_within(&car, 256 * KIB, 256 * KIB + 16 * MIB, "one block of 2 MiB");
+}
+
+fn a_kept_file_is_opened_and_walked_within_its_cache() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("kept");
+    let car = large().to_bytes(Order::Pds);
+    let loader = Loader::new().verification(Verification::DangerouslyNone).memory_limit(MIB as u64);
+    drop(loader.spill(&car[..], SpillFile::keep(&path)).unwrap());
+    assert!(fs::metadata(&path).unwrap().len() > car.len() as u64);
+    drop(car);
+    let before = Before::now();
+    let store = RedbStore::open(&path, MIB as u64).unwrap();
+    before.assert_within(MIB + REST, "opening");
+    let repo = Loader::new().verification(Verification::DangerouslyNone).reopen(store).unwrap();
+    let mut walk = repo.walk();
+    let mut records = 0;
+    while walk.next_event().unwrap().is_some() {
+        records += 1;
+    }
+    assert_eq!(records, RECORDS);
+    before.assert_within(MIB + REST, "walking a kept file");
+}
