@@ -85,13 +85,13 @@ impl Key {
         self.0.extend_from_slice(suffix);
     }
 
-    /// Becomes the next key of a node, entry number `entry`, if the rules N2 to N6 and N15 allow it.
-    #[inline]
     /// Bytes of memory that are held.
     pub(super) fn held(&self) -> usize {
         self.0.capacity()
     }
 
+    /// Becomes the next key of a node, entry number `entry`, if the rules N2 to N6 and N15 allow it.
+    #[inline]
     pub(super) fn advance_checked(&mut self, entry: usize, prefix_len: u64, suffix: &[u8]) -> Result<()> {
         let previous_len = self.0.len();
         let Some(prefix_len) = usize::try_from(prefix_len).ok().filter(|&len| len <= previous_len) else {
