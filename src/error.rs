@@ -321,13 +321,19 @@ impl From<io::Error> for Error {
     }
 }
 
-/// Keeps the kind of an I/O error; data at fault becomes `InvalidData`, truncation `UnexpectedEof`.
+/// The kind of the first I/O error among an error and its causes.
+fn io_kind(error: &(dyn std::error::Error + 'static)) -> Option<io::ErrorKind> {
+    let mut causes = core::iter::successors(Some(error), |error| error.source());
+    causes.find_map(|error| error.downcast_ref::<io::Error>().map(io::Error::kind))
+}
+
+/// Keeps the kind of an I/O error, be it the reader's or a store's; data at fault becomes `InvalidData`, truncation `UnexpectedEof`.
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         let kind = match error.kind() {
             ErrorKind::Io(source) => source.kind(),
             _ if error.is_truncated() => io::ErrorKind::UnexpectedEof,
-            ErrorKind::Store(_) => io::ErrorKind::Other,
+            ErrorKind::Store(source) => io_kind(&**source).unwrap_or(io::ErrorKind::Other),
             _ => io::ErrorKind::InvalidData,
         };
         io::Error::new(kind, error)

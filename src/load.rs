@@ -178,8 +178,8 @@ impl<'p, M> Loader<'p, M> {
     /// Sets what is kept of records: what `function` makes of each.
     ///
     /// A load from a reader then holds the values instead of the records, in memory and on disk. The function is called
-    /// with each record once its hash is checked, and with other blocks that no tree can have for a node; not with the
-    /// block of the first root. A record that begins like a node is kept as it is until a walk reaches it, as are all
+    /// with each record once its hash is checked, unless none is, and with other blocks that no tree can have for a node; not
+    /// with the block of the first root. A record that begins like a node is kept as it is until a walk reaches it, as are all
     /// records of slices, maps and stores of the caller's: these are given to the function each time. [`Walker`]s and
     /// [`Event`]s do not know of it: there [`Form`] tells what a block is.
     ///
@@ -298,7 +298,8 @@ impl<'p, M: Memory, P: Process> Loader<'p, M, P> {
     ///
     /// # Errors
     ///
-    /// `Kept` if the file holds reduced records and this loader has no process function; `HashMismatch` for a block that does
+    /// `Kept` if the file holds reduced records and this loader has no process function, or they were made of records that
+    /// were never hashed; `HashMismatch` for a block that does
     /// not have its CID; else as [`Repo::from_store`].
     ///
     /// ```
@@ -320,7 +321,11 @@ impl<'p, M: Memory, P: Process> Loader<'p, M, P> {
         if store.is_reduced() && !P::REDUCES {
             return Err(Error::new(ErrorKind::Kept(KeptFault::Reduced)));
         }
-        if self.intake.verification == Verification::EveryBlock {
+        let verification = self.intake.verification;
+        if store.is_reduced() && !store.was_hashed() && verification != Verification::DangerouslyNone {
+            return Err(Error::new(ErrorKind::Kept(KeptFault::NotHashed)));
+        }
+        if verification == Verification::EveryBlock {
             store.verify()?;
         }
         self.open(store)

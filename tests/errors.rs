@@ -13,7 +13,7 @@ use std::error::Error as _;
 use std::io;
 
 use carwalk::cid::Codec;
-use carwalk::error::{KeyInterval, LimitName, LookAlike, Malformed, NonCanonical, PathFault, TreeRule};
+use carwalk::error::{KeptFault, KeyInterval, LimitName, LookAlike, Malformed, NonCanonical, PathFault, TreeRule};
 use carwalk::{Cid, Error, ErrorKind, Limits, Loader, Repo, RepoPath, Result, Tree, peek_commit};
 use carwalk_testkit::breakage;
 use carwalk_testkit::repo::Order;
@@ -365,11 +365,19 @@ fn messages_of_paths() {
 /// The kinds that no small input comes to, or that say the same wherever they come from.
 #[test]
 fn messages_of_kinds() {
-    let kinds: [(ErrorKind, &str); 10] = [
+    let kinds: [(ErrorKind, &str); 18] = [
         (ErrorKind::Io(io::ErrorKind::NotFound.into()), "reading failed"),
         (ErrorKind::Store("gone".into()), "the block store failed"),
         (ErrorKind::Decode("odd".into()), "the record does not decode into this type"),
+        (ErrorKind::Encode("odd".into()), "what was made of the record cannot be stored"),
         (ErrorKind::LookAlike(LookAlike::Gzip), "this is gzip data: decompress it first"),
+        (ErrorKind::LookAlike(LookAlike::SpillFile), "this is a spill file, not a CAR: it is opened by its name"),
+        (ErrorKind::Kept(KeptFault::NotOurs), "this is no spill file of carwalk"),
+        (ErrorKind::Kept(KeptFault::Version { found: 2 }), "spill file of version 2, expected 1"),
+        (ErrorKind::Kept(KeptFault::Incomplete), "the spill file was not written to its end"),
+        (ErrorKind::Kept(KeptFault::Damaged("cut".into())), "the spill file is damaged: cut"),
+        (ErrorKind::Kept(KeptFault::NotHashed), "the spill file holds what was made of records that were never hashed"),
+        (ErrorKind::Kept(KeptFault::Reduced), "the spill file holds reduced records: they need their process function"),
         (ErrorKind::Malformed(Malformed::CborFloat), "CBOR float that is not a number or not finite"),
         (ErrorKind::NonCanonical(NonCanonical::Float), "CBOR float is not in its canonical form"),
         (ErrorKind::Tree(TreeRule::LinkBelowLayer0), "node of layer 0 links to a subtree"),
@@ -380,7 +388,7 @@ fn messages_of_kinds() {
     for (kind, message) in kinds {
         assert_eq!(kind.to_string(), message);
     }
-    let names: [(LimitName, &str); 7] = [
+    let names: [(LimitName, &str); 10] = [
         (LimitName::HeaderLen, "header length"),
         (LimitName::BlockLen, "block length"),
         (LimitName::StreamLen, "stream length"),
@@ -388,6 +396,9 @@ fn messages_of_kinds() {
         (LimitName::KeyLen, "key length"),
         (LimitName::Nesting, "CBOR nesting"),
         (LimitName::CommitFields, "number of commit fields"),
+        (LimitName::Stored, "stored size"),
+        (LimitName::Segments, "number of segments"),
+        (LimitName::WalkMemory, "memory of the walk"),
     ];
     for (name, message) in names {
         assert_eq!(name.to_string(), message);

@@ -336,5 +336,7 @@ fn memory_of_a_walk_over_a_file() {
     let in_file = Loader::new().memory_limit(0).spill(&car[..], SpillFile::temporary()).unwrap();
     let borrowed = walk_memory(|limit| count(in_memory.walk().memory_limit(limit)));
     let copied = walk_memory(|limit| count(in_file.walk().memory_limit(limit)));
-    assert_eq!(copied - borrowed, repo.root.block().len() as u64);
+    // A long block takes the pages that it was read in.
+    let len = repo.root.block().len() as u64;
+    assert!((len..2 * len).contains(&(copied - borrowed)), "{copied} - {borrowed} for {len}");
 }

@@ -91,6 +91,11 @@ fn gzip() {
 }
 
 #[test]
+fn spill_file() {
+    assert_looks_like(&[b"redb\x1a\n\xa9\r\n", &[0; 500][..]].concat(), LookAlike::SpillFile);
+}
+
+#[test]
 fn car_of_version_2() {
     let pragma = b"\x0a\xa1\x67version\x02";
     assert_looks_like(pragma, LookAlike::CarV2);

@@ -106,6 +106,9 @@ pub enum LookAlike {
     /// A CAR of version 2.
     #[error("this is a CAR of version 2; repositories are exported as version 1")]
     CarV2,
+    /// A spill file.
+    #[error("this is a spill file, not a CAR: it is opened by its name")]
+    SpillFile,
     /// A CAR whose root is a node of a tree.
     #[error("this is a node of a tree, not a commit: the CAR holds a bare tree")]
     BareTree,
@@ -395,6 +398,10 @@ pub enum KeptFault {
     /// The file was changed since it was written.
     #[error("the spill file is damaged: {0}")]
     Damaged(Box<str>),
+    /// A process function reduced records that were not hashed, and nobody can hash them now. Only
+    /// [`Verification::DangerouslyNone`](crate::Verification::DangerouslyNone) takes them.
+    #[error("the spill file holds what was made of records that were never hashed")]
+    NotHashed,
     /// A process function reduced the file's records, and this loader has none.
     #[error("the spill file holds reduced records: they need their process function")]
     Reduced,

@@ -17,6 +17,11 @@ pub(super) struct Digests {
 }
 
 impl Digests {
+    /// Bytes of memory that are held.
+    pub(super) fn held(&self) -> u64 {
+        (self.known.len() as u64).saturating_mul(COST)
+    }
+
     /// Checks a block against its CID. If more is remembered than memory allows, it is the longer blocks.
     pub(super) fn verify(&mut self, cid: Cid, block: &[u8], memory_limit: u64) -> Result<()> {
         if let Some((digest, _)) = self.known.get(&cid) {

@@ -126,7 +126,8 @@ impl<'s, S: BlockStore> Walker<'s, S> {
     /// Sets how many bytes of memory the walk may take; there is no limit by default, but for what nodes can be.
     ///
     /// Counted are the nodes from the root down to the one at hand: what is noted of their entries, and their blocks if
-    /// these are copies. Real trees take some kilobytes. It is looked at after each node that was read.
+    /// these are copies; and the digests that a walk which hashes remembers, half of the limit at most. Real trees take
+    /// some kilobytes. It is looked at after each node that was read.
     pub fn memory_limit(mut self, bytes: u64) -> Self {
         self.options.memory_limit = bytes;
         self
@@ -251,7 +252,7 @@ impl<'s, S: BlockStore> Walker<'s, S> {
         if block.len() < LARGE_BLOCK {
             return cid.verify(block);
         }
-        self.digests.verify(cid, block, self.options.memory_limit)
+        self.digests.verify(cid, block, self.options.memory_limit / 2)
     }
 
     /// Gives the node up that was entered last, if all nodes together take too much memory.
@@ -259,7 +260,7 @@ impl<'s, S: BlockStore> Walker<'s, S> {
         let cost = |frame: &Frame<S::Block<'s>>| self.store.block_cost(&frame.block);
         let frames = self.frames.iter().map(|frame| frame.buffers.held().saturating_add(cost(frame)));
         let spare = self.spare.iter().map(Buffers::held);
-        let held = frames.chain(spare).fold(0u64, u64::saturating_add);
+        let held = frames.chain(spare).fold(self.digests.held(), u64::saturating_add);
         let max = self.options.memory_limit;
         if held <= max {
             return Ok(());

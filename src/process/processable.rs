@@ -12,7 +12,7 @@ const MAX_EMPTY: usize = 256;
 
 /// A value that can be stored in place of a record.
 ///
-/// There are implementations for numbers, booleans, texts, [`Cid`], and for tuples, arrays, `Vec`, `Option`, `Result` and
+/// There are implementations for numbers, booleans, characters, texts, [`Cid`], and for tuples, arrays, `Vec`, `Option`, `Result` and
 /// `Box` of such; [`Cbor`] makes one of whatever `minicbor` can encode.
 ///
 /// ```

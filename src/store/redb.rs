@@ -1,6 +1,6 @@
 //! A CAR in a file: for more blocks than memory is to hold.
 //!
-//! One redb database. Blocks lie in segments in the order of the CAR, some hundreds in each, since walks mostly go about in
+//! One redb database. Blocks lie in segments in the order of the CAR, many in each, since walks mostly go about in
 //! the CAR's order too: what is asked for next is often in a segment that is open. The index names a block's segment, no
 //! more, and is read in pages as it is needed.
 
@@ -25,7 +25,7 @@ use std::sync::{Mutex, PoisonError};
 use redb::{Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, TableDefinition};
 
 use self::backend::{FirstError, KeptBackend};
-use self::cache::{OpenSegments, Shared};
+use self::cache::{OpenSegments, Shared, pages_of};
 pub use self::file::SpillFile;
 use self::file::{Opened, Settings, builder};
 use self::index::{PageCache, PagedIndex};
@@ -46,7 +46,7 @@ type Table = ReadOnlyTable<u32, &'static [u8]>;
 /// The blocks of a CAR in a file, with bounded caches in memory.
 ///
 /// Made by [`Suspended::spill`](crate::Suspended::spill), or [`open`](RedbStore::open)ed if it was kept. Holding a block takes
-/// about its own bytes.
+/// its own bytes, or at most about twice as many if it is a long one.
 pub struct RedbStore {
     // Dropped before the database that they read.
     segments: Table,
@@ -196,6 +196,11 @@ impl RedbStore {
         self.meta.reduced
     }
 
+    /// Whether blocks were hashed before they were stored.
+    pub(crate) fn was_hashed(&self) -> bool {
+        self.meta.hashed
+    }
+
     /// Bytes that blocks and index take in the file.
     #[must_use]
     pub fn bytes_stored(&self) -> u64 {
@@ -283,7 +288,10 @@ impl BlockStore for RedbStore {
     }
 
     fn block_cost(&self, block: &StoredBlock) -> u64 {
-        block.as_ref().len() as u64
+        match &block.0 {
+            Bytes::Copy(bytes) => bytes.len() as u64,
+            Bytes::Shared(segment, _) => pages_of(segment.value()) as u64,
+        }
     }
 }
 

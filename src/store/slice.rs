@@ -62,6 +62,7 @@ impl<B: AsRef<[u8]>> SliceStore<B> {
     /// Indexes the sections in memory, or in a file if that takes more memory than it may.
     #[cfg(feature = "redb")]
     pub(crate) fn load_within(bytes: B, intake: &mut Intake<'_>, memory_limit: u64, file: SpillFile) -> Result<Self> {
+        PlaceSink::check(&file)?;
         Self::load_with(bytes, intake, memory_limit, |progress, sections, intake| {
             let mut sink = PlaceSink::new(file, memory_limit, intake.verification)?;
             progress.replay(sections, &mut sink)?;

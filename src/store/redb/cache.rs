@@ -100,6 +100,8 @@ impl<T> Clock<T> {
 /// Open segments, and a table of the blocks in those that are used again and again.
 pub(super) struct OpenSegments {
     segments: Clock<Segment>,
+    /// The segment of a long block that was asked for last, beside the bound: many keys may lead to it.
+    long: Option<(u32, Shared)>,
     /// By the hash of a CID, the segment that has a good block of it, and where it stands there.
     blocks: HashMap<u64, (u32, u32), Plain>,
     secret: Secret,
@@ -116,7 +118,7 @@ struct Segment {
 impl OpenSegments {
     /// Holds `capacity` bytes.
     pub(super) fn new(capacity: u64, secret: Secret, repeats: Repeats) -> Self {
-        OpenSegments { segments: Clock::new(capacity), blocks: HashMap::default(), secret, repeats }
+        OpenSegments { segments: Clock::new(capacity), long: None, blocks: HashMap::default(), secret, repeats }
     }
 
     /// The block of a CID, if an open segment has it and it is good.
@@ -133,6 +135,9 @@ impl OpenSegments {
     /// Who asks twice will ask again: now its blocks come into the table. Not sooner, since in a CAR in random order they
     /// would only come and go.
     pub(super) fn segment(&mut self, number: u32) -> Option<&Shared> {
+        if let Some((_, value)) = self.long.as_ref().filter(|(long, _)| *long == number) {
+            return Some(value);
+        }
         let item = self.segments.item(number)?;
         if item.value.hashes.is_empty() && !self.repeats.contains(u64::from(number)) {
             for (at, packed) in segment::blocks(item.value.value.value()) {
@@ -151,10 +156,11 @@ impl OpenSegments {
         self.segments.get(number).map(|segment| &segment.value)
     }
 
-    /// Opens a segment, unless it would crowd out most others.
+    /// Opens a segment. One that would crowd out most others stays until the next such one comes.
     pub(super) fn open(&mut self, number: u32, value: Shared) {
         let len = pages_of(value.value());
         if len > self.segments.capacity / 2 {
+            self.long = Some((number, value));
             return;
         }
         for gone in self.segments.insert(number, Segment { value, hashes: Vec::new() }, len) {

@@ -116,7 +116,7 @@ impl SpillFile {
     }
 
     /// Sets how many bytes of memory the store takes for what it holds of the file; by default the memory limit of the
-    /// load, and never less than what two segments and their tables take.
+    /// load, and 512 KiB at least. The one long block that was asked for last comes on top.
     pub fn cache_size(mut self, bytes: u64) -> Self {
         self.settings.cache_size = Some(bytes);
         self

@@ -49,10 +49,15 @@ pub(crate) struct PlaceSink {
 }
 
 impl PlaceSink {
-    pub(crate) fn new(file: SpillFile, memory_limit: u64, verification: Verification) -> Result<Self> {
-        if matches!(file.target, Target::Kept { .. }) {
-            return Err(Error::store("an index without its blocks is not kept"));
+    /// Refuses files that are to be kept.
+    pub(crate) fn check(file: &SpillFile) -> Result<()> {
+        match file.target {
+            Target::Kept { .. } => Err(Error::store("an index without its blocks is not kept")),
+            _ => Ok(()),
         }
+    }
+
+    pub(crate) fn new(file: SpillFile, memory_limit: u64, verification: Verification) -> Result<Self> {
         Ok(PlaceSink { file: Transaction::begin(file, memory_limit, false)?, verification, last: 0 })
     }
 

@@ -9,6 +9,7 @@ use super::segment::SegmentBuilder;
 use super::transaction::Transaction;
 use super::{RedbStore, open_kept};
 use crate::car::Source;
+use crate::cid;
 use crate::error::{Error, LimitName, Result};
 use crate::store::loading::{Contents, Loading, Sink};
 use crate::store::packed::{self, Packed, State};
@@ -68,6 +69,8 @@ impl Writer {
         self.flush_segment()?;
         let Written { shape, distinct, repeats, .. } = self.file.write_index(u64::from(self.segments))?;
         let contents = contents(distinct)?;
+        // The roots are the one part of the description whose length is the CAR's to say.
+        self.file.count((contents.header.roots().len() as u64).saturating_mul(cid::LEN as u64))?;
         let meta = Meta {
             secrets: self.file.secrets,
             stats: contents.stats,
