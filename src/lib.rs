@@ -23,6 +23,8 @@
 //!   legacy commits, progress, a memory limit, less of each record: [`Loader`].
 //! - The records: [`Repo::records`], a plain iterator. Only paths and CIDs: [`Repo::entries`]. Batches for other threads:
 //!   [`Records::next_chunk`].
+//! - One record, or proof that there is none: [`Repo::get`]. Those of one collection, or any range of keys:
+//!   [`Records::collection`], [`Records::range`].
 //! - No allocation per record, nodes too, or a CAR that is partial: [`Repo::walk`]. One that is damaged:
 //!   [`Loader::salvage`].
 //! - Only the account or revision, from the first bytes of a download: [`peek_commit`].
@@ -67,6 +69,7 @@ mod commit;
 pub mod error;
 pub mod limits;
 mod load;
+mod lookup;
 #[cfg(feature = "mmap")]
 mod mmap;
 pub mod mst;
@@ -84,6 +87,7 @@ pub use self::commit::{Commit, CommitRules};
 pub use self::error::{Error, ErrorKind, Result};
 pub use self::limits::Limits;
 pub use self::load::{Loader, Memory, MemoryLimit, Unlimited};
+pub use self::lookup::{Gap, Lookup};
 pub use self::path::{RepoPath, RepoPathBuf};
 pub use self::process::{Keep, Process, Processable, Reduce};
 pub use self::records::{Record, Records, RepoEntries, RepoEntry};

@@ -20,6 +20,7 @@ mod frame;
 mod key;
 mod node;
 mod walk;
+mod window;
 
 pub use self::event::{Entry, Event};
 pub use self::key::Layer;

@@ -109,6 +109,12 @@ fn odd_character(key: &[u8]) -> PathFault {
     odd.map_or(PathFault::Slashes { found: 0 }, |(at, found)| PathFault::Character { found, at })
 }
 
+impl AsRef<[u8]> for RepoPath<'_> {
+    fn as_ref(&self) -> &[u8] {
+        self.as_str().as_bytes()
+    }
+}
+
 impl fmt::Display for RepoPath<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.text)

@@ -2,6 +2,7 @@
 
 use core::fmt;
 use core::iter::FusedIterator;
+use core::ops::RangeBounds;
 
 use crate::cid::Cid;
 use crate::error::{Error, Result, Structure};
@@ -161,15 +162,26 @@ impl<B: AsRef<[u8]>, P: Process> Make<B> for MakeRecord<'_, P> {
 
     #[inline]
     fn make(&self, path: RepoPathBuf, cid: Cid, found: Option<Found<B>>) -> Result<Option<Self::Item>> {
-        let Some(Found { bytes, form, offset, .. }) = found else {
+        let Some(found) = found else {
             return Ok(None);
         };
-        let value = self.0.restore(bytes, form).map_err(|error| {
-            let key = path.as_path().as_str().as_bytes();
-            error.in_structure(Structure::Record).at(offset).of_cid(cid).of_key(key)
-        })?;
+        let offset = found.offset;
+        let value = restore(self.0, found, cid, path.as_path().as_str().as_bytes())?;
         Ok(Some(Record { path, cid, value, offset }))
     }
+}
+
+/// The value of a record that was found.
+#[inline]
+pub(crate) fn restore<B: AsRef<[u8]>, P: Process>(
+    process: &P,
+    found: Found<B>,
+    cid: Cid,
+    key: &[u8],
+) -> Result<P::Value<B>> {
+    let Found { bytes, form, offset, .. } = found;
+    let value = process.restore(bytes, form);
+    value.map_err(|error| error.in_structure(Structure::Record).at(offset).of_cid(cid).of_key(key))
 }
 
 struct MakeEntry;
@@ -267,9 +279,43 @@ impl<'s, S: BlockStore> RepoEntries<'s, S> {
     }
 }
 
+/// The least key above all keys that begin with `prefix`; `None` if there is none.
+fn after_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
+    let mut end = prefix.to_vec();
+    while let Some(last) = end.pop() {
+        if let Some(next) = last.checked_add(1) {
+            end.push(next);
+            return Some(end);
+        }
+    }
+    None
+}
+
 macro_rules! item_iterator {
     ($name:ident, $item:ty, $($process:ident)?) => {
         impl<'s, S: BlockStore, $($process: Process)?> $name<'s, S, $($process)?> {
+            /// Only those whose keys are in a range. If the iterator ends without an error, nothing in the range is missing.
+            ///
+            /// Subtrees that can have none of them are not looked at: the first call goes straight down to the first key.
+            pub fn range<K: AsRef<[u8]>>(mut self, range: impl RangeBounds<K>) -> Self {
+                self.0.walk = self.0.walk.range(range);
+                self
+            }
+
+            /// Only those whose keys begin with `prefix`: as [`range`](Self::range).
+            pub fn prefix(self, prefix: impl AsRef<[u8]>) -> Self {
+                let start = prefix.as_ref();
+                match after_prefix(start) {
+                    Some(end) => self.range(start..&end),
+                    None => self.range(start..),
+                }
+            }
+
+            /// Only those of a collection, like `app.bsky.feed.post`: as [`range`](Self::range).
+            pub fn collection(self, collection: &str) -> Self {
+                self.prefix([collection, "/"].concat())
+            }
+
             /// The next items: at least one and at most `len` of them, or none at the end.
             ///
             /// For handing batches to other threads. Only an empty chunk is the end: an error ends a chunk early, and comes

@@ -8,9 +8,10 @@ use crate::cid::Cid;
 use crate::commit::{Commit, CommitRules};
 use crate::error::{Error, ErrorKind, Malformed, Result, Structure};
 use crate::load::{Loader, Memory};
+use crate::lookup::Lookup;
 use crate::mst::Walker;
 use crate::process::{Keep, Process};
-use crate::records::{Records, RepoEntries};
+use crate::records::{Records, RepoEntries, restore};
 use crate::store::{BlockStore, CarStats, CarStore, Form, MemoryStore, Reached, SliceStore, Verification};
 
 /// A tree without a commit: a store and the CID of the root node.
@@ -84,6 +85,42 @@ impl<S: BlockStore, P: Process> Tree<S, P> {
     /// The records in key order.
     pub fn records(&self) -> Records<'_, S, P> {
         Records::new(self.walk(), self.options.strict_paths, &self.process)
+    }
+
+    /// Looks one key up: goes down its search path, and reads nothing else.
+    ///
+    /// Each node on the way is checked by all rules. Needs no walk before, and keeps nothing for the next.
+    ///
+    /// # Errors
+    ///
+    /// `HashMismatch` for a node or record that does not have its CID; `Tree`, `Malformed`, `NonCanonical` or `Limit` for a
+    /// node on the way that breaks a rule; `Store` or `Io` if the store fails; `Decode` if the record's value cannot be made
+    /// out. That something is missing is none.
+    ///
+    /// ```
+    /// use carwalk::{Lookup, Repo};
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// match repo.get("app.bsky.actor.profile/self")? {
+    ///     Lookup::Present { cid, record: Some(record) } => println!("{cid} has {} bytes", record.len()),
+    ///     Lookup::Present { cid, record: None } => println!("{cid}, which is not here"),
+    ///     Lookup::Absent => println!("no such record"),
+    ///     Lookup::Unknown(gap) => println!("cannot tell: {gap}"),
+    /// }
+    /// # assert!(repo.get("app.bsky.actor.profile/self")?.record().is_some());
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
+    pub fn get(&self, key: impl AsRef<[u8]>) -> Result<Lookup<P::Value<S::Block<'_>>>> {
+        let key = key.as_ref();
+        Ok(match self.walk().partial(true).one(key).find()? {
+            Lookup::Present { cid, record } => {
+                let record = record.map(|found| restore(&self.process, found, cid, key)).transpose()?;
+                Lookup::Present { cid, record }
+            }
+            Lookup::Absent => Lookup::Absent,
+            Lookup::Unknown(gap) => Lookup::Unknown(gap),
+        })
     }
 
     /// The paths and CIDs of the records in key order, without the records.
@@ -204,6 +241,15 @@ impl<S: BlockStore, P: Process> Repo<S, P> {
     /// The records in key order.
     pub fn records(&self) -> Records<'_, S, P> {
         self.tree.records()
+    }
+
+    /// Looks one key up: see [`Tree::get`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Tree::get`].
+    pub fn get(&self, key: impl AsRef<[u8]>) -> Result<Lookup<P::Value<S::Block<'_>>>> {
+        self.tree.get(key)
     }
 
     /// The paths and CIDs of the records in key order, without the records.

@@ -13,6 +13,7 @@
 )]
 
 mod common;
+mod lookup_vectors;
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write;
@@ -115,7 +116,19 @@ fn main() {
     trial("syntax::cid".to_owned(), "interop/syntax", cid_syntax);
     trial("data_model::cids".to_owned(), "interop/data-model/data-model-fixtures.json", cids_of_records);
     trial("proofs".to_owned(), "proofs/get-record-proofs.json", proofs);
+    trial("lookups::proof_nodes".to_owned(), "mst-suite", lookup_vectors::proofs_answer);
+    trial("lookups::inductive_proof_nodes".to_owned(), "mst-suite", lookup_vectors::inductive_proofs_answer);
     trial("every_file_has_a_trial".to_owned(), "", every_file_has_a_trial);
+    for (name, _) in lookup_vectors::SLICES {
+        let path = folder.clone().unwrap_or_default().join("cars").join(name);
+        // Not every copy of the vectors has all slices.
+        let is_absent = !path.is_file();
+        let check = move || {
+            lookup_vectors::slice_answers(&path);
+            Ok(())
+        };
+        trials.push(Trial::test(format!("lookups::{name}"), check).with_ignored_flag(is_absent));
+    }
     trials.push(
         Trial::test("vectors_are_at_hand", move || {
             assert!(!is_absent, "set CARWALK_VECTORS to the folder of the vectors");

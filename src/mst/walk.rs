@@ -3,13 +3,16 @@
 //! The stack has at most as many frames as the root has layers, and one more.
 
 use core::fmt;
+use core::ops::RangeBounds;
 
 use super::digests::Digests;
 use super::event::{Entry, EntryAndRecord, Event};
 use super::frame::{Buffers, Frame, Place};
 use super::node::{Layout, cid_at};
+use super::window::{Side, Window};
 use crate::cid::Cid;
 use crate::error::{Error, ErrorKind, KeyInterval, LimitName, Malformed, Result, Structure};
+use crate::lookup::{Gap, Lookup};
 use crate::store::{BlockStore, Form, Found};
 
 /// Entries of a node whose links are prefetched; chance makes no node longer.
@@ -51,6 +54,8 @@ const LARGE_BLOCK: usize = 1024;
 pub struct Walker<'s, S: BlockStore> {
     store: &'s S,
     options: Options,
+    /// The keys that the walk is about.
+    window: Window,
     /// The root, as long as it was not visited.
     root: Option<Cid>,
     frames: Vec<Frame<S::Block<'s>>>,
@@ -93,6 +98,7 @@ impl<'s, S: BlockStore> Walker<'s, S> {
         Walker {
             store,
             options,
+            window: Window::default(),
             root: Some(root),
             frames: Vec::new(),
             spare: Vec::new(),
@@ -120,6 +126,36 @@ impl<'s, S: BlockStore> Walker<'s, S> {
     /// root's layer and one, and reads no node beyond its first key for more than one of its links.
     pub fn partial(mut self, yes: bool) -> Self {
         self.options.partial = yes;
+        self
+    }
+
+    /// Sets which keys the walk is about; by default all.
+    ///
+    /// Subtrees that can have none of them are not looked at, whether they are there or not: so the walk begins by going
+    /// straight down to the first, and if it ends without an error, nothing in the range is missing.
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// let mut walk = repo.walk().range("app.bsky.feed.like/".."app.bsky.feed.post/");
+    /// # let mut likes = 0;
+    /// while let Some(event) = walk.next_event()? {
+    ///     println!("{event:?}");
+    /// #   likes += 1;
+    /// }
+    /// # assert!(likes > 0 && likes < repo.records().count());
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
+    pub fn range<K: AsRef<[u8]>>(mut self, range: impl RangeBounds<K>) -> Self {
+        self.window = Window::of(&range);
+        self
+    }
+
+    /// Sets that the walk is about one key.
+    pub(crate) fn one(mut self, key: &[u8]) -> Self {
+        self.window = Window::one(key);
         self
     }
 
@@ -164,6 +200,21 @@ impl<'s, S: BlockStore> Walker<'s, S> {
         }
     }
 
+    /// What a partial walk about one key comes to.
+    pub(crate) fn find(mut self) -> Result<Lookup<Found<S::Block<'s>>>> {
+        match self.advance()? {
+            Step::Record { cid } => Ok(Lookup::Present { cid, record: self.record.take() }),
+            Step::Entry { cid } | Step::MissingRecord { cid } => Ok(Lookup::Present { cid, record: None }),
+            Step::Done => Ok(Lookup::Absent),
+            Step::MissingSubtree { cid, place } => {
+                let interval = self.interval(place).to_owned();
+                Ok(Lookup::Unknown(Gap { cid, interval, layer: place.layer }))
+            }
+            Step::BadRecord { error, .. } | Step::BadSubtree { error, .. } => Err(error),
+            Step::Node => Err(Error::store("a walk without nodes came to one")),
+        }
+    }
+
     /// One step; after an error there is no other.
     fn advance(&mut self) -> Result<Step> {
         let step = self.step();
@@ -178,7 +229,9 @@ impl<'s, S: BlockStore> Walker<'s, S> {
         self.record = None;
         if let Some(root) = self.root.take() {
             let place = Place { layer: None, lower: None, upper: None };
-            if let Some(step) = self.descend(root, place)? {
+            if self.may_hold(place)
+                && let Some(step) = self.descend(root, place)?
+            {
                 return Ok(step);
             }
         }
@@ -188,15 +241,28 @@ impl<'s, S: BlockStore> Walker<'s, S> {
                 return Ok(Step::Done);
             };
             if let Some((link, place)) = frame.next_gap(depth)? {
-                if let Some(step) = self.descend(link, place)? {
+                if self.may_hold(place)
+                    && let Some(step) = self.descend(link, place)?
+                {
                     return Ok(step);
                 }
             } else if let Some(record) = frame.next_entry()? {
-                return self.look_up(record);
+                match self.window.side(self.key()) {
+                    Side::Inside => return self.look_up(record),
+                    Side::Before => {}
+                    // Nothing that is further up can be in the window either.
+                    Side::After => self.frames.clear(),
+                }
             } else if let Some(left) = self.frames.pop() {
                 self.spare.push(left.buffers);
             }
         }
+    }
+
+    /// Whether a node at a place, or any below it, can have a key that the walk is about.
+    #[inline]
+    fn may_hold(&self, place: Place) -> bool {
+        self.window.is_all() || self.window.touches(self.interval(place), place.layer)
     }
 
     /// Goes down a link, unless its node is missing or bad.
@@ -234,7 +300,9 @@ impl<'s, S: BlockStore> Walker<'s, S> {
                 return Err(error);
             }
         };
-        self.prefetch(found.bytes.as_ref(), &buffers.layout);
+        if !self.window.is_one() {
+            self.prefetch(found.bytes.as_ref(), &buffers.layout);
+        }
         self.frames.push(Frame::new(cid, found, layer, place, buffers));
         if self.options.memory_limit < u64::MAX {
             self.check_memory()?;

@@ -9,6 +9,8 @@
     reason = "no test file uses all of it, and tests fail by panicking"
 )]
 
+pub(crate) mod part;
+
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::io::{self, Read};

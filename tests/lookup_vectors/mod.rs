@@ -1,0 +1,212 @@
+//! Lookups in data that others made: slices of repositories, and trees of which only the nodes of a proof are there.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs;
+use std::path::Path;
+
+use carwalk::mst::Event;
+use carwalk::store::{BlockStore, CarStore, SliceStore};
+use carwalk::{Cid, Lookup, Repo, Tree};
+use carwalk_testkit::car::Car;
+use carwalk_testkit::cid::Cid as KitCid;
+use carwalk_testkit::tree;
+use serde_json::Value;
+
+use crate::common::part::{self, Answer, PlainTree};
+use crate::common::{self, MapStore};
+
+/// A key that the repository of the slices has.
+const FIRST: &str = "app.bsky.feed.like/3lohfzs6qea24";
+/// The one before it, which it does not have.
+const BEFORE_FIRST: &str = "app.bsky.feed.like/3lohfzs6qea23";
+/// A key whose node is in one of the slices alone.
+const LATER: &str = "app.bsky.feed.like/3mcqqwzsc7x26";
+/// The key that one slice was made for.
+const ONE: &str = "app.bsky.feed.like/3mcg72x6bi32z";
+
+/// A slice, and what it says of keys.
+pub(crate) type Slice = (&'static str, &'static [(&'static str, Known)]);
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Known {
+    /// The record, too.
+    Record,
+    Present,
+    Absent,
+    Unknown,
+}
+
+pub(crate) const SLICES: [Slice; 4] = [
+    ("slice-one.car", &[(ONE, Known::Record)]),
+    ("slice-proving-absence.car", &[(BEFORE_FIRST, Known::Absent), (LATER, Known::Unknown)]),
+    ("slice-node-first-key.car", &[(LATER, Known::Unknown), (FIRST, Known::Present)]),
+    ("slice-node-after.car", &[(LATER, Known::Present), (FIRST, Known::Present)]),
+];
+
+/// The number of cases in the suite of trees.
+const CASES: usize = 2048;
+
+fn known<V>(lookup: &Lookup<V>) -> Known {
+    match lookup {
+        Lookup::Present { record: Some(_), .. } => Known::Record,
+        Lookup::Present { .. } => Known::Present,
+        Lookup::Absent => Known::Absent,
+        Lookup::Unknown(_) => Known::Unknown,
+    }
+}
+
+/// Each slice says of the keys what it proves, the first time and the second.
+pub(crate) fn slice_answers(path: &Path) {
+    let name = path.file_name().unwrap().to_str().unwrap();
+    let (_, expected) = SLICES.iter().find(|(own, _)| *own == name).unwrap();
+    let bytes = fs::read(path).unwrap();
+    repo_answers(&Repo::from_slice(&bytes[..]).unwrap(), expected);
+    repo_answers(&Repo::from_reader(&bytes[..]).unwrap(), expected);
+    let commit = Repo::from_slice(&bytes[..]).unwrap().commit().cid();
+    repo_answers(&Repo::from_store(MapStore::new(&bytes), commit).unwrap(), expected);
+    #[cfg(feature = "redb")]
+    {
+        use carwalk::Loader;
+        use carwalk::store::SpillFile;
+        let file = common::spill::all_into(Loader::new(), &bytes[..], SpillFile::temporary()).unwrap();
+        repo_answers(&file, expected);
+    }
+}
+
+fn repo_answers<S: BlockStore>(repo: &Repo<S>, expected: &[(&str, Known)]) {
+    for time in ["first", "second"] {
+        for (key, expected) in expected {
+            let found = known(&repo.get(key).unwrap());
+            let is_right = found == *expected || (found, *expected) == (Known::Record, Known::Present);
+            assert!(is_right, "{key}, the {time} time: {found:?}");
+        }
+    }
+    partial_walk_agrees(repo);
+}
+
+/// A lookup of every key that a partial walk finds is present, and of the ends of every gap never absent.
+fn partial_walk_agrees<S: BlockStore>(repo: &Repo<S>) {
+    let mut walk = repo.walk().partial(true);
+    let (mut keys, mut gaps) = (Vec::new(), Vec::new());
+    while let Some(event) = walk.next_event().unwrap() {
+        match event {
+            Event::Record { entry, .. } => keys.push((entry.key().to_vec(), entry.cid(), true)),
+            Event::MissingRecord { entry, .. } => keys.push((entry.key().to_vec(), entry.cid(), false)),
+            Event::MissingSubtree { cid, interval, layer, .. } => gaps.push((cid, interval.to_owned(), layer)),
+            other => panic!("{other:?}"),
+        }
+    }
+    for (key, cid, has_record) in keys {
+        let Lookup::Present { cid: found, record } = repo.get(&key).unwrap() else { panic!("{}", key.escape_ascii()) };
+        assert_eq!((found, record.is_some()), (cid, has_record));
+    }
+    assert!(!gaps.is_empty());
+    for (cid, interval, layer) in gaps {
+        // A key inside the gap that its node can have.
+        let start = interval.lower.as_deref().unwrap_or_default();
+        let inside = (0..10_000).map(|number| [start, format!("{number}").as_bytes()].concat());
+        let mut inside = inside.filter(|key| interval.upper.as_deref().is_none_or(|upper| &key[..] < upper));
+        let key = inside.find(|key| layer.is_some_and(|layer| carwalk::mst::Layer::of(key) <= layer)).unwrap();
+        let Lookup::Unknown(gap) = repo.get(&key).unwrap() else { panic!("{}", key.escape_ascii()) };
+        assert_eq!((gap.cid, gap.interval, gap.layer), (cid, interval, layer));
+    }
+}
+
+/// A tree of the suite.
+struct Whole {
+    tree: PlainTree,
+    records: BTreeMap<Vec<u8>, KitCid>,
+    blocks: HashMap<String, (KitCid, Vec<u8>)>,
+}
+
+impl Whole {
+    fn read(path: &Path) -> Self {
+        let bytes = fs::read(path).unwrap();
+        let store = SliceStore::new(&bytes[..]).unwrap();
+        let root = store.header().root();
+        let mut records = BTreeMap::new();
+        let tree = Tree::new(store, root);
+        let mut walk = tree.walk().records(false);
+        while let Some(event) = walk.next_event().unwrap() {
+            let Event::Entry { entry, .. } = event else { panic!("{event:?}") };
+            records.insert(entry.key().to_vec(), KitCid::from_bytes(entry.cid().as_bytes()).unwrap());
+        }
+        let tree = PlainTree::of(&tree::build(&records));
+        assert_eq!(tree.root(), root);
+        let sections = Car::parse(&bytes).unwrap().sections.into_iter();
+        let blocks = sections.map(|section| {
+            let cid = KitCid::from_bytes(&section.cid).unwrap();
+            (cid.to_string(), (cid, section.data))
+        });
+        Whole { tree, records, blocks: blocks.collect() }
+    }
+}
+
+pub(crate) fn proofs_answer(folder: &Path) {
+    answers_agree(folder, "proof_nodes");
+}
+
+pub(crate) fn inductive_proofs_answer(folder: &Path) {
+    answers_agree(folder, "inductive_proof_nodes");
+}
+
+/// The second tree of each case, of which only its root and the nodes of the proof are there.
+fn answers_agree(folder: &Path, list: &str) {
+    let mut trees: HashMap<String, Whole> = HashMap::new();
+    let (mut cases, mut present, mut absent, mut unknown) = (0, 0, 0, 0);
+    let text = fs::read_to_string(folder.join("diff-cases.jsonl")).unwrap();
+    for line in text.lines() {
+        let case: Value = serde_json::from_str(line).unwrap();
+        let [first, second] = ["mst_a", "mst_b"].map(|name| case["inputs"][name].as_str().unwrap());
+        for name in [first, second] {
+            trees.entry(name.to_owned()).or_insert_with(|| Whole::read(&folder.join(name)));
+        }
+        let (first, second) = (&trees[first], &trees[second]);
+        let mut store = MapStore::default();
+        let mut there = HashSet::new();
+        let root = second.tree.0[0].cid.to_string();
+        let nodes = case["results"][list].as_array().unwrap().iter().map(|cid| cid.as_str().unwrap());
+        for name in nodes.chain([&root[..]]) {
+            // A proof of what was deleted may have nodes of the first tree alone.
+            if let Some((cid, block)) = second.blocks.get(name).or_else(|| first.blocks.get(name)) {
+                store.insert(cid, block.clone());
+                there.insert(*cid);
+            } else {
+                panic!("{name} is of neither tree: {line}");
+            }
+        }
+        let tree = Tree::new(&store, second.tree.root());
+        for key in first.records.keys().chain(second.records.keys()) {
+            let found = part::answer(tree.get(key).unwrap()).map(|_, _| ());
+            let expected = second.tree.answer(key, &|cid| there.contains(cid));
+            assert_eq!(found, expected, "{}: {line}", key.escape_ascii());
+            match found {
+                Answer::Present { cid, .. } => {
+                    assert_eq!(second.records.get(key).map(common::cid), Some(cid), "{line}");
+                    present += 1;
+                }
+                Answer::Absent => {
+                    assert!(!second.records.contains_key(key), "{line}");
+                    absent += 1;
+                }
+                Answer::Unknown(hidden) => {
+                    assert!(!store.blocks.contains_key(&hidden.cid), "{line}");
+                    unknown += 1;
+                }
+            }
+        }
+        // The proof is one of what the case changes.
+        for change in case["results"]["record_ops"].as_array().unwrap() {
+            let key = change["rpath"].as_str().unwrap();
+            let expected: Option<Cid> = change["new_value"].as_str().map(|cid| cid.parse().unwrap());
+            match (tree.get(key).unwrap(), expected) {
+                (Lookup::Present { cid, .. }, Some(expected)) => assert_eq!(cid, expected, "{key}: {line}"),
+                (Lookup::Absent, None) => {}
+                (found, expected) => panic!("{key}: {found:?}, {expected:?}: {line}"),
+            }
+        }
+        cases += 1;
+    }
+    assert_eq!(cases, CASES);
+    assert!(present > 1000 && absent > 1000 && unknown > 100, "{present}, {absent}, {unknown}");
+}
