@@ -299,8 +299,7 @@ impl<'p, M: Memory, P: Process> Loader<'p, M, P> {
     /// # Errors
     ///
     /// `Kept` if the file holds reduced records and this loader has no process function, or they were made of records that
-    /// were never hashed; `HashMismatch` for a block that does
-    /// not have its CID; else as [`Repo::from_store`].
+    /// were never hashed; `HashMismatch` for a block that does not have its CID; else as [`Repo::from_store`].
     ///
     /// ```
     /// use carwalk::Loader;

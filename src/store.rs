@@ -23,6 +23,9 @@ use crate::car::{Header, SectionHead};
 use crate::cid::Cid;
 use crate::error::{Error, Result};
 
+/// What redb's files begin with, and so all spill files.
+pub(crate) const SPILL_SIGNATURE: [u8; 9] = *b"redb\x1a\n\xa9\r\n";
+
 /// Blocks by CID.
 ///
 /// # Contract

@@ -1,8 +1,6 @@
 //! Loads that stopped at their memory limit.
 
 use core::fmt;
-#[cfg(feature = "redb")]
-use std::io;
 use std::io::Read;
 
 use crate::car::{Reader, Source};
@@ -14,6 +12,7 @@ use crate::load::{Loader, MemoryLimit};
 use crate::process::{Keep, Process};
 use crate::repo::Repo;
 use crate::store::MemoryStore;
+use crate::store::intake::Intake;
 use crate::store::loading::{Loading, Reducer};
 use crate::store::memory::MemorySink;
 #[cfg(feature = "redb")]
@@ -134,12 +133,7 @@ impl<'p, R: Read, P: Process> Suspended<'p, R, P> {
         let Suspended { mut reader, loading, mut loader } = self;
         let progress = loading.move_into(&mut writer, &mut reader, loader.intake.verification)?;
         let mut loading = Loading { sink: SpillSink(writer), progress };
-        let Loader { intake, process, .. } = &mut loader;
-        let reduce = |record: &[u8], out: &mut Vec<u8>| process.reduce(record, out);
-        let reduce: Option<Reducer<'_>> = if P::REDUCES { Some(&reduce) } else { None };
-        if !loading.go_on(&mut reader, intake, reduce, u64::MAX)? {
-            return Err(io::Error::from(io::ErrorKind::OutOfMemory).into());
-        }
+        with_reducer(&mut loader, |intake, reduce| loading.go_to_end(&mut reader, intake, reduce))?;
         let mut repo = loader.open(loading.finish(&reader)?)?;
         // Only now: what is no repository is not kept.
         repo.store_mut().publish()?;
@@ -147,15 +141,24 @@ impl<'p, R: Read, P: Process> Suspended<'p, R, P> {
     }
 
     pub(crate) fn go_on(mut self) -> Result<Loaded<'p, R, P>> {
-        let Loader { intake, memory: MemoryLimit(limit), process, .. } = &mut self.loader;
-        let reduce = |record: &[u8], out: &mut Vec<u8>| process.reduce(record, out);
-        let reduce: Option<Reducer<'_>> = if P::REDUCES { Some(&reduce) } else { None };
-        if !self.loading.go_on(&mut self.reader, intake, reduce, *limit)? {
+        let MemoryLimit(limit) = self.loader.memory;
+        let Suspended { reader, loading, loader } = &mut self;
+        if !with_reducer(loader, |intake, reduce| loading.go_on(reader, intake, reduce, limit))? {
             return Ok(Loaded::Suspended(self));
         }
         let store = MemoryStore::finish(self.reader, self.loading)?;
         self.loader.open(store).map(Loaded::Complete)
     }
+}
+
+/// Runs `work` with a loader's settings and what its process function makes of records, if it has one.
+fn with_reducer<P: Process, T>(
+    loader: &mut Loader<'_, MemoryLimit, P>,
+    work: impl FnOnce(&mut Intake<'_>, Option<Reducer<'_>>) -> T,
+) -> T {
+    let Loader { intake, process, .. } = loader;
+    let reduce = |record: &[u8], out: &mut Vec<u8>| process.reduce(record, out);
+    work(intake, if P::REDUCES { Some(&reduce) } else { None })
 }
 
 impl<R, P: fmt::Debug> fmt::Debug for Suspended<'_, R, P> {

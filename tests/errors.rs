@@ -510,6 +510,10 @@ fn errors_become_io_errors_of_the_kind_that_fits() {
         assert_eq!(converted(name).kind(), kind, "{name}");
     }
     assert_eq!(io::Error::from(Error::store("gone")).kind(), io::ErrorKind::Other);
+    let full = || io::Error::from(io::ErrorKind::StorageFull);
+    assert_eq!(io::Error::from(Error::store(full())).kind(), io::ErrorKind::StorageFull);
+    let below = Error::store(io::Error::other(Error::store(full())));
+    assert_eq!(io::Error::from(below).kind(), io::ErrorKind::Other, "the first that knows one decides");
     let back = converted("hash_of_record").into_inner().unwrap().downcast::<Error>().unwrap();
     assert!(matches!(back.kind(), ErrorKind::HashMismatch { .. }));
 }

@@ -9,27 +9,15 @@
     reason = "tests fail by panicking"
 )]
 
+#[path = "common/heap.rs"]
+mod heap;
+
 use carwalk::{Limits, Loader, Repo, peek_commit};
 use carwalk_testkit::car::Car;
 use carwalk_testkit::cid::Cid;
 use carwalk_testkit::repo::{Order, Record, Repo as KitRepo};
 use carwalk_testkit::{breakage, key, varint};
-use peak_alloc::PeakAlloc;
-
-#[global_allocator]
-static HEAP: PeakAlloc = PeakAlloc;
-
-const MIB: usize = 1 << 20;
-
-/// The most bytes of heap that `run` holds at once.
-fn peak_of<T>(run: impl FnOnce() -> T) -> usize {
-    HEAP.reset_peak_usage();
-    let before = HEAP.current_usage();
-    let kept = run();
-    let peak = HEAP.peak_usage().saturating_sub(before);
-    drop(kept);
-    peak
-}
+use heap::{MIB, peak_of};
 
 #[test]
 fn memory_follows_the_bytes_that_there_are() {

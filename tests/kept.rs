@@ -11,61 +11,24 @@
 )]
 
 mod common;
+#[path = "common/kept.rs"]
+mod file;
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{self, Read};
 use std::panic::{self, AssertUnwindSafe};
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::path::Path;
 
 use carwalk::error::{KeptFault, LimitName};
-use carwalk::store::{CarStore, RedbStore, SpillFile};
-use carwalk::{Error, ErrorKind, Loaded, Loader, Repo, Result, Verification};
+use carwalk::store::{RedbStore, SpillFile};
+use carwalk::{Error, ErrorKind, Loaded, Loader, Result, Verification};
 use carwalk_testkit::breakage;
 use carwalk_testkit::random;
 use carwalk_testkit::repo::Order;
-use carwalk_testkit::rng::Rng;
-use common::Row;
 use common::spill;
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use file::{DESCRIPTION, Kept, TABLES, change, open};
+use redb::{Database, TableDefinition};
 use tempfile::TempDir;
-
-const TABLES: [TableDefinition<'_, u32, &[u8]>; 3] =
-    [TableDefinition::new("carwalk segments"), TableDefinition::new("carwalk index"), TableDefinition::new("carwalk")];
-
-const DESCRIPTION: TableDefinition<'_, u32, &[u8]> = TABLES[2];
-
-/// A kept file of some hundred records in small segments, and the records.
-struct Kept {
-    folder: TempDir,
-    path: PathBuf,
-    rows: Vec<Row>,
-}
-
-impl Kept {
-    fn new() -> Self {
-        let folder = TempDir::new().unwrap();
-        let path = folder.path().join("kept");
-        let car = random::repo(11, 600).car;
-        let rows = common::oracle_rows(&car);
-        assert!(rows.len() > 100);
-        let file = SpillFile::keep(&path).segment_len(1000);
-        drop(spill::all_into(Loader::new(), &car[..], file).unwrap());
-        Kept { folder, path, rows }
-    }
-
-    fn bytes(&self) -> Vec<u8> {
-        fs::read(&self.path).unwrap()
-    }
-
-    fn other(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-}
-
-fn open(path: &Path) -> Result<Repo<RedbStore>> {
-    Loader::new().reopen(RedbStore::open(path, 1 << 20)?)
-}
 
 fn left_in(folder: &TempDir) -> usize {
     fs::read_dir(folder.path()).unwrap().count()
@@ -414,19 +377,6 @@ fn files_that_are_something_else_are_refused_as_what_they_are() {
     assert!(common::rows(&open(&kept.path).unwrap()).unwrap() == kept.rows);
 }
 
-/// Changes a value of a kept file, whose structure stays whole.
-fn change(path: &Path, table: TableDefinition<'_, u32, &[u8]>, key: u32, change: impl FnOnce(&mut Vec<u8>)) {
-    let database = Database::open(path).unwrap();
-    let txn = database.begin_write().unwrap();
-    {
-        let mut table = txn.open_table(table).unwrap();
-        let mut value = table.get(key).unwrap().unwrap().value().to_vec();
-        change(&mut value);
-        table.insert(key, value.as_slice()).unwrap();
-    }
-    txn.commit().unwrap();
-}
-
 #[test]
 fn a_file_of_another_version_is_refused_with_its_version() {
     let kept = Kept::new();
@@ -465,222 +415,24 @@ fn a_file_of_reduced_records_is_read_with_its_function_only() {
     assert!(error.key().is_some() && error.cid().is_some());
 }
 
-/// Opens a file that is not what it was: an error, or the very same records. Tells what else it did.
-fn judge(path: &Path, rows: &[Row], number: u64) -> (Option<String>, bool) {
-    let start = Instant::now();
-    let verification = if number & 1 == 0 { Verification::EveryBlock } else { Verification::ReachedBlocks };
-    let read = AssertUnwindSafe(|| -> Result<Vec<Row>> {
-        let store = RedbStore::open(path, if number & 2 == 0 { 0 } else { 1 << 20 })?;
-        let repo = Loader::new().verification(verification).reopen(store)?;
-        let heads = repo.store().sections().take(10_000).filter(Result::is_ok).count();
-        assert!(heads <= 10_000);
-        let mut walk = repo.walk().partial(true).nodes(true);
-        while walk.next_event()?.is_some() {}
-        let rows = common::rows(&repo)?;
-        let _ = format!("{:?} {:?}", repo.store(), repo.stats());
-        Ok(rows)
-    });
-    let failure = match panic::catch_unwind(read) {
-        Err(_) => Some("panicked"),
-        Ok(Ok(found)) if found != rows => Some("gave other records"),
-        Ok(Ok(_)) if start.elapsed() < Duration::from_secs(20) => return (None, true),
-        Ok(_) if start.elapsed() >= Duration::from_secs(20) => Some("took too long"),
-        Ok(_) => None,
-    };
-    (failure.map(str::to_owned), false)
-}
-
+/// What was made of a record that may have been any bytes is no better for being in a file that is whole.
 #[test]
-fn four_hundred_damaged_files_are_refused_or_give_the_right_records() {
-    let kept = Kept::new();
-    let good = kept.bytes();
-    let path = kept.other("damaged");
-    let (mut failures, mut accepted) = (Vec::new(), 0);
-    for number in 0..400 {
-        let mut rng = Rng::new(number);
-        let mut bytes = good.clone();
-        let what = match rng.below(8) {
-            0 | 1 => {
-                let at = rng.below(bytes.len());
-                bytes[at] ^= 1 << rng.below(8);
-                "one bit flipped"
-            }
-            2 => {
-                // What says where all else is stands first.
-                let at = rng.below(512);
-                bytes[at] ^= 1 + rng.below(255) as u8;
-                "one byte of the beginning changed"
-            }
-            3 => {
-                for _ in 0..rng.range(2, 200) {
-                    let at = rng.below(bytes.len());
-                    bytes[at] ^= 1 + rng.below(255) as u8;
-                }
-                "many bytes changed"
-            }
-            4 => {
-                bytes.truncate(rng.below(good.len()));
-                "cut short"
-            }
-            5 => {
-                for _ in 0..rng.range(1, 4) {
-                    let at = rng.below(bytes.len() / 4096) * 4096;
-                    bytes[at..at + 4096].fill(0);
-                }
-                "blocks zeroed"
-            }
-            6 => {
-                let len = rng.range(1, 200_000);
-                bytes.extend(rng.bytes(len));
-                "garbage at the end"
-            }
-            _ => {
-                let (from, to) = (rng.below(bytes.len() / 4096) * 4096, rng.below(bytes.len() / 4096) * 4096);
-                bytes.copy_within(from..from + 4096, to);
-                "a block moved"
-            }
-        };
-        fs::write(&path, &bytes).unwrap();
-        let (failure, is_good) = judge(&path, &kept.rows, number);
-        failures.extend(failure.map(|failure| format!("{number}, {what}: {failure}")));
-        accepted += u32::from(is_good);
-        if fs::read(&path).unwrap() != bytes {
-            failures.push(format!("{number}, {what}: the file was changed"));
-        }
-    }
-    assert!(failures.is_empty(), "{} failures: {failures:#?}", failures.len());
-    // Much of a file is free, and what is there is free to change.
-    assert!(accepted < 300, "{accepted} of them were accepted");
-}
-
-/// Any change of values and keys, in tables that stay whole.
-fn tamper(path: &Path, rng: &mut Rng) -> String {
-    let database = Database::open(path).unwrap();
-    let txn = database.begin_write().unwrap();
-    let mut done = String::new();
-    for _ in 0..rng.range(1, 4) {
-        let number = rng.below(4).min(2);
-        let mut table = txn.open_table(TABLES[number]).unwrap();
-        let keys: Vec<u32> = table.iter().unwrap().map(|entry| entry.unwrap().0.value()).collect();
-        let Some(&key) = keys.get(rng.below(keys.len().max(1))) else { continue };
-        let mut value = table.get(key).unwrap().unwrap().value().to_vec();
-        let what = rng.below(10);
-        done += &format!("table {number}, key {key} of {}, change {what}; ", keys.len());
-        let at = rng.below(value.len().max(1));
-        match what {
-            0 | 1 if !value.is_empty() => value[at] ^= 1 << rng.below(8),
-            2 | 3 if !value.is_empty() => {
-                let end = value.len().min(at + rng.range(1, 9));
-                let byte = *rng.pick(&[0, 1, 0x7f, 0x80, 0xff]);
-                value[at..end].fill(byte);
-            }
-            4 => value.truncate(at),
-            5 => value = rng.bytes(at),
-            6 => {
-                let len = rng.below(300);
-                value.extend(rng.bytes(len));
-            }
-            7 => {
-                let other = *rng.pick(&keys);
-                value = table.get(other).unwrap().unwrap().value().to_vec();
-            }
-            8 => {
-                table.insert(rng.next_u64() as u32, value.as_slice()).unwrap();
-            }
-            _ => {
-                table.remove(key).unwrap();
-                continue;
-            }
-        }
-        table.insert(key, value.as_slice()).unwrap();
-    }
-    txn.commit().unwrap();
-    done
-}
-
-#[test]
-fn three_hundred_files_with_hostile_values_are_refused_or_give_the_right_records() {
-    let kept = Kept::new();
-    let path = kept.other("hostile");
-    let (mut failures, mut accepted) = (Vec::new(), 0);
-    for number in 0..300 {
-        let mut rng = Rng::new(number);
-        fs::copy(&kept.path, &path).unwrap();
-        let what = tamper(&path, &mut rng);
-        let (failure, is_good) = judge(&path, &kept.rows, number);
-        failures.extend(failure.map(|failure| format!("{number}, {what}: {failure}")));
-        accepted += u32::from(is_good);
-    }
-    assert!(failures.is_empty(), "{} failures: {failures:#?}", failures.len());
-    assert!(accepted < 200, "{accepted} of them were accepted");
-}
-
-/// Values of records cannot be hashed, so they may be any; all else is an error.
-#[test]
-fn hostile_values_of_reduced_records_do_no_harm() {
+fn values_of_records_that_were_never_hashed_are_given_only_to_who_asks_for_no_hashes() {
     let folder = TempDir::new().unwrap();
-    let (good, path) = (folder.path().join("good"), folder.path().join("hostile"));
     let car = random::repo(5, 300).car;
-    let loader = || common::summarizing(Loader::new());
-    drop(spill::all_into(loader(), &car[..], SpillFile::keep(&good).segment_len(1000)).unwrap());
-    let keys: Vec<_> = common::oracle_rows(&car).into_iter().map(|(key, cid, _)| (key, cid)).collect();
-    let mut failures = Vec::new();
-    for number in 0..100 {
-        let mut rng = Rng::new(number);
-        fs::copy(&good, &path).unwrap();
-        let what = tamper(&path, &mut rng);
-        let read = AssertUnwindSafe(|| -> Result<bool> {
-            let repo = loader().reopen(RedbStore::open(&path, 0)?)?;
-            let found = common::summaries(&repo)?.into_iter().map(|(key, cid, _)| (key, cid));
-            Ok(found.eq(keys.iter().cloned()))
-        });
-        match panic::catch_unwind(read) {
-            Err(_) => failures.push(format!("{number}, {what}: panicked")),
-            Ok(Ok(false)) => failures.push(format!("{number}, {what}: other keys")),
-            Ok(_) => {}
+    let all = [Verification::EveryBlock, Verification::ReachedBlocks, Verification::DangerouslyNone];
+    for (number, stored) in all.into_iter().enumerate() {
+        let path = folder.path().join(number.to_string());
+        let loader = common::summarizing(Loader::new().verification(stored));
+        drop(spill::all_into(loader, &car[..], SpillFile::keep(&path)).unwrap());
+        for opened in all {
+            let loader = common::summarizing(Loader::new().verification(opened));
+            let repo = loader.reopen(RedbStore::open(&path, 0).unwrap());
+            if stored == Verification::DangerouslyNone && opened != stored {
+                assert_eq!(fault(&repo.unwrap_err()), &KeptFault::NotHashed);
+            } else {
+                assert!(common::summaries(&repo.unwrap()).is_ok());
+            }
         }
     }
-    assert!(failures.is_empty(), "{} failures: {failures:#?}", failures.len());
-}
-
-/// Numbers of a description that stand for as much as can be.
-#[test]
-fn a_hostile_description_asks_for_nothing_without_end() {
-    let kept = Kept::new();
-    let path = kept.other("hostile");
-    let len = {
-        let database = Database::open(&kept.path).unwrap();
-        let txn = database.begin_read().unwrap();
-        let table = txn.open_table(DESCRIPTION).unwrap();
-        table.get(0).unwrap().unwrap().value().len()
-    };
-    let mut failures = Vec::new();
-    for at in (18..len).step_by(2) {
-        for (number, bytes) in [[0xffu8; 8], [0; 8], [0x80; 8]].into_iter().enumerate() {
-            fs::copy(&kept.path, &path).unwrap();
-            change(&path, DESCRIPTION, 0, |value| {
-                let end = value.len().min(at + 8);
-                value[at..end].copy_from_slice(&bytes[..end - at]);
-            });
-            let (failure, _) = judge(&path, &kept.rows, number as u64);
-            failures.extend(failure.map(|failure| format!("{number} at {at}: {failure}")));
-        }
-    }
-    assert!(failures.is_empty(), "{} failures: {failures:#?}", failures.len());
-}
-
-#[test]
-fn a_file_that_is_cut_while_it_is_read_gives_errors_and_no_panic() {
-    let kept = Kept::new();
-    let len = kept.bytes().len() as u64;
-    let repo = Loader::new().verification(Verification::ReachedBlocks).reopen(RedbStore::open(&kept.path, 0).unwrap());
-    let repo = repo.unwrap();
-    let mut records = repo.records();
-    assert!(records.by_ref().take(5).all(|record| record.is_ok()));
-    OpenOptions::new().write(true).open(&kept.path).unwrap().set_len(len / 8).unwrap();
-    let rest = panic::catch_unwind(AssertUnwindSafe(|| records.find_map(Result::err)));
-    if let Some(error) = rest.expect("a walk panicked") {
-        assert!(matches!(error.kind(), ErrorKind::Store(_) | ErrorKind::Kept(_)), "{error}");
-    }
-    panic::catch_unwind(AssertUnwindSafe(|| drop(repo.into_store()))).expect("closing panicked");
 }

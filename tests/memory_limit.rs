@@ -12,6 +12,8 @@
 )]
 
 mod common;
+#[path = "common/heap.rs"]
+mod heap;
 
 use std::thread;
 
@@ -24,10 +26,7 @@ use carwalk_testkit::repo::{Order, Record, Repo as KitRepo};
 use carwalk_testkit::rng::Rng;
 use carwalk_testkit::{breakage, key, random};
 use common::{OneByte, Ragged};
-use peak_alloc::PeakAlloc;
-
-#[global_allocator]
-static HEAP: PeakAlloc = PeakAlloc;
+use heap::Before;
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -35,20 +34,18 @@ const MIB: u64 = 1 << 20;
 /// What is not counted, because it does not grow: header, settings, the objects themselves.
 const REST: u64 = 4 * KIB;
 
-/// What the heap held before a load.
-struct Before(usize);
-
-impl Before {
-    fn now() -> Self {
-        Before(HEAP.current_usage())
-    }
-
+trait Within {
     /// Runs a load, and checks that it held no more than `limit` at any time, with what it held already.
     #[track_caller]
+    fn within<T>(&self, limit: u64, run: impl FnOnce() -> T) -> T;
+}
+
+impl Within for Before {
+    #[track_caller]
     fn within<T>(&self, limit: u64, run: impl FnOnce() -> T) -> T {
-        HEAP.reset_peak_usage();
+        self.forget_peak();
         let done = run();
-        let peak = HEAP.peak_usage().saturating_sub(self.0) as u64;
+        let peak = self.peak() as u64;
         assert!(peak <= limit + REST, "{peak} bytes at a limit of {limit}");
         done
     }
@@ -276,18 +273,18 @@ fn no_limit_is_exceeded_on_the_way_to_the_end() {
 fn what_is_held_is_what_the_heap_has() {
     for car in [tiny_blocks(100_000, u32::MAX), with_blocks(&[600_000; 12])] {
         for limit in [MIB, 3 * MIB, 6 * MIB] {
-            let before = HEAP.current_usage();
+            let before = Before::now();
             let Loaded::Suspended(load) = Loader::new().memory_limit(limit).read(&car[..]).unwrap() else { continue };
-            let heap = (HEAP.current_usage() - before) as u64;
+            let heap = before.held() as u64;
             assert!(heap <= load.bytes_held() + REST, "{heap} bytes, {} told", load.bytes_held());
             assert!(load.bytes_held() <= heap, "{heap} bytes, {} told", load.bytes_held());
         }
     }
     // Without a limit, what a chunk has not filled is given back.
     let car = with_blocks(&[600_000; 12]);
-    let before = HEAP.current_usage();
+    let before = Before::now();
     let repo = carwalk::Repo::from_reader(&car[..]).unwrap();
-    let heap = HEAP.current_usage() - before;
+    let heap = before.held();
     assert!(heap < car.len() + car.len() / 8, "{heap} bytes for {}", car.len());
     drop(repo);
 }

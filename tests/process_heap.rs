@@ -10,28 +10,15 @@
     reason = "tests fail by panicking"
 )]
 
+#[path = "common/heap.rs"]
+mod heap;
+
 use carwalk::process::{Cbor, Processable};
 use carwalk::{Loaded, Loader};
 use carwalk_testkit::cid::Cid;
 use carwalk_testkit::repo::{Order, Record, Repo as KitRepo};
 use carwalk_testkit::{breakage, key};
-use peak_alloc::PeakAlloc;
-
-#[global_allocator]
-static HEAP: PeakAlloc = PeakAlloc;
-
-const KIB: usize = 1 << 10;
-const MIB: usize = 1 << 20;
-
-/// The most bytes of heap that `run` holds at once.
-fn peak_of<T>(run: impl FnOnce() -> T) -> usize {
-    HEAP.reset_peak_usage();
-    let before = HEAP.current_usage();
-    let kept = run();
-    let peak = HEAP.peak_usage().saturating_sub(before);
-    drop(kept);
-    peak
-}
+use heap::{Before, KIB, MIB, peak_of};
 
 #[test]
 fn memory_follows_what_is_made_of_records() {
@@ -64,19 +51,18 @@ fn nothing_of_10_mb_is_held_but_places_and_nodes() {
 
 fn a_limit_holds_with_a_process_function_too() {
     let car = large();
-    let before = HEAP.current_usage();
-    HEAP.reset_peak_usage();
+    let before = Before::now();
     let mut limit = 100 * KIB;
     let mut loaded =
         Loader::new().process(|record: &[u8]| record[..40].to_vec()).memory_limit(limit as u64).read(&car[..]);
     let mut stops = 0;
     while let Loaded::Suspended(load) = loaded.unwrap() {
-        let peak = HEAP.peak_usage() - before;
+        let peak = before.peak();
         assert!(peak <= limit + 8 * KIB, "{peak} bytes at a limit of {limit}");
         assert!(load.bytes_held() <= limit as u64);
         stops += 1;
         limit += 150 * KIB;
-        HEAP.reset_peak_usage();
+        before.forget_peak();
         loaded = load.resume(limit as u64);
     }
     assert!(stops > 2, "{stops}");
@@ -91,9 +77,9 @@ fn a_long_value_is_held_once() {
     let peak = peak_of(load);
     // The value, its bytes, and where they stay.
     assert!(peak < 34 * MIB, "{peak}");
-    let before = HEAP.current_usage();
+    let before = Before::now();
     let repo = load();
-    let held = HEAP.current_usage() - before;
+    let held = before.held();
     assert!(held < 17 * MIB, "{held}");
     drop(repo);
 }

@@ -12,21 +12,18 @@
     reason = "tests fail by panicking"
 )]
 
+#[path = "common/heap.rs"]
+mod heap;
+
 use std::fs;
 use std::sync::Mutex;
 
-use carwalk::store::{CarStore, RedbStore, SpillFile};
+use carwalk::store::{BlockStore, CarStore, RedbStore, SpillFile};
 use carwalk::{Loaded, Loader, Verification};
 use carwalk_testkit::breakage;
 use carwalk_testkit::cid::Cid;
 use carwalk_testkit::repo::{Order, Record, Repo as KitRepo};
-use peak_alloc::PeakAlloc;
-
-#[global_allocator]
-static HEAP: PeakAlloc = PeakAlloc;
-
-const KIB: usize = 1 << 10;
-const MIB: usize = 1 << 20;
+use heap::{Before, KIB, MIB};
 
 /// What may be taken beside the limit.
 const REST: usize = 3 * MIB;
@@ -34,25 +31,14 @@ const REST: usize = 3 * MIB;
 /// All limits that did not hold.
 static FAILURES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// What the heap held before a load.
-struct Before(usize);
-
-impl Before {
-    fn now() -> Self {
-        HEAP.reset_peak_usage();
-        Before(HEAP.current_usage())
+/// Checks that no more than `limit` was held since the last time.
+fn assert_within(before: &Before, limit: usize, what: &str) {
+    let peak = before.peak();
+    if peak > limit {
+        let failure = format!("{what}: {} KiB at a limit of {} KiB", peak / KIB, limit / KIB);
+        FAILURES.lock().unwrap().push(failure);
     }
-
-    /// Checks that no more than `limit` was held since the last time.
-    #[track_caller]
-    fn assert_within(&self, limit: usize, what: &str) {
-        let peak = HEAP.peak_usage().saturating_sub(self.0);
-        if peak > limit {
-            let failure = format!("{what}: {} KiB at a limit of {} KiB", peak / KIB, limit / KIB);
-            FAILURES.lock().unwrap().push(failure);
-        }
-        HEAP.reset_peak_usage();
-    }
+    before.forget_peak();
 }
 
 #[test]
@@ -62,6 +48,7 @@ fn memory_limits_hold_for_loads_into_files() {
     copies_of_one_block_stay_within_the_limit();
     one_block_beyond_the_limit_takes_little_more_than_itself();
     a_kept_file_is_opened_and_walked_within_its_cache();
+    an_index_beyond_the_limit_takes_no_more_than_it();
     let failures = FAILURES.lock().unwrap();
     assert!(failures.is_empty(), "{} failures: {failures:#?}", failures.len());
 }
@@ -88,19 +75,19 @@ fn large_exports_in_all_orders_stay_within_the_limit() {
         // Hashing takes most of the time, and no memory.
         let loader = Loader::new().verification(Verification::DangerouslyNone).memory_limit(limit as u64);
         let Loaded::Suspended(load) = loader.read(&car[..]).unwrap() else { panic!("the limit was not reached") };
-        before.assert_within(limit + 64 * KIB, &format!("{order:?}, in memory"));
+        assert_within(&before, limit + 64 * KIB, &format!("{order:?}, in memory"));
         let repo = load.spill(SpillFile::temporary()).unwrap();
-        before.assert_within(limit + REST, &format!("{order:?}, loading"));
+        assert_within(&before, limit + REST, &format!("{order:?}, loading"));
         let mut walk = repo.walk();
         let mut records = 0;
         while walk.next_event().unwrap().is_some() {
             records += 1;
         }
         assert_eq!(records, RECORDS);
-        before.assert_within(limit + REST, &format!("{order:?}, walking"));
+        assert_within(&before, limit + REST, &format!("{order:?}, walking"));
         drop(walk);
         drop(repo);
-        let left = HEAP.current_usage().saturating_sub(before.0);
+        let left = before.held();
         assert!(left < 64 * KIB, "{left} bytes are left");
     }
 }
@@ -121,10 +108,10 @@ fn assert_spill_within(car: &[u8], limit: usize, within: usize, what: &str) {
         panic!("{what}: the limit was not reached")
     };
     let repo = load.spill(SpillFile::temporary()).unwrap();
-    before.assert_within(within, &format!("{what}, loading"));
+    assert_within(&before, within, &format!("{what}, loading"));
     assert_eq!(repo.records().filter(carwalk::Result::is_ok).count(), 11);
     assert_eq!(repo.store().sections().filter(carwalk::Result::is_ok).count() as u64, repo.stats().sections);
-    before.assert_within(within, &format!("{what}, walking"));
+    assert_within(&before, within, &format!("{what}, walking"));
     drop(repo);
     if car.len() > 8 * MIB {
         return;
@@ -135,7 +122,7 @@ fn assert_spill_within(car: &[u8], limit: usize, within: usize, what: &str) {
         return;
     };
     let repo = load.spill(SpillFile::temporary()).unwrap();
-    before.assert_within(within, &format!("{what}, with a process function"));
+    assert_within(&before, within, &format!("{what}, with a process function"));
     drop(repo);
 }
 
@@ -165,7 +152,7 @@ fn a_kept_file_is_opened_and_walked_within_its_cache() {
     drop(car);
     let before = Before::now();
     let store = RedbStore::open(&path, MIB as u64).unwrap();
-    before.assert_within(MIB + REST, "opening");
+    assert_within(&before, MIB + REST, "opening");
     let repo = Loader::new().verification(Verification::DangerouslyNone).reopen(store).unwrap();
     let mut walk = repo.walk();
     let mut records = 0;
@@ -173,5 +160,24 @@ fn a_kept_file_is_opened_and_walked_within_its_cache() {
         records += 1;
     }
     assert_eq!(records, RECORDS);
-    before.assert_within(MIB + REST, "walking a kept file");
+    assert_within(&before, MIB + REST, "walking a kept file");
+}
+
+/// Blocks of a slice stay where they are: all that takes memory is the index, which would take 4 MiB and twice that while
+/// it grows.
+fn an_index_beyond_the_limit_takes_no_more_than_it() {
+    let car = with_blocks((0..300_000u32).map(u32::to_be_bytes));
+    let before = Before::now();
+    let repo = Loader::new().memory_limit(MIB as u64).slice(&car[..], SpillFile::temporary()).unwrap();
+    assert!(repo.store().index_stored().is_some());
+    assert_within(&before, MIB + REST, "the index of a slice, loading");
+    for number in 0..300_000u32 {
+        let cid = carwalk::Cid::parse(Cid::raw(&number.to_be_bytes()).as_bytes()).unwrap();
+        assert!(repo.store().contains(&cid).unwrap());
+    }
+    assert_within(&before, MIB + REST, "the index of a slice, looking up");
+    drop(repo);
+    let unlimited = Before::now();
+    drop(Loader::new().slice(&car[..]).unwrap());
+    assert!(unlimited.peak() > MIB + REST, "{}", unlimited.peak());
 }

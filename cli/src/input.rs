@@ -8,7 +8,7 @@ use std::io::{self, IsTerminal, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use carwalk::store::{CarStore, MemoryStore, RedbStore};
+use carwalk::store::{CarStore, MemoryStore, RedbStore, SpillFile};
 use carwalk::{CommitRules, ErrorKind, Limits, Loaded, Loader, Repo, Verification};
 use clap::Args;
 
@@ -17,9 +17,6 @@ use crate::failure::{Cause, Failure};
 use crate::output::Output;
 use crate::progress::{Progress, Unit};
 use crate::{map, size};
-
-/// What a kept spill file begins with. No CAR does: its header would have 114 bytes, and be a text.
-const KEPT_MAGIC: [u8; 9] = *b"redb\x1a\n\xa9\r\n";
 
 /// A command over one repository, whatever store that lies in.
 pub(crate) trait Command {
@@ -206,10 +203,10 @@ enum Opened<S> {
 
 /// Whether a file begins as kept spill files do. Leaves it at its start.
 fn is_kept(file: &mut File) -> io::Result<bool> {
-    let mut start = Vec::with_capacity(KEPT_MAGIC.len());
-    Read::take(&mut *file, KEPT_MAGIC.len() as u64).read_to_end(&mut start)?;
+    let mut start = Vec::with_capacity(SpillFile::SIGNATURE.len());
+    Read::take(&mut *file, SpillFile::SIGNATURE.len() as u64).read_to_end(&mut start)?;
     file.rewind()?;
-    Ok(start == KEPT_MAGIC)
+    Ok(start == SpillFile::SIGNATURE)
 }
 
 /// Says what was given up of a damaged CAR.

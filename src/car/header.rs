@@ -5,6 +5,7 @@ use crate::cbor::{Cursor, KeyOrder};
 use crate::cid::Cid;
 use crate::error::{Error, LimitName, LookAlike, Malformed, Result, Structure};
 use crate::limits::Limits;
+use crate::store::SPILL_SIGNATURE;
 use crate::varint;
 
 /// The header of a CAR: its roots.
@@ -117,7 +118,7 @@ fn explain(bytes: &[u8], error: Error) -> Error {
     let error = match bytes {
         [] => Error::look_alike(LookAlike::Empty),
         [0x1f, 0x8b] | [0x1f, 0x8b, 0x08, ..] => Error::look_alike(LookAlike::Gzip),
-        _ if bytes.starts_with(b"redb\x1a\n\xa9\r\n") => Error::look_alike(LookAlike::SpillFile),
+        _ if bytes.starts_with(&SPILL_SIGNATURE) => Error::look_alike(LookAlike::SpillFile),
         _ if bytes.starts_with(b"\x0a\xa1\x67version\x02") => Error::look_alike(LookAlike::CarV2),
         _ if is_text_after(text, b"{[") => Error::look_alike(LookAlike::Json),
         _ if is_text_after(text, b"<") => Error::look_alike(LookAlike::Html),

@@ -46,6 +46,18 @@ mod tests {
     use super::*;
     use crate::cid::Codec;
 
+    /// Else every block but the longest would be hashed for each of its links.
+    #[test]
+    fn one_huge_block_does_not_push_the_others_out() {
+        let mut digests = Digests::default();
+        let lens = (1000..1010).chain([1 << 20]).chain(2000..2009);
+        for len in lens {
+            let block = vec![0; len];
+            digests.verify(Cid::of(Codec::Raw, &block[..]), &block, 10 * COST).unwrap();
+        }
+        assert_eq!(digests.known.len(), 10, "those from 2,000 bytes on");
+    }
+
     #[test]
     fn blocks_are_checked_whatever_is_remembered() {
         for memory_limit in [u64::MAX, 10 * COST, 0] {

@@ -1,6 +1,7 @@
 //! How the sections of a CAR come into a store: each checked, each handed on to where it will lie.
 
 use core::fmt;
+use std::io;
 
 use super::intake::{CarStats, Intake, Verification};
 use super::memory::MemorySink;
@@ -115,6 +116,18 @@ impl<K: Sink> Loading<K> {
         }
         settings.tell(source.position());
         Ok(true)
+    }
+
+    /// Takes in all sections, whatever memory that takes.
+    pub(crate) fn go_to_end(
+        &mut self,
+        source: &mut impl Source,
+        settings: &mut Intake<'_>,
+        reduce: Option<Reducer<'_>>,
+    ) -> Result<()> {
+        // Nothing that is counted in 64 bits can be more; if it were, what is loaded is not all.
+        let is_done = self.go_on(source, settings, reduce, u64::MAX)?;
+        if is_done { Ok(()) } else { Err(io::Error::from(io::ErrorKind::OutOfMemory).into()) }
     }
 
     /// Takes in a section that stays where it is.

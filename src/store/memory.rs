@@ -11,7 +11,8 @@ use super::{BlockStore, CarStats, CarStore, Found, Verification};
 use crate::car::arena::Arena;
 use crate::car::{Header, Reader, SectionHead, Source};
 use crate::cid::Cid;
-use crate::error::{Error, Result};
+use crate::error::{Error, LimitName, Result, Structure};
+use crate::limits::MAX_CAR_LEN;
 
 /// The blocks of a CAR that was read from a stream, in a few large chunks.
 ///
@@ -66,6 +67,11 @@ impl MemorySink {
         let Some((at, base)) = arena.reserve(len, section.offset, allowance)? else {
             return Ok(None);
         };
+        if at >= MAX_CAR_LEN {
+            // A function may make more of records than they were.
+            let limit = Error::limit(LimitName::CarLen, MAX_CAR_LEN, at);
+            return Err(limit.in_structure(Structure::Section).at(Some(section.offset)));
+        }
         self.head.clear();
         section.write_head(base, &mut self.head);
         arena.write(&self.head);
@@ -134,7 +140,7 @@ impl MemoryStore {
         let mut intake = Intake::default();
         let mut reader = Reader::keeping(input, intake.limits.clone())?;
         let mut loading = Loading::new(MemorySink::new(true, intake.verification));
-        loading.go_on(&mut reader, &mut intake, None, u64::MAX)?;
+        loading.go_to_end(&mut reader, &mut intake, None)?;
         Self::finish(reader, loading)
     }
 

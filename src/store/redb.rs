@@ -84,7 +84,7 @@ impl StoredBlock {
     fn new(packed: &[u8], segment: &Shared) -> Self {
         let len = segment.value().len();
         // Holding a block must not hold much more than its bytes.
-        let is_most = packed.len() > len / 2 && len > SHARED_LEN;
+        let is_most = len > SHARED_LEN && packed.len() > pages_of(segment.value()) / 2;
         let start = len.checked_sub(packed.len()).filter(|_| is_most);
         let is_there = |start: &usize| segment.value().get(*start..).is_some_and(|end| core::ptr::eq(end, packed));
         match start.filter(is_there) {
@@ -129,7 +129,7 @@ impl RedbStore {
         let mut intake = Intake::default();
         let mut reader = Reader::with_limits(input, intake.limits.clone())?;
         let mut loading = Loading::new(SpillSink(Writer::new(file, USUAL_CACHE, intake.verification)?));
-        loading.go_on(&mut reader, &mut intake, None, u64::MAX)?;
+        loading.go_to_end(&mut reader, &mut intake, None)?;
         let mut store = loading.finish(&reader)?;
         store.publish()?;
         Ok(store)
@@ -157,7 +157,7 @@ impl RedbStore {
     /// The store in a database that is complete.
     fn read(database: Database, first: FirstError, mut meta: Meta, budget: Budget) -> Result<Self> {
         let txn = database.begin_read().map_err(|error| first.explain(error))?;
-        let [secret, _] = meta.secrets;
+        let secret = meta.secret;
         let index = PagedIndex::open(&txn, meta.shape, secret, &first)?;
         let segments = open_table(&txn, SEGMENTS, &first)?;
         let half = budget.caches / 2;

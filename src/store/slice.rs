@@ -4,12 +4,12 @@ use core::fmt;
 
 use super::index::Index;
 use super::intake::Intake;
-use super::loading::{Contents, Loading, Progress};
+use super::loading::{Contents, Loading};
 use super::memory::MemorySink;
 #[cfg(feature = "redb")]
 use super::redb::{PlaceIndex, PlaceSink, SpillFile};
 use super::{BlockStore, CarStats, CarStore, Found};
-use crate::car::{Header, SectionHead, SliceReader, block_at, section_at};
+use crate::car::{Header, SectionHead, SliceReader, Source, block_at, section_at};
 use crate::cid::Cid;
 use crate::error::{Error, Result};
 
@@ -28,6 +28,15 @@ enum Places {
     Memory(Index),
     #[cfg(feature = "redb")]
     File(Box<PlaceIndex>),
+}
+
+impl Places {
+    /// What a load came to that is at its end.
+    fn in_memory(loading: Loading<MemorySink>, source: &impl Source) -> Result<(Self, Contents)> {
+        let (index, _) = loading.sink.finish();
+        let contents = loading.progress.finish(source, index.len() as u64)?;
+        Ok((Places::Memory(index), contents))
+    }
 }
 
 impl<B: AsRef<[u8]>> SliceStore<B> {
@@ -53,45 +62,32 @@ impl<B: AsRef<[u8]>> SliceStore<B> {
     }
 
     pub(crate) fn load(bytes: B, intake: &mut Intake<'_>) -> Result<Self> {
-        Self::load_with(bytes, intake, u64::MAX, |_, _, _| {
-            // Nothing that is counted in 64 bits can be more.
-            Err(std::io::Error::from(std::io::ErrorKind::OutOfMemory).into())
-        })
+        let mut sections = SliceReader::with_limits(bytes.as_ref(), intake.limits.clone())?;
+        let mut loading = Loading::new(MemorySink::new(true, intake.verification));
+        loading.go_to_end(&mut sections, intake, None)?;
+        let (places, contents) = Places::in_memory(loading, &sections)?;
+        Ok(SliceStore { bytes, places, contents })
     }
 
     /// Indexes the sections in memory, or in a file if that takes more memory than it may.
     #[cfg(feature = "redb")]
     pub(crate) fn load_within(bytes: B, intake: &mut Intake<'_>, memory_limit: u64, file: SpillFile) -> Result<Self> {
         PlaceSink::check(&file)?;
-        Self::load_with(bytes, intake, memory_limit, |progress, sections, intake| {
-            let mut sink = PlaceSink::new(file, memory_limit, intake.verification)?;
-            progress.replay(sections, &mut sink)?;
-            let mut loading = Loading { sink, progress };
-            loading.go_on(sections, intake, None, u64::MAX)?;
-            let Loading { sink, progress } = loading;
-            let (index, distinct_blocks) = sink.finish()?;
-            Ok((Places::File(Box::new(index)), progress.finish(sections, distinct_blocks)?))
-        })
-    }
-
-    /// Indexes the sections in memory, up to a limit; from there on, `go_on` has to find another way.
-    fn load_with(
-        bytes: B,
-        intake: &mut Intake<'_>,
-        memory_limit: u64,
-        go_on: impl FnOnce(Progress, &mut SliceReader<'_>, &mut Intake<'_>) -> Result<(Places, Contents)>,
-    ) -> Result<Self> {
         let mut sections = SliceReader::with_limits(bytes.as_ref(), intake.limits.clone())?;
         let mut loading = Loading::new(MemorySink::new(true, intake.verification));
-        let is_done = loading.go_on(&mut sections, intake, None, memory_limit)?;
-        let Loading { sink, progress } = loading;
-        let (places, contents) = if is_done {
-            let (index, _) = sink.finish();
-            let distinct_blocks = index.len() as u64;
-            (Places::Memory(index), progress.finish(&sections, distinct_blocks)?)
+        let (places, contents) = if loading.go_on(&mut sections, intake, None, memory_limit)? {
+            Places::in_memory(loading, &sections)?
         } else {
+            // The index so far makes room before the file's takes any.
+            let Loading { sink, progress } = loading;
             drop(sink);
-            go_on(progress, &mut sections, intake)?
+            let mut sink = PlaceSink::new(file, memory_limit, intake.verification)?;
+            progress.replay(&sections, &mut sink)?;
+            let mut loading = Loading { sink, progress };
+            loading.go_to_end(&mut sections, intake, None)?;
+            let Loading { sink, progress } = loading;
+            let (index, distinct_blocks) = sink.finish()?;
+            (Places::File(Box::new(index)), progress.finish(&sections, distinct_blocks)?)
         };
         Ok(SliceStore { bytes, places, contents })
     }

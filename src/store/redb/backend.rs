@@ -11,6 +11,7 @@ use redb::StorageBackend;
 use redb::backends::FileBackend;
 
 use crate::error::{Error, ErrorKind, KeptFault, Result};
+use crate::store::SPILL_SIGNATURE;
 
 /// Bytes that are copied when one of them is to be other than in the file.
 const GRANULE: u64 = 1 << 12;
@@ -39,10 +40,11 @@ impl FirstError {
     #[cold]
     pub(super) fn explain(&self, error: impl Into<redb::Error>) -> Error {
         let first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match first.as_ref() {
-            Some(first) => Error::spill_io(same(first)),
+        match (first.as_ref(), error.into()) {
+            (Some(first), _) => Error::spill_io(same(first)),
+            (None, error @ redb::Error::ValueTooLarge(_)) => Error::store(error.to_string()),
             // The system had no complaint, so it is what the file says that makes no sense.
-            None => Error::kept(KeptFault::Damaged(error.into().to_string().into())),
+            (None, error) => Error::kept(KeptFault::Damaged(error.to_string().into())),
         }
     }
 }
@@ -149,11 +151,13 @@ impl KeptBackend {
 
     /// Refuses what redb would not know, and what it would begin anew.
     pub(super) fn check_signature(&self) -> Result<()> {
-        const SIGNATURE: [u8; 9] = *b"redb\x1a\n\xa9\r\n";
-        let mut found = [0; SIGNATURE.len()];
-        let read = self.file.len().and_then(|len| if len < 9 { Ok(()) } else { self.file.read(0, &mut found) });
+        let mut found = [0; SPILL_SIGNATURE.len()];
+        let read = self
+            .file
+            .len()
+            .and_then(|len| if len < found.len() as u64 { Ok(()) } else { self.file.read(0, &mut found) });
         read.map_err(Error::spill_io)?;
-        if found == SIGNATURE { Ok(()) } else { Err(Error::kept(KeptFault::NotOurs)) }
+        if found == SPILL_SIGNATURE { Ok(()) } else { Err(Error::kept(KeptFault::NotOurs)) }
     }
 
     fn overlay(&self) -> MutexGuard<'_, Overlay> {

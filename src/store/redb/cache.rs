@@ -92,6 +92,8 @@ impl<T> Clock<T> {
         if let Some(moved) = self.items.get(self.hand) {
             self.numbers.insert(moved.number, self.hand);
         }
+        // What moved here came last: it is passed over this time.
+        self.hand = self.hand.saturating_add(1);
         self.held = self.held.saturating_sub(item.cost);
         Some(item.value)
     }
@@ -195,5 +197,83 @@ impl Hasher for PlainHasher {
     fn write_u32(&mut self, value: u32) {
         // The table looks at the highest bits too.
         self.0 = u64::from(value).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::arithmetic_side_effects)]
+mod tests {
+    use redb::backends::InMemoryBackend;
+    use redb::{Database, ReadableDatabase};
+
+    use super::*;
+    use crate::cid::Codec;
+    use crate::store::redb::meta::SEGMENTS;
+    use crate::store::redb::segment::SegmentBuilder;
+
+    #[test]
+    fn what_is_used_stays_and_no_more_is_held_than_there_is_room_for() {
+        let mut clock = Clock::new(10 * (100 + ITEM_COST) as u64);
+        for number in 0..1000 {
+            clock.insert(number, number, 100);
+            assert!(clock.held <= clock.capacity && clock.items.len() <= 10);
+            assert_eq!(clock.get(0), Some(&0), "asked for each time");
+            assert!(clock.numbers.contains_key(&number));
+        }
+        assert_eq!(clock.numbers.len(), clock.items.len());
+        // Too large for all of it: it is there until the next.
+        assert_eq!(clock.insert(1000, 1000, 1 << 20).len(), 10);
+        assert_eq!([1000, 999].map(|number| clock.get(number).is_some()), [true, false]);
+        clock.insert(1001, 1001, 100);
+        assert_eq!([1000, 1001].map(|number| clock.get(number).is_some()), [false, true]);
+    }
+
+    fn cid(number: u32) -> Cid {
+        Cid::of(Codec::Raw, &number.to_le_bytes())
+    }
+
+    /// Segments with ten blocks each, of such a length, as redb gives them.
+    fn segments(count: u32, len: usize) -> Vec<Shared> {
+        let db = Database::builder().create_with_backend(InMemoryBackend::new()).unwrap();
+        let txn = db.begin_write().unwrap();
+        for number in 0..count {
+            let mut segment = SegmentBuilder::new();
+            for block in 0..10 {
+                let (cid, bytes) = (cid(number * 10 + block), vec![0; len]);
+                segment.push(&Packed { offset: u64::from(block), cid, state: State::Raw, bytes: &bytes });
+            }
+            txn.open_table(SEGMENTS).unwrap().insert(number, segment.bytes()).unwrap();
+        }
+        txn.commit().unwrap();
+        let table = db.begin_read().unwrap().open_table(SEGMENTS).unwrap();
+        (0..count).map(|number| Shared::new(table.get_owned(number).unwrap().unwrap())).collect()
+    }
+
+    #[test]
+    fn blocks_come_into_the_table_with_the_second_question_and_go_with_their_segment() {
+        let segments = segments(20, 100);
+        let mut open = OpenSegments::new(5 * (4096 + 1024), Secret::random(), Repeats::default());
+        for (number, segment) in (0..).zip(&segments) {
+            open.open(number, segment.clone());
+            assert!(open.block(&cid(number * 10)).is_none());
+            assert!(open.segment(number).is_some());
+            assert!((0..10).all(|block| open.block(&cid(number * 10 + block)).is_some()));
+            assert!(open.segments.items.len() <= 5);
+            let tabled: usize = open.segments.items.iter().map(|item| item.value.hashes.len()).sum();
+            assert_eq!(open.blocks.len(), tabled);
+        }
+        assert!(open.segment(0).is_none() && open.block(&cid(0)).is_none());
+    }
+
+    /// Else a record of megabytes under many keys would be read for each of them.
+    #[test]
+    fn a_segment_beyond_the_bound_stays_until_the_next_such_one() {
+        let segments = segments(2, 1000);
+        let mut open = OpenSegments::new(0, Secret::random(), Repeats::default());
+        for (number, segment) in (0..).zip(&segments) {
+            open.open(number, segment.clone());
+            assert!(open.segment(number).is_some() && open.segment(number).is_some());
+        }
+        assert!(open.segment(0).is_none());
     }
 }

@@ -10,6 +10,7 @@ use tempfile::NamedTempFile;
 
 use super::backend::{FirstError, SpillBackend};
 use crate::error::{Error, Result};
+use crate::store::SPILL_SIGNATURE;
 
 /// Most bytes of a segment, unless one block is longer. redb gives such a value a page of 64 KiB; one byte more, and it
 /// would take two.
@@ -74,6 +75,9 @@ pub(super) enum Opened {
 }
 
 impl SpillFile {
+    /// The bytes that files which were kept begin with. No CAR does.
+    pub const SIGNATURE: [u8; 9] = SPILL_SIGNATURE;
+
     /// A file that nobody else sees, and that is gone with the store or with the process, even if that is killed.
     ///
     /// It will lie in the [`default_folder`](SpillFile::default_folder). It is made when it is needed, as all spill files.

@@ -33,7 +33,8 @@ const MAGIC: [u8; 16] = *b"carwalk spill\r\n\x1a";
 const VERSION: u16 = 1;
 
 pub(super) struct Meta {
-    pub(super) secrets: [Secret; 2],
+    /// What the index mixes with digests.
+    pub(super) secret: Secret,
     pub(super) stats: CarStats,
     /// Bytes of blocks and index.
     pub(super) stored: u64,
@@ -77,12 +78,11 @@ impl Meta {
     }
 
     fn to_bytes(&self) -> Result<Vec<u8>> {
-        let Meta { secrets: [one, other], stats, stored, segments, shape, hashed, reduced, header, .. } = self;
+        let Meta { secret, stats, stored, segments, shape, hashed, reduced, header, .. } = self;
         let CarStats { bytes, sections, distinct_blocks } = *stats;
         let mut out = Vec::new();
         (MAGIC, VERSION).encode(&mut out)?;
-        (one.words, other.words, bytes, sections, distinct_blocks, (*stored, *segments, shape.pages))
-            .encode(&mut out)?;
+        (secret.words, bytes, sections, distinct_blocks, *stored, *segments, shape.pages).encode(&mut out)?;
         (shape.payload_len, *hashed, *reduced, header.roots().to_vec()).encode(&mut out)?;
         Ok(out)
     }
@@ -94,18 +94,17 @@ impl Meta {
             Some((MAGIC, found)) => return Err(Error::kept(KeptFault::Version { found })),
             _ => return Err(Error::kept(KeptFault::NotOurs)),
         }
-        let (one, other, bytes, sections, distinct_blocks, (stored, segments, pages)) =
+        let (words, bytes, sections, distinct_blocks, stored, segments, pages) =
             Processable::decode(&mut input).ok_or_else(damaged)?;
         let (payload_len, hashed, reduced, roots): (usize, bool, bool, Vec<Cid>) =
             Processable::decode(&mut input).ok_or_else(damaged)?;
         if !input.is_empty() || !(1..=5).contains(&payload_len) {
             return Err(damaged());
         }
-        let secrets = [Secret { words: one }, Secret { words: other }];
         let stats = CarStats { bytes, sections, distinct_blocks };
         let header = Header::of(roots).ok_or_else(damaged)?;
         Ok(Meta {
-            secrets,
+            secret: Secret { words },
             stats,
             stored,
             segments,

@@ -69,10 +69,12 @@ impl Writer {
         self.flush_segment()?;
         let Written { shape, distinct, repeats, .. } = self.file.write_index(u64::from(self.segments))?;
         let contents = contents(distinct)?;
-        // The roots are the one part of the description whose length is the CAR's to say.
-        self.file.count((contents.header.roots().len() as u64).saturating_mul(cid::LEN as u64))?;
+        // Of the description, these two are as long as the CAR has it.
+        let roots = contents.header.roots().len().saturating_mul(cid::LEN);
+        self.file.count(roots.saturating_add(repeats.as_bytes().len()) as u64)?;
+        let [secret, _] = self.file.secrets;
         let meta = Meta {
-            secrets: self.file.secrets,
+            secret,
             stats: contents.stats,
             stored: self.file.stored,
             segments: self.segments,
