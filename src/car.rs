@@ -7,7 +7,7 @@
 //! ```
 //!
 //! A CAR ends between two sections and nowhere else. [`SliceReader`] borrows its blocks from the bytes, [`Reader`] takes
-//! them from a stream; both accept exactly the same CARs, and neither hashes a block. See
+//! them from a stream; both accept exactly the same CARs, and neither hashes a block. [`Writer`] makes CARs. See
 //! [CARv1](https://ipld.io/specs/transport/car/carv1/) and [DASL CAR](https://dasl.ing/car.html).
 
 pub(crate) mod arena;
@@ -15,12 +15,14 @@ mod header;
 mod reader;
 mod section;
 mod slice;
+mod writer;
 
 pub use self::header::Header;
 pub use self::reader::Reader;
 pub use self::section::{Section, SectionHead};
 pub use self::slice::SliceReader;
 pub(crate) use self::slice::{block_at, section_at};
+pub use self::writer::Writer;
 use crate::error::Result;
 
 /// What a look at the bytes at hand found.

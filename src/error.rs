@@ -233,10 +233,10 @@ impl Error {
         self.0.key.as_deref()
     }
 
-    /// True if reading or the store failed: trying again may help.
+    /// True if reading, writing or the store failed: trying again may help.
     #[must_use]
     pub fn is_io(&self) -> bool {
-        matches!(self.kind(), ErrorKind::Io(_) | ErrorKind::Store(_))
+        matches!(self.kind(), ErrorKind::Io(_) | ErrorKind::Output(_) | ErrorKind::Store(_))
     }
 
     /// True if the bytes end too soon: download them again.
@@ -307,7 +307,7 @@ impl fmt::Debug for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.0.kind {
-            ErrorKind::Io(source) => Some(source),
+            ErrorKind::Io(source) | ErrorKind::Output(source) => Some(source),
             ErrorKind::Store(source) | ErrorKind::Decode(source) | ErrorKind::Encode(source) => Some(&**source),
             _ => None,
         }
@@ -327,11 +327,11 @@ fn io_kind(error: &(dyn std::error::Error + 'static)) -> Option<io::ErrorKind> {
     causes.find_map(|error| error.downcast_ref::<io::Error>().map(io::Error::kind))
 }
 
-/// Keeps the kind of an I/O error, be it the reader's or a store's; data at fault becomes `InvalidData`, truncation `UnexpectedEof`.
+/// Keeps the kind of an I/O error, be it the reader's, the writer's or a store's; data at fault becomes `InvalidData`, truncation `UnexpectedEof`.
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         let kind = match error.kind() {
-            ErrorKind::Io(source) => source.kind(),
+            ErrorKind::Io(source) | ErrorKind::Output(source) => source.kind(),
             _ if error.is_truncated() => io::ErrorKind::UnexpectedEof,
             ErrorKind::Store(source) => io_kind(&**source).unwrap_or(io::ErrorKind::Other),
             _ => io::ErrorKind::InvalidData,

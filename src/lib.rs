@@ -23,8 +23,10 @@
 //!   legacy commits, progress, a memory limit, less of each record: [`Loader`].
 //! - The records: [`Repo::records`], a plain iterator. Only paths and CIDs: [`Repo::entries`]. Batches for other threads:
 //!   [`Records::next_chunk`].
-//! - One record, or proof that there is none: [`Repo::get`]. Those of one collection, or any range of keys:
-//!   [`Records::collection`], [`Records::range`].
+//! - One record, or proof that there is none: [`Repo::get`]. Those of one collection, or any range of keys, also from the
+//!   last: [`Records::collection`], [`Records::range`], `rev()`.
+//! - A part of a repository that proves something: [`Repo::prove`] makes it; [`Repo::get`] and
+//!   [`Walker::completeness`](mst::Walker::completeness) tell what one says.
 //! - No allocation per record, nodes too, or a CAR that is partial: [`Repo::walk`]. One that is damaged:
 //!   [`Loader::salvage`].
 //! - Only the account or revision, from the first bytes of a download: [`peek_commit`].
@@ -75,6 +77,7 @@ mod mmap;
 pub mod mst;
 mod path;
 pub mod process;
+mod proof;
 mod records;
 mod repo;
 pub mod store;
@@ -90,6 +93,7 @@ pub use self::load::{Loader, Memory, MemoryLimit, Unlimited};
 pub use self::lookup::{Gap, Lookup};
 pub use self::path::{RepoPath, RepoPathBuf};
 pub use self::process::{Keep, Process, Processable, Reduce};
+pub use self::proof::Proof;
 pub use self::records::{Record, Records, RepoEntries, RepoEntry};
 pub use self::repo::{Repo, Tree, peek_commit};
 pub use self::store::Verification;

@@ -14,6 +14,7 @@
 //! *depth* of a node is its number of links below the root. See "MST structure" in the
 //! [repository specification](https://atproto.com/specs/repository#mst-structure).
 
+mod completeness;
 mod digests;
 mod event;
 mod frame;
@@ -22,8 +23,10 @@ mod node;
 mod walk;
 mod window;
 
+pub use self::completeness::{Completeness, Gaps};
 pub use self::event::{Entry, Event};
 pub use self::key::Layer;
 pub(crate) use self::node::may_be_node;
 pub use self::node::{Node, TreeEntries, TreeEntry};
 pub use self::walk::Walker;
+pub(crate) use self::window::Span;

@@ -195,9 +195,17 @@ impl<B> Make<B> for MakeEntry {
     }
 }
 
+/// The end of the walk that an item is taken from.
+enum End {
+    Front,
+    Back,
+}
+
 /// A walk whose entries become items.
 struct Items<'s, S: BlockStore, M> {
     walk: Walker<'s, S>,
+    /// The walk from the other end, once it was asked for.
+    back: Option<Walker<'s, S>>,
     strict_paths: bool,
     make: M,
     /// An error that is told after the items before it.
@@ -207,37 +215,44 @@ struct Items<'s, S: BlockStore, M> {
 
 impl<'s, S: BlockStore, M: Make<S::Block<'s>>> Items<'s, S, M> {
     fn new(walk: Walker<'s, S>, strict_paths: bool, make: M) -> Self {
-        Items { walk, strict_paths, make, postponed: None, done: false }
+        Items { walk, back: None, strict_paths, make, postponed: None, done: false }
     }
 
-    /// The next item, or the error that ends the walk.
+    /// The same items, but of another walk, from the beginning.
+    fn over(self, walk: impl FnOnce(Walker<'s, S>) -> Walker<'s, S>) -> Self {
+        Items::new(walk(self.walk), self.strict_paths, self.make)
+    }
+
+    /// The next item from one end, or the error that ends the walk. Whichever end comes to where the other is ends both.
     #[inline]
-    fn next(&mut self) -> Option<Result<M::Item>> {
+    fn next(&mut self, end: End) -> Option<Result<M::Item>> {
         if let Some(error) = self.postponed.take() {
             return Some(Err(error));
         }
         if self.done {
             return None;
         }
-        let next = self.try_next();
+        let walk = match (end, &mut self.back) {
+            (End::Front, None) => &mut self.walk,
+            (End::Front, Some(back)) => {
+                self.walk.stop_before(back);
+                &mut self.walk
+            }
+            (End::Back, back) => {
+                let back = back.get_or_insert_with(|| self.walk.opposite());
+                back.stop_before(&self.walk);
+                back
+            }
+        };
+        let next = make_next(walk, self.strict_paths, &self.make);
         self.done = !matches!(next, Ok(Some(_)));
         next.transpose()
-    }
-
-    #[inline]
-    fn try_next(&mut self) -> Result<Option<M::Item>> {
-        let Some((entry, found)) = self.walk.next_entry()? else {
-            return Ok(None);
-        };
-        let path = if self.strict_paths { entry.strict_path() } else { entry.path() };
-        let path = path.map_err(|error| error.at(found.as_ref().and_then(|found| found.offset)))?;
-        self.make.make(path.to_owned(), entry.cid(), found)
     }
 
     fn next_chunk(&mut self, len: usize) -> Result<Vec<M::Item>> {
         let mut chunk = Vec::with_capacity(len.min(FIRST_CHUNK));
         while chunk.len() < len.max(1) {
-            match self.next() {
+            match self.next(End::Front) {
                 Some(Ok(item)) => chunk.push(item),
                 Some(Err(error)) if chunk.is_empty() => return Err(error),
                 Some(Err(error)) => {
@@ -249,6 +264,20 @@ impl<'s, S: BlockStore, M: Make<S::Block<'s>>> Items<'s, S, M> {
         }
         Ok(chunk)
     }
+}
+
+#[inline]
+fn make_next<'s, S: BlockStore, M: Make<S::Block<'s>>>(
+    walk: &mut Walker<'s, S>,
+    strict_paths: bool,
+    make: &M,
+) -> Result<Option<M::Item>> {
+    let Some((entry, found)) = walk.next_entry()? else {
+        return Ok(None);
+    };
+    let path = if strict_paths { entry.strict_path() } else { entry.path() };
+    let path = path.map_err(|error| error.at(found.as_ref().and_then(|found| found.offset)))?;
+    make.make(path.to_owned(), entry.cid(), found)
 }
 
 /// The records of a tree in key order.
@@ -279,41 +308,26 @@ impl<'s, S: BlockStore> RepoEntries<'s, S> {
     }
 }
 
-/// The least key above all keys that begin with `prefix`; `None` if there is none.
-fn after_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
-    let mut end = prefix.to_vec();
-    while let Some(last) = end.pop() {
-        if let Some(next) = last.checked_add(1) {
-            end.push(next);
-            return Some(end);
-        }
-    }
-    None
-}
-
 macro_rules! item_iterator {
     ($name:ident, $item:ty, $($process:ident)?) => {
         impl<'s, S: BlockStore, $($process: Process)?> $name<'s, S, $($process)?> {
             /// Only those whose keys are in a range. If the iterator ends without an error, nothing in the range is missing.
             ///
             /// Subtrees that can have none of them are not looked at: the first call goes straight down to the first key.
-            pub fn range<K: AsRef<[u8]>>(mut self, range: impl RangeBounds<K>) -> Self {
-                self.0.walk = self.0.walk.range(range);
-                self
+            ///
+            /// Call it before the first item is taken: it begins anew.
+            pub fn range<K: AsRef<[u8]>>(self, range: impl RangeBounds<K>) -> Self {
+                $name(self.0.over(|walk| walk.range(range)))
             }
 
             /// Only those whose keys begin with `prefix`: as [`range`](Self::range).
             pub fn prefix(self, prefix: impl AsRef<[u8]>) -> Self {
-                let start = prefix.as_ref();
-                match after_prefix(start) {
-                    Some(end) => self.range(start..&end),
-                    None => self.range(start..),
-                }
+                $name(self.0.over(|walk| walk.prefix(prefix)))
             }
 
             /// Only those of a collection, like `app.bsky.feed.post`: as [`range`](Self::range).
             pub fn collection(self, collection: &str) -> Self {
-                self.prefix([collection, "/"].concat())
+                $name(self.0.over(|walk| walk.collection(collection)))
             }
 
             /// The next items: at least one and at most `len` of them, or none at the end.
@@ -334,7 +348,15 @@ macro_rules! item_iterator {
 
             #[inline]
             fn next(&mut self) -> Option<Self::Item> {
-                self.0.next()
+                self.0.next(End::Front)
+            }
+        }
+
+        /// From the last key down. Takes a walk of its own; if items are taken from both ends, each comes once.
+        impl<'s, S: BlockStore, $($process: Process)?> DoubleEndedIterator for $name<'s, S, $($process)?> {
+            #[inline]
+            fn next_back(&mut self) -> Option<Self::Item> {
+                self.0.next(End::Back)
             }
         }
 

@@ -11,6 +11,7 @@ use crate::load::{Loader, Memory};
 use crate::lookup::Lookup;
 use crate::mst::Walker;
 use crate::process::{Keep, Process};
+use crate::proof::Proof;
 use crate::records::{Records, RepoEntries, restore};
 use crate::store::{BlockStore, CarStats, CarStore, Form, MemoryStore, Reached, SliceStore, Verification};
 
@@ -187,6 +188,11 @@ impl<S: BlockStore> Repo<S> {
     /// fails.
     pub fn from_store(store: S, commit: Cid) -> Result<Self> {
         Loader::new().store(store, commit)
+    }
+
+    /// A proof to be made: name what it is about, then write it.
+    pub fn prove(&self) -> Proof<'_, S> {
+        Proof::new(self)
     }
 }
 

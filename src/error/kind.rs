@@ -16,6 +16,9 @@ pub enum ErrorKind {
     /// The reader or the file system failed. The cause is the error's source.
     #[error("reading failed")]
     Io(#[source] io::Error),
+    /// What was to be written could not be. The cause is the error's source.
+    #[error("writing failed")]
+    Output(#[source] io::Error),
     /// The store failed. The cause is the error's source.
     #[error("the block store failed")]
     Store(#[source] Source),
@@ -63,6 +66,14 @@ pub enum ErrorKind {
         max: u64,
         /// What the input asks for, at least.
         found: u64,
+    },
+    /// The commit is that of another account.
+    #[error("the commit is by {found}, expected {expected}")]
+    OtherAccount {
+        /// The DID that was asked for.
+        expected: Box<str>,
+        /// The DID in the commit.
+        found: Box<str>,
     },
     /// A kept spill file cannot be used.
     #[error(transparent)]

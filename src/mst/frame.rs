@@ -7,6 +7,13 @@ use crate::cid::Cid;
 use crate::error::{Error, KeyInterval, Result, Structure, TreeRule};
 use crate::store::Found;
 
+/// The order in which a walk takes keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    Ascending,
+    Descending,
+}
+
 /// An open node.
 pub(super) struct Frame<B> {
     pub(super) block: B,
@@ -15,9 +22,10 @@ pub(super) struct Frame<B> {
     pub(super) layer: Layer,
     place: Place,
     pub(super) buffers: Buffers,
-    /// The number of the entry that comes next.
-    next: usize,
-    /// The link that is followed before that entry.
+    order: Order,
+    /// How many entries came.
+    came: usize,
+    /// The link that is followed before the next entry.
     link: Option<u32>,
     /// Whether the key of that entry stands in `buffers.ahead`.
     is_ahead: bool,
@@ -37,18 +45,45 @@ pub(super) struct Buffers {
 pub(super) struct Place {
     /// `None` for the root, which has the layer of its first key.
     pub(super) layer: Option<Layer>,
-    /// The frame whose last key is below all keys of the node.
-    pub(super) lower: Option<usize>,
-    /// The frame whose next key is above all keys of the node.
-    pub(super) upper: Option<usize>,
+    /// The frame whose last key is the bound on the side that the walk comes from.
+    pub(super) behind: Option<usize>,
+    /// The frame whose next key is the bound on the side that the walk goes to.
+    pub(super) ahead: Option<usize>,
+}
+
+impl Place {
+    pub(super) const ROOT: Self = Place { layer: None, behind: None, ahead: None };
 }
 
 impl<B: AsRef<[u8]>> Frame<B> {
     /// A frame before its first entry, for a node that was checked.
-    pub(super) fn new(cid: Cid, found: Found<B>, layer: Layer, place: Place, buffers: Buffers) -> Self {
+    pub(super) fn new(
+        cid: Cid,
+        found: Found<B>,
+        layer: Layer,
+        place: Place,
+        mut buffers: Buffers,
+        order: Order,
+    ) -> Self {
         let Found { bytes: block, offset, .. } = found;
-        let link = buffers.layout.left_at();
-        Frame { block, cid, offset, layer, place, buffers, next: 0, link, is_ahead: false }
+        let link = match order {
+            Order::Ascending => buffers.layout.left_at(),
+            Order::Descending => {
+                buffers.layout.chain_prefixes();
+                buffers.layout.link_before(buffers.layout.entries().len())
+            }
+        };
+        Frame { block, cid, offset, layer, place, buffers, order, came: 0, link, is_ahead: false }
+    }
+
+    /// The number of the entry that comes next.
+    #[inline]
+    fn next(&self) -> Option<usize> {
+        let count = self.buffers.layout.entries().len();
+        match self.order {
+            Order::Ascending => (self.came < count).then_some(self.came),
+            Order::Descending => count.checked_sub(self.came)?.checked_sub(1),
+        }
     }
 
     /// The link to follow before the next entry, and the place of its node. `depth` is this frame's own.
@@ -57,26 +92,34 @@ impl<B: AsRef<[u8]>> Frame<B> {
         let Some(link) = self.link.take() else {
             return Ok(None);
         };
+        let next = self.next();
         let block = self.block.as_ref();
         let cid = cid_at(block, link).ok_or_else(|| self.changed())?;
-        let lower = if self.next > 0 { Some(depth) } else { self.place.lower };
+        let behind = if self.came > 0 { Some(depth) } else { self.place.behind };
         let Buffers { layout, key, ahead } = &mut self.buffers;
-        let upper = match layout.entries().get(self.next) {
-            Some(entry) => {
-                ahead.follow(key, entry.prefix_len(), entry.suffix(block));
+        let entry = next.and_then(|number| Some((number, layout.entries().get(number)?)));
+        let ahead = match entry {
+            Some((number, entry)) => {
+                match self.order {
+                    Order::Ascending => ahead.follow(key, entry.prefix_len(), entry.suffix(block)),
+                    Order::Descending => layout.unfold(number, block, ahead),
+                }
                 self.is_ahead = true;
                 Some(depth)
             }
-            None => self.place.upper,
+            None => self.place.ahead,
         };
-        Ok(Some((cid, Place { layer: self.layer.below(), lower, upper })))
+        Ok(Some((cid, Place { layer: self.layer.below(), behind, ahead })))
     }
 
     /// Moves on to the next entry and gives the CID of its record.
     #[inline]
     pub(super) fn next_entry(&mut self) -> Result<Option<Cid>> {
+        let Some(number) = self.next() else {
+            return Ok(None);
+        };
         let Buffers { layout, key, ahead } = &mut self.buffers;
-        let Some(entry) = layout.entries().get(self.next) else {
+        let Some(entry) = layout.entries().get(number) else {
             return Ok(None);
         };
         let block = self.block.as_ref();
@@ -84,10 +127,16 @@ impl<B: AsRef<[u8]>> Frame<B> {
             core::mem::swap(key, ahead);
             self.is_ahead = false;
         } else {
-            key.advance(entry.prefix_len(), entry.suffix(block));
+            match self.order {
+                Order::Ascending => key.advance(entry.prefix_len(), entry.suffix(block)),
+                Order::Descending => layout.unfold(number, block, key),
+            }
         }
-        self.link = entry.tree_at();
-        self.next = self.next.saturating_add(1);
+        self.link = match self.order {
+            Order::Ascending => entry.tree_at(),
+            Order::Descending => layout.link_before(number),
+        };
+        self.came = self.came.saturating_add(1);
         let cid = cid_at(block, entry.value_at()).ok_or_else(|| self.changed())?;
         Ok(Some(cid))
     }

@@ -85,6 +85,21 @@ impl Key {
         self.0.extend_from_slice(suffix);
     }
 
+    /// Puts a part of a key that grows from its end: the bytes from `start` on, up to those that stand there already.
+    /// Without an `end` it is the last part.
+    #[inline]
+    pub(super) fn put(&mut self, start: usize, part: &[u8], end: Option<usize>) {
+        let end = end.unwrap_or_else(|| {
+            let len = start.saturating_add(part.len());
+            self.0.resize(len, 0);
+            len
+        });
+        let len = end.saturating_sub(start);
+        if let (Some(to), Some(from)) = (self.0.get_mut(start..end), part.get(..len)) {
+            to.copy_from_slice(from);
+        }
+    }
+
     /// Bytes of memory that are held.
     pub(super) fn held(&self) -> usize {
         self.0.capacity()

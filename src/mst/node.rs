@@ -20,6 +20,8 @@ use crate::error::{Error, LimitName, Malformed, Result};
 pub(super) struct Layout {
     left_at: Option<u32>,
     entries: Vec<EntryLayout>,
+    /// For each entry the last one before it with a shorter prefix, if keys are to be unfolded.
+    shorter: Vec<u32>,
 }
 
 #[derive(Clone, Copy)]
@@ -87,9 +89,54 @@ impl Layout {
         &self.entries
     }
 
+    /// The link between an entry and the one before it; after the last entry if there is none of that number.
+    #[inline]
+    pub(super) fn link_before(&self, number: usize) -> Option<u32> {
+        match number.checked_sub(1) {
+            Some(before) => self.entries.get(before)?.tree_at(),
+            None => self.left_at,
+        }
+    }
+
     /// Bytes of memory that are held.
     pub(super) fn held(&self) -> usize {
-        self.entries.capacity().saturating_mul(size_of::<EntryLayout>())
+        let entries = self.entries.capacity().saturating_mul(size_of::<EntryLayout>());
+        entries.saturating_add(self.shorter.capacity().saturating_mul(size_of::<u32>()))
+    }
+
+    /// Makes ready for [`unfold`](Layout::unfold).
+    ///
+    /// What an entry takes over from the key before it lies in the suffixes of those entries before it that have ever
+    /// shorter prefixes. Chained to each other, they are found without going through all others.
+    pub(super) fn chain_prefixes(&mut self) {
+        self.shorter.clear();
+        for (number, entry) in self.entries.iter().enumerate() {
+            let mut before = number.checked_sub(1);
+            while let Some(candidate) = before
+                && self.entries.get(candidate).is_some_and(|candidate| candidate.prefix_len >= entry.prefix_len)
+            {
+                before = self.before(candidate);
+            }
+            self.shorter.push(before.map_or(u32::MAX, narrow));
+        }
+    }
+
+    /// The last entry before `number` with a shorter prefix.
+    fn before(&self, number: usize) -> Option<usize> {
+        let before = self.shorter.get(number).map(|&before| place(before))?;
+        (before < number).then_some(before)
+    }
+
+    /// Makes `key` the key of an entry, whatever it was before. Takes at most as many steps as the key has bytes.
+    pub(super) fn unfold(&self, number: usize, block: &[u8], key: &mut Key) {
+        let mut next = Some(number);
+        let mut end = None;
+        while let Some((number, entry)) = next.and_then(|number| Some((number, self.entries.get(number)?))) {
+            let (start, suffix) = (entry.prefix_len(), entry.suffix(block));
+            key.put(start, suffix, end);
+            end = Some(start);
+            next = self.before(number);
+        }
     }
 
     pub(super) fn has_links(&self) -> bool {

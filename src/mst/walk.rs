@@ -5,11 +5,12 @@
 use core::fmt;
 use core::ops::RangeBounds;
 
+use super::completeness::{Completeness, Gaps};
 use super::digests::Digests;
 use super::event::{Entry, EntryAndRecord, Event};
-use super::frame::{Buffers, Frame, Place};
-use super::node::{Layout, cid_at};
-use super::window::{Side, Window};
+use super::frame::{Buffers, Frame, Order, Place};
+use super::node::{EntryLayout, Layout, cid_at};
+use super::window::{Side, Span, Window};
 use crate::cid::Cid;
 use crate::error::{Error, ErrorKind, KeyInterval, LimitName, Malformed, Result, Structure};
 use crate::lookup::{Gap, Lookup};
@@ -22,7 +23,7 @@ const MAX_PREFETCH: usize = 64;
 /// links that lead to blocks.
 const LARGE_BLOCK: usize = 1024;
 
-/// A walk over a tree in key order.
+/// A walk over a tree in key order, or in reverse.
 ///
 /// Goes through a [`BlockStore`] from a root node down, and gives one [`Event`] after the other. Every node is checked by
 /// all rules of the tree before anything of it comes out; every block is hashed, unless the store's blocks were hashed
@@ -56,8 +57,9 @@ pub struct Walker<'s, S: BlockStore> {
     options: Options,
     /// The keys that the walk is about.
     window: Window,
-    /// The root, as long as it was not visited.
-    root: Option<Cid>,
+    root: Cid,
+    /// Whether the root was visited, or never will be.
+    begun: bool,
     frames: Vec<Frame<S::Block<'s>>>,
     /// Buffers of frames that were left, for those to come.
     spare: Vec<Buffers>,
@@ -74,6 +76,7 @@ struct Options {
     nodes: bool,
     records: bool,
     partial: bool,
+    order: Order,
     /// Whether blocks are hashed when they are reached.
     hash: bool,
     memory_limit: u64,
@@ -94,12 +97,24 @@ enum Step {
 impl<'s, S: BlockStore> Walker<'s, S> {
     /// A complete walk over the tree under the node `root`, records looked up and every block hashed that is reached.
     pub fn new(store: &'s S, root: Cid) -> Self {
-        let options = Options { nodes: false, records: true, partial: false, hash: true, memory_limit: u64::MAX };
+        let options = Options {
+            nodes: false,
+            records: true,
+            partial: false,
+            order: Order::Ascending,
+            hash: true,
+            memory_limit: u64::MAX,
+        };
+        Walker::begin(store, root, options, Window::all())
+    }
+
+    fn begin(store: &'s S, root: Cid, options: Options, window: Window) -> Self {
         Walker {
             store,
             options,
-            window: Window::default(),
-            root: Some(root),
+            window,
+            root,
+            begun: false,
             frames: Vec::new(),
             spare: Vec::new(),
             soon: Vec::new(),
@@ -129,10 +144,21 @@ impl<'s, S: BlockStore> Walker<'s, S> {
         self
     }
 
+    /// Sets whether the walk goes from the last key to the first; it does not by default.
+    ///
+    /// A node is still an event before anything in it. Costs four bytes more for each entry of an open node.
+    pub fn reverse(mut self, yes: bool) -> Self {
+        self.options.order = if yes { Order::Descending } else { Order::Ascending };
+        let window = self.window.clone();
+        self.over(window)
+    }
+
     /// Sets which keys the walk is about; by default all.
     ///
     /// Subtrees that can have none of them are not looked at, whether they are there or not: so the walk begins by going
     /// straight down to the first, and if it ends without an error, nothing in the range is missing.
+    ///
+    /// Between two keys of the same owned type a range needs a hint, as in the standard library's maps: `start.as_str()..`.
     ///
     /// ```
     /// use carwalk::Repo;
@@ -148,15 +174,53 @@ impl<'s, S: BlockStore> Walker<'s, S> {
     /// # assert!(likes > 0 && likes < repo.records().count());
     /// # Ok::<(), carwalk::Error>(())
     /// ```
-    pub fn range<K: AsRef<[u8]>>(mut self, range: impl RangeBounds<K>) -> Self {
-        self.window = Window::of(&range);
-        self
+    pub fn range<K: AsRef<[u8]>>(self, range: impl RangeBounds<K>) -> Self {
+        self.over(Window::of(vec![Span::of(&range)]))
+    }
+
+    /// Sets that the walk is about the keys that begin with `prefix`: as [`range`](Walker::range).
+    pub fn prefix(self, prefix: impl AsRef<[u8]>) -> Self {
+        self.over(Window::of(vec![Span::prefix(prefix.as_ref())]))
+    }
+
+    /// Sets that the walk is about a collection, like `app.bsky.feed.post`: as [`range`](Walker::range).
+    pub fn collection(self, collection: &str) -> Self {
+        self.prefix([collection, "/"].concat())
+    }
+
+    /// Sets that the walk is about the keys in any of the spans.
+    pub(crate) fn spans(self, spans: Vec<Span>) -> Self {
+        self.over(Window::of(spans))
     }
 
     /// Sets that the walk is about one key.
-    pub(crate) fn one(mut self, key: &[u8]) -> Self {
-        self.window = Window::one(key);
-        self
+    pub(crate) fn one(self, key: &[u8]) -> Self {
+        self.over(Window::one(key))
+    }
+
+    /// The same walk from the beginning, over other keys: what it passed by may be wanted now.
+    fn over(self, window: Window) -> Self {
+        Walker::begin(self.store, self.root, self.options, window)
+    }
+
+    /// A walk like this one that was just begun, but the other way round.
+    pub(crate) fn opposite(&self) -> Self {
+        let order = match self.options.order {
+            Order::Ascending => Order::Descending,
+            Order::Descending => Order::Ascending,
+        };
+        Walker::begin(self.store, self.root, Options { order, ..self.options }, self.window.clone())
+    }
+
+    /// Leaves out what another walk, which goes the other way round, came by already.
+    pub(crate) fn stop_before(&mut self, other: &Self) {
+        if other.frames.is_empty() {
+            return;
+        }
+        match self.options.order {
+            Order::Ascending => self.window.end_before(other.key()),
+            Order::Descending => self.window.start_after(other.key()),
+        }
     }
 
     /// Sets how many bytes of memory the walk may take; there is no limit by default, but for what nodes can be.
@@ -215,11 +279,43 @@ impl<'s, S: BlockStore> Walker<'s, S> {
         }
     }
 
+    /// Goes through all of it, from the beginning, and tells how much of it is at hand.
+    ///
+    /// # Errors
+    ///
+    /// Those of a complete walk, but `Missing`.
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// let posts = repo.walk().collection("app.bsky.feed.post").completeness()?;
+    /// assert!(posts.is_complete());
+    /// # assert!(posts.entries > 0);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
+    pub fn completeness(self) -> Result<Completeness> {
+        Completeness::of(self.nodes(false).anew())
+    }
+
+    /// The nodes that are missing in it, from the beginning: an iterator.
+    ///
+    /// Its errors are those of a complete walk over entries, but `Missing`.
+    pub fn gaps(self) -> Gaps<'s, S> {
+        Gaps::of(self.nodes(false).records(false).anew())
+    }
+
+    /// A partial walk like this one from the beginning.
+    fn anew(self) -> Self {
+        let options = Options { partial: true, ..self.options };
+        Walker::begin(self.store, self.root, options, self.window)
+    }
+
     /// One step; after an error there is no other.
     fn advance(&mut self) -> Result<Step> {
         let step = self.step();
         if step.is_err() {
-            self.root = None;
             self.frames.clear();
         }
         step
@@ -227,10 +323,10 @@ impl<'s, S: BlockStore> Walker<'s, S> {
 
     fn step(&mut self) -> Result<Step> {
         self.record = None;
-        if let Some(root) = self.root.take() {
-            let place = Place { layer: None, lower: None, upper: None };
-            if self.may_hold(place)
-                && let Some(step) = self.descend(root, place)?
+        if !self.begun {
+            self.begun = true;
+            if self.may_hold(Place::ROOT)
+                && let Some(step) = self.descend(self.root, Place::ROOT)?
             {
                 return Ok(step);
             }
@@ -247,11 +343,11 @@ impl<'s, S: BlockStore> Walker<'s, S> {
                     return Ok(step);
                 }
             } else if let Some(record) = frame.next_entry()? {
-                match self.window.side(self.key()) {
-                    Side::Inside => return self.look_up(record),
-                    Side::Before => {}
+                match (self.window.side(self.key()), self.options.order) {
+                    (Side::Inside, _) => return self.look_up(record),
                     // Nothing that is further up can be in the window either.
-                    Side::After => self.frames.clear(),
+                    (Side::After, Order::Ascending) | (Side::Before, Order::Descending) => self.frames.clear(),
+                    _ => {}
                 }
             } else if let Some(left) = self.frames.pop() {
                 self.spare.push(left.buffers);
@@ -303,7 +399,7 @@ impl<'s, S: BlockStore> Walker<'s, S> {
         if !self.window.is_one() {
             self.prefetch(found.bytes.as_ref(), &buffers.layout);
         }
-        self.frames.push(Frame::new(cid, found, layer, place, buffers));
+        self.frames.push(Frame::new(cid, found, layer, place, buffers, self.options.order));
         if self.options.memory_limit < u64::MAX {
             self.check_memory()?;
         }
@@ -341,12 +437,19 @@ impl<'s, S: BlockStore> Walker<'s, S> {
     /// Tells the store which blocks a node leads to, the first of them only if it is a huge one.
     fn prefetch(&mut self, block: &[u8], layout: &Layout) {
         self.soon.clear();
-        let left = layout.left_at();
         let records = self.options.records;
-        let entries = layout.entries().iter().take(MAX_PREFETCH);
-        let links = entries.flat_map(|entry| [records.then_some(entry.value_at()), entry.tree_at()]);
-        let links = core::iter::once(left).chain(links).flatten();
-        self.soon.extend(links.filter_map(|at| cid_at(block, at)));
+        let links = |entry: &EntryLayout| [records.then_some(entry.value_at()), entry.tree_at()];
+        let cids = |at: Option<u32>| cid_at(block, at?);
+        match self.options.order {
+            Order::Ascending => {
+                let entries = layout.entries().iter().take(MAX_PREFETCH).flat_map(links);
+                self.soon.extend(core::iter::once(layout.left_at()).chain(entries).filter_map(cids));
+            }
+            Order::Descending => {
+                let entries = layout.entries().iter().rev().take(MAX_PREFETCH).flat_map(links);
+                self.soon.extend(entries.filter_map(cids));
+            }
+        }
         self.store.prefetch(&self.soon);
     }
 
@@ -387,9 +490,11 @@ impl<'s, S: BlockStore> Walker<'s, S> {
 
     fn interval(&self, place: Place) -> KeyInterval<&[u8]> {
         let frame = |depth: Option<usize>| depth.and_then(|depth| self.frames.get(depth));
-        KeyInterval {
-            lower: frame(place.lower).map(|frame| frame.buffers.key.as_bytes()),
-            upper: frame(place.upper).map(|frame| frame.buffers.ahead.as_bytes()),
+        let behind = frame(place.behind).map(|frame| frame.buffers.key.as_bytes());
+        let ahead = frame(place.ahead).map(|frame| frame.buffers.ahead.as_bytes());
+        match self.options.order {
+            Order::Ascending => KeyInterval { lower: behind, upper: ahead },
+            Order::Descending => KeyInterval { lower: ahead, upper: behind },
         }
     }
 

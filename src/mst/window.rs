@@ -5,14 +5,66 @@ use core::ops::{Bound, RangeBounds};
 use super::key::Layer;
 use crate::error::KeyInterval;
 
-/// A range of keys. Keys are byte strings, so the least key above `k` is `k` with a zero byte: any bound can be said as
-/// "at least" or "below".
-#[derive(Clone, Debug, Default)]
-pub(super) struct Window {
-    /// All keys are at least this one.
-    start: Option<Vec<u8>>,
+/// Keys that follow each other. Keys are byte strings, so the least key above `k` is `k` with a zero byte: any bound can be
+/// said as "at least" or "below".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    /// All keys are at least this one; the empty one is below all keys.
+    start: Vec<u8>,
     /// All keys are below this one.
     end: Option<Vec<u8>>,
+}
+
+impl Span {
+    /// The keys in a range.
+    pub(crate) fn of<K: AsRef<[u8]>>(range: &impl RangeBounds<K>) -> Self {
+        let start = match range.start_bound() {
+            Bound::Included(key) => key.as_ref().to_vec(),
+            Bound::Excluded(key) => next(key.as_ref()),
+            Bound::Unbounded => Vec::new(),
+        };
+        let end = match range.end_bound() {
+            Bound::Included(key) => Some(next(key.as_ref())),
+            Bound::Excluded(key) => Some(key.as_ref().to_vec()),
+            Bound::Unbounded => None,
+        };
+        Span { start, end }
+    }
+
+    /// One key.
+    pub(crate) fn one(key: &[u8]) -> Self {
+        Span { start: key.to_vec(), end: Some(next(key)) }
+    }
+
+    /// The keys that begin with `prefix`.
+    pub(crate) fn prefix(prefix: &[u8]) -> Self {
+        let mut end = prefix.to_vec();
+        // The least key that is above all of them, if there is one.
+        while let Some(last) = end.pop() {
+            if let Some(next) = last.checked_add(1) {
+                end.push(next);
+                return Span { start: prefix.to_vec(), end: Some(end) };
+            }
+        }
+        Span { start: prefix.to_vec(), end: None }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.end.as_ref().is_some_and(|end| *end <= self.start)
+    }
+
+    fn is_all(&self) -> bool {
+        self.start.is_empty() && self.end.is_none()
+    }
+}
+
+/// The keys that a walk is about.
+#[derive(Clone, Debug)]
+pub(super) struct Window {
+    /// In ascending order and apart from each other, none of them empty.
+    spans: Vec<Span>,
+    /// Whether there is no key that is not in it.
+    is_all: bool,
     /// The layer of the one key there is, if it is one.
     layer: Option<Layer>,
 }
@@ -20,36 +72,45 @@ pub(super) struct Window {
 /// Where a key is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Side {
+    /// Before all keys of the window.
     Before,
     Inside,
+    /// Not inside, but others are before and after it.
+    Between,
+    /// After all keys of the window.
     After,
 }
 
 impl Window {
-    /// The keys in a range.
-    pub(super) fn of<K: AsRef<[u8]>>(range: &impl RangeBounds<K>) -> Self {
-        let start = match range.start_bound() {
-            Bound::Included(key) => Some(key.as_ref().to_vec()),
-            Bound::Excluded(key) => Some(next(key.as_ref())),
-            Bound::Unbounded => None,
-        };
-        let end = match range.end_bound() {
-            Bound::Included(key) => Some(next(key.as_ref())),
-            Bound::Excluded(key) => Some(key.as_ref().to_vec()),
-            Bound::Unbounded => None,
-        };
-        Window { start, end, layer: None }
+    /// All keys.
+    pub(super) fn all() -> Self {
+        Window::of(vec![Span { start: Vec::new(), end: None }])
+    }
+
+    /// The keys that are in any of the spans.
+    pub(super) fn of(mut spans: Vec<Span>) -> Self {
+        spans.retain(|span| !span.is_empty());
+        spans.sort_unstable_by(|a, b| a.start.cmp(&b.start));
+        spans.dedup_by(|later, span| {
+            let is_apart = span.end.as_ref().is_some_and(|end| *end < later.start);
+            if !is_apart && later.end.as_ref().is_none_or(|later| span.end.as_ref().is_some_and(|end| end < later)) {
+                span.end = later.end.take();
+            }
+            !is_apart
+        });
+        let is_all = spans.first().is_some_and(Span::is_all);
+        Window { spans, is_all, layer: None }
     }
 
     /// One key.
     pub(super) fn one(key: &[u8]) -> Self {
-        Window { start: Some(key.to_vec()), end: Some(next(key)), layer: Some(Layer::of(key)) }
+        Window { layer: Some(Layer::of(key)), ..Window::of(vec![Span::one(key)]) }
     }
 
     /// Whether there is no key that is not in it.
     #[inline]
     pub(super) fn is_all(&self) -> bool {
-        self.start.is_none() && self.end.is_none()
+        self.is_all
     }
 
     /// Whether it is about one key.
@@ -57,14 +118,43 @@ impl Window {
         self.layer.is_some()
     }
 
+    /// Leaves out `key` and all keys above it.
+    pub(super) fn end_before(&mut self, key: &[u8]) {
+        self.is_all = false;
+        while self.spans.pop_if(|span| span.start.as_slice() >= key).is_some() {}
+        if let Some(Span { end, .. }) = self.spans.last_mut()
+            && end.as_ref().is_none_or(|end| end.as_slice() > key)
+        {
+            let end = end.get_or_insert_default();
+            end.clear();
+            end.extend_from_slice(key);
+        }
+    }
+
+    /// Leaves out `key` and all keys below it.
+    pub(super) fn start_after(&mut self, key: &[u8]) {
+        self.is_all = false;
+        self.spans.retain_mut(|span| {
+            if span.start.as_slice() <= key {
+                span.start.clear();
+                span.start.extend_from_slice(key);
+                span.start.push(0);
+            }
+            !span.is_empty()
+        });
+    }
+
     #[inline]
     pub(super) fn side(&self, key: &[u8]) -> Side {
-        if self.start.as_ref().is_some_and(|start| key < start.as_slice()) {
-            Side::Before
-        } else if self.end.as_ref().is_some_and(|end| key >= end.as_slice()) {
-            Side::After
-        } else {
-            Side::Inside
+        if self.is_all {
+            return Side::Inside;
+        }
+        let number = self.spans.partition_point(|span| span.end.as_ref().is_some_and(|end| end.as_slice() <= key));
+        match self.spans.get(number) {
+            None => Side::After,
+            Some(span) if span.start.as_slice() <= key => Side::Inside,
+            Some(_) if number == 0 => Side::Before,
+            Some(_) => Side::Between,
         }
     }
 
@@ -75,13 +165,17 @@ impl Window {
             return false;
         }
         let KeyInterval { lower, upper } = interval;
-        // The least key that is in the interval and not before the window.
-        let least = match (lower, self.start.as_deref()) {
-            (Some(lower), start) if start.is_none_or(|start| start <= lower) => Least::Above(lower),
-            (_, start) => Least::At(start.unwrap_or_default()),
+        let least = lower.map_or(Least::At(&[]), Least::Above);
+        let ends_before = |span: &Span| span.end.as_ref().is_some_and(|end| !least.is_below(end));
+        let Some(span) = self.spans.get(self.spans.partition_point(ends_before)) else {
+            return false;
         };
-        let is_below = |bound: Option<&[u8]>| bound.is_none_or(|bound| least.is_below(bound));
-        is_below(upper) && is_below(self.end.as_deref())
+        // The least key that is in the span and above the lower bound.
+        let least = match lower {
+            Some(lower) if span.start.as_slice() <= lower => least,
+            _ => Least::At(&span.start),
+        };
+        upper.is_none_or(|upper| least.is_below(upper))
     }
 }
 
@@ -143,7 +237,7 @@ mod tests {
         for start in bounds(&keys) {
             for end in bounds(&keys) {
                 let range = (start.clone(), end);
-                let window = Window::of(&range);
+                let window = Window::of(vec![Span::of(&range)]);
                 for key in &keys {
                     assert_eq!(window.side(key) == Side::Inside, range.contains(key), "{range:?} {key:?}");
                 }
@@ -159,7 +253,7 @@ mod tests {
             core::iter::once(None).chain(few.iter().map(|key| Some(key.as_slice()))).collect();
         for start in bounds(&keys) {
             for end in bounds(&keys) {
-                let window = Window::of(&(start.clone(), end.clone()));
+                let window = Window::of(vec![Span::of(&(start.clone(), end.clone()))]);
                 for &lower in &ends {
                     for &upper in &ends {
                         let inside = |key: &[u8]| {
