@@ -108,3 +108,7 @@ struct Readme;
 #[cfg(all(doctest, feature = "redb"))]
 #[doc = include_str!("../docs/limits-and-stores.md")]
 struct LimitsAndStores;
+
+#[cfg(doctest)]
+#[doc = include_str!("../docs/proofs.md")]
+struct Proofs;
