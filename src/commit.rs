@@ -14,7 +14,7 @@ use std::borrow::Cow;
 
 use crate::cbor::{Cursor, KeyOrder};
 use crate::cid::Cid;
-use crate::error::{Error, LimitName, LookAlike, Malformed, Result, Structure};
+use crate::error::{Error, ErrorKind, LimitName, LookAlike, Malformed, Result, Structure};
 use crate::limits::MAX_COMMIT_FIELDS;
 #[cfg(feature = "signature")]
 use crate::signature::VerifyingKey;
@@ -135,6 +135,27 @@ impl<'a> Commit<'a> {
         [map_head(unsigned), before, after]
     }
 
+    /// Checks that the commit is by the account that was asked for. DIDs are compared as they are.
+    ///
+    /// # Errors
+    ///
+    /// `OtherAccount`, with both DIDs.
+    ///
+    /// ```
+    /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
+    /// let repo = carwalk::Repo::from_slice(bytes)?;
+    /// assert!(repo.commit().verify_account("did:plc:ewvi7nxzyoun6zhxrhs64oiz").is_ok());
+    /// assert!(repo.commit().verify_account("did:web:example.com").is_err());
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
+    pub fn verify_account(&self, did: &str) -> Result<()> {
+        if self.did() == did {
+            return Ok(());
+        }
+        let error = Error::new(ErrorKind::OtherAccount { expected: did.into(), found: self.did().into() });
+        Err(error.in_structure(Structure::Commit).of_cid(self.cid))
+    }
+
     /// Checks that the commit is signed with `key`. Nothing is copied.
     ///
     /// `Ok` says that whoever has the private key signed these very bytes, and no more. That the key is the account's is
@@ -149,11 +170,12 @@ impl<'a> Commit<'a> {
     /// use carwalk::{Repo, VerifyingKey};
     ///
     /// # let file: &[u8] = include_bytes!("../samples/repo.car");
-    /// # let asked_for = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
     /// let repo = Repo::from_slice(file)?;
-    /// let key: VerifyingKey = "did:key:zQ3shokFTS3brHcDQrn82RUDfCZESWL1ZdCEJwekUDPQiYBme".parse()?;
-    /// let is_authentic = repo.commit().did() == asked_for && repo.commit().verify_signature(&key).is_ok();
-    /// assert!(!is_authentic, "the sample's signature is made up");
+    /// let key: VerifyingKey = "did:key:zQ3shXgWjVsCJsv9mBm6kVqFSjAnErMg3zG9CcyvmUCCaFRCr".parse()?;
+    /// repo.commit().verify_account("did:plc:ewvi7nxzyoun6zhxrhs64oiz")?;
+    /// repo.commit().verify_signature(&key)?;
+    /// # let other: VerifyingKey = "did:key:zQ3shokFTS3brHcDQrn82RUDfCZESWL1ZdCEJwekUDPQiYBme".parse()?;
+    /// # assert!(repo.commit().verify_signature(&other).is_err());
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     #[cfg(feature = "signature")]

@@ -101,6 +101,8 @@ pub use self::lookup::{Gap, Lookup};
 pub use self::path::{RepoPath, RepoPathBuf};
 pub use self::process::{Keep, Process, Processable, Reduce};
 pub use self::proof::Proof;
+#[cfg(feature = "signature")]
+pub use self::proof::verify_record_proof;
 pub use self::records::{Record, Records, RepoEntries, RepoEntry};
 pub use self::repo::{Repo, Tree, peek_commit};
 #[cfg(feature = "signature")]

@@ -6,10 +6,18 @@ use std::collections::HashSet;
 use std::io::{self, Write};
 
 use crate::car::Writer;
+#[cfg(feature = "signature")]
+use crate::car::block_at;
 use crate::cid::Cid;
 use crate::error::{Error, ErrorKind, Result, Structure};
+#[cfg(feature = "signature")]
+use crate::lookup::Lookup;
 use crate::mst::{Event, Span};
+#[cfg(feature = "signature")]
+use crate::path::RepoPath;
 use crate::repo::Repo;
+#[cfg(feature = "signature")]
+use crate::signature::VerifyingKey;
 use crate::store::{BlockStore, CarStats, Form};
 
 /// What is to be proved of a repository, and the CAR that does it: see [`Repo::prove`].
@@ -104,6 +112,53 @@ impl<'r, S: BlockStore> Proof<'r, S> {
         }
         blocks.finish().map_err(output_error)
     }
+}
+
+/// Checks a proof, as `com.atproto.sync.getRecord` answers with one, and tells what it says of one path: all in one call.
+///
+/// The CAR's framing and the hash of every block; that the commit is by the account `did` and signed with `key`; every node
+/// on the way to `path`, by all rules of the tree; the record's hash. The record is borrowed from `car`.
+///
+/// That `key` is the account's key is the caller's to know, from its DID document. It is for CARs of today's form and of
+/// default limits: [`Loader`](crate::Loader), [`Commit::verify_signature`](crate::Commit::verify_signature) and
+/// [`Repo::get`] do the same by any other.
+///
+/// # Errors
+///
+/// `OtherAccount` if the commit is not by `did`; `Signature` if it is not signed with `key`; `Path` if `path` has not
+/// the form of one; else as [`Repo::from_slice`] and [`Repo::get`]. That a node or the record is missing is none.
+///
+/// ```
+/// use carwalk::{Lookup, verify_record_proof};
+///
+/// # let whole: &[u8] = include_bytes!("../samples/repo.car");
+/// # let mut response = Vec::new();
+/// # carwalk::Repo::from_slice(whole)?.prove().key("app.bsky.actor.profile/self").write(&mut response)?;
+/// let did = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
+/// let key = "did:key:zQ3shXgWjVsCJsv9mBm6kVqFSjAnErMg3zG9CcyvmUCCaFRCr".parse()?;
+/// match verify_record_proof(&response, did, &key, "app.bsky.actor.profile/self")? {
+///     Lookup::Present { cid, record: Some(record) } => println!("{cid}, {} bytes", record.len()),
+///     Lookup::Present { cid, record: None } => println!("{cid}, which the answer does not hold"),
+///     Lookup::Absent => println!("there is no such record"),
+///     Lookup::Unknown(gap) => println!("the answer proves nothing: {gap}"),
+/// }
+/// # Ok::<(), carwalk::Error>(())
+/// ```
+#[cfg(feature = "signature")]
+pub fn verify_record_proof<'a>(car: &'a [u8], did: &str, key: &VerifyingKey, path: &str) -> Result<Lookup<&'a [u8]>> {
+    let path = RepoPath::parse(path.as_bytes())?;
+    let repo = Repo::from_slice(car)?;
+    let commit = repo.commit();
+    commit.verify_account(did)?;
+    commit.verify_signature(key)?;
+    Ok(match repo.walk().partial(true).one(path.as_ref()).find()? {
+        Lookup::Present { cid, record } => {
+            let place = record.and_then(|found| found.offset);
+            Lookup::Present { cid, record: place.and_then(|place| block_at(car, place, &cid)) }
+        }
+        Lookup::Absent => Lookup::Absent,
+        Lookup::Unknown(gap) => Lookup::Unknown(gap),
+    })
 }
 
 fn output_error(error: io::Error) -> Error {

@@ -1,4 +1,4 @@
-//! Writes the sample export: `cargo run -p carwalk-testkit --example make-sample -- samples/repo.car`.
+//! Writes the sample export: `cargo run -p carwalk-testkit --features signing --example make-sample -- samples/repo.car`.
 
 use std::process::ExitCode;
 
@@ -9,7 +9,10 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     };
     match std::fs::write(&out, carwalk_testkit::sample::car()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => {
+            println!("signed with {}", carwalk_testkit::sample::signing_key().did_key());
+            ExitCode::SUCCESS
+        }
         Err(error) => {
             eprintln!("make-sample: {out}: {error}");
             ExitCode::FAILURE

@@ -6,10 +6,10 @@
 //! - [`breakage`] lists exports that break one rule each, next to their valid twins.
 //! - [`legal`] lists exports that look odd and are valid.
 //! - [`oracle`] walks a CAR in the most obvious way.
-//! - [`random`] makes small repositories for property tests, [`export`] large ones for benchmarks, [`sample`] a
-//!   readable one for examples.
+//! - [`random`] makes small repositories for property tests, [`export`] large ones for benchmarks.
 //! - [`vectors`] finds the data that others made.
-//! - `signing` (feature of that name) has keys that sign commits; without it their signatures are made up.
+//! - With the feature `signing`, `signing` has keys that sign commits, and `sample` is a readable repository for examples.
+//!   All other signatures are made up.
 //! - [`cid`], [`cbor`], [`varint`], [`base58`], [`car`], [`key`], [`tid`], [`tree`] and [`commit`] are the parts: each writes what is
 //!   right by default and what is wrong on request.
 //!
@@ -39,6 +39,7 @@ pub mod oracle;
 pub mod random;
 pub mod repo;
 pub mod rng;
+#[cfg(feature = "signing")]
 pub mod sample;
 #[cfg(feature = "signing")]
 pub mod signing;

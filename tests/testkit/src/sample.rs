@@ -1,12 +1,12 @@
 //! A small repository that is pleasant to read, for examples.
 //!
-//! An invented account with about forty records: a profile, posts and replies, likes, follows. Its signature is
-//! not one.
+//! An invented account with about forty records: a profile, posts and replies, likes, follows.
 
 use crate::cbor::Value;
 use crate::cid::Cid;
 use crate::commit::{Commit, DID};
 use crate::repo::{Order, Record, Repo};
+use crate::signing::SigningKey;
 use crate::tid;
 
 /// The start of the day: 2024-09-21, in seconds since 1970.
@@ -43,7 +43,13 @@ pub fn repo() -> Repo {
     });
     let mut repo = Repo::new(records);
     repo.commit = Commit::default().set("rev", Value::text(rev(seconds("21:37:31"))));
+    repo.sign(&signing_key());
     repo
+}
+
+/// The account's key. Its secret is here for all to read.
+pub fn signing_key() -> SigningKey {
+    SigningKey::k256(&[7; 32])
 }
 
 /// The repository as a CAR, in the order of the reference PDS.
