@@ -120,10 +120,11 @@ fn main() {
     trial("proofs".to_owned(), "proofs/get-record-proofs.json", proofs);
     #[cfg(feature = "signature")]
     {
-        use signature_vectors::{commits, did_keys, signatures};
+        use signature_vectors::{commits, did_keys, record_proofs, signatures};
         trial("signatures::messages".to_owned(), "interop/crypto/signature-fixtures.json", signatures);
         trial("signatures::did_keys".to_owned(), "interop/crypto", did_keys);
         trial("signatures::commits".to_owned(), "proofs/get-record-proofs.json", commits);
+        trial("signatures::record_proofs".to_owned(), "proofs/get-record-proofs.json", record_proofs);
     }
     trial("lookups::proof_nodes".to_owned(), "mst-suite", lookup_vectors::proofs_answer);
     trial("lookups::inductive_proof_nodes".to_owned(), "mst-suite", lookup_vectors::inductive_proofs_answer);

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use carwalk::error::SignatureFault;
 use carwalk::signature::Curve;
-use carwalk::{ErrorKind, Repo, VerifyingKey};
+use carwalk::{ErrorKind, Lookup, Repo, VerifyingKey, verify_record_proof};
 use carwalk_testkit::base58;
 use carwalk_testkit::signing::SigningKey;
 use serde_json::Value;
@@ -92,4 +92,47 @@ pub(crate) fn commits(path: &Path) {
         }
     }
     assert_eq!((holds, fails), (50, 25));
+}
+
+/// Whole answers of `getRecord`: the record, its absence, or whom they do not prove anything to.
+pub(crate) fn record_proofs(path: &Path) {
+    let file = json(path);
+    let collection = file["collection"].as_str().unwrap();
+    let (mut present, mut absent, mut other_account, mut other_key) = (0, 0, 0, 0);
+    for case in file["cases"].as_array().unwrap() {
+        let text = |field: &str| case[field].as_str().unwrap();
+        let car = unbase64(text("proof"));
+        let key: VerifyingKey = text("signingKey").parse().unwrap();
+        let path = format!("{collection}/{}", text("rkey"));
+        let outcome = verify_record_proof(&car, text("did"), &key, &path);
+        let again = verify_record_proof(&car, text("did"), &key, &path);
+        assert_eq!(format!("{outcome:?}"), format!("{again:?}"));
+        match outcome {
+            Ok(Lookup::Present { cid, record: Some(record) }) => {
+                assert_eq!(case["expect"], cid.to_string(), "{case}");
+                assert!(cid.verify(record).is_ok() && car.as_ptr_range().contains(&record.as_ptr()));
+                present += 1;
+            }
+            Ok(Lookup::Absent) => {
+                assert_eq!(case["expect"], Value::Null, "{case}");
+                absent += 1;
+            }
+            Ok(other) => panic!("{case}: {other:?}"),
+            Err(error) => {
+                assert_eq!(case["expect"], "error", "{case}: {error}");
+                match error.kind() {
+                    ErrorKind::OtherAccount { expected, .. } => {
+                        assert!(text("name").ends_with("/wrong_did") && **expected == *text("did"), "{case}");
+                        other_account += 1;
+                    }
+                    ErrorKind::Signature(SignatureFault::Mismatch) => {
+                        assert!(text("name").ends_with("/wrong_key"), "{case}");
+                        other_key += 1;
+                    }
+                    _ => panic!("{case}: {error}"),
+                }
+            }
+        }
+    }
+    assert_eq!((present, absent, other_account, other_key), (10, 15, 25, 25));
 }
