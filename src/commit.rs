@@ -16,6 +16,8 @@ use crate::cbor::{Cursor, KeyOrder};
 use crate::cid::Cid;
 use crate::error::{Error, LimitName, LookAlike, Malformed, Result, Structure};
 use crate::limits::MAX_COMMIT_FIELDS;
+#[cfg(feature = "signature")]
+use crate::signature::VerifyingKey;
 use crate::syntax::{is_did, is_tid};
 
 /// Length of a signature: two numbers of 32 bytes.
@@ -32,7 +34,8 @@ pub enum CommitRules {
     Legacy,
 }
 
-/// A commit whose form and syntax were checked; its signature was not.
+/// A commit whose form and syntax were checked; its signature was not, before `verify_signature` is called (feature
+/// `signature`).
 ///
 /// Borrows the block, or owns it: the commit of a [`Repo`](crate::Repo) does. Accessors cost nothing.
 #[derive(Clone, PartialEq, Eq)]
@@ -130,6 +133,33 @@ impl<'a> Commit<'a> {
         let before = self.slice(head_len..self.fields.sig.start);
         let after = self.slice(self.fields.sig.end..self.bytes.len());
         [map_head(unsigned), before, after]
+    }
+
+    /// Checks that the commit is signed with `key`. Nothing is copied.
+    ///
+    /// `Ok` says that whoever has the private key signed these very bytes, and no more. That the key is the account's is
+    /// the caller's to know, from the DID document, and so is that [`did`](Commit::did) is the account that was asked
+    /// for. Only the newest commit need verify with the key of today; and an old one stays validly signed for ever.
+    ///
+    /// # Errors
+    ///
+    /// `Signature`, located as this commit, if the signature does not hold, whatever the reason.
+    ///
+    /// ```
+    /// use carwalk::{Repo, VerifyingKey};
+    ///
+    /// # let file: &[u8] = include_bytes!("../samples/repo.car");
+    /// # let asked_for = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
+    /// let repo = Repo::from_slice(file)?;
+    /// let key: VerifyingKey = "did:key:zQ3shokFTS3brHcDQrn82RUDfCZESWL1ZdCEJwekUDPQiYBme".parse()?;
+    /// let is_authentic = repo.commit().did() == asked_for && repo.commit().verify_signature(&key).is_ok();
+    /// assert!(!is_authentic, "the sample's signature is made up");
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
+    #[cfg(feature = "signature")]
+    pub fn verify_signature(&self, key: &VerifyingKey) -> Result<()> {
+        let outcome = key.verify(self.signed_bytes(), self.signature());
+        outcome.map_err(|error| error.in_structure(Structure::Commit).of_cid(self.cid))
     }
 
     /// The block.

@@ -5,7 +5,10 @@ mod kind;
 use core::fmt;
 use std::io;
 
-pub use self::kind::{ErrorKind, KeptFault, LimitName, LookAlike, Malformed, NonCanonical, PathFault, TreeRule};
+pub use self::kind::{
+    ErrorKind, KeptFault, LimitName, LookAlike, Malformed, NonCanonical, PathFault, PublicKeyFault, SignatureFault,
+    TreeRule,
+};
 use crate::cid::Cid;
 
 /// A result whose error is [`Error`].
@@ -172,6 +175,18 @@ impl Error {
     #[cold]
     pub(crate) fn limit(limit: LimitName, max: u64, found: u64) -> Self {
         Error::new(ErrorKind::Limit { limit, max, found })
+    }
+
+    #[cfg(feature = "signature")]
+    #[cold]
+    pub(crate) fn public_key(fault: PublicKeyFault) -> Self {
+        Error::new(ErrorKind::PublicKey(fault))
+    }
+
+    #[cfg(feature = "signature")]
+    #[cold]
+    pub(crate) fn signature(fault: SignatureFault) -> Self {
+        Error::new(ErrorKind::Signature(fault))
     }
 
     /// Names the structure; the first name stays, because it was given nearest to the fault.

@@ -27,6 +27,7 @@
 //!   [`Records::collection`], [`Records::range`].
 //! - No allocation per record, nodes too, or a CAR that is partial: [`Repo::walk`]. One that is damaged:
 //!   [`Loader::salvage`].
+//! - Whether the account signed it: `Commit::verify_signature` with a `VerifyingKey`.
 //! - Only the account or revision, from the first bytes of a download: [`peek_commit`].
 //! - Blocks that lie in a store of your own: [`store::BlockStore`], with [`Repo::from_store`] or, for a tree without
 //!   commit, [`Tree`].
@@ -44,8 +45,11 @@
 //!   maximal prefixes, no node too many or too few;
 //! - these are all the records, each once, in key order.
 //!
-//! The signature is not checked: [`Commit::signed_bytes`] and [`Commit::signature`] are what a verifier needs. Records
-//! are bytes: one that is odd inside never keeps the others from being read.
+//! Who signed is another question, and needs the account's public key: with the feature `signature`,
+//! `Commit::verify_signature` answers it; [`Commit::signed_bytes`] and [`Commit::signature`] are what any verifier needs.
+//! To find the key, and to compare [`Commit::did`] with the account that was asked for, stays with the caller.
+//!
+//! Records are bytes: one that is odd inside never keeps the others from being read.
 //!
 //! Errors are one word wide, with a kind to match on, and the place: [`Error`].
 //!
@@ -54,6 +58,7 @@
 //! - `mmap` (default): `Repo::map` and `Loader::map`.
 //! - `redb` (default): `Suspended::spill`, `store::RedbStore`: blocks in a file, for CARs beyond the memory limit.
 //! - `serde`: `Record::decode`, into types of your own with borrowed strings.
+//! - `signature`: `VerifyingKey` and `Commit::verify_signature`, for the two curves that accounts sign with.
 //!
 //! # Specifications
 //!
@@ -77,6 +82,8 @@ mod path;
 pub mod process;
 mod records;
 mod repo;
+#[cfg(feature = "signature")]
+pub mod signature;
 pub mod store;
 mod suspend;
 pub mod syntax;
@@ -92,6 +99,8 @@ pub use self::path::{RepoPath, RepoPathBuf};
 pub use self::process::{Keep, Process, Processable, Reduce};
 pub use self::records::{Record, Records, RepoEntries, RepoEntry};
 pub use self::repo::{Repo, Tree, peek_commit};
+#[cfg(feature = "signature")]
+pub use self::signature::VerifyingKey;
 pub use self::store::Verification;
 #[cfg(feature = "redb")]
 pub use self::suspend::SpillError;

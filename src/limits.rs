@@ -10,6 +10,10 @@ pub const MAX_NESTING: usize = 32;
 /// Most fields of a commit. Version 3 has six; the rest is room for fields that do not exist yet.
 pub const MAX_COMMIT_FIELDS: usize = 255;
 
+/// Longest text of a public key that is decoded, in bytes without `did:key:`. The longest good one, an uncompressed point,
+/// has 90.
+pub const MAX_PUBLIC_KEY_TEXT_LEN: usize = 128;
+
 /// Most bytes of a CAR that one store can index: places are numbers of 40 bits.
 pub const MAX_CAR_LEN: u64 = 1 << 40;
 

@@ -9,7 +9,8 @@
 //! - [`random`] makes small repositories for property tests, [`export`] large ones for benchmarks, [`sample`] a
 //!   readable one for examples.
 //! - [`vectors`] finds the data that others made.
-//! - [`cid`], [`cbor`], [`varint`], [`car`], [`key`], [`tid`], [`tree`] and [`commit`] are the parts: each writes what is
+//! - `signing` (feature of that name) has keys that sign commits; without it their signatures are made up.
+//! - [`cid`], [`cbor`], [`varint`], [`base58`], [`car`], [`key`], [`tid`], [`tree`] and [`commit`] are the parts: each writes what is
 //!   right by default and what is wrong on request.
 //!
 //! ```
@@ -25,6 +26,7 @@
 //! # Ok::<(), String>(())
 //! ```
 
+pub mod base58;
 pub mod breakage;
 pub mod car;
 pub mod cbor;
@@ -38,6 +40,8 @@ pub mod random;
 pub mod repo;
 pub mod rng;
 pub mod sample;
+#[cfg(feature = "signing")]
+pub mod signing;
 pub mod tid;
 pub mod tree;
 pub mod varint;
