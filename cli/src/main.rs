@@ -6,6 +6,7 @@ mod get;
 mod input;
 mod inspect;
 mod json;
+mod keys;
 mod ls;
 mod map;
 mod order;
