@@ -37,10 +37,8 @@ pub(crate) enum Cause {
     No(String),
     /// The blocks at hand do not give an answer: the message, safe to print.
     Incomplete(String),
-    /// The command cannot be done with what the CAR holds: the message, safe to print.
+    /// What the CAR holds will not do for the command: the message, safe to print.
     Invalid(String),
-    /// Keys are not of the syntax of repo paths; each was told before.
-    Paths(u64),
     /// The output could not be written.
     Output(io::Error),
 }
@@ -105,7 +103,7 @@ impl Failure {
             Cause::No(_) => NO,
             Cause::Incomplete(_) => INCOMPLETE,
             Cause::Open(_) | Cause::SpillFile { .. } | Cause::Output(_) => IO,
-            Cause::Paths(_) | Cause::Invalid(_) => INVALID,
+            Cause::Invalid(_) => INVALID,
             Cause::Car(error) if error.is_missing_block() => INCOMPLETE,
             Cause::Car(error) if error.is_io() || is_full(error) => IO,
             Cause::Car(_) => INVALID,
@@ -126,10 +124,6 @@ impl Failure {
                 None => writeln!(out, "{use_of_file}: {error}"),
             },
             Cause::Output(error) => writeln!(out, "cannot write the output: {}", reason(error)),
-            Cause::Paths(count) => {
-                let (keys, are) = if *count == 1 { ("key", "is") } else { ("keys", "are") };
-                writeln!(out, "{input}: {count} {keys} {are} not of the syntax of repo paths")
-            }
             Cause::Car(error) => {
                 match remedy(error) {
                     Some(option) => writeln!(out, "{input}: {error} (see {option})")?,

@@ -31,8 +31,8 @@ const ODDITIES_TOLD: usize = 20;
 /// finite floats as numbers with a point or an exponent. An item that JSON has no form for comes as {"$cbor": ".."}, its
 /// bytes in base64 without padding: other floats, undefined and other simple values, texts that are not UTF-8, tags that
 /// make no link, links of another form, and maps with a key that is no text or is $link, $bytes or $cbor. Bytes after the
-/// end are left out. If that is all of the record, or it is no CBOR, or more than 100 levels deep, nothing is printed, and
-/// the exit code is 3: --raw gives its bytes.
+/// end are left out. If JSON has no form for the record as a whole, or it is no CBOR, or more than 100 levels deep,
+/// nothing is printed, and the exit code is 3: --raw gives its bytes.
 #[derive(Args, Debug)]
 #[command(allow_missing_positional = true)]
 pub(crate) struct Get {

@@ -7,6 +7,7 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
     reason = "tests fail by panicking"
 )]
 
@@ -23,9 +24,9 @@ use carwalk::Repo;
 use carwalk::mst::Event;
 use carwalk_testkit::repo::{Order, Record, Repo as Made};
 use carwalk_testkit::vectors;
-use data_encoding::BASE64_NOPAD;
+use data_encoding::{BASE64, BASE64_NOPAD};
 use data_model::Parsed;
-use harness::{Run, run, run_bytes, run_on};
+use harness::{Run, TempCar, run, run_bytes, run_on};
 use json::{Layout, Survey};
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::Value;
@@ -72,6 +73,8 @@ fn main() {
     trials.push(Trial::test("interop/data-model", move || data_model_fixtures(&path)));
     let path = folder.join("cars");
     trials.push(Trial::test("cars/lookups", move || lookups(&path)));
+    let path = folder.join("proofs/get-record-proofs.json");
+    trials.push(Trial::test("proofs/get-record-proofs", move || proofs(&path)));
     let folders = ["cars", "containers"].map(|name| folder.join(name));
     trials.push(Trial::test("every_file_has_a_trial", move || every_file_has_a_trial(&folders)));
     let trials = trials.into_iter().map(|trial| trial.with_ignored_flag(is_absent)).collect();
@@ -222,6 +225,43 @@ fn lookups(folder: &Path) -> Result<(), Failed> {
         let cid = run(["get", "--cid", path, key]);
         assert_eq!(cid.code, Some(if key == first { 0 } else { code }), "{cid:?}");
     }
+    Ok(())
+}
+
+/// Answers of com.atproto.sync.getRecord. `get` says what they prove, `verify` whether they are whose they should be.
+fn proofs(path: &Path) -> Result<(), Failed> {
+    let proofs: Value = serde_json::from_slice(&fs::read(path)?)?;
+    let text = |value: &Value| value.as_str().map(str::to_owned).ok_or("not a text");
+    let collection = text(&proofs["collection"])?;
+    let mut counts = [0; 3];
+    for case in proofs["cases"].as_array().ok_or("no cases")? {
+        let (did, key) = (text(&case["did"])?, text(&case["signingKey"])?);
+        let path = format!("{collection}/{}", text(&case["rkey"])?);
+        let file = TempCar::new(&BASE64.decode(text(&case["proof"])?.as_bytes())?);
+        let verified = file.run(&["verify", "--partial", "--did", &did, "--key", &key]);
+        let found = file.run_with(&["get", "--cid"], &[&format!("at://{did}/{path}")]);
+        let record = file.run_with(&["get"], &[&path]);
+        if case["expect"] == "error" {
+            let is_of_did = found.code != Some(3);
+            verified.one_error(1);
+            // `get` knows of the wrong account, but not of the wrong key.
+            assert_eq!(is_of_did, text(&case["name"])?.ends_with("wrong_key"), "{case} {found:?}");
+            counts[0] += 1;
+            continue;
+        }
+        let lines = verified.quiet_success();
+        assert!(lines.contains(&format!("signed with {key}\n")), "{lines}");
+        if let Some(cid) = case["expect"].as_str() {
+            assert_eq!(found.quiet_success(), format!("{cid}\n"));
+            let json = record.quiet_success();
+            assert_eq!(cid, Record::new(encode(&json)).cid.to_string());
+            counts[1] += 1;
+        } else {
+            assert_eq!(found.one_error(1), record.one_error(1));
+            counts[2] += 1;
+        }
+    }
+    assert_eq!(counts, [50, 10, 15]);
     Ok(())
 }
 
