@@ -3,6 +3,7 @@
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 
+use crate::get::Get;
 use crate::inspect::Inspect;
 use crate::ls::Ls;
 use crate::verify::Verify;
@@ -16,10 +17,11 @@ const STYLES: Styles = Styles::styled()
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done; also if the reader of the output closed the pipe
-  1  the answer is no (no command gives it yet)
+  1  the answer is no: there is no such record, it is another account's repository, or its signature does not hold
   2  the command line is wrong
-  3  the CAR is invalid, truncated, or beyond a limit; a key is not a repo path; a kept file is damaged
-  4  the CAR is incomplete: a block of the tree is missing
+  3  the CAR is invalid, truncated, or beyond a limit; a key is not a repo path; a kept file is damaged;
+     the CAR is of another account than the AT URI; a record cannot be printed as JSON
+  4  the CAR is incomplete: a block that the command needs is missing
   5  reading or writing failed, also of a temporary or kept file, or more would be stored than --max-spill
 
 Keys and file names are printed with control characters escaped. NO_COLOR turns colours off.";
@@ -27,7 +29,8 @@ Keys and file names are printed with control characters escaped. NO_COLOR turns 
 /// Reads AT Protocol repository exports (CAR files).
 ///
 /// Everything is checked on the way: the framing of the CAR, every block against its CID, the form of the commit, and
-/// every rule of the Merkle Search Tree. The commit's signature is not checked: that needs the account's key.
+/// every rule of the Merkle Search Tree. The commit's signature is checked by `verify --key`, for it needs the account's
+/// key.
 #[derive(Debug, Parser)]
 #[command(name = "carwalk", version, styles = STYLES, after_long_help = EXIT_CODES)]
 pub(crate) struct Cli {
@@ -39,6 +42,8 @@ pub(crate) struct Cli {
 pub(crate) enum Commands {
     #[command(visible_alias = "list", after_long_help = EXIT_CODES)]
     Ls(Ls),
+    #[command(after_long_help = EXIT_CODES)]
+    Get(Get),
     #[command(visible_alias = "info", after_long_help = EXIT_CODES)]
     Inspect(Inspect),
     #[command(after_long_help = EXIT_CODES)]

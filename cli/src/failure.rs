@@ -12,6 +12,7 @@ const RED: Style = AnsiColor::Red.on_default().bold();
 
 pub(crate) const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 
+const NO: u8 = 1;
 const USAGE: u8 = 2;
 const INVALID: u8 = 3;
 const INCOMPLETE: u8 = 4;
@@ -32,8 +33,12 @@ pub(crate) enum Cause {
         use_of_file: String,
         error: carwalk::Error,
     },
-    /// Keys are not of the syntax of repo paths; each was told before.
-    Paths(u64),
+    /// The answer is no: the message, safe to print.
+    No(String),
+    /// The blocks at hand do not give an answer: the message, safe to print.
+    Incomplete(String),
+    /// What the CAR holds will not do for the command: the message, safe to print.
+    Invalid(String),
     /// The output could not be written.
     Output(io::Error),
 }
@@ -95,8 +100,10 @@ impl Failure {
     fn exit_code(&self) -> u8 {
         match &self.cause {
             Cause::Usage(_) => USAGE,
+            Cause::No(_) => NO,
+            Cause::Incomplete(_) => INCOMPLETE,
             Cause::Open(_) | Cause::SpillFile { .. } | Cause::Output(_) => IO,
-            Cause::Paths(_) => INVALID,
+            Cause::Invalid(_) => INVALID,
             Cause::Car(error) if error.is_missing_block() => INCOMPLETE,
             Cause::Car(error) if error.is_io() || is_full(error) => IO,
             Cause::Car(_) => INVALID,
@@ -108,16 +115,15 @@ impl Failure {
         write!(out, "{RED}error:{RED:#} ")?;
         match &self.cause {
             Cause::Usage(message) => writeln!(out, "{message}"),
+            Cause::No(message) | Cause::Incomplete(message) | Cause::Invalid(message) => {
+                writeln!(out, "{input}: {message}")
+            }
             Cause::Open(error) => writeln!(out, "cannot open {input}: {}", reason(error)),
             Cause::SpillFile { use_of_file, error } => match io_cause(error) {
                 Some(error) => writeln!(out, "{use_of_file}: {}", reason(error)),
                 None => writeln!(out, "{use_of_file}: {error}"),
             },
             Cause::Output(error) => writeln!(out, "cannot write the output: {}", reason(error)),
-            Cause::Paths(count) => {
-                let (keys, are) = if *count == 1 { ("key", "is") } else { ("keys", "are") };
-                writeln!(out, "{input}: {count} {keys} {are} not of the syntax of repo paths")
-            }
             Cause::Car(error) => {
                 match remedy(error) {
                     Some(option) => writeln!(out, "{input}: {error} (see {option})")?,

@@ -25,6 +25,11 @@ pub(crate) trait Command {
         false
     }
 
+    /// Refuses what cannot be done, before anything is read.
+    fn check(&self) -> Result<(), Cause> {
+        Ok(())
+    }
+
     /// Does the work.
     fn run<S: CarStore>(&self, repo: &Repo<S>, out: &mut Output) -> Result<(), Cause>;
 }
@@ -70,6 +75,7 @@ impl Input {
 
     /// The one place that knows all stores.
     fn dispatch<C: Command>(&self, command: &C) -> Result<(), Cause> {
+        command.check()?;
         self.storage.check()?;
         let source = self.source()?;
         let use_of_file = match &source {

@@ -11,12 +11,18 @@ use serde::Serialize;
 
 use crate::failure::Cause;
 use crate::input::{Command, Input};
+use crate::keys::Keys;
 use crate::output::Output;
 
 /// List the records in key order: path, tab, CID
 ///
 /// Prints one line for each record, `collection/rkey TAB cid`. Asks for every node and record: if one is missing, what
 /// was listed before has been printed, the error names the missing key or interval of keys, and the exit code is 4.
+///
+/// With --collection, --prefix, --from or --to, only the keys that all of them keep are listed, in the order of their
+/// bytes. Nothing else is asked for: subtrees that can have none of them are neither read nor checked, and need not be
+/// there. So the exit code 0 means, unless --partial is given, that nothing in the range is missing, even if the CAR is
+/// a partial one.
 #[derive(Args, Debug)]
 pub(crate) struct Ls {
     #[command(flatten)]
@@ -26,12 +32,6 @@ pub(crate) struct Ls {
     #[arg(short, long)]
     long: bool,
 
-    /// Keep one collection only
-    ///
-    /// The whole tree is walked and checked all the same.
-    #[arg(long, value_name = "NSID")]
-    collection: Option<String>,
-
     /// Print JSON Lines: path, collection, rkey, cid; size with -l, present with --partial
     #[arg(long)]
     json: bool,
@@ -40,10 +40,14 @@ pub(crate) struct Ls {
     ///
     /// Entries are listed whether their records are there or not; with -l a missing record has the size `-`. Missing
     /// and bad subtrees are named on stderr with the interval of keys that they hide, one line each. Keys that are not
-    /// repo paths are listed with control characters escaped. Of a CAR that is cut or whose framing is bad, the sections
-    /// before that place count. Blocks are hashed when the walk reaches them, all others are not.
+    /// repo paths are listed with control characters escaped; with --collection they are left out. Of a CAR that is cut
+    /// or whose framing is bad, the sections before that place count. Blocks are hashed when the walk reaches them, all
+    /// others are not.
     #[arg(long)]
     partial: bool,
+
+    #[command(flatten)]
+    keys: Keys,
 }
 
 /// A line of JSON.
@@ -65,9 +69,13 @@ impl Command for Ls {
         self.partial
     }
 
+    fn check(&self) -> Result<(), Cause> {
+        self.keys.check()
+    }
+
     fn run<S: CarStore>(&self, repo: &Repo<S>, out: &mut Output) -> Result<(), Cause> {
         let mut missing = 0;
-        let mut walk = repo.walk().partial(self.partial);
+        let mut walk = repo.walk().partial(self.partial).range(self.keys.range());
         while let Some(event) = walk.next_event()? {
             out.step();
             match event {
@@ -111,10 +119,9 @@ impl Ls {
     fn list(&self, entry: Entry<'_>, size: Option<usize>, out: &mut Output) -> Result<(), Cause> {
         let cid = entry.cid().to_text();
         match entry.path() {
-            Ok(path) if self.collection.as_deref().is_some_and(|nsid| nsid != path.collection()) => Ok(()),
             Ok(path) => self.write(path.as_str(), Some(path), &cid, size, out),
             Err(error) if !self.partial => Err(error.into()),
-            Err(_) if self.collection.is_some() => Ok(()),
+            Err(_) if self.keys.collection.is_some() => Ok(()),
             Err(_) => self.write(&entry.key().escape_ascii().to_string(), None, &cid, size, out),
         }
     }

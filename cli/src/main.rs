@@ -1,15 +1,19 @@
-//! The command-line tool `carwalk`: lists, inspects and verifies AT Protocol repository exports.
+//! The command-line tool `carwalk`: lists, inspects and verifies AT Protocol repository exports, and prints their records.
 
 mod args;
 mod failure;
+mod get;
 mod input;
 mod inspect;
+mod json;
+mod keys;
 mod ls;
 mod map;
 mod order;
 mod output;
 mod progress;
 mod size;
+mod target;
 mod verify;
 
 use std::process::ExitCode;
@@ -21,6 +25,7 @@ use crate::args::{Cli, Commands};
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Commands::Ls(ls) => ls.input.run(&ls),
+        Commands::Get(get) => get.input.run(&get),
         Commands::Inspect(inspect) => inspect.input.run(&inspect),
         Commands::Verify(verify) => verify.input.run(&verify),
     };

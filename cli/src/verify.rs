@@ -1,31 +1,53 @@
-//! `carwalk verify`: everything that can be checked without the account's key.
+//! `carwalk verify`: everything that can be checked, with the account's key its signature too.
 
+use std::fmt;
 use std::io::{self, Write};
 
-use carwalk::mst::Event;
+use carwalk::mst::{Entry, Event};
 use carwalk::store::CarStore;
-use carwalk::{Error, Repo};
+use carwalk::{Commit, Repo, VerifyingKey};
 use clap::Args;
 use serde::Serialize;
 
 use crate::failure::Cause;
 use crate::input::{Command, Input};
 use crate::output::Output;
+use crate::target;
 
-/// Path problems that are told one by one; the rest are only counted.
+/// Problems that are told one by one; the rest are only counted.
 const PROBLEMS_TOLD: u64 = 20;
 
 /// Check everything: framing, hashes, commit, tree, paths, completeness
 ///
 /// Checks the framing of the CAR, every block against its CID, the form of the commit, every rule of the tree, that each
-/// node and record is there, and that each key has the full syntax of a repo path. The signature is not checked.
+/// node and record is there, and that each key has the full syntax of a repo path. With --did, that the repository is that
+/// account's; with --key, that the commit is signed with that key. Without --key the signature is not checked.
 ///
 /// The first error ends the work, but for keys that are no repo paths: each is told on stderr, the first 20 of them with
-/// CID and key, and the exit code is 3.
+/// CID and key, and the exit code is 3. Another account or a signature that does not hold is told before the tree is
+/// looked at, and the exit code is 1.
 #[derive(Args, Debug)]
 pub(crate) struct Verify {
     #[command(flatten)]
     pub(crate) input: Input,
+
+    /// Check what is there of an incomplete CAR
+    ///
+    /// Missing nodes and records are counted, and the exit code is 0 if nothing that is there is wrong. Bad subtrees are
+    /// told like bad paths, and the rest is checked all the same. A CAR that ends inside a section is not incomplete but
+    /// invalid, as is one with a block that does not hash to its CID: `ls --partial` shows what else there is.
+    #[arg(long)]
+    partial: bool,
+
+    /// The account that the repository must be of
+    #[arg(long, value_name = "DID", value_parser = target::did)]
+    did: Option<String>,
+
+    /// Check the commit's signature with this public key: a did:key, or its part from the `z` on
+    ///
+    /// The account's key is in its DID document. Old commits may be signed with a key that is not there any more.
+    #[arg(long, value_name = "KEY")]
+    key: Option<VerifyingKey>,
 
     /// Print nothing on success
     #[arg(short, long, conflicts_with_all = ["json", "verbose"])]
@@ -33,7 +55,7 @@ pub(crate) struct Verify {
 
     /// Print one JSON object
     ///
-    /// It is printed if the walk came to its end, path problems or not; other errors are told on stderr only.
+    /// It is printed if the walk came to its end, problems or not; other errors are told on stderr only.
     #[arg(long)]
     json: bool,
 }
@@ -42,10 +64,14 @@ pub(crate) struct Verify {
 #[derive(Default, Serialize)]
 struct Checked<'a> {
     ok: bool,
+    /// Whether nothing is missing.
+    complete: bool,
     did: &'a str,
     rev: &'a str,
     commit: String,
     signature_checked: bool,
+    /// The key that the commit is signed with.
+    key: Option<String>,
     bytes: u64,
     sections: u64,
     distinct_blocks: u64,
@@ -53,50 +79,74 @@ struct Checked<'a> {
     unreached_blocks: u64,
     height: u8,
     nodes: u64,
+    missing_subtrees: u64,
     records: u64,
     record_bytes: u64,
+    missing_records: u64,
     path_problems: u64,
+    bad_subtrees: u64,
+    bad_records: u64,
 }
 
 impl Command for Verify {
     fn run<S: CarStore>(&self, repo: &Repo<S>, out: &mut Output) -> Result<(), Cause> {
-        let checked = check(repo, out)?;
+        self.check_commit(repo.commit())?;
+        let checked = self.check(repo, out)?;
         if self.json {
             serde_json::to_writer(&mut *out, &checked)?;
             out.write_all(b"\n")?;
         } else if checked.ok && !self.quiet {
             checked.write_to(out)?;
         }
-        if checked.ok { Ok(()) } else { Err(Cause::Paths(checked.path_problems)) }
+        if checked.ok { Ok(()) } else { Err(Cause::Invalid(checked.problems())) }
     }
 }
 
-/// Walks everything. Framing, hashes and commit were checked when the repository was opened.
-fn check<'r, S: CarStore>(repo: &'r Repo<S>, out: &mut Output) -> Result<Checked<'r>, Cause> {
-    let (commit, stats) = (repo.commit(), repo.stats());
-    let mut checked = Checked {
-        did: commit.did(),
-        rev: commit.rev(),
-        commit: commit.cid().to_string(),
-        bytes: stats.bytes,
-        sections: stats.sections,
-        distinct_blocks: stats.distinct_blocks,
-        duplicates: stats.duplicates(),
-        ..Checked::default()
-    };
-    let mut reached = repo.reached()?;
-    let mut walk = repo.walk().nodes(true);
-    while let Some(event) = walk.next_event()? {
-        out.step();
-        event.offset().map(|offset| reached.insert(offset));
-        checked.take_in(&event, out)?;
+impl Verify {
+    /// Checks whose commit it is, and who signed it.
+    fn check_commit(&self, commit: &Commit<'_>) -> Result<(), Cause> {
+        if let Some(did) = self.did.as_deref().filter(|did| *did != commit.did()) {
+            return Err(Cause::No(format!("the repository is that of {}, not of {did}", commit.did())));
+        }
+        match &self.key {
+            Some(key) => {
+                commit.verify_signature(key).map_err(|error| Cause::No(format!("{error}; checked with {key}")))
+            }
+            None => Ok(()),
+        }
     }
-    checked.unreached_blocks = stats.distinct_blocks.saturating_sub(reached.len());
-    checked.ok = checked.path_problems == 0;
-    if checked.path_problems > PROBLEMS_TOLD {
-        out.note(format_args!("and {} more", checked.path_problems.saturating_sub(PROBLEMS_TOLD)))?;
+
+    /// Walks everything. Framing, hashes and commit were checked before.
+    fn check<'r, S: CarStore>(&self, repo: &'r Repo<S>, out: &mut Output) -> Result<Checked<'r>, Cause> {
+        let (commit, stats) = (repo.commit(), repo.stats());
+        let mut checked = Checked {
+            did: commit.did(),
+            rev: commit.rev(),
+            commit: commit.cid().to_string(),
+            signature_checked: self.key.is_some(),
+            key: self.key.as_ref().map(ToString::to_string),
+            bytes: stats.bytes,
+            sections: stats.sections,
+            distinct_blocks: stats.distinct_blocks,
+            duplicates: stats.duplicates(),
+            ..Checked::default()
+        };
+        let mut reached = repo.reached()?;
+        let mut walk = repo.walk().nodes(true).partial(self.partial);
+        while let Some(event) = walk.next_event()? {
+            out.step();
+            event.offset().map(|offset| reached.insert(offset));
+            checked.take_in(&event, out)?;
+        }
+        checked.unreached_blocks = stats.distinct_blocks.saturating_sub(reached.len());
+        let problems = checked.count_problems();
+        checked.ok = problems == 0;
+        checked.complete = checked.missing_subtrees == 0 && checked.missing_records == 0;
+        if problems > PROBLEMS_TOLD {
+            out.note(format_args!("and {} more", problems.saturating_sub(PROBLEMS_TOLD)))?;
+        }
+        Ok(checked)
     }
-    Ok(checked)
 }
 
 impl Checked<'_> {
@@ -104,38 +154,87 @@ impl Checked<'_> {
         match event {
             Event::Node { layer, .. } => {
                 self.height = self.height.max(layer.get());
-                self.nodes = self.nodes.saturating_add(1);
+                add(&mut self.nodes, 1);
             }
             Event::Record { entry, block, .. } => {
-                self.records = self.records.saturating_add(1);
-                self.record_bytes = self.record_bytes.saturating_add(block.len() as u64);
-                if let Err(error) = entry.strict_path() {
-                    self.path_problem(&error, out)?;
-                }
+                add(&mut self.records, 1);
+                add(&mut self.record_bytes, block.len() as u64);
+                self.check_path(entry, out)?;
+            }
+            Event::MissingRecord { entry, .. } => {
+                add(&mut self.missing_records, 1);
+                self.check_path(entry, out)?;
+            }
+            Event::BadRecord { entry, error, .. } => {
+                add(&mut self.bad_records, 1);
+                self.tell(format_args!("bad record: {error}"), out)?;
+                self.check_path(entry, out)?;
+            }
+            Event::MissingSubtree { .. } => add(&mut self.missing_subtrees, 1),
+            Event::BadSubtree { interval, error, .. } => {
+                add(&mut self.bad_subtrees, 1);
+                self.tell(format_args!("bad subtree: {error}; hides {interval}"), out)?;
             }
             _ => {}
         }
         Ok(())
     }
 
-    #[cold]
-    fn path_problem(&mut self, error: &Error, out: &mut Output) -> io::Result<()> {
-        self.path_problems = self.path_problems.saturating_add(1);
-        if self.path_problems > PROBLEMS_TOLD {
-            return Ok(());
+    fn check_path(&mut self, entry: &Entry<'_>, out: &mut Output) -> io::Result<()> {
+        match entry.strict_path() {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                add(&mut self.path_problems, 1);
+                self.tell(format_args!("bad path: {error}"), out)
+            }
         }
-        out.note(format_args!("bad path: {error}"))
+    }
+
+    /// Tells the problem that was counted last, if there were not too many before.
+    #[cold]
+    fn tell(&self, problem: fmt::Arguments<'_>, out: &mut Output) -> io::Result<()> {
+        if self.count_problems() > PROBLEMS_TOLD { Ok(()) } else { out.note(problem) }
+    }
+
+    fn count_problems(&self) -> u64 {
+        self.path_problems.saturating_add(self.bad_subtrees).saturating_add(self.bad_records)
+    }
+
+    /// How many things are wrong.
+    fn problems(&self) -> String {
+        let kinds = [
+            (self.path_problems, "key is", "keys are", "not of the syntax of repo paths"),
+            (self.bad_subtrees, "subtree is", "subtrees are", "bad"),
+            (self.bad_records, "record is", "records are", "bad"),
+        ];
+        let told = kinds.into_iter().filter(|(count, ..)| *count > 0);
+        let told =
+            told.map(|(count, one, many, what)| format!("{count} {} {what}", if count == 1 { one } else { many }));
+        told.collect::<Vec<_>>().join(", ")
     }
 
     fn write_to(&self, out: &mut Output) -> io::Result<()> {
         let Checked { did, rev, commit, bytes, sections, duplicates, .. } = self;
         // A legacy commit may have no revision.
         let at = if rev.is_empty() { "" } else { " at " };
-        writeln!(out, "ok: {did}{at}{rev}")?;
+        let part = if self.complete { "" } else { " in part" };
+        writeln!(out, "ok{part}: {did}{at}{rev}")?;
         writeln!(out, "framing: {bytes} bytes, {sections} sections, {duplicates} of them repeated")?;
         writeln!(out, "hashes: {} blocks, {} of them unreached", self.distinct_blocks, self.unreached_blocks)?;
-        writeln!(out, "commit: {commit}, its signature not checked")?;
+        match &self.key {
+            Some(key) => writeln!(out, "commit: {commit}, signed with {key}")?,
+            None => writeln!(out, "commit: {commit}, its signature not checked")?,
+        }
         writeln!(out, "tree: {} nodes, height {}", self.nodes, self.height)?;
-        writeln!(out, "records: {} with {} bytes, all there, all paths sound", self.records, self.record_bytes)
+        let there = if self.complete { " all there," } else { "" };
+        writeln!(out, "records: {} with {} bytes,{there} all paths sound", self.records, self.record_bytes)?;
+        if !self.complete {
+            writeln!(out, "missing: {} subtrees, {} records", self.missing_subtrees, self.missing_records)?;
+        }
+        Ok(())
     }
+}
+
+fn add(count: &mut u64, more: u64) {
+    *count = count.saturating_add(more);
 }

@@ -19,10 +19,10 @@ fn small() -> Vec<u8> {
 #[test]
 fn help_and_version_are_successes() {
     let help = run(["--help"]).quiet_success();
-    for part in ["ls", "inspect", "verify", "Exit codes:", "  4  the CAR is incomplete"] {
+    for part in ["ls", "get", "inspect", "verify", "Exit codes:", "  4  the CAR is incomplete"] {
         assert!(help.contains(part), "{help}");
     }
-    for command in ["ls", "inspect", "verify"] {
+    for command in ["ls", "get", "inspect", "verify"] {
         let help = run([command, "--help"]).quiet_success();
         assert!(help.contains("Exit codes:") && help.contains("--no-mmap"), "{help}");
     }
@@ -31,7 +31,7 @@ fn help_and_version_are_successes() {
 
 #[test]
 fn wrong_command_lines_are_usage_errors() {
-    let lines: [&[&str]; 8] = [
+    let lines: [&[&str]; 13] = [
         &[],
         &["frobnicate"],
         &["ls", "--frobnicate"],
@@ -39,7 +39,12 @@ fn wrong_command_lines_are_usage_errors() {
         &["ls", "--max-block", "many", "a.car"],
         &["ls", "--max-block", "4GiB", "a.car"],
         &["ls", "--collection"],
+        &["ls", "--from=b", "--to=a"],
         &["verify", "--quiet", "--json"],
+        &["verify", "--did"],
+        &["verify", "--key", "did:plc:abc"],
+        &["get"],
+        &["get", "a.car", "self"],
     ];
     for line in lines {
         let run = run(line);
@@ -126,10 +131,10 @@ fn cut_short_anywhere_is_never_a_success() {
     let car = small();
     assert_eq!(run_on(["verify"], &car).code, Some(0));
     for len in 0..car.len() {
-        for command in ["ls", "verify"] {
-            let run = run_on([command], &car[..len]);
-            assert!(matches!(run.code, Some(3 | 4)), "{command} of {len} bytes: {run:?}");
-            assert!(run.stderr.starts_with("error: "), "{command} of {len} bytes: {run:?}");
+        for command in [&["ls"][..], &["verify"], &["get", "com.example.test/two"]] {
+            let run = run_on(command, &car[..len]);
+            assert!(matches!(run.code, Some(3 | 4)), "{command:?} of {len} bytes: {run:?}");
+            assert!(run.stderr.starts_with("error: "), "{command:?} of {len} bytes: {run:?}");
         }
         assert_ne!(run_on(["verify", "--quiet"], &car[..len]).code, Some(0));
     }
@@ -153,10 +158,13 @@ fn closed_pipe_is_quiet() {
 #[test]
 #[cfg(target_os = "linux")]
 fn full_disk_is_an_io_error() {
-    for args in [["ls"], ["inspect"], ["verify"]] {
+    let one = "com.example.test/one";
+    let commands: [&[&str]; 6] = [&["ls"], &["inspect"], &["verify"], &["get"], &["get", "--raw"], &["get", "--cid"]];
+    for args in commands {
         let file = TempCar::new(&small());
         let full = File::options().write(true).open("/dev/full").unwrap();
-        let output = tool().args(args).arg(file.path()).stdout(full).output().unwrap();
+        let path = (args[0] == "get").then_some(one);
+        let output = tool().args(args).arg(file.path()).args(path).stdout(full).output().unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!(stderr, "error: cannot write the output: No space left on device\n");
         assert_eq!(output.status.code(), Some(5));

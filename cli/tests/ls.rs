@@ -3,10 +3,13 @@
 
 mod harness;
 
+use std::iter;
+
 use carwalk_testkit::breakage::{sample, sample_keys};
 use carwalk_testkit::car::Car;
 use carwalk_testkit::random;
 use carwalk_testkit::repo::{Order, Repo};
+use carwalk_testkit::rng::Rng;
 use harness::{TempCar, run_on, tool};
 use serde_json::json;
 
@@ -38,6 +41,88 @@ fn one_collection_can_be_kept() {
     assert_eq!(listed("com.example.a"), 2);
     assert_eq!(listed("com.example.ab"), 1);
     assert_eq!(listed("com.example"), 0);
+}
+
+/// The keys of a listing.
+fn keys(listing: &str) -> Vec<&str> {
+    listing.lines().map(|line| line.split('\t').next().unwrap()).collect()
+}
+
+/// The parts of a range: `--from`, `--to`, `--prefix`, `--collection`.
+type Parts<'a> = [Option<&'a str>; 4];
+
+/// The command line for a range.
+fn ls(parts: Parts<'_>) -> Vec<String> {
+    let names = ["--from", "--to", "--prefix", "--collection"];
+    let given = names.iter().zip(parts).filter_map(|(name, part)| Some(format!("{name}={}", part?)));
+    iter::once("ls".to_owned()).chain(given).collect()
+}
+
+/// Whether the parts keep a key.
+fn keeps([from, to, prefix, collection]: Parts<'_>, key: &str) -> bool {
+    from.is_none_or(|from| key >= from)
+        && to.is_none_or(|to| key < to)
+        && prefix.is_none_or(|prefix| key.starts_with(prefix))
+        && collection.is_none_or(|nsid| key.split('/').next() == Some(nsid))
+}
+
+#[test]
+fn ranges_list_what_all_parts_keep() {
+    let paths = ["com.example.a/1", "com.example.a/12", "com.example.a/2", "com.example.ab/1", "com.example.b/1"];
+    let bounds = ["", "com.example.a", "com.example.a/", "com.example.a/1", "com.example.a/12", "com.example.a0", "d"];
+    let bounds: Vec<_> = [None].into_iter().chain(bounds.map(Some)).collect();
+    let car = Repo::sample(paths).to_bytes(Order::Pds);
+    let mut random = Rng::new(1);
+    for _ in 0..150 {
+        let collection = *random.pick(&[None, Some("com.example.a"), Some("com.example.c")]);
+        let parts = [*random.pick(&bounds), *random.pick(&bounds), *random.pick(&bounds), collection];
+        let run = run_on(ls(parts), &car);
+        if parts[0].zip(parts[1]).is_some_and(|(from, to)| from > to) {
+            assert_eq!(run.one_error(2), "error: --from is beyond --to\n");
+            continue;
+        }
+        let expected: Vec<_> = paths.iter().copied().filter(|key| keeps(parts, key)).collect();
+        assert_eq!(keys(&run.quiet_success()), expected, "{parts:?}");
+    }
+    // It is told before anything is read.
+    assert_eq!(harness::run(["ls", "--from=b", "--to=a", "no/such.car"]).code, Some(2));
+}
+
+#[test]
+fn ranges_need_only_what_is_in_them() {
+    let (repo, paths) = (sample(), sample_keys());
+    let paths: Vec<_> = paths.into_iter().map(|key| String::from_utf8(key).unwrap()).collect();
+    // The leaf with keys 6 and 7 hangs below two empty nodes; the record is that of key 2.
+    let leaf = repo.root.blocks().into_iter().find(|(_, block)| contains(block, paths[6].as_bytes())).unwrap().0;
+    let mut car = repo.to_car(Order::Preorder);
+    car.remove(&leaf);
+    car.remove(&repo.entries()[2].1);
+    let car = car.to_bytes();
+    let (mut complete, mut gaps) = (0, 0);
+    for from in 0..paths.len() {
+        for to in from..paths.len() {
+            let parts = [Some(&*paths[from]), Some(&*paths[to]), None, None];
+            let run = run_on(ls(parts), &car);
+            let has_record = (from..to).contains(&2);
+            // What the leaf hides lies between keys 5 and 8.
+            let has_gap = from < to && from < 8 && to > 5;
+            if !has_record && !has_gap {
+                assert_eq!(keys(&run.quiet_success()), paths[from..to]);
+                complete += 1;
+                continue;
+            }
+            let first = if has_record { 2 } else { 6.max(from) };
+            assert_eq!(keys(&run.stdout), paths[from..first]);
+            let error = run.one_error(4);
+            assert!(error.contains(if has_record { &*paths[2] } else { "hides keys between" }), "{error}");
+            let partial = run_on([ls(parts), vec!["--partial".to_owned()]].concat(), &car);
+            assert_eq!(partial.code, Some(0));
+            assert_eq!(partial.stderr.contains("missing subtree"), has_gap, "{from} {to} {partial:?}");
+            assert_eq!(partial.stderr.contains("missing records: 1"), has_record);
+            gaps += 1;
+        }
+    }
+    assert_eq!((complete, gaps), (20, 46));
 }
 
 #[test]

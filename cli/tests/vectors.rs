@@ -7,17 +7,27 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
     reason = "tests fail by panicking"
 )]
 
+mod data_model;
 mod harness;
+#[path = "../src/json/mod.rs"]
+mod json;
 
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use carwalk::Repo;
+use carwalk::mst::Event;
+use carwalk_testkit::repo::{Order, Record, Repo as Made};
 use carwalk_testkit::vectors;
-use harness::{Run, run, run_on};
+use data_encoding::{BASE64, BASE64_NOPAD};
+use data_model::Parsed;
+use harness::{Run, TempCar, run, run_bytes, run_on};
+use json::{Layout, Survey};
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -51,12 +61,20 @@ fn main() {
     let mut trials = Vec::new();
     for (name, order) in CARS {
         let folder = folder.join("cars");
+        let path = folder.join(name);
         trials.push(Trial::test(format!("cars/{name}"), move || car(&folder, name, order)));
+        trials.push(Trial::test(format!("cars/{name}/records"), move || records(&path)));
     }
     for (name, message) in CONTAINERS {
         let path = folder.join("containers").join(name);
         trials.push(Trial::test(format!("containers/{name}"), move || container(&path, message)));
     }
+    let path = folder.join("interop/data-model/data-model-fixtures.json");
+    trials.push(Trial::test("interop/data-model", move || data_model_fixtures(&path)));
+    let path = folder.join("cars");
+    trials.push(Trial::test("cars/lookups", move || lookups(&path)));
+    let path = folder.join("proofs/get-record-proofs.json");
+    trials.push(Trial::test("proofs/get-record-proofs", move || proofs(&path)));
     let folders = ["cars", "containers"].map(|name| folder.join(name));
     trials.push(Trial::test("every_file_has_a_trial", move || every_file_has_a_trial(&folders)));
     let trials = trials.into_iter().map(|trial| trial.with_ignored_flag(is_absent)).collect();
@@ -129,6 +147,121 @@ fn container(path: &Path, message: &str) -> Result<(), Failed> {
         let error = run.one_error(3);
         assert!(error.contains(message), "{error}");
     }
+    Ok(())
+}
+
+/// Each record is JSON, has nothing odd about it, and made CBOR again is what it was. `get` gives the first and the last.
+fn records(path: &Path) -> Result<(), Failed> {
+    let car = fs::read(path)?;
+    let repo = Repo::from_slice(&car[..])?;
+    let mut walk = repo.walk().partial(true);
+    let mut ends: Vec<(String, Vec<u8>)> = Vec::new();
+    while let Some(event) = walk.next_event()? {
+        let Event::Record { entry, block, .. } = event else { continue };
+        for layout in [Layout::Indented, Layout::Compact] {
+            assert_eq!(block, encode(&json_of(block, layout)?));
+        }
+        ends.truncate(1);
+        ends.push((entry.path()?.to_string(), block.to_vec()));
+    }
+    let file = path.to_str().ok_or("path is not UTF-8")?;
+    for (key, block) in ends {
+        assert!(run(["get", file, &key]).quiet_success() == json_of(&block, Layout::Indented)? + "\n");
+        assert!(run(["get", "--compact", file, &key]).quiet_success() == json_of(&block, Layout::Compact)? + "\n");
+        assert_eq!(run_bytes(["get", "--raw", file, &key], b"").stdout, block);
+    }
+    Ok(())
+}
+
+fn json_of(record: &[u8], layout: Layout) -> Result<String, Failed> {
+    let survey = Survey::new(record, |at, oddity| panic!("byte {at}: {oddity}"));
+    let mut json = Vec::new();
+    survey.map_err(|refusal| refusal.to_string())?.write(&mut json, layout)?;
+    Ok(String::from_utf8(json)?)
+}
+
+fn encode(json: &str) -> Vec<u8> {
+    let Parsed(item) = serde_json::from_str(json).unwrap();
+    item.encode()
+}
+
+/// What was written in JSON by others is what `get` makes of their CBOR.
+fn data_model_fixtures(path: &Path) -> Result<(), Failed> {
+    let fixtures: Vec<Value> = serde_json::from_slice(&fs::read(path)?)?;
+    assert_eq!(fixtures.len(), 3);
+    for fixture in fixtures {
+        let record = BASE64_NOPAD.decode(fixture["cbor_base64"].as_str().ok_or("no CBOR")?.as_bytes())?;
+        let record = Record::new(record);
+        assert_eq!(record.cid.to_string(), fixture["cid"].as_str().ok_or("no CID")?);
+        let car = Made::new([(b"com.example.test/self".to_vec(), record.clone())]).to_bytes(Order::Pds);
+        let json = run_on(["get", "com.example.test/self"], &car).quiet_success();
+        assert_eq!(serde_json::from_str::<Value>(&json)?, fixture["json"]);
+        assert_eq!(encode(&json), record.bytes);
+    }
+    Ok(())
+}
+
+/// What two slices of one repository say of keys, as far as they prove it.
+fn lookups(folder: &Path) -> Result<(), Failed> {
+    let (one, first) = ("app.bsky.feed.like/3mcg72x6bi32z", "app.bsky.feed.like/3lohfzs6qea24");
+    let (before, later) = ("app.bsky.feed.like/3lohfzs6qea23", "app.bsky.feed.like/3mcqqwzsc7x26");
+    let cases = [
+        ("slice-one.car", one, 0),
+        // A node hides keys around this one, but is of a lower layer than it.
+        ("slice-one.car", later, 1),
+        ("slice-one.car", "app.bsky.feed.like/3mcqqwzsc7x27", 4),
+        ("slice-proving-absence.car", before, 1),
+        ("slice-proving-absence.car", later, 4),
+        // The key is there, its record is not.
+        ("slice-proving-absence.car", first, 4),
+    ];
+    for (name, key, code) in cases {
+        let path = folder.join(name);
+        let path = path.to_str().ok_or("path is not UTF-8")?;
+        let found = run(["get", path, key]);
+        assert_eq!(found.code, Some(code), "{name} {key} {found:?}");
+        let of_another = run(["get", path, &format!("at://did:plc:a/{key}")]);
+        assert_eq!(of_another.code, Some(3), "{of_another:?}");
+        let cid = run(["get", "--cid", path, key]);
+        assert_eq!(cid.code, Some(if key == first { 0 } else { code }), "{cid:?}");
+    }
+    Ok(())
+}
+
+/// Answers of com.atproto.sync.getRecord. `get` says what they prove, `verify` whether they are whose they should be.
+fn proofs(path: &Path) -> Result<(), Failed> {
+    let proofs: Value = serde_json::from_slice(&fs::read(path)?)?;
+    let text = |value: &Value| value.as_str().map(str::to_owned).ok_or("not a text");
+    let collection = text(&proofs["collection"])?;
+    let mut counts = [0; 3];
+    for case in proofs["cases"].as_array().ok_or("no cases")? {
+        let (did, key) = (text(&case["did"])?, text(&case["signingKey"])?);
+        let path = format!("{collection}/{}", text(&case["rkey"])?);
+        let file = TempCar::new(&BASE64.decode(text(&case["proof"])?.as_bytes())?);
+        let verified = file.run(&["verify", "--partial", "--did", &did, "--key", &key]);
+        let found = file.run_with(&["get", "--cid"], &[&format!("at://{did}/{path}")]);
+        let record = file.run_with(&["get"], &[&path]);
+        if case["expect"] == "error" {
+            let is_of_did = found.code != Some(3);
+            verified.one_error(1);
+            // `get` knows of the wrong account, but not of the wrong key.
+            assert_eq!(is_of_did, text(&case["name"])?.ends_with("wrong_key"), "{case} {found:?}");
+            counts[0] += 1;
+            continue;
+        }
+        let lines = verified.quiet_success();
+        assert!(lines.contains(&format!("signed with {key}\n")), "{lines}");
+        if let Some(cid) = case["expect"].as_str() {
+            assert_eq!(found.quiet_success(), format!("{cid}\n"));
+            let json = record.quiet_success();
+            assert_eq!(cid, Record::new(encode(&json)).cid.to_string());
+            counts[1] += 1;
+        } else {
+            assert_eq!(found.one_error(1), record.one_error(1));
+            counts[2] += 1;
+        }
+    }
+    assert_eq!(counts, [50, 10, 15]);
     Ok(())
 }
 

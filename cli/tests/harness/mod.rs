@@ -11,9 +11,9 @@ use tempfile::TempDir;
 
 /// What a run of the tool came to.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Run {
+pub(crate) struct Run<T = String> {
     pub(crate) code: Option<i32>,
-    pub(crate) stdout: String,
+    pub(crate) stdout: T,
     pub(crate) stderr: String,
 }
 
@@ -48,8 +48,8 @@ pub(crate) fn tool() -> Command {
     Command::new(env!("CARGO_BIN_EXE_carwalk"))
 }
 
-/// Runs the tool with `input` on stdin.
-pub(crate) fn run_on<I: AsRef<OsStr>>(args: impl IntoIterator<Item = I>, input: &[u8]) -> Run {
+/// Runs the tool with `input` on stdin; what it printed need not be text.
+pub(crate) fn run_bytes<I: AsRef<OsStr>>(args: impl IntoIterator<Item = I>, input: &[u8]) -> Run<Vec<u8>> {
     let mut command = tool();
     command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
@@ -59,11 +59,13 @@ pub(crate) fn run_on<I: AsRef<OsStr>>(args: impl IntoIterator<Item = I>, input: 
         scope.spawn(move || stdin.write_all(input));
         child.wait_with_output().unwrap()
     });
-    Run {
-        code: output.status.code(),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
+    Run { code: output.status.code(), stdout: output.stdout, stderr: String::from_utf8(output.stderr).unwrap() }
+}
+
+/// Runs the tool with `input` on stdin.
+pub(crate) fn run_on<I: AsRef<OsStr>>(args: impl IntoIterator<Item = I>, input: &[u8]) -> Run {
+    let Run { code, stdout, stderr } = run_bytes(args, input);
+    Run { code, stdout: String::from_utf8(stdout).unwrap(), stderr }
 }
 
 /// Runs the tool with nothing on stdin.
@@ -93,9 +95,18 @@ impl TempCar {
         self.path.as_os_str()
     }
 
+    pub(crate) fn name(&self) -> &str {
+        self.path.to_str().unwrap()
+    }
+
     /// Runs a command on the file, with options.
     pub(crate) fn run(&self, args: &[&str]) -> Run {
-        let args = args.iter().map(OsStr::new);
-        run(args.chain([self.path()]))
+        self.run_with(args, &[])
+    }
+
+    /// Runs a command on the file, with options before it and more arguments after it.
+    pub(crate) fn run_with(&self, args: &[&str], more: &[&str]) -> Run {
+        let (args, more) = (args.iter().map(OsStr::new), more.iter().map(OsStr::new));
+        run(args.chain([self.path()]).chain(more))
     }
 }
