@@ -248,6 +248,12 @@ impl Error {
         self.0.key.as_deref()
     }
 
+    /// What is wrong, to keep; the place is lost.
+    #[must_use]
+    pub fn into_kind(self) -> ErrorKind {
+        self.0.kind
+    }
+
     /// True if reading, writing or the store failed: trying again may help.
     #[must_use]
     pub fn is_io(&self) -> bool {

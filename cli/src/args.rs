@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 use crate::get::Get;
 use crate::inspect::Inspect;
 use crate::ls::Ls;
+use crate::prove::Prove;
 use crate::verify::Verify;
 
 const STYLES: Styles = Styles::styled()
@@ -46,6 +47,8 @@ pub(crate) enum Commands {
     Get(Get),
     #[command(visible_alias = "info", after_long_help = EXIT_CODES)]
     Inspect(Inspect),
+    #[command(after_long_help = EXIT_CODES)]
+    Prove(Prove),
     #[command(after_long_help = EXIT_CODES)]
     Verify(Verify),
 }

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io::{self, ErrorKind, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
@@ -41,11 +42,19 @@ pub(crate) enum Cause {
     Invalid(String),
     /// The output could not be written.
     Output(io::Error),
+    /// A file could not be written.
+    File { path: PathBuf, error: io::Error },
 }
 
 impl From<carwalk::Error> for Cause {
     fn from(error: carwalk::Error) -> Self {
-        Cause::Car(error)
+        if !matches!(error.kind(), Kind::Output(_)) {
+            return Cause::Car(error);
+        }
+        match error.into_kind() {
+            Kind::Output(error) => Cause::Output(error),
+            kind => Cause::Invalid(kind.to_string()),
+        }
     }
 }
 
@@ -102,7 +111,7 @@ impl Failure {
             Cause::Usage(_) => USAGE,
             Cause::No(_) => NO,
             Cause::Incomplete(_) => INCOMPLETE,
-            Cause::Open(_) | Cause::SpillFile { .. } | Cause::Output(_) => IO,
+            Cause::Open(_) | Cause::SpillFile { .. } | Cause::Output(_) | Cause::File { .. } => IO,
             Cause::Invalid(_) => INVALID,
             Cause::Car(error) if error.is_missing_block() => INCOMPLETE,
             Cause::Car(error) if error.is_io() || is_full(error) => IO,
@@ -124,6 +133,7 @@ impl Failure {
                 None => writeln!(out, "{use_of_file}: {error}"),
             },
             Cause::Output(error) => writeln!(out, "cannot write the output: {}", reason(error)),
+            Cause::File { path, error } => writeln!(out, "cannot write {path:?}: {}", reason(error)),
             Cause::Car(error) => {
                 match remedy(error) {
                     Some(option) => writeln!(out, "{input}: {error} (see {option})")?,

@@ -58,10 +58,7 @@ pub(crate) struct Get {
 
 impl Command for Get {
     fn run<S: CarStore>(&self, repo: &Repo<S>, out: &mut Output) -> Result<(), Cause> {
-        if let Some(did) = self.target.did.as_deref().filter(|did| *did != repo.commit().did()) {
-            let found = repo.commit().did();
-            return Err(Cause::Invalid(format!("the repository is that of {found}, not of {did}")));
-        }
+        self.target.check_account(repo.commit())?;
         let path = self.target.path.as_path();
         match repo.get(path)? {
             Lookup::Present { cid, .. } if self.cid => Ok(writeln!(out, "{cid}")?),

@@ -28,6 +28,12 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
+    /// Whether there are any.
+    pub(crate) fn any(&self) -> bool {
+        let Keys { collection, prefix, from, to } = self;
+        collection.is_some() || prefix.is_some() || from.is_some() || to.is_some()
+    }
+
     /// Refuses a range that ends before it begins.
     pub(crate) fn check(&self) -> Result<(), Cause> {
         match (&self.from, &self.to) {

@@ -1,4 +1,5 @@
-//! The command-line tool `carwalk`: lists, inspects and verifies AT Protocol repository exports, and prints their records.
+//! The command-line tool `carwalk`: lists, inspects and verifies AT Protocol repository exports, and prints or proves their
+//! records.
 
 mod args;
 mod failure;
@@ -12,6 +13,7 @@ mod map;
 mod order;
 mod output;
 mod progress;
+mod prove;
 mod size;
 mod target;
 mod verify;
@@ -27,6 +29,7 @@ fn main() -> ExitCode {
         Commands::Ls(ls) => ls.input.run(&ls),
         Commands::Get(get) => get.input.run(&get),
         Commands::Inspect(inspect) => inspect.input.run(&inspect),
+        Commands::Prove(prove) => prove.input.run(&prove),
         Commands::Verify(verify) => verify.input.run(&verify),
     };
     match done {

@@ -2,13 +2,25 @@
 
 use std::str::FromStr;
 
-use carwalk::{RepoPath, RepoPathBuf, syntax};
+use carwalk::{Commit, RepoPath, RepoPathBuf, syntax};
+
+use crate::failure::Cause;
 
 /// A repo path, and the account that it is to be of, if that was said.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     pub(crate) did: Option<String>,
     pub(crate) path: RepoPathBuf,
+}
+
+impl Target {
+    /// Refuses the commit of another account than the one that was said.
+    pub(crate) fn check_account(&self, commit: &Commit<'_>) -> Result<(), Cause> {
+        match self.did.as_deref().filter(|did| *did != commit.did()) {
+            None => Ok(()),
+            Some(did) => Err(Cause::Invalid(format!("the repository is that of {}, not of {did}", commit.did()))),
+        }
+    }
 }
 
 impl FromStr for Target {
