@@ -191,3 +191,22 @@ fn damage_anywhere_in_the_car_is_an_error() {
     let cut: Run = run_on(["get", &keys[4]], &car[..car.len() - 1]);
     assert!(cut.one_error(3).contains("the input ends inside it"));
 }
+
+#[test]
+fn nodes_that_break_a_rule_count_on_the_way_to_the_record_only() {
+    let (mut repo, keys) = (sample(), texts(sample_keys()));
+    let node = repo.root.with_key(keys[7].as_bytes());
+    node.entries[1].prefix_len = Some(0);
+    let bad = node.cid();
+    let car = repo.to_bytes(Order::Pds);
+    for key in [&keys[6], &keys[7], &format!("{}0", keys[6])] {
+        for option in ["--raw", "--cid"] {
+            let run = run_on(["get", option, "-", key], &car);
+            assert_eq!(run.stdout, "");
+            let error = run.one_error(3);
+            assert!(error.contains(&bad.to_string()) && error.contains("prefix"), "{error}");
+        }
+    }
+    run_on(["get", &keys[5]], &car).quiet_success();
+    run_on(["verify"], &car).one_error(3);
+}

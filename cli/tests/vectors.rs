@@ -24,7 +24,7 @@ use carwalk::Repo;
 use carwalk::mst::Event;
 use carwalk_testkit::repo::{Order, Record, Repo as Made};
 use carwalk_testkit::vectors;
-use data_encoding::{BASE64, BASE64_NOPAD};
+use data_encoding::{BASE64, BASE64_NOPAD, HEXLOWER};
 use data_model::Parsed;
 use harness::{Run, TempCar, run, run_bytes, run_on};
 use json::{Layout, Survey};
@@ -71,6 +71,8 @@ fn main() {
     }
     let path = folder.join("interop/data-model/data-model-fixtures.json");
     trials.push(Trial::test("interop/data-model", move || data_model_fixtures(&path)));
+    let path = folder.join("dasl");
+    trials.push(Trial::test("dasl", move || dasl(&path)));
     let path = folder.join("cars");
     trials.push(Trial::test("cars/lookups", move || lookups(&path)));
     let path = folder.join("proofs/get-record-proofs.json");
@@ -198,6 +200,37 @@ fn data_model_fixtures(path: &Path) -> Result<(), Failed> {
         assert_eq!(serde_json::from_str::<Value>(&json)?, fixture["json"]);
         assert_eq!(encode(&json), record.bytes);
     }
+    Ok(())
+}
+
+/// Of items that no DAG-CBOR has, something is told; of those that every kind of CBOR has, nothing.
+fn dasl(folder: &Path) -> Result<(), Failed> {
+    let (mut sound, mut odd) = (0, 0);
+    for file in fs::read_dir(folder)? {
+        let path = file?.path();
+        if path.extension().is_none_or(|extension| extension != "json") {
+            continue;
+        }
+        let cases: Vec<Value> = serde_json::from_slice(&fs::read(&path)?)?;
+        for case in cases {
+            let has = |tag: &str| case["tags"].as_array().is_some_and(|tags| tags.iter().any(|own| own == tag));
+            let item = HEXLOWER.decode(case["data"].as_str().ok_or("no data")?.as_bytes())?;
+            let mut told = Vec::new();
+            // In a map, so that an item of any kind makes a record.
+            let record = [b"\xa1\x61v", &item[..]].concat();
+            let is_refused = Survey::new(&record, |_, oddity| told.push(oddity.to_string())).is_err();
+            if case["type"] == "roundtrip" && has("basic") {
+                // DAG-CBOR has these, the data model of records does not.
+                told.retain(|oddity| !oddity.starts_with("float") && !oddity.ends_with("takes more than 53 bits"));
+                assert!(!is_refused && told.is_empty(), "{case} {told:?}");
+                sound += 1;
+            } else if case["type"] != "roundtrip" && has("dag-cbor") {
+                assert!(is_refused || !told.is_empty(), "{case}");
+                odd += 1;
+            }
+        }
+    }
+    assert_eq!((sound, odd), (11, 57));
     Ok(())
 }
 
