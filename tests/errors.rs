@@ -4,6 +4,7 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
     reason = "tests fail by panicking"
 )]
 
@@ -365,9 +366,14 @@ fn messages_of_paths() {
 /// The kinds that no small input comes to, or that say the same wherever they come from.
 #[test]
 fn messages_of_kinds() {
-    let kinds: [(ErrorKind, &str); 18] = [
+    let kinds: [(ErrorKind, &str); 20] = [
         (ErrorKind::Io(io::ErrorKind::NotFound.into()), "reading failed"),
+        (ErrorKind::Output(io::ErrorKind::StorageFull.into()), "writing failed"),
         (ErrorKind::Store("gone".into()), "the block store failed"),
+        (
+            ErrorKind::OtherAccount { expected: "did:web:a.example".into(), found: "did:web:b.example".into() },
+            "the commit is by did:web:b.example, expected did:web:a.example",
+        ),
         (ErrorKind::Decode("odd".into()), "the record does not decode into this type"),
         (ErrorKind::Encode("odd".into()), "what was made of the record cannot be stored"),
         (ErrorKind::LookAlike(LookAlike::Gzip), "this is gzip data: decompress it first"),
@@ -468,6 +474,46 @@ fn an_io_error_is_the_source_and_comes_back_out() {
             assert_eq!(error.to_string(), "CAR header at byte 0: reading failed");
         }
     }
+}
+
+/// Takes so many bytes, then fails.
+struct Full(usize);
+
+impl io::Write for Full {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let len = bytes.len().min(self.0);
+        self.0 -= len;
+        if len == 0 { Err(io::Error::new(io::ErrorKind::StorageFull, "the disk is full")) } else { Ok(len) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn an_output_error_is_the_source_and_comes_back_out() {
+    let car = breakage::sample().to_bytes(Order::Preorder);
+    let repo = Repo::from_slice(&car).unwrap();
+    for len in [0, 100, car.len() - 1] {
+        let error = repo.prove().prefix("").write(Full(len)).unwrap_err();
+        assert_eq!(error.to_string(), "writing failed");
+        let holds =
+            [error.is_io(), error.is_truncated(), error.is_missing_block(), error.is_limit(), error.is_invalid()];
+        assert_eq!(holds, [true, false, false, false, false]);
+        assert_eq!(error.source().unwrap().to_string(), "the disk is full");
+        let error = io::Error::from(error);
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+        assert_eq!(error.to_string(), "writing failed");
+    }
+    repo.prove().prefix("").write(Full(car.len())).unwrap();
+}
+
+/// A reader that failed and a writer that failed are told apart.
+#[test]
+fn an_io_error_by_the_question_mark_is_that_of_a_reader() {
+    let error = Error::from(io::Error::from(io::ErrorKind::StorageFull));
+    assert!(matches!(error.kind(), ErrorKind::Io(_)));
 }
 
 #[test]

@@ -13,57 +13,15 @@ mod common;
 
 use std::ops::{Bound, RangeBounds};
 
-use carwalk::error::KeyInterval;
-use carwalk::mst::{Event, Layer};
+use carwalk::mst::Event;
 use carwalk::store::BlockStore;
-use carwalk::{Cid, Error, ErrorKind, Records, Repo, RepoEntries, Tree};
-use carwalk_testkit::random;
+use carwalk::{Cid, Records, Repo, RepoEntries, Tree};
 use carwalk_testkit::rng::Rng;
-use common::part::{self, Hidden, Part, Range, Removal};
+use common::keys::{Keys, Told, any_key, any_range, assert_names, expected, parts, ranges, told_by};
+use common::part::{Part, Range, Removal};
 use common::{MapStore, Row};
 
-const SEEDS: u64 = 200;
-
-fn any_key(part: &Part, rng: &mut Rng) -> Vec<u8> {
-    let keys: Vec<_> = part.random.records.keys().collect();
-    if keys.is_empty() || rng.chance(1, 8) {
-        return match rng.below(4) {
-            0 => vec![],
-            1 => vec![0xff],
-            2 => rng.bytes(3),
-            _ => random::path(rng),
-        };
-    }
-    let key = (*rng.pick(&keys)).clone();
-    if rng.chance(1, 2) { key } else { rng.pick(&part::neighbours(&key)).clone() }
-}
-
-fn any_bound(part: &Part, rng: &mut Rng) -> Bound<Vec<u8>> {
-    match rng.below(7) {
-        0 => Bound::Unbounded,
-        1..4 => Bound::Included(any_key(part, rng)),
-        _ => Bound::Excluded(any_key(part, rng)),
-    }
-}
-
-/// Ranges of all kinds; some have no key, some one, some end before they start.
-fn any_range(part: &Part, rng: &mut Rng) -> Range {
-    let start = any_bound(part, rng);
-    match (rng.below(4), &start) {
-        // Ends where it starts.
-        (0, Bound::Included(key) | Bound::Excluded(key)) => {
-            let end = if rng.chance(1, 2) { Bound::Included(key.clone()) } else { Bound::Excluded(key.clone()) };
-            (start, end)
-        }
-        // Has at most the one key that comes next.
-        (1, Bound::Included(key) | Bound::Excluded(key)) => {
-            let next = [key, &[0][..]].concat();
-            let end = if rng.chance(1, 2) { Bound::Included(next) } else { Bound::Excluded(next) };
-            (start, end)
-        }
-        _ => (start, any_bound(part, rng)),
-    }
-}
+const SEEDS: u64 = 120;
 
 fn records<S: BlockStore>(records: Records<'_, S>) -> carwalk::Result<Vec<Row>> {
     let rows = records.map(|record| {
@@ -237,132 +195,28 @@ fn a_walk_over_a_range_gives_keys_that_are_no_paths() {
     }
 }
 
-/// What a walk comes to.
-#[derive(Debug, PartialEq)]
-enum Told {
-    Entry { key: Vec<u8>, cid: Cid, record: Option<Vec<u8>> },
-    Missing(Hidden),
-}
-
-impl Told {
-    fn is_gap(&self) -> bool {
-        !matches!(self, Told::Entry { record: Some(_), .. })
-    }
-
-    fn is_missing_node(&self) -> bool {
-        matches!(self, Told::Missing(_))
-    }
-}
-
-/// What there is of a range, in order.
-fn expected(part: &Part, range: &Range) -> Vec<Told> {
-    let mut told = Vec::new();
-    add_expected(part, 0, range, &mut told);
-    told
-}
-
-fn add_expected(part: &Part, number: usize, range: &Range, told: &mut Vec<Told>) {
-    let node = &part.tree.0[number];
-    if !part.is_there(&node.cid) {
-        if part.tree.touches(number, range) {
-            told.push(Told::Missing(part.tree.hidden(number)));
-        }
-        return;
-    }
-    for (gap, link) in node.links.iter().enumerate() {
-        if let Some(below) = link {
-            add_expected(part, *below, range, told);
-        }
-        if let Some((key, value)) = node.entries.get(gap).filter(|(key, _)| range.contains(key)) {
-            let cid = common::cid(value);
-            let record = part.is_there(value).then(|| part.record(cid).to_vec());
-            told.push(Told::Entry { key: key.clone(), cid, record });
-        }
-    }
-}
-
-fn told_by_walk<S: BlockStore>(repo: &Repo<S>, range: &Range) -> Vec<Told> {
-    let mut told = Vec::new();
-    let mut walk = repo.walk().partial(true).range(range.clone());
-    while let Some(event) = walk.next_event().unwrap() {
-        told.push(match event {
-            Event::Record { entry, block, .. } => {
-                Told::Entry { key: entry.key().to_vec(), cid: entry.cid(), record: Some(block.to_vec()) }
-            }
-            Event::MissingRecord { entry, .. } => {
-                Told::Entry { key: entry.key().to_vec(), cid: entry.cid(), record: None }
-            }
-            Event::MissingSubtree { cid, interval: KeyInterval { lower, upper }, layer, .. } => {
-                let layer = layer.map(Layer::get);
-                Told::Missing(Hidden { cid, lower: lower.map(Into::into), upper: upper.map(Into::into), layer })
-            }
-            other => panic!("{other:?}"),
-        });
-    }
-    told
-}
-
-fn parts() -> impl Iterator<Item = Part> {
-    (0..SEEDS).flat_map(|seed| Removal::ALL.map(|removal| Part::of(seed, removal)))
-}
-
-/// Random ranges, and those whose ends are the ends of what is missing.
-fn ranges(part: &Part) -> Vec<Range> {
-    let mut rng = Rng::new(part.car.len() as u64);
-    let mut ranges: Vec<Range> = (0..12).map(|_| any_range(part, &mut rng)).collect();
-    for node in part.tree.0.iter().filter(|node| !part.is_there(&node.cid)) {
-        if let Some(lower) = &node.lower {
-            let next = [lower, &[0][..]].concat();
-            ranges.push((Bound::Unbounded, Bound::Included(lower.clone())));
-            ranges.push((Bound::Unbounded, Bound::Excluded(next.clone())));
-            ranges.push((Bound::Unbounded, Bound::Included(next.clone())));
-            ranges.push((Bound::Excluded(lower.clone()), Bound::Excluded(next)));
-        }
-        if let Some(upper) = &node.upper {
-            ranges.push((Bound::Included(upper.clone()), Bound::Unbounded));
-            ranges.push((Bound::Included(part::neighbours(upper)[1].clone()), Bound::Unbounded));
-        }
-    }
-    ranges
-}
-
 #[test]
 fn a_partial_walk_gives_the_missing_subtrees_that_share_a_key_with_the_range_in_order() {
     let mut missing = 0;
-    for part in parts() {
+    for part in parts(SEEDS) {
         let repo = Repo::from_slice(&part.car).unwrap();
         for range in ranges(&part) {
-            let expected = expected(&part, &range);
+            let expected = expected(&part, &Keys::Range(range.clone()));
             missing += expected.iter().filter(|told| told.is_missing_node()).count();
-            assert_eq!(told_by_walk(&repo, &range), expected, "{}: {range:?}", part.name);
+            let walk = repo.walk().partial(true).range(range.clone());
+            assert_eq!(told_by(walk), expected, "{}: {range:?}", part.name);
         }
     }
     assert!(missing > 1000, "{missing}");
 }
 
-#[track_caller]
-fn assert_names(error: &Error, gap: &Told) {
-    let ErrorKind::Missing { interval } = error.kind() else { panic!("{error}") };
-    match gap {
-        Told::Entry { key, cid, .. } => {
-            assert_eq!((error.key(), error.cid(), interval), (Some(&key[..]), Some(cid), &None));
-        }
-        Told::Missing(hidden) => {
-            let interval = interval.as_ref().unwrap();
-            assert_eq!((error.key(), error.cid()), (None, Some(&hidden.cid)));
-            assert_eq!(interval.lower.as_deref(), hidden.lower.as_deref());
-            assert_eq!(interval.upper.as_deref(), hidden.upper.as_deref());
-        }
-    }
-}
-
 #[test]
 fn a_complete_walk_ends_well_exactly_if_nothing_in_the_range_is_missing() {
     let (mut good, mut bad) = (0, 0);
-    for part in parts() {
+    for part in parts(SEEDS) {
         let repo = Repo::from_slice(&part.car).unwrap();
         for range in ranges(&part) {
-            let told = expected(&part, &range);
+            let told = expected(&part, &Keys::Range(range.clone()));
             let mut walk = repo.records().range(range.clone());
             let before = walk.by_ref().map_while(Result::ok).count();
             let first = told.iter().position(Told::is_gap);

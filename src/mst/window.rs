@@ -206,6 +206,8 @@ fn next(key: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use carwalk_testkit::rng::Rng;
+
     use super::*;
 
     /// Keys up to three bytes long of three bytes, and the empty one: dense enough for every border.
@@ -269,5 +271,131 @@ mod tests {
                 }
             }
         }
+    }
+
+    type IsIn = Box<dyn Fn(&[u8]) -> bool>;
+
+    /// A span of any kind, and the test whether a key is in it.
+    fn any_span(keys: &[Vec<u8>], rng: &mut Rng) -> (Span, IsIn) {
+        let short: Vec<&Vec<u8>> = keys.iter().filter(|key| key.len() < 3).collect();
+        let key = (*rng.pick(&short)).clone();
+        match rng.below(6) {
+            0 => (Span::one(&key), Box::new(move |other| other == key)),
+            1 => (Span::prefix(&key), Box::new(move |other| other.starts_with(&key))),
+            _ => {
+                let bounds = bounds(keys);
+                let range = (rng.pick(&bounds).clone(), rng.pick(&bounds).clone());
+                (Span::of(&range), Box::new(move |other| range.contains(&other.to_vec())))
+            }
+        }
+    }
+
+    /// Windows of several spans, and the keys that are in them.
+    fn windows(count: u64) -> impl Iterator<Item = (Window, Vec<Vec<u8>>)> {
+        let keys = keys();
+        (0..count).map(move |seed| {
+            let mut rng = Rng::new(seed);
+            let (spans, tests): (Vec<_>, Vec<_>) = (0..rng.below(6)).map(|_| any_span(&keys, &mut rng)).unzip();
+            let inside = keys.iter().filter(|key| tests.iter().any(|test| test(key))).cloned().collect();
+            (Window::of(spans), inside)
+        })
+    }
+
+    #[track_caller]
+    fn assert_holds(window: &Window, inside: &[Vec<u8>]) {
+        assert!(window.spans.iter().all(|span| !span.is_empty()), "{window:?}");
+        for pair in window.spans.windows(2) {
+            assert!(pair[0].end.as_ref().is_some_and(|end| *end < pair[1].start), "{window:?}");
+        }
+        for key in keys() {
+            let expected = if inside.contains(&key) {
+                Side::Inside
+            } else if inside.iter().all(|other| *other < key) {
+                Side::After
+            } else if inside.iter().all(|other| *other > key) {
+                Side::Before
+            } else {
+                Side::Between
+            };
+            assert_eq!(window.side(&key), expected, "{window:?} {key:?}");
+        }
+        assert_touches(window, inside);
+    }
+
+    #[track_caller]
+    fn assert_touches(window: &Window, inside: &[Vec<u8>]) {
+        let keys = keys();
+        let few: Vec<&[u8]> = keys.iter().map(Vec::as_slice).filter(|key| key.len() < 3).collect();
+        let ends = || core::iter::once(None).chain(few.iter().copied().map(Some));
+        for lower in ends() {
+            // The keys are in order: the first one above the lower end tells.
+            let least = inside.iter().find(|key| lower.is_none_or(|lower| key.as_slice() > lower));
+            for upper in ends() {
+                let expected = least.is_some_and(|key| upper.is_none_or(|upper| key.as_slice() < upper));
+                let found = window.touches(KeyInterval { lower, upper }, None);
+                assert_eq!(found, expected, "{window:?} {lower:?} {upper:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_window_of_several_spans_has_the_keys_of_each_and_no_others() {
+        let (mut apart, mut none) = (0, 0);
+        for (window, inside) in windows(2000) {
+            assert_holds(&window, &inside);
+            assert_eq!(window.is_all(), inside.len() == keys().len() && window.spans[0].end.is_none(), "{window:?}");
+            apart += usize::from(window.spans.len() > 2);
+            none += usize::from(window.spans.is_empty());
+        }
+        assert!(apart > 100 && none > 50, "{apart}, {none}");
+    }
+
+    #[test]
+    fn the_order_and_number_of_spans_make_no_difference() {
+        for (window, _) in windows(200) {
+            let mut spans = window.spans.clone();
+            spans.extend(spans.clone());
+            Rng::new(spans.len() as u64).shuffle(&mut spans);
+            assert_eq!(Window::of(spans).spans, window.spans);
+        }
+    }
+
+    #[test]
+    fn spans_that_only_meet_become_one() {
+        let span = |start: &[u8], end: &[u8]| Span { start: start.to_vec(), end: Some(end.to_vec()) };
+        let window = Window::of(vec![span(b"c", b"d"), span(b"a", b"b"), span(b"b", b"c"), span(b"d\0", b"e")]);
+        assert_eq!(window.spans, [span(b"a", b"d"), span(b"d\0", b"e")]);
+        assert_eq!(window.side(b"d"), Side::Between);
+    }
+
+    #[test]
+    fn a_window_cut_at_either_end_has_the_keys_that_are_left() {
+        let short: Vec<Vec<u8>> = keys().into_iter().filter(|key| key.len() < 3).collect();
+        for (number, (mut window, mut inside)) in windows(1000).enumerate() {
+            let mut rng = Rng::new(number as u64);
+            for _ in 0..rng.range(1, 5) {
+                let key = rng.pick(&short);
+                if rng.chance(1, 2) {
+                    window.end_before(key);
+                    inside.retain(|other| other < key);
+                } else {
+                    window.start_after(key);
+                    inside.retain(|other| other > key);
+                }
+                assert!(!window.is_all());
+                assert_holds(&window, &inside);
+            }
+        }
+    }
+
+    #[test]
+    fn one_key_touches_no_node_below_its_layer() {
+        let (one, range) = (Window::one(b"blue"), Window::of(vec![Span::one(b"blue")]));
+        let (layer, below) = (Layer::of(b"blue"), Layer::of(b"blue").below().unwrap());
+        let interval = || KeyInterval { lower: None, upper: None };
+        assert!(one.is_one() && !range.is_one());
+        assert!(one.touches(interval(), Some(layer)) && one.touches(interval(), None));
+        assert!(!one.touches(interval(), Some(below)));
+        assert!(range.touches(interval(), Some(below)));
     }
 }

@@ -9,6 +9,7 @@
     reason = "no test file uses all of it, and tests fail by panicking"
 )]
 
+pub(crate) mod keys;
 pub(crate) mod part;
 
 use std::cell::Cell;

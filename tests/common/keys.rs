@@ -1,0 +1,249 @@
+//! Sets of keys that walks and proofs are asked about, and what a plain descent comes to in them.
+
+use std::ops::{Bound, RangeBounds};
+
+use carwalk::error::KeyInterval;
+use carwalk::mst::{Event, Layer, Walker};
+use carwalk::store::BlockStore;
+use carwalk::{Cid, Error, ErrorKind};
+use carwalk_testkit::random;
+use carwalk_testkit::rng::Rng;
+
+use super::cid;
+use super::part::{self, Hidden, Part, Plain, Range, Removal};
+
+/// Keys that a walk or a proof is about.
+#[derive(Clone, Debug)]
+pub(crate) enum Keys {
+    One(Vec<u8>),
+    Range(Range),
+    Prefix(Vec<u8>),
+}
+
+impl Keys {
+    pub(crate) fn all() -> Self {
+        Keys::Range((Bound::Unbounded, Bound::Unbounded))
+    }
+
+    pub(crate) fn contains(&self, key: &[u8]) -> bool {
+        match self {
+            Keys::One(own) => own == key,
+            Keys::Range(range) => range.contains(&key.to_vec()),
+            Keys::Prefix(prefix) => key.starts_with(prefix),
+        }
+    }
+
+    /// Whether there is a key of them that may be below a node.
+    pub(crate) fn touches(&self, node: &Plain) -> bool {
+        let Plain { lower, upper, .. } = node;
+        // If two such sets share a key, the least that they share is one of these.
+        let mut least = vec![Vec::new()];
+        least.extend(lower.iter().map(|key| [key, &[0][..]].concat()));
+        match self {
+            Keys::Range((Bound::Included(key) | Bound::Excluded(key), _)) => {
+                least.extend([key.clone(), [key, &[0][..]].concat()]);
+            }
+            Keys::One(key) | Keys::Prefix(key) => least.push(key.clone()),
+            Keys::Range((Bound::Unbounded, _)) => {}
+        }
+        least.iter().any(|key| {
+            lower.as_ref().is_none_or(|lower| key > lower)
+                && upper.as_ref().is_none_or(|upper| key < upper)
+                && self.contains(key)
+        })
+    }
+
+    /// The walk, but only over these keys.
+    pub(crate) fn of_walk<'s, S: BlockStore>(&self, walk: Walker<'s, S>) -> Walker<'s, S> {
+        match self {
+            Keys::One(key) => walk.range(&key[..]..=&key[..]),
+            Keys::Range(range) => walk.range(range.clone()),
+            Keys::Prefix(prefix) => walk.prefix(prefix),
+        }
+    }
+}
+
+pub(crate) fn any_key(part: &Part, rng: &mut Rng) -> Vec<u8> {
+    let keys: Vec<_> = part.random.records.keys().collect();
+    if keys.is_empty() || rng.chance(1, 8) {
+        return match rng.below(4) {
+            0 => vec![],
+            1 => vec![0xff],
+            2 => rng.bytes(3),
+            _ => random::path(rng),
+        };
+    }
+    let key = (*rng.pick(&keys)).clone();
+    if rng.chance(1, 2) { key } else { rng.pick(&part::neighbours(&key)).clone() }
+}
+
+fn any_bound(part: &Part, rng: &mut Rng) -> Bound<Vec<u8>> {
+    match rng.below(7) {
+        0 => Bound::Unbounded,
+        1..4 => Bound::Included(any_key(part, rng)),
+        _ => Bound::Excluded(any_key(part, rng)),
+    }
+}
+
+/// Ranges of all kinds; some have no key, some one, some end before they start.
+pub(crate) fn any_range(part: &Part, rng: &mut Rng) -> Range {
+    let start = any_bound(part, rng);
+    match (rng.below(4), &start) {
+        // Ends where it starts.
+        (0, Bound::Included(key) | Bound::Excluded(key)) => {
+            let end = if rng.chance(1, 2) { Bound::Included(key.clone()) } else { Bound::Excluded(key.clone()) };
+            (start, end)
+        }
+        // Has at most the one key that comes next.
+        (1, Bound::Included(key) | Bound::Excluded(key)) => {
+            let next = [key, &[0][..]].concat();
+            let end = if rng.chance(1, 2) { Bound::Included(next) } else { Bound::Excluded(next) };
+            (start, end)
+        }
+        _ => (start, any_bound(part, rng)),
+    }
+}
+
+/// What keys begin with, or almost.
+pub(crate) fn any_prefix(part: &Part, rng: &mut Rng) -> Vec<u8> {
+    let key = any_key(part, rng);
+    let prefix = key[..rng.below(key.len() + 1)].to_vec();
+    if rng.chance(1, 6) { [&prefix[..], &[0xff]].concat() } else { prefix }
+}
+
+/// A key, a range or a prefix.
+pub(crate) fn any_keys(part: &Part, rng: &mut Rng) -> Keys {
+    match rng.below(4) {
+        0 => Keys::One(any_key(part, rng)),
+        1 => Keys::Prefix(any_prefix(part, rng)),
+        _ => Keys::Range(any_range(part, rng)),
+    }
+}
+
+/// Random parts of random repositories, with each kind of removal for each seed.
+pub(crate) fn parts(seeds: u64) -> impl Iterator<Item = Part> {
+    (0..seeds).flat_map(|seed| Removal::ALL.map(|removal| Part::of(seed, removal)))
+}
+
+/// Random ranges, and those whose ends are the ends of what is missing.
+pub(crate) fn ranges(part: &Part) -> Vec<Range> {
+    let mut rng = Rng::new(part.car.len() as u64);
+    let mut ranges: Vec<Range> = (0..12).map(|_| any_range(part, &mut rng)).collect();
+    for node in part.tree.0.iter().filter(|node| !part.is_there(&node.cid)) {
+        if let Some(lower) = &node.lower {
+            let next = [lower, &[0][..]].concat();
+            ranges.push((Bound::Unbounded, Bound::Included(lower.clone())));
+            ranges.push((Bound::Unbounded, Bound::Excluded(next.clone())));
+            ranges.push((Bound::Unbounded, Bound::Included(next.clone())));
+            ranges.push((Bound::Excluded(lower.clone()), Bound::Excluded(next)));
+        }
+        if let Some(upper) = &node.upper {
+            ranges.push((Bound::Included(upper.clone()), Bound::Unbounded));
+            ranges.push((Bound::Included(part::neighbours(upper)[1].clone()), Bound::Unbounded));
+        }
+    }
+    ranges
+}
+
+/// What a walk comes to.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Told {
+    Node { cid: Cid, layer: u8 },
+    Entry { key: Vec<u8>, cid: Cid, record: Option<Vec<u8>> },
+    Missing(Hidden),
+}
+
+impl Told {
+    /// Whether something is not there.
+    pub(crate) fn is_gap(&self) -> bool {
+        matches!(self, Told::Missing(_) | Told::Entry { record: None, .. })
+    }
+
+    pub(crate) fn is_missing_node(&self) -> bool {
+        matches!(self, Told::Missing(_))
+    }
+
+    pub(crate) fn is_node(&self) -> bool {
+        matches!(self, Told::Node { .. })
+    }
+}
+
+/// What there is of some keys, in order, without the nodes.
+pub(crate) fn expected(part: &Part, keys: &Keys) -> Vec<Told> {
+    let mut told = expected_with_nodes(part, keys, false);
+    told.retain(|told| !told.is_node());
+    told
+}
+
+/// What there is of some keys, each node before anything in it.
+pub(crate) fn expected_with_nodes(part: &Part, keys: &Keys, reverse: bool) -> Vec<Told> {
+    let mut told = Vec::new();
+    add_expected(part, 0, keys, reverse, &mut told);
+    told
+}
+
+fn add_expected(part: &Part, number: usize, keys: &Keys, reverse: bool, told: &mut Vec<Told>) {
+    let node = &part.tree.0[number];
+    if !keys.touches(node) {
+        return;
+    }
+    if !part.is_there(&node.cid) {
+        told.push(Told::Missing(part.tree.hidden(number)));
+        return;
+    }
+    told.push(Told::Node { cid: cid(&node.cid), layer: node.layer });
+    let mut steps: Vec<(usize, bool)> = (0..node.links.len()).flat_map(|gap| [(gap, false), (gap, true)]).collect();
+    if reverse {
+        steps.reverse();
+    }
+    for (gap, is_entry) in steps {
+        if !is_entry {
+            if let Some(below) = node.links[gap] {
+                add_expected(part, below, keys, reverse, told);
+            }
+        } else if let Some((key, value)) = node.entries.get(gap).filter(|(key, _)| keys.contains(key)) {
+            let cid = cid(value);
+            let record = part.is_there(value).then(|| part.record(cid).to_vec());
+            told.push(Told::Entry { key: key.clone(), cid, record });
+        }
+    }
+}
+
+/// What a partial walk comes to that looks records up.
+pub(crate) fn told_by<S: BlockStore>(mut walk: Walker<'_, S>) -> Vec<Told> {
+    let mut told = Vec::new();
+    while let Some(event) = walk.next_event().unwrap() {
+        told.push(match event {
+            Event::Node { cid, layer, .. } => Told::Node { cid, layer: layer.get() },
+            Event::Record { entry, block, .. } => {
+                Told::Entry { key: entry.key().to_vec(), cid: entry.cid(), record: Some(block.to_vec()) }
+            }
+            Event::MissingRecord { entry, .. } => {
+                Told::Entry { key: entry.key().to_vec(), cid: entry.cid(), record: None }
+            }
+            Event::MissingSubtree { cid, interval: KeyInterval { lower, upper }, layer, .. } => {
+                let layer = layer.map(Layer::get);
+                Told::Missing(Hidden { cid, lower: lower.map(Into::into), upper: upper.map(Into::into), layer })
+            }
+            other => panic!("{other:?}"),
+        });
+    }
+    told
+}
+
+#[track_caller]
+pub(crate) fn assert_names(error: &Error, gap: &Told) {
+    let ErrorKind::Missing { interval } = error.kind() else { panic!("{error}") };
+    match gap {
+        Told::Entry { key, cid, .. } => {
+            assert_eq!((error.key(), error.cid(), interval), (Some(&key[..]), Some(cid), &None));
+        }
+        Told::Missing(hidden) => {
+            let interval = interval.as_ref().unwrap();
+            assert_eq!((error.key(), error.cid()), (None, Some(&hidden.cid)));
+            assert_eq!(interval.lower.as_deref(), hidden.lower.as_deref());
+            assert_eq!(interval.upper.as_deref(), hidden.upper.as_deref());
+        }
+        Told::Node { .. } => panic!("{gap:?} is no gap"),
+    }
+}
