@@ -234,7 +234,7 @@ impl VerifyingKey {
     /// Checks that `signature` is this key's signature of `message`, which is given in pieces: of a commit they are
     /// [`Commit::signed_bytes`](crate::Commit::signed_bytes). `Ok` means that it is.
     ///
-    /// The pieces are hashed where they lie. Besides hashing, one call takes some hundred microseconds.
+    /// The pieces are hashed where they lie. Besides hashing, one call takes 0.1 (K-256) to 0.3 ms (P-256).
     ///
     /// # Errors
     ///

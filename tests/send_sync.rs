@@ -101,3 +101,10 @@ fn loads_with_process_functions_are_send() {
     is_send::<Loaded<'_, std::fs::File, Made>>();
     is_send_and_sync::<Repo<MemoryStore, Made>>();
 }
+
+#[cfg(feature = "signature")]
+#[test]
+fn public_keys_are_send_and_sync() {
+    is_send_and_sync::<carwalk::VerifyingKey>();
+    is_send_and_sync::<carwalk::signature::Curve>();
+}

@@ -14,6 +14,8 @@
 
 mod common;
 mod lookup_vectors;
+#[cfg(feature = "signature")]
+mod signature_vectors;
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write;
@@ -116,6 +118,13 @@ fn main() {
     trial("syntax::cid".to_owned(), "interop/syntax", cid_syntax);
     trial("data_model::cids".to_owned(), "interop/data-model/data-model-fixtures.json", cids_of_records);
     trial("proofs".to_owned(), "proofs/get-record-proofs.json", proofs);
+    #[cfg(feature = "signature")]
+    {
+        use signature_vectors::{commits, did_keys, signatures};
+        trial("signatures::messages".to_owned(), "interop/crypto/signature-fixtures.json", signatures);
+        trial("signatures::did_keys".to_owned(), "interop/crypto", did_keys);
+        trial("signatures::commits".to_owned(), "proofs/get-record-proofs.json", commits);
+    }
     trial("lookups::proof_nodes".to_owned(), "mst-suite", lookup_vectors::proofs_answer);
     trial("lookups::inductive_proof_nodes".to_owned(), "mst-suite", lookup_vectors::inductive_proofs_answer);
     trial("every_file_has_a_trial".to_owned(), "", every_file_has_a_trial);
