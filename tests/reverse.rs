@@ -28,7 +28,7 @@ use common::keys::{Keys, Told, any_keys, any_range, assert_names, expected, expe
 use common::part::{Part, Range, Removal};
 use common::{MapStore, Row};
 
-const SEEDS: u64 = 60;
+const SEEDS: u64 = 40;
 
 /// All events of a walk, each as text: everything that it tells, offsets and errors too.
 fn events<S: BlockStore>(mut walk: Walker<'_, S>) -> Vec<String> {
@@ -513,6 +513,62 @@ fn a_walk_in_reverse_asks_once_for_each_node_and_entry() {
         let most = u64::from(random.repo.root.entries.first().map_or(0, |entry| key::layer(&entry.key))) + 2;
         assert!(store.gets() - (nodes + entries) as u64 <= most, "seed {seed}");
     }
+}
+
+/// The walk from the other end hashes, checks paths and looks records up as the first does.
+#[test]
+fn items_in_reverse_are_refused_wherever_items_are() {
+    let mut refused = 0;
+    for breakage in breakage::all() {
+        let case = breakage.make();
+        let loader = || Loader::new().strict_paths(true).verification(Verification::ReachedBlocks);
+        let Ok(repo) = loader().slice(&case.broken) else { continue };
+        let fails = repo.records().any(|record| record.is_err());
+        assert_eq!(repo.records().rev().any(|record| record.is_err()), fails, "{breakage:?}");
+        let mut records = repo.records();
+        // In turns, until either end comes to the fault.
+        let mut back = true;
+        while let Some(record) = if back { records.next_back() } else { records.next() } {
+            back = !back;
+            if record.is_err() {
+                assert!(fails && records.next().is_none() && records.next_back().is_none(), "{breakage:?}");
+                refused += 1;
+            }
+        }
+        let fails = repo.entries().any(|entry| entry.is_err());
+        assert_eq!(repo.entries().rev().any(|entry| entry.is_err()), fails, "{breakage:?}");
+    }
+    assert!(refused > 30, "{refused}");
+}
+
+/// What is noted to unfold keys backwards counts too: four bytes for each entry.
+#[test]
+fn a_huge_node_in_reverse_stays_within_the_memory_of_the_walk() {
+    let count = 5000;
+    let record = KitCid::dag_cbor(b"record");
+    let leaf = Node::leaf(key::at_layer(0).take(count).map(|key| Entry::new(&key, record)).collect());
+    let mut store = MapStore::default();
+    store.insert(&leaf.cid(), leaf.block());
+    let tree = Tree::new(&store, common::cid(&leaf.cid()));
+    let fits = |reverse, limit| {
+        let mut walk = tree.walk().records(false).memory_limit(limit).reverse(reverse);
+        match walk.next_event() {
+            Ok(event) => event.is_some(),
+            Err(error) if error.is_limit() => false,
+            Err(error) => panic!("{error}"),
+        }
+    };
+    let least = |reverse| {
+        let (mut low, mut high) = (0, 1 << 20);
+        while low + 1 < high {
+            let middle = u64::midpoint(low, high);
+            *if fits(reverse, middle) { &mut high } else { &mut low } = middle;
+        }
+        high
+    };
+    let (forward, backward) = (least(false), least(true));
+    let more = backward.saturating_sub(forward);
+    assert!((4 * count as u64..16 * count as u64).contains(&more), "{forward}, in reverse {backward}");
 }
 
 /// A key that is no path ends the items from whichever end comes to it.
