@@ -38,7 +38,8 @@
 //! # What is promised
 //!
 //! Input is taken for hostile. Whatever the bytes are, nothing panics, recurses, or allocates by a length that the input
-//! declares; [`Limits`] names what may be asked for. If an iterator or a complete walk ends without an error, then
+//! declares; [`Limits`] names what may be asked for. If an iterator over all records or a complete walk ends without an
+//! error, then
 //!
 //! - the CAR was whole: it did not end inside a varint, a section, or before a block that the tree needs (with
 //!   [`Loader::salvage`], its store tells the fault);
@@ -46,6 +47,9 @@
 //! - the tree was *the* tree of these keys: strict DAG-CBOR, ascending keys, every key in its layer and in its interval,
 //!   maximal prefixes, no node too many or too few;
 //! - these are all the records, each once, in key order.
+//!
+//! With a range, all of this holds of the keys in it and of the nodes that can have any; the rest may be missing or broken.
+//! Over entries it holds but for the records.
 //!
 //! Who signed is another question, and needs the account's public key: with the feature `signature`,
 //! `Commit::verify_signature` answers it; [`Commit::signed_bytes`] and [`Commit::signature`] are what any verifier needs.
@@ -98,6 +102,7 @@ pub use self::error::{Error, ErrorKind, Result};
 pub use self::limits::Limits;
 pub use self::load::{Loader, Memory, MemoryLimit, Unlimited};
 pub use self::lookup::{Gap, Lookup};
+pub use self::mst::KeyRange;
 pub use self::path::{RepoPath, RepoPathBuf};
 pub use self::process::{Keep, Process, Processable, Reduce};
 pub use self::proof::Proof;

@@ -20,6 +20,7 @@ mod event;
 mod frame;
 mod key;
 mod node;
+mod range;
 mod walk;
 mod window;
 
@@ -28,5 +29,5 @@ pub use self::event::{Entry, Event};
 pub use self::key::Layer;
 pub(crate) use self::node::may_be_node;
 pub use self::node::{Node, TreeEntries, TreeEntry};
+pub use self::range::KeyRange;
 pub use self::walk::Walker;
-pub(crate) use self::window::Span;

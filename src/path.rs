@@ -160,6 +160,12 @@ impl RepoPathBuf {
     }
 }
 
+impl AsRef<[u8]> for RepoPathBuf {
+    fn as_ref(&self) -> &[u8] {
+        self.text.as_bytes()
+    }
+}
+
 impl fmt::Display for RepoPathBuf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.text)

@@ -1,7 +1,6 @@
 //! Proofs: parts of a repository that show what it has, or does not have.
 
 use core::fmt;
-use core::ops::RangeBounds;
 use std::collections::HashSet;
 use std::io::{self, Write};
 
@@ -9,10 +8,10 @@ use crate::car::Writer;
 #[cfg(feature = "signature")]
 use crate::car::block_at;
 use crate::cid::Cid;
-use crate::error::{Error, ErrorKind, Result, Structure};
+use crate::error::{Error, ErrorKind, KeptFault, Result, Structure};
 #[cfg(feature = "signature")]
 use crate::lookup::Lookup;
-use crate::mst::{Event, Span};
+use crate::mst::{Event, KeyRange};
 #[cfg(feature = "signature")]
 use crate::path::RepoPath;
 use crate::repo::Repo;
@@ -44,38 +43,36 @@ use crate::store::{BlockStore, CarStats, Form};
 #[must_use]
 pub struct Proof<'r, S> {
     repo: &'r Repo<S>,
-    spans: Vec<Span>,
+    ranges: Vec<KeyRange>,
     records: bool,
 }
 
 impl<'r, S: BlockStore> Proof<'r, S> {
     pub(crate) fn new(repo: &'r Repo<S>) -> Self {
-        Proof { repo, spans: Vec::new(), records: true }
+        Proof { repo, ranges: Vec::new(), records: true }
     }
 
     /// Also proves of one key that it is there, with its record, or that it is not.
     ///
     /// The way to a key that is not there goes to its very end, so that all verifiers can follow it.
-    pub fn key(mut self, key: impl AsRef<[u8]>) -> Self {
-        self.spans.push(Span::one(key.as_ref()));
-        self
+    pub fn key(self, key: impl AsRef<[u8]>) -> Self {
+        self.range(KeyRange::key(key))
     }
 
     /// Also proves which keys a range has.
-    pub fn range<K: AsRef<[u8]>>(mut self, range: impl RangeBounds<K>) -> Self {
-        self.spans.push(Span::of(&range));
+    pub fn range(mut self, range: impl Into<KeyRange>) -> Self {
+        self.ranges.push(range.into());
         self
     }
 
     /// Also proves which keys begin with `prefix`.
-    pub fn prefix(mut self, prefix: impl AsRef<[u8]>) -> Self {
-        self.spans.push(Span::prefix(prefix.as_ref()));
-        self
+    pub fn prefix(self, prefix: impl AsRef<[u8]>) -> Self {
+        self.range(KeyRange::prefix(prefix))
     }
 
     /// Also proves which keys a collection has, like `app.bsky.feed.post`.
     pub fn collection(self, collection: &str) -> Self {
-        self.prefix([collection, "/"].concat())
+        self.range(KeyRange::collection(collection))
     }
 
     /// Sets whether records are part of the proof, as by default, or only their CIDs in the nodes.
@@ -91,19 +88,19 @@ impl<'r, S: BlockStore> Proof<'r, S> {
     ///
     /// # Errors
     ///
-    /// `Missing` if a node or record is not there that the proof needs; else those of a complete walk, and `Output` if
-    /// writing fails. What was written is no proof then.
+    /// `Missing` if a node or record is not there that the proof needs; `Kept` if a store has not the record but what was made
+    /// of it; else those of a complete walk, and `Output` if writing fails. What was written is no proof then.
     pub fn write<W: Write>(self, output: W) -> Result<CarStats> {
         let commit = self.repo.commit();
         let mut blocks = Blocks::new(output, commit.cid()).map_err(output_error)?;
         blocks.write(commit.cid(), commit.bytes()).map_err(output_error)?;
-        let mut walk = self.repo.walk().nodes(true).records(self.records).spans(self.spans);
+        let mut walk = self.repo.walk().nodes(true).records(self.records).ranges(self.ranges);
         while let Some(event) = walk.next_event()? {
             let (cid, block) = match event {
                 Event::Node { cid, block, .. } => (cid, block),
                 Event::Record { entry, block, form: Form::Raw, .. } => (entry.cid(), block),
                 Event::Record { entry, .. } => {
-                    let error = Error::store("the store has not the record, but what was made of it");
+                    let error = Error::new(ErrorKind::Kept(KeptFault::Reduced));
                     return Err(error.in_structure(Structure::Record).of_cid(entry.cid()).of_key(entry.key()));
                 }
                 _ => continue,
@@ -189,6 +186,6 @@ impl<W: Write> Blocks<W> {
 
 impl<S: BlockStore> fmt::Debug for Proof<'_, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Proof").field("spans", &self.spans).field("records", &self.records).finish_non_exhaustive()
+        f.debug_struct("Proof").field("ranges", &self.ranges).field("records", &self.records).finish_non_exhaustive()
     }
 }

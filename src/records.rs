@@ -2,11 +2,10 @@
 
 use core::fmt;
 use core::iter::FusedIterator;
-use core::ops::RangeBounds;
 
 use crate::cid::Cid;
 use crate::error::{Error, Result, Structure};
-use crate::mst::Walker;
+use crate::mst::{KeyRange, Walker};
 use crate::path::{RepoPath, RepoPathBuf};
 use crate::process::{Keep, Process};
 use crate::store::{BlockStore, Found};
@@ -311,12 +310,11 @@ impl<'s, S: BlockStore> RepoEntries<'s, S> {
 macro_rules! item_iterator {
     ($name:ident, $item:ty, $($process:ident)?) => {
         impl<'s, S: BlockStore, $($process: Process)?> $name<'s, S, $($process)?> {
-            /// Only those whose keys are in a range. If the iterator ends without an error, nothing in the range is missing.
+            /// Only those whose keys are in a range. If the iterator ends without an error, none in the range is missing.
             ///
             /// Subtrees that can have none of them are not looked at: the first call goes straight down to the first key.
-            ///
-            /// Call it before the first item is taken: it begins anew.
-            pub fn range<K: AsRef<[u8]>>(self, range: impl RangeBounds<K>) -> Self {
+            /// Ranges narrow each other. Call it before the first item is taken: it begins anew.
+            pub fn range(self, range: impl Into<KeyRange>) -> Self {
                 $name(self.0.over(|walk| walk.range(range)))
             }
 
@@ -330,7 +328,7 @@ macro_rules! item_iterator {
                 $name(self.0.over(|walk| walk.collection(collection)))
             }
 
-            /// The next items: at least one and at most `len` of them, or none at the end.
+            /// The next items: at least one and at most `len` of them, or none at the end. A `len` of 0 is taken for 1.
             ///
             /// For handing batches to other threads. Only an empty chunk is the end: an error ends a chunk early, and comes
             /// with the next call, after the items that were before it.
@@ -352,7 +350,8 @@ macro_rules! item_iterator {
             }
         }
 
-        /// From the last key down. Takes a walk of its own; if items are taken from both ends, each comes once.
+        /// From the last key down. Takes a walk of its own, and the memory of one; if items are taken from both ends, each
+        /// comes once.
         impl<'s, S: BlockStore, $($process: Process)?> DoubleEndedIterator for $name<'s, S, $($process)?> {
             #[inline]
             fn next_back(&mut self) -> Option<Self::Item> {

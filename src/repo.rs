@@ -90,7 +90,8 @@ impl<S: BlockStore, P: Process> Tree<S, P> {
 
     /// Looks one key up: goes down its search path, and reads nothing else.
     ///
-    /// Each node on the way is checked by all rules. Needs no walk before, and keeps nothing for the next.
+    /// Each node on the way is checked by all rules. Needs no walk before, and keeps nothing for the next. The key need not be a
+    /// repo path.
     ///
     /// # Errors
     ///

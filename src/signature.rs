@@ -16,6 +16,7 @@
 //! [Multikey](https://www.w3.org/TR/cid-1.0/#Multikey) for the texts.
 
 use core::fmt;
+use core::hash::{Hash, Hasher};
 use core::str::FromStr;
 
 use k256::ecdsa::signature::hazmat::PrehashVerifier;
@@ -102,6 +103,13 @@ impl fmt::Display for Curve {
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct VerifyingKey(Point);
+
+/// By the point: the curves' types compare so.
+impl Hash for VerifyingKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.to_sec1_bytes().hash(state);
+    }
+}
 
 #[derive(Clone, PartialEq, Eq)]
 enum Point {
@@ -315,7 +323,7 @@ impl FromStr for VerifyingKey {
 /// Writes `did:key:z...`.
 impl fmt::Display for VerifyingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{DID_KEY}{}", self.to_multikey())
+        f.pad(&format!("{DID_KEY}{}", self.to_multikey()))
     }
 }
 

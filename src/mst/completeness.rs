@@ -11,13 +11,13 @@ use crate::store::BlockStore;
 
 /// How much is at hand of the keys that a walk is about, and of their records: see
 /// [`Walker::completeness`](super::Walker::completeness).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Completeness {
     /// Entries that are known.
     pub entries: u64,
-    /// Those of them whose records are not at hand. None if the walk was not to look records up.
-    pub missing_records: u64,
+    /// Those of them whose records are not at hand. `None` if the walk was not to look records up.
+    pub missing_records: Option<u64>,
     /// Nodes that are not at hand, each of which may hide entries: [`Walker::gaps`](super::Walker::gaps) tells which.
     pub gaps: u64,
 }
@@ -29,27 +29,28 @@ impl Completeness {
         self.gaps == 0
     }
 
-    /// Whether every key is known and every record at hand.
+    /// Whether every key is known and every record at hand. Never if records were not looked up.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.has_all_keys() && self.missing_records == 0
+        self.has_all_keys() && self.missing_records == Some(0)
     }
 
-    pub(super) fn of<S: BlockStore>(mut walk: Walker<'_, S>) -> Result<Self> {
-        let mut found = Completeness::default();
+    /// What a partial walk without nodes comes to, which looks records up or does not.
+    pub(super) fn of<S: BlockStore>(mut walk: Walker<'_, S>, records: bool) -> Result<Self> {
+        let (mut entries, mut missing_records, mut gaps) = (0_u64, 0_u64, 0_u64);
         while let Some(event) = walk.next_event()? {
-            let (entries, missing_records, gaps) = match event {
-                Event::Node { .. } => (0, 0, 0),
-                Event::Entry { .. } | Event::Record { .. } => (1, 0, 0),
-                Event::MissingRecord { .. } => (1, 1, 0),
-                Event::MissingSubtree { .. } => (0, 0, 1),
+            match event {
+                Event::Node { .. } => {}
+                Event::Entry { .. } | Event::Record { .. } => entries = entries.saturating_add(1),
+                Event::MissingRecord { .. } => {
+                    entries = entries.saturating_add(1);
+                    missing_records = missing_records.saturating_add(1);
+                }
+                Event::MissingSubtree { .. } => gaps = gaps.saturating_add(1),
                 Event::BadRecord { error, .. } | Event::BadSubtree { error, .. } => return Err(error),
-            };
-            found.entries = found.entries.saturating_add(entries);
-            found.missing_records = found.missing_records.saturating_add(missing_records);
-            found.gaps = found.gaps.saturating_add(gaps);
+            }
         }
-        Ok(found)
+        Ok(Completeness { entries, missing_records: records.then_some(missing_records), gaps })
     }
 }
 

@@ -3,14 +3,14 @@
 //! The stack has at most as many frames as the root has layers, and one more.
 
 use core::fmt;
-use core::ops::RangeBounds;
 
 use super::completeness::{Completeness, Gaps};
 use super::digests::Digests;
 use super::event::{Entry, EntryAndRecord, Event};
 use super::frame::{Buffers, Frame, Order, Place};
 use super::node::{EntryLayout, Layout, cid_at};
-use super::window::{Side, Span, Window};
+use super::range::KeyRange;
+use super::window::{Side, Window};
 use crate::cid::Cid;
 use crate::error::{Error, ErrorKind, KeyInterval, LimitName, Malformed, Result, Structure};
 use crate::lookup::{Gap, Lookup};
@@ -153,12 +153,10 @@ impl<'s, S: BlockStore> Walker<'s, S> {
         self.over(window)
     }
 
-    /// Sets which keys the walk is about; by default all.
+    /// Leaves out the keys that are not in a range. The walk begins anew.
     ///
-    /// Subtrees that can have none of them are not looked at, whether they are there or not: so the walk begins by going
-    /// straight down to the first, and if it ends without an error, nothing in the range is missing.
-    ///
-    /// Between two keys of the same owned type a range needs a hint, as in the standard library's maps: `start.as_str()..`.
+    /// Subtrees that can have none of the others are not looked at, whether they are there or not: so the walk begins by
+    /// going straight down to the first key. If it is complete and ends without an error, nothing in the range is missing.
     ///
     /// ```
     /// use carwalk::Repo;
@@ -174,23 +172,24 @@ impl<'s, S: BlockStore> Walker<'s, S> {
     /// # assert!(likes > 0 && likes < repo.records().count());
     /// # Ok::<(), carwalk::Error>(())
     /// ```
-    pub fn range<K: AsRef<[u8]>>(self, range: impl RangeBounds<K>) -> Self {
-        self.over(Window::of(vec![Span::of(&range)]))
+    pub fn range(self, range: impl Into<KeyRange>) -> Self {
+        let window = self.window.and(&range.into());
+        self.over(window)
     }
 
-    /// Sets that the walk is about the keys that begin with `prefix`: as [`range`](Walker::range).
+    /// Leaves out the keys that do not begin with `prefix`: as [`range`](Walker::range).
     pub fn prefix(self, prefix: impl AsRef<[u8]>) -> Self {
-        self.over(Window::of(vec![Span::prefix(prefix.as_ref())]))
+        self.range(KeyRange::prefix(prefix))
     }
 
-    /// Sets that the walk is about a collection, like `app.bsky.feed.post`: as [`range`](Walker::range).
+    /// Leaves out the keys that are not in a collection, like `app.bsky.feed.post`: as [`range`](Walker::range).
     pub fn collection(self, collection: &str) -> Self {
-        self.prefix([collection, "/"].concat())
+        self.range(KeyRange::collection(collection))
     }
 
-    /// Sets that the walk is about the keys in any of the spans.
-    pub(crate) fn spans(self, spans: Vec<Span>) -> Self {
-        self.over(Window::of(spans))
+    /// Sets that the walk is about the keys in any of the ranges.
+    pub(crate) fn ranges(self, ranges: Vec<KeyRange>) -> Self {
+        self.over(Window::of(ranges))
     }
 
     /// Sets that the walk is about one key.
@@ -296,7 +295,8 @@ impl<'s, S: BlockStore> Walker<'s, S> {
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     pub fn completeness(self) -> Result<Completeness> {
-        Completeness::of(self.nodes(false).anew())
+        let records = self.options.records;
+        Completeness::of(self.nodes(false).anew(), records)
     }
 
     /// The nodes that are missing in it, from the beginning: an iterator.
@@ -383,6 +383,7 @@ impl<'s, S: BlockStore> Walker<'s, S> {
 
     /// Checks a node whole, and opens a frame for it.
     fn enter(&mut self, cid: Cid, found: Found<S::Block<'s>>, place: Place) -> Result<()> {
+        cid.into_dag_cbor()?;
         if found.form == Form::Reduced {
             return Err(Error::malformed(Malformed::ReducedNode));
         }
@@ -396,7 +397,8 @@ impl<'s, S: BlockStore> Walker<'s, S> {
                 return Err(error);
             }
         };
-        if !self.window.is_one() {
+        // At the border of a range most links lead out of it.
+        if self.window.is_all() || self.window.covers(self.interval(place)) {
             self.prefetch(found.bytes.as_ref(), &buffers.layout);
         }
         self.frames.push(Frame::new(cid, found, layer, place, buffers, self.options.order));

@@ -1,68 +1,14 @@
 //! Which keys a walk is about.
 
-use core::ops::{Bound, RangeBounds};
-
 use super::key::Layer;
+use super::range::KeyRange;
 use crate::error::KeyInterval;
-
-/// Keys that follow each other. Keys are byte strings, so the least key above `k` is `k` with a zero byte: any bound can be
-/// said as "at least" or "below".
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Span {
-    /// All keys are at least this one; the empty one is below all keys.
-    start: Vec<u8>,
-    /// All keys are below this one.
-    end: Option<Vec<u8>>,
-}
-
-impl Span {
-    /// The keys in a range.
-    pub(crate) fn of<K: AsRef<[u8]>>(range: &impl RangeBounds<K>) -> Self {
-        let start = match range.start_bound() {
-            Bound::Included(key) => key.as_ref().to_vec(),
-            Bound::Excluded(key) => next(key.as_ref()),
-            Bound::Unbounded => Vec::new(),
-        };
-        let end = match range.end_bound() {
-            Bound::Included(key) => Some(next(key.as_ref())),
-            Bound::Excluded(key) => Some(key.as_ref().to_vec()),
-            Bound::Unbounded => None,
-        };
-        Span { start, end }
-    }
-
-    /// One key.
-    pub(crate) fn one(key: &[u8]) -> Self {
-        Span { start: key.to_vec(), end: Some(next(key)) }
-    }
-
-    /// The keys that begin with `prefix`.
-    pub(crate) fn prefix(prefix: &[u8]) -> Self {
-        let mut end = prefix.to_vec();
-        // The least key that is above all of them, if there is one.
-        while let Some(last) = end.pop() {
-            if let Some(next) = last.checked_add(1) {
-                end.push(next);
-                return Span { start: prefix.to_vec(), end: Some(end) };
-            }
-        }
-        Span { start: prefix.to_vec(), end: None }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.end.as_ref().is_some_and(|end| *end <= self.start)
-    }
-
-    fn is_all(&self) -> bool {
-        self.start.is_empty() && self.end.is_none()
-    }
-}
 
 /// The keys that a walk is about.
 #[derive(Clone, Debug)]
 pub(super) struct Window {
     /// In ascending order and apart from each other, none of them empty.
-    spans: Vec<Span>,
+    spans: Vec<KeyRange>,
     /// Whether there is no key that is not in it.
     is_all: bool,
     /// The layer of the one key there is, if it is one.
@@ -84,11 +30,11 @@ pub(super) enum Side {
 impl Window {
     /// All keys.
     pub(super) fn all() -> Self {
-        Window::of(vec![Span { start: Vec::new(), end: None }])
+        Window::of(vec![KeyRange::all()])
     }
 
     /// The keys that are in any of the spans.
-    pub(super) fn of(mut spans: Vec<Span>) -> Self {
+    pub(super) fn of(mut spans: Vec<KeyRange>) -> Self {
         spans.retain(|span| !span.is_empty());
         spans.sort_unstable_by(|a, b| a.start.cmp(&b.start));
         spans.dedup_by(|later, span| {
@@ -98,13 +44,18 @@ impl Window {
             }
             !is_apart
         });
-        let is_all = spans.first().is_some_and(Span::is_all);
+        let is_all = spans.first().is_some_and(KeyRange::is_all);
         Window { spans, is_all, layer: None }
+    }
+
+    /// The keys of this window that are in a range, too.
+    pub(super) fn and(&self, range: &KeyRange) -> Self {
+        Window::of(self.spans.iter().map(|span| span.and(range)).collect())
     }
 
     /// One key.
     pub(super) fn one(key: &[u8]) -> Self {
-        Window { layer: Some(Layer::of(key)), ..Window::of(vec![Span::one(key)]) }
+        Window { layer: Some(Layer::of(key)), ..Window::of(vec![KeyRange::key(key)]) }
     }
 
     /// Whether there is no key that is not in it.
@@ -113,16 +64,11 @@ impl Window {
         self.is_all
     }
 
-    /// Whether it is about one key.
-    pub(super) fn is_one(&self) -> bool {
-        self.layer.is_some()
-    }
-
     /// Leaves out `key` and all keys above it.
     pub(super) fn end_before(&mut self, key: &[u8]) {
         self.is_all = false;
         while self.spans.pop_if(|span| span.start.as_slice() >= key).is_some() {}
-        if let Some(Span { end, .. }) = self.spans.last_mut()
+        if let Some(KeyRange { end, .. }) = self.spans.last_mut()
             && end.as_ref().is_none_or(|end| end.as_slice() > key)
         {
             let end = end.get_or_insert_default();
@@ -158,6 +104,15 @@ impl Window {
         }
     }
 
+    /// Whether all keys strictly inside an interval are in the window.
+    pub(super) fn covers(&self, interval: KeyInterval<&[u8]>) -> bool {
+        let KeyInterval { lower, upper } = interval;
+        self.spans.iter().any(|span| {
+            let ends_after = |end: &Vec<u8>| upper.is_some_and(|upper| upper <= end.as_slice());
+            span.start.as_slice() <= lower.unwrap_or_default() && span.end.as_ref().is_none_or(ends_after)
+        })
+    }
+
     /// Whether a node of that layer, with keys strictly inside an interval, or any below it, can have a key in the window.
     pub(super) fn touches(&self, interval: KeyInterval<&[u8]>, layer: Option<Layer>) -> bool {
         // A key of a higher layer would stand in a node further up.
@@ -166,7 +121,7 @@ impl Window {
         }
         let KeyInterval { lower, upper } = interval;
         let least = lower.map_or(Least::At(&[]), Least::Above);
-        let ends_before = |span: &Span| span.end.as_ref().is_some_and(|end| !least.is_below(end));
+        let ends_before = |span: &KeyRange| span.end.as_ref().is_some_and(|end| !least.is_below(end));
         let Some(span) = self.spans.get(self.spans.partition_point(ends_before)) else {
             return false;
         };
@@ -196,16 +151,10 @@ impl Least<'_> {
     }
 }
 
-/// The least key above `key`.
-fn next(key: &[u8]) -> Vec<u8> {
-    let mut next = Vec::with_capacity(key.len().saturating_add(1));
-    next.extend_from_slice(key);
-    next.push(0);
-    next
-}
-
 #[cfg(test)]
 mod tests {
+    use core::ops::{Bound, RangeBounds};
+
     use carwalk_testkit::rng::Rng;
 
     use super::*;
@@ -239,7 +188,7 @@ mod tests {
         for start in bounds(&keys) {
             for end in bounds(&keys) {
                 let range = (start.clone(), end);
-                let window = Window::of(vec![Span::of(&range)]);
+                let window = Window::of(vec![KeyRange::of(range.clone())]);
                 for key in &keys {
                     assert_eq!(window.side(key) == Side::Inside, range.contains(key), "{range:?} {key:?}");
                 }
@@ -255,7 +204,7 @@ mod tests {
             core::iter::once(None).chain(few.iter().map(|key| Some(key.as_slice()))).collect();
         for start in bounds(&keys) {
             for end in bounds(&keys) {
-                let window = Window::of(vec![Span::of(&(start.clone(), end.clone()))]);
+                let window = Window::of(vec![KeyRange::of((start.clone(), end.clone()))]);
                 for &lower in &ends {
                     for &upper in &ends {
                         let inside = |key: &[u8]| {
@@ -276,16 +225,16 @@ mod tests {
     type IsIn = Box<dyn Fn(&[u8]) -> bool>;
 
     /// A span of any kind, and the test whether a key is in it.
-    fn any_span(keys: &[Vec<u8>], rng: &mut Rng) -> (Span, IsIn) {
+    fn any_span(keys: &[Vec<u8>], rng: &mut Rng) -> (KeyRange, IsIn) {
         let short: Vec<&Vec<u8>> = keys.iter().filter(|key| key.len() < 3).collect();
         let key = (*rng.pick(&short)).clone();
         match rng.below(6) {
-            0 => (Span::one(&key), Box::new(move |other| other == key)),
-            1 => (Span::prefix(&key), Box::new(move |other| other.starts_with(&key))),
+            0 => (KeyRange::key(&key), Box::new(move |other| other == key)),
+            1 => (KeyRange::prefix(&key), Box::new(move |other| other.starts_with(&key))),
             _ => {
                 let bounds = bounds(keys);
                 let range = (rng.pick(&bounds).clone(), rng.pick(&bounds).clone());
-                (Span::of(&range), Box::new(move |other| range.contains(&other.to_vec())))
+                (KeyRange::of(range.clone()), Box::new(move |other| range.contains(&other.to_vec())))
             }
         }
     }
@@ -362,7 +311,7 @@ mod tests {
 
     #[test]
     fn spans_that_only_meet_become_one() {
-        let span = |start: &[u8], end: &[u8]| Span { start: start.to_vec(), end: Some(end.to_vec()) };
+        let span = |start: &[u8], end: &[u8]| KeyRange { start: start.to_vec(), end: Some(end.to_vec()) };
         let window = Window::of(vec![span(b"c", b"d"), span(b"a", b"b"), span(b"b", b"c"), span(b"d\0", b"e")]);
         assert_eq!(window.spans, [span(b"a", b"d"), span(b"d\0", b"e")]);
         assert_eq!(window.side(b"d"), Side::Between);
@@ -390,10 +339,10 @@ mod tests {
 
     #[test]
     fn one_key_touches_no_node_below_its_layer() {
-        let (one, range) = (Window::one(b"blue"), Window::of(vec![Span::one(b"blue")]));
+        let (one, range) = (Window::one(b"blue"), Window::of(vec![KeyRange::key(b"blue")]));
         let (layer, below) = (Layer::of(b"blue"), Layer::of(b"blue").below().unwrap());
         let interval = || KeyInterval { lower: None, upper: None };
-        assert!(one.is_one() && !range.is_one());
+        assert!(one.layer.is_some() && range.layer.is_none());
         assert!(one.touches(interval(), Some(layer)) && one.touches(interval(), None));
         assert!(!one.touches(interval(), Some(below)));
         assert!(range.touches(interval(), Some(below)));
