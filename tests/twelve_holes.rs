@@ -21,120 +21,22 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use carwalk::car::{Reader, SliceReader};
 use carwalk::error::{KeyInterval, Malformed, TreeRule};
-use carwalk::mst::{Event, Walker};
+use carwalk::mst::Event;
 use carwalk::store::{BlockStore, CarStore};
-use carwalk::{Error, ErrorKind, Limits, Loaded, Loader, Lookup, Repo, Result, Tree, Verification, peek_commit};
-use carwalk_testkit::car::{Car, Section, header_value};
+use carwalk::{ErrorKind, Limits, Loaded, Loader, Lookup, Repo, Result, Tree, Verification, peek_commit};
+use carwalk_testkit::car::{Car, header_value};
 use carwalk_testkit::cbor::{Value, head};
 use carwalk_testkit::cid::{Cid as KitCid, DAG_CBOR};
 use carwalk_testkit::repo::{Order, Record, Repo as KitRepo};
 use carwalk_testkit::tree::{Entry, Link, Node};
 use carwalk_testkit::{breakage, key, oracle, varint};
-use common::{MapStore, Row};
+use common::MapStore;
+use common::ways::{accepted, end, oracle_entries, refused, refused_by_all_walks};
 use heap::{Before, KIB, peak_of};
 
 fn alone() -> MutexGuard<'static, ()> {
     static ONE: Mutex<()> = Mutex::new(());
     ONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// What all ways in say of a CAR.
-#[track_caller]
-fn outcome_with(car: &[u8], loader: impl Fn() -> Loader<'static>) -> Result<Vec<Row>> {
-    let by_slice = common::rows_each_way(car, &loader);
-    #[cfg(feature = "redb")]
-    for (way, by_file) in spilled::ways(car, &loader) {
-        let text = |rows: &Result<Vec<Row>>| rows.as_ref().map(Vec::len).map_err(common::details);
-        assert_eq!(text(&by_slice), text(&by_file), "{way}");
-        assert!(by_slice.as_ref().ok() == by_file.as_ref().ok(), "{way}: other records");
-    }
-    by_slice
-}
-
-#[cfg(feature = "redb")]
-mod spilled {
-    use std::cell::Cell;
-
-    use carwalk::store::{RedbStore, SpillFile};
-
-    use super::{Loader, Result, Row, common};
-    use common::spill;
-
-    thread_local! {
-        static CALLS: Cell<usize> = const { Cell::new(0) };
-    }
-
-    /// Files that are kept are synced, which takes its time: they have their turn now and then.
-    pub(super) fn ways(car: &[u8], loader: &impl Fn() -> Loader<'static>) -> Vec<(&'static str, Result<Vec<Row>>)> {
-        let whole = spill::all_into(loader(), car, SpillFile::temporary()).and_then(|repo| common::rows(&repo));
-        if !CALLS.replace(CALLS.get() + 1).is_multiple_of(16) {
-            return vec![("spilled", whole)];
-        }
-        let index = loader().memory_limit(0).slice(car, SpillFile::temporary()).and_then(|repo| common::rows(&repo));
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("kept");
-        let kept = spill::all_into(loader(), common::OneByte(car), SpillFile::keep(&path)).and_then(|repo| {
-            drop(repo);
-            loader().reopen(RedbStore::open(&path, 1 << 20)?).and_then(|repo| common::rows(&repo))
-        });
-        vec![("spilled", whole), ("index in a file", index), ("kept", kept)]
-    }
-}
-
-#[track_caller]
-fn accepted(car: &[u8]) -> Vec<Row> {
-    let rows = outcome_with(car, Loader::new).unwrap();
-    assert!(rows == common::oracle_rows(car));
-    rows
-}
-
-#[track_caller]
-fn refused(car: &[u8]) -> Error {
-    outcome_with(car, Loader::new).unwrap_err()
-}
-
-fn end<S: BlockStore>(mut walk: Walker<'_, S>) -> Result<u64> {
-    let mut events = 0;
-    while walk.next_event()?.is_some() {
-        events += 1;
-    }
-    Ok(events)
-}
-
-/// Refused for its tree: then all kinds of walks over all of it are.
-#[track_caller]
-fn refused_by_all_walks(car: &[u8]) -> Error {
-    let repo = Repo::from_slice(car).unwrap();
-    end(repo.walk().reverse(true)).unwrap_err();
-    end(repo.walk().nodes(true).records(false)).unwrap_err();
-    assert!(repo.entries().any(|entry| entry.is_err()));
-    repo.walk().completeness().unwrap_err();
-    assert!(repo.walk().gaps().any(|gap| gap.is_err()));
-    let mut proof = Vec::new();
-    repo.prove().range::<&[u8]>(..).write(&mut proof).unwrap_err();
-    let error = refused(car);
-    assert!(error.is_invalid(), "{error}");
-    let rule = if let ErrorKind::Tree(rule) = error.kind() { Some(rule) } else { None };
-    let layers = rule.is_some_and(|rule| {
-        matches!(rule, TreeRule::KeyLayer { .. } | TreeRule::ChildLayer { .. } | TreeRule::LinkBelowLayer0)
-    });
-    // A lookup goes by less of the tree, and may come by no bad node. What it finds is there all the same; and a key is
-    // absent only if it is not in the layer where it would have to be.
-    for (key, cid) in oracle_entries(car) {
-        match repo.get(&key) {
-            Ok(Lookup::Present { cid: found, .. }) => assert!(found == common::cid(&cid)),
-            Ok(Lookup::Absent) => assert!(layers, "{}: {error}", key.escape_ascii()),
-            Ok(other) => panic!("{other:?}"),
-            Err(error) => assert!(error.is_invalid(), "{error}"),
-        }
-    }
-    error
-}
-
-/// The entries of all sound nodes that are in their places.
-fn oracle_entries(car: &[u8]) -> Vec<(Vec<u8>, KitCid)> {
-    let entries = oracle::walk_partial(car).map(|walk| walk.entries).unwrap_or_default();
-    entries.into_iter().map(|entry| (entry.key, entry.cid)).collect()
 }
 
 fn sample() -> KitRepo {
@@ -667,13 +569,4 @@ fn a_prefix_beyond_the_key_before_it_is_refused_and_slices_nothing() {
         let error = refused(&KitRepo::sample([first, second]).to_bytes(Order::Preorder));
         assert!(matches!(error.kind(), ErrorKind::Path(_)), "{error}");
     }
-}
-
-/// What the file is about: sections as the tests change them.
-#[test]
-fn the_twin_of_all_of_them_is_accepted() {
-    let _alone = alone();
-    let car = sample_car();
-    let same: Vec<Section> = car.sections.clone();
-    assert_eq!(accepted(&Car { sections: same, ..car }.to_bytes()).len(), 11);
 }

@@ -10,6 +10,7 @@
 )]
 
 pub(crate) mod part;
+pub(crate) mod ways;
 
 use std::cell::Cell;
 use std::collections::HashMap;
