@@ -32,7 +32,7 @@ pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
 
 /// The codec of a block, as its CID names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(clippy::exhaustive_enums, reason = "the data model closes the list")]
+#[expect(clippy::exhaustive_enums, reason = "the data model closes the list")]
 pub enum Codec {
     /// Opaque bytes, 0x55.
     Raw,

@@ -220,7 +220,7 @@ fn map_head(pairs: usize) -> &'static [u8] {
 }
 
 /// For each number of pairs its head; up to 23 pairs only the first byte is one.
-#[allow(
+#[expect(
     clippy::arithmetic_side_effects,
     clippy::cast_possible_truncation,
     clippy::indexing_slicing,

@@ -12,7 +12,7 @@ use crate::mst::Layer;
 /// as much as a part of a tree can prove. Keys before and after the one in question prove nothing by themselves: a subtree that is not
 /// there may hold it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(clippy::exhaustive_enums, reason = "there is no fourth answer")]
+#[expect(clippy::exhaustive_enums, reason = "there is no fourth answer")]
 pub enum Lookup<V> {
     /// The tree has the key.
     Present {

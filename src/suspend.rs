@@ -20,7 +20,7 @@ use crate::store::redb::{RedbStore, SpillFile, SpillSink, Writer};
 
 /// What came of a load with a memory limit.
 #[derive(Debug)]
-#[allow(clippy::exhaustive_enums, reason = "a load is at its end or it is not")]
+#[expect(clippy::exhaustive_enums, reason = "a load is at its end or it is not")]
 pub enum Loaded<'p, R, P = Keep> {
     /// The whole CAR is loaded.
     Complete(Repo<MemoryStore, P>),

@@ -1,4 +1,4 @@
-//! Each limit, one below, at, and one above.
+//! What limits count, what they are by default, and where they do not hold; `limit_table.rs` has each at its number.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -15,7 +15,7 @@ use std::io::Read;
 use std::sync::{Arc, Mutex};
 
 use carwalk::error::{LimitName, Structure};
-use carwalk::limits::{MAX_COMMIT_FIELDS, MAX_KEY_LEN, MAX_NESTING};
+use carwalk::limits::MAX_KEY_LEN;
 use carwalk::mst::{Event, Walker};
 use carwalk::store::BlockStore;
 #[cfg(feature = "redb")]
@@ -38,33 +38,6 @@ fn assert_limit(error: &Error, name: LimitName, most: u64, asked: u64) {
 
 fn with_limits(limits: Limits) -> impl Fn() -> Loader<'static> {
     move || Loader::new().limits(limits.clone())
-}
-
-#[test]
-fn header_length() {
-    let car = breakage::sample().to_bytes(Order::Preorder);
-    let len = 58;
-    for max in [len, len + 1] {
-        common::rows_each_way(&car, with_limits(Limits::default().max_header_len(max))).unwrap();
-    }
-    let error = common::rows_each_way(&car, with_limits(Limits::default().max_header_len(len - 1))).unwrap_err();
-    assert_limit(&error, LimitName::HeaderLen, 57, 58);
-    assert_eq!(error.position().structure(), Structure::Header);
-}
-
-#[test]
-fn block_length() {
-    let car = breakage::sample().to_car(Order::Preorder);
-    let longest = car.sections.iter().map(|section| section.data.len()).max().unwrap();
-    let at = car.sections.iter().position(|section| section.data.len() == longest).unwrap();
-    let (offset, car) = (car.offsets()[at] as u64, car.to_bytes());
-    for max in [longest, longest + 1] {
-        common::rows_each_way(&car, with_limits(Limits::default().max_block_len(max as u32))).unwrap();
-    }
-    let limits = Limits::default().max_block_len(longest as u32 - 1);
-    let error = common::rows_each_way(&car, with_limits(limits)).unwrap_err();
-    assert_limit(&error, LimitName::BlockLen, longest as u64 - 1, longest as u64);
-    assert_eq!((error.position().structure(), error.position().offset()), (Structure::Section, Some(offset)));
 }
 
 #[test]
@@ -141,20 +114,6 @@ fn no_more_than_the_limit_and_one_byte_is_taken_from_a_stream() {
     assert_eq!(car.len() - rest.len(), 1001);
 }
 
-#[test]
-fn key_length() {
-    let repo = |len: usize| {
-        let key = [key::PREFIX.as_bytes(), &vec![b'a'; len - key::PREFIX.len()]].concat();
-        KitRepo::sample([key]).to_bytes(Order::Preorder)
-    };
-    for len in [MAX_KEY_LEN - 1, MAX_KEY_LEN] {
-        common::rows_each_way(&repo(len), Loader::new).unwrap();
-    }
-    let error = common::rows_each_way(&repo(MAX_KEY_LEN + 1), Loader::new).unwrap_err();
-    assert_limit(&error, LimitName::KeyLen, 1024, 1025);
-    assert_eq!(error.position().structure(), Structure::Node);
-}
-
 /// The limit is on the whole key, not on what an entry says of it.
 #[test]
 fn key_length_counts_the_prefix() {
@@ -167,59 +126,6 @@ fn key_length_counts_the_prefix() {
     };
     common::rows_each_way(&keys(1), Loader::new).unwrap();
     assert!(common::rows_each_way(&keys(2), Loader::new).unwrap_err().is_limit());
-}
-
-fn nested(depth: usize) -> Value {
-    Value::Raw([vec![0x81; depth], vec![0]].concat())
-}
-
-#[test]
-fn nesting_in_the_header() {
-    let car = |depth: usize| {
-        let repo = breakage::sample();
-        let mut car = repo.to_car(Order::Preorder);
-        let mut header = header_value(&[repo.commit_cid()]);
-        header.pairs_mut().insert(0, (Value::text("note"), nested(depth)));
-        car.set_header(header.encode());
-        car.to_bytes()
-    };
-    for depth in [MAX_NESTING - 1, MAX_NESTING] {
-        common::rows_each_way(&car(depth), Loader::new).unwrap();
-    }
-    let error = common::rows_each_way(&car(MAX_NESTING + 1), Loader::new).unwrap_err();
-    assert_limit(&error, LimitName::Nesting, 32, 33);
-}
-
-#[test]
-fn nesting_in_the_commit() {
-    let car = |depth: usize| {
-        let mut repo = breakage::sample();
-        repo.commit = repo.commit.set("x", nested(depth)).sorted();
-        repo.to_bytes(Order::Preorder)
-    };
-    for depth in [MAX_NESTING - 1, MAX_NESTING] {
-        common::rows_each_way(&car(depth), Loader::new).unwrap();
-    }
-    let error = common::rows_each_way(&car(MAX_NESTING + 1), Loader::new).unwrap_err();
-    assert_limit(&error, LimitName::Nesting, 32, 33);
-    assert_eq!(error.position().structure(), Structure::Commit);
-}
-
-#[test]
-fn commit_fields() {
-    let car = |count: usize| {
-        let mut repo = breakage::sample();
-        for number in 6..count {
-            repo.commit = repo.commit.set(&format!("field-{number}"), Value::Null);
-        }
-        repo.commit = repo.commit.sorted();
-        repo.to_bytes(Order::Preorder)
-    };
-    for count in [23, 24, MAX_COMMIT_FIELDS - 1, MAX_COMMIT_FIELDS] {
-        common::rows_each_way(&car(count), Loader::new).unwrap();
-    }
-    let error = common::rows_each_way(&car(MAX_COMMIT_FIELDS + 1), Loader::new).unwrap_err();
-    assert_limit(&error, LimitName::CommitFields, 255, 256);
 }
 
 /// The signed bytes are the commit without `sig`, whatever the number of fields.
@@ -310,6 +216,32 @@ fn memory_of_a_walk() {
         assert_limit(&error, LimitName::WalkMemory, needed - 1, needed);
         assert_eq!(error.position().structure(), Structure::Node);
         assert!(error.cid().is_some() && error.position().offset().is_some());
+    }
+}
+
+/// However a walk goes, and whoever asks for it, it is held to its limit at the same number.
+#[test]
+fn memory_of_walks_of_all_kinds() {
+    let car = KitRepo::sample(key::ascending(&[0, 1, 0, 2, 0, 1, 0, 3, 0, 1, 0, 2, 0])).to_bytes(Order::Preorder);
+    let repo = Repo::from_slice(&car[..]).unwrap();
+    let key = repo.entries().nth(6).unwrap().unwrap().path().to_string();
+    let walk = || repo.walk();
+    type Ask<'a> = &'a dyn Fn(u64) -> carwalk::Result<u64>;
+    let asks: [(&str, Ask<'_>); 8] = [
+        ("forward", &|limit| count(walk().memory_limit(limit))),
+        ("in reverse", &|limit| count(walk().reverse(true).memory_limit(limit))),
+        ("nodes only", &|limit| count(walk().nodes(true).records(false).memory_limit(limit))),
+        ("range", &|limit| count(walk().range(key.as_str()..).memory_limit(limit))),
+        ("range in reverse", &|limit| count(walk().reverse(true).range(..key.as_str()).memory_limit(limit))),
+        ("limit before the range", &|limit| count(walk().memory_limit(limit).reverse(true).prefix("com."))),
+        ("completeness", &|limit| walk().memory_limit(limit).completeness().map(|found| found.entries)),
+        ("gaps", &|limit| walk().memory_limit(limit).gaps().map(|gap| gap.map(|_| 1)).sum()),
+    ];
+    for (name, ask) in asks {
+        let needed = walk_memory(ask);
+        assert!((100..4096).contains(&needed), "{name}: {needed}");
+        assert_eq!(ask(needed + 1).unwrap(), ask(u64::MAX).unwrap(), "{name}");
+        assert_limit(&ask(needed - 1).unwrap_err(), LimitName::WalkMemory, needed - 1, needed);
     }
 }
 

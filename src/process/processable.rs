@@ -251,7 +251,7 @@ tuples! {
 /// # Ok::<(), carwalk::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[allow(clippy::exhaustive_structs, reason = "it is there to be made and taken apart")]
+#[expect(clippy::exhaustive_structs, reason = "it is there to be made and taken apart")]
 pub struct Cbor<T>(pub T);
 
 impl<T> Processable for Cbor<T>

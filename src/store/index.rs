@@ -250,7 +250,7 @@ impl fmt::Debug for Index {
 }
 
 #[cfg(test)]
-#[allow(clippy::cast_possible_truncation, clippy::arithmetic_side_effects)]
+#[expect(clippy::cast_possible_truncation, clippy::arithmetic_side_effects, reason = "tests fail by panicking")]
 mod tests {
     use super::*;
     use crate::cid::Codec;

@@ -65,7 +65,7 @@ impl Intake<'_> {
             return Err(changed());
         };
         if place >= MAX_CAR_LEN {
-            let limit = Error::limit(LimitName::CarLen, MAX_CAR_LEN, place);
+            let limit = Error::limit(LimitName::CarLen, MAX_CAR_LEN, place.saturating_add(1));
             return Err(limit.in_structure(Structure::Section).at(Some(section.offset())));
         }
         if self.verification == Verification::EveryBlock {
@@ -87,5 +87,52 @@ impl fmt::Debug for Intake<'_> {
             .field("limits", &self.limits)
             .field("verification", &self.verification)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::car::{Advance, Header, SliceReader};
+    use crate::error::ErrorKind;
+
+    /// A CAR of which nothing is there but one section, wherever it is asked for.
+    struct Far<'a>(SliceReader<'a>, u64);
+
+    impl Source for Far<'_> {
+        fn header(&self) -> &Header {
+            self.0.header()
+        }
+
+        fn advance(&mut self) -> Result<Advance> {
+            Ok(Advance::Section(self.1))
+        }
+
+        fn section_at(&self, _: u64) -> Option<Section<'_>> {
+            self.0.clone().next()?.ok()
+        }
+
+        #[cfg(feature = "redb")]
+        fn place_after(&self, _: u64) -> Option<u64> {
+            None
+        }
+
+        fn position(&self) -> u64 {
+            self.1
+        }
+    }
+
+    /// A reader would have to give a tebibyte to come there.
+    #[test]
+    fn a_section_that_the_index_has_no_place_for_is_a_limit() {
+        let car = include_bytes!("../../samples/repo.car");
+        let intake = Intake::default();
+        let check = |place| intake.check(&Far(SliceReader::new(car).unwrap(), place), place).map(drop);
+        check(MAX_CAR_LEN - 1).unwrap();
+        for place in [MAX_CAR_LEN, MAX_CAR_LEN + 1, u64::MAX] {
+            let error = check(place).unwrap_err();
+            let ErrorKind::Limit { limit: LimitName::CarLen, max, found } = *error.kind() else { panic!("{error}") };
+            assert!(max == MAX_CAR_LEN && found > max, "{error}");
+        }
     }
 }

@@ -69,7 +69,7 @@ impl MemorySink {
         };
         if at >= MAX_CAR_LEN {
             // A function may make more of records than they were.
-            let limit = Error::limit(LimitName::CarLen, MAX_CAR_LEN, at);
+            let limit = Error::limit(LimitName::CarLen, MAX_CAR_LEN, at.saturating_add(1));
             return Err(limit.in_structure(Structure::Section).at(Some(section.offset)));
         }
         self.head.clear();

@@ -101,7 +101,6 @@ impl<'a> Packed<'a> {
 }
 
 #[cfg(test)]
-#[allow(clippy::indexing_slicing)]
 mod tests {
     use super::*;
     use crate::cid::Codec;

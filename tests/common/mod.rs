@@ -11,6 +11,7 @@
 
 pub(crate) mod keys;
 pub(crate) mod part;
+pub(crate) mod ways;
 
 use std::cell::Cell;
 use std::collections::HashMap;

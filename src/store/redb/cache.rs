@@ -201,7 +201,7 @@ impl Hasher for PlainHasher {
 }
 
 #[cfg(test)]
-#[allow(clippy::arithmetic_side_effects)]
+#[expect(clippy::arithmetic_side_effects, reason = "tests fail by panicking")]
 mod tests {
     use redb::backends::InMemoryBackend;
     use redb::{Database, ReadableDatabase};

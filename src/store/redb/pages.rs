@@ -118,7 +118,6 @@ impl PageWriter<'_> {
 }
 
 #[cfg(test)]
-#[allow(clippy::arithmetic_side_effects, clippy::unwrap_used)]
 mod tests {
     use redb::{Database, ReadableTable, backends::InMemoryBackend};
 

@@ -239,7 +239,6 @@ pub(super) fn scale(hash: u64, parts: u64) -> u64 {
 }
 
 #[cfg(test)]
-#[allow(clippy::arithmetic_side_effects, clippy::unwrap_used)]
 mod tests {
     use redb::{Database, backends::InMemoryBackend};
 

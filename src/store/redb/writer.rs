@@ -134,3 +134,31 @@ impl Loading<SpillSink> {
         writer.finish(|distinct_blocks| progress.finish(source, distinct_blocks))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cid::{Cid, Codec};
+    use crate::error::ErrorKind;
+
+    /// So many segments take gigabytes: the count is moved there.
+    #[test]
+    fn a_segment_more_than_the_index_can_name_is_a_limit() {
+        let file = SpillFile::temporary().segment_len(0);
+        let mut writer = Writer::new(file, 1 << 20, Verification::EveryBlock).unwrap();
+        let most = MAX_SEGMENT + 1;
+        writer.segments = u32::try_from(most - 2).unwrap();
+        let mut push = |number: u64| {
+            let bytes = number.to_be_bytes();
+            let packed = Packed { offset: number, cid: Cid::of(Codec::Raw, &bytes), state: State::Raw, bytes: &bytes };
+            writer.push(&packed)
+        };
+        // Each but the first ends the segment of the one before it.
+        for number in 0..3 {
+            push(number).unwrap();
+        }
+        let error = push(3).unwrap_err();
+        let ErrorKind::Limit { limit: LimitName::Segments, max, found } = *error.kind() else { panic!("{error}") };
+        assert_eq!((max, found), (most, most + 1));
+    }
+}

@@ -1,0 +1,113 @@
+//! One CAR through all ways in, and one bad tree through all kinds of walks.
+
+use carwalk::error::TreeRule;
+use carwalk::mst::Walker;
+use carwalk::store::BlockStore;
+use carwalk::{Error, ErrorKind, Loader, Lookup, Repo, Result};
+use carwalk_testkit::cid::Cid as KitCid;
+use carwalk_testkit::oracle;
+
+use super::Row;
+
+/// What all ways in say of a CAR.
+#[track_caller]
+fn outcome(car: &[u8]) -> Result<Vec<Row>> {
+    let by_slice = super::rows_each_way(car, Loader::new);
+    #[cfg(feature = "redb")]
+    for (way, by_file) in spilled::ways(car) {
+        let text = |rows: &Result<Vec<Row>>| rows.as_ref().map(Vec::len).map_err(super::details);
+        assert_eq!(text(&by_slice), text(&by_file), "{way}");
+        assert!(by_slice.as_ref().ok() == by_file.as_ref().ok(), "{way}: other records");
+    }
+    by_slice
+}
+
+#[cfg(feature = "redb")]
+mod spilled {
+    use std::cell::Cell;
+
+    use carwalk::store::{RedbStore, SpillFile};
+
+    use super::{Loader, Result, Row};
+    use crate::common::{self, spill};
+
+    thread_local! {
+        static CALLS: Cell<usize> = const { Cell::new(0) };
+    }
+
+    /// Files that are kept are synced, which takes its time: they have their turn now and then.
+    pub(super) fn ways(car: &[u8]) -> Vec<(&'static str, Result<Vec<Row>>)> {
+        let whole = spill::all_into(Loader::new(), car, SpillFile::temporary()).and_then(|repo| common::rows(&repo));
+        if !CALLS.replace(CALLS.get() + 1).is_multiple_of(16) {
+            return vec![("spilled", whole)];
+        }
+        let index =
+            Loader::new().memory_limit(0).slice(car, SpillFile::temporary()).and_then(|repo| common::rows(&repo));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kept");
+        let kept = spill::all_into(Loader::new(), common::OneByte(car), SpillFile::keep(&path)).and_then(|repo| {
+            drop(repo);
+            Loader::new().reopen(RedbStore::open(&path, 1 << 20)?).and_then(|repo| common::rows(&repo))
+        });
+        vec![("spilled", whole), ("index in a file", index), ("kept", kept)]
+    }
+}
+
+/// The records, which are those that the oracle finds.
+#[track_caller]
+pub(crate) fn accepted(car: &[u8]) -> Vec<Row> {
+    let rows = outcome(car).unwrap();
+    assert!(rows == super::oracle_rows(car));
+    rows
+}
+
+/// The error, which is the same by all ways.
+#[track_caller]
+pub(crate) fn refused(car: &[u8]) -> Error {
+    outcome(car).unwrap_err()
+}
+
+/// Walks to the end, and counts the events.
+pub(crate) fn end<S: BlockStore>(mut walk: Walker<'_, S>) -> Result<u64> {
+    let mut events = 0;
+    while walk.next_event()?.is_some() {
+        events += 1;
+    }
+    Ok(events)
+}
+
+/// Refused for its tree: then all kinds of walks over all of it are.
+#[track_caller]
+pub(crate) fn refused_by_all_walks(car: &[u8]) -> Error {
+    let repo = Repo::from_slice(car).unwrap();
+    end(repo.walk().reverse(true)).unwrap_err();
+    end(repo.walk().nodes(true).records(false)).unwrap_err();
+    assert!(repo.entries().any(|entry| entry.is_err()));
+    repo.walk().completeness().unwrap_err();
+    assert!(repo.walk().gaps().any(|gap| gap.is_err()));
+    let mut proof = Vec::new();
+    repo.prove().range::<&[u8]>(..).write(&mut proof).unwrap_err();
+    let error = refused(car);
+    assert!(error.is_invalid(), "{error}");
+    let rule = if let ErrorKind::Tree(rule) = error.kind() { Some(rule) } else { None };
+    let layers = rule.is_some_and(|rule| {
+        matches!(rule, TreeRule::KeyLayer { .. } | TreeRule::ChildLayer { .. } | TreeRule::LinkBelowLayer0)
+    });
+    // A lookup goes by less of the tree, and may come by no bad node. What it finds is there all the same; and a key is
+    // absent only if it is not in the layer where it would have to be.
+    for (key, cid) in oracle_entries(car) {
+        match repo.get(&key) {
+            Ok(Lookup::Present { cid: found, .. }) => assert!(found == super::cid(&cid)),
+            Ok(Lookup::Absent) => assert!(layers, "{}: {error}", key.escape_ascii()),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => assert!(error.is_invalid(), "{error}"),
+        }
+    }
+    error
+}
+
+/// The entries of all sound nodes that are in their places.
+pub(crate) fn oracle_entries(car: &[u8]) -> Vec<(Vec<u8>, KitCid)> {
+    let entries = oracle::walk_partial(car).map(|walk| walk.entries).unwrap_or_default();
+    entries.into_iter().map(|entry| (entry.key, entry.cid)).collect()
+}
