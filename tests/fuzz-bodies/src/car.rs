@@ -10,10 +10,11 @@ use carwalk_testkit::cid::Cid as KitCid;
 use carwalk_testkit::varint;
 
 use crate::choices::Choices;
-use crate::common::{self, OneByte, Told};
+use crate::common::{self, OneByte};
 use crate::export::Export;
 use crate::framing::Frames;
 use crate::judge::{canonical, parts_agree, too_nested};
+use crate::seen::{Seen, assert_same};
 
 const VERIFICATIONS: [Verification; 3] =
     [Verification::EveryBlock, Verification::ReachedBlocks, Verification::DangerouslyNone];
@@ -120,46 +121,31 @@ pub fn chunk_independence(data: &[u8]) {
     let steps = choices.bytes(4);
     let car =
         if choices.flag() { choices.rest().to_vec() } else { Export::any(&mut choices, 24).damaged(&mut choices) };
-    let expected = loader().slice(&car).and_then(|repo| told(&repo));
+    let expected = loader().slice(&car).map(|repo| Seen::of(&repo));
     let streams: [(&str, Box<dyn Read + '_>); 3] = [
         ("reader", Box::new(&car[..])),
         ("one byte", Box::new(OneByte(&car[..]))),
         ("pieces", Box::new(Pieces::new(&car, pieces))),
     ];
     for (way, stream) in streams {
-        assert_same(way, &expected, &loader().read(stream).and_then(|repo| told(&repo)));
+        assert_same(way, &expected, &loader().read(stream).map(|repo| Seen::of(&repo)));
     }
     assert_same("resumed", &expected, &resumed(loader(), Pieces::new(&car, pieces), steps));
 }
 
 /// Loads with limits that grow by steps of any size.
-fn resumed(loader: Loader<'static>, stream: impl Read, steps: &[u8]) -> Result<(Told<Vec<u8>>, String)> {
+fn resumed(loader: Loader<'static>, stream: impl Read, steps: &[u8]) -> Result<Seen> {
     let mut steps = steps.iter().map(|&step| u64::from(step) * 512 + 1);
     let mut loaded = loader.memory_limit(steps.next().unwrap_or(1) - 1).read(stream)?;
     loop {
         loaded = match loaded {
-            Loaded::Complete(repo) => return told(&repo),
+            Loaded::Complete(repo) => return Ok(Seen::of(&repo)),
             Loaded::Suspended(load) => {
                 let _ = load.commit();
                 let limit = load.memory_limit().max(load.bytes_held()) + steps.next().unwrap_or(1 << 20);
                 load.resume(limit)?
             }
         };
-    }
-}
-
-/// What a repository tells, and the fault of its CAR.
-pub(crate) fn told<S: CarStore>(repo: &Repo<S>) -> Result<(Told<Vec<u8>>, String)> {
-    Ok((common::told(repo)?, repo.store().fault().map(common::details).unwrap_or_default()))
-}
-
-#[track_caller]
-pub(crate) fn assert_same<T: PartialEq + std::fmt::Debug>(way: &str, expected: &Result<T>, found: &Result<T>) {
-    match (expected, found) {
-        (Ok(expected), Ok(found)) => assert!(expected == found, "{way}: {found:?}, not {expected:?}"),
-        (Err(expected), Err(found)) => assert_eq!(common::details(expected), common::details(found), "{way}"),
-        (Ok(_), Err(error)) => panic!("{way}: refused, but accepted as a slice: {error}"),
-        (Err(error), Ok(_)) => panic!("{way}: accepted, but refused as a slice: {error}"),
     }
 }
 

@@ -106,6 +106,10 @@ pub(crate) fn path(choices: &mut Choices<'_>) -> Vec<u8> {
             let collection = *choices.pick(&["a", "app.bsky.feed.like", "com.example.test", "com.example.testing"]);
             let mut path = [collection.as_bytes(), b"/"].concat();
             path.extend((0..=choices.below(20)).map(|_| *choices.pick(RKEY)));
+            // One or two dots are no record key.
+            if path.ends_with(b"/.") || path.ends_with(b"/..") {
+                path.push(b'0');
+            }
             path
         }
         1 => {

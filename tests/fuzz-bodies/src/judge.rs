@@ -133,7 +133,7 @@ pub(crate) fn parts_agree<S: BlockStore>(repo: &Repo<S>, is_complete: bool) {
 }
 
 /// An answer without its record.
-fn shown<B>(found: &Result<Lookup<B>>) -> String {
+pub(crate) fn shown<B>(found: &Result<Lookup<B>>) -> String {
     match found {
         Ok(Lookup::Present { cid, record }) => format!("{cid}, record {}", record.is_some()),
         Ok(Lookup::Absent) => "absent".into(),

@@ -28,6 +28,7 @@ mod path;
 mod process;
 mod rehash;
 pub mod seeds;
+mod seen;
 mod spill_file;
 mod stores;
 mod varint;

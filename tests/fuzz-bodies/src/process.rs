@@ -5,18 +5,21 @@ use carwalk::{Cid, Loader, Repo, Result};
 use crate::choices::Choices;
 use crate::common::{self, Summarize, Summary, Told};
 use crate::export::Export;
-use crate::stores::{Plan, Way, any_verification, scratch};
+use crate::stores::{Kind, Plan, Way, any_verification, scratch};
 
 /// What a process function makes of records is the same whether they are reduced while a slice is walked, in memory, after
 /// any number of stops, in a file, or in a file that was kept; and it is what the function makes of the records.
 pub fn process(data: &[u8]) {
     let mut choices = Choices::new(data);
     let verification = any_verification(&mut choices);
-    let loader = || common::summarizing(Loader::new().verification(verification));
+    let salvage = choices.flag();
     let plan = Plan::of(&mut choices);
+    // What is salvaged is not kept.
+    let plain = || Loader::new().verification(verification).salvage(salvage && plan.kind != Kind::Kept);
+    let loader = || common::summarizing(plain());
     let car = Export::of_paths(&mut choices, 24).damaged(&mut choices);
 
-    let records = Loader::new().verification(verification).slice(&car[..]).and_then(|repo| common::rows(&repo));
+    let records = plain().slice(&car[..]).and_then(|repo| common::rows(&repo));
     let expected = loader().slice(&car[..]).and_then(|repo| told(&repo));
     if let (Ok(rows), Ok(told)) = (&records, &expected) {
         let summaries = rows.iter().map(|(key, cid, record)| (key.clone(), *cid, common::summary(record)));
@@ -26,18 +29,18 @@ pub fn process(data: &[u8]) {
     assert_alike("memory", &expected, loader().read(&car[..]).and_then(|repo| told(&repo)));
 
     let folder = scratch();
-    if plan.temporary {
-        let way = plan.load(loader(), &car, SpillFile::temporary_in(folder.path()));
-        assert_alike("file", &expected, way.and_then(told_either));
-    }
-    if plan.kept {
+    if plan.kind == Kind::Kept {
         let path = folder.path().join("kept");
         let way = plan.load(loader(), &car, SpillFile::keep(&path));
+        assert_eq!(path.exists(), matches!(way, Ok(Way::File(_))));
         drop(way);
         if path.exists() {
             let reopened = loader().reopen(RedbStore::open(&path, plan.cache_size).unwrap());
             assert_alike("kept", &expected, reopened.and_then(|repo| told(&repo)));
         }
+    } else {
+        let way = plan.load(loader(), &car, SpillFile::temporary_in(folder.path()));
+        assert_alike("file", &expected, way.and_then(told_either));
     }
 }
 

@@ -247,22 +247,17 @@ fn repositories(seeds: &mut Vec<Seed>) {
         add(seeds, "walk_oracle", &format!("{name}_bytes_edited"), with(&[], &[1, 2, 0, 2, 9, 0, 0, 1, 12, 2, 0x41]));
         add(seeds, "partial_trees", name, with(&[], &[2, 1, 4, 3, 1, 1, 3, 0, 3, 1, 9, 1, 5]));
         add(seeds, "partial_trees", &format!("{name}_without_a_root"), with(&[], &[1, 0, 4, 0, 0, 1, 3, 1, 2]));
-        // Hash all or what is reached; temporary and kept; some memory, small segments, a stop.
-        add(seeds, "store_independence", name, with(&[0, 0, 2, 1, 2, 1, 3], &[0, 9]));
-        add(
-            seeds,
-            "store_independence",
-            &format!("{name}_damaged"),
-            with(&[1, 0, 0, 0, 1, 0], &[2, 1, 2, 3, 1, 1, 2, 3]),
-        );
-        add(seeds, "process", name, with(&[0, 2, 1, 2, 1, 3], &[0, 9]));
-        add(seeds, "process", &format!("{name}_damaged"), with(&[1, 0, 0, 1, 0], &[2, 1, 2, 3, 1, 1, 2, 3]));
-        add(
-            seeds,
-            "chunk_independence",
-            &format!("choices_{name}"),
-            with(&[0, 0, 1, 9, 8, 7, 1, 1, 1, 1, 1, 1, 2, 3, 4, 0], &[1, 2, 1, 0]),
-        );
+        // Hash all; some memory, small segments, a stop, or none of it. Damaged, hash what is reached.
+        for (kind, way) in ["spilled", "kept", "indexed"].into_iter().enumerate() {
+            let plan = |before: &[u8]| [before, &[kind as u8, 1, 2, 1, 3]].concat();
+            add(seeds, "store_independence", &format!("{name}_{way}"), with(&plan(&[0, 0]), &[0, 9]));
+            add(seeds, "process", &format!("{name}_{way}"), with(&plan(&[0, 0]), &[0, 9]));
+            let (plan, damage) = ([1, 0, kind as u8, 0, 1, 0], [2, 1, 2, 3, 1, 1, 2, 3]);
+            add(seeds, "store_independence", &format!("{name}_damaged_{way}"), with(&plan, &damage));
+        }
+        add(seeds, "process", &format!("{name}_damaged"), with(&[1, 1, 0, 0, 1, 0], &[2, 1, 2, 3, 1, 1, 2, 3]));
+        let pieces = [0, 0, 1, 9, 8, 7, 1, 1, 1, 1, 1, 1, 2, 3, 4, 0];
+        add(seeds, "chunk_independence", &format!("choices_{name}"), with(&pieces, &[1, 2, 1, 0]));
     }
     let names = BREAKS.iter().map(|rule| rule.name).chain(FRAMING.iter().map(|rule| rule.name));
     for (number, name) in names.enumerate() {

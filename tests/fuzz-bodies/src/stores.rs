@@ -1,59 +1,74 @@
 use std::path::{Path, PathBuf};
 
 use carwalk::store::{RedbStore, SpillFile};
-use carwalk::{Loaded, Loader, Process, Repo, Result, Unlimited, Verification};
+use carwalk::{Keep, Loaded, Loader, Process, Repo, Result, Unlimited, Verification};
 use tempfile::TempDir;
 
-use crate::car::{assert_same, told};
 use crate::choices::Choices;
-use crate::common;
 use crate::export::Export;
+use crate::seen::{Seen, assert_same};
 
-/// Slice, memory, a file of tiny segments with hardly any memory, and a kept file that is opened again: the same records and
-/// counts, or the same error at the same place. CARs are damaged in any way; lookups agree too.
+/// Slice, memory, a file of tiny segments with hardly any memory, such a file used again, an index in a file, and a kept file
+/// that is opened again: the same records, counts, parts and lookups, or the same error at the same place. CARs are damaged
+/// in any way.
 pub fn store_independence(data: &[u8]) {
     let mut choices = Choices::new(data);
     let verification = any_verification(&mut choices);
     let salvage = choices.flag();
-    let loader = || Loader::new().verification(verification).salvage(salvage);
     let plan = Plan::of(&mut choices);
+    // What is salvaged is not kept.
+    let salvage = salvage && plan.kind != Kind::Kept;
+    let loader = || Loader::new().verification(verification).salvage(salvage);
     let car = Export::of_paths(&mut choices, 24).damaged(&mut choices);
-    let expected = loader().slice(&car[..]).and_then(|repo| told(&repo));
-    assert_same("memory", &expected, &loader().read(&car[..]).and_then(|repo| told(&repo)));
+    let expected = loader().slice(&car[..]).map(|repo| Seen::of(&repo));
+    assert_same("memory", &expected, &loader().read(&car[..]).map(|repo| Seen::of(&repo)));
 
     let folder = scratch();
-    if plan.temporary {
-        let spilled = plan.load(loader(), &car, SpillFile::temporary_in(folder.path()));
-        assert_same(
-            "file",
-            &expected,
-            &spilled.and_then(|way| match way {
-                Way::Memory(repo) => told(&repo),
-                Way::File(repo) => told(&repo),
-            }),
-        );
-    }
-    if plan.kept {
-        let path = folder.path().join("kept");
-        let spilled = plan.load(loader(), &car, SpillFile::keep(&path));
-        assert_eq!(path.exists(), matches!(spilled, Ok(Way::File(_))));
-        drop(spilled);
-        if path.exists() {
-            let reopened = loader().reopen(RedbStore::open(&path, plan.cache_size).unwrap());
-            let reopened = reopened.and_then(|repo| common::told(&repo));
-            assert_same("kept", &expected.map(|(told, _)| told), &reopened);
+    let file = || SpillFile::temporary_in(folder.path());
+    match plan.kind {
+        Kind::Temporary => {
+            let way = plan.load(loader(), &car, file());
+            assert_same("file", &expected, &way.as_ref().map(Way::seen));
+            if let Ok(Way::File(repo)) = way {
+                let again = loader().memory_limit(0).spill(&car[..], repo.into_store().reset().unwrap());
+                assert_same("file used again", &expected, &again.map(|repo| Seen::of(&repo)));
+            }
+        }
+        Kind::Kept => {
+            let path = folder.path().join("kept");
+            let way = plan.load(loader(), &car, SpillFile::keep(&path));
+            assert_eq!(path.exists(), matches!(way, Ok(Way::File(_))));
+            assert_same("file to be kept", &expected, &way.map(|way| way.seen()));
+            if path.exists() {
+                let reopened = loader().reopen(RedbStore::open(&path, plan.cache_size).unwrap());
+                assert_same("kept", &expected, &reopened.map(|repo| Seen::of(&repo)));
+            }
+        }
+        Kind::Index => {
+            let indexed = loader().memory_limit(plan.cache_size).slice(&car[..], file());
+            assert_same("index in a file", &expected, &indexed.map(|repo| Seen::of(&repo)));
         }
     }
 }
 
 /// How a load goes into a file.
 pub(crate) struct Plan {
-    pub(crate) temporary: bool,
-    pub(crate) kept: bool,
+    pub(crate) kind: Kind,
     pub(crate) cache_size: u64,
     segment_len: u32,
     /// Memory limits one after the other; then the file.
     limits: Vec<u64>,
+}
+
+/// What goes into a file.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Kind {
+    /// The blocks, and the file is gone after that.
+    Temporary,
+    /// The blocks, and the file stays.
+    Kept,
+    /// Only the index.
+    Index,
 }
 
 /// A load that is whole.
@@ -63,12 +78,19 @@ pub(crate) enum Way<P> {
     File(Repo<RedbStore, P>),
 }
 
+impl Way<Keep> {
+    fn seen(&self) -> Seen {
+        match self {
+            Way::Memory(repo) => Seen::of(repo),
+            Way::File(repo) => Seen::of(repo),
+        }
+    }
+}
+
 impl Plan {
     pub(crate) fn of(choices: &mut Choices<'_>) -> Self {
-        let kind = choices.below(3);
         Plan {
-            temporary: kind != 1,
-            kept: kind != 0,
+            kind: *choices.pick(&[Kind::Temporary, Kind::Kept, Kind::Index]),
             cache_size: choices.below(4) as u64 * 3000,
             segment_len: *choices.pick(&[0, 60, 300, 1000, 16_372, u32::MAX]),
             limits: (0..choices.below(3)).map(|_| choices.below(100) as u64 * 1000).collect(),
