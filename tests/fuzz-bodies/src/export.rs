@@ -149,7 +149,7 @@ fn record(choices: &mut Choices<'_>, others: &BTreeMap<Vec<u8>, Record>, key: &[
 fn damage(car: &mut Car, choices: &mut Choices<'_>) {
     let len = car.sections.len();
     let (from, to) = (choices.below(len.max(1)), choices.below(len + 1));
-    match choices.below(7) {
+    match choices.below(8) {
         0 | 1 if len > 0 => {
             let copy = car.sections[from].clone();
             car.sections.insert(to, copy);
@@ -166,6 +166,11 @@ fn damage(car: &mut Car, choices: &mut Choices<'_>) {
             car.sections.insert(to.min(len - 1), moved);
         }
         5 if len > 0 => drop(car.sections.remove(from)),
+        // Where nothing is hashed, links can lead in circles after that, and records be nodes.
+        6 if len > 0 => {
+            let (one, other) = (car.sections[from].cid.clone(), car.sections[to % len].cid.clone());
+            (car.sections[from].cid, car.sections[to % len].cid) = (other, one);
+        }
         _ => {
             let block = choices.bytes(20).to_vec();
             let cid = if choices.flag() { Cid::raw(&block) } else { Cid::dag_cbor(&block) };
