@@ -36,3 +36,14 @@ macro_rules! target {
         $crate::libfuzzer_sys::fuzz_target!(|data: &[u8]| $crate::run(carwalk_fuzz_bodies::$body, data));
     };
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[should_panic = "bytes of heap for 1 bytes"]
+    fn a_run_that_takes_much_heap_for_few_bytes_fails() {
+        run(|data| drop(vec![1_u8; data.len() * (MAX_HEAP + 1)]), &[0]);
+    }
+}
