@@ -90,8 +90,8 @@ fn after_an_error_there_is_no_other_section() {
     car.push(0);
     let mut sections = SliceReader::new(&car).unwrap().skip_while(Result::is_ok);
     assert!(sections.next().unwrap().is_err());
-    assert!(sections.next().is_none());
+    assert!((0..3).all(|_| sections.next().is_none()));
     let mut reader = Reader::new(&car[..]).unwrap();
     while matches!(reader.read_section(), Ok(Some(_))) {}
-    assert!(reader.read_section().unwrap().is_none());
+    assert!((0..3).all(|_| reader.read_section().unwrap().is_none()));
 }

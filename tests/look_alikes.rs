@@ -157,6 +157,15 @@ fn other_files_are_refused_for_what_they_are_not() {
     }
 }
 
+/// How much there is after the header depends on who reads.
+#[test]
+fn what_comes_after_a_broken_header_does_not_change_the_error() {
+    let files: [&[u8]; 3] = [b"\n          {\"error\":1}", b"\xef\xbb\xbf{\xff", b"\x01\n[1]"];
+    for file in files {
+        refusal(file);
+    }
+}
+
 /// A header's length may be the code of a character: that alone makes no text of a CAR.
 #[test]
 fn a_car_whose_header_is_broken_is_not_taken_for_text() {

@@ -264,7 +264,7 @@ fn a_proof_takes_the_cids_of_its_blocks() {
     let records = key::at_layer(0).take(10_000).map(|key| (key.clone(), Record::new(key)));
     let car = KitRepo::new(records).to_bytes(Order::Preorder);
     let repo = Repo::from_slice(&car[..]).unwrap();
-    assert_peak("proof", 10_000 * (3 * 20 + 120), || repo.prove().range::<&[u8]>(..).write(io::sink()).unwrap());
+    assert_peak("proof", 10_000 * (3 * 20 + 120), || repo.prove().range(..).write(io::sink()).unwrap());
 }
 
 /// Sections of four-byte blocks after a repository, made as they are read.

@@ -308,7 +308,7 @@ fn a_proof_of_keys_asks_for_their_paths_and_records() {
         }
         let ranges = bomb.asked(|| {
             let keys = keys.iter().fold(repo.prove(), |proof, key| proof.prefix(key).range(&key[..]..));
-            keys.range::<&[u8]>(..).write(&mut Vec::new()).is_ok()
+            keys.range(..).write(&mut Vec::new()).is_ok()
         });
         assert_most(&bomb, "proof of all ranges", ranges, bomb.links + bomb.entries);
     }

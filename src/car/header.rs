@@ -44,7 +44,7 @@ impl Header {
 
     /// Looks for the header that `bytes`, the start of a CAR, begin with, and for the position of its end.
     pub(super) fn look(bytes: &[u8], limits: &Limits) -> Result<Look<(Self, usize)>> {
-        Self::look_frame(bytes, limits).map_err(|error| explain(bytes, error))
+        Self::look_frame(bytes, limits).map_err(|error| explain(decisive(bytes, limits), error))
     }
 
     /// The error for `bytes` that are all there is, though the header takes `expected`.
@@ -107,6 +107,18 @@ fn parse_version(cursor: &mut Cursor<'_>) -> Result<()> {
         1 => Ok(()),
         found => Err(Error::malformed(Malformed::CarVersion { found }).within(at)),
     }
+}
+
+/// The bytes that a header is refused for: its length if that is bad, else all of it. What comes after must not change the
+/// error, because how much of it is there depends on who reads.
+#[cold]
+fn decisive<'a>(bytes: &'a [u8], limits: &Limits) -> &'a [u8] {
+    let len = match varint::decode(bytes) {
+        Ok(Some((len, prefix_len))) if len > u64::from(limits.header_len()) => prefix_len,
+        Ok(Some((len, prefix_len))) => usize::try_from(len).map_or(prefix_len, |len| len.saturating_add(prefix_len)),
+        _ => bytes.iter().take_while(|&byte| byte & 0x80 != 0).count().saturating_add(1).min(varint::MAX_LEN),
+    };
+    bytes.get(..len).unwrap_or(bytes)
 }
 
 /// Names the file that `bytes` really begin, if it is a well-known one; else gives `error` its place.

@@ -94,7 +94,7 @@ impl<'a> Iterator for SliceReader<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         let offset = self.at as u64;
         let read = self.read().map_err(|error| error.in_structure(Structure::Section).at(Some(offset)));
-        self.done = read.is_err();
+        self.done |= read.is_err();
         read.transpose()
     }
 }

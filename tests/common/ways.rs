@@ -86,7 +86,7 @@ pub(crate) fn refused_by_all_walks(car: &[u8]) -> Error {
     repo.walk().completeness().unwrap_err();
     assert!(repo.walk().gaps().any(|gap| gap.is_err()));
     let mut proof = Vec::new();
-    repo.prove().range::<&[u8]>(..).write(&mut proof).unwrap_err();
+    repo.prove().range(..).write(&mut proof).unwrap_err();
     let error = refused(car);
     assert!(error.is_invalid(), "{error}");
     let rule = if let ErrorKind::Tree(rule) = error.kind() { Some(rule) } else { None };

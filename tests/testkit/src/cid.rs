@@ -81,7 +81,9 @@ impl FromStr for Cid {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let bytes = text.strip_prefix('b').and_then(unbase32);
-        bytes.and_then(|bytes| Self::from_bytes(&bytes)).ok_or_else(|| format!("not a CID: {text}"))
+        let cid = bytes.and_then(|bytes| Self::from_bytes(&bytes));
+        // Bits that are left over must be zero.
+        cid.filter(|cid| cid.to_string() == text).ok_or_else(|| format!("not a CID: {text}"))
     }
 }
 
@@ -132,6 +134,7 @@ mod tests {
         let text = "bafyreie5737gdxlw5i64vzichcalba3z2v5n6icifvx5xytvske7mr3hpm";
         assert_eq!(cid.to_string(), text);
         assert_eq!(text.parse(), Ok(cid));
+        assert!(text.replace("hpm", "hpn").parse::<Cid>().is_err());
     }
 
     #[test]

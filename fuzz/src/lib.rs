@@ -1,0 +1,49 @@
+//! How a fuzz target runs its body: with an eye on the heap.
+
+use std::sync::Once;
+
+#[doc(hidden)]
+pub use libfuzzer_sys;
+use peak_alloc::PeakAlloc;
+
+/// Counts what Rust allocates; the fuzzer's own memory is not in it.
+#[global_allocator]
+static HEAP: PeakAlloc = PeakAlloc;
+
+/// Bytes of heap that one run may take. Inputs are some kilobytes, so that more was allocated by what one declares.
+const MAX_HEAP: usize = 64 << 20;
+
+/// Runs a body.
+///
+/// # Panics
+///
+/// Panics if the body does, or if it takes too much heap.
+pub fn run(body: fn(&[u8]), data: &[u8]) {
+    // What a body makes once is not counted.
+    static FIRST: Once = Once::new();
+    FIRST.call_once(|| body(&[]));
+    let before = HEAP.current_usage();
+    HEAP.reset_peak_usage();
+    body(data);
+    let taken = HEAP.peak_usage().saturating_sub(before);
+    assert!(taken <= MAX_HEAP, "{taken} bytes of heap for {} bytes", data.len());
+}
+
+/// The target of a body.
+#[macro_export]
+macro_rules! target {
+    ($body:ident) => {
+        $crate::libfuzzer_sys::fuzz_target!(|data: &[u8]| $crate::run(carwalk_fuzz_bodies::$body, data));
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[should_panic = "bytes of heap for 1 bytes"]
+    fn a_run_that_takes_much_heap_for_few_bytes_fails() {
+        run(|data| drop(vec![1_u8; data.len() * (MAX_HEAP + 1)]), &[0]);
+    }
+}

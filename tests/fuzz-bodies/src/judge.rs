@@ -1,0 +1,151 @@
+//! What the library makes of a CAR beside what the oracle does.
+
+use carwalk::error::{KeyInterval, LimitName};
+use carwalk::mst::Event;
+use carwalk::store::BlockStore;
+use carwalk::{Error, ErrorKind, Lookup, Repo, Result};
+use carwalk_testkit::cbor::Value;
+use carwalk_testkit::oracle;
+
+use crate::choices::Choices;
+use crate::common::{self, Row};
+use crate::edits;
+use crate::export::Export;
+use crate::rehash::rehash;
+
+/// Repositories of which anything in tree, commit and header may be edited, all hashes made to fit: the library accepts those
+/// that the oracle does, with the same records, and no other. A partial walk and lookups tell what is left of the others.
+pub fn walk_oracle(data: &[u8]) {
+    let mut choices = Choices::new(data);
+    let mut export = Export::any(&mut choices, 24);
+    edits::edit(&mut export.repo, &mut choices);
+    let mut car = export.sections();
+    edits::edit_header(&mut car, &mut choices);
+    agree(&car.to_bytes());
+}
+
+/// The bytes of a CAR, its hashes and links made to fit: judged as in [`walk_oracle`].
+pub fn car_rehashed(data: &[u8]) {
+    if let Some(car) = rehash(data) {
+        agree(&car);
+    }
+}
+
+/// Reads a block as canonical CBOR.
+pub(crate) fn canonical(block: &[u8]) -> Result<Value, String> {
+    let value = oracle::decode(block)?;
+    if !oracle::is_canonical(&value) || value.encode() != block {
+        return Err("not canonical".into());
+    }
+    Ok(value)
+}
+
+/// Whether an error is about a limit that the oracle does not have.
+pub(crate) fn beyond_limit(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Limit { limit: LimitName::CommitFields, .. })
+}
+
+/// Whether the oracle counts nesting from the outermost map, where the library counts from a field's value.
+pub(crate) fn too_nested(error: &str) -> bool {
+    error == "nested too deeply"
+}
+
+/// Whether library and oracle accept the same, and what a walk tells of it hangs together.
+fn agree(car: &[u8]) {
+    let oracle = oracle::walk_any_keys(car);
+    let repo = Repo::from_slice(car);
+    let rows = repo.as_ref().map_err(common::details).and_then(|repo| rows(repo).map_err(|e| common::details(&e)));
+    match (&oracle, &rows) {
+        (Ok(walk), Ok(rows)) => {
+            let entries = walk.entries.iter();
+            let expected =
+                entries.map(|entry| (entry.key.clone(), common::cid(&entry.cid), entry.record.clone().unwrap()));
+            assert!(expected.eq(rows.iter().cloned()), "other records");
+        }
+        (Ok(_), Err(error)) => {
+            let tolerated = repo.as_ref().is_err_and(beyond_limit);
+            assert!(tolerated, "refused, but the oracle accepts it: {error}");
+        }
+        (Err(error), Ok(_)) => assert!(too_nested(error), "accepted, but the oracle refuses it: {error}"),
+        (Err(_), Err(_)) => {}
+    }
+    if let Ok(repo) = &repo {
+        let is_path = |rows: &Vec<Row>| rows.iter().all(|(key, ..)| carwalk::RepoPath::parse(key).is_ok());
+        assert_eq!(common::rows(repo).is_ok(), rows.as_ref().is_ok_and(is_path));
+        parts_agree(repo, rows.is_ok());
+    }
+}
+
+/// All records under their keys, paths or not.
+fn rows<S: BlockStore>(repo: &Repo<S>) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    let mut walk = repo.walk();
+    while let Some(event) = walk.next_event()? {
+        match event {
+            Event::Record { entry, block, .. } => rows.push((entry.key().to_vec(), entry.cid(), block.to_vec())),
+            other => panic!("{other:?}"),
+        }
+    }
+    Ok(rows)
+}
+
+/// A partial walk finds something missing or bad exactly if a complete one fails; its keys ascend; lookups agree with it.
+pub(crate) fn parts_agree<S: BlockStore>(repo: &Repo<S>, is_complete: bool) {
+    let mut keys: Vec<Vec<u8>> = Vec::new();
+    let mut gaps: Vec<KeyInterval> = Vec::new();
+    let mut without_record = 0;
+    let mut walk = repo.walk().partial(true);
+    while let Some(event) = walk.next_event().unwrap() {
+        match event {
+            Event::Record { entry, .. } => keys.push(entry.key().to_vec()),
+            Event::MissingRecord { entry, .. } | Event::BadRecord { entry, .. } => {
+                without_record += 1;
+                keys.push(entry.key().to_vec());
+            }
+            Event::MissingSubtree { interval, .. } | Event::BadSubtree { interval, .. } => {
+                gaps.push(interval.to_owned())
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(keys.is_sorted_by(|a, b| a < b), "keys do not ascend");
+    assert_eq!(gaps.is_empty() && without_record == 0, is_complete);
+    for key in &keys {
+        assert!(is_in(&gaps, key) == 0, "a key in a gap: {}", key.escape_ascii());
+        let found = repo.get(key);
+        assert!(
+            !matches!(found, Ok(Lookup::Absent | Lookup::Unknown(_))),
+            "{}: {found:?}",
+            key.escape_ascii(),
+            found = shown(&found)
+        );
+        let longer = [key, &b"-"[..]].concat();
+        if keys.binary_search(&longer).is_err() {
+            let found = repo.get(&longer);
+            let expected = if is_in(&gaps, &longer) == 0 {
+                matches!(found, Ok(Lookup::Absent))
+            } else {
+                !matches!(found, Ok(Lookup::Present { .. }))
+            };
+            assert!(expected, "{}: {}", longer.escape_ascii(), shown(&found));
+        }
+    }
+}
+
+/// An answer without its record.
+pub(crate) fn shown<B>(found: &Result<Lookup<B>>) -> String {
+    match found {
+        Ok(Lookup::Present { cid, record }) => format!("{cid}, record {}", record.is_some()),
+        Ok(Lookup::Absent) => "absent".into(),
+        Ok(Lookup::Unknown(gap)) => gap.to_string(),
+        Err(error) => common::details(error),
+    }
+}
+
+/// In how many gaps a key is.
+fn is_in(gaps: &[KeyInterval], key: &[u8]) -> usize {
+    let is_in = |gap: &&KeyInterval| {
+        gap.lower.as_deref().is_none_or(|lower| lower < key) && gap.upper.as_deref().is_none_or(|upper| key < upper)
+    };
+    gaps.iter().filter(is_in).count()
+}

@@ -1,0 +1,70 @@
+//! What the fuzz targets run: one function for each structure or property.
+//!
+//! Each takes any bytes, and panics if its property does not hold for them. The targets in `fuzz/` and the test that replays
+//! seeds and regressions call the same functions, so that what the fuzzer finds fails under `cargo test` too.
+//!
+//! Bytes are read in one of two ways. Where a structure is parsed, they are the structure. Where a repository is needed, they
+//! are choices: how many records there are, which keys they have, what is broken. Only so does the fuzzer get past the
+//! hashes, which no mutation of a CAR's bytes survives; [`car_rehashed`] is the exception, which mends the hashes of
+//! a CAR that was mutated.
+//!
+//! The expectations come from the testkit, which shares no code with the library.
+
+mod breaks;
+mod broken;
+mod car;
+mod choices;
+mod cid;
+mod commit;
+#[path = "../../common/mod.rs"]
+mod common;
+mod edits;
+mod export;
+mod framing;
+mod judge;
+mod node;
+mod partial;
+mod path;
+mod process;
+mod rehash;
+pub mod seeds;
+mod seen;
+mod spill_file;
+mod stores;
+mod varint;
+
+pub use self::broken::broken_rule;
+pub use self::car::{car, car_header, chunk_independence, section};
+pub use self::cid::cid;
+pub use self::commit::commit;
+pub use self::judge::{car_rehashed, walk_oracle};
+pub use self::node::node;
+pub use self::partial::partial_trees;
+pub use self::path::path;
+pub use self::process::{process, processable};
+pub use self::spill_file::spill_file;
+pub use self::stores::store_independence;
+pub use self::varint::varint;
+
+/// A fuzz target.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// The name of target, function, and folders of seeds and regressions.
+    pub name: &'static str,
+    /// The function.
+    pub run: fn(&[u8]),
+}
+
+macro_rules! targets {
+    ($($name:ident)*) => {
+        &[$(Target { name: stringify!($name), run: $name }),*]
+    };
+}
+
+/// All targets.
+pub const TARGETS: &[Target] = targets! {
+    varint cid car_header section commit node path processable
+    car car_rehashed chunk_independence
+    walk_oracle broken_rule partial_trees
+    store_independence process spill_file
+};

@@ -1,0 +1,165 @@
+use std::collections::HashSet;
+use std::ops::{Bound, RangeBounds};
+
+use carwalk::error::KeyInterval;
+use carwalk::mst::{Event, Layer};
+use carwalk::store::BlockStore;
+use carwalk::{Cid, Repo};
+use carwalk_testkit::cid::Cid as KitCid;
+
+use crate::choices::Choices;
+use crate::common;
+use crate::common::part::{self, Hidden, PlainTree, Range};
+use crate::export::{Export, any_key};
+
+/// Any nodes and records are taken out of a repository. Then each lookup gives what the rest proves and no more, and a walk
+/// over any range gives what is in it, and the gaps that share a key with it, in order.
+pub fn partial_trees(data: &[u8]) {
+    let mut choices = Choices::new(data);
+    let export = Export::any(&mut choices, 24);
+    let part = Part::of(&export, &mut choices);
+    let by_slice = Repo::from_slice(&part.car).unwrap();
+    let by_stream = Repo::from_reader(&part.car[..]).unwrap();
+    for _ in 0..1 + choices.below(8) {
+        let range = (bound(&part, &mut choices), bound(&part, &mut choices));
+        let expected = part.expected(&range);
+        assert_eq!(told(&by_slice, &range), expected, "{range:?}");
+        assert_eq!(told(&by_stream, &range), expected, "{range:?}");
+        complete(&by_slice, &range, &expected);
+    }
+    let mut probes = part.tree.keys();
+    probes.extend((0..1 + choices.below(8)).map(|_| any_probe(&part, &mut choices)));
+    for key in probes {
+        let expected = part.answer(&key);
+        let asked = |repo: &Repo<_>| part::answer(repo.get(&key).unwrap()).map(|_, block: &[u8]| block.to_vec());
+        assert_eq!(asked(&by_slice), expected, "{}", key.escape_ascii());
+    }
+    crate::judge::parts_agree(&by_slice, part.absent.is_empty());
+}
+
+struct Part<'e> {
+    export: &'e Export,
+    tree: PlainTree,
+    absent: HashSet<KitCid>,
+    car: Vec<u8>,
+}
+
+impl<'e> Part<'e> {
+    fn of(export: &'e Export, choices: &mut Choices<'_>) -> Self {
+        let tree = PlainTree::of(&export.repo.root);
+        let nodes = tree.0.iter().map(|node| node.cid);
+        let linked = tree.0.iter().flat_map(|node| node.entries.iter().map(|(_, cid)| *cid));
+        let all: Vec<KitCid> = nodes.chain(linked).collect();
+        let absent = (0..choices.below(6)).map(|_| *choices.pick(&all)).collect();
+        let mut part = Part { export, tree, absent, car: Vec::new() };
+        let mut car = export.sections();
+        // A record may be a node too; then it is in no section any more.
+        car.sections.retain(|section| !part.absent.iter().any(|cid| cid.as_bytes()[..] == section.cid[..]));
+        part.car = car.to_bytes();
+        part
+    }
+
+    fn is_there(&self, cid: &KitCid) -> bool {
+        !self.absent.contains(cid)
+    }
+
+    fn record(&self, cid: Cid) -> Vec<u8> {
+        self.export.repo.records[&KitCid::from_bytes(cid.as_bytes()).unwrap()].bytes.clone()
+    }
+
+    fn answer(&self, key: &[u8]) -> part::Answer<Vec<u8>> {
+        self.tree.answer(key, &|cid| self.is_there(cid)).map(|cid, ()| self.record(cid))
+    }
+
+    /// What there is of a range, in order.
+    fn expected(&self, range: &Range) -> Vec<Told> {
+        let mut told = Vec::new();
+        self.add_expected(0, range, &mut told);
+        told
+    }
+
+    fn add_expected(&self, number: usize, range: &Range, told: &mut Vec<Told>) {
+        let node = &self.tree.0[number];
+        if !self.is_there(&node.cid) {
+            if self.tree.touches(number, range) {
+                told.push(Told::Missing(self.tree.hidden(number)));
+            }
+            return;
+        }
+        for (gap, link) in node.links.iter().enumerate() {
+            if let Some(below) = link {
+                self.add_expected(*below, range, told);
+            }
+            if let Some((key, value)) = node.entries.get(gap).filter(|(key, _)| range.contains(key)) {
+                let cid = common::cid(value);
+                let record = self.is_there(value).then(|| self.record(cid));
+                told.push(Told::Entry { key: key.clone(), cid, record });
+            }
+        }
+    }
+}
+
+#[derive(Debug, PartialEq)]
+enum Told {
+    Entry { key: Vec<u8>, cid: Cid, record: Option<Vec<u8>> },
+    Missing(Hidden),
+}
+
+fn told<S: BlockStore>(repo: &Repo<S>, range: &Range) -> Vec<Told> {
+    let mut told = Vec::new();
+    let mut walk = repo.walk().partial(true).range(range.clone());
+    while let Some(event) = walk.next_event().unwrap() {
+        told.push(match event {
+            Event::Record { entry, block, .. } => {
+                Told::Entry { key: entry.key().to_vec(), cid: entry.cid(), record: Some(block.to_vec()) }
+            }
+            Event::MissingRecord { entry, .. } => {
+                Told::Entry { key: entry.key().to_vec(), cid: entry.cid(), record: None }
+            }
+            Event::MissingSubtree { cid, interval: KeyInterval { lower, upper }, layer, .. } => {
+                let layer = layer.map(Layer::get);
+                Told::Missing(Hidden { cid, lower: lower.map(Into::into), upper: upper.map(Into::into), layer })
+            }
+            other => panic!("{other:?}"),
+        });
+    }
+    told
+}
+
+/// A complete walk over a range gives what comes before the first gap, and names that.
+fn complete<S: BlockStore>(repo: &Repo<S>, range: &Range, expected: &[Told]) {
+    let mut walk = repo.walk().range(range.clone());
+    let is_whole = |told: &&Told| matches!(told, Told::Entry { record: Some(_), .. });
+    for _ in expected.iter().take_while(is_whole) {
+        assert!(matches!(walk.next_event(), Ok(Some(Event::Record { .. }))));
+    }
+    let gap = expected.iter().find(|told| !is_whole(told));
+    match (walk.next_event(), gap) {
+        (Ok(None), None) => {}
+        (Err(error), Some(Told::Entry { key, cid, .. })) => {
+            assert_eq!((error.key(), error.cid()), (Some(&key[..]), Some(cid)));
+        }
+        (Err(error), Some(Told::Missing(hidden))) => assert_eq!(error.cid(), Some(&hidden.cid)),
+        (found, gap) => panic!("{found:?}, but {gap:?}"),
+    }
+    assert!(matches!(walk.next_event(), Ok(None)));
+}
+
+/// A key of the tree, one beside it, or any other.
+fn any_probe(part: &Part<'_>, choices: &mut Choices<'_>) -> Vec<u8> {
+    let keys = part.tree.keys();
+    if keys.is_empty() || choices.below(4) == 0 {
+        let len = choices.below(12);
+        return if choices.flag() { choices.bytes(len).to_vec() } else { any_key(choices) };
+    }
+    let key = choices.pick(&keys);
+    if choices.flag() { key.clone() } else { choices.pick(&part::neighbours(key)).clone() }
+}
+
+fn bound(part: &Part<'_>, choices: &mut Choices<'_>) -> Bound<Vec<u8>> {
+    match choices.below(5) {
+        0 => Bound::Unbounded,
+        1 | 2 => Bound::Included(any_probe(part, choices)),
+        _ => Bound::Excluded(any_probe(part, choices)),
+    }
+}

@@ -1,0 +1,108 @@
+use carwalk::process::{Cbor, Processable};
+use carwalk::store::{CarStore, RedbStore, SpillFile};
+use carwalk::{Cid, Loader, Repo, Result};
+
+use crate::choices::Choices;
+use crate::common::{self, Summarize, Summary, Told};
+use crate::export::Export;
+use crate::stores::{Kind, Plan, Way, any_verification, scratch};
+
+/// What a process function makes of records is the same whether they are reduced while a slice is walked, in memory, after
+/// any number of stops, in a file, or in a file that was kept; and it is what the function makes of the records.
+pub fn process(data: &[u8]) {
+    let mut choices = Choices::new(data);
+    let verification = any_verification(&mut choices);
+    let salvage = choices.flag();
+    let plan = Plan::of(&mut choices);
+    // What is salvaged is not kept.
+    let plain = || Loader::new().verification(verification).salvage(salvage && plan.kind != Kind::Kept);
+    let loader = || common::summarizing(plain());
+    let car = Export::of_paths(&mut choices, 24).damaged(&mut choices);
+
+    let records = plain().slice(&car[..]).and_then(|repo| common::rows(&repo));
+    let expected = loader().slice(&car[..]).and_then(|repo| told(&repo));
+    if let (Ok(rows), Ok(told)) = (&records, &expected) {
+        let summaries = rows.iter().map(|(key, cid, record)| (key.clone(), *cid, common::summary(record)));
+        assert!(summaries.eq(told.records.iter().cloned()));
+    }
+    assert_eq!(records.is_ok(), expected.is_ok());
+    assert_alike("memory", &expected, loader().read(&car[..]).and_then(|repo| told(&repo)));
+
+    let folder = scratch();
+    if plan.kind == Kind::Kept {
+        let path = folder.path().join("kept");
+        let way = plan.load(loader(), &car, SpillFile::keep(&path));
+        assert_eq!(path.exists(), matches!(way, Ok(Way::File(_))));
+        drop(way);
+        if path.exists() {
+            let reopened = loader().reopen(RedbStore::open(&path, plan.cache_size).unwrap());
+            assert_alike("kept", &expected, reopened.and_then(|repo| told(&repo)));
+        }
+    } else {
+        let way = plan.load(loader(), &car, SpillFile::temporary_in(folder.path()));
+        assert_alike("file", &expected, way.and_then(told_either));
+    }
+}
+
+fn told<S: CarStore>(repo: &Repo<S, Summarize>) -> Result<Told<Summary>> {
+    common::told_summarized(repo)
+}
+
+fn told_either(way: Way<Summarize>) -> Result<Told<Summary>> {
+    match way {
+        Way::Memory(repo) => told(&repo),
+        Way::File(repo) => told(&repo),
+    }
+}
+
+/// Values are the same. Errors need not be: a block that was reduced is no node any more, whatever it was before.
+#[track_caller]
+fn assert_alike(way: &str, expected: &Result<Told<Summary>>, found: Result<Told<Summary>>) {
+    match (expected, found) {
+        (Ok(expected), Ok(found)) => assert!(*expected == found, "{way}: {found:?}, not {expected:?}"),
+        (Err(expected), Err(found)) => {
+            assert_eq!(expected.position().offset(), found.position().offset(), "{way}: {found}, not {expected}");
+            assert_eq!(expected.cid(), found.cid(), "{way}");
+            assert_eq!(expected.is_missing_block(), found.is_missing_block(), "{way}: {found}, not {expected}");
+        }
+        (Ok(_), Err(error)) => panic!("{way}: refused: {error}"),
+        (Err(error), Ok(_)) => panic!("{way}: accepted, but refused as a slice: {error}"),
+    }
+}
+
+/// Bytes that decode into a value which can be stored are decoded again, after it was encoded, into the same value.
+pub fn processable(data: &[u8]) {
+    let Some((kind, data)) = data.split_first() else { return };
+    match kind % 12 {
+        0 => there_and_back::<(u8, u16, u32, u64, u128, i8, i64)>(data, true),
+        1 => there_and_back::<(bool, char, usize, isize)>(data, true),
+        2 => there_and_back::<String>(data, true),
+        3 => there_and_back::<Cid>(data, true),
+        4 => there_and_back::<Vec<u8>>(data, true),
+        5 => there_and_back::<Vec<Vec<u16>>>(data, true),
+        6 => there_and_back::<Vec<()>>(data, true),
+        7 => there_and_back::<Option<Box<[u8; 5]>>>(data, true),
+        8 => there_and_back::<Result<(String, Vec<String>), u32>>(data, true),
+        9 => there_and_back::<Vec<Option<Result<bool, Vec<char>>>>>(data, true),
+        10 => there_and_back::<Cbor<(u64, String, Vec<i32>)>>(data, false),
+        _ => there_and_back::<Cbor<Option<Vec<(bool, char)>>>>(data, false),
+    }
+}
+
+fn there_and_back<T: Processable + PartialEq + std::fmt::Debug>(data: &[u8], one_encoding: bool) {
+    let mut rest = data;
+    let Some(value) = T::decode(&mut rest) else { return };
+    let taken = data.strip_suffix(rest).unwrap();
+    let mut out = Vec::new();
+    if value.encode(&mut out).is_err() {
+        // Only a great number of items that take no bytes.
+        assert!(out.len() < 10 && data.len() > 256);
+        return;
+    }
+    if one_encoding {
+        assert_eq!(out, taken);
+    }
+    let mut again = &out[..];
+    assert_eq!(T::decode(&mut again), Some(value));
+    assert!(again.is_empty());
+}

@@ -1,0 +1,70 @@
+//! Hashes made to fit after bytes were changed.
+
+use std::collections::HashMap;
+
+use carwalk_testkit::car::Car;
+use carwalk_testkit::cid::Cid;
+
+/// A CAR whose every block has its CID, and whose links follow: what a mutation of a CAR's bytes would have been if SHA-256
+/// did not stand in its way. `None` if it has not the framing of a CAR.
+///
+/// Wherever the CID of a block stands, in a block or in the header, its new one is put; from the leaves up, and not
+/// in circles, which no hashes fit.
+pub(crate) fn rehash(bytes: &[u8]) -> Option<Vec<u8>> {
+    let car = Car::parse(bytes).ok()?;
+    let mut rehash = Rehash { blocks: HashMap::new(), done: HashMap::new() };
+    for section in &car.sections {
+        rehash.blocks.entry(Cid::from_bytes(&section.cid)?).or_insert(&section.data);
+    }
+    let mut fixed = Car::with_header(rehash.replaced(&car.header, 0));
+    for section in &car.sections {
+        let block = rehash.replaced(&section.data, 0);
+        let codec = Cid::from_bytes(&section.cid)?.codec();
+        fixed.push(of_codec(codec, &block), &block);
+    }
+    Some(fixed.to_bytes())
+}
+
+struct Rehash<'a> {
+    blocks: HashMap<Cid, &'a [u8]>,
+    /// Old CIDs to new ones; `None` while a block is at hand.
+    done: HashMap<Cid, Option<Cid>>,
+}
+
+/// Deepest chain of links that is followed: deeper than any tree.
+const MAX_DEPTH: usize = 200;
+
+impl Rehash<'_> {
+    /// Bytes with the new CIDs in them.
+    fn replaced(&mut self, bytes: &[u8], depth: usize) -> Vec<u8> {
+        let mut out = bytes.to_vec();
+        let mut at = 0;
+        while let Some(found) = out.get(at..at + 36) {
+            match Cid::from_bytes(found).and_then(|old| self.fixed(old, depth)) {
+                Some(new) => {
+                    out[at..at + 36].copy_from_slice(new.as_bytes());
+                    at += 36;
+                }
+                None => at += 1,
+            }
+        }
+        out
+    }
+
+    /// The new CID of a block.
+    fn fixed(&mut self, old: Cid, depth: usize) -> Option<Cid> {
+        if let Some(done) = self.done.get(&old) {
+            return *done;
+        }
+        let block = *self.blocks.get(&old).filter(|_| depth < MAX_DEPTH)?;
+        self.done.insert(old, None);
+        let block = self.replaced(block, depth + 1);
+        let new = of_codec(old.codec(), &block);
+        self.done.insert(old, Some(new));
+        Some(new)
+    }
+}
+
+fn of_codec(codec: u8, block: &[u8]) -> Cid {
+    if codec == carwalk_testkit::cid::RAW { Cid::raw(block) } else { Cid::dag_cbor(block) }
+}

@@ -1,0 +1,279 @@
+//! Seeds: small inputs that bring the fuzzer to where it is to begin, named after what they are.
+//!
+//! `cargo run -p carwalk-fuzz-bodies --example make-seeds` writes them; a test keeps the files equal to these. Where bytes are
+//! choices, they mean something else once the order of choices changes: the names then say what a seed was.
+
+use carwalk_testkit::breakage::{self, Breakage};
+use carwalk_testkit::car::Car;
+use carwalk_testkit::cbor::Value;
+use carwalk_testkit::cid::Cid;
+use carwalk_testkit::repo::Repo;
+use carwalk_testkit::{legal, varint};
+
+use crate::breaks::BREAKS;
+use crate::broken::FRAMING;
+
+/// A seed of a target.
+#[derive(Clone, Debug)]
+pub struct Seed {
+    /// The target's name.
+    pub target: &'static str,
+    /// What the seed is: its file's name.
+    pub name: String,
+    /// The input.
+    pub bytes: Vec<u8>,
+}
+
+/// All seeds.
+pub fn all() -> Vec<Seed> {
+    let mut seeds = Vec::new();
+    varints(&mut seeds);
+    cids(&mut seeds);
+    headers(&mut seeds);
+    sections(&mut seeds);
+    commits(&mut seeds);
+    nodes(&mut seeds);
+    paths(&mut seeds);
+    values(&mut seeds);
+    cars(&mut seeds);
+    repositories(&mut seeds);
+    seeds
+}
+
+fn add(seeds: &mut Vec<Seed>, target: &'static str, name: &str, bytes: impl AsRef<[u8]>) {
+    seeds.push(Seed { target, name: name.to_owned(), bytes: bytes.as_ref().to_vec() });
+}
+
+fn varints(seeds: &mut Vec<Seed>) {
+    for number in [0, 127, 128, 16_384, u64::MAX >> 1] {
+        add(seeds, "varint", &format!("number_{number}"), varint::encode(number));
+    }
+    add(seeds, "varint", "padded", varint::padded(5, 3));
+    add(seeds, "varint", "cut", [0xff; 8]);
+    add(seeds, "varint", "ten_bytes", varint::padded(5, 10));
+}
+
+fn cids(seeds: &mut Vec<Seed>) {
+    let cid = Cid::dag_cbor(b"");
+    add(seeds, "cid", "dag_cbor", cid.as_bytes());
+    add(seeds, "cid", "raw", Cid::raw(b"").as_bytes());
+    add(seeds, "cid", "version_0", &cid.as_bytes()[2..]);
+    add(seeds, "cid", "cut", &cid.as_bytes()[..35]);
+    add(seeds, "cid", "text", cid.to_string());
+    add(seeds, "cid", "text_of_raw", Cid::raw(b"").to_string());
+    add(seeds, "cid", "text_in_upper_case", cid.to_string().to_uppercase());
+    let mut padded = cid.as_bytes().to_vec();
+    padded.splice(1..2, [0xf1, 0x00]);
+    add(seeds, "cid", "padded_codec", padded);
+}
+
+/// The breakages of some rules.
+fn breakages(rules: &str) -> impl Iterator<Item = &'static Breakage> {
+    breakage::all().filter(move |breakage| breakage.rule.starts_with(|rule| rules.contains(rule)))
+}
+
+fn headers(seeds: &mut Vec<Seed>) {
+    for oddity in legal::all() {
+        let header = Car::parse(&oddity.make()).unwrap().header;
+        if ["one_record", "two_roots", "thirty_roots", "header_unknown_keys", "header_nested"].contains(&oddity.name) {
+            add(seeds, "car_header", oddity.name, header);
+        }
+    }
+    for breakage in breakages("HX").filter(|breakage| breakage.name.starts_with("header_")) {
+        let broken = breakage.make().broken;
+        if let Some(header) = Car::parse(&broken).ok().map(|car| car.header).filter(|header| header.len() < 500) {
+            add(seeds, "car_header", breakage.name, header);
+        }
+    }
+    add(seeds, "car_header", "json", b"{\"error\":\"RepoNotFound\",\"message\":\"Could not find repo for this DID\"}");
+    add(seeds, "car_header", "html", b"\n<!DOCTYPE html>\n<html><body>502 Bad Gateway</body></html>");
+    add(seeds, "car_header", "gzip", [&[0x1f, 0x8b, 8][..], &[0; 40]].concat());
+}
+
+fn sections(seeds: &mut Vec<Seed>) {
+    let section = |block: &[u8]| {
+        let mut car = Car::with_header(Vec::new());
+        car.push(Cid::raw(block), block);
+        car.to_bytes()[1..].to_vec()
+    };
+    let good = section(b"a block");
+    let with = |limit: u8, sections: &[&[u8]]| [&[limit], &sections.concat()[..]].concat();
+    add(seeds, "section", "none", [255]);
+    add(seeds, "section", "one", with(255, &[&good]));
+    add(seeds, "section", "empty_block", with(255, &[&section(b"")]));
+    add(seeds, "section", "three", with(255, &[&good, &section(&[0; 100]), &good]));
+    add(seeds, "section", "beyond_the_limit", with(6, &[&good]));
+    add(seeds, "section", "at_the_limit", with(7, &[&good]));
+    add(seeds, "section", "cut_in_length", with(255, &[&good, &section(&[0; 100])[..1]]));
+    add(seeds, "section", "cut_in_cid", with(255, &[&good[..20]]));
+    add(seeds, "section", "cut_in_block", with(255, &[&good[..40]]));
+    add(seeds, "section", "zeros_after_it", with(255, &[&good, &[0; 9]]));
+    add(seeds, "section", "length_padded", with(255, &[&varint::padded(43, 2), &good[1..]]));
+    add(seeds, "section", "length_without_room", with(255, &[&[35], &good[1..]]));
+    add(seeds, "section", "length_beyond_memory", with(255, &[&varint::encode(u64::MAX >> 1), &good[1..]]));
+}
+
+fn commits(seeds: &mut Vec<Seed>) {
+    for oddity in legal::all().filter(|oddity| oddity.name == "one_record" || oddity.name.starts_with("commit_")) {
+        let car = Car::parse(&oddity.make()).unwrap();
+        add(seeds, "commit", oddity.name, &car.sections[0].data);
+    }
+    for breakage in breakages("CX").filter(|breakage| breakage.name.starts_with("commit_")) {
+        if let Some(block) = broken_block(breakage) {
+            add(seeds, "commit", breakage.name, block);
+        }
+    }
+}
+
+fn nodes(seeds: &mut Vec<Seed>) {
+    for (number, (_, block)) in breakage::sample().root.blocks().into_iter().enumerate().step_by(2) {
+        add(seeds, "node", &format!("node_{number}_of_the_sample"), block);
+    }
+    add(seeds, "node", "empty_repository", Repo::new([]).root.block());
+    add(seeds, "node", "key_of_1024_bytes", Repo::sample([vec![b'a'; 1024]]).root.block());
+    for breakage in breakages("XN").filter(|breakage| !breakage.name.starts_with("commit_")) {
+        if let Some(block) = broken_block(breakage).filter(|block| block.starts_with(&[0xa2])) {
+            add(seeds, "node", breakage.name, block);
+        }
+    }
+}
+
+/// The block that breaks the rule, if it is a short one.
+fn broken_block(breakage: &Breakage) -> Option<Vec<u8>> {
+    let case = breakage.make();
+    let car = Car::parse(&case.broken).ok()?;
+    let block = car.sections[car.index_of(&case.cid?)].data.clone();
+    (block.len() < 600).then_some(block)
+}
+
+fn paths(seeds: &mut Vec<Seed>) {
+    let paths = [
+        ("usual", "app.bsky.feed.post/3jui7kd54zh2y"),
+        ("every_mark", "com.example.test/a:b~c._-"),
+        ("not_an_nsid", "x/y"),
+        ("upper_authority", "app.Bsky.feed.post/self"),
+        ("hyphens", "com.ex-ample.test/a"),
+        ("dot", "com.example.test/."),
+        ("dots", "com.example.test/.."),
+        ("no_slash", "com.example.test"),
+        ("two_slashes", "a/b/c"),
+        ("no_collection", "/a"),
+        ("no_record_key", "a/"),
+        ("not_ascii", "a/\u{e9}"),
+    ];
+    for (name, path) in paths {
+        add(seeds, "path", name, path);
+    }
+}
+
+fn values(seeds: &mut Vec<Seed>) {
+    let of = |kind: u8, bytes: &[u8]| [&[kind][..], bytes].concat();
+    add(seeds, "processable", "numbers", of(0, &[7; 40]));
+    add(seeds, "processable", "bool_char_and_sizes", of(1, &[&[1, b'a', 0, 0, 0][..], &[3; 16]].concat()));
+    add(seeds, "processable", "string", of(2, b"\x05hello"));
+    add(seeds, "processable", "cid", of(3, Cid::raw(b"").as_bytes()));
+    add(seeds, "processable", "bytes", of(4, &[3, 1, 2, 3]));
+    add(seeds, "processable", "lists_in_a_list", of(5, &[2, 1, 1, 0, 2, 1, 0, 2, 0]));
+    add(seeds, "processable", "256_times_nothing", of(6, &[0x80, 2]));
+    add(seeds, "processable", "some_array", of(7, &[1, 1, 2, 3, 4, 5]));
+    add(seeds, "processable", "ok_with_texts", of(8, b"\x01\x01a\x02\x01b\x01c"));
+    add(seeds, "processable", "error", of(8, &[0, 1, 2, 3, 4]));
+    add(seeds, "processable", "options_of_results", of(9, &[2, 1, 1, 1, 0]));
+    add(seeds, "processable", "cbor", of(10, b"\x83\x01\x61a\x82\x01\x20"));
+    add(seeds, "processable", "cbor_null", of(11, &[0xf6]));
+}
+
+/// Whole CARs: bytes that are read as such.
+fn cars(seeds: &mut Vec<Seed>) {
+    let legal_ones =
+        ["empty_repository", "one_record", "order_pds", "shared_record", "only_left", "two_roots", "strays"];
+    let broken_ones = ["prefix_not_maximal", "keys_unsorted", "subtrees_exchanged", "empty_leaf", "key_layer_too_high"];
+    for target in ["car", "car_rehashed", "chunk_independence"] {
+        // Where the first bytes are choices: hash what is reached, salvage, usual limits, some pieces, and a CAR of bytes.
+        let before: &[u8] = if target == "chunk_independence" {
+            &[1, 1, 1, 7, 0, 255, 1, 201, 30, 2, 90, 0, 10, 20, 40, 1]
+        } else {
+            &[]
+        };
+        for name in legal_ones {
+            add(seeds, target, name, [before, &legal::case(name)].concat());
+        }
+        for name in broken_ones {
+            add(seeds, target, name, [before, &breakage::case(name).broken].concat());
+        }
+        let mut car = legal::case("one_record");
+        car.pop();
+        add(seeds, target, "cut", [before, &car].concat());
+    }
+    for name in ["header_of_car_v2", "file_empty"] {
+        add(seeds, "car", name, breakage::case(name).broken);
+    }
+    let mut damaged = Car::parse(&legal::case("one_record")).unwrap();
+    damaged.sections[2].data[3] ^= 1;
+    add(seeds, "car", "record_damaged", damaged.to_bytes());
+    add(seeds, "car", "commit_of_array", Car::new(&[Cid::dag_cbor(&Value::Array(vec![]).encode())]).to_bytes());
+}
+
+/// Choices that make an export: its order, and for each record the number of its key in the pool and its kind.
+fn export(order: u8, records: &[(u8, u8)]) -> Vec<u8> {
+    let records = records.iter().flat_map(|&(key, kind)| [2, key, kind, key % 4]);
+    [order, (records.clone().count() / 4) as u8].into_iter().chain(records).collect()
+}
+
+/// A record with a text, one that another key has too, one that is empty, one that is as long as two of 700 bytes.
+const TEXT: u8 = 7;
+
+/// Exports by their names.
+fn exports() -> [(&'static str, Vec<u8>); 6] {
+    let three = [(3, TEXT), (125, TEXT), (9, TEXT), (10, TEXT), (190, TEXT), (30, TEXT), (140, TEXT), (44, TEXT)];
+    let odd = [(1, 0), (2, 3), (130, 3), (4, 5), (181, 0), (12, 3), (50, 5)];
+    [
+        ("empty", export(0, &[])),
+        ("one_record", export(0, &[(5, TEXT)])),
+        ("three_layers", export(3, &three)),
+        ("three_layers_shuffled", { [&[7, 77], &export(0, &three)[1..]].concat() }),
+        ("seven_layers", export(2, &[(60, TEXT), (255, TEXT), (119, TEXT), (10, TEXT)])),
+        ("odd_records", export(1, &odd)),
+    ]
+}
+
+/// Targets whose bytes are choices.
+fn repositories(seeds: &mut Vec<Seed>) {
+    for (name, export) in exports() {
+        let with = |before: &[u8], after: &[u8]| [before, &export, after].concat();
+        add(seeds, "walk_oracle", name, &export);
+        add(seeds, "walk_oracle", &format!("{name}_link_edited"), with(&[], &[1, 2, 0, 2, 9, 0, 1, 4, 3]));
+        add(seeds, "walk_oracle", &format!("{name}_entry_edited"), with(&[], &[1, 2, 0, 2, 9, 1, 0, 6, 0, 3]));
+        add(seeds, "walk_oracle", &format!("{name}_bytes_edited"), with(&[], &[1, 2, 0, 2, 9, 0, 0, 1, 12, 2, 0x41]));
+        add(seeds, "partial_trees", name, with(&[], &[2, 1, 4, 3, 1, 1, 3, 0, 3, 1, 9, 1, 5]));
+        add(seeds, "partial_trees", &format!("{name}_without_a_root"), with(&[], &[1, 0, 4, 0, 0, 1, 3, 1, 2]));
+        // Hash all; some memory, small segments, a stop, or none of it. Damaged, hash what is reached.
+        for (kind, way) in ["spilled", "kept", "indexed"].into_iter().enumerate() {
+            let plan = |before: &[u8]| [before, &[kind as u8, 1, 2, 1, 3]].concat();
+            add(seeds, "store_independence", &format!("{name}_{way}"), with(&plan(&[0, 0]), &[0, 9]));
+            add(seeds, "process", &format!("{name}_{way}"), with(&plan(&[0, 0]), &[0, 9]));
+            let (plan, damage) = ([1, 0, kind as u8, 0, 1, 0], [2, 1, 2, 3, 1, 1, 2, 3]);
+            add(seeds, "store_independence", &format!("{name}_damaged_{way}"), with(&plan, &damage));
+        }
+        add(seeds, "process", &format!("{name}_damaged"), with(&[1, 1, 0, 0, 1, 0], &[2, 1, 2, 3, 1, 1, 2, 3]));
+        let pieces = [0, 0, 1, 9, 8, 7, 1, 1, 1, 1, 1, 1, 2, 3, 4, 0];
+        add(seeds, "chunk_independence", &format!("choices_{name}"), with(&pieces, &[1, 2, 1, 0]));
+    }
+    let names = BREAKS.iter().map(|rule| rule.name).chain(FRAMING.iter().map(|rule| rule.name));
+    for (number, name) in names.enumerate() {
+        let [.., (_, export), _, _, _] = exports();
+        add(seeds, "broken_rule", name, [&[number as u8][..], &export, &[2, 1, 1, 1]].concat());
+    }
+    let spill = [
+        ("description_overwritten", [0, 1, 0, 0, 1, 0, 0, 5, 30, 3, 1, 2, 3, 4]),
+        ("index_page_lost", [0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]),
+        ("segment_replaced", [0, 1, 1, 0, 0, 2, 3, 1, 9, 9, 9, 9, 9, 9]),
+        ("segment_copied_to_another", [0, 0, 1, 0, 0, 2, 3, 4, 7, 0, 0, 0, 0, 0]),
+        ("reduced_segment_overwritten", [1, 1, 0, 0, 0, 2, 4, 6, 50, 2, 7, 7, 7, 0]),
+        ("bytes_of_the_beginning_changed", [0, 1, 0, 1, 1, 1, 0, 40, 4, 1, 2, 3, 4, 5]),
+        ("file_cut", [0, 0, 0, 1, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0]),
+    ];
+    for (name, choices) in spill {
+        add(seeds, "spill_file", name, choices);
+    }
+}

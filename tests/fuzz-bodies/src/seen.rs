@@ -1,0 +1,65 @@
+//! All that can be seen of a repository, whatever store it lies in.
+
+use std::borrow::Borrow;
+use std::fmt::Debug;
+
+use carwalk::mst::Event;
+use carwalk::store::{BlockStore, CarStore};
+use carwalk::{Error, Repo};
+
+use crate::common::{self, Told};
+use crate::export::pool;
+use crate::judge::shown;
+
+/// What a repository tells, complete or not; errors are all that they say.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Seen {
+    told: Result<Told<Vec<u8>>, String>,
+    fault: Option<String>,
+    /// What a partial walk comes to, with the blocks.
+    events: Vec<(String, Vec<u8>)>,
+    lookups: Vec<String>,
+}
+
+impl Seen {
+    pub(crate) fn of<S: CarStore>(repo: &Repo<S>) -> Self {
+        Seen {
+            told: common::told(repo).map_err(|error| common::details(&error)),
+            fault: repo.store().fault().map(common::details),
+            events: events(repo),
+            lookups: pool().iter().step_by(17).map(|key| shown(&repo.get(key))).collect(),
+        }
+    }
+}
+
+fn events<S: BlockStore>(repo: &Repo<S>) -> Vec<(String, Vec<u8>)> {
+    let mut events = Vec::new();
+    let mut walk = repo.walk().partial(true).nodes(true);
+    while let Some(event) = walk.next_event().unwrap() {
+        events.push(match event {
+            Event::Node { cid, layer, depth, block, offset, .. } => {
+                (format!("node {cid}, layer {layer:?}, depth {depth}, at {offset:?}"), block.to_vec())
+            }
+            Event::Record { entry, block, offset, .. } => (format!("{entry:?} at {offset:?}"), block.to_vec()),
+            other => (format!("{other:?}"), Vec::new()),
+        });
+    }
+    events
+}
+
+/// Whether two ways give the same, or the same error to the last detail.
+#[track_caller]
+pub(crate) fn assert_same<T: PartialEq + Debug>(
+    way: &str,
+    expected: &Result<T, impl Borrow<Error>>,
+    found: &Result<T, impl Borrow<Error>>,
+) {
+    match (expected, found) {
+        (Ok(expected), Ok(found)) => assert!(expected == found, "{way}: {found:#?}, not {expected:#?}"),
+        (Err(expected), Err(found)) => {
+            assert_eq!(common::details(expected.borrow()), common::details(found.borrow()), "{way}");
+        }
+        (Ok(_), Err(error)) => panic!("{way}: refused, but accepted as a slice: {}", error.borrow()),
+        (Err(error), Ok(_)) => panic!("{way}: accepted, but refused as a slice: {}", error.borrow()),
+    }
+}

@@ -1,0 +1,132 @@
+use std::path::{Path, PathBuf};
+
+use carwalk::store::{RedbStore, SpillFile};
+use carwalk::{Keep, Loaded, Loader, Process, Repo, Result, Unlimited, Verification};
+use tempfile::TempDir;
+
+use crate::choices::Choices;
+use crate::export::Export;
+use crate::seen::{Seen, assert_same};
+
+/// Slice, memory, a file of tiny segments with hardly any memory, such a file used again, an index in a file, and a kept file
+/// that is opened again: the same records, counts, parts and lookups, or the same error at the same place. CARs are damaged
+/// in any way.
+pub fn store_independence(data: &[u8]) {
+    let mut choices = Choices::new(data);
+    let verification = any_verification(&mut choices);
+    let salvage = choices.flag();
+    let plan = Plan::of(&mut choices);
+    // What is salvaged is not kept.
+    let salvage = salvage && plan.kind != Kind::Kept;
+    let loader = || Loader::new().verification(verification).salvage(salvage);
+    let car = Export::of_paths(&mut choices, 24).damaged(&mut choices);
+    let expected = loader().slice(&car[..]).map(|repo| Seen::of(&repo));
+    assert_same("memory", &expected, &loader().read(&car[..]).map(|repo| Seen::of(&repo)));
+
+    let folder = scratch();
+    let file = || SpillFile::temporary_in(folder.path());
+    match plan.kind {
+        Kind::Temporary => {
+            let way = plan.load(loader(), &car, file());
+            assert_same("file", &expected, &way.as_ref().map(Way::seen));
+            if let Ok(Way::File(repo)) = way {
+                let again = loader().memory_limit(0).spill(&car[..], repo.into_store().reset().unwrap());
+                assert_same("file used again", &expected, &again.map(|repo| Seen::of(&repo)));
+            }
+        }
+        Kind::Kept => {
+            let path = folder.path().join("kept");
+            let way = plan.load(loader(), &car, SpillFile::keep(&path));
+            assert_eq!(path.exists(), matches!(way, Ok(Way::File(_))));
+            assert_same("file to be kept", &expected, &way.map(|way| way.seen()));
+            if path.exists() {
+                let reopened = loader().reopen(RedbStore::open(&path, plan.cache_size).unwrap());
+                assert_same("kept", &expected, &reopened.map(|repo| Seen::of(&repo)));
+            }
+        }
+        Kind::Index => {
+            let indexed = loader().memory_limit(plan.cache_size).slice(&car[..], file());
+            assert_same("index in a file", &expected, &indexed.map(|repo| Seen::of(&repo)));
+        }
+    }
+}
+
+/// How a load goes into a file.
+pub(crate) struct Plan {
+    pub(crate) kind: Kind,
+    pub(crate) cache_size: u64,
+    segment_len: u32,
+    /// Memory limits one after the other; then the file.
+    limits: Vec<u64>,
+}
+
+/// What goes into a file.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Kind {
+    /// The blocks, and the file is gone after that.
+    Temporary,
+    /// The blocks, and the file stays.
+    Kept,
+    /// Only the index.
+    Index,
+}
+
+/// A load that is whole.
+#[allow(clippy::large_enum_variant, reason = "there is one at a time")]
+pub(crate) enum Way<P> {
+    Memory(Repo<carwalk::store::MemoryStore, P>),
+    File(Repo<RedbStore, P>),
+}
+
+impl Way<Keep> {
+    fn seen(&self) -> Seen {
+        match self {
+            Way::Memory(repo) => Seen::of(repo),
+            Way::File(repo) => Seen::of(repo),
+        }
+    }
+}
+
+impl Plan {
+    pub(crate) fn of(choices: &mut Choices<'_>) -> Self {
+        Plan {
+            kind: *choices.pick(&[Kind::Temporary, Kind::Kept, Kind::Index]),
+            cache_size: choices.below(4) as u64 * 3000,
+            segment_len: *choices.pick(&[0, 60, 300, 1000, 16_372, u32::MAX]),
+            limits: (0..choices.below(3)).map(|_| choices.below(100) as u64 * 1000).collect(),
+        }
+    }
+
+    /// Loads a CAR, and goes on into a file where the last limit is reached.
+    pub(crate) fn load<P: Process>(
+        &self,
+        loader: Loader<'static, Unlimited, P>,
+        car: &[u8],
+        file: SpillFile,
+    ) -> Result<Way<P>> {
+        let file = file.segment_len(self.segment_len).cache_size(self.cache_size);
+        let mut limits = self.limits.iter().copied();
+        let mut loaded = loader.memory_limit(limits.next().unwrap_or(0)).read(car)?;
+        loop {
+            loaded = match (loaded, limits.next()) {
+                (Loaded::Complete(repo), _) => return Ok(Way::Memory(repo)),
+                (Loaded::Suspended(load), Some(more)) => {
+                    let limit = load.memory_limit() + more;
+                    load.resume(limit)?
+                }
+                (Loaded::Suspended(load), None) => return Ok(Way::File(load.spill(file)?)),
+            };
+        }
+    }
+}
+
+pub(crate) fn any_verification(choices: &mut Choices<'_>) -> Verification {
+    *choices.pick(&[Verification::EveryBlock, Verification::ReachedBlocks, Verification::DangerouslyNone])
+}
+
+/// A folder for one run, in memory where there is such a place.
+pub(crate) fn scratch() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    let folder = if memory.is_dir() { PathBuf::from(memory) } else { std::env::temp_dir() };
+    tempfile::Builder::new().prefix("carwalk-fuzz-").tempdir_in(folder).unwrap()
+}
