@@ -26,9 +26,11 @@ mod node;
 mod partial;
 mod path;
 mod process;
+mod proofs;
 mod rehash;
 pub mod seeds;
 mod seen;
+mod signature;
 mod spill_file;
 mod stores;
 mod varint;
@@ -42,6 +44,8 @@ pub use self::node::node;
 pub use self::partial::partial_trees;
 pub use self::path::path;
 pub use self::process::{process, processable};
+pub use self::proofs::proofs;
+pub use self::signature::signature;
 pub use self::spill_file::spill_file;
 pub use self::stores::store_independence;
 pub use self::varint::varint;
@@ -65,6 +69,6 @@ macro_rules! targets {
 pub const TARGETS: &[Target] = targets! {
     varint cid car_header section commit node path processable
     car car_rehashed chunk_independence
-    walk_oracle broken_rule partial_trees
+    walk_oracle broken_rule partial_trees proofs signature
     store_independence process spill_file
 };

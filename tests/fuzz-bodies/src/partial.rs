@@ -2,7 +2,7 @@ use std::collections::HashSet;
 use std::ops::{Bound, RangeBounds};
 
 use carwalk::error::KeyInterval;
-use carwalk::mst::{Event, Layer};
+use carwalk::mst::{Event, Layer, Walker};
 use carwalk::store::BlockStore;
 use carwalk::{Cid, Repo};
 use carwalk_testkit::cid::Cid as KitCid;
@@ -13,7 +13,8 @@ use crate::common::part::{self, Hidden, PlainTree, Range};
 use crate::export::{Export, any_key};
 
 /// Any nodes and records are taken out of a repository. Then each lookup gives what the rest proves and no more, and a walk
-/// over any range gives what is in it, and the gaps that share a key with it, in order.
+/// over any range gives what is in it, and the gaps that share a key with it, in order or in reverse; and its completeness is
+/// the sum of these.
 pub fn partial_trees(data: &[u8]) {
     let mut choices = Choices::new(data);
     let export = Export::any(&mut choices, 24);
@@ -23,9 +24,13 @@ pub fn partial_trees(data: &[u8]) {
     for _ in 0..1 + choices.below(8) {
         let range = (bound(&part, &mut choices), bound(&part, &mut choices));
         let expected = part.expected(&range);
-        assert_eq!(told(&by_slice, &range), expected, "{range:?}");
-        assert_eq!(told(&by_stream, &range), expected, "{range:?}");
+        assert_eq!(told(by_slice.walk(), &range), expected, "{range:?}");
+        assert_eq!(told(by_stream.walk(), &range), expected, "{range:?}");
+        let mut backwards = told(by_slice.walk().reverse(true), &range);
+        backwards.reverse();
+        assert_eq!(backwards, expected, "{range:?}");
         complete(&by_slice, &range, &expected);
+        summed_up(&by_slice, &range, &expected);
     }
     let mut probes = part.tree.keys();
     probes.extend((0..1 + choices.below(8)).map(|_| any_probe(&part, &mut choices)));
@@ -105,9 +110,9 @@ enum Told {
     Missing(Hidden),
 }
 
-fn told<S: BlockStore>(repo: &Repo<S>, range: &Range) -> Vec<Told> {
+fn told<S: BlockStore>(walk: Walker<'_, S>, range: &Range) -> Vec<Told> {
     let mut told = Vec::new();
-    let mut walk = repo.walk().partial(true).range(range.clone());
+    let mut walk = walk.partial(true).range(range.clone());
     while let Some(event) = walk.next_event().unwrap() {
         told.push(match event {
             Event::Record { entry, block, .. } => {
@@ -143,6 +148,19 @@ fn complete<S: BlockStore>(repo: &Repo<S>, range: &Range, expected: &[Told]) {
         (found, gap) => panic!("{found:?}, but {gap:?}"),
     }
     assert!(matches!(walk.next_event(), Ok(None)));
+}
+
+fn summed_up<S: BlockStore>(repo: &Repo<S>, range: &Range, expected: &[Told]) {
+    let count = |test: fn(&Told) -> bool| expected.iter().filter(|told| test(told)).count() as u64;
+    let found = repo.walk().range(range.clone()).completeness().unwrap();
+    let missing = count(|told| matches!(told, Told::Entry { record: None, .. }));
+    assert_eq!(found.entries, count(|told| matches!(told, Told::Entry { .. })));
+    assert_eq!((found.gaps, found.missing_records), (count(|told| matches!(told, Told::Missing(_))), Some(missing)));
+    let gaps = repo.walk().range(range.clone()).gaps().map(|gap| Some(gap.unwrap().cid));
+    assert!(gaps.eq(expected.iter().filter_map(|told| match told {
+        Told::Missing(hidden) => Some(Some(hidden.cid)),
+        Told::Entry { .. } => None,
+    })));
 }
 
 /// A key of the tree, one beside it, or any other.

@@ -37,6 +37,7 @@ pub fn all() -> Vec<Seed> {
     values(&mut seeds);
     cars(&mut seeds);
     repositories(&mut seeds);
+    signatures(&mut seeds);
     seeds
 }
 
@@ -247,6 +248,8 @@ fn repositories(seeds: &mut Vec<Seed>) {
         add(seeds, "walk_oracle", &format!("{name}_bytes_edited"), with(&[], &[1, 2, 0, 2, 9, 0, 0, 1, 12, 2, 0x41]));
         add(seeds, "partial_trees", name, with(&[], &[2, 1, 4, 3, 1, 1, 3, 0, 3, 1, 9, 1, 5]));
         add(seeds, "partial_trees", &format!("{name}_without_a_root"), with(&[], &[1, 0, 4, 0, 0, 1, 3, 1, 2]));
+        add(seeds, "proofs", name, with(&[], &[3, 1, 2, 1, 0, 1, 3, 2, 0, 1, 1, 1, 2, 0, 0, 1]));
+        add(seeds, "proofs", &format!("{name}_without_records"), with(&[], &[0, 2, 0, 1, 1, 3, 1, 2, 1, 0, 0]));
         // Hash all; some memory, small segments, a stop, or none of it. Damaged, hash what is reached.
         for (kind, way) in ["spilled", "kept", "indexed"].into_iter().enumerate() {
             let plan = |before: &[u8]| [before, &[kind as u8, 1, 2, 1, 3]].concat();
@@ -275,5 +278,31 @@ fn repositories(seeds: &mut Vec<Seed>) {
     ];
     for (name, choices) in spill {
         add(seeds, "spill_file", name, choices);
+    }
+}
+
+fn signatures(seeds: &mut Vec<Seed>) {
+    for (curve, name) in ["p256", "k256"].into_iter().enumerate() {
+        let with = |after: &[u8]| [&[3, 7, curve as u8, 5], &b"hello"[..], &[2], after].concat();
+        add(seeds, "signature", &format!("{name}_changed_in_r"), with(&[0, 1, 0, 3, 9]));
+        add(seeds, "signature", &format!("{name}_with_another_s"), with(&[0, 1, 0, 32, 0xff]));
+        add(
+            seeds,
+            "signature",
+            &format!("{name}_of_other_bytes"),
+            with(&[[0, 0, 64].as_slice(), &[0x11; 64]].concat()),
+        );
+        add(seeds, "signature", &format!("{name}_cut"), with(&[[0, 0, 63].as_slice(), &[0x11; 63]].concat()));
+        add(seeds, "signature", &format!("{name}_of_another_key"), with(&[1, 4, 8, 1]));
+        add(seeds, "signature", &format!("{name}_of_another_message"), with(&[2, 1]));
+    }
+    for text in [
+        "did:key:zQ3shokFTS3brHcDQrn82RUDfCZESWL1ZdCEJwekUDPQiYBme",
+        "zDnaeTiq1PdzvZXUaMdezchcMJQpBdH2VN4pgrrEhMCCbmwSb",
+        "z23o6Sau8NxxzXcgSc3PLcNxrzrZpbLeBn1izfv3jbKhuv",
+        "did:plc:ewvi7nxzyoun6zhxrhs64oiz",
+    ] {
+        let name = format!("text_of_{}", text.get(..12).unwrap_or(text).replace(':', "_"));
+        add(seeds, "signature", &name, [&[3, 7, 0, 0, 0, 3], text.as_bytes()].concat());
     }
 }

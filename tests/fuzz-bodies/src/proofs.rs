@@ -1,0 +1,83 @@
+use std::collections::BTreeSet;
+use std::ops::{Bound, RangeBounds};
+
+use carwalk::{Lookup, Repo};
+use carwalk_testkit::car::Car;
+
+use crate::choices::Choices;
+use crate::common::part;
+use crate::export::{Export, any_key};
+
+type Range = (Bound<Vec<u8>>, Bound<Vec<u8>>);
+
+/// A proof of any keys and ranges answers for them as the whole repository does, with or without records; for all other keys it
+/// never says what the whole does not. It begins with the commit, and has no block twice.
+pub fn proofs(data: &[u8]) {
+    let mut choices = Choices::new(data);
+    let export = Export::any(&mut choices, 24);
+    let bytes = export.sections().to_bytes();
+    let whole = Repo::from_slice(&bytes).unwrap();
+    let present: Vec<Vec<u8>> = export.repo.entries().into_iter().map(|(key, _)| key).collect();
+    let keys: Vec<Vec<u8>> = (0..choices.below(4)).map(|_| any(&present, &mut choices)).collect();
+    let ranges: Vec<Range> = (0..choices.below(3)).map(|_| range(&present, &mut choices)).collect();
+    let with_records = choices.flag();
+
+    let mut request = whole.prove().records(with_records);
+    for key in &keys {
+        request = request.key(key);
+    }
+    for range in &ranges {
+        request = request.range(range.clone());
+    }
+    let mut car = Vec::new();
+    let stats = request.write(&mut car).unwrap();
+    assert_eq!(stats.bytes, car.len() as u64);
+    let proof = Repo::from_slice(&car).unwrap();
+    assert_eq!((proof.commit(), proof.stats()), (whole.commit(), stats));
+    let sections = Car::parse(&car).unwrap().sections;
+    assert_eq!(sections[0].cid, whole.commit().cid().as_bytes());
+    assert_eq!(sections.iter().map(|section| &section.cid).collect::<BTreeSet<_>>().len(), sections.len());
+
+    for key in &keys {
+        let (here, there) = (proof.get(key).unwrap(), whole.get(key).unwrap());
+        match here {
+            Lookup::Present { cid, record: None } if !with_records => {
+                assert!(matches!(there, Lookup::Present { cid: other, .. } if other == cid));
+            }
+            here => assert_eq!(here, there),
+        }
+    }
+    for range in ranges {
+        let found = proof.walk().range(range.clone()).completeness().unwrap();
+        let expected = present.iter().filter(|key| range.contains(*key)).count();
+        assert_eq!((found.entries, found.gaps), (expected as u64, 0), "{range:?}");
+        assert!(!with_records || found.is_complete());
+    }
+    for key in present.iter().chain(&[any(&present, &mut choices)]) {
+        match (proof.get(key).unwrap(), whole.get(key).unwrap()) {
+            (Lookup::Absent, there) => assert_eq!(there, Lookup::Absent),
+            (Lookup::Present { cid, .. }, there) => {
+                assert!(matches!(there, Lookup::Present { cid: other, .. } if other == cid));
+            }
+            (Lookup::Unknown(_), _) => {}
+        }
+    }
+}
+
+/// A key that is there, one beside it, or any other.
+fn any(present: &[Vec<u8>], choices: &mut Choices<'_>) -> Vec<u8> {
+    if present.is_empty() || choices.below(4) == 0 {
+        return any_key(choices);
+    }
+    let key = choices.pick(present);
+    if choices.flag() { key.clone() } else { choices.pick(&part::neighbours(key)).clone() }
+}
+
+fn range(present: &[Vec<u8>], choices: &mut Choices<'_>) -> Range {
+    let mut bound = || match choices.below(4) {
+        0 => Bound::Unbounded,
+        1 | 2 => Bound::Included(any(present, choices)),
+        _ => Bound::Excluded(any(present, choices)),
+    };
+    (bound(), bound())
+}
