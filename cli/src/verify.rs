@@ -89,6 +89,8 @@ struct Checked<'a> {
 }
 
 impl Command for Verify {
+    const HAS_PARTIAL: bool = true;
+
     fn run<S: CarStore>(&self, repo: &Repo<S>, out: &mut Output) -> Result<(), Cause> {
         self.check_commit(repo.commit())?;
         let checked = self.check(repo, out)?;

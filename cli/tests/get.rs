@@ -82,8 +82,8 @@ fn the_car_may_come_from_anywhere() {
     let kept = folder.path().join("kept");
     let kept = kept.to_str().unwrap();
     assert_eq!(file.run_with(&["get", "--keep", kept], &[PATH]).quiet_success(), expected);
-    assert_eq!(run(["get", kept, PATH]).quiet_success(), expected);
-    assert_eq!(run(["get", kept, "com.example.test/other"]).one_error(1).lines().count(), 1);
+    assert_eq!(run(["get", "--kept", kept, PATH]).quiet_success(), expected);
+    assert_eq!(run(["get", "--kept", kept, "com.example.test/other"]).one_error(1).lines().count(), 1);
 }
 
 #[test]

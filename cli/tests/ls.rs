@@ -157,6 +157,7 @@ fn missing_record_ends_the_listing_with_its_key() {
     let error = run.one_error(4);
     let key = String::from_utf8(keys[4].clone()).unwrap();
     assert!(error.contains("its block is missing") && error.contains(&key), "{error}");
+    assert!(error.ends_with(" (see --partial)\n"), "{error}");
 
     let partial = run_on(["ls", "-l", "--partial"], &car.to_bytes());
     assert_eq!((partial.code, partial.stderr.as_str()), (Some(0), "missing records: 1\n"));
