@@ -21,7 +21,7 @@ Exit codes:
   1  the answer is no: there is no such record, it is another account's repository, or its signature does not hold
   2  the command line is wrong
   3  the CAR is invalid, truncated, or beyond a limit; a key is not a repo path; a kept file is damaged;
-     the CAR is of another account than the AT URI; a record cannot be printed as JSON
+     the CAR is of another account than the AT URI; a record is no CBOR, and was to be printed as JSON
   4  the CAR is incomplete: a block that the command needs is missing
   5  reading or writing failed, also of a temporary or kept file, or more would be stored than --max-spill
 
