@@ -42,7 +42,7 @@ pub(crate) enum Cause {
     Invalid(String),
     /// The output could not be written.
     Output(io::Error),
-    /// A file could not be written.
+    /// The file that a command writes could not be.
     File { path: PathBuf, error: io::Error },
 }
 
@@ -83,7 +83,7 @@ impl Cause {
 
     /// Whether the reader of the output closed the pipe: whoever does has seen enough, and nothing went wrong.
     pub(crate) fn is_closed_pipe(&self) -> bool {
-        matches!(self, Cause::Output(error) if error.kind() == ErrorKind::BrokenPipe)
+        matches!(self, Cause::Output(error) | Cause::File { error, .. } if error.kind() == ErrorKind::BrokenPipe)
     }
 }
 
@@ -135,7 +135,10 @@ impl Failure {
                 None => writeln!(out, "{use_of_file}: {error}"),
             },
             Cause::Output(error) => writeln!(out, "cannot write the output: {}", reason(error)),
-            Cause::File { path, error } => writeln!(out, "cannot write {path:?}: {}", reason(error)),
+            Cause::File { path, error } => {
+                let remedy = if error.kind() == ErrorKind::AlreadyExists { " (see --force)" } else { "" };
+                writeln!(out, "cannot write {path:?}: {}{remedy}", reason(error))
+            }
             Cause::Car(error) => {
                 if let Kind::Io(error) = error.kind() {
                     return writeln!(out, "cannot read {input}: {}", reason(error));

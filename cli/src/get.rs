@@ -41,7 +41,7 @@ pub(crate) struct Get {
     pub(crate) input: Input,
 
     /// The record: collection/rkey, or an AT URI with a DID, which must be the commit's
-    #[arg(value_name = "PATH|AT-URI")]
+    #[arg(value_name = "PATH|AT-URI", index = 2)]
     target: Target,
 
     /// Print the record's bytes as they are

@@ -41,7 +41,7 @@ pub(crate) trait Command {
 #[derive(Args, Debug)]
 pub(crate) struct Input {
     /// The CAR file; standard input if it is left out or `-`
-    #[arg(value_name = "CAR")]
+    #[arg(value_name = "CAR", index = 1)]
     file: Option<PathBuf>,
 
     /// CAR is a file that --keep made: by you or somebody you trust
