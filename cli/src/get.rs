@@ -19,9 +19,9 @@ const ODDITIES_TOLD: usize = 20;
 /// Print one record as JSON, or say what the CAR proves about it
 ///
 /// Looks only at the nodes on the way to the record, so the CAR may be partial, like an answer of
-/// com.atproto.sync.getRecord. The exit code is 0 if the record is there, 1 if it is proven that the repository has none
-/// at this path, and 4 if the CAR cannot tell, or if the record exists but its block is not in the CAR. All blocks in
-/// the CAR are hashed. The commit's signature is not checked: see `verify --key`. Keys that are no repo paths, which
+/// com.atproto.sync.getRecord. The exit code is 0 if the record is there, 1 if it is proven that the repository has
+/// none at this path, and 4 if the CAR cannot tell, or if the record exists but its block is not in the CAR. All blocks
+/// in the CAR are hashed. The commit's signature is not checked: see `verify --key`. Keys that are no repo paths, which
 /// `ls --partial` lists, cannot be asked for.
 ///
 /// The JSON is that of the data model: links are {"$link": ".."}, bytes {"$bytes": ".."} in base64 without padding.
@@ -32,8 +32,8 @@ const ODDITIES_TOLD: usize = 20;
 /// floats as numbers with a point or an exponent. An item that JSON has no form for comes as {"$cbor": ".."}, its bytes
 /// in base64 without padding: other floats, undefined and other simple values, texts that are not UTF-8, tags that make
 /// no link, links of another form, and maps with a repeated key, or with one that is no text or is $link, $bytes or
-/// $cbor. The record as a whole may be such an item. Bytes after the end are left out. If the record is no CBOR, or more
-/// than 100 levels deep, nothing is printed, and the exit code is 3: --raw gives its bytes.
+/// $cbor. The record as a whole may be such an item. Bytes after the end are left out. If the record is no CBOR, or
+/// more than 100 levels deep, nothing is printed, and the exit code is 3: --raw gives its bytes.
 #[derive(Args, Debug)]
 #[command(allow_missing_positional = true)]
 pub(crate) struct Get {

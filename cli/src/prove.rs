@@ -15,18 +15,21 @@ use crate::keys::Keys;
 use crate::output::Output;
 use crate::target::Target;
 
+/// Here the first of several arguments is always the CAR, other than with `get`.
+const CAR: &str = "The CAR file; `-` for standard input, which may be left out only without PATHs";
+
 /// Write a CAR that proves records present or absent, or a range complete
 ///
 /// It has the commit, the nodes on the way to each PATH and to all keys of the range, and the records, each block once,
-/// in the order of the walk. `carwalk get` and `carwalk ls` answer from it as from the whole repository, `carwalk verify
-/// --partial --key` checks it, and so does whoever checks answers of com.atproto.sync.getRecord. A PATH without a record
-/// is proven absent. Keys that are no repo paths, which `ls --partial` lists, can be proved as part of a range only. The
-/// repository may be partial itself, if it has all that the proof needs; else the exit code is 4.
+/// in the order of the walk. `carwalk get` and `carwalk ls` answer from it as from the whole repository, `carwalk
+/// verify --partial --key` checks it, and so does whoever checks answers of com.atproto.sync.getRecord. A PATH without
+/// a record is proven absent. Keys that are no repo paths, which `ls --partial` lists, can be proved as part of a range
+/// only. The repository may be partial itself, if it has all that the proof needs; else the exit code is 4.
 ///
-/// Nothing is left at OUT if the proof cannot be written whole. It is written beside OUT under a passing name, `.carwalk-`
-/// and six letters; after a signal that file may stay, and may be deleted. Nothing is printed on success.
+/// Nothing is left at OUT if the proof cannot be written whole. It is written beside OUT under a passing name,
+/// `.carwalk-` and six letters; after a signal that file may stay, and may be deleted. Nothing is printed on success.
 #[derive(Args, Debug)]
-#[command(mut_arg("file", |arg| arg.help("The CAR file; `-` for standard input, which may be left out only without PATHs")))]
+#[command(mut_arg("file", |arg| arg.help(CAR)))]
 pub(crate) struct Prove {
     #[command(flatten)]
     pub(crate) input: Input,
@@ -37,7 +40,8 @@ pub(crate) struct Prove {
 
     /// The file that is written; standard output if it is `-`
     ///
-    /// What goes to standard output, a pipe or a device is a proof only if the exit code is 0: it may end in the middle.
+    /// What goes to standard output, a pipe or a device is a proof only if the exit code is 0: it may end in the
+    /// middle.
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
 
@@ -145,8 +149,8 @@ impl Prove {
     }
 }
 
-/// An empty file under a passing name beside `path`. It has the permissions of the file that it is to replace, else those
-/// of any new file.
+/// An empty file under a passing name beside `path`. It has the permissions of the file that it is to replace, else
+/// those of any new file.
 fn new_file(path: &Path, replaced: Option<Permissions>) -> io::Result<NamedTempFile> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let mut builder = tempfile::Builder::new();

@@ -19,13 +19,13 @@ const PROBLEMS_TOLD: u64 = 20;
 
 /// Check everything: framing, hashes, commit, tree, paths, completeness
 ///
-/// Checks the framing of the CAR, every block against its CID, the form of the commit, every rule of the tree, that each
-/// node and record is there, and that each key has the full syntax of a repo path. With --did, that the repository is
-/// that account's; with --key, that the commit is signed with that key. Without --key the signature is not checked.
+/// Checks the framing of the CAR, every block against its CID, the form of the commit, every rule of the tree, that
+/// each node and record is there, and that each key has the full syntax of a repo path. With --did, that the repository
+/// is that account's; with --key, that the commit is signed with that key. Without --key the signature is not checked.
 ///
-/// The first error ends the work, but for keys that are no repo paths: each is told on stderr, the first 20 of them with
-/// CID and key, and the exit code is 3. Another account or a signature that does not hold is told before the tree is
-/// looked at, and the exit code is 1.
+/// The first error ends the work, but for keys that are no repo paths: each is told on stderr, the first 20 of them
+/// with CID and key, and the exit code is 3. Another account or a signature that does not hold is told before the tree
+/// is looked at, and the exit code is 1.
 #[derive(Args, Debug)]
 pub(crate) struct Verify {
     #[command(flatten)]
@@ -33,9 +33,10 @@ pub(crate) struct Verify {
 
     /// Check what is there of an incomplete CAR
     ///
-    /// Missing nodes and records are counted, and the exit code is 0 if nothing that is there is wrong. Bad subtrees are
-    /// told like bad paths, and the rest is checked all the same. A CAR that ends inside a section is not incomplete but
-    /// invalid, as is one with a block that does not hash to its CID: `ls --partial` shows what else there is.
+    /// Missing nodes and records are counted, and the exit code is 0 if nothing that is there is wrong. Bad subtrees
+    /// are told like bad paths, and the rest is checked all the same. A CAR that ends inside a section is not
+    /// incomplete but invalid, as is one with a block that does not hash to its CID: `ls --partial` shows what else
+    /// there is.
     #[arg(long)]
     partial: bool,
 
