@@ -377,6 +377,53 @@ fn files_that_are_something_else_are_refused_as_what_they_are() {
     assert!(common::rows(&open(&kept.path).unwrap()).unwrap() == kept.rows);
 }
 
+/// A type whose name does something to a terminal.
+#[derive(Debug)]
+struct Hostile;
+
+impl redb::Value for Hostile {
+    type SelfType<'a> = &'a [u8];
+    type AsBytes<'a> = &'a [u8];
+
+    fn fixed_width() -> Option<usize> {
+        None
+    }
+
+    fn from_bytes<'a>(data: &'a [u8]) -> &'a [u8]
+    where
+        Self: 'a,
+    {
+        data
+    }
+
+    fn as_bytes<'a, 'b: 'a>(value: &'a &'b [u8]) -> &'a [u8]
+    where
+        Self: 'b,
+    {
+        value
+    }
+
+    fn type_name() -> redb::TypeName {
+        redb::TypeName::new("\u{1b}[31m\n\u{9b}2J")
+    }
+}
+
+#[test]
+fn a_table_of_a_hostile_type_is_damage_whose_name_is_escaped() {
+    for name in ["carwalk segments", "carwalk index"] {
+        let kept = Kept::new();
+        database(&kept.path, |txn| {
+            assert!(txn.delete_table(TableDefinition::<u32, &[u8]>::new(name)).unwrap());
+            let mut table = txn.open_table(TableDefinition::<u32, Hostile>::new(name)).unwrap();
+            table.insert(0, &b"x"[..]).unwrap();
+        });
+        let error = RedbStore::open(&kept.path, 0).unwrap_err();
+        let KeptFault::Damaged(text) = fault(&error) else { panic!("{error}") };
+        assert!(text.contains("\\u{1b}[31m\\n\\u{9b}2J"), "{text}");
+        assert!(!error.to_string().chars().any(char::is_control), "{error}");
+    }
+}
+
 #[test]
 fn a_file_of_another_version_is_refused_with_its_version() {
     let kept = Kept::new();

@@ -1,7 +1,11 @@
 //! The command line: commands, and what every command takes.
 
+use std::env;
+use std::ffi::OsString;
+
 use clap::builder::styling::{AnsiColor, Styles};
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::get::Get;
 use crate::inspect::Inspect;
@@ -21,7 +25,7 @@ Exit codes:
   1  the answer is no: there is no such record, it is another account's repository, or its signature does not hold
   2  the command line is wrong
   3  the CAR is invalid, truncated, or beyond a limit; a key is not a repo path; a kept file is damaged;
-     the CAR is of another account than the AT URI; a record cannot be printed as JSON
+     the CAR is of another account than the AT URI; a record is no CBOR, and was to be printed as JSON
   4  the CAR is incomplete: a block that the command needs is missing
   5  reading or writing failed, also of a temporary or kept file, or more would be stored than --max-spill
 
@@ -30,13 +34,45 @@ Keys and file names are printed with control characters escaped. NO_COLOR turns 
 /// Reads AT Protocol repository exports (CAR files).
 ///
 /// Everything is checked on the way: the framing of the CAR, every block against its CID, the form of the commit, and
-/// every rule of the Merkle Search Tree. The commit's signature is checked by `verify --key`, for it needs the account's
-/// key.
+/// every rule of the Merkle Search Tree. The commit's signature is checked by `verify --key`, for it needs the
+/// account's key.
 #[derive(Debug, Parser)]
 #[command(name = "carwalk", version, styles = STYLES, after_long_help = EXIT_CODES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Commands,
+}
+
+impl Cli {
+    /// Reads the command line of this process; ends it if that is wrong, or asks for help.
+    pub(crate) fn of_process() -> Self {
+        let args: Vec<_> = env::args_os().collect();
+        Self::try_parse_from(&args).unwrap_or_else(|error| harmless(&args, error).exit())
+    }
+}
+
+/// The same error with arguments that do nothing to a terminal: it quotes them.
+fn harmless(args: &[OsString], error: clap::Error) -> clap::Error {
+    let escaped: Vec<_> = args.iter().map(escape).collect();
+    if escaped == args {
+        return error;
+    }
+    match Cli::try_parse_from(escaped) {
+        Err(error) => error,
+        // No escaped text is taken where the plain one is not; but if one were, this is still no good command line.
+        Ok(_) => Cli::command().error(ErrorKind::InvalidValue, "an argument has control characters"),
+    }
+}
+
+/// Escapes all that is no plain character. An argument without such stays as it is, even if it is no text.
+fn escape(arg: &OsString) -> OsString {
+    let text = arg.to_string_lossy();
+    let escape = |char: char| match char {
+        '\\' | '"' | '\'' => String::from(char),
+        char => char.escape_debug().to_string(),
+    };
+    let escaped: String = text.chars().map(escape).collect();
+    if escaped == text { arg.clone() } else { escaped.into() }
 }
 
 #[derive(Debug, Subcommand)]
@@ -55,8 +91,6 @@ pub(crate) enum Commands {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
 use carwalk::ErrorKind as Kind;
-use carwalk::error::{LimitName, Malformed};
+use carwalk::error::{LimitName, LookAlike, Malformed};
 
 const RED: Style = AnsiColor::Red.on_default().bold();
 
@@ -42,7 +42,7 @@ pub(crate) enum Cause {
     Invalid(String),
     /// The output could not be written.
     Output(io::Error),
-    /// A file could not be written.
+    /// The file that a command writes could not be.
     File { path: PathBuf, error: io::Error },
 }
 
@@ -83,7 +83,7 @@ impl Cause {
 
     /// Whether the reader of the output closed the pipe: whoever does has seen enough, and nothing went wrong.
     pub(crate) fn is_closed_pipe(&self) -> bool {
-        matches!(self, Cause::Output(error) if error.kind() == ErrorKind::BrokenPipe)
+        matches!(self, Cause::Output(error) | Cause::File { error, .. } if error.kind() == ErrorKind::BrokenPipe)
     }
 }
 
@@ -93,6 +93,8 @@ pub(crate) struct Failure {
     /// The input's name, safe to print.
     pub(crate) input: String,
     pub(crate) cause: Cause,
+    /// Whether the command has an option that takes CARs with gaps.
+    pub(crate) has_partial: bool,
 }
 
 impl Failure {
@@ -133,9 +135,15 @@ impl Failure {
                 None => writeln!(out, "{use_of_file}: {error}"),
             },
             Cause::Output(error) => writeln!(out, "cannot write the output: {}", reason(error)),
-            Cause::File { path, error } => writeln!(out, "cannot write {path:?}: {}", reason(error)),
+            Cause::File { path, error } => {
+                let remedy = if error.kind() == ErrorKind::AlreadyExists { " (see --force)" } else { "" };
+                writeln!(out, "cannot write {path:?}: {}{remedy}", reason(error))
+            }
             Cause::Car(error) => {
-                match remedy(error) {
+                if let Kind::Io(error) = error.kind() {
+                    return writeln!(out, "cannot read {input}: {}", reason(error));
+                }
+                match self.remedy(error) {
                     Some(option) => writeln!(out, "{input}: {error} (see {option})")?,
                     None => writeln!(out, "{input}: {error}")?,
                 }
@@ -143,17 +151,21 @@ impl Failure {
             }
         }
     }
-}
 
-/// The option with which the CAR might be read after all.
-fn remedy(error: &carwalk::Error) -> Option<&'static str> {
-    match error.kind() {
-        Kind::Malformed(Malformed::LegacyCommit(_)) => Some("--legacy"),
-        Kind::Limit { limit: LimitName::BlockLen, .. } => Some("--max-block"),
-        Kind::Limit { limit: LimitName::HeaderLen, .. } => Some("--max-header"),
-        Kind::Limit { limit: LimitName::StreamLen, .. } => Some("--max-stream"),
-        _ if is_full(error) => Some("--max-spill"),
-        _ => None,
+    /// The option with which the CAR might be read after all.
+    fn remedy(&self, error: &carwalk::Error) -> Option<&'static str> {
+        // More than that cannot be said on the command line.
+        let most = u64::from(u32::MAX);
+        match error.kind() {
+            Kind::LookAlike(LookAlike::SpillFile) => Some("--kept"),
+            Kind::Malformed(Malformed::LegacyCommit(_)) => Some("--legacy"),
+            Kind::Limit { limit: LimitName::BlockLen, found, .. } if *found <= most => Some("--max-block"),
+            Kind::Limit { limit: LimitName::HeaderLen, found, .. } if *found <= most => Some("--max-header"),
+            Kind::Limit { limit: LimitName::StreamLen, .. } => Some("--max-stream"),
+            Kind::Missing { .. } if self.has_partial => Some("--partial"),
+            _ if is_full(error) => Some("--max-spill"),
+            _ => None,
+        }
     }
 }
 

@@ -4,11 +4,11 @@ mod folder;
 mod storage;
 
 use std::fs::File;
-use std::io::{self, IsTerminal, Read, Seek, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use carwalk::store::{CarStore, MemoryStore, RedbStore, SpillFile};
+use carwalk::store::{CarStore, MemoryStore, RedbStore};
 use carwalk::{CommitRules, ErrorKind, Limits, Loaded, Loader, Repo, Verification};
 use clap::Args;
 
@@ -20,6 +20,9 @@ use crate::{map, size};
 
 /// A command over one repository, whatever store that lies in.
 pub(crate) trait Command {
+    /// Whether an option makes it take CARs with gaps.
+    const HAS_PARTIAL: bool = false;
+
     /// Whether a damaged CAR is opened, and only what is reached is hashed.
     fn salvages(&self) -> bool {
         false
@@ -37,9 +40,15 @@ pub(crate) trait Command {
 /// What every command takes.
 #[derive(Args, Debug)]
 pub(crate) struct Input {
-    /// The CAR file, or one that --keep made; standard input if it is left out or `-`
-    #[arg(value_name = "CAR")]
+    /// The CAR file; standard input if it is left out or `-`
+    #[arg(value_name = "CAR", index = 1)]
     file: Option<PathBuf>,
+
+    /// CAR is a file that --keep made: by you or somebody you trust
+    ///
+    /// Damage of such a file is found, forgery is not: one that was made to do harm can end carwalk in disorder.
+    #[arg(long, conflicts_with = "keep", help_heading = "Input options")]
+    kept: bool,
 
     /// Accept legacy commits: version 2, and version 3 without `prev`
     #[arg(long, help_heading = "Input options")]
@@ -70,7 +79,8 @@ pub(crate) struct Input {
 impl Input {
     /// Opens the repository and runs a command over it.
     pub(crate) fn run<C: Command>(&self, command: &C) -> Result<(), Failure> {
-        self.dispatch(command).map_err(|cause| Failure { input: self.name(), cause })
+        let failure = |cause| Failure { input: self.name(), cause, has_partial: C::HAS_PARTIAL };
+        self.dispatch(command).map_err(failure)
     }
 
     /// The one place that knows all stores.
@@ -94,20 +104,23 @@ impl Input {
 
     fn source(&self) -> Result<Source<'_>, Cause> {
         let Some(path) = self.file.as_deref().filter(|path| *path != Path::new("-")) else {
+            if self.kept {
+                return Err(Cause::Usage("--kept needs the name of a file"));
+            }
             if io::stdin().is_terminal() {
                 return Err(Cause::Usage("no CAR given, and standard input is a terminal; see --help"));
             }
             return Ok(Source::Stdin);
         };
-        let mut file = File::open(path).map_err(Cause::Open)?;
+        let file = File::open(path).map_err(Cause::Open)?;
+        if self.kept {
+            return Ok(Source::Kept(path));
+        }
         let metadata = file.metadata().map_err(Cause::Open)?;
         let (len, is_file) = (metadata.len(), metadata.is_file());
         // Some systems show files of length 0 whose bytes come only with reading.
         if !is_file || len == 0 {
             return Ok(Source::File { file, len: Some(len).filter(|&len| len > 0) });
-        }
-        if is_kept(&mut file).map_err(Cause::Open)? {
-            return Ok(Source::Kept(path));
         }
         if self.no_mmap || self.storage.keeps() {
             return Ok(Source::File { file, len: Some(len) });
@@ -205,14 +218,6 @@ enum Opened<S> {
     Mapped(Box<Repo<S>>),
     InMemory(Box<Repo<MemoryStore>>),
     InFile(Box<Repo<RedbStore>>),
-}
-
-/// Whether a file begins as kept spill files do. Leaves it at its start.
-fn is_kept(file: &mut File) -> io::Result<bool> {
-    let mut start = Vec::with_capacity(SpillFile::SIGNATURE.len());
-    Read::take(&mut *file, SpillFile::SIGNATURE.len() as u64).read_to_end(&mut start)?;
-    file.rewind()?;
-    Ok(start == SpillFile::SIGNATURE)
 }
 
 /// Says what was given up of a damaged CAR.

@@ -15,8 +15,8 @@ use crate::output::Output;
 
 /// Print the commit and what is counted in CAR and tree
 ///
-/// Prints what is there even if the CAR is incomplete: then it counts what is missing too, and the exit code is 0. Blocks
-/// are hashed when the walk reaches them, all others are not.
+/// Prints what is there even if the CAR is incomplete: then it counts what is missing too, and the exit code is 0.
+/// Blocks are hashed when the walk reaches them, all others are not.
 ///
 /// The block order is `pre-order` (commit, root, and after each node its subtrees and records from left to right; what
 /// comes after the last block of the tree is disregarded), `PDS order` (as the reference PDS exports: newest revision

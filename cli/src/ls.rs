@@ -65,6 +65,8 @@ struct Line<'a> {
 }
 
 impl Command for Ls {
+    const HAS_PARTIAL: bool = true;
+
     fn salvages(&self) -> bool {
         self.partial
     }

@@ -1,5 +1,5 @@
-//! The command-line tool `carwalk`: lists, inspects and verifies AT Protocol repository exports, and prints or proves their
-//! records.
+//! The command-line tool `carwalk`: lists, inspects and verifies AT Protocol repository exports, and prints or proves
+//! their records.
 
 mod args;
 mod failure;
@@ -20,12 +20,10 @@ mod verify;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use crate::args::{Cli, Commands};
 
 fn main() -> ExitCode {
-    let done = match Cli::parse().command {
+    let done = match Cli::of_process().command {
         Commands::Ls(ls) => ls.input.run(&ls),
         Commands::Get(get) => get.input.run(&get),
         Commands::Inspect(inspect) => inspect.input.run(&inspect),

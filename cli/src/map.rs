@@ -6,8 +6,8 @@ use std::fs::File;
 use carwalk::store::{CarStore, SpillFile};
 use carwalk::{Loader, Repo, Result};
 
-/// Maps a file and opens the repository in it. `index` is how much memory its index may take, and the file for a larger one;
-/// how much went there is told.
+/// Maps a file and opens the repository in it. `index` is how much memory its index may take, and the file for a larger
+/// one; how much went there is told.
 pub(crate) fn open(
     loader: Loader<'_>,
     file: &File,

@@ -1,12 +1,13 @@
 //! `carwalk prove`: a small CAR that proves what a repository has, or has not.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::fs::{self, File, Permissions};
+use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 
-use carwalk::store::{BlockStore, CarStats, CarStore};
+use carwalk::store::{BlockStore, CarStore};
 use carwalk::{Proof, Repo};
 use clap::Args;
+use tempfile::NamedTempFile;
 
 use crate::failure::Cause;
 use crate::input::{Command, Input};
@@ -14,28 +15,39 @@ use crate::keys::Keys;
 use crate::output::Output;
 use crate::target::Target;
 
+/// Here the first of several arguments is always the CAR, other than with `get`.
+const CAR: &str = "The CAR file; `-` for standard input, which may be left out only without PATHs";
+
 /// Write a CAR that proves records present or absent, or a range complete
 ///
-/// It has the commit, the nodes on the way to each PATH and to all keys of the range, and the records, each block once, in
-/// the order of the walk. `carwalk get` and `carwalk ls` answer from it as from the whole repository, `carwalk verify
-/// --partial --key` checks it, and so does whoever checks answers of com.atproto.sync.getRecord. A PATH without a record is
-/// proven absent. The repository may be partial itself, if it has all that the proof needs; else the exit code is 4.
+/// It has the commit, the nodes on the way to each PATH and to all keys of the range, and the records, each block once,
+/// in the order of the walk. `carwalk get` and `carwalk ls` answer from it as from the whole repository, `carwalk
+/// verify --partial --key` checks it, and so does whoever checks answers of com.atproto.sync.getRecord. A PATH without
+/// a record is proven absent. Keys that are no repo paths, which `ls --partial` lists, can be proved as part of a range
+/// only. The repository may be partial itself, if it has all that the proof needs; else the exit code is 4.
 ///
-/// Nothing is left at OUT if the proof cannot be written whole.
+/// Nothing is left at OUT if the proof cannot be written whole. It is written beside OUT under a passing name,
+/// `.carwalk-` and six letters; after a signal that file may stay, and may be deleted. Nothing is printed on success.
 #[derive(Args, Debug)]
+#[command(mut_arg("file", |arg| arg.help(CAR)))]
 pub(crate) struct Prove {
     #[command(flatten)]
     pub(crate) input: Input,
 
     /// The records: collection/rkey, or an AT URI with a DID, which must be the commit's
-    #[arg(value_name = "PATH|AT-URI")]
+    #[arg(value_name = "PATH|AT-URI", index = 2)]
     targets: Vec<Target>,
 
     /// The file that is written; standard output if it is `-`
+    ///
+    /// What goes to standard output, a pipe or a device is a proof only if the exit code is 0: it may end in the
+    /// middle.
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
 
     /// Overwrite OUT if it exists
+    ///
+    /// The new file has the permissions of the old one. If OUT is a link, what it leads to is replaced.
     #[arg(long)]
     force: bool,
 
@@ -45,6 +57,19 @@ pub(crate) struct Prove {
 
     #[command(flatten)]
     keys: Keys,
+}
+
+/// What is done at OUT.
+enum Place {
+    Stdout,
+    /// Devices and pipes are written into, never replaced.
+    Device,
+    New,
+    Replaced {
+        /// Where links lead.
+        path: PathBuf,
+        permissions: Permissions,
+    },
 }
 
 impl Prove {
@@ -57,39 +82,89 @@ impl Prove {
         if self.keys.any() { proof.range(self.keys.range()) } else { proof }
     }
 
-    /// Writes beside the file first: nobody is to take half a proof for one.
-    fn write_file<S: BlockStore>(&self, proof: Proof<'_, S>) -> Result<CarStats, Cause> {
-        let refused = |error| Cause::File { path: self.output.clone(), error };
-        let path = match self.output.metadata() {
-            // Devices and pipes are written into, never replaced.
-            Ok(metadata) if !metadata.is_file() => {
-                let file = File::options().write(true).open(&self.output).map_err(refused)?;
-                return self.write_into(&file, proof);
+    /// Looks at what is there.
+    fn place(&self) -> io::Result<Place> {
+        if self.output == Path::new("-") {
+            return Ok(Place::Stdout);
+        }
+        let metadata = match self.output.metadata() {
+            // A link that leads nowhere is there, and it is not for the tool to make what it names.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(&self.output).is_err() => {
+                return Ok(Place::New);
             }
-            // Whoever cannot have the file is told before the work.
-            Ok(_) if !self.force => return Err(refused(io::ErrorKind::AlreadyExists.into())),
-            Ok(_) => self.output.canonicalize().map_err(refused)?,
-            Err(_) => self.output.clone(),
+            metadata => metadata?,
         };
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".carwalk-");
-        // Those of any new file, not the private ones of temporary files.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let file = builder.tempfile_in(folder.unwrap_or(Path::new("."))).map_err(refused)?;
-        let stats = self.write_into(file.as_file(), proof)?;
-        let published = if self.force { file.persist(&path) } else { file.persist_noclobber(&path) };
-        published.map_err(|error| refused(error.error))?;
-        Ok(stats)
+        match metadata.file_type() {
+            kind if kind.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+            kind if !kind.is_file() => Ok(Place::Device),
+            _ if !self.force => Err(io::ErrorKind::AlreadyExists.into()),
+            _ => Ok(Place::Replaced { path: self.output.canonicalize()?, permissions: metadata.permissions() }),
+        }
     }
 
-    fn write_into<S: BlockStore>(&self, file: &File, proof: Proof<'_, S>) -> Result<CarStats, Cause> {
-        proof.write(BufWriter::new(file)).map_err(|error| match Cause::from(error) {
-            Cause::Output(error) => Cause::File { path: self.output.clone(), error },
+    fn refused(&self, error: io::Error) -> Cause {
+        Cause::File { path: self.output.clone(), error }
+    }
+
+    fn write<S: BlockStore>(&self, proof: Proof<'_, S>, out: &mut Output) -> Result<(), Cause> {
+        let refused = |error| self.refused(error);
+        match self.place().map_err(refused)? {
+            Place::Stdout => {
+                proof.write(out)?;
+                Ok(())
+            }
+            Place::Device => {
+                let file = File::options().write(true).open(&self.output).map_err(refused)?;
+                self.write_into(&file, proof)
+            }
+            Place::New => {
+                let file = self.write_beside(&self.output, None, proof)?;
+                file.persist_noclobber(&self.output).map(drop).map_err(|error| refused(error.error))
+            }
+            Place::Replaced { path, permissions } => {
+                let file = self.write_beside(&path, Some(permissions), proof)?;
+                file.persist(&path).map(drop).map_err(|error| refused(error.error))
+            }
+        }
+    }
+
+    /// Writes a file beside `path`, complete and on the disk: nobody is to take half a proof for one.
+    fn write_beside<S: BlockStore>(
+        &self,
+        path: &Path,
+        replaced: Option<Permissions>,
+        proof: Proof<'_, S>,
+    ) -> Result<NamedTempFile, Cause> {
+        let file = new_file(path, replaced).map_err(|error| self.refused(error))?;
+        self.write_into(file.as_file(), proof)?;
+        file.as_file().sync_all().map_err(|error| self.refused(error))?;
+        Ok(file)
+    }
+
+    fn write_into<S: BlockStore>(&self, file: &File, proof: Proof<'_, S>) -> Result<(), Cause> {
+        proof.write(BufWriter::new(file)).map(drop).map_err(|error| match Cause::from(error) {
+            Cause::Output(error) => self.refused(error),
             cause => cause,
         })
     }
+}
+
+/// An empty file under a passing name beside `path`. It has the permissions of the file that it is to replace, else
+/// those of any new file.
+fn new_file(path: &Path, replaced: Option<Permissions>) -> io::Result<NamedTempFile> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".carwalk-");
+    #[cfg(unix)]
+    if replaced.is_none() {
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    }
+    let file = builder.tempfile_in(folder.unwrap_or(Path::new(".")))?;
+    // Elsewhere they only say whether a file can be written.
+    if let Some(permissions) = replaced.filter(|_| cfg!(unix)) {
+        file.as_file().set_permissions(permissions)?;
+    }
+    Ok(file)
 }
 
 impl Command for Prove {
@@ -97,19 +172,15 @@ impl Command for Prove {
         if self.targets.is_empty() && !self.keys.any() {
             return Err(Cause::Usage("nothing to prove: give a PATH, or a range like --collection"));
         }
-        self.keys.check()
+        self.keys.check()?;
+        // Whoever cannot have the file is told before the work.
+        self.place().map(drop).map_err(|error| self.refused(error))
     }
 
     fn run<S: CarStore>(&self, repo: &Repo<S>, out: &mut Output) -> Result<(), Cause> {
         for target in &self.targets {
             target.check_account(repo.commit())?;
         }
-        let proof = self.request(repo);
-        if self.output == Path::new("-") {
-            proof.write(&mut *out)?;
-            return Ok(());
-        }
-        let CarStats { bytes, sections, .. } = self.write_file(proof)?;
-        Ok(writeln!(out, "{sections} blocks, {bytes} bytes")?)
+        self.write(self.request(repo), out)
     }
 }

@@ -16,9 +16,9 @@ pub(crate) struct Target {
 impl Target {
     /// Refuses the commit of another account than the one that was said.
     pub(crate) fn check_account(&self, commit: &Commit<'_>) -> Result<(), Cause> {
-        match self.did.as_deref().filter(|did| *did != commit.did()) {
+        match &self.did {
             None => Ok(()),
-            Some(did) => Err(Cause::Invalid(format!("the repository is that of {}, not of {did}", commit.did()))),
+            Some(did) => Ok(commit.verify_account(did)?),
         }
     }
 }
@@ -45,7 +45,7 @@ fn authority_did(authority: &str) -> Result<String, String> {
 
 fn path(text: &str) -> Result<RepoPathBuf, String> {
     let path = RepoPath::parse(text.as_bytes());
-    path.map(|path| path.to_owned()).map_err(|error| format!("{}: expected collection/rkey", error.kind()))
+    path.map(|path| path.to_owned()).map_err(|error| format!("not collection/rkey: {}", error.kind()))
 }
 
 /// Reads a DID.
@@ -74,12 +74,12 @@ mod tests {
     fn what_names_no_record_is_refused() {
         let refused = |text: &str| text.parse::<Target>().unwrap_err();
         for text in ["", "self", "a/b/c", "/a", "a/", "a/b c", "a/\u{e9}", "http://a/b"] {
-            assert!(refused(text).ends_with("expected collection/rkey"), "{text}");
+            assert!(refused(text).starts_with("not collection/rkey: "), "{text}");
         }
         for text in
             ["at://did:plc:a", "at://did:plc:a/", "at://did:plc:a/b", "at://did:plc:a/b/c/", "at://did:plc:a/b/c#d"]
         {
-            assert!(refused(text).ends_with("expected collection/rkey"), "{text}");
+            assert!(refused(text).starts_with("not collection/rkey: "), "{text}");
         }
         for text in ["at://", "at:///b/c", "at://example.com/b/c", "at://DID:plc:a/b/c"] {
             assert!(refused(text).starts_with("no DID in the AT URI"), "{text}");

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::failure::Cause;
 use crate::input::{Command, Input};
-use crate::output::Output;
+use crate::output::{Counted, Output};
 use crate::target;
 
 /// Problems that are told one by one; the rest are only counted.
@@ -19,13 +19,13 @@ const PROBLEMS_TOLD: u64 = 20;
 
 /// Check everything: framing, hashes, commit, tree, paths, completeness
 ///
-/// Checks the framing of the CAR, every block against its CID, the form of the commit, every rule of the tree, that each
-/// node and record is there, and that each key has the full syntax of a repo path. With --did, that the repository is that
-/// account's; with --key, that the commit is signed with that key. Without --key the signature is not checked.
+/// Checks the framing of the CAR, every block against its CID, the form of the commit, every rule of the tree, that
+/// each node and record is there, and that each key has the full syntax of a repo path. With --did, that the repository
+/// is that account's; with --key, that the commit is signed with that key. Without --key the signature is not checked.
 ///
-/// The first error ends the work, but for keys that are no repo paths: each is told on stderr, the first 20 of them with
-/// CID and key, and the exit code is 3. Another account or a signature that does not hold is told before the tree is
-/// looked at, and the exit code is 1.
+/// The first error ends the work, but for keys that are no repo paths: each is told on stderr, the first 20 of them
+/// with CID and key, and the exit code is 3. Another account or a signature that does not hold is told before the tree
+/// is looked at, and the exit code is 1.
 #[derive(Args, Debug)]
 pub(crate) struct Verify {
     #[command(flatten)]
@@ -33,9 +33,10 @@ pub(crate) struct Verify {
 
     /// Check what is there of an incomplete CAR
     ///
-    /// Missing nodes and records are counted, and the exit code is 0 if nothing that is there is wrong. Bad subtrees are
-    /// told like bad paths, and the rest is checked all the same. A CAR that ends inside a section is not incomplete but
-    /// invalid, as is one with a block that does not hash to its CID: `ls --partial` shows what else there is.
+    /// Missing nodes and records are counted, and the exit code is 0 if nothing that is there is wrong. Bad subtrees
+    /// are told like bad paths, and the rest is checked all the same. A CAR that ends inside a section is not
+    /// incomplete but invalid, as is one with a block that does not hash to its CID: `ls --partial` shows what else
+    /// there is.
     #[arg(long)]
     partial: bool,
 
@@ -64,7 +65,7 @@ pub(crate) struct Verify {
 #[derive(Default, Serialize)]
 struct Checked<'a> {
     ok: bool,
-    /// Whether nothing is missing.
+    /// Whether nothing is missing, or hidden by what is bad.
     complete: bool,
     did: &'a str,
     rev: &'a str,
@@ -89,6 +90,8 @@ struct Checked<'a> {
 }
 
 impl Command for Verify {
+    const HAS_PARTIAL: bool = true;
+
     fn run<S: CarStore>(&self, repo: &Repo<S>, out: &mut Output) -> Result<(), Cause> {
         self.check_commit(repo.commit())?;
         let checked = self.check(repo, out)?;
@@ -105,8 +108,8 @@ impl Command for Verify {
 impl Verify {
     /// Checks whose commit it is, and who signed it.
     fn check_commit(&self, commit: &Commit<'_>) -> Result<(), Cause> {
-        if let Some(did) = self.did.as_deref().filter(|did| *did != commit.did()) {
-            return Err(Cause::No(format!("the repository is that of {}, not of {did}", commit.did())));
+        if let Some(did) = &self.did {
+            commit.verify_account(did).map_err(|error| Cause::No(error.to_string()))?;
         }
         match &self.key {
             Some(key) => {
@@ -141,7 +144,8 @@ impl Verify {
         checked.unreached_blocks = stats.distinct_blocks.saturating_sub(reached.len());
         let problems = checked.count_problems();
         checked.ok = problems == 0;
-        checked.complete = checked.missing_subtrees == 0 && checked.missing_records == 0;
+        let hidden = [checked.missing_subtrees, checked.missing_records, checked.bad_subtrees, checked.bad_records];
+        checked.complete = hidden == [0; 4];
         if problems > PROBLEMS_TOLD {
             out.note(format_args!("and {} more", problems.saturating_sub(PROBLEMS_TOLD)))?;
         }
@@ -203,33 +207,37 @@ impl Checked<'_> {
     /// How many things are wrong.
     fn problems(&self) -> String {
         let kinds = [
-            (self.path_problems, "key is", "keys are", "not of the syntax of repo paths"),
-            (self.bad_subtrees, "subtree is", "subtrees are", "bad"),
-            (self.bad_records, "record is", "records are", "bad"),
+            (self.path_problems, "key", "not of the syntax of repo paths"),
+            (self.bad_subtrees, "subtree", "bad"),
+            (self.bad_records, "record", "bad"),
         ];
-        let told = kinds.into_iter().filter(|(count, ..)| *count > 0);
-        let told =
-            told.map(|(count, one, many, what)| format!("{count} {} {what}", if count == 1 { one } else { many }));
+        let told = kinds.into_iter().filter(|(count, ..)| *count > 0).map(|(count, noun, what)| {
+            format!("{} {} {what}", Counted(count, noun), if count == 1 { "is" } else { "are" })
+        });
         told.collect::<Vec<_>>().join(", ")
     }
 
     fn write_to(&self, out: &mut Output) -> io::Result<()> {
-        let Checked { did, rev, commit, bytes, sections, duplicates, .. } = self;
+        let Checked { did, rev, commit, duplicates, .. } = self;
+        let (bytes, sections) = (Counted(self.bytes, "byte"), Counted(self.sections, "section"));
+        let (blocks, nodes) = (Counted(self.distinct_blocks, "block"), Counted(self.nodes, "node"));
         // A legacy commit may have no revision.
         let at = if rev.is_empty() { "" } else { " at " };
         let part = if self.complete { "" } else { " in part" };
         writeln!(out, "ok{part}: {did}{at}{rev}")?;
-        writeln!(out, "framing: {bytes} bytes, {sections} sections, {duplicates} of them repeated")?;
-        writeln!(out, "hashes: {} blocks, {} of them unreached", self.distinct_blocks, self.unreached_blocks)?;
+        writeln!(out, "framing: {bytes}, {sections}, {duplicates} of them repeated")?;
+        writeln!(out, "hashes: {blocks}, {} of them unreached", self.unreached_blocks)?;
         match &self.key {
             Some(key) => writeln!(out, "commit: {commit}, signed with {key}")?,
             None => writeln!(out, "commit: {commit}, its signature not checked")?,
         }
-        writeln!(out, "tree: {} nodes, height {}", self.nodes, self.height)?;
+        writeln!(out, "tree: {nodes}, height {}", self.height)?;
         let there = if self.complete { " all there," } else { "" };
-        writeln!(out, "records: {} with {} bytes,{there} all paths sound", self.records, self.record_bytes)?;
+        let bytes = Counted(self.record_bytes, "byte");
+        writeln!(out, "records: {} with {bytes},{there} all paths sound", self.records)?;
         if !self.complete {
-            writeln!(out, "missing: {} subtrees, {} records", self.missing_subtrees, self.missing_records)?;
+            let subtrees = Counted(self.missing_subtrees, "subtree");
+            writeln!(out, "missing: {subtrees}, {}", Counted(self.missing_records, "record"))?;
         }
         Ok(())
     }

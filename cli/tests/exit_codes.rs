@@ -19,10 +19,15 @@ fn small() -> Vec<u8> {
 #[test]
 fn help_and_version_are_successes() {
     let help = run(["--help"]).quiet_success();
-    for part in ["ls", "get", "inspect", "verify", "Exit codes:", "  4  the CAR is incomplete"] {
+    for part in ["ls", "get", "inspect", "prove", "verify", "Exit codes:", "  4  the CAR is incomplete"] {
         assert!(help.contains(part), "{help}");
     }
-    for command in ["ls", "get", "inspect", "verify"] {
+    let proves = run(["prove", "--help"]).quiet_success();
+    for part in ["`-` for standard input", ".carwalk-", "only if the exit code is 0", "no repo paths"] {
+        assert!(proves.contains(part), "{proves}");
+    }
+    assert!(!proves.contains("standard input if it is left out"), "{proves}");
+    for command in ["ls", "get", "inspect", "prove", "verify"] {
         let help = run([command, "--help"]).quiet_success();
         assert!(help.contains("Exit codes:") && help.contains("--no-mmap"), "{help}");
     }
@@ -54,6 +59,54 @@ fn wrong_command_lines_are_usage_errors() {
 }
 
 #[test]
+fn hostile_arguments_are_escaped_whatever_is_wrong_with_them() {
+    let hostile = "\u{1b}[31m\n\u{9b}2J\u{7}\u{202e}\u{7f}";
+    let lines: [&[&str]; 17] = [
+        &[hostile],
+        &[&format!("ls{hostile}")],
+        &[&format!("--{hostile}")],
+        &[&format!("--help{hostile}")],
+        &["ls", &format!("--partial{hostile}")],
+        &["ls", &format!("--partial={hostile}")],
+        &["ls", &format!("-l{hostile}")],
+        &["ls", "a.car", hostile],
+        &["ls", "--max-block", hostile],
+        &["ls", &format!("--max-spill=1{hostile}")],
+        &["ls", "--collection", hostile],
+        &["get", "a.car", hostile],
+        &["get", "a.car", &format!("at://{hostile}/a/b")],
+        &["prove", "-o", "-", "a.car", "a/b", hostile],
+        &["verify", "--did", &format!("did:plc:abc{hostile}")],
+        &["verify", "--key", hostile],
+        &["verify", "--quiet", "--json", hostile],
+    ];
+    for line in lines {
+        let run = run(line);
+        assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{line:?}");
+        let is_harmful = |char: char| char.is_control() && char != '\n' || char == '\u{202e}';
+        assert!(run.stderr.starts_with("error: ") && !run.stderr.contains(is_harmful), "{line:?}: {}", run.stderr);
+        // Short options are told one by one, and in the last line something else is wrong.
+        let is_told = run.stderr.contains("\\u{1b}[31m\\n\\u{9b}2J");
+        assert!(is_told || line[1].starts_with("-l") || line.contains(&"--json"), "{}", run.stderr);
+    }
+    // Without such characters nothing is escaped.
+    let error = run(["get", "a.car", "it's \"a\\b\""]).stderr;
+    assert!(error.contains("'it's \"a\\b\"'"), "{error}");
+}
+
+#[test]
+#[cfg(unix)]
+fn hostile_names_of_the_tool_are_escaped_too() {
+    use std::os::unix::process::CommandExt;
+
+    for args in [&["ls", "--help"][..], &["--help"], &["ls", "--frobnicate"]] {
+        let output = tool().arg0("\u{1b}[31m").args(args).output().unwrap();
+        assert!(!output.stdout.contains(&0x1b) && !output.stderr.contains(&0x1b), "{output:?}");
+        assert_eq!(output.status.code(), Some(if args.contains(&"--help") { 0 } else { 2 }));
+    }
+}
+
+#[test]
 fn missing_file_is_an_io_error() {
     let error = run(["ls", "no/such.car"]).one_error(5);
     assert!(error.starts_with("error: cannot open \"no/such.car\": "), "{error}");
@@ -67,9 +120,9 @@ fn errors_of_the_system_are_told_in_its_words() {
     assert_eq!(error, "error: cannot open \"no/such.car\": No such file or directory\n");
     let escaped = run(["ls", "no/\u{1b}[31m.car"]).one_error(5);
     assert!(escaped.contains("\\u{1b}[31m"), "{escaped}");
-    let folder = run(["ls", "."]);
-    assert_eq!(folder.code, Some(5));
-    assert!(folder.stderr.ends_with("\n  caused by: Is a directory\n"), "{folder:?}");
+    for args in [&["ls", "."][..], &["ls", "--no-mmap", "."], &["verify", "--kept", "."]] {
+        assert_eq!(run(args).one_error(5), "error: cannot read \".\": Is a directory\n");
+    }
 }
 
 #[test]
@@ -94,6 +147,8 @@ fn breakages_are_invalid_and_gaps_are_incomplete() {
         let code = if breakage.fault == Fault::Missing { 4 } else { 3 };
         assert_eq!((run.code, run.stdout.as_str()), (Some(code), ""), "{breakage:?}\n{}", run.stderr);
         let last = run.stderr.lines().last().unwrap_or_default();
+        let is_helped = last.contains(", which hides ") || last.starts_with("error: standard input: record ");
+        assert_eq!(last.ends_with("(see --partial)"), code == 4 && is_helped, "{breakage:?}\n{}", run.stderr);
         assert!(last.starts_with("error: standard input: "), "{breakage:?}\n{}", run.stderr);
         assert!(!run.stderr.replace('\n', "").chars().any(char::is_control), "{breakage:?}\n{}", run.stderr);
     }

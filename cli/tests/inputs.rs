@@ -1,5 +1,10 @@
 //! Where a CAR can come from, and the limits that it is read by.
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "tests fail by panicking"
+)]
 
 mod harness;
 
@@ -8,6 +13,7 @@ use carwalk_testkit::cid::Cid;
 use carwalk_testkit::commit::Commit;
 use carwalk_testkit::key;
 use carwalk_testkit::repo::{Order, Record, Repo};
+use carwalk_testkit::varint;
 use harness::{TempCar, run_on};
 
 fn repo() -> Repo {
@@ -70,6 +76,19 @@ fn block_limit_can_be_moved() {
     assert!(error.contains("exceeds the limit of 100"), "{error}");
     let error = file.run(&["ls", "--max-header=10"]).one_error(3);
     assert!(error.contains("header length of 58 exceeds the limit of 10 (see --max-header)"), "{error}");
+}
+
+#[test]
+fn lengths_that_no_limit_allows_have_no_option_named() {
+    for (len, is_told) in [(u64::from(u32::MAX), true), (u64::from(u32::MAX) + 1, false)] {
+        let error = run_on(["ls"], &varint::encode(len)).one_error(3);
+        assert!(error.contains(&format!("header length of {len} exceeds the limit")), "{error}");
+        assert_eq!(error.ends_with("(see --max-header)\n"), is_told, "{error}");
+        let header = repo().to_car(Order::Pds).to_bytes()[..59].to_vec();
+        let error = run_on(["ls"], &[header, varint::encode(len + 36)].concat()).one_error(3);
+        assert!(error.contains(&format!("block length of {len} exceeds the limit")), "{error}");
+        assert_eq!(error.ends_with("(see --max-block)\n"), is_told, "{error}");
+    }
 }
 
 #[test]

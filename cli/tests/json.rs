@@ -136,6 +136,11 @@ fn items_without_a_form_are_given_as_they_are() {
     formless(&Value::Raw(vec![0xf7]), "undefined, which the data model does not have");
     formless(&Value::Raw(vec![0xe0]), "simple value 0, which the data model does not have");
     formless(&Value::Raw(vec![0xf8, 0xff]), "simple value 255, which the data model does not have");
+    formless(&Value::Raw(vec![0xf8, 0x20]), "simple value 32, which the data model does not have");
+    for (value, name) in [(20, "`false`"), (21, "`true`"), (22, "`null`"), (23, "`undefined`"), (0, "simple value 0")] {
+        formless(&Value::Raw(vec![0xf8, value]), &format!("badly encoded {name}, in two bytes"));
+    }
+    formless(&Value::Raw(vec![0xf8, 0x1f]), "badly encoded simple value 31, in two bytes");
     formless(&Value::Raw(vec![0x62, b'a', 0xff]), "text is not UTF-8");
     formless(&Value::Tag(0, Box::new(Value::text("2026-01-01"))), "tag that makes no link");
     formless(&Value::Tag(42, Box::new(Value::text("abc"))), "tag that makes no link");
@@ -193,20 +198,33 @@ fn other_forms_of_sound_items_are_told() {
 }
 
 #[test]
-fn members_out_of_order_or_twice_come_as_they_are() {
+fn members_out_of_order_come_as_they_are() {
     let map = |keys: &[&str]| Value::map(keys.iter().enumerate().map(|(at, key)| (*key, Value::Uint(at as u64))));
     let notes_of = |keys: &[&str]| json(map(keys).encode()).1;
     assert_eq!(json(map(&["b", "a"]).encode()).0, "{\"b\":0,\"a\":1}");
     assert_eq!(notes_of(&["b", "a"]), ["byte 4: map keys are not in canonical order"]);
     assert_eq!(notes_of(&["aa", "b"]), ["byte 5: map keys are not in canonical order"]);
     assert_eq!(notes_of(&["b", "aa"]), [""; 0]);
-    assert_eq!(json(map(&["a", "a"]).encode()).0, "{\"a\":0,\"a\":1}");
-    assert_eq!(notes_of(&["a", "a"]), ["byte 4: the same key twice in one map"]);
     let far = ["byte 7: map keys are not in canonical order", "byte 7: the same key twice in one map"];
     assert_eq!(notes_of(&["a", "b", "a"]), far);
+    assert_eq!(notes_of(&["a", "a"]), ["byte 4: the same key twice in one map"]);
     // Each map is looked at by itself.
     let nested = Value::map([("a", map(&["a", "b"])), ("b", map(&["a", "b"]))]);
     assert_eq!(json(nested.encode()).1, [""; 0]);
+}
+
+#[test]
+fn maps_with_a_repeated_key_are_given_as_they_are() {
+    let map = |keys: &[&str]| Value::map(keys.iter().map(|key| (*key, Value::Array(vec![]))));
+    for keys in [&["a", "a"][..], &["a", "b", "a"], &["a", "b", "b", "a", "a"]] {
+        let twice = map(keys);
+        assert_eq!(json(twice.encode()).0, cbor(&twice.encode()));
+        let around = Value::map([("v", twice.clone()), ("w", Value::Array(vec![twice.clone(), map(&["a", "b"])]))]);
+        let bytes = cbor(&twice.encode());
+        assert_eq!(json(around.encode()).0, format!("{{\"v\":{bytes},\"w\":[{bytes},{{\"a\":[],\"b\":[]}}]}}"));
+    }
+    let outer = Value::map([("a", map(&["b", "b"])), ("a", Value::Raw(vec![0xf7]))]);
+    assert_eq!(json(outer.encode()).0, cbor(&outer.encode()));
 }
 
 #[test]
@@ -218,7 +236,9 @@ fn maps_that_json_would_mistake_are_given_as_they_are() {
         {
             assert_eq!(value(&item), (cbor(&item.encode()), vec![note.clone()]));
         }
-        refused(Value::map([(key, Value::text("abc"))]).encode(), "byte 0: JSON has no form for the outermost item");
+        let whole = Value::map([(key, Value::text("abc"))]).encode();
+        let note = "byte 1: map key is one of the names $link, $bytes and $cbor".to_owned();
+        assert_eq!(json(whole.clone()), (cbor(&whole), vec![note]));
     }
     for key in [Value::Uint(1), Value::Bytes(vec![1]), Value::Null, Value::Array(vec![]), Value::Map(vec![])] {
         let item = Value::Map(vec![(key, Value::Array(vec![Value::Null])), (Value::text("a"), Value::Null)]);
@@ -226,7 +246,7 @@ fn maps_that_json_would_mistake_are_given_as_they_are() {
         let (text, notes) = json(Value::map(after).encode());
         assert_eq!(text, format!("{{\"a\":{},\"b\":1}}", cbor(&item.encode())));
         assert_eq!(notes, ["byte 4: map key is not a text"]);
-        refused(item.encode(), "byte 0: JSON has no form for the outermost item");
+        assert_eq!(json(item.encode()), (cbor(&item.encode()), vec!["byte 1: map key is not a text".to_owned()]));
     }
     // What is odd in such a map is told, but the map is one item.
     let inner = Value::Map(vec![(Value::Uint(1), Value::Raw(vec![0xf7])), (Value::Uint(2), Value::F64(1.5))]);
@@ -242,15 +262,25 @@ fn maps_that_json_would_mistake_are_given_as_they_are() {
 fn records_that_are_no_maps_are_printed() {
     let no_map = "byte 0: the record is not a map".to_owned();
     assert_eq!(json(vec![0x80]), ("[]".to_owned(), vec![no_map.clone()]));
-    assert_eq!(json(vec![0x07]), ("7".to_owned(), vec![no_map]));
-    refused(vec![0xf7], "byte 0: JSON has no form for the outermost item");
-    refused(vec![0xfb, 0x7f, 0xf0, 0, 0, 0, 0, 0, 0], "byte 0: JSON has no form for the outermost item");
+    assert_eq!(json(vec![0x07]), ("7".to_owned(), vec![no_map.clone()]));
+    let tagged = Value::Tag(1, Box::new(Value::Array(vec![Value::F64(1.5), Value::Raw(vec![0xf7])]))).encode();
+    let infinite = Value::F64(f64::INFINITY).encode();
+    let no_text = vec![0x61, 0xff];
+    let no_link = Value::Tag(42, Box::new(Value::Bytes(vec![1]))).encode();
+    for record in [vec![0xf7], vec![0xf8, 0xff], tagged, infinite, no_text, no_link] {
+        let (text, notes) = json(record.clone());
+        assert_eq!((text, &notes[0]), (cbor(&record), &no_map));
+        assert!(notes.len() > 1, "{notes:?}");
+        // Bytes after the end are no part of the item.
+        assert_eq!(json([&record[..], b"\0"].concat()).0, cbor(&record));
+    }
 }
 
 #[test]
 fn bytes_after_the_end_are_left_out() {
     let record = [Value::map([("a", Value::Uint(1))]).encode(), vec![0xff, 0, 0]].concat();
     assert_eq!(json(record), ("{\"a\":1}".to_owned(), vec!["byte 4: 3 bytes after the end are left out".to_owned()]));
+    assert_eq!(json(vec![0xa0, 0]), ("{}".to_owned(), vec!["byte 1: 1 byte after the end is left out".to_owned()]));
 }
 
 #[test]

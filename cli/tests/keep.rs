@@ -64,10 +64,10 @@ fn kept_file_gives_what_the_car_gave() {
             let before = fs::read(kept).unwrap();
             for command in COMMANDS {
                 let expected = run_on(command, &car).quiet_success();
-                assert_eq!(run([command, &[kept]].concat()).quiet_success(), expected);
+                assert_eq!(run([command, &["--kept", kept]].concat()).quiet_success(), expected);
                 let options =
                     ["--memory-limit=0", "--no-mmap", "-v", "--max-spill=1", "--max-stream=1", "--max-block=1"];
-                assert_eq!(run([command, &options, &[kept]].concat()).quiet_success(), expected);
+                assert_eq!(run([command, &options, &["--kept", kept]].concat()).quiet_success(), expected);
             }
             assert!(fs::read(kept).unwrap() == before, "the kept file was changed");
         }
@@ -82,8 +82,8 @@ fn kept_file_of_a_legacy_commit_is_read_on_request() {
     let (_folder, path) = new_name();
     let kept = path.to_str().unwrap();
     let listed = file.run(&["ls", "--legacy", "--keep", kept]).quiet_success();
-    assert_eq!(run(["ls", "--legacy", kept]).quiet_success(), listed);
-    let error = run(["ls", kept]).one_error(3);
+    assert_eq!(run(["ls", "--legacy", "--kept", kept]).quiet_success(), listed);
+    let error = run(["ls", "--kept", kept]).one_error(3);
     assert!(error.contains("legacy commit") && error.ends_with("(see --legacy)\n"), "{error}");
 }
 
@@ -118,7 +118,7 @@ fn car_is_kept_if_it_opens_and_nothing_is_left_if_not() {
         assert!(matches!(found.code, Some(3 | 4)), "{found:?}");
         if path.exists() {
             kept += 1;
-            assert_eq!(run(["verify".as_ref(), path.as_os_str()]).code, found.code);
+            assert_eq!(run(["verify".as_ref(), "--kept".as_ref(), path.as_os_str()]).code, found.code);
         } else {
             refused += 1;
             assert_empty(&folder);
@@ -166,11 +166,38 @@ fn options_that_contradict_are_usage_errors() {
     let (_folder, path) = new_name();
     let kept = path.to_str().unwrap();
     run_on(["ls", "--keep", kept], &export(10)).quiet_success();
-    let error = run(["ls", "--keep", &format!("{kept}2"), kept]).one_error(2);
-    assert!(error.contains("kept file"), "{error}");
+    assert_eq!(run(["ls", "--keep", &format!("{kept}2"), "--kept", kept]).code, Some(2));
     assert!(!fs::exists(format!("{kept}2")).unwrap());
     assert_eq!(run(["ls", "--keep", "kept", "--spill-dir", "."]).code, Some(2));
     assert_eq!(run(["ls", "--memory-limit", "many"]).code, Some(2));
+    for stdin in [&["ls", "--kept"][..], &["ls", "--kept", "-"]] {
+        let error = run_on(stdin, &fs::read(kept).unwrap()).one_error(2);
+        assert_eq!(error, "error: --kept needs the name of a file\n");
+    }
+}
+
+#[test]
+fn kept_file_that_nobody_vouches_for_is_refused_whatever_is_in_it() {
+    let (_folder, path) = new_name();
+    let kept = path.to_str().unwrap();
+    run_on(["ls", "--keep", kept], &export(100)).quiet_success();
+    let sound = fs::read(kept).unwrap();
+    for bytes in [&sound[..], &sound[..9], b"redb\x1a\n\xa9\r\nand more"] {
+        let file = TempCar::new(bytes);
+        for args in [&["ls"][..], &["ls", "--partial"], &["ls", "--no-mmap"], &["inspect"], &["verify", "--keep", "no"]]
+        {
+            for run in [file.run(args), run_on(args, bytes)] {
+                assert_eq!(run.stdout, "");
+                let error = run.one_error(3);
+                assert!(error.contains("this is a spill file") && error.ends_with("(see --kept)\n"), "{error}");
+            }
+        }
+    }
+    let car = TempCar::new(&export(10));
+    let error = car.run(&["ls", "--kept"]).one_error(3);
+    assert!(error.contains("this is no spill file"), "{error}");
+    let error = run(["ls", "--kept", "no/such.file"]).one_error(5);
+    assert!(error.starts_with("error: cannot open \"no/such.file\": "), "{error}");
 }
 
 #[test]
@@ -179,7 +206,7 @@ fn files_that_only_begin_as_kept_ones_are_refused() {
     for rest in [vec![0; 400], vec![0; 5000], vec![0xff; 2 << 20]] {
         let bytes = [&magic[..], &rest].concat();
         for command in ["ls", "inspect", "verify"] {
-            let error = TempCar::new(&bytes).run(&[command]).one_error(3);
+            let error = TempCar::new(&bytes).run(&[command, "--kept"]).one_error(3);
             assert!(error.contains("spill file"), "{error}");
         }
     }
@@ -202,7 +229,7 @@ fn damaged_kept_file_is_refused_or_gives_the_same() {
             // The head of the file says where everything is.
             _ => damaged[rng.range(9, 320)] ^= 1 << rng.below(8),
         }
-        let run = TempCar::new(&damaged).run(&["ls", "-l"]);
+        let run = TempCar::new(&damaged).run(&["ls", "-l", "--kept"]);
         if run.code == Some(0) {
             assert_eq!(run.stdout, expected, "round {round}");
         } else {

@@ -4,13 +4,16 @@
 mod harness;
 
 use std::fs;
+use std::io::{Read, Write};
+use std::process::Stdio;
 
 use carwalk_testkit::breakage::{sample, sample_keys};
 use carwalk_testkit::car::Car;
+use carwalk_testkit::cbor::Value;
 use carwalk_testkit::commit::DID;
-use carwalk_testkit::repo::{Order, Repo};
+use carwalk_testkit::repo::{Order, Record, Repo};
 use carwalk_testkit::signing::SigningKey;
-use harness::{TempCar, run, run_bytes, run_on};
+use harness::{TempCar, run, run_bytes, run_on, tool};
 
 fn keys() -> Vec<String> {
     sample_keys().into_iter().map(|key| String::from_utf8(key).unwrap()).collect()
@@ -50,10 +53,7 @@ fn each_record_and_each_absence_has_a_proof_of_its_own() {
     let out = place.out();
     for path in keys() {
         let other = format!("{path}x");
-        let said = place.prove(&["--force", &path, &other]).quiet_success();
-        let bytes = fs::read(&out).unwrap();
-        let sections = Car::parse(&bytes).unwrap().sections.len();
-        assert_eq!(said, format!("{sections} blocks, {} bytes\n", bytes.len()));
+        assert_eq!(place.prove(&["--force", &path, &other]).quiet_success(), "");
         for options in [&["get"][..], &["get", "--compact"], &["get", "--cid"]] {
             let whole = place.car.run_with(options, &[&path]).quiet_success();
             assert_eq!(run(options.iter().copied().chain([&out[..], &path])).quiet_success(), whole);
@@ -119,11 +119,126 @@ fn an_existing_file_stays_unless_forced() {
     fs::write(place.out(), "mine").unwrap();
     let path = &keys()[0];
     let error = place.prove(&[path]).one_error(5);
-    assert!(error.contains("cannot write") && error.contains("it exists already"), "{error}");
+    assert!(error.contains("cannot write") && error.ends_with(": it exists already (see --force)\n"), "{error}");
+    // It is told before anything is read.
+    assert_eq!(run(["prove", "-o", &place.out(), "no/such.car", path]).one_error(5), error);
     assert_eq!(fs::read(place.out()).unwrap(), b"mine");
     assert_eq!(place.files(), ["proof.car"]);
     place.prove(&["--force", path]).quiet_success();
     assert_ne!(fs::read(place.out()).unwrap(), b"mine");
+    let folder = place.folder.path().to_str().unwrap();
+    for force in [&[][..], &["--force"]] {
+        let error = run([&["prove", "-o", folder, "no/such.car", path], force].concat()).one_error(5);
+        assert!(error.starts_with("error: cannot write ") && error.ends_with(": is a directory\n"), "{error}");
+    }
+}
+
+#[test]
+fn a_file_that_came_to_be_meanwhile_stays() {
+    let place = Place::of(&sample());
+    let mut tool = tool();
+    tool.args(["prove", "-o", &place.out(), "-", &keys()[0]]);
+    let mut child = tool.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let car = fs::read(place.car.path()).unwrap();
+    // More than a pipe holds in all, so that it has been looked at before the rest is given.
+    let padding = padded(&car);
+    stdin.write_all(&padding[..padding.len() - 1]).unwrap();
+    fs::write(place.out(), "theirs").unwrap();
+    stdin.write_all(&padding[padding.len() - 1..]).unwrap();
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(5), "{stderr}");
+    assert!(stderr.contains("it exists already"), "{stderr}");
+    assert_eq!(fs::read(place.out()).unwrap(), b"theirs");
+    assert_eq!(place.files(), ["proof.car"]);
+}
+
+/// The CAR with a megabyte of blocks that nothing links to.
+fn padded(car: &[u8]) -> Vec<u8> {
+    let mut car = Car::parse(car).unwrap();
+    for number in 0..8_u8 {
+        car.push_block(&Value::Bytes(vec![number; 1 << 17]).encode());
+    }
+    car.to_bytes()
+}
+
+#[test]
+#[cfg(unix)]
+fn a_file_that_is_replaced_keeps_its_permissions() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let place = Place::of(&sample());
+    let path = &keys()[0];
+    let mode = || fs::metadata(place.out()).unwrap().permissions().mode() & 0o777;
+    place.prove(&[path]).quiet_success();
+    let (usual, proof) = (mode(), fs::read(place.out()).unwrap());
+    fs::write(place.folder.path().join("other"), "").unwrap();
+    assert_eq!(usual, fs::metadata(place.folder.path().join("other")).unwrap().permissions().mode() & 0o777);
+    for kept in [0o600, 0o640, 0o666, 0o400] {
+        fs::remove_file(place.out()).unwrap();
+        fs::write(place.out(), "old").unwrap();
+        fs::set_permissions(place.out(), fs::Permissions::from_mode(kept)).unwrap();
+        place.prove(&["--force", path]).quiet_success();
+        assert_eq!((mode(), fs::read(place.out()).unwrap() == proof), (kept, true));
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn links_are_followed_and_never_replaced() {
+    use std::os::unix::fs::symlink;
+
+    let place = Place::of(&sample());
+    let path = &keys()[0];
+    let target = place.folder.path().join("target");
+    symlink(&target, place.out()).unwrap();
+    for force in [&[][..], &["--force"]] {
+        let error = place.prove(&[force, &[path]].concat()).one_error(5);
+        assert!(error.ends_with(": No such file or directory\n"), "{error}");
+        assert!(place.folder.path().join("proof.car").is_symlink() && !target.exists());
+    }
+    fs::write(&target, "old").unwrap();
+    place.prove(&[path]).one_error(5);
+    place.prove(&["--force", path]).quiet_success();
+    assert!(place.folder.path().join("proof.car").is_symlink());
+    run(["get", target.to_str().unwrap(), path]).quiet_success();
+    assert_eq!(place.files().len(), 2);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn dev_stdout_gets_the_proof_and_nothing_else() {
+    let place = Place::of(&sample());
+    let path = &keys()[0];
+    let expected = run_bytes(["prove", "-o", "-", place.car.name(), path], b"");
+    assert!(!expected.stdout.is_empty());
+    assert_eq!(run_bytes(["prove", "-o", "/dev/stdout", place.car.name(), path], b""), expected);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn closed_pipe_is_quiet() {
+    let car = TempCar::new(&padded_record());
+    for out in ["-", "/dev/stdout"] {
+        let mut tool = tool();
+        tool.args(["prove", "--prefix=", "-o", out]).arg(car.path());
+        let mut child = tool.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // Opened by its name, a pipe that nobody reads any more waits for a reader.
+        let mut first = [0];
+        let mut stdout = child.stdout.take().unwrap();
+        stdout.read_exact(&mut first).unwrap();
+        drop(stdout);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]), "{out}");
+    }
+}
+
+/// A repository whose one record is longer than a pipe holds.
+fn padded_record() -> Vec<u8> {
+    let record = Record::new(Value::Bytes(vec![7; 1 << 20]).encode());
+    Repo::new([(b"com.example.test/large".to_vec(), record)]).to_bytes(Order::Preorder)
 }
 
 #[test]
@@ -163,6 +278,8 @@ fn what_makes_no_sense_is_refused_before_the_work() {
     let error = place.prove(&[]).one_error(2);
     assert!(error.contains("nothing to prove"), "{error}");
     place.prove(&["--from", "b", "--to", "a"]).one_error(2);
+    place.prove(&["--collection", "com.example.test", "--prefix", "com.example.testing", path]).one_error(2);
+    assert_eq!(place.prove(&["--collection", "com.example"]).code, Some(2));
     assert_eq!(place.prove(&["no-path"]).code, Some(2));
     assert_eq!(place.car.run_with(&["prove"], &[path]).code, Some(2));
     place.prove(&[&format!("at://did:web:example.com/{path}")]).one_error(3);

@@ -137,7 +137,7 @@ fn first_gap_is_named(path: &Path, notes: &str, expected: &Value) -> Result<(), 
     assert_eq!(expected["missing_nodes"], missing.len());
     let (_, interval) = missing.first().ok_or("no note")?;
     let error = run_each_way(&["ls"], path)?.one_error(4);
-    assert!(error.contains(&format!("its block is missing, which hides {interval}\n")), "{error}");
+    assert!(error.contains(&format!("its block is missing, which hides {interval} (see --partial)\n")), "{error}");
     assert_eq!(run_each_way(&["verify"], path)?.code, Some(4));
     Ok(())
 }

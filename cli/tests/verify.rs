@@ -29,6 +29,8 @@ fn success_says_what_was_checked() {
     {
         assert!(text.contains(part), "{text}");
     }
+    let empty = run_on(["verify"], &Repo::new([]).to_bytes(Order::Pds)).quiet_success();
+    assert!(empty.contains(" bytes, 2 sections, 0 of them") && empty.contains("\ntree: 1 node, height 0\n"), "{empty}");
     assert_eq!(run_on(["verify", "-q"], &car).quiet_success(), "");
     let object = run_on(["verify", "--json"], &car).json().remove(0);
     assert_eq!((&object["ok"], &object["signature_checked"]), (&json!(true), &json!(false)));
@@ -95,7 +97,7 @@ fn partial_counts_what_is_missing() {
     let text = run_on(["verify", "--partial"], &car).quiet_success();
     assert!(text.starts_with(&format!("ok in part: {DID} at {REV}\n")), "{text}");
     assert!(text.contains("\ntree: 9 nodes, height 3\nrecords: 7 with "), "{text}");
-    assert!(text.ends_with(" bytes, all paths sound\nmissing: 1 subtrees, 2 records\n"), "{text}");
+    assert!(text.ends_with(" bytes, all paths sound\nmissing: 1 subtree, 2 records\n"), "{text}");
     assert!(!text.contains("all there"), "{text}");
     assert_eq!(run_on(["verify", "--partial", "--quiet"], &car).quiet_success(), "");
     let object = run_on(["verify", "--partial", "--json"], &car).json().remove(0);
@@ -150,8 +152,8 @@ fn bad_subtrees_do_not_keep_the_rest_from_being_checked() {
     let error = "error: standard input: 2 keys are not of the syntax of repo paths, 1 subtree is bad";
     assert_eq!((lines.len(), lines[3]), (4, error));
     let object = run_on(["verify", "--partial", "--json"], &car).json().remove(0);
-    let found = ["ok", "bad_subtrees", "path_problems", "missing_subtrees"].map(|name| &object[name]);
-    assert_eq!(found, [&json!(false), &json!(1), &json!(2), &json!(0)]);
+    let found = ["ok", "complete", "bad_subtrees", "path_problems", "missing_subtrees"].map(|name| &object[name]);
+    assert_eq!(found, [&json!(false), &json!(false), &json!(1), &json!(2), &json!(0)]);
 }
 
 const SECRET: &[u8; 32] = &[7; 32];
@@ -172,7 +174,9 @@ fn the_account_can_be_demanded() {
             let run = run_on([&["verify", "--did", other], more].concat(), &car);
             assert_eq!(run.stdout, "");
             let error = run.one_error(1);
-            assert_eq!(error, format!("error: standard input: the repository is that of {DID}, not of {other}\n"));
+            let commit = sample().commit_cid();
+            let expected = format!("commit {commit}: the commit is by {DID}, expected {other}");
+            assert_eq!(error, format!("error: standard input: {expected}\n"));
         }
     }
     for malformed in ["", "example.com", "did:plc", "DID:plc:abc", "did:plc:abc\n", "at://did:plc:abc"] {
@@ -198,7 +202,7 @@ fn signatures_are_checked_with_keys_of_both_curves() {
         let mut part = repo.to_car(Order::Preorder);
         repo.root.blocks().iter().for_each(|(cid, _)| part.remove(cid));
         let lines = run_on(["verify", "--partial", "--key", &did_key], &part.to_bytes()).quiet_success();
-        assert!(lines.contains("signed with") && lines.contains("missing: 1 subtrees, 0 records"), "{lines}");
+        assert!(lines.contains("signed with") && lines.contains("missing: 1 subtree, 0 records"), "{lines}");
     }
 }
 

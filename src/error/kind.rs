@@ -413,7 +413,7 @@ pub enum KeptFault {
     /// The file was not written to its end.
     #[error("the spill file was not written to its end")]
     Incomplete,
-    /// The file was changed since it was written.
+    /// The file was changed since it was written. What the text has of the file is escaped.
     #[error("the spill file is damaged: {0}")]
     Damaged(Box<str>),
     /// A process function reduced records that were not hashed, and nobody can hash them now. Only

@@ -141,6 +141,9 @@ impl RedbStore {
     /// else may change it as long as the store lives: then lookups could panic.
     /// [`Loader::reopen`](crate::Loader::reopen) opens the repository in it.
     ///
+    /// Open only files that you made yourself, or somebody whom you trust. Damage is found, but not forgery: redb is not
+    /// hardened against files that were made to harm it, checksums included, and such a file can make it panic.
+    ///
     /// # Errors
     ///
     /// `Io` if the file cannot be opened, `Store` if reading fails, `Kept` for a file that is damaged, not complete, of

@@ -21,8 +21,8 @@ const USUAL_CACHE: u64 = 64 << 20;
 pub(super) struct Storage {
     /// Most memory that a CAR takes, like 256MiB; what is more goes into a temporary file [default: no limit]
     ///
-    /// Counted are blocks and index; of a file that is mapped only the index, of one that --keep made what is held of it.
-    /// The file has no name, and is gone when carwalk is, whatever ends it.
+    /// Counted are blocks and index; of a file that is mapped only the index, of one that --keep made what is held of
+    /// it. The file has no name, and is gone when carwalk is, whatever ends it.
     #[arg(long, value_name = "SIZE", value_parser = size::parse, help_heading = "Input options")]
     memory_limit: Option<u64>,
 
@@ -34,10 +34,12 @@ pub(super) struct Storage {
     #[arg(long, value_name = "SIZE", value_parser = size::parse, help_heading = "Input options")]
     max_spill: Option<u64>,
 
-    /// Store the blocks in a new file that stays, to be read in place of the CAR
+    /// Store the blocks in a new file that stays, to be read in place of the CAR, with --kept
     ///
-    /// The CAR is read, not mapped. FILE is there once all of it is read, every block is hashed, and its commit is found;
-    /// that blocks of the tree are missing does not matter. Without a memory limit, 64 MiB are used.
+    /// The CAR is read, not mapped. FILE is there once all of it is read, every block is hashed, and its commit is
+    /// found; that blocks of the tree are missing does not matter. Without a memory limit, 64 MiB are used. Take such
+    /// files from nobody whom you do not trust: reading them finds damage, but not forgery. After a signal, a file
+    /// `.carwalk-` and six letters may stay beside FILE, and may be deleted.
     #[arg(long, value_name = "FILE", help_heading = "Input options")]
     keep: Option<PathBuf>,
 
@@ -75,9 +77,6 @@ impl Storage {
 
     /// Opens a file that was kept.
     pub(super) fn open(&self, path: &Path) -> Result<RedbStore, Cause> {
-        if self.keeps() {
-            return Err(Cause::Usage("the input is a kept file already: copy it instead of giving --keep"));
-        }
         Ok(RedbStore::open(path, self.cache_size())?)
     }
 

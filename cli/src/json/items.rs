@@ -60,8 +60,6 @@ pub(crate) enum Refusal {
     NoItem { at: usize },
     /// Items lie too deep in each other.
     Nesting { at: usize },
-    /// The outermost item has no JSON form.
-    Formless,
 }
 
 impl fmt::Display for Refusal {
@@ -70,7 +68,6 @@ impl fmt::Display for Refusal {
             Refusal::Ended { at } => write!(f, "byte {at}: the record ends inside the item that begins here"),
             Refusal::NoItem { at } => write!(f, "byte {at}: no CBOR item can begin so, or not here"),
             Refusal::Nesting { at } => write!(f, "byte {at}: nesting exceeds the limit of {MAX_NESTING}"),
-            Refusal::Formless => write!(f, "byte 0: JSON has no form for the outermost item"),
         }
     }
 }
@@ -174,6 +171,9 @@ impl<'b> Items<'b> {
             Token::BeginString => self.text_chunks(at)?,
             Token::Tag(tag) if tag.as_u64() == 42 => return self.link(at, form),
             Token::Tag(_) => self.begin(Shape::Tagged, Some(1), at)?,
+            Token::Simple(value) if self.decoder.position().saturating_sub(at) > 1 && value < 32 => {
+                What::Formless(Oddity::WideSimple(value))
+            }
             Token::Simple(value) => What::Formless(Oddity::Simple(value)),
             Token::Undefined => What::Formless(Oddity::Simple(23)),
             Token::Break => return Err(Refusal::NoItem { at }),

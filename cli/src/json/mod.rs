@@ -9,9 +9,10 @@
 //! | any other item | `{"$cbor": ".."}`: the item's own bytes, base64 without padding |
 //!
 //! A map with one of these three names as a key is such an item itself, so that what looks like a link, bytes or an
-//! item in the output is one. A record is looked through once for whatever is odd about it, and written after that.
-//! Both go over its items one by one, without recursion: what is remembered grows with the record, never by a length
-//! that it declares.
+//! item in the output is one; so is a map with a repeated key, of which readers of JSON would take one value or the
+//! other. The outermost item may be one. A record is looked through once for whatever is odd about it, and written
+//! after that. Both go over its items one by one, without recursion: what is remembered grows with the record, never by
+//! a length that it declares.
 
 mod items;
 mod oddity;
@@ -21,7 +22,8 @@ mod write;
 pub(crate) use self::survey::Survey;
 pub(crate) use self::write::Layout;
 
-/// Arrays, maps and tags that may lie in each other: many times what real records have, and less than parsers of JSON take.
+/// Arrays, maps and tags that may lie in each other: many times what real records have, and less than parsers of JSON
+/// take.
 const MAX_NESTING: usize = 100;
 
 const LINK: &str = "$link";

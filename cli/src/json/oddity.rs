@@ -17,6 +17,8 @@ pub(crate) enum Oddity {
     UnsafeInteger(i128),
     /// A simple value other than false, true and null.
     Simple(u8),
+    /// A simple value below 32 in two bytes, a form that CBOR does not have.
+    WideSimple(u8),
     /// A text that is not UTF-8.
     Utf8,
     /// A tag that makes no link.
@@ -48,6 +50,13 @@ impl fmt::Display for Oddity {
             Oddity::UnsafeInteger(value) => write!(f, "integer {value} takes more than 53 bits"),
             Oddity::Simple(23) => write!(f, "undefined, which the data model does not have"),
             Oddity::Simple(value) => write!(f, "simple value {value}, which the data model does not have"),
+            Oddity::WideSimple(value) => match value {
+                20 => write!(f, "badly encoded `false`, in two bytes"),
+                21 => write!(f, "badly encoded `true`, in two bytes"),
+                22 => write!(f, "badly encoded `null`, in two bytes"),
+                23 => write!(f, "badly encoded `undefined`, in two bytes"),
+                value => write!(f, "badly encoded simple value {value}, in two bytes"),
+            },
             Oddity::Utf8 => write!(f, "text is not UTF-8"),
             Oddity::Tag => write!(f, "tag that makes no link"),
             Oddity::LinkPrefix => write!(f, "link does not begin with the byte 0x00"),
@@ -57,6 +66,7 @@ impl fmt::Display for Oddity {
             Oddity::KeyTwice => write!(f, "the same key twice in one map"),
             Oddity::KeyReserved => write!(f, "map key is one of the names {LINK}, {BYTES} and {CBOR}"),
             Oddity::NoMap => write!(f, "the record is not a map"),
+            Oddity::Trailing(1) => write!(f, "1 byte after the end is left out"),
             Oddity::Trailing(len) => write!(f, "{len} bytes after the end are left out"),
         }
     }

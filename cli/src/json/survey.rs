@@ -28,16 +28,11 @@ impl<'b> Survey<'b> {
             end = item.end;
             surveyor.take_in(item);
         }
-        let formless = surveyor.formless;
-        // The outermost item is the only one that begins at 0.
-        if formless.first().is_some_and(|first| first.start == 0) {
-            return Err(Refusal::Formless);
-        }
         let trailing = record.len().saturating_sub(end);
         if trailing > 0 {
             (surveyor.tell)(end, &Oddity::Trailing(trailing));
         }
-        Ok(Survey { record, formless })
+        Ok(Survey { record, formless: surveyor.formless })
     }
 }
 
@@ -111,11 +106,9 @@ impl<'b, F: FnMut(usize, &Oddity)> Surveyor<'b, F> {
         let Some(open) = self.open.pop() else {
             return;
         };
-        if !open.ascends {
-            self.tell_repeated(open.keys);
-        }
+        let is_repeated = !open.ascends && self.tell_repeated(open.keys);
         self.keys.truncate(open.keys);
-        if open.is_formless {
+        if open.is_formless || is_repeated {
             self.formless.truncate(open.formless);
             self.formless.push(open.at..end);
         }
@@ -144,20 +137,21 @@ impl<'b, F: FnMut(usize, &Oddity)> Surveyor<'b, F> {
         }
     }
 
-    /// Finds keys of the innermost map that are equal, wherever they are in it.
+    /// Finds keys of the innermost map that are equal, wherever they are in it; says whether there are any.
     #[cold]
-    fn tell_repeated(&mut self, first: usize) {
-        let Some(keys) = self.keys.get_mut(first..) else {
-            return;
-        };
+    fn tell_repeated(&mut self, first: usize) -> bool {
+        let keys = self.keys.get_mut(first..).unwrap_or_default();
         keys.sort_by(|a, b| a.text.cmp(&b.text).then(a.at.cmp(&b.at)));
+        let mut is_any = false;
         for pair in keys.windows(2) {
             if let [a, b] = pair
                 && a.text == b.text
             {
                 (self.tell)(b.at, &Oddity::KeyTwice);
+                is_any = true;
             }
         }
+        is_any
     }
 }
 

@@ -40,11 +40,14 @@ impl FirstError {
     #[cold]
     pub(super) fn explain(&self, error: impl Into<redb::Error>) -> Error {
         let first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match (first.as_ref(), error.into()) {
+        let error = error.into();
+        // It may quote the file.
+        let text = || error.to_string().escape_debug().to_string();
+        match (first.as_ref(), &error) {
             (Some(first), _) => Error::spill_io(same(first)),
-            (None, error @ redb::Error::ValueTooLarge(_)) => Error::store(error.to_string()),
+            (None, redb::Error::ValueTooLarge(_)) => Error::store(text()),
             // The system had no complaint, so it is what the file says that makes no sense.
-            (None, error) => Error::kept(KeptFault::Damaged(error.to_string().into())),
+            (None, _) => Error::kept(KeptFault::Damaged(text().into())),
         }
     }
 }
