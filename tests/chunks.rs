@@ -87,6 +87,11 @@ fn a_chunk_is_empty_only_at_the_end() {
     assert_eq!(records.next_chunk(0).unwrap().len(), 1);
     assert_eq!(records.next_chunk(usize::MAX).unwrap().len(), 10);
     assert!(records.next_chunk(0).unwrap().is_empty());
+    let mut entries = repo.entries();
+    for left in (0..11).rev() {
+        assert_eq!(entries.next_chunk(0).unwrap().len(), 1, "{left} left");
+    }
+    assert!(entries.next_chunk(0).unwrap().is_empty() && entries.next().is_none());
     let car = KitRepo::new([]).to_bytes(Order::Preorder);
     let repo = Repo::from_slice(&car).unwrap();
     assert!(repo.records().next_chunk(4).unwrap().is_empty());

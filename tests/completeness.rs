@@ -257,3 +257,24 @@ fn without_a_root_all_is_one_gap_but_nothing_is_none() {
         assert!(none.is_complete());
     }
 }
+
+/// To ask for the keys alone says nothing of records, be they all there or none.
+#[test]
+fn records_that_were_not_looked_up_are_neither_missing_nor_there() {
+    let kit = breakage::sample();
+    let whole = kit.to_car(Order::Preorder);
+    let mut bare = whole.clone();
+    for (_, cid) in kit.entries() {
+        bare.sections.retain(|section| section.cid[..] != cid.as_bytes()[..]);
+    }
+    for (car, missing) in [(whole, 0), (bare, kit.entries().len() as u64)] {
+        let car = car.to_bytes();
+        let repo = Repo::from_slice(&car).unwrap();
+        let looked_up = repo.walk().completeness().unwrap();
+        assert_eq!((looked_up.missing_records, looked_up.is_complete()), (Some(missing), missing == 0));
+        let keys = repo.walk().records(false).completeness().unwrap();
+        assert_eq!((keys.missing_records, keys.is_complete()), (None, false));
+        assert!(keys.has_all_keys() && looked_up.has_all_keys());
+        assert_eq!(keys.entries, looked_up.entries);
+    }
+}

@@ -17,7 +17,7 @@ use carwalk_testkit::car::Car;
 use carwalk_testkit::cid::Cid;
 use carwalk_testkit::repo::{Order, Record, Repo as KitRepo};
 use carwalk_testkit::{breakage, key, varint};
-use heap::{MIB, peak_of};
+use heap::{Before, MIB, peak_of};
 
 #[test]
 fn memory_follows_the_bytes_that_there_are() {
@@ -26,6 +26,8 @@ fn memory_follows_the_bytes_that_there_are() {
     a_stream_is_held_once();
     peeking_takes_one_buffer();
     keys_are_not_all_expanded();
+    a_proof_takes_the_cids_of_its_blocks();
+    both_ends_take_a_walk_each();
 }
 
 fn declared_lengths_cost_nothing() {
@@ -106,4 +108,40 @@ fn keys_are_not_all_expanded() {
         assert_eq!(events, 20_000);
     });
     assert!(peak < MIB, "{peak}");
+}
+
+/// What is written is not held; of each block its CID is, in a table that doubles.
+fn a_proof_takes_the_cids_of_its_blocks() {
+    for count in [3_000, 30_000] {
+        let records = (0..count).map(|number| {
+            let path = format!("com.example.test/{number:08}").into_bytes();
+            (path.clone(), Record::new(path.repeat(20)))
+        });
+        let car = KitRepo::new(records).to_bytes(Order::Preorder);
+        let repo = Repo::from_slice(&car[..]).unwrap();
+        let mut blocks = 0;
+        let peak = peak_of(|| blocks = repo.prove().prefix("").write(std::io::sink()).unwrap().sections);
+        let blocks = usize::try_from(blocks).unwrap();
+        assert!(blocks > count);
+        assert!((40 * blocks..150 * blocks).contains(&peak), "{peak} for {blocks} blocks");
+        let reads = peak_of(|| repo.records().count());
+        assert!(reads < 64 << 10, "{reads}");
+    }
+}
+
+fn both_ends_take_a_walk_each() {
+    let record = Record::new(vec![0xa0]);
+    // Room for 32,768 entries, of 16 bytes and of 20.
+    let repo = KitRepo::new(key::at_layer(0).take(20_000).map(|key| (key, record.clone())));
+    let car = repo.to_bytes(Order::Preorder);
+    let repo = Repo::from_slice(&car[..]).unwrap();
+    let (mut entries, before) = (repo.entries(), Before::now());
+    assert!(entries.next().unwrap().is_ok());
+    let one = before.held();
+    let other = peak_of(|| assert!(repo.entries().next_back().unwrap().is_ok()));
+    assert!(one > 16 * 32_768 && other > 20 * 32_768, "{one}, {other}");
+    before.forget_peak();
+    assert!(entries.next_back().unwrap().is_ok());
+    let both = before.peak();
+    assert!(both.abs_diff(one + other) < one / 16, "{one}, {other}, {both}");
 }

@@ -13,7 +13,7 @@ mod common;
 use std::cell::Cell;
 use std::error::Error as _;
 
-use carwalk::error::Malformed;
+use carwalk::error::{Malformed, Structure};
 use carwalk::mst::Event;
 use carwalk::store::{BlockStore, Found};
 use carwalk::{Cid, Error, ErrorKind, Repo, Result, Tree};
@@ -215,6 +215,47 @@ fn a_commit_under_a_cid_of_raw_bytes_is_refused() {
     let error = Repo::from_store(&store, common::cid(&raw)).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Malformed(Malformed::CidCodec { found: 0x55, .. })), "{error}");
     assert_eq!(error.cid(), Some(&common::cid(&raw)));
+}
+
+/// The store has the root under that CID, and the digest is the root's: nothing but the codec is wrong.
+#[test]
+fn a_root_under_a_cid_of_raw_bytes_is_refused_by_every_walk_and_lookup() {
+    let (mut store, root, repo) = sample();
+    let kit_raw = KitCid::raw(&repo.root.block());
+    let raw = common::cid(&kit_raw);
+    assert_eq!(raw.digest(), root.digest());
+    store.insert(&kit_raw, repo.root.block());
+    let tree = Tree::new(&store, raw);
+    let refused = |error: &Error| {
+        assert!(matches!(error.kind(), ErrorKind::Malformed(Malformed::CidCodec { found: 0x55, .. })), "{error}");
+        assert_eq!(error.cid(), Some(&raw));
+        assert_eq!(error.position().structure(), Structure::Node);
+    };
+    for (key, _) in repo.entries() {
+        refused(&tree.get(&key).unwrap_err());
+        refused(&tree.records().range(&key[..]..).next().unwrap().unwrap_err());
+        refused(&tree.entries().range(..=&key[..]).next_back().unwrap().unwrap_err());
+    }
+    refused(&tree.get("com.example.test/absent").unwrap_err());
+    for reverse in [false, true] {
+        for records in [false, true] {
+            let walk = || tree.walk().reverse(reverse).records(records).nodes(true);
+            refused(&walk().next_event().unwrap_err());
+            refused(&walk().completeness().unwrap_err());
+            refused(&walk().gaps().next().unwrap().unwrap_err());
+            let mut walk = walk().partial(true);
+            match walk.next_event().unwrap() {
+                Some(Event::BadSubtree { cid, layer: None, error, .. }) => {
+                    refused(&error);
+                    assert_eq!(cid, raw);
+                }
+                other => panic!("{other:?}"),
+            }
+            assert!(walk.next_event().unwrap().is_none());
+        }
+    }
+    assert_eq!(tree.records().filter(Result::is_ok).count(), 0);
+    assert_eq!(Tree::new(&store, root).records().filter(Result::is_ok).count(), repo.entries().len());
 }
 
 /// Bytes that are other ones from some call of `as_ref` on.

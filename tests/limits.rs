@@ -20,7 +20,7 @@ use carwalk::mst::{Event, Walker};
 use carwalk::store::BlockStore;
 #[cfg(feature = "redb")]
 use carwalk::store::SpillFile;
-use carwalk::{Error, ErrorKind, Limits, Loader, Repo};
+use carwalk::{Error, ErrorKind, Limits, Loaded, Loader, Repo};
 use carwalk_testkit::car::{Car, header_value};
 use carwalk_testkit::cbor::Value;
 use carwalk_testkit::cid::Cid as KitCid;
@@ -271,4 +271,61 @@ fn memory_of_a_walk_over_a_file() {
     // A long block takes the pages that it was read in.
     let len = repo.root.block().len() as u64;
     assert!((len..2 * len).contains(&(copied - borrowed)), "{copied} - {borrowed} for {len}");
+}
+
+/// Keys of three layers, each before all of those below: a walk has a node of each layer open at once, from either end.
+fn three_nested_nodes(counts: [usize; 3]) -> KitRepo {
+    let keys = counts.into_iter().zip([2, 1, 0]).flat_map(|(count, layer)| {
+        let keys = (0u32..).map(move |number| format!("com.example.of{}/{number:06}", 2 - layer).into_bytes());
+        keys.filter(move |key| key::layer(key) == layer).take(count)
+    });
+    KitRepo::new(keys.map(|key| (key, Record::new(vec![0x80]))))
+}
+
+/// What a load leaves to walks is the same for both ends. In reverse each entry takes four bytes more.
+#[test]
+fn memory_of_items_in_reverse() {
+    // Room for 16,384, 8,192 and 32,768 entries: 896 KiB, and in reverse 1,120.
+    let kit = three_nested_nodes([8_200, 4_100, 16_400]);
+    let car = kit.to_bytes(Order::Preorder);
+    assert_eq!(kit.root.blocks().len(), 3);
+    let Loaded::Complete(repo) = Loader::new().memory_limit(8 << 20).read(&car[..]).unwrap() else { panic!() };
+    let count = 8_200 + 4_100 + 16_400;
+    assert_eq!(repo.entries().filter(Result::is_ok).count(), count);
+    assert_eq!(repo.records().filter(Result::is_ok).count(), count);
+    let assert_memory = |error: &Error| {
+        let ErrorKind::Limit { limit: LimitName::WalkMemory, max, .. } = error.kind() else { panic!("{error}") };
+        assert_eq!(*max, 1 << 20);
+    };
+    assert_memory(&repo.entries().next_back().unwrap().unwrap_err());
+    assert_memory(&repo.records().rev().find_map(Result::err).unwrap());
+    // The one end does not pay for the other.
+    let mut entries = repo.entries();
+    assert!(entries.next().unwrap().is_ok());
+    assert_memory(&entries.next_back().unwrap().unwrap_err());
+    assert!(entries.next().is_none() && entries.next_back().is_none());
+
+    let Loaded::Complete(repo) = Loader::new().memory_limit(10 << 20).read(&car[..]).unwrap() else { panic!() };
+    assert_eq!(repo.entries().rev().filter(Result::is_ok).count(), count);
+    let mut entries = repo.entries();
+    assert!(entries.next().unwrap().is_ok() && entries.next_back().unwrap().is_ok());
+}
+
+/// Two leaves of 20,000 entries, one after the other: the limit is between what they take from either end.
+#[test]
+fn memory_of_a_walk_in_reverse() {
+    let leaf = |collection: &'static str| {
+        let keys = (0u32..).map(move |number| format!("{collection}/{number:06}").into_bytes());
+        keys.filter(|key| key::layer(key) == 0).take(20_000)
+    };
+    let keys = leaf("com.example.first").chain([key::key_at_layer(1, 0)]).chain(leaf("net.example.second"));
+    let kit = KitRepo::new(keys.map(|key| (key, Record::new(vec![0x80]))));
+    assert_eq!(kit.root.blocks().len(), 3);
+    let car = kit.to_bytes(Order::Preorder);
+    let repo = Repo::from_slice(&car).unwrap();
+    let walks = |limit, reverse| count(repo.walk().records(false).memory_limit(limit).reverse(reverse));
+    assert_eq!(walks(600_000, false).unwrap(), 40_001);
+    let error = walks(600_000, true).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Limit { limit: LimitName::WalkMemory, .. }), "{error}");
+    assert_eq!(walks(700_000, true).unwrap(), 40_001);
 }

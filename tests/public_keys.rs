@@ -8,6 +8,9 @@
     reason = "tests fail by panicking"
 )]
 
+use std::collections::HashSet;
+use std::hash::BuildHasher;
+
 use carwalk::error::PublicKeyFault;
 use carwalk::limits::MAX_PUBLIC_KEY_TEXT_LEN;
 use carwalk::signature::Curve;
@@ -315,5 +318,32 @@ fn messages_of_public_keys() {
     ];
     for (fault, message) in faults {
         assert_eq!(ErrorKind::PublicKey(fault).to_string(), message);
+    }
+}
+
+#[test]
+fn keys_are_found_again_in_sets_by_whatever_form_they_came() {
+    let mut found = HashSet::new();
+    for secret in 1..20 {
+        for (signing, curve, ..) in keys(secret) {
+            let key: VerifyingKey = signing.did_key().parse().unwrap();
+            assert!(found.insert(key.clone()) && !found.insert(key.clone()));
+            let other = VerifyingKey::from_sec1_bytes(curve, &signing.uncompressed_public_key()).unwrap();
+            let hash = |key: &VerifyingKey| found.hasher().hash_one(key);
+            assert!(found.contains(&other) && hash(&other) == hash(&key));
+        }
+    }
+    assert_eq!(found.len(), 19 * 2);
+}
+
+#[test]
+fn keys_are_padded_as_texts_are() {
+    for (signing, ..) in keys(3) {
+        let (text, key) = (signing.did_key(), signing.did_key().parse::<VerifyingKey>().unwrap());
+        let width = text.len() + 5;
+        assert_eq!(format!("{key:<width$}|"), format!("{text}     |"));
+        assert_eq!(format!("{key:>width$}|"), format!("     {text}|"));
+        assert_eq!(format!("{key:*^width$}"), format!("**{text}***"));
+        assert_eq!(format!("{key:3}|{key:.8}"), format!("{text}|did:key:"));
     }
 }

@@ -13,11 +13,11 @@ mod common;
 
 use std::ops::{Bound, RangeBounds};
 
-use carwalk::mst::Event;
+use carwalk::mst::{Event, Walker};
 use carwalk::store::BlockStore;
-use carwalk::{Cid, Records, Repo, RepoEntries, Tree};
+use carwalk::{Cid, Records, Repo, RepoEntries, RepoPathBuf, Tree};
 use carwalk_testkit::rng::Rng;
-use common::keys::{Keys, Told, any_key, any_range, assert_names, expected, parts, ranges, told_by};
+use common::keys::{Keys, Told, any_key, any_prefix, any_range, assert_names, expected, parts, ranges, told_by};
 use common::part::{Part, Range, Removal};
 use common::{MapStore, Row};
 
@@ -284,5 +284,123 @@ fn a_range_of_one_or_two_keys_takes_as_many_reads_as_its_search_paths_have_nodes
             assert!(tree.records().range(next).next().is_some_and(|record| record.is_ok()));
             assert!(store.gets() - before <= most + 1, "{}", part.name);
         }
+    }
+}
+
+/// One call that leaves keys out.
+#[derive(Clone, Debug)]
+enum Narrow {
+    Range(Range),
+    Prefix(Vec<u8>),
+    Collection(String),
+}
+
+impl Narrow {
+    fn any(part: &Part, rng: &mut Rng) -> Self {
+        match rng.below(6) {
+            0 => Narrow::Prefix(any_prefix(part, rng)),
+            1 => {
+                let key = String::from_utf8_lossy(&any_key(part, rng)).into_owned();
+                Narrow::Collection(key.split('/').next().unwrap_or_default().to_owned())
+            }
+            // From some key on, or up to one: so that something is left of all together.
+            2..4 => Narrow::Range((Bound::Excluded(any_key(part, rng)), Bound::Unbounded)),
+            4 => Narrow::Range((Bound::Unbounded, Bound::Included(any_key(part, rng)))),
+            _ => Narrow::Range(any_range(part, rng)),
+        }
+    }
+
+    fn contains(&self, key: &[u8]) -> bool {
+        match self {
+            Narrow::Range(range) => range.contains(&key.to_vec()),
+            Narrow::Prefix(prefix) => key.starts_with(prefix),
+            Narrow::Collection(name) => key.starts_with(name.as_bytes()) && key.get(name.len()) == Some(&b'/'),
+        }
+    }
+}
+
+/// Makes the calls one after the other, on whatever has these three methods.
+macro_rules! narrowed {
+    ($items:expr, $calls:expr) => {
+        $calls.iter().fold($items, |items, call| match call {
+            Narrow::Range(range) => items.range(range.clone()),
+            Narrow::Prefix(prefix) => items.prefix(prefix),
+            Narrow::Collection(name) => items.collection(name),
+        })
+    };
+}
+
+/// All orders of some calls.
+fn orders(calls: &[Narrow]) -> Vec<Vec<Narrow>> {
+    if calls.is_empty() {
+        return vec![Vec::new()];
+    }
+    let first_and_rest = (0..calls.len()).flat_map(|first| {
+        let rest = [&calls[..first], &calls[first + 1..]].concat();
+        orders(&rest).into_iter().map(move |rest| [&calls[first..=first], &rest[..]].concat())
+    });
+    first_and_rest.collect()
+}
+
+#[test]
+fn ranges_prefixes_and_collections_narrow_each_other_in_any_order() {
+    let (mut some, mut fewer, mut none) = (0, 0, 0);
+    for seed in 0..60 {
+        let part = Part::of(seed, Removal::None);
+        let all = common::oracle_rows(&part.car);
+        let slice = Repo::from_slice(&part.car).unwrap();
+        let memory = Repo::from_reader(&part.car[..]).unwrap();
+        let mut rng = Rng::new(seed);
+        for _ in 0..12 {
+            let calls: Vec<_> = (0..rng.range(2, 4)).map(|_| Narrow::any(&part, &mut rng)).collect();
+            let expected = filtered(&all, |key| calls.iter().all(|call| call.contains(key)));
+            let pairs = without_records(&expected);
+            for calls in orders(&calls) {
+                let told = || format!("{}: {calls:?}", part.name);
+                assert!(records(narrowed!(slice.records(), calls)).unwrap() == expected, "{}", told());
+                assert!(entries(narrowed!(memory.entries(), calls)).unwrap() == pairs, "{}", told());
+                let mut keys: Vec<_> = pairs.iter().map(|(key, _)| key.clone()).collect();
+                assert_eq!(keys_of(narrowed!(memory.walk(), calls).records(false)), keys, "{}", told());
+                keys.reverse();
+                let (before, after) = calls.split_at(1);
+                let turned = narrowed!(narrowed!(slice.walk().records(false), before).reverse(true), after);
+                assert_eq!(keys_of(turned), keys, "{}", told());
+                let backward = narrowed!(memory.records(), calls).rev();
+                let backward = backward.map(|record| record.unwrap().path().to_string().into_bytes());
+                assert!(backward.eq(keys), "{}", told());
+            }
+            none += usize::from(expected.is_empty());
+            some += usize::from(!expected.is_empty());
+            let each = calls.iter().map(|call| filtered(&all, |key| call.contains(key)).len());
+            fewer += usize::from(!expected.is_empty() && each.min().is_some_and(|least| expected.len() < least));
+        }
+    }
+    assert!(some > 100 && fewer > 30 && none > 100, "{some}, {fewer}, {none}");
+}
+
+fn keys_of<S: BlockStore>(mut walk: Walker<'_, S>) -> Vec<Vec<u8>> {
+    let mut keys = Vec::new();
+    while let Some(event) = walk.next_event().unwrap() {
+        let Event::Entry { entry, .. } = event else { panic!("{event:?}") };
+        keys.push(entry.key().to_vec());
+    }
+    keys
+}
+
+#[test]
+fn a_path_of_ones_own_is_the_end_of_a_range_and_a_prefix() {
+    let part = Part::of(3, Removal::None);
+    let repo = Repo::from_slice(&part.car).unwrap();
+    let paths: Vec<RepoPathBuf> = repo.entries().map(|entry| entry.unwrap().path().to_owned()).collect();
+    assert!(paths.len() > 3);
+    let bytes: &[u8] = paths[0].as_ref();
+    assert_eq!(bytes, paths[0].to_string().as_bytes());
+    for (number, path) in paths.iter().enumerate() {
+        assert_eq!(repo.entries().range(path..).count(), paths.len() - number);
+        assert_eq!(repo.entries().range(path.clone()..=path.clone()).count(), 1);
+        assert_eq!(repo.records().range(..path.as_path()).count(), number);
+        assert!(repo.entries().prefix(path).next().unwrap().unwrap().path() == path.as_path());
+        assert!(repo.get(path).unwrap().record().is_some());
+        assert!(repo.get(path.as_path()).unwrap().record().is_some());
     }
 }

@@ -358,4 +358,56 @@ mod tests {
         let error = Node::parse(b"\xa2\x61e\x9b\x00\x00\x00\x01\x00\x00\x00\x00").unwrap_err();
         assert!(matches!(error.kind(), crate::ErrorKind::Malformed(Malformed::CborEnd { .. })), "{error}");
     }
+
+    fn layout(prefix_lens: &[u16]) -> Layout {
+        let entry =
+            |&prefix_len: &u16| EntryLayout { suffix_at: 0, value_at: 0, tree_at: 0, suffix_len: 1, prefix_len };
+        Layout { left_at: None, entries: prefix_lens.iter().map(entry).collect(), shorter: Vec::new() }
+    }
+
+    /// The prefixes of the entries that an entry's key is put together from, its own first.
+    fn chain(layout: &Layout, number: usize) -> Vec<u16> {
+        let chain = core::iter::successors(Some(number), |&number| layout.before(number));
+        chain.map(|number| layout.entries[number].prefix_len).collect()
+    }
+
+    #[test]
+    fn an_entry_is_chained_to_the_last_one_before_it_with_a_shorter_prefix() {
+        let mut rng = carwalk_testkit::rng::Rng::new(1);
+        for round in 0..400 {
+            let longest = 1 + round % 40;
+            let prefix_lens: Vec<u16> = (0..round).map(|_| u16::try_from(rng.below(longest)).unwrap()).collect();
+            let mut layout = layout(&prefix_lens);
+            layout.chain_prefixes();
+            for (number, len) in prefix_lens.iter().enumerate() {
+                let expected = prefix_lens[..number].iter().rposition(|before| before < len);
+                assert_eq!(layout.before(number), expected, "entry {number} of {prefix_lens:?}");
+                let chain = chain(&layout, number);
+                assert!(chain.is_sorted_by(|a, b| a > b), "{chain:?}");
+            }
+        }
+    }
+
+    /// Else a key would be put together from all that are before it.
+    #[test]
+    fn a_chain_has_no_more_steps_than_there_are_shorter_prefixes() {
+        let mut alike = layout(&[0; 1000]);
+        alike.chain_prefixes();
+        assert_eq!(chain(&alike, 999), [0]);
+        let mut two = layout(&[&[0][..], &[7; 999]].concat());
+        two.chain_prefixes();
+        assert_eq!(chain(&two, 999), [7, 0]);
+        let mut rising = layout(&(0..1000).map(|number| number / 10).collect::<Vec<_>>());
+        rising.chain_prefixes();
+        assert_eq!(chain(&rising, 999).len(), 100);
+    }
+
+    #[test]
+    fn the_chain_is_held_beside_the_entries() {
+        let mut layout = layout(&[0; 100]);
+        let before = layout.held();
+        assert_eq!(before, layout.entries.capacity() * 16);
+        layout.chain_prefixes();
+        assert!(layout.held() >= before + 100 * 4, "{before}, {}", layout.held());
+    }
 }

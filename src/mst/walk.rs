@@ -449,7 +449,8 @@ impl<'s, S: BlockStore> Walker<'s, S> {
             }
             Order::Descending => {
                 let entries = layout.entries().iter().rev().take(MAX_PREFETCH).flat_map(links);
-                self.soon.extend(entries.filter_map(cids));
+                let left = if layout.entries().len() <= MAX_PREFETCH { layout.left_at() } else { None };
+                self.soon.extend(entries.chain([left]).filter_map(cids));
             }
         }
         self.store.prefetch(&self.soon);

@@ -107,9 +107,10 @@ impl Window {
     /// Whether all keys strictly inside an interval are in the window.
     pub(super) fn covers(&self, interval: KeyInterval<&[u8]>) -> bool {
         let KeyInterval { lower, upper } = interval;
+        let least = Least::after(lower);
         self.spans.iter().any(|span| {
             let ends_after = |end: &Vec<u8>| upper.is_some_and(|upper| upper <= end.as_slice());
-            span.start.as_slice() <= lower.unwrap_or_default() && span.end.as_ref().is_none_or(ends_after)
+            !least.is_below(&span.start) && span.end.as_ref().is_none_or(ends_after)
         })
     }
 
@@ -120,7 +121,7 @@ impl Window {
             return false;
         }
         let KeyInterval { lower, upper } = interval;
-        let least = lower.map_or(Least::At(&[]), Least::Above);
+        let least = Least::after(lower);
         let ends_before = |span: &KeyRange| span.end.as_ref().is_some_and(|end| !least.is_below(end));
         let Some(span) = self.spans.get(self.spans.partition_point(ends_before)) else {
             return false;
@@ -142,7 +143,12 @@ enum Least<'k> {
     Above(&'k [u8]),
 }
 
-impl Least<'_> {
+impl<'k> Least<'k> {
+    /// Of all keys above the lower bound of an interval.
+    fn after(lower: Option<&'k [u8]>) -> Self {
+        lower.map_or(Least::At(&[]), Least::Above)
+    }
+
     fn is_below(self, bound: &[u8]) -> bool {
         match self {
             Least::At(key) => key < bound,
@@ -346,5 +352,38 @@ mod tests {
         assert!(one.touches(interval(), Some(layer)) && one.touches(interval(), None));
         assert!(!one.touches(interval(), Some(below)));
         assert!(range.touches(interval(), Some(below)));
+    }
+
+    /// An interval that no key fits in may be said to be either.
+    #[test]
+    fn a_window_covers_an_interval_exactly_if_it_has_all_its_keys() {
+        let all = keys();
+        let few: Vec<&[u8]> = all.iter().map(Vec::as_slice).filter(|key| key.len() < 3).collect();
+        let ends = || core::iter::once(None).chain(few.iter().copied().map(Some));
+        let (mut covered, mut cut) = (0, 0);
+        for (window, inside) in windows(1000) {
+            // The keys where a span ends may be others, and are in no span.
+            let span_ends: Vec<_> = window.spans.iter().filter_map(|span| span.end.clone()).collect();
+            assert!(span_ends.iter().all(|key| window.side(key) != Side::Inside));
+            let is_endless = window.spans.last().is_some_and(|span| span.end.is_none());
+            for lower in ends() {
+                for upper in ends() {
+                    let fits = |key: &&Vec<u8>| {
+                        lower.is_none_or(|lower| &key[..] > lower) && upper.is_none_or(|upper| &key[..] < upper)
+                    };
+                    let count = all.iter().filter(fits).count();
+                    if count == 0 {
+                        continue;
+                    }
+                    let has_all =
+                        inside.iter().filter(fits).count() == count && !span_ends.iter().any(|key| fits(&key));
+                    let expected = has_all && (upper.is_some() || is_endless);
+                    let found = window.covers(KeyInterval { lower, upper });
+                    assert_eq!(found, expected, "{window:?} {lower:?} {upper:?}");
+                    *if found { &mut covered } else { &mut cut } += 1;
+                }
+            }
+        }
+        assert!(covered > 1000 && cut > 1000, "{covered}, {cut}");
     }
 }
