@@ -11,8 +11,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use carwalk::car::SliceReader;
 use carwalk::mst::{Event, Walker};
-use carwalk::store::{BlockStore, CarStore, SliceStore, SpillFile};
+use carwalk::store::{BlockStore, Found, SpillFile};
 use carwalk::{Cid, CommitRules, Error, Loader, Lookup, Repo, Result, Tree, Verification};
 use carwalk_testkit::car::Car;
 use carwalk_testkit::rng::Rng;
@@ -154,10 +155,29 @@ fn loader() -> Loader<'static> {
     Loader::new().commits(CommitRules::Legacy)
 }
 
-fn tree(bytes: &[u8]) -> Result<Tree<SliceStore<&[u8]>>> {
-    let store = SliceStore::new(bytes)?;
-    let root = store.header().root();
-    Ok(Tree::new(store, root))
+/// The tree of a CAR without a commit. Nothing is hashed before a walk reaches it.
+fn tree(bytes: &[u8]) -> Result<Tree<Blocks<'_>>> {
+    let mut sections = SliceReader::new(bytes)?;
+    let root = sections.header().root();
+    let blocks = sections.by_ref().map_while(Result::ok).map(|section| (section.cid(), section.block()));
+    Ok(Tree::new(Blocks(blocks.collect()), root))
+}
+
+struct Blocks<'b>(HashMap<Cid, &'b [u8]>);
+
+impl<'b> BlockStore for Blocks<'b> {
+    type Block<'a>
+        = &'b [u8]
+    where
+        Self: 'a;
+
+    fn get(&self, cid: &Cid) -> Result<Option<Found<&'b [u8]>>> {
+        Ok(self.0.get(cid).map(|block| Found::new(*block)))
+    }
+
+    fn contains(&self, cid: &Cid) -> Result<bool> {
+        Ok(self.0.contains_key(cid))
+    }
 }
 
 type Contents = (BTreeMap<Vec<u8>, (Cid, Option<Vec<u8>>)>, bool);
