@@ -61,10 +61,6 @@ pub(crate) trait Source {
     /// The section that is, or was, at `place`.
     fn section_at(&self, place: u64) -> Option<Section<'_>>;
 
-    /// The place of the section that stands after the one at `place`.
-    #[cfg(feature = "redb")]
-    fn place_after(&self, place: u64) -> Option<u64>;
-
     /// Bytes of the CAR up to the end of the section at hand.
     fn position(&self) -> u64;
 }

@@ -1,7 +1,7 @@
 //! Loading with settings of one's own.
 
 use core::fmt;
-use std::io::{self, Read};
+use std::io::Read;
 
 use crate::car::Reader;
 use crate::cid::Cid;
@@ -131,11 +131,7 @@ impl<'p, P: Process> Loader<'p, Unlimited, P> {
     ///
     /// As [`Repo::from_reader`].
     pub fn read<R: Read>(self, input: R) -> Result<Repo<MemoryStore, P>> {
-        match self.memory_limit(u64::MAX).read(input)? {
-            Loaded::Complete(repo) => Ok(repo),
-            // Nothing that is counted in 64 bits can be more.
-            Loaded::Suspended(_) => Err(io::Error::from(io::ErrorKind::OutOfMemory).into()),
-        }
+        Suspended::new(input, self.memory_limit(u64::MAX))?.go_to_end()
     }
 }
 
@@ -317,7 +313,7 @@ impl<'p, M: Memory, P: Process> Loader<'p, M, P> {
     /// ```
     #[cfg(feature = "redb")]
     pub fn reopen(self, mut store: RedbStore) -> Result<Repo<RedbStore, P>> {
-        if store.is_reduced() && !P::REDUCES {
+        if store.is_reduced() && P::REDUCE.is_none() {
             return Err(Error::new(ErrorKind::Kept(KeptFault::Reduced)));
         }
         let verification = self.intake.verification;

@@ -9,6 +9,9 @@ pub use self::processable::{Cbor, Processable};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::Form;
 
+/// Appends what is stored in place of a record.
+type Reducer<P> = fn(&P, &[u8], &mut Vec<u8>) -> Result<()>;
+
 /// What becomes of records: [`Keep`], or [`Reduce`] with [`Loader::process`](crate::Loader::process).
 ///
 /// Sealed: these are the two.
@@ -16,13 +19,9 @@ pub trait Process: sealed::Sealed {
     /// What a record is in the caller's hands, if a store's blocks are `B`.
     type Value<B: AsRef<[u8]>>;
 
-    /// Whether records are made into something else while they are loaded from a reader.
+    /// What makes records into something else while they are loaded from a reader.
     #[doc(hidden)]
-    const REDUCES: bool;
-
-    /// Appends what is stored in place of a record.
-    #[doc(hidden)]
-    fn reduce(&self, record: &[u8], out: &mut Vec<u8>) -> Result<()>;
+    const REDUCE: Option<Reducer<Self>>;
 
     /// The value of a record, from what the store has.
     #[doc(hidden)]
@@ -42,12 +41,7 @@ impl sealed::Sealed for Keep {}
 impl Process for Keep {
     type Value<B: AsRef<[u8]>> = B;
 
-    const REDUCES: bool = false;
-
-    fn reduce(&self, record: &[u8], out: &mut Vec<u8>) -> Result<()> {
-        out.extend_from_slice(record);
-        Ok(())
-    }
+    const REDUCE: Option<Reducer<Self>> = None;
 
     #[inline]
     fn restore<B: AsRef<[u8]>>(&self, stored: B, form: Form) -> Result<B> {
@@ -75,11 +69,7 @@ impl<F, T> sealed::Sealed for Reduce<F, T> {}
 impl<F: Fn(&[u8]) -> T, T: Processable> Process for Reduce<F, T> {
     type Value<B: AsRef<[u8]>> = T;
 
-    const REDUCES: bool = true;
-
-    fn reduce(&self, record: &[u8], out: &mut Vec<u8>) -> Result<()> {
-        (self.function)(record).encode(out)
-    }
+    const REDUCE: Option<Reducer<Self>> = Some(|this, record, out| (this.function)(record).encode(out));
 
     fn restore<B: AsRef<[u8]>>(&self, stored: B, form: Form) -> Result<T> {
         let mut bytes = stored.as_ref();

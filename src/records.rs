@@ -150,7 +150,7 @@ impl RepoEntry {
 trait Make<B> {
     type Item;
 
-    fn make(&self, path: RepoPathBuf, cid: Cid, found: Option<Found<B>>) -> Result<Option<Self::Item>>;
+    fn make(&self, path: RepoPathBuf, cid: Cid, found: Option<Found<B>>) -> Result<Self::Item>;
 }
 
 /// Makes records, by a process function or without.
@@ -160,13 +160,12 @@ impl<B: AsRef<[u8]>, P: Process> Make<B> for MakeRecord<'_, P> {
     type Item = Record<P::Value<B>>;
 
     #[inline]
-    fn make(&self, path: RepoPathBuf, cid: Cid, found: Option<Found<B>>) -> Result<Option<Self::Item>> {
-        let Some(found) = found else {
-            return Ok(None);
-        };
+    fn make(&self, path: RepoPathBuf, cid: Cid, found: Option<Found<B>>) -> Result<Self::Item> {
+        // A complete walk that looks records up came to one; were it otherwise, it would have to be told.
+        let found = found.ok_or_else(|| Error::store("a walk over records came to an entry without one"))?;
         let offset = found.offset;
         let value = restore(self.0, found, cid, path.as_path().as_str().as_bytes())?;
-        Ok(Some(Record { path, cid, value, offset }))
+        Ok(Record { path, cid, value, offset })
     }
 }
 
@@ -189,8 +188,8 @@ impl<B> Make<B> for MakeEntry {
     type Item = RepoEntry;
 
     #[inline]
-    fn make(&self, path: RepoPathBuf, cid: Cid, _: Option<Found<B>>) -> Result<Option<RepoEntry>> {
-        Ok(Some(RepoEntry { path, cid }))
+    fn make(&self, path: RepoPathBuf, cid: Cid, _: Option<Found<B>>) -> Result<RepoEntry> {
+        Ok(RepoEntry { path, cid })
     }
 }
 
@@ -238,7 +237,7 @@ impl<'s, S: BlockStore, M: Make<S::Block<'s>>> Items<'s, S, M> {
                 &mut self.walk
             }
             (End::Back, back) => {
-                let back = back.get_or_insert_with(|| self.walk.opposite());
+                let back = back.get_or_insert_with(|| self.walk.in_reverse());
                 back.stop_before(&self.walk);
                 back
             }
@@ -276,7 +275,7 @@ fn make_next<'s, S: BlockStore, M: Make<S::Block<'s>>>(
     };
     let path = if strict_paths { entry.strict_path() } else { entry.path() };
     let path = path.map_err(|error| error.at(found.as_ref().and_then(|found| found.offset)))?;
-    make.make(path.to_owned(), entry.cid(), found)
+    make.make(path.to_owned(), entry.cid(), found).map(Some)
 }
 
 /// The records of a tree in key order.

@@ -75,7 +75,7 @@ impl<'p, R: Read, P: Process> Suspended<'p, R, P> {
     pub(crate) fn new(input: R, loader: Loader<'p, MemoryLimit, P>) -> Result<Self> {
         let limits = loader.intake.limits.clone();
         // Sections stay where they were read, unless something else is made of them.
-        let keep = !P::REDUCES;
+        let keep = P::REDUCE.is_none();
         let reader = if keep { Reader::keeping(input, limits) } else { Reader::with_limits(input, limits) }?;
         let loading = Loading::new(MemorySink::new(keep, loader.intake.verification));
         Ok(Suspended { reader, loading, loader })
@@ -146,8 +146,20 @@ impl<'p, R: Read, P: Process> Suspended<'p, R, P> {
         if !with_reducer(loader, |intake, reduce| loading.go_on(reader, intake, reduce, limit))? {
             return Ok(Loaded::Suspended(self));
         }
+        self.complete().map(Loaded::Complete)
+    }
+
+    /// Goes on in memory, whatever that takes.
+    pub(crate) fn go_to_end(mut self) -> Result<Repo<MemoryStore, P>> {
+        let Suspended { reader, loading, loader } = &mut self;
+        with_reducer(loader, |intake, reduce| loading.go_to_end(reader, intake, reduce))?;
+        self.complete()
+    }
+
+    /// The repository of a load that came to its end.
+    fn complete(self) -> Result<Repo<MemoryStore, P>> {
         let store = MemoryStore::finish(self.reader, self.loading)?;
-        self.loader.open(store).map(Loaded::Complete)
+        self.loader.open(store)
     }
 }
 
@@ -157,8 +169,8 @@ fn with_reducer<P: Process, T>(
     work: impl FnOnce(&mut Intake<'_>, Option<Reducer<'_>>) -> T,
 ) -> T {
     let Loader { intake, process, .. } = loader;
-    let reduce = |record: &[u8], out: &mut Vec<u8>| process.reduce(record, out);
-    work(intake, if P::REDUCES { Some(&reduce) } else { None })
+    let reduce = P::REDUCE.map(|reduce| move |record: &[u8], out: &mut Vec<u8>| reduce(process, record, out));
+    work(intake, reduce.as_ref().map(|reduce| reduce as Reducer<'_>))
 }
 
 impl<R, P: fmt::Debug> fmt::Debug for Suspended<'_, R, P> {

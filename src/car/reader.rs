@@ -40,8 +40,6 @@ pub struct Reader<R> {
     /// The section at hand, in the arena's last chunk.
     at: usize,
     end: usize,
-    /// No more bytes come.
-    at_eof: bool,
     /// No more sections come.
     done: bool,
 }
@@ -72,14 +70,14 @@ impl<R: Read> Reader<R> {
     }
 
     fn open(input: R, limits: Limits, keep: bool) -> Result<Self> {
-        let mut stream = Stream { input, max: limits.stream_len(), at_eof: false };
+        let mut stream = Stream { input, max: limits.stream_len() };
         let (mut arena, allowance) = (Arena::default(), u64::MAX);
         let mut at = 0;
         loop {
             match Header::look(arena.rest(at), &limits)? {
                 Look::Whole((header, end)) => {
-                    let Stream { input, at_eof, .. } = stream;
-                    return Ok(Reader { input, limits, header, arena, keep, allowance, at, end, at_eof, done: false });
+                    let input = stream.input;
+                    return Ok(Reader { input, limits, header, arena, keep, allowance, at, end, done: false });
                 }
                 Look::Short { expected } => {
                     let filled = stream.fill(&mut arena, &mut at, keep, allowance);
@@ -111,9 +109,6 @@ impl<R: Read> Reader<R> {
     fn look(&mut self) -> Result<Advance> {
         loop {
             let rest = self.arena.rest(self.at);
-            if rest.is_empty() && self.at_eof {
-                return Ok(Advance::End);
-            }
             match section::look(rest, &self.limits)? {
                 Look::Whole(framed) => {
                     self.end = self.at.saturating_add(framed.len);
@@ -124,7 +119,7 @@ impl<R: Read> Reader<R> {
                     match self.fill()? {
                         Filled::More => {}
                         Filled::End if available > 0 => return Err(Error::truncated(expected, available)),
-                        Filled::End => {}
+                        Filled::End => return Ok(Advance::End),
                         Filled::Full => return Ok(Advance::Full),
                     }
                 }
@@ -133,9 +128,8 @@ impl<R: Read> Reader<R> {
     }
 
     fn fill(&mut self) -> Result<Filled> {
-        let mut stream = Stream { input: &mut self.input, max: self.limits.stream_len(), at_eof: self.at_eof };
+        let mut stream = Stream { input: &mut self.input, max: self.limits.stream_len() };
         let filled = stream.fill(&mut self.arena, &mut self.at, self.keep, self.allowance)?;
-        self.at_eof = stream.at_eof;
         // Until the section is whole, what is left of it counts as read.
         self.end = self.at;
         Ok(filled)
@@ -224,11 +218,6 @@ impl<R: Read> Source for Reader<R> {
         self.arena.section_at(place)
     }
 
-    #[cfg(feature = "redb")]
-    fn place_after(&self, place: u64) -> Option<u64> {
-        self.arena.place_after(place)
-    }
-
     fn position(&self) -> u64 {
         Reader::position(self)
     }
@@ -248,7 +237,6 @@ impl<R> fmt::Debug for Reader<R> {
 struct Stream<R> {
     input: R,
     max: u64,
-    at_eof: bool,
 }
 
 /// What came of one attempt to read.
@@ -262,18 +250,13 @@ enum Filled {
 impl<R: Read> Stream<R> {
     /// Reads once into the arena. What stands from `at` on stays together, and `at` with it.
     fn fill(&mut self, arena: &mut Arena, at: &mut usize, keep: bool, allowance: u64) -> Result<Filled> {
-        if self.at_eof {
-            return Ok(Filled::End);
-        }
         let left = self.max.saturating_sub(arena.end());
         if left == 0 {
             // Only a stream that goes on is too long.
-            self.at_eof = self.read(&mut [0])? == 0;
             let found = self.max.saturating_add(1);
-            return if self.at_eof {
-                Ok(Filled::End)
-            } else {
-                Err(Error::limit(LimitName::StreamLen, self.max, found))
+            return match self.read(&mut [0])? {
+                0 => Ok(Filled::End),
+                _ => Err(Error::limit(LimitName::StreamLen, self.max, found)),
             };
         }
         if arena.room().is_empty() {
@@ -287,8 +270,7 @@ impl<R: Read> Stream<R> {
         let len = room.len().min(usize::try_from(left).unwrap_or(usize::MAX));
         let read = self.read(room.get_mut(..len).unwrap_or_default())?;
         arena.fill(read.min(len));
-        self.at_eof = read == 0;
-        Ok(if self.at_eof { Filled::End } else { Filled::More })
+        Ok(if read == 0 { Filled::End } else { Filled::More })
     }
 
     fn read(&mut self, room: &mut [u8]) -> Result<usize> {

@@ -72,6 +72,12 @@ impl<'a> SliceReader<'a> {
         &self.header
     }
 
+    /// The section that is, or was, at `place`, and the place after it.
+    #[cfg(feature = "redb")]
+    pub(crate) fn section_and_next(&self, place: u64) -> Option<(Section<'a>, u64)> {
+        section_at(self.bytes, place)
+    }
+
     fn read(&mut self) -> Result<Option<Section<'a>>> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         if rest.is_empty() || self.done {
@@ -113,11 +119,6 @@ impl Source for SliceReader<'_> {
 
     fn section_at(&self, place: u64) -> Option<Section<'_>> {
         section_at(self.bytes, place).map(|(section, _)| section)
-    }
-
-    #[cfg(feature = "redb")]
-    fn place_after(&self, place: u64) -> Option<u64> {
-        section_at(self.bytes, place).map(|(_, next)| next)
     }
 
     fn position(&self) -> u64 {

@@ -1,6 +1,6 @@
 //! Moving past an item that carwalk has no use for, all rules checked.
 
-use super::{ARRAY, BYTES, Cursor, Head, KeyOrder, MAP, NEGATIVE, SIMPLE, TAG, TEXT, UINT};
+use super::{ARRAY, BYTES, Cursor, Head, KeyOrder, MAP, NEGATIVE, TAG, TEXT, UINT};
 use crate::cid::Cid;
 use crate::error::{Error, LimitName, Malformed, NonCanonical, Result};
 use crate::limits::MAX_NESTING;
@@ -76,8 +76,8 @@ impl<'a> Cursor<'a> {
                 *self = start;
                 self.link().map(|_: Cid| ())
             }
-            SIMPLE => self.skip_simple(head),
-            _ => Err(head.not("an item")),
+            // The last of eight: simple values and floats.
+            _ => self.skip_simple(head),
         }
         .map_err(|error| error.within(head.at))
     }

@@ -115,11 +115,9 @@ impl<B: AsRef<[u8]>> Frame<B> {
     /// Moves on to the next entry and gives the CID of its record.
     #[inline]
     pub(super) fn next_entry(&mut self) -> Result<Option<Cid>> {
-        let Some(number) = self.next() else {
-            return Ok(None);
-        };
+        let next = self.next();
         let Buffers { layout, key, ahead } = &mut self.buffers;
-        let Some(entry) = layout.entries().get(number) else {
+        let Some((number, entry)) = next.and_then(|number| Some((number, layout.entries().get(number)?))) else {
             return Ok(None);
         };
         let block = self.block.as_ref();

@@ -27,13 +27,16 @@ impl Layer {
     /// ```
     #[must_use]
     pub fn of(key: &[u8]) -> Self {
-        let digest = sha256(key);
+        Self::of_digest(&sha256(key))
+    }
+
+    fn of_digest(digest: &[u8; 32]) -> Self {
         let zeros = match digest.iter().position(|&byte| byte != 0) {
             Some(zeros) => {
                 let first = digest.get(zeros).map_or(0, |byte| byte.leading_zeros());
                 u32::try_from(zeros).unwrap_or(0).saturating_mul(8).saturating_add(first)
             }
-            None => 256,
+            None => u32::try_from(digest.len()).unwrap_or(0).saturating_mul(8),
         };
         Layer(u8::try_from(zeros / 2).unwrap_or(u8::MAX))
     }
@@ -169,6 +172,18 @@ mod tests {
         ] {
             assert_eq!(Layer::of(key.as_bytes()).get(), layer, "{key}");
         }
+    }
+
+    #[test]
+    fn layers_count_pairs_of_zero_bits_up_to_all_of_them() {
+        let mut digest = [0; 32];
+        assert_eq!(Layer::of_digest(&digest).get(), 128);
+        digest[31] = 1;
+        assert_eq!(Layer::of_digest(&digest).get(), 127);
+        digest[0] = 0b0000_0100;
+        assert_eq!(Layer::of_digest(&digest).get(), 2);
+        digest[0] = 0x80;
+        assert_eq!(Layer::of_digest(&digest), Layer::BOTTOM);
     }
 
     fn rule(previous: &str, entry: usize, prefix_len: u64, suffix: &str) -> TreeRule {

@@ -202,13 +202,10 @@ impl<'s, S: BlockStore> Walker<'s, S> {
         Walker::begin(self.store, self.root, self.options, window)
     }
 
-    /// A walk like this one that was just begun, but the other way round.
-    pub(crate) fn opposite(&self) -> Self {
-        let order = match self.options.order {
-            Order::Ascending => Order::Descending,
-            Order::Descending => Order::Ascending,
-        };
-        Walker::begin(self.store, self.root, Options { order, ..self.options }, self.window.clone())
+    /// A walk like this one that was just begun, but from the last key down.
+    pub(crate) fn in_reverse(&self) -> Self {
+        let options = Options { order: Order::Descending, ..self.options };
+        Walker::begin(self.store, self.root, options, self.window.clone())
     }
 
     /// Leaves out what another walk, which goes the other way round, came by already.

@@ -61,13 +61,8 @@ impl Intake<'_> {
     /// Checks the section at a place by the settings.
     #[inline]
     pub(super) fn check<'a>(&self, source: &'a impl Source, place: u64) -> Result<Section<'a>> {
-        let Some(section) = source.section_at(place) else {
-            return Err(changed());
-        };
-        if place >= MAX_CAR_LEN {
-            let limit = Error::limit(LimitName::CarLen, MAX_CAR_LEN, place.saturating_add(1));
-            return Err(limit.in_structure(Structure::Section).at(Some(section.offset())));
-        }
+        let section = source.section_at(place).ok_or_else(changed)?;
+        check_place(place, section.offset())?;
         if self.verification == Verification::EveryBlock {
             section.verify()?;
         }
@@ -79,6 +74,16 @@ impl Intake<'_> {
             progress(position);
         }
     }
+}
+
+/// Refuses a place that the index has no room for, which the section that begins at `offset` would have.
+#[inline]
+pub(super) fn check_place(place: u64, offset: u64) -> Result<()> {
+    if place < MAX_CAR_LEN {
+        return Ok(());
+    }
+    let limit = Error::limit(LimitName::CarLen, MAX_CAR_LEN, place.saturating_add(1));
+    Err(limit.in_structure(Structure::Section).at(Some(offset)))
 }
 
 impl fmt::Debug for Intake<'_> {
@@ -112,11 +117,6 @@ mod tests {
             self.0.clone().next()?.ok()
         }
 
-        #[cfg(feature = "redb")]
-        fn place_after(&self, _: u64) -> Option<u64> {
-            None
-        }
-
         fn position(&self) -> u64 {
             self.1
         }
@@ -133,6 +133,20 @@ mod tests {
             let error = check(place).unwrap_err();
             let ErrorKind::Limit { limit: LimitName::CarLen, max, found } = *error.kind() else { panic!("{error}") };
             assert!(max == MAX_CAR_LEN && found > max, "{error}");
+        }
+    }
+
+    /// As of a mapped file that somebody else wrote.
+    #[test]
+    fn a_section_that_is_there_no_more_is_an_error_of_the_store() {
+        let car = include_bytes!("../../samples/repo.car");
+        let (intake, source) = (Intake::default(), SliceReader::new(car).unwrap());
+        let first = SliceReader::new(car).unwrap().next().unwrap().unwrap().offset();
+        intake.check(&source, first).unwrap();
+        for place in [car.len() as u64 - 1, car.len() as u64, MAX_CAR_LEN, u64::MAX] {
+            let error = intake.check(&source, place).unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::Store(_)), "{error}");
+            assert_eq!(error.position().structure(), Structure::Section);
         }
     }
 }

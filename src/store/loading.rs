@@ -8,9 +8,9 @@ use super::memory::MemorySink;
 use super::packed::{Packed, State};
 #[cfg(feature = "redb")]
 use super::redb::{PlaceSink, Writer};
-#[cfg(feature = "redb")]
-use crate::car::Reader;
 use crate::car::{Advance, Header, Source};
+#[cfg(feature = "redb")]
+use crate::car::{Reader, SliceReader};
 use crate::cid::Cid;
 use crate::error::{Error, Result, Structure};
 use crate::mst::may_be_node;
@@ -260,14 +260,13 @@ impl Progress {
 
     /// Takes in once more what was taken in before, in place.
     #[cfg(feature = "redb")]
-    pub(super) fn replay(&self, source: &impl Source, sink: &mut PlaceSink) -> Result<()> {
-        let mut place = self.first;
+    pub(super) fn replay(&self, source: &SliceReader<'_>, sink: &mut PlaceSink) -> Result<()> {
+        let mut place = self.first.unwrap_or_default();
         for _ in 0..self.stats.sections {
-            let section = place.and_then(|place| source.section_at(place));
-            let (section, at) = section.zip(place).ok_or_else(changed)?;
+            let (section, next) = source.section_and_next(place).ok_or_else(changed)?;
             let (offset, cid, bytes) = (section.offset(), section.cid(), section.block());
-            sink.note(&Packed { offset, cid, state: State::Raw, bytes }, at)?;
-            place = source.place_after(at);
+            sink.note(&Packed { offset, cid, state: State::Raw, bytes }, place)?;
+            place = next;
         }
         Ok(())
     }

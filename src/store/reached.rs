@@ -41,13 +41,13 @@ impl Reached {
         if at >= self.pieces.len() && at < self.max {
             self.pieces.resize(at.saturating_add(1), Vec::new());
         }
-        let Some(piece) = self.pieces.get_mut(at) else {
-            return false;
-        };
-        if piece.is_empty() {
-            piece.resize(PIECE, 0);
-        }
-        let word = usize::try_from(number % PIECE_BITS / 64).ok().and_then(|word| piece.get_mut(word));
+        let word = usize::try_from(number % PIECE_BITS / 64).unwrap_or(usize::MAX);
+        let word = self.pieces.get_mut(at).and_then(|piece| {
+            if piece.is_empty() {
+                piece.resize(PIECE, 0);
+            }
+            piece.get_mut(word)
+        });
         let Some(word) = word else {
             return false;
         };
@@ -85,9 +85,10 @@ mod tests {
     fn neighbours_are_told_apart_and_repeats_are_not_counted() {
         let offsets: Vec<u64> = (0..1000).map(|number| 59 + number * MIN_SECTION_LEN).collect();
         let mut reached = Reached::new(59 + 1000 * MIN_SECTION_LEN);
+        assert!(reached.is_empty());
         assert!(offsets.iter().all(|&offset| reached.insert(offset)));
         assert!(!offsets.iter().any(|&offset| reached.insert(offset)));
         assert_eq!(reached.len(), 1000);
-        assert!(!reached.insert(u64::MAX));
+        assert!(!reached.insert(u64::MAX) && !reached.is_empty());
     }
 }

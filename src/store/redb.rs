@@ -172,10 +172,9 @@ impl RedbStore {
 
     /// Gives a file that is to be kept its name.
     pub(crate) fn publish(&mut self) -> Result<()> {
-        let Some((file, settings)) = self.file.take() else {
-            return Ok(());
-        };
-        self.file = file.publish()?.map(|file| (Opened::Temporary(file), settings));
+        if let Some((file, settings)) = self.file.take() {
+            self.file = file.publish()?.map(|file| (Opened::Temporary(file), settings));
+        }
         Ok(())
     }
 

@@ -84,10 +84,9 @@ pub(super) struct Runs {
 pub(super) struct Repeats(Vec<u8>);
 
 impl Repeats {
+    /// Enters the number of a segment.
     fn insert(&mut self, payload: u64) {
-        let Ok(at) = usize::try_from(payload / 8) else {
-            return;
-        };
+        let at = usize::try_from(payload.min(MAX_SEGMENT) / 8).unwrap_or(0);
         if self.0.len() <= at {
             self.0.resize(at.saturating_add(1), 0);
         }
@@ -216,9 +215,8 @@ impl Runs {
             if part < scale(first, parts) || part > scale(last, parts) {
                 continue;
             }
-            let Some(piece) = table.get(number)? else {
-                return Err(redb::Error::Corrupted("a piece of the index is not there".to_owned()));
-            };
+            let piece = table.get(number)?;
+            let piece = piece.ok_or_else(|| redb::Error::Corrupted("a piece of the index is not there".to_owned()))?;
             let (entries, _) = piece.value().as_chunks();
             let entries = entries.iter().map(|bytes| Entry(u128::from_le_bytes(*bytes)));
             buffer.extend(entries.filter(|entry| scale(entry.hash(), parts) == part));
