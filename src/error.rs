@@ -98,7 +98,7 @@ impl Position {
 }
 
 /// An open interval of keys: what lies strictly between two keys, where `None` is no bound.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct KeyInterval<K = Box<[u8]>> {
     /// The key that all keys of the interval are above.
     pub lower: Option<K>,
@@ -114,6 +114,15 @@ impl<K: AsRef<[u8]>> KeyInterval<K> {
             lower: self.lower.as_ref().map(|key| Box::from(key.as_ref())),
             upper: self.upper.as_ref().map(|key| Box::from(key.as_ref())),
         }
+    }
+}
+
+/// Names the keys as texts, control characters escaped.
+impl<K: AsRef<[u8]>> fmt::Debug for KeyInterval<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let quoted = |key: &Option<K>| key.as_ref().map(|key| key.as_ref().escape_ascii().to_string());
+        let KeyInterval { lower, upper } = self;
+        f.debug_struct("KeyInterval").field("lower", &quoted(lower)).field("upper", &quoted(upper)).finish()
     }
 }
 

@@ -1,5 +1,7 @@
 //! The header of a CAR.
 
+use core::fmt;
+
 use super::Look;
 use crate::cbor::{Cursor, KeyOrder};
 use crate::cid::Cid;
@@ -12,10 +14,17 @@ use crate::varint;
 ///
 /// There is at least one root. The first is the commit of a repository; others have no meaning yet. Header fields that
 /// are neither `roots` nor `version` are checked for form and passed over.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Header {
     root: Cid,
     roots: Vec<Cid>,
+}
+
+/// Without all roots but the first: there may be thousands.
+impl fmt::Debug for Header {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Header").field("root", &self.root).field("roots", &self.roots.len()).finish()
+    }
 }
 
 impl Header {

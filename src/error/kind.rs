@@ -69,7 +69,7 @@ pub enum ErrorKind {
         found: u64,
     },
     /// The commit is that of another account.
-    #[error("the commit is by {found}, expected {expected}")]
+    #[error("the commit is by {found}, expected {}", expected.escape_debug())]
     OtherAccount {
         /// The DID that was asked for.
         expected: Box<str>,

@@ -9,7 +9,6 @@ use crate::path::RepoPath;
 use crate::store::{Form, Found};
 
 /// One thing that a walk meets. Borrows from the walk: it lasts until the next call.
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'w> {
     /// A node, before anything in it. Only after [`Walker::nodes`](super::Walker::nodes).
@@ -90,6 +89,38 @@ impl Event<'_> {
             Event::Node { offset, .. } | Event::Record { offset, .. } => *offset,
             Event::BadRecord { error, .. } | Event::BadSubtree { error, .. } => error.position().offset(),
             _ => None,
+        }
+    }
+}
+
+/// Without the blocks, which may be long.
+impl fmt::Debug for Event<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Event::Node { cid, layer, depth, block, offset } => {
+                let mut debug = f.debug_struct("Node");
+                debug.field("cid", cid).field("layer", layer).field("depth", depth);
+                debug.field("block_len", &block.len()).field("offset", offset).finish()
+            }
+            Event::Entry { entry } => f.debug_struct("Entry").field("entry", entry).finish(),
+            Event::Record { entry, block, form, offset } => {
+                let mut debug = f.debug_struct("Record");
+                debug.field("entry", entry).field("block_len", &block.len()).field("form", form);
+                debug.field("offset", offset).finish()
+            }
+            Event::MissingRecord { entry } => f.debug_struct("MissingRecord").field("entry", entry).finish(),
+            Event::BadRecord { entry, error } => {
+                f.debug_struct("BadRecord").field("entry", entry).field("error", error).finish()
+            }
+            Event::MissingSubtree { cid, interval, layer } => {
+                let mut debug = f.debug_struct("MissingSubtree");
+                debug.field("cid", cid).field("interval", interval).field("layer", layer).finish()
+            }
+            Event::BadSubtree { cid, interval, layer, error } => {
+                let mut debug = f.debug_struct("BadSubtree");
+                debug.field("cid", cid).field("interval", interval).field("layer", layer);
+                debug.field("error", error).finish()
+            }
         }
     }
 }
