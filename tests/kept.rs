@@ -27,7 +27,7 @@ use carwalk_testkit::random;
 use carwalk_testkit::repo::Order;
 use common::spill;
 use file::{DESCRIPTION, Kept, TABLES, change, open};
-use redb::{Database, TableDefinition};
+use redb::{Database, MultimapTableDefinition, TableDefinition};
 use tempfile::TempDir;
 
 fn left_in(folder: &TempDir) -> usize {
@@ -347,6 +347,12 @@ fn files_that_are_something_else_are_refused_as_what_they_are() {
         txn.open_table(TableDefinition::<&str, u64>::new("carwalk")).unwrap().insert("one", 1).unwrap();
     });
     assert_eq!(fault(&RedbStore::open(&other_type, 0).unwrap_err()), &KeptFault::NotOurs);
+    let many_values = kept.other("many_values");
+    database(&many_values, |txn| {
+        let table = MultimapTableDefinition::<u32, &[u8]>::new("carwalk");
+        txn.open_multimap_table(table).unwrap().insert(0, &b"description"[..]).unwrap();
+    });
+    assert!(matches!(fault(&RedbStore::open(&many_values, 0).unwrap_err()), KeptFault::Damaged(_)));
     let half = kept.other("half");
     database(&half, |txn| {
         txn.open_table(TABLES[0]).unwrap().insert(0, &b"segment"[..]).unwrap();

@@ -99,6 +99,9 @@ fn every_store_gives_the_same_answers() {
             assert_eq!(asked(&map, &key), expected, "{}, map", part.name);
             #[cfg(feature = "redb")]
             assert_eq!(asked(&file, &key), expected, "{}, file", part.name);
+            let record = slice.get(&key).unwrap().record().map(<[u8]>::to_vec);
+            let expected = if let Answer::Present { record, .. } = expected { record } else { None };
+            assert_eq!(record, expected, "{}, the record alone", part.name);
         }
     }
 }

@@ -188,6 +188,7 @@ fn the_commit_is_told_once_it_was_read() {
         let car = random.repo.to_bytes(order);
         let load = suspended(Loader::new().memory_limit(80 * KIB).read(&car[..]).unwrap());
         assert!(load.bytes_read() < car.len() as u64);
+        assert_eq!(load.bytes_read() + load.get_ref().len() as u64, car.len() as u64);
         let commit = load.commit().unwrap();
         assert_eq!(commit.is_some(), is_seen);
         if let Some(commit) = commit {

@@ -17,7 +17,7 @@ use std::fmt::Debug;
 use std::sync::Mutex;
 
 use carwalk::cid::Codec;
-use carwalk::error::Structure;
+use carwalk::error::{Malformed, Structure};
 use carwalk::mst::Event;
 use carwalk::process::Cbor;
 use carwalk::store::{BlockStore, CarStore, Form, Found};
@@ -311,6 +311,37 @@ fn check_records<S: CarStore, P: Process>(repo: &Repo<S, P>, is_whole: bool, dam
         bad += u32::from(matches!(event, Event::BadRecord { .. }));
     }
     assert_eq!(bad, u32::from(!is_whole));
+}
+
+/// A store that takes even the commit for a record.
+#[derive(Debug)]
+struct AllReduced(MapStore);
+
+impl BlockStore for AllReduced {
+    type Block<'a> = Vec<u8>;
+
+    fn get(&self, cid: &Cid) -> Result<Option<Found<Vec<u8>>>> {
+        Ok(self.0.get(cid)?.map(|found| Found::new(found.bytes.to_vec()).reduced().at(7)))
+    }
+
+    fn contains(&self, cid: &Cid) -> Result<bool> {
+        self.0.contains(cid)
+    }
+}
+
+#[test]
+fn a_commit_that_was_reduced_is_no_commit() {
+    let repo = breakage::sample();
+    let (car, commit) = (repo.to_bytes(Order::Preorder), common::cid(&repo.commit_cid()));
+    let errors = [
+        Repo::from_store(AllReduced(MapStore::new(&car)), commit).unwrap_err(),
+        Loader::new().process(|_: &[u8]| 0u32).store(AllReduced(MapStore::new(&car)), commit).unwrap_err(),
+    ];
+    for error in errors {
+        assert!(matches!(error.kind(), ErrorKind::Malformed(Malformed::ReducedNode)), "{error}");
+        assert_eq!((error.position().structure(), error.position().offset()), (Structure::Commit, Some(7)));
+        assert_eq!(error.cid(), Some(&commit));
+    }
 }
 
 /// As a user would write one.

@@ -10,7 +10,7 @@
 
 mod common;
 
-use carwalk::mst::{Event, Layer};
+use carwalk::mst::{Event, Layer, Node};
 use carwalk::store::{BlockStore, Reached};
 use carwalk::{Cid, ErrorKind, Loader, Repo, Tree};
 use carwalk_testkit::car::Car;
@@ -18,6 +18,7 @@ use carwalk_testkit::oracle::{self, PartialWalk};
 use carwalk_testkit::random::{self, Random};
 use carwalk_testkit::rng::Rng;
 use carwalk_testkit::{cid::Cid as KitCid, key};
+use common::part::PlainTree;
 use common::{MapStore, Row};
 
 const SEEDS: u64 = 200;
@@ -44,6 +45,8 @@ fn a_map_as_store_gives_the_same_records() {
     for (seed, random) in random_repos() {
         let store = MapStore::new(&random.car);
         let tree = Tree::new(&store, common::cid(&random.repo.root.cid()));
+        assert_eq!(tree.root(), common::cid(&random.repo.root.cid()));
+        assert_eq!(tree.store().blocks.len(), store.blocks.len());
         let rows: Vec<Row> = tree
             .records()
             .map(|record| record.unwrap())
@@ -264,6 +267,29 @@ fn entries_are_complete_without_their_records_but_not_without_nodes() {
         assert_eq!(entries.is_ok(), has_all_nodes, "seed {seed}");
         if let Ok(entries) = entries {
             assert_eq!(entries.len(), random.records.len(), "seed {seed}");
+        }
+    }
+}
+
+/// What is encoded in a node, put together by hand, is the node.
+#[test]
+fn nodes_by_themselves_have_the_keys_and_links_of_the_tree() {
+    for (seed, random) in random_repos() {
+        let store = MapStore::new(&random.car);
+        let tree = PlainTree::of(&random.repo.root);
+        let cid_of = |link: Option<usize>| link.map(|number| common::cid(&tree.0[number].cid));
+        for plain in &tree.0 {
+            let block = store.get(&common::cid(&plain.cid)).unwrap().unwrap();
+            let node = Node::parse(block.bytes).unwrap();
+            assert_eq!(node.left(), cid_of(plain.links[0]), "seed {seed}");
+            assert_eq!(node.entries().len(), plain.entries.len());
+            let mut key = Vec::new();
+            for ((entry, (expected, value)), &link) in node.entries().zip(&plain.entries).zip(&plain.links[1..]) {
+                key.truncate(entry.prefix_len());
+                key.extend_from_slice(entry.key_suffix());
+                assert_eq!(&key, expected, "seed {seed}");
+                assert_eq!((entry.value(), entry.tree()), (common::cid(value), cid_of(link)));
+            }
         }
     }
 }

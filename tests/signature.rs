@@ -10,12 +10,13 @@
 
 use carwalk::error::{SignatureFault, Structure};
 use carwalk::signature::Curve;
-use carwalk::{Cid, Commit, CommitRules, Error, ErrorKind, Repo, Result, VerifyingKey};
+use carwalk::{Cid, Commit, CommitRules, Error, ErrorKind, Lookup, Repo, Result, VerifyingKey, verify_record_proof};
 use carwalk_testkit::cbor::Value;
 use carwalk_testkit::cid::Cid as KitCid;
 use carwalk_testkit::commit::{self, Commit as KitCommit, Field};
 use carwalk_testkit::repo::{Order, Repo as KitRepo};
 use carwalk_testkit::rng::Rng;
+use carwalk_testkit::sample;
 use carwalk_testkit::signing::SigningKey;
 
 const MESSAGE: &[u8] = b"a message of some length";
@@ -337,4 +338,32 @@ fn messages_of_signatures() {
     for (fault, message) in faults {
         assert_eq!(ErrorKind::Signature(fault).to_string(), message);
     }
+}
+
+#[test]
+fn an_answer_without_a_node_on_the_way_proves_nothing_of_the_record_and_says_which() {
+    let (repo, key) = (sample::repo(), verifying(&sample::signing_key()));
+    let whole = repo.to_car(Order::Preorder);
+    let (entries, root) = (repo.entries(), repo.root.cid());
+    let mut unknown = 0;
+    for (node, _) in repo.root.blocks() {
+        let mut car = whole.clone();
+        car.remove(&node);
+        let car = car.to_bytes();
+        for (path, cid) in &entries {
+            let path = core::str::from_utf8(path).unwrap();
+            match verify_record_proof(&car, commit::DID, &key, path).unwrap() {
+                Lookup::Present { cid: found, record } => {
+                    assert!(node != root && found.as_bytes() == cid.as_bytes());
+                    assert!(found.verify(record.unwrap()).is_ok());
+                }
+                Lookup::Absent => panic!("{path} is there"),
+                Lookup::Unknown(gap) => {
+                    assert_eq!(gap.cid.as_bytes(), node.as_bytes());
+                    unknown += 1;
+                }
+            }
+        }
+    }
+    assert!(unknown > entries.len());
 }

@@ -13,8 +13,9 @@
 
 mod common;
 
-use std::fs;
 use std::path::Path;
+use std::process::Command;
+use std::{env, fs};
 
 use carwalk::store::{RedbStore, SpillFile};
 use carwalk::{Loaded, Loader, Repo};
@@ -360,4 +361,20 @@ fn bytes_stored_are_about_those_of_the_car() {
     let repo = spill::all_into(loader, &random.car[..], SpillFile::temporary()).unwrap();
     assert!(repo.store().bytes_stored() < stored);
     assert!(repo.store().is_reduced());
+}
+
+/// The environment is the whole process's, so a process of its own looks.
+#[cfg(unix)]
+#[test]
+fn temporary_files_lie_in_the_folder_that_tmpdir_names() {
+    const FOLDER: &str = "CARWALK_TEST_FOLDER";
+    if let Some(folder) = env::var_os(FOLDER) {
+        assert_eq!(SpillFile::default_folder().as_os_str(), folder);
+        return;
+    }
+    let folder = TempDir::new().unwrap();
+    let mut child = Command::new(env::current_exe().unwrap());
+    child.args(["--exact", "temporary_files_lie_in_the_folder_that_tmpdir_names"]);
+    let outcome = child.env("TMPDIR", folder.path()).env(FOLDER, folder.path()).output().unwrap();
+    assert!(outcome.status.success() && String::from_utf8_lossy(&outcome.stdout).contains("1 passed"), "{outcome:?}");
 }

@@ -5,9 +5,10 @@ mod common;
 
 use std::collections::HashMap;
 
+use carwalk::car::{Header, SectionHead};
 use carwalk::cid::Codec;
-use carwalk::store::BlockStore;
-use carwalk::{Cid, Repo, Tree};
+use carwalk::store::{BlockStore, CarStats, CarStore, Found, MemoryStore};
+use carwalk::{Cid, Repo, Result, Tree};
 use carwalk_testkit::car::Car;
 use carwalk_testkit::cid::Cid as KitCid;
 use carwalk_testkit::{breakage, legal, random, repo::Order};
@@ -248,4 +249,47 @@ contract! {
         map.copy_from_slice(car);
         SliceStore::new(map.make_read_only().unwrap()).unwrap()
     };
+}
+
+/// A store of the caller's that knows sections, and nothing of faults.
+struct Wrapped(MemoryStore);
+
+impl BlockStore for Wrapped {
+    type Block<'a> = &'a [u8];
+
+    fn get(&self, cid: &Cid) -> Result<Option<Found<&[u8]>>> {
+        self.0.get(cid)
+    }
+
+    fn contains(&self, cid: &Cid) -> Result<bool> {
+        self.0.contains(cid)
+    }
+}
+
+impl CarStore for Wrapped {
+    fn header(&self) -> &Header {
+        self.0.header()
+    }
+
+    fn stats(&self) -> CarStats {
+        self.0.stats()
+    }
+
+    fn sections(&self) -> impl Iterator<Item = Result<SectionHead>> {
+        self.0.sections()
+    }
+}
+
+#[test]
+fn a_store_of_the_callers_that_has_a_car_tells_what_nothing_links_to() {
+    for seed in 0..20 {
+        let car = random::repo(seed, 60).car;
+        let expected = Repo::from_slice(&car).unwrap();
+        let store = Wrapped(MemoryStore::new(&car[..]).unwrap());
+        assert!(store.fault().is_none());
+        let commit = store.header().root();
+        let repo = Repo::from_store(store, commit).unwrap();
+        assert_eq!(repo.unreached_blocks().unwrap(), expected.unreached_blocks().unwrap());
+        assert_eq!(repo.stats(), expected.stats());
+    }
 }

@@ -154,6 +154,21 @@ fn partial<S: BlockStore>(repo: &Repo<S>) -> (Vec<Vec<u8>>, Vec<String>) {
     (keys, bad)
 }
 
+/// Where the one damaged block stands that a walk meets. Nothing stands where a block is missing.
+fn bad_offset<S: BlockStore>(repo: &Repo<S>) -> Option<u64> {
+    let mut walk = repo.walk().partial(true).nodes(true);
+    let mut offsets = Vec::new();
+    while let Some(event) = walk.next_event().unwrap() {
+        match event {
+            Event::BadRecord { .. } | Event::BadSubtree { .. } => offsets.push(event.offset()),
+            Event::MissingRecord { .. } | Event::MissingSubtree { .. } => assert_eq!(event.offset(), None),
+            event => assert!(event.offset().is_some()),
+        }
+    }
+    let [offset] = offsets[..] else { panic!("{offsets:?}") };
+    offset
+}
+
 #[test]
 fn a_partial_walk_goes_on_around_a_damaged_record() {
     let case = breakage::case("hash_of_record");
@@ -161,6 +176,7 @@ fn a_partial_walk_goes_on_around_a_damaged_record() {
     let damaged = String::from_utf8(keys.remove(6)).unwrap();
     let repo = loader(Verification::ReachedBlocks)().slice(&case.broken).unwrap();
     assert_eq!(partial(&repo), (keys, vec![format!("record {damaged}")]));
+    assert_eq!(bad_offset(&repo), case.offset.map(|offset| offset as u64));
 }
 
 #[test]
@@ -172,6 +188,7 @@ fn a_partial_walk_goes_on_around_a_damaged_node() {
     keys.remove(3);
     let expected = format!("keys between \"{}\" and \"{}\" on layer Some(Layer(0))", bounds[0], bounds[1]);
     assert_eq!(partial(&repo), (keys, vec![expected]));
+    assert_eq!(bad_offset(&repo), case.offset.map(|offset| offset as u64));
 }
 
 #[test]

@@ -282,3 +282,27 @@ impl<R: Read> Stream<R> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Writer;
+    use super::*;
+    use crate::cid::{Cid, Codec};
+    use crate::error::ErrorKind;
+
+    /// Nobody sets an allowance for a reader that gives sections out; if somebody did, it would be told.
+    #[test]
+    fn a_section_that_may_not_be_held_is_an_error_and_comes_once_it_may() {
+        let cid = Cid::of(Codec::Raw, &[7; 200_000]);
+        let mut writer = Writer::new(Vec::new(), &[cid]).unwrap();
+        writer.write(cid, &[7; 200_000]).unwrap();
+        let car = writer.finish().unwrap();
+        let mut reader = Reader::new(&car[..]).unwrap();
+        reader.allow(0);
+        let error = reader.read_section().unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Io(cause) if cause.kind() == io::ErrorKind::OutOfMemory), "{error}");
+        reader.allow(u64::MAX);
+        assert_eq!(reader.read_section().unwrap().unwrap().cid(), cid);
+        assert!(reader.read_section().unwrap().is_none() && reader.read_section().unwrap().is_none());
+    }
+}

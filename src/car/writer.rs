@@ -169,4 +169,14 @@ mod tests {
         let bytes = writer.bytes();
         assert_eq!(writer.finish().unwrap().len() as u64, bytes);
     }
+
+    #[test]
+    fn the_head_of_a_list_is_the_shortest_whatever_its_length() {
+        for count in [0, 23, 24, 0xff, 0x100, 0xffff, 0x1_0000, 0xffff_ffff, 0x1_0000_0000, u64::MAX] {
+            let (mut ours, mut expected) = (Vec::new(), minicbor::Encoder::new(Vec::new()));
+            put_array_head(count, &mut ours);
+            expected.array(count).unwrap();
+            assert_eq!(ours, expected.into_writer(), "{count}");
+        }
+    }
 }

@@ -532,3 +532,20 @@ impl<S: BlockStore> fmt::Debug for Walker<'_, S> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Repo;
+
+    /// Iterators and lookups never begin such walks; if one did, it would be told.
+    #[test]
+    fn a_walk_of_another_kind_than_was_wanted_is_an_error() {
+        let repo = Repo::from_slice(include_bytes!("../../samples/repo.car")).unwrap();
+        let walk = || repo.walk().nodes(true);
+        assert!(matches!(walk().next_entry().err().unwrap().kind(), ErrorKind::Store(_)));
+        assert!(matches!(walk().one(b"key").find().err().unwrap().kind(), ErrorKind::Store(_)));
+        assert!(repo.walk().next_entry().unwrap().is_some());
+        assert!(matches!(repo.walk().one(b"key").find().unwrap(), Lookup::Absent));
+    }
+}

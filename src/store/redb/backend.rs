@@ -281,3 +281,105 @@ fn relative(range: &Range<u64>, start: u64) -> Option<Range<usize>> {
     let relative = |at: u64| usize::try_from(at.checked_sub(start)?).ok();
     Some(relative(range.start)?..relative(range.end)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An overlay over a file of some bytes, beside what a file would be.
+    struct Beside {
+        file: Vec<u8>,
+        overlay: Overlay,
+        model: Vec<u8>,
+    }
+
+    impl Beside {
+        fn new(len: usize) -> Self {
+            let file: Vec<u8> = (1..=251).cycle().take(len).collect();
+            let overlay = Overlay { granules: BTreeMap::new(), len: len as u64, file_len: len as u64 };
+            Beside { model: file.clone(), file, overlay }
+        }
+
+        fn from(file: &[u8]) -> impl Read {
+            |offset, out: &mut [u8]| {
+                let at = usize::try_from(offset).unwrap();
+                out.copy_from_slice(&file[at..][..out.len()]);
+                Ok(())
+            }
+        }
+
+        fn write(&mut self, at: usize, len: usize, byte: u8) {
+            self.overlay.write(Self::from(&self.file), at as u64, &vec![byte; len]).unwrap();
+            self.model[at..][..len].fill(byte);
+        }
+
+        fn set_len(&mut self, len: usize) {
+            self.overlay.set_len(len as u64);
+            self.model.resize(len, 0);
+        }
+
+        #[track_caller]
+        fn check(&self) {
+            let mut whole = vec![0xee; self.model.len()];
+            self.overlay.read(Self::from(&self.file), 0, &mut whole).unwrap();
+            assert!(whole == self.model);
+            let len = whole.len() as u64;
+            for (offset, wanted) in [(len, 1), (len.saturating_sub(1), 2), (u64::MAX, 1)] {
+                let read = self.overlay.read(Self::from(&self.file), offset, &mut vec![0; wanted]);
+                assert_eq!(read.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_written_over_a_file_is_read_as_from_a_file_that_was_written() {
+        let mut beside = Beside::new(20_000);
+        beside.check();
+        for (at, len) in [(0, 1), (4095, 2), (4096, 4096), (5000, 9000), (19_999, 1), (123, 0)] {
+            beside.write(at, len, 0xaa);
+            beside.check();
+        }
+        // Within a granule, at its end, beyond the file, down to nothing, and up again.
+        for len in [19_000, 8192, 8193, 30_000, 4100, 100, 0, 12_345] {
+            beside.set_len(len);
+            beside.check();
+            if len > 0 {
+                beside.write(len / 2, len - len / 2, 0xbb);
+                beside.check();
+            }
+        }
+        let beyond = beside.overlay.write(Beside::from(&beside.file), 12_345, &[1]);
+        assert_eq!(beyond.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[test]
+    fn a_file_that_is_written_without_end_takes_no_more_memory_than_it_may() {
+        let mut beside = Beside::new(0);
+        beside.overlay.set_len(u64::MAX);
+        let mut writes =
+            (0..1 << 14).map(|number| beside.overlay.write(|_, _: &mut [u8]| Ok(()), number * GRANULE, &[1]));
+        let refused = writes.find_map(Result::err).unwrap();
+        assert_eq!(refused.kind(), io::ErrorKind::FileTooLarge);
+        assert!(beside.overlay.granules.len() as u64 * GRANULE <= OVERLAY + 2 * GRANULE);
+    }
+
+    #[test]
+    fn the_first_error_of_the_file_is_what_is_told() {
+        let first = FirstError::default();
+        let later = || redb::Error::Corrupted("\u{1b}[2J".to_owned());
+        assert!(
+            matches!(first.explain(later()).kind(), ErrorKind::Kept(KeptFault::Damaged(text)) if !text.contains('\u{1b}'))
+        );
+        assert!(matches!(first.explain(redb::Error::ValueTooLarge(7)).kind(), ErrorKind::Store(_)));
+        first.note(Ok(())).unwrap();
+        for error in [io::Error::from_raw_os_error(28), io::ErrorKind::TimedOut.into()] {
+            let first = FirstError::default();
+            let kind = error.kind();
+            first.note::<()>(Err(error)).unwrap_err();
+            first.note::<()>(Err(io::ErrorKind::NotFound.into())).unwrap_err();
+            let told = first.explain(later());
+            assert!(matches!(told.kind(), ErrorKind::Store(_)), "{told}");
+            assert_eq!(io::Error::from(told).kind(), kind);
+        }
+    }
+}

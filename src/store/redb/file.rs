@@ -222,3 +222,15 @@ impl fmt::Debug for SpillFile {
         f.debug_struct("SpillFile").field("path", &path).field("settings", &self.settings).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_folder_of_a_bare_name_is_the_present_one() {
+        for (path, folder) in [("kept", "."), ("a/kept", "a"), ("./kept", "."), ("/kept", "/"), ("/", ".")] {
+            assert_eq!(folder_of(Path::new(path)), Path::new(folder), "{path}");
+        }
+    }
+}

@@ -85,3 +85,42 @@ fn best<T>(
 fn not_by_chance() -> Error {
     Error::kept(KeptFault::Damaged("no index has so many entries that agree".into()))
 }
+
+#[cfg(test)]
+mod tests {
+    use redb::backends::InMemoryBackend;
+    use redb::{Database, ReadableDatabase};
+
+    use super::*;
+    use crate::cid::Codec;
+    use crate::error::ErrorKind;
+
+    #[test]
+    fn a_page_of_hostile_length_or_with_one_tag_only_is_damage() {
+        let db = Database::builder().create_with_backend(InMemoryBackend::new()).unwrap();
+        let cid = Cid::of(Codec::Raw, b"");
+        let (secret, shape) = (Secret::random(), Shape { pages: 1, payload_len: 1 });
+        let (number, tag) = shape.locate(secret.hash(&cid));
+        let [high, low] = tag.to_be_bytes();
+        let found = |page: &[u8]| {
+            let txn = db.begin_write().unwrap();
+            txn.open_table(PAGES).unwrap().insert(number, page).unwrap();
+            txn.commit().unwrap();
+            let first = FirstError::default();
+            let index = PagedIndex::open(&db.begin_read().unwrap(), shape, secret, &first).unwrap();
+            let mut asked = 0;
+            let found = index.find(&mut PageCache::new(1 << 20), &first, &cid, |payload| {
+                asked += 1;
+                Ok((payload == 9).then_some((false, payload)))
+            });
+            assert!(asked <= MAX_CANDIDATES);
+            found
+        };
+        let page = |entries: usize| [[high, low, 8].repeat(entries - 1), vec![high, low, 9]].concat();
+        assert_eq!(found(&page(MAX_CANDIDATES)).unwrap(), Some(9));
+        for page in [page(MAX_CANDIDATES + 1), page(10_000), vec![0; MAX_PAGE_LEN + 1]] {
+            let error = found(&page).unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::Kept(KeptFault::Damaged(_))), "{error}");
+        }
+    }
+}
