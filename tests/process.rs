@@ -374,6 +374,8 @@ fn a_store_may_give_reduced_records_to_whoever_can_read_them() {
     let open = |bytes: &[u8]| ReducedStore(MapStore::new(&car), bytes.to_vec());
     let good = Loader::new().process(|_: &[u8]| 0u32).store(open(&7u32.to_le_bytes()), commit).unwrap();
     assert_eq!(good.records().map(|record| record.unwrap().into_value()).collect::<Vec<_>>(), [7; 11]);
+    let copy = Loader::new().process(|_: &[u8]| 0u32).store(good.store(), commit).unwrap().clone();
+    assert_eq!(copy.records().map(|record| record.unwrap().into_value()).collect::<Vec<_>>(), [7; 11]);
     for bytes in [&b""[..], b"\x07\x00\x00", b"\x07\x00\x00\x00\x00"] {
         let repo = Loader::new().process(|_: &[u8]| 0u32).store(open(bytes), commit).unwrap();
         let error = repo.records().next().unwrap().unwrap_err();

@@ -9,7 +9,6 @@
 //! A table of slots with linear probing, in which a slot's home is its hash scaled to the table's length. So one cache
 //! miss finds a slot, a table can have any length, and growing moves the slots in their order.
 
-use core::fmt;
 use core::hint::black_box;
 
 use super::hash::Secret;
@@ -241,12 +240,6 @@ fn probe_mut(slots: &mut [u64], tag: u64) -> impl Iterator<Item = &mut u64> {
     let home = home(tag, slots.len());
     let (before, from) = slots.split_at_mut_checked(home).unwrap_or_default();
     from.iter_mut().chain(before)
-}
-
-impl fmt::Debug for Index {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Index").field("len", &self.len()).finish_non_exhaustive()
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! The index of a CAR that lies in memory or is mapped, if that is too large for memory: then it is in a spill file, and the
 //! blocks stay where they are.
 
-use core::fmt;
 use std::sync::{Mutex, PoisonError};
 
 use redb::{Database, ReadableDatabase};
@@ -98,11 +97,5 @@ impl Sink for PlaceSink {
 
     fn held(&self) -> u64 {
         0
-    }
-}
-
-impl fmt::Debug for PlaceIndex {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PlaceIndex").finish_non_exhaustive()
     }
 }
