@@ -35,6 +35,7 @@ fn hostile_trees_take_little_of_the_heap() {
     long_keys_are_not_all_expanded_by_any_walk();
     chains_and_shared_subtrees_cost_next_to_nothing();
     huge_nodes_one_below_the_other_stay_within_the_limit();
+    huge_nodes_beside_each_other_are_not_held_together();
     digests_stay_within_the_limit();
     a_proof_takes_the_cids_of_its_blocks();
     millions_of_tiny_blocks_stay_within_the_limit();
@@ -216,15 +217,16 @@ fn chains_and_shared_subtrees_cost_next_to_nothing() {
     }
 }
 
+fn keys_above(low: &[u8], layer: u8, count: usize) -> Vec<Vec<u8>> {
+    let keys = (0..).map(|number| [low, format!("-{number:08}").as_bytes()].concat());
+    keys.filter(|key| key::layer(key) == layer).take(count).collect()
+}
+
 /// Whatever the limit, no more is held than it and the node that is being read.
 fn huge_nodes_one_below_the_other_stay_within_the_limit() {
     let top: Vec<_> = key::at_layer(2).take(2000).collect();
-    let within = |low: &[u8], layer: u8, count: usize| -> Vec<_> {
-        let keys = (0..).map(|number| [low, format!("-{number:08}").as_bytes()].concat());
-        keys.filter(|key| key::layer(key) == layer).take(count).collect()
-    };
-    let middle = within(&top[700], 1, 6000);
-    let bottom = within(&middle[3000], 0, 20_000);
+    let middle = keys_above(&top[700], 1, 6000);
+    let bottom = keys_above(&middle[3000], 0, 20_000);
     let leaf = Node::leaf(bottom.iter().map(|key| entry(key)).collect());
     let mut child = Node::leaf(middle.iter().map(|key| entry(key)).collect());
     child.entries[3000].tree = Link::Cid(leaf.cid());
@@ -244,6 +246,34 @@ fn huge_nodes_one_below_the_other_stay_within_the_limit() {
                 assert_eq!(events == whole, limit == MIB, "{events} at {limit}");
             });
         }
+    }
+}
+
+/// One on each layer, none of them below another: each is gone when the next is read.
+fn huge_nodes_beside_each_other_are_not_held_together() {
+    const ENTRIES: usize = 10_000;
+    let top: Vec<_> = key::at_layer(3).take(3).collect();
+    let mut nodes = Vec::new();
+    let mut root = Node::leaf(top.iter().map(|key| entry(key)).collect());
+    for (slot, layer) in root.entries.iter_mut().zip([2, 1, 0]) {
+        let keys = keys_above(&slot.key, layer, ENTRIES);
+        nodes.push(Node::leaf(keys.iter().map(|key| entry(key)).collect()));
+        for _ in layer..2 {
+            let left = Link::Cid(nodes.last().unwrap().cid());
+            nodes.push(Node { left, ..Node::default() });
+        }
+        slot.tree = Link::Cid(nodes.last().unwrap().cid());
+    }
+    nodes.push(root);
+    let car = car_of(nodes);
+    let repo = Repo::from_slice(&car[..]).unwrap();
+    let room = 16_384 * 20;
+    for reverse in [false, true] {
+        let walk = || repo.walk().reverse(reverse);
+        assert_peak("walk", room + room / 2 + 16 * KIB, || assert_eq!(end(walk()).unwrap(), 3 * ENTRIES + 3));
+        let limit = (room + 16 * KIB) as u64;
+        assert_eq!(end(walk().memory_limit(limit)).unwrap(), 3 * ENTRIES + 3);
+        assert!(end(walk().memory_limit(limit / 2)).unwrap_err().is_limit());
     }
 }
 

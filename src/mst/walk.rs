@@ -23,6 +23,9 @@ const MAX_PREFETCH: usize = 64;
 /// links that lead to blocks.
 const LARGE_BLOCK: usize = 1024;
 
+/// Bytes of buffers that are kept for the next node: enough for hundreds of entries, which chance makes no node have.
+const MAX_SPARE: u64 = 1 << 13;
+
 /// A walk over a tree in key order, or in reverse.
 ///
 /// Goes through a [`BlockStore`] from a root node down, and gives one [`Event`] after the other. Every node is checked by
@@ -347,7 +350,7 @@ impl<'s, S: BlockStore> Walker<'s, S> {
                     _ => {}
                 }
             } else if let Some(left) = self.frames.pop() {
-                self.spare.push(left.buffers);
+                self.put_aside(left.buffers);
             }
         }
     }
@@ -390,7 +393,7 @@ impl<'s, S: BlockStore> Walker<'s, S> {
         let layer = match buffers.check(bytes, self.interval(place), place.layer) {
             Ok(layer) => layer,
             Err(error) => {
-                self.spare.push(buffers);
+                self.put_aside(buffers);
                 return Err(error);
             }
         };
@@ -418,18 +421,29 @@ impl<'s, S: BlockStore> Walker<'s, S> {
         self.digests.verify(cid, block, self.options.memory_limit / 2)
     }
 
+    /// Keeps buffers for another node, unless it was a huge one that needed them.
+    #[inline]
+    fn put_aside(&mut self, buffers: Buffers) {
+        if buffers.held() <= MAX_SPARE {
+            self.spare.push(buffers);
+        }
+    }
+
     /// Gives the node up that was entered last, if all nodes together take too much memory.
     fn check_memory(&mut self) -> Result<()> {
         let cost = |frame: &Frame<S::Block<'s>>| self.store.block_cost(&frame.block);
         let frames = self.frames.iter().map(|frame| frame.buffers.held().saturating_add(cost(frame)));
-        let spare = self.spare.iter().map(Buffers::held);
-        let held = frames.chain(spare).fold(self.digests.held(), u64::saturating_add);
+        let held = frames.fold(self.digests.held(), u64::saturating_add);
+        let spare = self.spare.iter().map(Buffers::held).fold(0, u64::saturating_add);
         let max = self.options.memory_limit;
+        if held.saturating_add(spare) <= max {
+            return Ok(());
+        }
+        self.spare.clear();
         if held <= max {
             return Ok(());
         }
         self.frames.pop();
-        self.spare.clear();
         Err(Error::limit(LimitName::WalkMemory, max, held))
     }
 
