@@ -24,6 +24,7 @@ fn memory_follows_the_bytes_that_there_are() {
     declared_lengths_cost_nothing();
     broken_exports_cost_little_more_than_their_length();
     a_stream_is_held_once();
+    sections_that_leave_much_of_each_buffer_unfilled_cost_a_sixteenth();
     peeking_takes_one_buffer();
     keys_are_not_all_expanded();
     a_proof_takes_the_cids_of_its_blocks();
@@ -73,6 +74,25 @@ fn a_stream_is_held_once() {
     assert!(peak > car.len() && peak < car.len() + car.len() / 10 + 2 * MIB, "{peak} for {}", car.len());
     let peak = peak_of(|| Repo::from_slice(&car[..]).unwrap());
     assert!(peak < 3 * MIB, "{peak}");
+}
+
+/// Lengths with which a buffer of 1 MiB has just too little room for one section more.
+fn sections_that_leave_much_of_each_buffer_unfilled_cost_a_sixteenth() {
+    let mut most = 0;
+    for len in [65_480, 65_500, 1 << 20, 1_966_000, 2 << 20] {
+        let mut car = breakage::sample().to_car(Order::Preorder);
+        let blocks = 20 * MIB / len;
+        for number in 0..blocks {
+            let block = [&number.to_be_bytes()[..], &vec![0; len - 8]].concat();
+            car.push(Cid::raw(&block), &block);
+        }
+        let car = car.to_bytes();
+        let peak = peak_of(|| Repo::from_reader(&car[..]).unwrap());
+        let expected = car.len() + car.len() / 16 + 24 * (blocks + 30) + 2 * len.max(MIB);
+        assert!(peak <= expected, "blocks of {len}: {peak}, expected {expected} at most");
+        most = most.max(peak * 100 / car.len());
+    }
+    assert!(most > 105, "{most} %");
 }
 
 fn peeking_takes_one_buffer() {
