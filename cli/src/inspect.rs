@@ -6,7 +6,7 @@ use carwalk::mst::{Entry, Event};
 use carwalk::store::CarStore;
 use carwalk::{Repo, Result};
 use clap::Args;
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde::Serializer;
 
 use crate::failure::Cause;
 use crate::input::{Command, Input};
@@ -21,6 +21,8 @@ use crate::output::Output;
 /// The block order is `pre-order` (commit, root, and after each node its subtrees and records from left to right; what
 /// comes after the last block of the tree is disregarded), `PDS order` (as the reference PDS exports: newest revision
 /// first, in a revision by CID text, descending), or `other`.
+///
+/// Of more than 10,000 collections the first in key order are told one by one, and how many more there are.
 #[derive(Args, Debug)]
 pub(crate) struct Inspect {
     #[command(flatten)]
@@ -67,12 +69,25 @@ struct TreeCounts {
     bad_records: u64,
     /// Records whose keys are no repo paths: they have no collection.
     not_paths: u64,
+    #[serde(flatten)]
     collections: Collections,
 }
 
+/// Collections that are counted one by one: far more than real accounts have, whose names memory can hold.
+const COLLECTIONS_TOLD: usize = 10_000;
+
 /// Collections and the numbers of their records.
-#[derive(Default)]
-struct Collections(Vec<(String, u64)>);
+#[derive(Default, serde::Serialize)]
+struct Collections {
+    #[serde(rename = "collections", serialize_with = "as_map")]
+    told: Vec<(String, u64)>,
+    /// How many there are beyond those.
+    #[serde(rename = "more_collections", skip_serializing_if = "is_zero")]
+    more: u64,
+    /// The last of these.
+    #[serde(skip)]
+    last: String,
+}
 
 impl Command for Inspect {
     fn salvages(&self) -> bool {
@@ -127,7 +142,7 @@ fn count<S: CarStore>(repo: &Repo<S>, out: &mut Output) -> Result<(TreeCounts, B
             _ => {}
         }
     }
-    tree.collections.0.sort_unstable();
+    tree.collections.told.sort_unstable();
     Ok((tree, order.finish(), reached.len()))
 }
 
@@ -162,21 +177,31 @@ impl TreeCounts {
 impl Collections {
     /// Counts a record. In key order the records of one collection come in a row.
     fn add(&mut self, collection: &str) {
-        match self.0.last_mut() {
+        let is_full = self.told.len() >= COLLECTIONS_TOLD;
+        match self.told.last_mut() {
             Some((last, count)) if last == collection => add(count, 1),
-            _ => self.0.push((collection.to_owned(), 1)),
+            Some(_) if is_full => {
+                if self.last != collection {
+                    self.last.clear();
+                    self.last.push_str(collection);
+                    add(&mut self.more, 1);
+                }
+            }
+            _ => self.told.push((collection.to_owned(), 1)),
         }
+    }
+
+    fn len(&self) -> u64 {
+        self.more.saturating_add(self.told.len() as u64)
     }
 }
 
-impl Serialize for Collections {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for (collection, count) in &self.0 {
-            map.serialize_entry(collection, count)?;
-        }
-        map.end()
-    }
+fn as_map<S: Serializer>(counts: &[(String, u64)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(counts.iter().map(|(collection, count)| (collection, count)))
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 fn add(count: &mut u64, more: u64) {
@@ -224,10 +249,13 @@ impl TreeCounts {
         for (name, count) in faults.into_iter().filter(|(_, count)| *count > 0) {
             writeln!(out, "{name}: {count}")?;
         }
-        writeln!(out, "Collections: {}", self.collections.0.len())?;
-        for (collection, count) in &self.collections.0 {
+        writeln!(out, "Collections: {}", self.collections.len())?;
+        for (collection, count) in &self.collections.told {
             writeln!(out, "  {collection}: {count}")?;
         }
-        Ok(())
+        match self.collections.more {
+            0 => Ok(()),
+            more => writeln!(out, "  and {more} more"),
+        }
     }
 }

@@ -7,7 +7,7 @@ use carwalk_testkit::breakage::sample;
 use carwalk_testkit::cbor::Value;
 use carwalk_testkit::cid::Cid;
 use carwalk_testkit::commit::{Commit, DID, REV};
-use carwalk_testkit::repo::{Order, Repo};
+use carwalk_testkit::repo::{Order, Record, Repo};
 use harness::run_on;
 use serde_json::{Value as Json, json};
 
@@ -55,6 +55,23 @@ fn counts_are_those_of_the_repository() {
     let text = run_on(["inspect"], &bytes).quiet_success();
     assert!(text.ends_with("Collections: 3\n  com.example.a: 2\n  com.example.a.c: 1\n  com.example.b: 1\n"), "{text}");
     assert!(!text.contains("Missing"), "{text}");
+}
+
+/// Each name is nearly as long as a key may be, and takes some bytes of the CAR.
+#[test]
+fn collections_without_end_are_told_up_to_a_number() {
+    let record = Record::new(b"\xa0".to_vec());
+    let collection = |number: u32| format!("{}{number:06}", "a".repeat(900));
+    let keys = (0..11_000).flat_map(|number| [1, 2].map(|key| format!("{}/{key}", collection(number)).into_bytes()));
+    let repo = Repo::new(keys.map(|key| (key, record.clone())));
+    let bytes = repo.to_bytes(Order::Preorder);
+    let summary = inspect(&bytes);
+    assert_eq!((&summary["records"], &summary["more_collections"]), (&json!(22_000), &json!(1000)));
+    let told = summary["collections"].as_object().unwrap();
+    assert_eq!(told.len(), 10_000);
+    assert!(told.values().all(|count| *count == 2) && told.contains_key(&collection(9999)));
+    let text = run_on(["inspect"], &bytes).quiet_success();
+    assert!(text.contains("\nCollections: 11000\n") && text.ends_with("\n  and 1000 more\n"));
 }
 
 #[test]
