@@ -65,8 +65,8 @@ impl Tally {
         self.record(b"", block, cid);
     }
 
-    /// What a check came to: SHA-256 in hexadecimal over each item's length of the key (4 bytes, little-endian), key and
-    /// CID. Nothing if there was no check.
+    /// What a check came to, in hexadecimal: SHA-256 over each item's length of the key (4 bytes, little-endian), key
+    /// and CID. Nothing if there was no check.
     ///
     /// # Errors
     ///

@@ -1,5 +1,5 @@
 //! That all readers give the same, which is what makes their times worth comparing.
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -88,6 +88,27 @@ fn readers_that_meet_something_else_do_not_agree() {
     assert!(!one.agrees(&other));
     assert!(one.agrees(&run("carwalk-mapped", &file, Mode::Once)));
     assert!(one.agrees(&run("carwalk-entries", &file, Mode::Check)));
+}
+
+#[test]
+fn readers_that_are_said_to_hash_records_refuse_a_forged_one() {
+    let folder = tempfile::tempdir().unwrap();
+    // In this order, the last block of the file is the record of the last key.
+    let (file, _) = export(folder.path(), 300, Order::Preorder);
+    let sound = run("carwalk-mapped", &file, Mode::Check);
+    let mut car = std::fs::read(&file).unwrap();
+    *car.last_mut().unwrap() ^= 1;
+    std::fs::write(&file, car).unwrap();
+    let program = Path::new(env!("CARGO_BIN_EXE_reader"));
+    let rust = READERS.iter().filter(|reader| matches!(reader.work, Work::Rust(_)));
+    let taken = rust.filter(|reader| measure::run(program, reader, &file, Mode::Once).is_ok());
+    let taken: Vec<_> = taken.map(|reader| reader.name).collect();
+    assert_eq!(taken, ["carwalk-entries", "repo-stream-0.2", "jacquard-repo", "iroh-car", "sha2"]);
+    // Whoever takes it, the check does not.
+    for name in taken.iter().filter(|name| readers::find(name).unwrap().items == Items::Records) {
+        let check = measure::run(program, readers::find(name).unwrap(), &file, Mode::Check);
+        assert!(check.is_err() || !check.unwrap().agrees(&sound), "{name}");
+    }
 }
 
 #[test]

@@ -43,8 +43,8 @@ pub(super) const ENTRIES: Reader = Reader {
     name: "carwalk-entries",
     title: "carwalk, entries only, mapped",
     items: Items::Entries,
-    checks: "The framing, and of the blocks only the commit and the nodes: these are hashed, and keep every rule. Records \
-             are neither hashed nor looked up, so that one which is damaged or missing goes unnoticed.",
+    checks: "The framing, and of the blocks only the commit and the nodes: these are hashed, and keep every rule. \
+             Records are neither hashed nor looked up, so that one which is damaged or missing goes unnoticed.",
     work: Work::Rust(entries),
     ..MAPPED
 };

@@ -16,8 +16,8 @@ pub(super) const IN_MEMORY: Reader = Reader {
     input: Input::File,
     items: Items::Records,
     repeats: true,
-    checks: "That nodes are DAG-CBOR of their shape; no hash, and neither order, layers nor prefixes of keys. A file that \
-             ends inside a length counts as whole.",
+    checks: "That nodes are DAG-CBOR of their shape; no hash, and neither order, layers nor prefixes of keys. A \
+             file that ends inside a length counts as whole.",
     work: Work::Rust(in_memory),
 };
 

@@ -16,7 +16,7 @@ pub(super) const IN_MEMORY: Reader = Reader {
     input: Input::File,
     items: Items::Records,
     repeats: true,
-    checks: "The order of keys, and that keys are in their layer; no hash, and else as little as 0.5.",
+    checks: "The order of keys, and that keys are in their layer; no hash, and nothing that 0.5 leaves out.",
     work: Work::Rust(in_memory),
 };
 

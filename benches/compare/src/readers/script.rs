@@ -25,8 +25,8 @@ pub(super) const ATCUTE: Reader = Reader {
     input: Input::File,
     items: Items::Records,
     repeats: true,
-    checks: "Canonical DAG-CBOR, maximal prefixes, repo paths, the order of keys in each node; no hash, no layers, no order of \
-             keys across nodes.",
+    checks: "Canonical DAG-CBOR, maximal prefixes, repo paths, the order of keys in each node; no hash, no \
+             layers, no order of keys across nodes.",
     work: Work::Script(Script { variable: "COMPARE_NODE", interpreter: "node", file: "atcute_repo.mjs" }),
 };
 
@@ -34,8 +34,8 @@ pub(super) const PYTHON_LIBIPLD: Reader = Reader {
     name: "python-libipld",
     title: "python-libipld 3.4.1, and a walk in Python",
     items: Items::Entries,
-    checks: "That every block is DAG-CBOR, and it makes Python objects of each, records too; no hash, and nothing of the tree: \
-             the walk is the script's own. It does not give a record's bytes.",
+    checks: "That every block is DAG-CBOR, and it makes Python objects of each, records too; no hash, and nothing \
+             of the tree: the walk is the script's own. It does not give a record's bytes.",
     work: Work::Script(Script { variable: "COMPARE_PYTHON", interpreter: "python3", file: "python_libipld.py" }),
     ..ATCUTE
 };

@@ -19,8 +19,9 @@ pub(super) const LOAD_CAR: Reader = Reader {
     input: Input::File,
     items: Items::Records,
     repeats: true,
-    checks: "The hash of every block, canonical DAG-CBOR, the order of keys, that no node is linked twice; not the layers of \
-             keys, that prefixes are maximal, that fields are there which may be null, or that there are no empty nodes.",
+    checks: "The hash of every block, canonical DAG-CBOR, the order of keys, that no node is linked twice; not \
+             the layers of keys, that prefixes are maximal, that fields are there which may be null, or that \
+             there are no empty nodes.",
     work: Work::Rust(load_car),
 };
 
