@@ -119,7 +119,6 @@ fn small_files_are_read_again_and_again() {
         let often = run(reader.name, &file, Mode::Repeat);
         assert!(once.agrees(&often), "{}", reader.name);
         assert!(often.report.iterations > 5, "{}", reader.name);
-        assert!(often.report.seconds * often.report.iterations as f64 > 0.05, "{}", reader.name);
     }
 }
 
