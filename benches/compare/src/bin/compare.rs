@@ -1,0 +1,119 @@
+//! Runs all readers in turn, round after round, and prints a table of medians.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use carwalk_compare::machine::Machine;
+use carwalk_compare::measure::{self, Run};
+use carwalk_compare::readers::{self, Mode, READERS, Reader};
+use carwalk_compare::record::{LeftOut, Line, Record, Round, Setting};
+use carwalk_compare::{Result, table};
+use clap::Parser;
+
+/// Files up to this length are timed in memory: starting a process takes longer than reading them.
+const SMALL: u64 = 16 << 20;
+
+/// Runs all readers in turn, round after round, each in a process of its own, and prints a table of medians.
+///
+/// Before the first round each reader is checked: all have to give the same records, byte for byte, in the same order.
+#[derive(Parser)]
+struct Args {
+    /// How often each reader is timed.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+    /// Only these readers.
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    only: Vec<String>,
+    /// Where to keep all runs.
+    #[arg(long, value_name = "OUT")]
+    json: Option<PathBuf>,
+    /// Print the table of runs that were kept, and run nothing.
+    #[arg(long, value_name = "RECORD", conflicts_with_all = ["rounds", "only", "json", "files"])]
+    from: Option<PathBuf>,
+    /// The CARs. One of at most 16 MiB is read into memory first, and then timed again and again in one process.
+    #[arg(required_unless_present = "from", value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    match run(&Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "compare: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<()> {
+    let record = match &args.from {
+        Some(file) => Record::open(file)?,
+        None => compare(args)?,
+    };
+    Ok(write!(io::stdout(), "{}", table::markdown(&record))?)
+}
+
+fn compare(args: &Args) -> Result<Record> {
+    let program = std::env::current_exe()?.with_file_name("reader");
+    let mut readers: Vec<&'static Reader> = READERS.iter().collect();
+    if !args.only.is_empty() {
+        readers = args.only.iter().map(|name| readers::find(name)).collect::<Result<_>>()?;
+    }
+    let command = ["compare".to_owned()].into_iter().chain(std::env::args().skip(1)).collect::<Vec<_>>().join(" ");
+    let mut record = Record::begin(Setting { command, machine: Machine::this()? }, args.json.as_deref())?;
+    let mut jobs = Vec::new();
+    for file in &args.files {
+        jobs.extend(check(&mut record, &program, &readers, file)?);
+    }
+    for round in 1..=args.rounds {
+        for &(reader, file, mode) in &jobs {
+            tell(round, reader, file)?;
+            keep(&mut record, round, measure::run(&program, reader, file, mode)?)?;
+        }
+    }
+    Ok(record)
+}
+
+/// Which reader is to be timed over which file, and how.
+type Job<'a> = (&'a Reader, &'a Path, Mode);
+
+/// Has every reader checked on the file, and gives those that are to be timed on it.
+fn check<'a>(record: &mut Record, program: &Path, readers: &[&'static Reader], file: &'a Path) -> Result<Vec<Job<'a>>> {
+    let small = fs::metadata(file)?.len() <= SMALL;
+    let mode = if small { Mode::Repeat } else { Mode::Once };
+    let mut jobs = Vec::new();
+    for &reader in readers.iter().filter(|reader| reader.repeats || !small) {
+        tell(0, reader, file)?;
+        match measure::run(program, reader, file, Mode::Check) {
+            Ok(run) => {
+                keep(record, 0, run)?;
+                jobs.push((reader, file, mode));
+            }
+            Err(error) => {
+                let file = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                record.add(Line::LeftOut(LeftOut { reader: reader.name.to_owned(), file, why: error.to_string() }))?;
+            }
+        }
+    }
+    Ok(jobs)
+}
+
+/// Adds a run, unless it met something else than those before it.
+fn keep(record: &mut Record, round: u32, run: Run) -> Result<()> {
+    for line in &record.lines {
+        if let Line::Run(other) = line
+            && other.run.file == run.file
+            && !run.agrees(&other.run)
+        {
+            return Err(format!("{} and {} do not give the same of {}", run.reader, other.run.reader, run.file).into());
+        }
+    }
+    record.add(Line::Run(Round { round, run }))
+}
+
+fn tell(round: u32, reader: &Reader, file: &Path) -> Result<()> {
+    let what = if round == 0 { "check".to_owned() } else { format!("round {round}") };
+    Ok(writeln!(io::stderr(), "{what}: {} {}", reader.name, file.display())?)
+}

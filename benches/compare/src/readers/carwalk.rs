@@ -1,0 +1,101 @@
+//! carwalk itself.
+
+use carwalk::mst::{Event, Walker};
+use carwalk::store::{BlockStore, SpillFile};
+use carwalk::{Limits, Loaded, Loader, Repo, Verification};
+
+use super::{Input, Items, Reader, Work};
+use crate::Result;
+use crate::source::Source;
+use crate::tally::Tally;
+
+const EVERYTHING: &str = "Everything: framing, the hash of every block, the commit's form, every rule of the tree.";
+
+pub(super) const MAPPED: Reader = Reader {
+    name: "carwalk-mapped",
+    title: "carwalk, mapped",
+    input: Input::File,
+    items: Items::Records,
+    repeats: true,
+    checks: EVERYTHING,
+    work: Work::Rust(mapped),
+};
+
+pub(super) const READER: Reader = Reader {
+    name: "carwalk-reader",
+    title: "carwalk, reader on the file",
+    repeats: true,
+    work: Work::Rust(reader),
+    ..MAPPED
+};
+
+pub(super) const PIPE: Reader =
+    Reader { name: "carwalk-pipe", title: "carwalk, reader on a pipe", input: Input::Pipe, repeats: false, ..READER };
+
+pub(super) const SPILLED: Reader = Reader {
+    name: "carwalk-spilled",
+    title: "carwalk, spilled at 16 MiB, from a pipe",
+    work: Work::Rust(spilled),
+    ..PIPE
+};
+
+pub(super) const ENTRIES: Reader = Reader {
+    name: "carwalk-entries",
+    title: "carwalk, entries only, mapped",
+    items: Items::Entries,
+    checks: "The framing, and of the blocks only the commit and the nodes: these are hashed, and keep every rule. \
+             Records are neither hashed nor looked up, so that one which is damaged or missing goes unnoticed.",
+    work: Work::Rust(entries),
+    ..MAPPED
+};
+
+#[expect(unsafe_code, reason = "a file can be mapped in no other way")]
+fn mapped(source: &Source<'_>, tally: &mut Tally) -> Result<()> {
+    match source {
+        // SAFETY: whoever compares readers leaves the file alone meanwhile.
+        Source::File(path) => walk(unsafe { Repo::map(path) }?.walk(), tally),
+        _ => walk(Repo::from_slice(&*source.bytes()?)?.walk(), tally),
+    }
+}
+
+fn reader(source: &Source<'_>, tally: &mut Tally) -> Result<()> {
+    walk(Loader::new().limits(unlimited()).read(source.stream()?)?.walk(), tally)
+}
+
+fn spilled(source: &Source<'_>, tally: &mut Tally) -> Result<()> {
+    match Loader::new().limits(unlimited()).memory_limit(16 << 20).read(source.stream()?)? {
+        Loaded::Complete(repo) => walk(repo.walk(), tally),
+        Loaded::Suspended(load) => {
+            walk(load.spill(SpillFile::temporary()).map_err(carwalk::Error::from)?.walk(), tally)
+        }
+    }
+}
+
+#[expect(unsafe_code, reason = "a file can be mapped in no other way")]
+fn entries(source: &Source<'_>, tally: &mut Tally) -> Result<()> {
+    let loader = Loader::new().verification(Verification::ReachedBlocks);
+    match source {
+        // SAFETY: whoever compares readers leaves the file alone meanwhile.
+        Source::File(path) => walk(unsafe { loader.map(path) }?.walk().records(false), tally),
+        _ => walk(loader.slice(&*source.bytes()?)?.walk().records(false), tally),
+    }
+}
+
+/// For files beyond the default of 1 GiB.
+fn unlimited() -> Limits {
+    Limits::default().max_stream_len(u64::MAX)
+}
+
+/// The form of the walk that allocates nothing per record.
+fn walk<S: BlockStore>(mut walk: Walker<'_, S>, tally: &mut Tally) -> Result<()> {
+    while let Some(event) = walk.next_event()? {
+        match event {
+            Event::Record { entry, block, .. } => {
+                tally.record(entry.path()?.as_str().as_bytes(), block, || *entry.cid().as_bytes());
+            }
+            Event::Entry { entry, .. } => tally.entry(entry.path()?.as_str().as_bytes(), || *entry.cid().as_bytes()),
+            other => return Err(format!("neither a record nor an entry: {other:?}").into()),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,135 @@
+//! That all readers give the same, which is what makes their times worth comparing.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use carwalk_compare::measure::{self, Run};
+use carwalk_compare::readers::{self, Items, Mode, READERS, Work};
+use carwalk_testkit::export::{Export, Order, Written};
+
+/// What every reader that is Rust gives of a file, each in its process, through a pipe if it has its input from one.
+fn checked(file: &Path) -> Vec<Run> {
+    let rust = READERS.iter().filter(|reader| matches!(reader.work, Work::Rust(_)));
+    rust.map(|reader| run(reader.name, file, Mode::Check)).collect()
+}
+
+fn run(reader: &str, file: &Path, mode: Mode) -> Run {
+    let program = Path::new(env!("CARGO_BIN_EXE_reader"));
+    measure::run(program, readers::find(reader).unwrap(), file, mode)
+        .unwrap_or_else(|error| panic!("{reader}: {error}"))
+}
+
+fn all_agree(runs: &[Run]) {
+    for run in runs {
+        assert!(run.report.digest.is_some());
+        assert!(runs.iter().all(|other| run.agrees(other)), "{run:?}");
+    }
+}
+
+fn export(folder: &Path, records: usize, order: Order) -> (PathBuf, Written) {
+    let path = folder.join(format!("{order:?}.car"));
+    let written = Export { records, seed: 7, order }.write_to(&mut File::create(&path).unwrap()).unwrap();
+    (path, written)
+}
+
+#[test]
+fn all_readers_agree_on_the_sample() {
+    let runs = checked(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../samples/repo.car"));
+    assert!(runs.iter().all(|run| run.report.items > 0));
+    all_agree(&runs);
+}
+
+#[test]
+fn all_readers_agree_on_exports_in_every_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut digests = Vec::new();
+    for order in [Order::Pds, Order::Preorder, Order::Random] {
+        let (file, written) = export(folder.path(), 4_000, order);
+        let runs = checked(&file);
+        all_agree(&runs);
+        for run in &runs {
+            let (items, bytes) = (run.report.items, run.report.bytes);
+            match run.gives {
+                Items::Records => assert_eq!((items, bytes), (4_000, written.record_bytes), "{}", run.reader),
+                Items::Entries => assert_eq!(items, 4_000, "{}", run.reader),
+                Items::Blocks => assert_eq!(items, written.blocks as u64, "{}", run.reader),
+            }
+        }
+        digests.push(runs[0].report.digest.clone());
+    }
+    // The order of the blocks is nothing to the records.
+    assert!(digests.windows(2).all(|pair| pair[0] == pair[1]));
+}
+
+#[test]
+fn spilled_readers_agree_beyond_their_limit() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, _) = export(folder.path(), 80_000, Order::Pds);
+    assert!(file.metadata().unwrap().len() > 24 << 20);
+    let runs =
+        ["carwalk-mapped", "carwalk-spilled", "repo-stream-0.5-spilled"].map(|name| run(name, &file, Mode::Check));
+    all_agree(&runs);
+}
+
+#[test]
+fn readers_that_meet_something_else_do_not_agree() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, _) = export(folder.path(), 300, Order::Pds);
+    let one = run("carwalk-mapped", &file, Mode::Check);
+    let mut other = one.clone();
+    other.report.digest = other.report.digest.map(|digest| digest.replace('a', "b"));
+    assert!(!one.agrees(&other));
+    other = one.clone();
+    other.report.items -= 1;
+    assert!(!one.agrees(&other));
+    other = one.clone();
+    other.report.bytes += 1;
+    assert!(!one.agrees(&other));
+    assert!(one.agrees(&run("carwalk-mapped", &file, Mode::Once)));
+    assert!(one.agrees(&run("carwalk-entries", &file, Mode::Check)));
+}
+
+#[test]
+fn readers_that_are_said_to_hash_records_refuse_a_forged_one() {
+    let folder = tempfile::tempdir().unwrap();
+    // In this order, the last block of the file is the record of the last key.
+    let (file, _) = export(folder.path(), 300, Order::Preorder);
+    let sound = run("carwalk-mapped", &file, Mode::Check);
+    let mut car = std::fs::read(&file).unwrap();
+    *car.last_mut().unwrap() ^= 1;
+    std::fs::write(&file, car).unwrap();
+    let program = Path::new(env!("CARGO_BIN_EXE_reader"));
+    let rust = READERS.iter().filter(|reader| matches!(reader.work, Work::Rust(_)));
+    let taken = rust.filter(|reader| measure::run(program, reader, &file, Mode::Once).is_ok());
+    let taken: Vec<_> = taken.map(|reader| reader.name).collect();
+    assert_eq!(taken, ["carwalk-entries", "repo-stream-0.2", "jacquard-repo", "iroh-car", "sha2"]);
+    // Whoever takes it, the check does not.
+    for name in taken.iter().filter(|name| readers::find(name).unwrap().items == Items::Records) {
+        let check = measure::run(program, readers::find(name).unwrap(), &file, Mode::Check);
+        assert!(check.is_err() || !check.unwrap().agrees(&sound), "{name}");
+    }
+}
+
+#[test]
+fn small_files_are_read_again_and_again() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../samples/repo.car");
+    for reader in READERS.iter().filter(|reader| reader.repeats && matches!(reader.work, Work::Rust(_))) {
+        let once = run(reader.name, &file, Mode::Check);
+        let often = run(reader.name, &file, Mode::Repeat);
+        assert!(once.agrees(&often), "{}", reader.name);
+        assert!(often.report.iterations > 5, "{}", reader.name);
+    }
+}
+
+#[test]
+fn a_reader_that_fails_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("short.car");
+    std::fs::write(&file, b"\x05nope").unwrap();
+    let program = Path::new(env!("CARGO_BIN_EXE_reader"));
+    for reader in READERS.iter().filter(|reader| matches!(reader.work, Work::Rust(_))) {
+        let error = measure::run(program, reader, &file, Mode::Once).unwrap_err();
+        assert!(error.to_string().contains("reader: "), "{}: {error}", reader.name);
+    }
+}

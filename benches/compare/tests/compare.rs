@@ -1,0 +1,55 @@
+//! The driver, from its command line to its table.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use carwalk_compare::record::{Line, Record};
+
+fn compare(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_compare")).args(args).output().unwrap()
+}
+
+fn sample() -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../samples/repo.car").to_string_lossy().into_owned()
+}
+
+#[test]
+fn table_of_a_kept_record_is_the_table_of_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = folder.path().join("record.jsonl");
+    let kept = kept.to_str().unwrap();
+    let only = "--only=sha2,carwalk-mapped,repo-stream-0.5-keys,carwalk-spilled";
+    let ran = compare(&["--rounds", "2", only, "--json", kept, &sample()]);
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    let shown = compare(&["--from", kept]);
+    assert!(shown.status.success());
+    assert_eq!(ran.stdout, shown.stdout);
+
+    let table = String::from_utf8(ran.stdout).unwrap();
+    assert!(table.contains("| carwalk, mapped |"), "{table}");
+    assert!(table.contains("| 1.00 |"), "{table}");
+    assert!(!table.contains("| carwalk, spilled"), "small files are not spilled: {table}");
+    let runs = Record::open(Path::new(kept)).unwrap().lines.into_iter().filter(|line| matches!(line, Line::Run(_)));
+    assert_eq!(runs.count(), 3 * 3, "three readers, each checked and timed twice");
+}
+
+#[test]
+fn reader_that_is_not_there_is_left_out_with_a_note() {
+    let missing = Command::new(env!("CARGO_BIN_EXE_compare"))
+        .env("COMPARE_PYTHON", "/nonexistent")
+        .args(["--rounds=1", "--only=sha2,python-libipld", &sample()])
+        .output()
+        .unwrap();
+    assert!(missing.status.success());
+    let table = String::from_utf8(missing.stdout).unwrap();
+    assert!(table.contains("\npython-libipld is left out: "), "{table}");
+    assert!(table.contains("| sha2, the hashing alone |"), "{table}");
+}
+
+#[test]
+fn unknown_reader_is_refused() {
+    let refused = compare(&["--only=carwalk", &sample()]);
+    assert!(!refused.status.success());
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("carwalk-mapped"), "{refused:?}");
+}
