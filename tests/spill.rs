@@ -17,10 +17,12 @@ use std::path::Path;
 use std::process::Command;
 use std::{env, fs};
 
+use carwalk::error::LimitName;
 use carwalk::store::{RedbStore, SpillFile};
-use carwalk::{Loaded, Loader, Repo};
-use carwalk_testkit::car::Car;
+use carwalk::{ErrorKind, Loaded, Loader, Repo};
+use carwalk_testkit::car::{Car, header};
 use carwalk_testkit::cbor::Value;
+use carwalk_testkit::cid::Cid;
 use carwalk_testkit::repo::{Order, Record, Repo as KitRepo};
 use carwalk_testkit::rng::Rng;
 use carwalk_testkit::{legal, random};
@@ -361,6 +363,28 @@ fn bytes_stored_are_about_those_of_the_car() {
     let repo = spill::all_into(loader, &random.car[..], SpillFile::temporary()).unwrap();
     assert!(repo.store().bytes_stored() < stored);
     assert!(repo.store().is_reduced());
+}
+
+/// What the CAR alone makes long of what a file says of itself: its roots, and which segments repeat blocks of others.
+#[test]
+fn roots_and_repeats_without_end_count_as_stored() {
+    // A page for each block, so that pages do not hide what is counted by the byte.
+    let file = || SpillFile::temporary().segment_len(0);
+    let stored = |car: &Car| {
+        let car = car.to_bytes();
+        let stored = spill::all_into(Loader::new(), &car[..], file()).unwrap().store().bytes_stored();
+        let error = spill::all_into(Loader::new(), &car[..], file().max_stored(stored - 1)).unwrap_err();
+        assert!(matches!(*error.kind(), ErrorKind::Limit { limit: LimitName::Stored, found, .. } if found == stored));
+        stored
+    };
+    let mut car = Car::parse(&legal::case("one_record")).unwrap();
+    let plain = stored(&car);
+    let root = car.sections[0].clone();
+    car.set_header(header(&[Cid::dag_cbor(&root.data); 500]));
+    assert_eq!(stored(&car) - plain, 499 * 36);
+    car.sections.extend(std::iter::repeat_n(root, 100));
+    let segments = car.sections.len() as u64;
+    assert_eq!(stored(&car) - plain, 499 * 36 + 100 * 4096 + segments.div_ceil(8));
 }
 
 /// The environment is the whole process's, so a process of its own looks.

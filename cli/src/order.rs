@@ -55,7 +55,7 @@ pub(crate) struct Reach {
 
 /// Tells the order from the blocks of a walk, given one after the other: the commit, then nodes and records.
 ///
-/// Takes a binary search for each link that goes backwards, and eight bytes for each run of descending CIDs.
+/// Takes a look at some bits for each link that goes backwards, and one bit for 37 bytes of the CAR.
 pub(crate) struct OrderCheck<'s, S, I: Iterator> {
     store: &'s S,
     /// The sections that are still to come in the order of the walk.
@@ -72,8 +72,8 @@ pub(crate) struct OrderCheck<'s, S, I: Iterator> {
     parents: Vec<u64>,
     first_record: u64,
     last_node: u64,
-    /// Where runs of descending CIDs begin, once they are needed.
-    runs: Option<Vec<u64>>,
+    /// The runs of descending CIDs, once they are needed.
+    runs: Option<Runs>,
 }
 
 /// A check over the sections of a store, whose commit comes first.
@@ -173,24 +173,94 @@ impl<'s, S: CarStore, I: Iterator<Item = Result<SectionHead>>> OrderCheck<'s, S,
             Some(runs) => runs,
             None => runs(self.store)?,
         };
-        let run_of = |offset| runs.partition_point(|&start| start <= offset);
-        self.links_fit = run_of(child) == run_of(parent);
+        self.links_fit = runs.number(child) == runs.number(parent);
         self.runs = Some(runs);
         Ok(())
     }
 }
 
-/// Where each run of sections whose CIDs descend as texts begins.
-fn runs<S: CarStore>(store: &S) -> Result<Vec<u64>> {
-    let mut starts = Vec::new();
+/// Shortest section: a length of one byte and a CID.
+const MIN_SECTION_LEN: u64 = 37;
+
+/// Words that are counted together.
+const GROUP: usize = 16;
+
+/// Where runs of sections begin, as bits: no two sections begin closer together than one is long.
+#[derive(Default)]
+struct Runs {
+    starts: Vec<u64>,
+    /// How many runs begin before each group of words.
+    before: Vec<u64>,
+    count: u64,
+}
+
+impl Runs {
+    /// Enters a run that begins at `offset`, after all others.
+    fn push(&mut self, offset: u64) {
+        let (at, bit) = Self::place(offset);
+        while self.starts.len() <= at {
+            if self.starts.len().is_multiple_of(GROUP) {
+                self.before.push(self.count);
+            }
+            self.starts.push(0);
+        }
+        if let Some(word) = self.starts.get_mut(at) {
+            *word |= bit;
+        }
+        self.count = self.count.saturating_add(1);
+    }
+
+    /// The number of the run that the section at `offset` is in.
+    fn number(&self, offset: u64) -> u64 {
+        let (at, bit) = Self::place(offset);
+        let Some(last) = self.starts.get(at) else {
+            return self.count;
+        };
+        let group = at / GROUP;
+        let words = self.starts.get(group.saturating_mul(GROUP)..at).unwrap_or_default();
+        // The bit itself, and all below it.
+        let last = last & (bit | bit.saturating_sub(1));
+        let within: u32 = words.iter().chain([&last]).map(|word| word.count_ones()).sum();
+        self.before.get(group).copied().unwrap_or_default().saturating_add(within.into())
+    }
+
+    /// The word and the bit of a section.
+    fn place(offset: u64) -> (usize, u64) {
+        let number = offset / MIN_SECTION_LEN;
+        (usize::try_from(number / 64).unwrap_or(usize::MAX), 1 << (number % 64))
+    }
+}
+
+/// The runs of sections whose CIDs descend as texts.
+fn runs<S: CarStore>(store: &S) -> Result<Runs> {
+    let mut runs = Runs::default();
     let mut previous: Option<CidText> = None;
     for section in store.sections() {
         let section = section?;
         let text = section.cid().to_text();
         if previous.is_none_or(|previous| text >= previous) {
-            starts.push(section.offset());
+            runs.push(section.offset());
         }
         previous = Some(text);
     }
-    Ok(starts)
+    Ok(runs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_section_is_in_the_last_run_that_begins_no_later() {
+        let offsets: Vec<u64> = (0..9000).map(|number| 59 + number * MIN_SECTION_LEN + number / 100 * 53).collect();
+        for step in [1, 2, 7, 64, 1000, 2500] {
+            let (mut runs, mut expected) = (Runs::default(), 0);
+            offsets.iter().step_by(step).for_each(|&offset| runs.push(offset));
+            for (number, &offset) in offsets.iter().enumerate() {
+                expected += u64::from(number % step == 0);
+                assert_eq!(runs.number(offset), expected, "{number}, {step}");
+            }
+            assert!(runs.starts.len() as u64 <= offsets[offsets.len() - 1] / MIN_SECTION_LEN / 64 + 1);
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! What large blocks hashed to, so that none is hashed for each of the links that lead to it.
+//! What large blocks hashed to, so that none is hashed for each of the links that lead to it, as long as memory allows.
 
 use std::collections::HashMap;
 

@@ -33,8 +33,8 @@ const MAX_SPARE: u64 = 1 << 13;
 /// when they were loaded. By default the walk is complete: a block that is missing is an error.
 ///
 /// Allocates nothing per node or record once its buffers have grown, but for the digests of blocks from 1 KiB on, if it
-/// hashes: no block is hashed for each of many links. After an error or the end, every later call gives
-/// `None`.
+/// hashes: no such block is hashed for each of many links, unless a [`memory_limit`](Walker::memory_limit) leaves no room for
+/// its digest. After an error or the end, every later call gives `None`.
 ///
 /// ```
 /// use carwalk::Repo;
@@ -68,7 +68,7 @@ pub struct Walker<'s, S: BlockStore> {
     spare: Vec<Buffers>,
     /// What the store is told to prefetch.
     soon: Vec<Cid>,
-    /// The digests that large blocks were found to have, so that none is hashed for each of its links.
+    /// The digests that large blocks were found to have, so that none of these is hashed for each of its links.
     digests: Digests,
     /// The record at hand.
     record: Option<Found<S::Block<'s>>>,
@@ -225,8 +225,9 @@ impl<'s, S: BlockStore> Walker<'s, S> {
     /// Sets how many bytes of memory the walk may take; there is no limit by default, but for what nodes can be.
     ///
     /// Counted are the nodes from the root down to the one at hand: what is noted of their entries, and their blocks if
-    /// these are copies; and the digests that a walk which hashes remembers, half of the limit at most. Real trees take
-    /// some kilobytes. It is looked at after each node that was read.
+    /// these are copies; and the digests that a walk which hashes remembers, half of the limit at most. If there are more,
+    /// the shorter blocks, or all, are hashed for each link. Real trees take some kilobytes. It is looked at after each node
+    /// that was read.
     pub fn memory_limit(mut self, bytes: u64) -> Self {
         self.options.memory_limit = bytes;
         self

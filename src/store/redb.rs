@@ -53,7 +53,7 @@ pub struct RedbStore {
     index: PagedIndex,
     caches: Mutex<Caches>,
     meta: Meta,
-    /// Whether good blocks were hashed, and nobody can have changed them since.
+    /// Whether good blocks were hashed, since the file was opened or before they came into it.
     is_hashed: bool,
     fault: Option<Error>,
     first: FirstError,
@@ -138,7 +138,7 @@ impl RedbStore {
     /// Opens a file that was kept, with `cache_size` bytes of memory for what is held of it.
     ///
     /// Reads all of the file once, to see that it is as it was written. It is not changed, and need not be writable. Nobody
-    /// else may change it as long as the store lives: then lookups could panic.
+    /// else may change it as long as the store lives: then lookups could panic, or give blocks that are not hashed again.
     /// [`Loader::reopen`](crate::Loader::reopen) opens the repository in it.
     ///
     /// Open only files that you made yourself, or somebody whom you trust. Damage is found, but not forgery: redb is not

@@ -105,7 +105,7 @@ impl SpillFile {
     ///
     /// It is written under a passing name in the same folder, and gets its own when it is complete and on the disk. A file
     /// that has this name already is not touched: then making the file is an error, as is giving it the name if another
-    /// came to be there meanwhile.
+    /// came to be there meanwhile. Nobody else may change it as long as the store lives.
     pub fn keep(path: impl Into<PathBuf>) -> Self {
         Self::new(Target::Kept { path: path.into() })
     }

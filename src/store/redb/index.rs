@@ -95,25 +95,51 @@ mod tests {
     use crate::cid::Codec;
     use crate::error::ErrorKind;
 
-    #[test]
-    fn a_page_of_hostile_length_or_with_one_tag_only_is_damage() {
-        let db = Database::builder().create_with_backend(InMemoryBackend::new()).unwrap();
-        let cid = Cid::of(Codec::Raw, b"");
-        let (secret, shape) = (Secret::random(), Shape { pages: 1, payload_len: 1 });
-        let (number, tag) = shape.locate(secret.hash(&cid));
-        let [high, low] = tag.to_be_bytes();
-        let found = |page: &[u8]| {
-            let txn = db.begin_write().unwrap();
-            txn.open_table(PAGES).unwrap().insert(number, page).unwrap();
+    /// An index of one page, in which CIDs are looked up.
+    struct OnePage {
+        db: Database,
+        shape: Shape,
+        secret: Secret,
+        cid: Cid,
+    }
+
+    impl OnePage {
+        fn new() -> Self {
+            let db = Database::builder().create_with_backend(InMemoryBackend::new()).unwrap();
+            let shape = Shape { pages: 1, payload_len: 1 };
+            OnePage { db, shape, secret: Secret::random(), cid: Cid::of(Codec::Raw, b"") }
+        }
+
+        fn tag(&self) -> [u8; 2] {
+            self.shape.locate(self.secret.hash(&self.cid)).1.to_be_bytes()
+        }
+
+        /// Looks the CID up twice, since the page is held the second time.
+        fn find(&self, page: &[u8], mut read: impl FnMut(u64) -> Option<(bool, u64)>) -> Result<Option<u64>> {
+            let txn = self.db.begin_write().unwrap();
+            txn.open_table(PAGES).unwrap().insert(0, page).unwrap();
             txn.commit().unwrap();
             let first = FirstError::default();
-            let index = PagedIndex::open(&db.begin_read().unwrap(), shape, secret, &first).unwrap();
+            let index = PagedIndex::open(&self.db.begin_read().unwrap(), self.shape, self.secret, &first).unwrap();
+            let mut cache = PageCache::new(1 << 20);
+            let mut find = || index.find(&mut cache, &first, &self.cid, |payload| Ok(read(payload)));
+            let found = find()?;
+            assert_eq!(find().unwrap(), found);
+            Ok(found)
+        }
+    }
+
+    #[test]
+    fn a_page_of_hostile_length_or_with_one_tag_only_is_damage() {
+        let index = OnePage::new();
+        let [high, low] = index.tag();
+        let found = |page: &[u8]| {
             let mut asked = 0;
-            let found = index.find(&mut PageCache::new(1 << 20), &first, &cid, |payload| {
+            let found = index.find(page, |payload| {
                 asked += 1;
-                Ok((payload == 9).then_some((false, payload)))
+                (payload == 9).then_some((false, payload))
             });
-            assert!(asked <= MAX_CANDIDATES);
+            assert!(asked <= 2 * MAX_CANDIDATES);
             found
         };
         let page = |entries: usize| [[high, low, 8].repeat(entries - 1), vec![high, low, 9]].concat();
@@ -121,6 +147,37 @@ mod tests {
         for page in [page(MAX_CANDIDATES + 1), page(10_000), vec![0; MAX_PAGE_LEN + 1]] {
             let error = found(&page).unwrap_err();
             assert!(matches!(error.kind(), ErrorKind::Kept(KeptFault::Damaged(_))), "{error}");
+        }
+    }
+
+    /// Entries of a tag come by the rest of their hashes, and so in any order of payloads.
+    #[test]
+    fn of_many_payloads_the_first_good_one_is_meant_else_the_first_bad_one() {
+        const STRANGER: fn(u64) -> bool = |payload| payload % 10 == 0;
+        const BAD: fn(u64) -> bool = |payload| payload % 10 >= 5;
+        let index = OnePage::new();
+        let [high, low] = index.tag();
+        let found = |payloads: &[u8]| {
+            let page: Vec<u8> = payloads.iter().flat_map(|&payload| [high, low, payload]).collect();
+            index.find(&page, |payload| (!STRANGER(payload)).then_some((BAD(payload), payload))).unwrap()
+        };
+        for (payloads, meant) in [
+            (&[][..], None),
+            (&[10], None),
+            (&[30, 10, 20], None),
+            (&[21], Some(21)),
+            (&[11, 21], Some(11)),
+            (&[21, 11], Some(11)),
+            (&[15, 21], Some(21)),
+            (&[21, 15], Some(21)),
+            (&[15, 31, 21, 16], Some(21)),
+            (&[10, 15, 20, 31, 5], Some(31)),
+            (&[15], Some(15)),
+            (&[15, 25], Some(15)),
+            (&[25, 15], Some(15)),
+            (&[10, 25, 40, 15, 30], Some(15)),
+        ] {
+            assert_eq!(found(payloads), meant, "{payloads:?}");
         }
     }
 }

@@ -102,7 +102,7 @@ impl Writer {
             }
         };
         let mut store = RedbStore::read(database, first, meta, budget)?;
-        store.is_hashed = self.hashed && matches!(target, Opened::Temporary(_));
+        store.is_hashed = self.hashed;
         store.fault = fault;
         store.file = Some((target, settings));
         Ok(store)
@@ -140,6 +140,25 @@ mod tests {
     use super::*;
     use crate::cid::{Cid, Codec};
     use crate::error::ErrorKind;
+    use crate::load::Loader;
+    use crate::store::{BlockStore, CarStore};
+
+    /// Nobody may change a file that is open, be it kept or not, and a kept one is open until its store is dropped.
+    #[test]
+    fn blocks_that_were_hashed_before_they_were_stored_are_not_hashed_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let car = include_bytes!("../../../samples/repo.car");
+        let kept = |verification| SpillFile::keep(folder.path().join(format!("{verification:?}")));
+        for verification in [Verification::EveryBlock, Verification::ReachedBlocks, Verification::DangerouslyNone] {
+            for file in [SpillFile::temporary_in(folder.path()), kept(verification)] {
+                let loader = Loader::new().verification(verification).memory_limit(0);
+                let store = loader.spill(&car[..], file).unwrap().into_store();
+                let root = store.header().root();
+                let is_hashed = store.get(&root).unwrap().unwrap().is_hashed;
+                assert_eq!(is_hashed, verification != Verification::DangerouslyNone);
+            }
+        }
+    }
 
     /// So many segments take gigabytes: the count is moved there.
     #[test]

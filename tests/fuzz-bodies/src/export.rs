@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use carwalk_testkit::car::Car;
+use carwalk_testkit::car::{Car, Section};
 use carwalk_testkit::cbor::Value;
 use carwalk_testkit::cid::Cid;
 use carwalk_testkit::key;
@@ -61,23 +61,36 @@ impl Export {
         self.repo.to_car(self.order)
     }
 
-    /// The CAR with sections repeated, spoiled, moved, lost or added, and perhaps not whole.
+    /// The CAR with damage.
     pub(crate) fn damaged(&self, choices: &mut Choices<'_>) -> Vec<u8> {
-        let mut car = self.sections();
-        for _ in 0..choices.below(6) {
-            damage(&mut car, choices);
+        damaged(self.sections(), choices)
+    }
+}
+
+/// A CAR with sections repeated, spoiled, moved, lost or added, and perhaps not whole.
+pub(crate) fn damaged(mut car: Car, choices: &mut Choices<'_>) -> Vec<u8> {
+    for _ in 0..choices.below(6) {
+        damage(&mut car, choices);
+    }
+    let mut bytes = car.to_bytes();
+    match choices.below(16) {
+        0 => bytes.truncate(choices.below(bytes.len())),
+        1 => bytes.extend_from_slice(choices.bytes(40)),
+        2 => {
+            let at = choices.below(bytes.len());
+            bytes[at] ^= choices.byte();
         }
-        let mut bytes = car.to_bytes();
-        match choices.below(16) {
-            0 => bytes.truncate(choices.below(bytes.len())),
-            1 => bytes.extend_from_slice(choices.bytes(40)),
-            2 => {
-                let at = choices.below(bytes.len());
-                bytes[at] ^= choices.byte();
-            }
-            _ => {}
-        }
-        bytes
+        _ => {}
+    }
+    bytes
+}
+
+/// Puts in strays now and then, so long that a reader has more than one buffer, and a load stops after the first.
+pub(crate) fn lengthen(car: &mut Car, choices: &mut Choices<'_>) {
+    for _ in 0..*choices.pick(&[0, 0, 0, 0, 1, 2, 4]) {
+        let block = vec![choices.byte(); *choices.pick(&[20_000, 40_000, 66_000, 100_000])];
+        let section = Section::new(Cid::raw(&block).as_bytes(), &block);
+        car.sections.insert(choices.below(car.sections.len() + 1), section);
     }
 }
 

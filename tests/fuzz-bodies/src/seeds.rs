@@ -253,15 +253,16 @@ fn repositories(seeds: &mut Vec<Seed>) {
         // Hash all; some memory, small segments, a stop, or none of it. Damaged, hash what is reached.
         for (kind, way) in ["spilled", "kept", "indexed"].into_iter().enumerate() {
             let plan = |before: &[u8]| [before, &[kind as u8, 1, 2, 1, 3]].concat();
-            add(seeds, "store_independence", &format!("{name}_{way}"), with(&plan(&[0, 0]), &[0, 9]));
+            add(seeds, "store_independence", &format!("{name}_{way}"), with(&plan(&[0, 0]), &[0, 0, 9]));
             add(seeds, "process", &format!("{name}_{way}"), with(&plan(&[0, 0]), &[0, 9]));
-            let (plan, damage) = ([1, 0, kind as u8, 0, 1, 0], [2, 1, 2, 3, 1, 1, 2, 3]);
+            let (plan, damage) = ([1, 0, kind as u8, 0, 1, 0], [0, 2, 1, 2, 3, 1, 1, 2, 3]);
             add(seeds, "store_independence", &format!("{name}_damaged_{way}"), with(&plan, &damage));
         }
         add(seeds, "process", &format!("{name}_damaged"), with(&[1, 1, 0, 0, 1, 0], &[2, 1, 2, 3, 1, 1, 2, 3]));
         let pieces = [0, 0, 1, 9, 8, 7, 1, 1, 1, 1, 1, 1, 2, 3, 4, 0];
         add(seeds, "chunk_independence", &format!("choices_{name}"), with(&pieces, &[1, 2, 1, 0]));
     }
+    long_repositories(seeds);
     let names = BREAKS.iter().map(|rule| rule.name).chain(FRAMING.iter().map(|rule| rule.name));
     for (number, name) in names.enumerate() {
         let [.., (_, export), _, _, _] = exports();
@@ -278,6 +279,26 @@ fn repositories(seeds: &mut Vec<Seed>) {
     ];
     for (name, choices) in spill {
         add(seeds, "spill_file", name, choices);
+    }
+}
+
+/// CARs of several buffers, from which a load has taken sections in when it stops; then it goes on into a file.
+fn long_repositories(seeds: &mut Vec<Seed>) {
+    let [_, _, _, (_, export), ..] = exports();
+    // Four long strays: their byte, length, and place.
+    let strays = [6, 1, 0, 3, 2, 1, 9, 3, 3, 10, 4, 2, 16];
+    for (kind, way) in ["spilled", "kept", "indexed"].into_iter().enumerate() {
+        let whole = [0, 0, kind as u8, 1, 2, 1, 90];
+        add(seeds, "store_independence", &format!("long_{way}"), [&whole[..], &export, &strays, &[0, 9]].concat());
+        let damaged = [1, 0, kind as u8, 0, 1, 2, 90, 50];
+        // Bad copies of a block: one before it, and one after the stop.
+        let damage = [2, 1, 0, 3, 1, 1, 2, 17, 3, 1, 1, 9];
+        add(
+            seeds,
+            "store_independence",
+            &format!("long_damaged_{way}"),
+            [&damaged[..], &export, &strays, &damage].concat(),
+        );
     }
 }
 

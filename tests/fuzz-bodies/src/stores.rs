@@ -5,12 +5,12 @@ use carwalk::{Keep, Loaded, Loader, Process, Repo, Result, Unlimited, Verificati
 use tempfile::TempDir;
 
 use crate::choices::Choices;
-use crate::export::Export;
+use crate::export::{Export, damaged, lengthen};
 use crate::seen::{Seen, assert_same};
 
 /// Slice, memory, a file of tiny segments with hardly any memory, such a file used again, an index in a file, and a kept file
 /// that is opened again: the same records, counts, parts and lookups, or the same error at the same place. CARs are damaged
-/// in any way.
+/// in any way, and some are longer than what a reader takes at once.
 pub fn store_independence(data: &[u8]) {
     let mut choices = Choices::new(data);
     let verification = any_verification(&mut choices);
@@ -19,7 +19,9 @@ pub fn store_independence(data: &[u8]) {
     // What is salvaged is not kept.
     let salvage = salvage && plan.kind != Kind::Kept;
     let loader = || Loader::new().verification(verification).salvage(salvage);
-    let car = Export::of_paths(&mut choices, 24).damaged(&mut choices);
+    let mut car = Export::of_paths(&mut choices, 24).sections();
+    lengthen(&mut car, &mut choices);
+    let car = damaged(car, &mut choices);
     let expected = loader().slice(&car[..]).map(|repo| Seen::of(&repo));
     assert_same("memory", &expected, &loader().read(&car[..]).map(|repo| Seen::of(&repo)));
 
