@@ -17,15 +17,16 @@ use std::path::Path;
 use std::process::Command;
 use std::{env, fs};
 
+use carwalk::car::SliceReader;
 use carwalk::error::LimitName;
-use carwalk::store::{RedbStore, SpillFile};
+use carwalk::store::{CarStore, RedbStore, SpillFile};
 use carwalk::{ErrorKind, Loaded, Loader, Repo};
 use carwalk_testkit::car::{Car, header};
 use carwalk_testkit::cbor::Value;
 use carwalk_testkit::cid::Cid;
 use carwalk_testkit::repo::{Order, Record, Repo as KitRepo};
 use carwalk_testkit::rng::Rng;
-use carwalk_testkit::{legal, random};
+use carwalk_testkit::{breakage, legal, random};
 use common::spill::{self, Whole, with_repo};
 use common::{Summary, Told};
 use tempfile::TempDir;
@@ -223,6 +224,32 @@ fn a_load_can_go_into_a_file_wherever_it_stops() {
         }
     }
     assert!(stops[0] > 100 && stops[1] > 30, "{stops:?}");
+}
+
+/// Of blocks of four bytes more than half is the index: it is what there is no room for, while a section is at hand and others
+/// lie in several chunks before it.
+#[test]
+fn a_load_that_stops_for_want_of_room_in_the_index_goes_on_with_the_section_at_hand() {
+    let mut car = breakage::sample().to_car(Order::Preorder);
+    for number in 0..30_000u32 {
+        car.push_block(&number.to_be_bytes());
+    }
+    let (sections, car) = (car.sections.len() as u64, car.to_bytes());
+    let mut at_hand = 0;
+    for limit in (200..1500).step_by(97).map(|kib| kib << 10) {
+        let Loaded::Suspended(load) = Loader::new().memory_limit(limit).read(&car[..]).unwrap() else {
+            continue;
+        };
+        // The stream was not asked for more although there is more room than a chunk would take.
+        at_hand += u32::from(load.bytes_held() + (64 << 10) < limit);
+        let repo = load.spill(SpillFile::temporary()).unwrap();
+        assert_eq!(repo.stats().sections, sections, "limit {limit}");
+        assert_eq!(repo.records().map(Result::unwrap).count(), 11, "limit {limit}");
+        let offsets = repo.store().sections().map(|section| section.unwrap().offset());
+        let expected = SliceReader::new(&car).unwrap().map(|section| section.unwrap().offset());
+        assert!(offsets.eq(expected), "limit {limit}");
+    }
+    assert!(at_hand > 1, "{at_hand}");
 }
 
 /// As in memory: of two copies the first is the one that is found.
