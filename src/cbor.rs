@@ -334,6 +334,13 @@ mod tests {
     }
 
     #[test]
+    fn a_tag_where_none_belongs_is_at_fault_unless_it_is_that_of_links() {
+        let refused = |bytes: &[u8]| Cursor::new(bytes).map().unwrap_err().to_string();
+        assert_eq!(refused(&[0xc1, 0xa0]), "CBOR tag 1, expected 42 or none, 0 bytes into it");
+        assert_eq!(refused(&LINK_HEAD), "CBOR item of initial byte 0xd8, expected a map, 0 bytes into it");
+    }
+
+    #[test]
     fn links_are_tag_42_around_zero_and_a_cid() {
         let cid = Cid::of(cid::Codec::Raw, b"x");
         let link = [&LINK_HEAD[..], cid.as_bytes()].concat();

@@ -20,7 +20,7 @@ use carwalk::mst::{Event, Walker};
 use carwalk::store::BlockStore;
 #[cfg(feature = "redb")]
 use carwalk::store::SpillFile;
-use carwalk::{Error, ErrorKind, Limits, Loaded, Loader, Repo};
+use carwalk::{Error, ErrorKind, Limits, Loaded, Loader, Repo, Verification};
 use carwalk_testkit::car::{Car, header_value};
 use carwalk_testkit::cbor::Value;
 use carwalk_testkit::cid::Cid as KitCid;
@@ -243,6 +243,43 @@ fn memory_of_walks_of_all_kinds() {
         assert_eq!(ask(needed + 1).unwrap(), ask(u64::MAX).unwrap(), "{name}");
         assert_limit(&ask(needed - 1).unwrap_err(), LimitName::WalkMemory, needed - 1, needed);
     }
+}
+
+/// Two keys of each open node are held; here it is one, before and after the walk came to it.
+#[test]
+fn memory_of_a_walk_over_long_keys() {
+    let needed = |len: usize| {
+        let keys = (0..).map(|number: u32| format!("com.example.test/{number:0width$}", width = len - 17));
+        let key = keys.map(String::into_bytes).find(|key| key::layer(key) == 0).unwrap();
+        assert_eq!(key.len(), len);
+        let car = KitRepo::new([(key, Record::new(vec![0x80]))]).to_bytes(Order::Preorder);
+        let repo = Repo::from_slice(&car[..]).unwrap();
+        walk_memory(|limit| count(repo.walk().memory_limit(limit)))
+    };
+    let more = needed(1024) - needed(24);
+    assert!((1000..=2000).contains(&more), "{more}");
+}
+
+/// What large blocks hashed to is remembered until the end, and counts whenever a node is entered.
+#[test]
+fn memory_of_a_walk_that_hashes() {
+    let leaf = |collection: &'static str| {
+        let keys = (0u32..).map(move |number| format!("{collection}/{number:06}").into_bytes());
+        keys.filter(|key| key::layer(key) == 0)
+    };
+    let small = leaf("com.example.first").take(600).chain([key::key_at_layer(1, 0)]);
+    let small = small.chain(leaf("net.example.second").take(1)).zip([1023; 602]);
+    let large = leaf("com.example.large").take(10).zip([1024; 10]);
+    let record = |(key, len): (Vec<u8>, usize)| (key.clone(), Record::raw(key.repeat(100)[..len].to_vec()));
+    let kit = KitRepo::new(small.chain(large).map(record));
+    assert_eq!(kit.root.blocks().len(), 3);
+    let car = kit.to_bytes(Order::Preorder);
+    let needed = |verification| {
+        let repo = Loader::new().verification(verification).slice(&car[..]).unwrap();
+        walk_memory(|limit| count(repo.walk().memory_limit(limit)))
+    };
+    let (hashing, hashed) = (needed(Verification::ReachedBlocks), needed(Verification::EveryBlock));
+    assert!((10 * 100..10 * 400).contains(&(hashing - hashed)), "{hashing}, {hashed}");
 }
 
 /// What does not fit is told like a bad node, and the rest of the tree comes all the same.

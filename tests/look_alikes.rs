@@ -5,7 +5,7 @@ mod common;
 
 use carwalk::error::{LookAlike, Structure};
 use carwalk::store::{MemoryStore, SliceStore};
-use carwalk::{Error, ErrorKind, Loader, Repo, peek_commit};
+use carwalk::{Error, ErrorKind, Limits, Loader, Repo, peek_commit};
 use carwalk_testkit::breakage;
 use carwalk_testkit::car::Car;
 use carwalk_testkit::cid::Cid as KitCid;
@@ -175,5 +175,16 @@ fn a_car_whose_header_is_broken_is_not_taken_for_text() {
         broken.resize(200, 0);
         let error = refusal(&broken);
         assert!(!matches!(error.kind(), ErrorKind::LookAlike(_)), "length {len:#x}: {error}");
+    }
+}
+
+/// Only a length beyond the limit is refused before the header is there.
+#[test]
+fn a_broken_header_at_its_limit_is_not_taken_for_text() {
+    let broken = [&b"<\xa2\x65rootz"[..], &[0; 200]].concat();
+    for (max, is_alike) in [(b'<', false), (b'<' - 1, true)] {
+        let loader = || Loader::new().limits(Limits::default().max_header_len(u32::from(max)));
+        let error = common::rows_each_way(&broken, loader).unwrap_err();
+        assert_eq!(matches!(error.kind(), ErrorKind::LookAlike(LookAlike::Html)), is_alike, "{error}");
     }
 }

@@ -87,15 +87,18 @@ fn entries_and_walk_events_agree_with_records() {
 }
 
 #[test]
-fn node_events_tell_layer_and_depth() {
+fn the_depth_of_nodes_and_entries_is_that_of_their_layer_below_the_root() {
     for (seed, random) in random_repos() {
         let repo = Repo::from_slice(&random.car).unwrap();
         let height = height(&random);
         let mut walk = repo.walk().nodes(true).records(false);
         while let Some(event) = walk.next_event().unwrap() {
-            if let Event::Node { layer, depth, .. } = event {
-                assert_eq!(usize::from(layer.get()) + depth, height, "seed {seed}");
-            }
+            let (layer, depth) = match event {
+                Event::Node { layer, depth, .. } => (layer.get(), depth),
+                Event::Entry { entry, .. } => (key::layer(entry.key()), entry.depth()),
+                other => panic!("seed {seed}: {other:?}"),
+            };
+            assert_eq!(usize::from(layer) + depth, height, "seed {seed}");
         }
     }
 }

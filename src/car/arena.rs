@@ -172,7 +172,7 @@ impl Arena {
     pub(crate) fn reserve(&mut self, len: usize, offset: u64, allowance: u64) -> io::Result<Option<(u64, u64)>> {
         let (last_len, filled) = self.chunks.last().map_or((0, 0), |last| (last.bytes.len(), last.filled));
         if last_len.saturating_sub(filled) < len {
-            let next_len = next_len(last_len.max(UNIT / 2), len / 2);
+            let next_len = next_len(last_len, len.div_ceil(2));
             // Closing the last chunk may copy it, before the next is there.
             let growth = (next_len.max(filled) as u64).saturating_add(self.tables().saturating_mul(2));
             if self.held().saturating_add(growth) > allowance {
@@ -317,5 +317,130 @@ impl Chunk {
 impl fmt::Debug for Arena {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Arena").field("chunks", &self.chunks.len()).field("end", &self.end()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An arena whose last chunk has this length and is full.
+    fn full(len: usize) -> Arena {
+        let mut arena = Arena::default();
+        arena.reserve(len, 0, u64::MAX).unwrap().unwrap();
+        arena.fill(len);
+        assert!(arena.room().is_empty());
+        arena
+    }
+
+    fn chunk_lens(arena: &Arena) -> Vec<usize> {
+        arena.chunks.iter().map(|chunk| chunk.bytes.len()).collect()
+    }
+
+    /// Tries to grow with one byte too few, which must change nothing, and then with as many as are needed.
+    #[track_caller]
+    fn assert_takes<T>(arena: &mut Arena, most: u64, grow: impl Fn(&mut Arena, u64) -> io::Result<Option<T>>) {
+        let before = (arena.held(), chunk_lens(arena));
+        assert!(grow(arena, most.saturating_sub(1)).unwrap().is_none());
+        assert_eq!((arena.held(), chunk_lens(arena)), before);
+        assert!(grow(arena, most).unwrap().is_some());
+        assert!(arena.held() > before.0);
+    }
+
+    #[test]
+    fn what_was_reserved_is_there_whole() {
+        let lens = [1, UNIT, UNIT + 1, 4 * UNIT + 1, 100, MAX_CHUNK_LEN - 1, MAX_CHUNK_LEN, 3 * MAX_CHUNK_LEN + 1];
+        let alone = lens.iter().map(core::slice::from_ref);
+        for lens in alone.chain([&lens[..]]) {
+            let mut arena = Arena::default();
+            let mut places = Vec::new();
+            for (number, &len) in (1u8..).zip(lens) {
+                places.push(arena.reserve(len, 0, u64::MAX).unwrap().unwrap().0);
+                assert!(arena.room().len() >= len, "{len} bytes in chunks of {:?}", chunk_lens(&arena));
+                arena.write(&vec![number; len]);
+            }
+            for ((number, &len), place) in (1u8..).zip(lens).zip(places) {
+                let (bytes, at, _) = arena.chunk_at(place).unwrap();
+                assert!(bytes[at..at + len].iter().all(|&byte| byte == number), "number {number} of {lens:?}");
+            }
+        }
+    }
+
+    /// Of the lengths of chunks only those that are usual are taken for granted.
+    #[test]
+    fn a_chunk_that_cannot_be_had_is_an_error() {
+        for len in [usize::MAX / 2, usize::MAX] {
+            let error = Arena::default().reserve(len, 0, u64::MAX).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::OutOfMemory);
+        }
+    }
+
+    #[test]
+    fn what_fits_takes_no_other_chunk() {
+        let mut arena = Arena::default();
+        arena.reserve(1, 0, u64::MAX).unwrap().unwrap();
+        assert_eq!(chunk_lens(&arena), [UNIT]);
+        arena.fill(10);
+        assert_eq!(arena.reserve(UNIT - 10, 7, 0).unwrap(), Some((10, 0)));
+        assert_eq!(arena.reserve(UNIT - 9, 7, u64::MAX).unwrap(), Some((UNIT as u64, 7)));
+        assert_eq!(arena.chunks.len(), 2);
+    }
+
+    #[test]
+    fn a_chunk_takes_what_it_has_and_what_is_copied() {
+        let unit = UNIT as u64;
+        assert_takes(&mut Arena::default(), unit, |arena, allowance| arena.extend(0, allowance));
+        assert_takes(&mut Arena::default(), unit, |arena, allowance| arena.reserve(1, 0, allowance));
+        for len in [UNIT, 4 * UNIT, MAX_CHUNK_LEN, 2 * MAX_CHUNK_LEN] {
+            // One section is as long as the chunk.
+            let mut arena = full(len);
+            let held = arena.held() + 2 * arena.tables();
+            assert_takes(&mut arena, held + 2 * len as u64, |arena, allowance| arena.extend(0, allowance));
+            // The next section begins in the chunk: what there is of it is moved into the next.
+            let tail = 100;
+            let mut arena = full(len);
+            let next = (2 * len).min(MAX_CHUNK_LEN).max(len - tail) + tail;
+            assert_takes(&mut arena, held + next as u64, |arena, allowance| arena.extend(len - tail, allowance));
+            let mut arena = full(len);
+            let next = (2 * len).min(MAX_CHUNK_LEN).max(len);
+            assert_takes(&mut arena, held + next as u64, |arena, allowance| arena.reserve(1, 0, allowance));
+        }
+    }
+
+    #[test]
+    fn all_chunks_and_the_tables_are_held() {
+        let mut arena = Arena::default();
+        for len in [1, UNIT, 4 * UNIT, 2 * MAX_CHUNK_LEN] {
+            arena.reserve(len, 0, u64::MAX).unwrap().unwrap();
+            arena.fill(len);
+            let chunks: usize = arena.chunks.iter().map(|chunk| chunk.bytes.capacity()).sum();
+            let tables = arena.chunks.capacity() * size_of::<Chunk>() + arena.units.capacity() * size_of::<u32>();
+            assert_eq!(arena.held(), (chunks + tables) as u64);
+        }
+        assert_eq!(arena.chunks.len(), 4);
+    }
+
+    #[test]
+    fn a_chunk_that_is_nearly_full_stays_as_it_is() {
+        for (empty, gives_back) in [(UNIT / WASTE, false), (UNIT / WASTE + 1, true)] {
+            let mut arena = Arena::default();
+            arena.reserve(1, 0, u64::MAX).unwrap().unwrap();
+            arena.fill(UNIT - empty);
+            arena.close(u64::MAX);
+            assert_eq!(arena.room().is_empty(), gives_back, "{empty} bytes of {UNIT}");
+        }
+    }
+
+    #[test]
+    fn a_closed_arena_gives_back_what_is_empty_if_there_is_room_to_copy_the_rest() {
+        let mut arena = Arena::default();
+        arena.reserve(1, 0, u64::MAX).unwrap().unwrap();
+        arena.write(b"kept");
+        let held = arena.held();
+        arena.close(held + 3);
+        assert_eq!(arena.held(), held);
+        arena.close(held + 4);
+        assert_eq!(arena.held(), held - UNIT as u64 + 4);
+        assert_eq!(arena.chunk_at(0), Some((&b"kept"[..], 0, 0)));
     }
 }

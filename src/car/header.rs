@@ -125,7 +125,8 @@ fn decisive<'a>(bytes: &'a [u8], limits: &Limits) -> &'a [u8] {
     let len = match varint::decode(bytes) {
         Ok(Some((len, prefix_len))) if len > u64::from(limits.header_len()) => prefix_len,
         Ok(Some((len, prefix_len))) => usize::try_from(len).map_or(prefix_len, |len| len.saturating_add(prefix_len)),
-        _ => bytes.iter().take_while(|&byte| byte & 0x80 != 0).count().saturating_add(1).min(varint::MAX_LEN),
+        // No file that is named begins with a bad number: its first byte is enough.
+        _ => 1,
     };
     bytes.get(..len).unwrap_or(bytes)
 }

@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn good_items_are_skipped() {
-        let items: [&[u8]; 9] = [
+        let items: [&[u8]; 11] = [
             &[0x00],
             &[0x3b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
             &[0x43, 1, 2, 3],
@@ -118,6 +118,8 @@ mod tests {
             &[0xa2, 0x61, b'b', 0x80, 0x62, b'a', b'a', 0xf6],
             &[0xf4],
             &[0xfb, 0x3f, 0xf8, 0, 0, 0, 0, 0, 0],
+            &[0xfb, 0xbf, 0xf8, 0, 0, 0, 0, 0, 0],
+            &[0xfb, 0, 0, 0, 0, 0, 0, 0, 0],
             &[0xf5],
         ];
         for item in items {

@@ -56,6 +56,7 @@ mod tests {
             digests.verify(Cid::of(Codec::Raw, &block[..]), &block, 10 * COST).unwrap();
         }
         assert_eq!(digests.known.len(), 10, "those from 2,000 bytes on");
+        assert_eq!(digests.held(), 10 * COST);
     }
 
     #[test]

@@ -76,13 +76,12 @@ impl<B: AsRef<[u8]>> Frame<B> {
         Frame { block, cid, offset, layer, place, buffers, order, came: 0, link, is_ahead: false }
     }
 
-    /// The number of the entry that comes next.
+    /// The number of the entry that comes next. After the last there is none, or no entry of that number.
     #[inline]
     fn next(&self) -> Option<usize> {
-        let count = self.buffers.layout.entries().len();
         match self.order {
-            Order::Ascending => (self.came < count).then_some(self.came),
-            Order::Descending => count.checked_sub(self.came)?.checked_sub(1),
+            Order::Ascending => Some(self.came),
+            Order::Descending => self.buffers.layout.entries().len().checked_sub(self.came)?.checked_sub(1),
         }
     }
 

@@ -274,4 +274,11 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn bytes_that_are_borrowed_take_no_memory() {
+        let source = SliceReader::new(include_bytes!("../../samples/repo.car")).unwrap();
+        let sink = MemorySink::new(true, Verification::EveryBlock);
+        assert_eq!(sink.allowance(&source, 1 << 20), (1 << 20) - sink.held());
+    }
 }
