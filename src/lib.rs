@@ -85,6 +85,7 @@ mod lookup;
 mod mmap;
 pub mod mst;
 mod path;
+mod prefetch;
 pub mod process;
 mod proof;
 mod records;
