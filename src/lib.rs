@@ -90,6 +90,7 @@ pub mod process;
 mod proof;
 mod records;
 mod repo;
+mod sha256;
 #[cfg(feature = "signature")]
 pub mod signature;
 pub mod store;
