@@ -12,9 +12,8 @@
 use core::fmt;
 use core::str::FromStr;
 
-use sha2::{Digest, Sha256};
-
 use crate::error::{Error, Malformed, Result};
+use crate::sha256::sha256;
 
 /// Length of a CID's bytes.
 pub const LEN: usize = 36;
@@ -23,12 +22,6 @@ pub const LEN: usize = 36;
 pub const TEXT_LEN: usize = 59;
 
 const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-
-/// The SHA-256 of `bytes`.
-#[inline]
-pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
-    Sha256::digest(bytes).into()
-}
 
 /// The codec of a block, as its CID names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -85,10 +85,12 @@ mod lookup;
 mod mmap;
 pub mod mst;
 mod path;
+mod prefetch;
 pub mod process;
 mod proof;
 mod records;
 mod repo;
+mod sha256;
 #[cfg(feature = "signature")]
 pub mod signature;
 pub mod store;

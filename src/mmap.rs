@@ -1,4 +1,4 @@
-//! Memory-mapped files: the library's only `unsafe` code.
+//! Memory-mapped files.
 #![expect(unsafe_code, reason = "a file can be mapped in no other way")]
 
 use std::fs::File;

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::cid::{Cid, sha256};
+use crate::cid::Cid;
 use crate::error::Result;
+use crate::sha256::sha256;
 
 /// Bytes that a digest takes with its CID, and twice that while the table grows.
 const COST: u64 = 256;

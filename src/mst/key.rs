@@ -2,9 +2,9 @@
 
 use core::fmt;
 
-use crate::cid::sha256;
 use crate::error::{Error, LimitName, Result, TreeRule};
 use crate::limits::MAX_KEY_LEN;
+use crate::sha256::sha256;
 
 /// The layer of a key or node: 0 at the bottom, 128 at most.
 ///

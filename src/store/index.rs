@@ -7,12 +7,11 @@
 //! The CID itself is not in the slot: it stands at the place, and is compared there when the hash bits agree.
 //!
 //! A table of slots with linear probing, in which a slot's home is its hash scaled to the table's length. So one cache
-//! miss finds a slot, a table can have any length, and growing moves the slots in their order.
-
-use core::hint::black_box;
+//! miss finds a slot, and a table can have any length. It is made in one go when all blocks are known, and never grows.
 
 use super::hash::Secret;
 use crate::cid::Cid;
+use crate::prefetch::prefetch;
 
 /// Bits of a slot that hold the place.
 const PLACE_BITS: u32 = 40;
@@ -22,27 +21,31 @@ const PLACE_MASK: u64 = (1 << PLACE_BITS) - 1;
 /// Bits of a slot that hold the hash.
 const TAG_BITS: u32 = 64 - PLACE_BITS;
 
-/// Slots that are entered together.
+/// Slots that are entered in one pass over the table.
 const BATCH: usize = 1 << 15;
+
+/// How many slots ahead the table is fetched.
+const SOON: usize = 16;
 
 /// Slots that there is room to note at first.
 const MIN_NOTED: usize = 64;
 
-/// Bytes that come into the cache together, on most machines.
-const CACHE_LINE: usize = 64;
-
-/// Cache lines of a section that are prefetched.
-const LINES: usize = 6;
+/// Bytes of a section that are prefetched.
+const USUAL_LEN: usize = 384;
 
 /// CIDs that are prefetched together.
 const PREFETCH: usize = 32;
+
+/// What an index is made of: the slots of all blocks, in the order in which they came.
+pub(crate) struct Notes {
+    slots: Vec<u64>,
+    secret: Secret,
+}
 
 pub(crate) struct Index {
     slots: Vec<u64>,
     /// Slots in use.
     len: usize,
-    /// Slots that wait to be entered.
-    noted: Vec<u64>,
     secret: Secret,
 }
 
@@ -57,73 +60,102 @@ pub(crate) enum Match {
     Better,
 }
 
-impl Index {
+impl Notes {
     pub(crate) fn new() -> Self {
-        Index { slots: Vec::new(), len: 0, noted: Vec::new(), secret: Secret::random() }
+        Notes { slots: Vec::new(), secret: Secret::random() }
     }
 
-    /// The number of distinct CIDs.
-    pub(crate) fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Notes a CID whose section is at `place`, from 1 to 2^40. It is found only after [`settle`](Index::settle).
+    /// Notes a CID whose section is at `place`, from 1 to 2^40.
     #[inline]
     pub(crate) fn note(&mut self, cid: &Cid, place: u64) {
-        self.noted.push(self.tag(cid) << PLACE_BITS | place & PLACE_MASK);
-    }
-
-    /// Whether it is time to settle.
-    #[inline]
-    pub(crate) fn is_due(&self) -> bool {
-        self.noted.len() >= BATCH
-    }
-
-    /// Enters what was noted. `compare` is given the places of an earlier and a later section that may have one CID.
-    ///
-    /// In the order of their hashes, so that the table is passed over once from its start to its end: much faster than
-    /// entering each at once, wherever it belongs.
-    pub(crate) fn settle(&mut self, compare: impl Fn(u64, u64) -> Match) {
-        let mut noted = core::mem::take(&mut self.noted);
-        noted.sort_unstable();
-        self.reserve(noted.len());
-        for slot in noted.drain(..) {
-            self.enter(slot, &compare);
-        }
-        self.noted = noted;
-    }
-
-    /// Gives back what only loading needs. What was noted must have been settled.
-    pub(crate) fn finish(mut self) -> Self {
-        self.noted = Vec::new();
-        self
-    }
-
-    /// Bytes of memory that the index takes.
-    pub(crate) fn held(&self) -> u64 {
-        len_of(self.slots.capacity().saturating_add(self.noted.capacity()))
+        self.slots.push(self.secret.tag(cid) << PLACE_BITS | place & PLACE_MASK);
     }
 
     /// Whether there is room to note one CID more.
     #[inline]
     pub(crate) fn has_room(&self) -> bool {
-        self.noted.len() < self.noted.capacity()
+        self.slots.len() < self.slots.capacity()
     }
 
     /// Makes room to note more CIDs, and tells whether it is there. Takes no more than `allowance` bytes beside what is held.
     pub(crate) fn make_room(&mut self, allowance: u64) -> bool {
-        let more = self.noted.capacity().max(MIN_NOTED);
+        let held = self.slots.capacity();
+        let more = (held / 4).max(MIN_NOTED);
         // The old slots are there until they are copied.
-        let fits = len_of(self.noted.capacity().saturating_add(more)) <= allowance;
+        let fits = len_of(held.saturating_add(more)) <= allowance;
         if fits {
-            self.noted.reserve_exact(more);
+            self.slots.reserve_exact(more);
         }
         fits
     }
 
-    /// Most bytes that settling takes beside what is held: the new slots, while the old ones are there too.
-    pub(crate) fn growth(&self) -> u64 {
-        self.grown_len(self.noted.len()).map_or(0, len_of)
+    /// Bytes of memory that are held.
+    pub(crate) fn held(&self) -> u64 {
+        len_of(self.slots.capacity())
+    }
+
+    /// Most bytes that the index takes beside what is held.
+    pub(crate) fn index_len(&self) -> u64 {
+        len_of(table_len(self.slots.len()))
+    }
+
+    /// The index of what was noted. `compare` is given the places of an earlier and a later section that may have one CID.
+    ///
+    /// Slots are entered in the order of their hashes, some thousands at a time, so that the table is passed over from its
+    /// start to its end: much faster than entering each wherever it belongs.
+    pub(crate) fn index(&mut self, compare: impl Fn(u64, u64) -> Match) -> Index {
+        let mut noted = core::mem::take(&mut self.slots);
+        let mut index = Index { slots: vec![0; table_len(noted.len())], len: 0, secret: self.secret };
+        for batch in noted.chunks_mut(BATCH) {
+            batch.sort_unstable();
+            index.enter_all(batch, &compare);
+        }
+        drop(noted);
+        index.shrink();
+        index
+    }
+}
+
+impl Index {
+    /// The number of distinct CIDs.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Bytes of memory that the index takes.
+    pub(crate) fn held(&self) -> u64 {
+        len_of(self.slots.capacity())
+    }
+
+    fn enter_all(&mut self, sorted: &[u64], compare: &impl Fn(u64, u64) -> Match) {
+        let mut soon = sorted.iter().skip(SOON);
+        for &slot in sorted {
+            if let Some(soon) = soon.next() {
+                self.fetch(soon >> PLACE_BITS);
+            }
+            self.enter(slot, compare);
+        }
+    }
+
+    /// Has the slot fetched where probing begins.
+    #[inline]
+    fn fetch(&self, tag: u64) {
+        let home = home(tag, self.slots.len());
+        prefetch(self.slots.get(home..=home).unwrap_or_default());
+    }
+
+    /// Gives back what a table takes too much because most blocks were repeats.
+    fn shrink(&mut self) {
+        let len = table_len(self.len);
+        if len > self.slots.len() / 2 {
+            return;
+        }
+        let old = core::mem::replace(&mut self.slots, vec![0; len]);
+        for moved in old.into_iter().filter(|&slot| slot != 0) {
+            if let Some(free) = probe_mut(&mut self.slots, moved >> PLACE_BITS).find(|slot| **slot == 0) {
+                *free = moved;
+            }
+        }
     }
 
     #[inline]
@@ -152,33 +184,29 @@ impl Index {
     /// for another CID's.
     #[inline]
     pub(crate) fn find<T>(&self, cid: &Cid, read: impl Fn(u64) -> Option<T>) -> Option<T> {
-        let tag = self.tag(cid);
+        let tag = self.secret.tag(cid);
         let used = probe(&self.slots, tag).take_while(|&&slot| slot != 0);
         used.filter(|&&slot| slot >> PLACE_BITS == tag).find_map(|&slot| read(slot & PLACE_MASK))
     }
 
-    /// Brings the slots of CIDs into the cache, and what stands at their places, as `at` gives it.
+    /// Has the slots of CIDs fetched, and what stands at their places, as `at` gives it.
     ///
-    /// In three rounds, because loads overlap only as long as none has to be awaited to know what comes next: where a
-    /// probe ends, and which place it finds.
+    /// In three rounds, so that all slots are on their way before the first is looked at.
     pub(crate) fn prefetch<'a>(&self, cids: &[Cid], at: impl Fn(u64) -> &'a [u8]) {
         let mut tags = [0; PREFETCH];
         let mut places = [0; PREFETCH];
         for cids in cids.chunks(PREFETCH) {
-            let mut slots = 0;
             for (cid, tag) in cids.iter().zip(&mut tags) {
-                *tag = self.tag(cid);
-                slots ^= self.slots.get(home(*tag, self.slots.len())).copied().unwrap_or(0);
+                *tag = self.secret.tag(cid);
+                self.fetch(*tag);
             }
-            black_box(slots);
             for ((_, &tag), place) in cids.iter().zip(&tags).zip(&mut places) {
                 *place = self.guess(tag);
             }
-            let mut bytes = 0;
             for (_, &place) in cids.iter().zip(&places) {
-                bytes ^= at(place).iter().step_by(CACHE_LINE).take(LINES).fold(0, |sum, byte| sum ^ byte);
+                let bytes = at(place);
+                prefetch(bytes.get(..USUAL_LEN).unwrap_or(bytes));
             }
-            black_box(bytes);
         }
     }
 
@@ -188,33 +216,19 @@ impl Index {
         let mut used = probe(&self.slots, tag).take_while(|&&slot| slot != 0);
         used.find(|&&slot| slot >> PLACE_BITS == tag).map_or(0, |&slot| slot & PLACE_MASK)
     }
+}
 
-    /// The number of slots that is needed to enter `more`, if it is not there: four slots of five are in use at most.
-    fn grown_len(&self, more: usize) -> Option<usize> {
-        let least = self.len.saturating_add(more).saturating_mul(5).div_ceil(4);
-        // Two fifths more: 14 bytes a block after growing, and 24 while the old slots are there too.
-        let grown = self.slots.len().saturating_mul(7) / 5;
-        (least > self.slots.len()).then_some(least.max(grown))
-    }
-
-    /// Makes room for `more`. A slot's home is where it was, scaled, so all are moved in order.
-    fn reserve(&mut self, more: usize) {
-        let Some(len) = self.grown_len(more) else {
-            return;
-        };
-        let old = core::mem::replace(&mut self.slots, vec![0; len]);
-        for moved in old.into_iter().filter(|&slot| slot != 0) {
-            if let Some(free) = probe_mut(&mut self.slots, moved >> PLACE_BITS).find(|slot| **slot == 0) {
-                *free = moved;
-            }
-        }
-    }
-
+impl Secret {
     /// The 24 bits of hash of a CID.
     #[inline]
     fn tag(&self, cid: &Cid) -> u64 {
-        self.secret.hash(cid) >> PLACE_BITS
+        self.hash(cid) >> PLACE_BITS
     }
+}
+
+/// Slots of a table for so many: four of five are in use at most.
+fn table_len(count: usize) -> usize {
+    count.saturating_mul(5).div_ceil(4)
 }
 
 /// Bytes that slots take.
@@ -257,36 +271,31 @@ mod tests {
         let cids: Vec<Cid> = (0..100_000).map(cid).collect();
         let at = |place: u64| cids[(place as usize - 1) % cids.len()];
         let compare = |one, other| if at(one) == at(other) { Match::Repeat } else { Match::Other };
-        let mut index = Index::new();
+        let mut notes = Notes::new();
         for round in 0..2 {
             for (number, cid) in cids.iter().enumerate() {
-                index.note(cid, (round * cids.len() + number + 1) as u64);
-                if index.is_due() {
-                    index.settle(compare);
-                }
+                notes.note(cid, (round * cids.len() + number + 1) as u64);
             }
         }
-        index.settle(compare);
-        let index = index.finish();
+        let index = notes.index(compare);
         assert_eq!(index.len(), cids.len());
         for (number, cid) in cids.iter().enumerate() {
             assert_eq!(index.find(cid, |place| (at(place) == *cid).then_some(place)), Some(number as u64 + 1));
         }
         let other = Cid::of(Codec::DagCbor, &0u64.to_be_bytes());
         assert_eq!(index.find(&other, |place| (at(place) == other).then_some(())), None);
-        assert_eq!(Index::new().find(&other, Some), None);
+        assert_eq!(Notes::new().index(compare).find(&other, Some), None);
     }
 
     #[test]
     fn slots_whose_hashes_agree_are_told_apart_at_their_places() {
         // More CIDs than there are hashes to most of them: without secrets, and alike but for bits that are lost.
-        let mut index = Index { secret: Secret { words: [0; 4] }, ..Index::new() };
+        let mut notes = Notes { secret: Secret { words: [0; 4] }, ..Notes::new() };
         let alike: Vec<Cid> = (0..40).map(|number| like(&[0; 32], 31, number)).collect();
         for (number, cid) in alike.iter().enumerate() {
-            index.note(cid, number as u64 + 1);
+            notes.note(cid, number as u64 + 1);
         }
-        index.settle(|_, _| Match::Other);
-        let index = index.finish();
+        let index = notes.index(|_, _| Match::Other);
         for (number, cid) in alike.iter().enumerate() {
             let read = |place: u64| (alike[place as usize - 1] == *cid).then_some(place);
             assert_eq!(index.find(cid, read), Some(number as u64 + 1));
@@ -303,9 +312,9 @@ mod tests {
 
     #[test]
     fn digests_that_differ_in_one_byte_have_different_hashes() {
-        let index = Index::new();
+        let secret = Secret::random();
         for at in 0..32 {
-            let mut tags: Vec<u64> = (0..=255).map(|number| index.tag(&like(&[7; 32], at, number))).collect();
+            let mut tags: Vec<u64> = (0..=255).map(|number| secret.tag(&like(&[7; 32], at, number))).collect();
             tags.sort_unstable();
             tags.dedup();
             assert!(tags.len() > 250, "byte {at}: {} tags of 256", tags.len());
@@ -314,24 +323,35 @@ mod tests {
 
     #[test]
     fn a_better_section_takes_the_place_of_the_one_before() {
-        let mut index = Index::new();
+        let mut notes = Notes::new();
         for place in 1..=3 {
-            index.note(&cid(0), place);
+            notes.note(&cid(0), place);
         }
-        index.settle(|_, new| if new == 2 { Match::Better } else { Match::Repeat });
-        let index = index.finish();
+        let index = notes.index(|_, new| if new == 2 { Match::Better } else { Match::Repeat });
         assert_eq!((index.len(), index.find(&cid(0), Some)), (1, Some(2)));
     }
 
     #[test]
-    fn slots_take_16_bytes_a_block_at_most_once_they_are_many() {
-        let mut index = Index::new();
+    fn an_index_takes_10_bytes_a_block_and_20_a_section_while_it_is_made() {
+        let mut notes = Notes::new();
         for number in 1..400_000 {
-            index.note(&cid(number), number);
-            if index.is_due() {
-                index.settle(|_, _| Match::Other);
-                assert!(index.slots.len() <= index.len * 2, "{number}");
+            if !notes.has_room() {
+                let held = notes.held();
+                assert!(notes.make_room(u64::MAX));
+                assert!(number < 1000 || held + notes.held() <= number * 19, "{number}");
             }
+            notes.note(&cid(number % 100_000), number);
+            assert!(number < 1000 || notes.held() + notes.index_len() <= number * 21, "{number}");
         }
+        // Of four sections three are repeats.
+        let index = notes.index(|old, new| if old % 100_000 == new % 100_000 { Match::Repeat } else { Match::Other });
+        assert_eq!((index.len(), index.held(), notes.held()), (100_000, 1_000_000, 0));
+    }
+
+    #[test]
+    fn room_that_is_not_allowed_is_not_taken() {
+        let mut notes = Notes::new();
+        assert!(!notes.make_room(8 * MIN_NOTED as u64 - 1) && !notes.has_room());
+        assert!(notes.make_room(8 * MIN_NOTED as u64) && notes.has_room());
     }
 }

@@ -59,13 +59,19 @@ impl CarStats {
 
 impl Intake<'_> {
     /// Checks the section at a place by the settings.
-    #[inline]
     pub(super) fn check<'a>(&self, source: &'a impl Source, place: u64) -> Result<Section<'a>> {
-        let section = source.section_at(place).ok_or_else(changed)?;
-        check_place(place, section.offset())?;
+        let section = self.check_frame(source, place)?;
         if self.verification == Verification::EveryBlock {
             section.verify()?;
         }
+        Ok(section)
+    }
+
+    /// Checks the section at a place, but for the block's hash.
+    #[inline]
+    pub(super) fn check_frame<'a>(&self, source: &'a impl Source, place: u64) -> Result<Section<'a>> {
+        let section = source.section_at(place).ok_or_else(changed)?;
+        check_place(place, section.offset())?;
         Ok(section)
     }
 

@@ -14,6 +14,7 @@ use crate::car::{Reader, SliceReader};
 use crate::cid::Cid;
 use crate::error::{Error, Result, Structure};
 use crate::mst::may_be_node;
+use crate::sha256::{BATCH, sha256_each};
 
 /// Progress is told each time about this many bytes have come.
 const PROGRESS_STEP: u64 = 1 << 20;
@@ -56,6 +57,8 @@ pub(crate) struct Progress {
     pub(super) first: Option<u64>,
     /// The place of the section that names the CID of the commit, of several the first.
     commit: Option<u64>,
+    /// The places of sections that were noted, and whose blocks are to be hashed yet.
+    unhashed: Vec<u64>,
     /// What comes next; `Full` as long as the source was not asked, or had no room to tell.
     pub(super) next: Advance,
     /// What is known of the section that comes next, if it was looked at. Then `reduced` is of it.
@@ -75,6 +78,7 @@ impl<K: Sink> Loading<K> {
                 stats: CarStats::default(),
                 first: None,
                 commit: None,
+                unhashed: Vec::new(),
                 next: Advance::Full,
                 state: None,
                 reduced: Vec::new(),
@@ -87,6 +91,19 @@ impl<K: Sink> Loading<K> {
     /// Takes in sections until there are no more, or more than `memory_limit` bytes would be held; true if there are no
     /// more.
     pub(crate) fn go_on(
+        &mut self,
+        source: &mut impl Source,
+        settings: &mut Intake<'_>,
+        reduce: Option<Reducer<'_>>,
+        memory_limit: u64,
+    ) -> Result<bool> {
+        let went = self.pass(source, settings, reduce, memory_limit);
+        // Of two errors the one that comes first in the CAR is told.
+        self.progress.hash(source)?;
+        went
+    }
+
+    fn pass(
         &mut self,
         source: &mut impl Source,
         settings: &mut Intake<'_>,
@@ -133,13 +150,17 @@ impl<K: Sink> Loading<K> {
     /// Takes in a section that stays where it is.
     #[inline]
     fn note(&mut self, source: &mut impl Source, settings: &Intake<'_>, place: u64) -> Result<()> {
-        // The next header is fetched while this block is hashed.
-        let next = self.progress.advance(source, settings);
-        let section = settings.check(source, place)?;
+        let section = settings.check_frame(source, place)?;
         let (offset, cid, bytes) = (section.offset(), section.cid(), section.block());
-        let place = self.sink.take(&Packed { offset, cid, state: State::Raw, bytes }, place, u64::MAX)?;
-        self.progress.count(&cid, source.header(), place);
-        self.progress.next = next?;
+        let taken = self.sink.take(&Packed { offset, cid, state: State::Raw, bytes }, place, u64::MAX)?;
+        self.progress.count(&cid, source.header(), taken);
+        if settings.verification == Verification::EveryBlock {
+            self.progress.unhashed.push(place);
+            if self.progress.unhashed.len() >= BATCH {
+                self.progress.hash(source)?;
+            }
+        }
+        self.progress.next = self.progress.advance(source, settings)?;
         Ok(())
     }
 
@@ -253,9 +274,31 @@ impl Progress {
         Ok(Packed { offset: section.offset(), cid: section.cid(), state, bytes })
     }
 
+    /// Checks the blocks of the sections that were noted since this was done last.
+    #[inline(never)]
+    fn hash(&mut self, source: &impl Source) -> Result<()> {
+        let section = |place: &u64| source.section_at(*place);
+        let blocks = self.unhashed.iter().map(|place| section(place).map_or(&[][..], |section| section.block()));
+        let mut first_bad = u64::MAX;
+        sha256_each(blocks, |number, digest| {
+            if let Some(place) = self.unhashed.get(number)
+                && section(place).is_none_or(|section| section.cid().digest() != digest)
+            {
+                first_bad = first_bad.min(*place);
+            }
+        });
+        self.unhashed.clear();
+        if first_bad == u64::MAX {
+            return Ok(());
+        }
+        section(&first_bad).ok_or_else(changed)?.verify()?;
+        Err(changed())
+    }
+
     /// Bytes of memory that are held.
     fn held(&self) -> u64 {
-        self.reduced.capacity() as u64
+        let unhashed = self.unhashed.capacity().saturating_mul(size_of::<u64>());
+        (self.reduced.capacity() as u64).saturating_add(unhashed as u64)
     }
 
     /// Takes in once more what was taken in before, in place.

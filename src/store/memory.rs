@@ -3,7 +3,7 @@
 use core::fmt;
 use std::io::Read;
 
-use super::index::{Index, Match};
+use super::index::{Index, Match, Notes};
 use super::intake::{Intake, check_place};
 use super::loading::{Contents, Loading, Sink};
 use super::packed::{self, Packed, State};
@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 
 /// The blocks of a CAR that was read from a stream, in a few large chunks.
 ///
-/// These are the chunks that the stream was read into. Takes the CAR's length and some 12 bytes a block. With a process
+/// These are the chunks that the stream was read into. Takes the CAR's length and 10 bytes a block. With a process
 /// function, what that leaves of the blocks is in chunks of its own, with some 4 bytes a block more.
 pub struct MemoryStore {
     arena: Arena,
@@ -28,7 +28,9 @@ pub struct MemoryStore {
 
 /// Takes sections into memory: only notes them where they are, or packs them into an arena of its own.
 pub(crate) struct MemorySink {
-    index: Index,
+    notes: Notes,
+    /// Once there are no more sections.
+    index: Option<Index>,
     packed: Option<Arena>,
     verification: Verification,
     head: Vec<u8>,
@@ -36,7 +38,8 @@ pub(crate) struct MemorySink {
 
 impl MemorySink {
     pub(crate) fn new(in_place: bool, verification: Verification) -> Self {
-        MemorySink { index: Index::new(), packed: (!in_place).then(Arena::default), verification, head: Vec::new() }
+        let packed = (!in_place).then(Arena::default);
+        MemorySink { notes: Notes::new(), index: None, packed, verification, head: Vec::new() }
     }
 
     /// The section at a place that was taken in.
@@ -44,13 +47,13 @@ impl MemorySink {
         section_at(self.packed.as_ref(), source, place)
     }
 
-    /// Enters what was noted in the index; false if that takes too much memory.
-    #[inline(never)]
-    fn settle(&mut self, source: &impl Source, memory_limit: u64) -> bool {
-        let fits = self.index.growth() <= self.allowance(source, memory_limit);
+    /// Makes the index, if it is not there; false if that takes too much memory.
+    fn index(&mut self, source: &impl Source, memory_limit: u64) -> bool {
+        let fits = self.index.is_some() || self.notes.index_len() <= self.allowance(source, memory_limit);
         if fits {
-            let MemorySink { index, packed, verification, .. } = self;
-            index.settle(|old, new| compare(packed.as_ref(), source, *verification, old, new));
+            let MemorySink { notes, index, packed, verification, .. } = self;
+            let compare = |old, new| compare(packed.as_ref(), source, *verification, old, new);
+            index.get_or_insert_with(|| notes.index(compare));
         }
         fits
     }
@@ -68,7 +71,9 @@ impl MemorySink {
 
     /// The index, and the arena if blocks were packed.
     pub(super) fn finish(self) -> (Index, Option<Arena>) {
-        (self.index.finish(), self.packed)
+        let MemorySink { mut notes, index, packed, .. } = self;
+        // A load that came to its end has made it.
+        (index.unwrap_or_else(|| notes.index(|_, _| Match::Other)), packed)
     }
 }
 
@@ -79,22 +84,21 @@ impl Sink for MemorySink {
 
     #[inline]
     fn make_room(&mut self, source: &impl Source, at_end: bool, memory_limit: u64) -> Result<bool> {
-        let is_due = at_end || self.index.is_due();
-        if is_due && !self.settle(source, memory_limit) {
-            return Ok(false);
+        if at_end {
+            return Ok(self.index(source, memory_limit));
         }
-        Ok(at_end || self.index.has_room() || self.index.make_room(self.allowance(source, memory_limit)))
+        Ok(self.notes.has_room() || self.notes.make_room(self.allowance(source, memory_limit)))
     }
 
     #[inline]
     fn take(&mut self, section: &Packed<'_>, place: u64, allowance: u64) -> Result<Option<u64>> {
-        let MemorySink { index, packed, head, .. } = self;
+        let MemorySink { notes, packed, head, .. } = self;
         let place = match packed {
-            Some(arena) => pack(arena, head, section, allowance.saturating_sub(index.held()))?,
+            Some(arena) => pack(arena, head, section, allowance.saturating_sub(notes.held()))?,
             None => Some(place),
         };
         if let Some(place) = place {
-            index.note(&section.cid, place);
+            notes.note(&section.cid, place);
         }
         Ok(place)
     }
@@ -102,7 +106,8 @@ impl Sink for MemorySink {
     #[inline]
     fn held(&self) -> u64 {
         let packed = self.packed.as_ref().map_or(0, Arena::held);
-        self.index.held().saturating_add(packed)
+        let index = self.index.as_ref().map_or(0, Index::held);
+        self.notes.held().saturating_add(index).saturating_add(packed)
     }
 }
 

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 
 /// The blocks of a CAR in any bytes that stay where they are: a slice, a `Vec<u8>`, a memory map.
 ///
-/// Blocks are borrowed from the bytes. The index takes some 12 bytes a block; with a memory limit that it exceeds, it is in
+/// Blocks are borrowed from the bytes. The index takes 10 bytes a block; with a memory limit that it exceeds, it is in
 /// a file.
 pub struct SliceStore<B> {
     bytes: B,

@@ -1,0 +1,65 @@
+//! SHA-256, of one message or of many.
+
+use sha2::{Digest, Sha256};
+
+#[cfg(target_arch = "x86_64")]
+mod lanes;
+
+/// Messages that are hashed together at best.
+pub(crate) const BATCH: usize = 512;
+
+/// The SHA-256 of a message.
+#[inline]
+pub(crate) fn sha256(message: &[u8]) -> [u8; 32] {
+    Sha256::digest(message).into()
+}
+
+/// Tells the SHA-256 of each message, with its number; in any order.
+///
+/// With AVX-512 many at a time, which is faster than the instructions that CPUs have for SHA-256: each round of a message
+/// waits for the round before.
+#[inline]
+pub(crate) fn sha256_each<'m>(
+    messages: impl ExactSizeIterator<Item = &'m [u8]>,
+    mut tell: impl FnMut(usize, &[u8; 32]),
+) {
+    #[cfg(target_arch = "x86_64")]
+    if messages.len() >= lanes::MIN_MESSAGES
+        && let Some(lanes) = lanes::Lanes::of_cpu()
+    {
+        return lanes.hash(messages, tell);
+    }
+    for (number, message) in messages.enumerate() {
+        tell(number, &sha256(message));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(messages: &[&[u8]]) {
+        let mut told = vec![None; messages.len()];
+        sha256_each(messages.iter().copied(), |number, digest| assert_eq!(told[number].replace(*digest), None));
+        for (message, digest) in messages.iter().zip(told) {
+            assert_eq!(digest, Some(sha256(message)), "{} of {}", message.len(), messages.len());
+        }
+    }
+
+    #[test]
+    fn many_messages_hash_as_each_alone() {
+        let bytes: Vec<u8> = (0u32..20_000).map(|number| (number.wrapping_mul(0x9e37_79b9) >> 24) as u8).collect();
+        // Each length in each of the lanes, whatever stands beside the message.
+        for first in 0..20 {
+            let messages: Vec<&[u8]> = (first..=300).map(|len| &bytes[len * 7..][..len]).collect();
+            check(&messages);
+        }
+        for count in 0..40 {
+            check(&vec![&bytes[..count]; count]);
+        }
+        let long = [0, 1, 4095, 4096, 4097, 19_000, 55, 56, 63, 64, 20_000];
+        check(&long.map(|len| &bytes[..len]));
+        check(&[&bytes[..3], &bytes[19_990..]]);
+    }
+}

@@ -1,0 +1,350 @@
+//! SHA-256 of sixteen messages at a time, by AVX-512: a vector has the same word of each message.
+//!
+//! The names are those of [FIPS 180-4](https://doi.org/10.6028/NIST.FIPS.180-4), section 6.2.2.
+
+use core::arch::x86_64::{
+    __m512i, _mm_set_epi64x, _mm512_add_epi32, _mm512_broadcast_i32x4, _mm512_loadu_si512, _mm512_mask_set1_epi8,
+    _mm512_mask_set1_epi32, _mm512_mask_set1_epi64, _mm512_maskz_loadu_epi8, _mm512_ror_epi32, _mm512_set1_epi32,
+    _mm512_setzero_si512, _mm512_shuffle_epi8, _mm512_shuffle_i32x4, _mm512_srli_epi32, _mm512_storeu_si512,
+    _mm512_ternarylogic_epi32, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32,
+    _mm512_unpacklo_epi64,
+};
+
+use super::sha256;
+
+/// Bytes of a message block.
+const BLOCK: usize = 64;
+
+/// What comes after the bytes of a message.
+const MARK: i8 = i8::MIN;
+
+/// Messages at a time.
+const LANES: usize = 16;
+
+/// Longer messages are hashed alone: while a last long one is at work, fifteen lanes are idle.
+const MAX_LEN: usize = 4096;
+
+/// Fewer messages are hashed faster one by one: lanes are idle while the last of them end.
+pub(super) const MIN_MESSAGES: usize = 48;
+
+/// Says that the CPU has AVX-512.
+#[derive(Clone, Copy)]
+pub(super) struct Lanes(());
+
+impl Lanes {
+    #[inline]
+    pub(super) fn of_cpu() -> Option<Self> {
+        (is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw")).then_some(Lanes(()))
+    }
+
+    /// As [`sha256_each`](super::sha256_each).
+    #[expect(unsafe_code, reason = "the compiler cannot know that the CPU was asked")]
+    pub(super) fn hash<'m>(self, messages: impl Iterator<Item = &'m [u8]>, tell: impl FnMut(usize, &[u8; 32])) {
+        // SAFETY: there is a `Lanes` only if the CPU has both features.
+        unsafe { hash(messages.enumerate(), tell) }
+    }
+}
+
+/// The sixteen states: `a` to `h`, each of all messages.
+type State = [__m512i; 8];
+
+/// A message on its way.
+#[derive(Clone, Copy)]
+struct Lane<'m> {
+    number: usize,
+    left: &'m [u8],
+    len: usize,
+    /// What comes after the whole blocks.
+    end: End,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// The rest, the mark and the length.
+    Rest,
+    /// The length, for which there was no place beside the rest.
+    Length,
+    /// Nothing.
+    Over,
+}
+
+#[target_feature(enable = "avx512f,avx512bw")]
+fn hash<'m>(mut messages: impl Iterator<Item = (usize, &'m [u8])>, mut tell: impl FnMut(usize, &[u8; 32])) {
+    let mut lanes = [const { Lane { number: 0, left: &[], len: 0, end: End::Over } }; LANES];
+    let mut state = INITIAL.map(|word| splat(word));
+    let mut running = 0u32;
+    for lane in &mut lanes {
+        if let Some(next) = next_short(&mut messages, &mut tell) {
+            *lane = next;
+            running = running.wrapping_add(1);
+        }
+    }
+    while running > 0 {
+        let mut blocks = [_mm512_setzero_si512(); LANES];
+        let mut over = 0u16;
+        for (number, (lane, block)) in lanes.iter_mut().zip(&mut blocks).enumerate() {
+            if lane.end != End::Over {
+                *block = lane.next_block();
+                over |= u16::from(lane.end == End::Over) << number;
+            }
+        }
+        state = compress(state, blocks);
+        if over == 0 {
+            continue;
+        }
+        let mut words = [[0; LANES]; 8];
+        for (words, state) in words.iter_mut().zip(state) {
+            store(state, words);
+        }
+        for (number, lane) in lanes.iter_mut().enumerate().filter(|(number, _)| over >> number & 1 == 1) {
+            tell(lane.number, &digest(&words, number));
+            match next_short(&mut messages, &mut tell) {
+                Some(next) => *lane = next,
+                None => running = running.wrapping_sub(1),
+            }
+        }
+        for (word, initial) in state.iter_mut().zip(INITIAL) {
+            *word = _mm512_mask_set1_epi32(*word, over, initial.cast_signed());
+        }
+    }
+}
+
+/// The next message that is not long. Those before it are hashed alone.
+#[inline]
+fn next_short<'m>(
+    messages: &mut impl Iterator<Item = (usize, &'m [u8])>,
+    tell: &mut impl FnMut(usize, &[u8; 32]),
+) -> Option<Lane<'m>> {
+    loop {
+        let (number, left) = messages.next()?;
+        if left.len() <= MAX_LEN {
+            return Some(Lane { number, left, len: left.len(), end: End::Rest });
+        }
+        tell(number, &sha256(left));
+    }
+}
+
+impl Lane<'_> {
+    #[target_feature(enable = "avx512f,avx512bw")]
+    #[inline]
+    fn next_block(&mut self) -> __m512i {
+        if let Some((block, left)) = self.left.split_first_chunk() {
+            self.left = left;
+            return load(block);
+        }
+        let rest = core::mem::take(&mut self.left);
+        let has_room = rest.len() < BLOCK - 8;
+        let block = match self.end {
+            End::Rest => _mm512_mask_set1_epi8(load_rest(rest), 1 << (rest.len() % BLOCK), MARK),
+            End::Length | End::Over => _mm512_setzero_si512(),
+        };
+        self.end = if has_room { End::Over } else { End::Length };
+        let length = (self.len as u64).wrapping_mul(8).swap_bytes();
+        _mm512_mask_set1_epi64(block, u8::from(has_room) << 7, length.cast_signed())
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+#[expect(unsafe_code, reason = "vectors are loaded through pointers")]
+fn load(block: &[u8; BLOCK]) -> __m512i {
+    // SAFETY: these are 64 bytes that may be read, and need no alignment.
+    unsafe { _mm512_loadu_si512(block.as_ptr().cast()) }
+}
+
+/// Less than a block; zeros after it.
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+#[expect(unsafe_code, reason = "vectors are loaded through pointers")]
+fn load_rest(rest: &[u8]) -> __m512i {
+    let mask = (1u64 << (rest.len() % BLOCK)).wrapping_sub(1);
+    // SAFETY: only bytes whose bit is set are read, and those are at most the bytes of `rest`.
+    unsafe { _mm512_maskz_loadu_epi8(mask, rest.as_ptr().cast()) }
+}
+
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+#[expect(unsafe_code, reason = "vectors are stored through pointers")]
+fn store(vector: __m512i, words: &mut [u32; LANES]) {
+    // SAFETY: these are 64 bytes that may be written, and need no alignment.
+    unsafe { _mm512_storeu_si512(words.as_mut_ptr().cast(), vector) }
+}
+
+/// The digest of one lane.
+#[inline]
+fn digest(words: &[[u32; LANES]; 8], lane: usize) -> [u8; 32] {
+    let mut digest = [0; 32];
+    let (places, _) = digest.as_chunks_mut();
+    for (place, word) in places.iter_mut().zip(words) {
+        *place = word.get(lane).copied().unwrap_or_default().to_be_bytes();
+    }
+    digest
+}
+
+/// One block of each message.
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+fn compress(state: State, blocks: [__m512i; LANES]) -> State {
+    let mut words = transpose(blocks);
+    let mut new = state;
+    let mut rest = K.iter();
+    while let Some(k) = rest.next() {
+        new = rounds(new, &words, k);
+        if !rest.as_slice().is_empty() {
+            words = schedule(words);
+        }
+    }
+    for (new, old) in new.iter_mut().zip(state) {
+        *new = add(*new, old);
+    }
+    new
+}
+
+/// Sixteen rounds: written out, so that all is in registers.
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+fn rounds(state: State, words: &[__m512i; 16], k: &[u32; 16]) -> State {
+    let [w0, w1, w2, w3, w4, w5, w6, w7, w8, w9, w10, w11, w12, w13, w14, w15] = *words;
+    let [k0, k1, k2, k3, k4, k5, k6, k7, k8, k9, k10, k11, k12, k13, k14, k15] = *k;
+    let state = round(round(round(round(state, w0, k0), w1, k1), w2, k2), w3, k3);
+    let state = round(round(round(round(state, w4, k4), w5, k5), w6, k6), w7, k7);
+    let state = round(round(round(round(state, w8, k8), w9, k9), w10, k10), w11, k11);
+    round(round(round(round(state, w12, k12), w13, k13), w14, k14), w15, k15)
+}
+
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+fn round(state: State, word: __m512i, k: u32) -> State {
+    let [a, b, c, d, e, f, g, h] = state;
+    let sum1 = xor(_mm512_ror_epi32(e, 6), _mm512_ror_epi32(e, 11), _mm512_ror_epi32(e, 25));
+    let choice = _mm512_ternarylogic_epi32(e, f, g, 0xca);
+    let t1 = add(add(h, add(word, splat(k))), add(sum1, choice));
+    let sum0 = xor(_mm512_ror_epi32(a, 2), _mm512_ror_epi32(a, 13), _mm512_ror_epi32(a, 22));
+    let majority = _mm512_ternarylogic_epi32(a, b, c, 0xe8);
+    [add(t1, add(sum0, majority)), a, b, c, add(d, t1), e, f, g]
+}
+
+/// The next sixteen words of the schedule, from the sixteen before.
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+fn schedule(words: [__m512i; 16]) -> [__m512i; 16] {
+    let [w0, w1, w2, w3, w4, w5, w6, w7, w8, w9, w10, w11, w12, w13, w14, w15] = words;
+    let w0 = next_word(w0, w1, w9, w14);
+    let w1 = next_word(w1, w2, w10, w15);
+    let w2 = next_word(w2, w3, w11, w0);
+    let w3 = next_word(w3, w4, w12, w1);
+    let w4 = next_word(w4, w5, w13, w2);
+    let w5 = next_word(w5, w6, w14, w3);
+    let w6 = next_word(w6, w7, w15, w4);
+    let w7 = next_word(w7, w8, w0, w5);
+    let w8 = next_word(w8, w9, w1, w6);
+    let w9 = next_word(w9, w10, w2, w7);
+    let w10 = next_word(w10, w11, w3, w8);
+    let w11 = next_word(w11, w12, w4, w9);
+    let w12 = next_word(w12, w13, w5, w10);
+    let w13 = next_word(w13, w14, w6, w11);
+    let w14 = next_word(w14, w15, w7, w12);
+    let w15 = next_word(w15, w0, w8, w13);
+    [w0, w1, w2, w3, w4, w5, w6, w7, w8, w9, w10, w11, w12, w13, w14, w15]
+}
+
+/// The word of the schedule that comes sixteen after `w0`.
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+fn next_word(w0: __m512i, w1: __m512i, w9: __m512i, w14: __m512i) -> __m512i {
+    let sigma0 = xor(_mm512_ror_epi32(w1, 7), _mm512_ror_epi32(w1, 18), _mm512_srli_epi32(w1, 3));
+    let sigma1 = xor(_mm512_ror_epi32(w14, 17), _mm512_ror_epi32(w14, 19), _mm512_srli_epi32(w14, 10));
+    add(add(w0, sigma0), add(w9, sigma1))
+}
+
+/// From one block in each vector to one word of all blocks in each.
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+fn transpose(blocks: [__m512i; LANES]) -> [__m512i; 16] {
+    let swap = _mm512_broadcast_i32x4(_mm_set_epi64x(0x0c0d_0e0f_0809_0a0b, 0x0405_0607_0001_0203));
+    let mut blocks = blocks;
+    for block in &mut blocks {
+        *block = _mm512_shuffle_epi8(*block, swap);
+    }
+    let [b0, b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13, b14, b15] = blocks;
+    let [p0, p1, p2, p3] = words_together(b0, b1, b2, b3);
+    let [q0, q1, q2, q3] = words_together(b4, b5, b6, b7);
+    let [r0, r1, r2, r3] = words_together(b8, b9, b10, b11);
+    let [s0, s1, s2, s3] = words_together(b12, b13, b14, b15);
+    let [w0, w4, w8, w12] = quarters_together(p0, q0, r0, s0);
+    let [w1, w5, w9, w13] = quarters_together(p1, q1, r1, s1);
+    let [w2, w6, w10, w14] = quarters_together(p2, q2, r2, s2);
+    let [w3, w7, w11, w15] = quarters_together(p3, q3, r3, s3);
+    [w0, w1, w2, w3, w4, w5, w6, w7, w8, w9, w10, w11, w12, w13, w14, w15]
+}
+
+/// Of each quarter of four blocks, the first words in one vector, the second in the next, and so on.
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+fn words_together(a: __m512i, b: __m512i, c: __m512i, d: __m512i) -> [__m512i; 4] {
+    let (ab_low, ab_high) = (_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+    let (cd_low, cd_high) = (_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
+    [
+        _mm512_unpacklo_epi64(ab_low, cd_low),
+        _mm512_unpackhi_epi64(ab_low, cd_low),
+        _mm512_unpacklo_epi64(ab_high, cd_high),
+        _mm512_unpackhi_epi64(ab_high, cd_high),
+    ]
+}
+
+/// The first quarters of four vectors in one, the second in the next, and so on.
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+fn quarters_together(a: __m512i, b: __m512i, c: __m512i, d: __m512i) -> [__m512i; 4] {
+    let (ab_even, ab_odd) = (_mm512_shuffle_i32x4(a, b, 0x88), _mm512_shuffle_i32x4(a, b, 0xdd));
+    let (cd_even, cd_odd) = (_mm512_shuffle_i32x4(c, d, 0x88), _mm512_shuffle_i32x4(c, d, 0xdd));
+    [
+        _mm512_shuffle_i32x4(ab_even, cd_even, 0x88),
+        _mm512_shuffle_i32x4(ab_odd, cd_odd, 0x88),
+        _mm512_shuffle_i32x4(ab_even, cd_even, 0xdd),
+        _mm512_shuffle_i32x4(ab_odd, cd_odd, 0xdd),
+    ]
+}
+
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+fn add(a: __m512i, b: __m512i) -> __m512i {
+    _mm512_add_epi32(a, b)
+}
+
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+fn xor(a: __m512i, b: __m512i, c: __m512i) -> __m512i {
+    _mm512_ternarylogic_epi32(a, b, c, 0x96)
+}
+
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+fn splat(word: u32) -> __m512i {
+    _mm512_set1_epi32(word.cast_signed())
+}
+
+/// The state before the first block: section 5.3.3.
+const INITIAL: [u32; 8] =
+    [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
+
+/// Added to the words of the schedule: section 4.2.2.
+#[rustfmt::skip]
+const K: [[u32; 16]; 4] = [
+    [
+        0x428a_2f98, 0x7137_4491, 0xb5c0_fbcf, 0xe9b5_dba5, 0x3956_c25b, 0x59f1_11f1, 0x923f_82a4, 0xab1c_5ed5,
+        0xd807_aa98, 0x1283_5b01, 0x2431_85be, 0x550c_7dc3, 0x72be_5d74, 0x80de_b1fe, 0x9bdc_06a7, 0xc19b_f174,
+    ],
+    [
+        0xe49b_69c1, 0xefbe_4786, 0x0fc1_9dc6, 0x240c_a1cc, 0x2de9_2c6f, 0x4a74_84aa, 0x5cb0_a9dc, 0x76f9_88da,
+        0x983e_5152, 0xa831_c66d, 0xb003_27c8, 0xbf59_7fc7, 0xc6e0_0bf3, 0xd5a7_9147, 0x06ca_6351, 0x1429_2967,
+    ],
+    [
+        0x27b7_0a85, 0x2e1b_2138, 0x4d2c_6dfc, 0x5338_0d13, 0x650a_7354, 0x766a_0abb, 0x81c2_c92e, 0x9272_2c85,
+        0xa2bf_e8a1, 0xa81a_664b, 0xc24b_8b70, 0xc76c_51a3, 0xd192_e819, 0xd699_0624, 0xf40e_3585, 0x106a_a070,
+    ],
+    [
+        0x19a4_c116, 0x1e37_6c08, 0x2748_774c, 0x34b0_bcb5, 0x391c_0cb3, 0x4ed8_aa4a, 0x5b9c_ca4f, 0x682e_6ff3,
+        0x748f_82ee, 0x78a5_636f, 0x84c8_7814, 0x8cc7_0208, 0x90be_fffa, 0xa450_6ceb, 0xbef9_a3f7, 0xc671_78f2,
+    ],
+];
