@@ -268,7 +268,7 @@ fn memory_of_a_walk_that_hashes() {
         keys.filter(|key| key::layer(key) == 0)
     };
     let small = leaf("com.example.first").take(600).chain([key::key_at_layer(1, 0)]);
-    let small = small.chain(leaf("net.example.second").take(1)).zip([1023; 602]);
+    let small = small.chain(leaf("net.example.second").take(700)).zip([1023; 1301]);
     let large = leaf("com.example.large").take(10).zip([1024; 10]);
     let record = |(key, len): (Vec<u8>, usize)| (key.clone(), Record::raw(key.repeat(100)[..len].to_vec()));
     let kit = KitRepo::new(small.chain(large).map(record));
