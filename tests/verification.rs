@@ -44,6 +44,41 @@ const DAMAGES: [&str; 7] = [
     "hashes_swapped",
 ];
 
+/// Blocks are hashed many at a time, long ones apart from short ones: whatever is found first, the first in the CAR is told.
+#[test]
+fn of_several_faults_the_one_that_comes_first_in_the_car_is_told() {
+    let mut whole = breakage::sample().to_car(Order::Preorder);
+    let first = whole.sections.len();
+    for number in 0..1200usize {
+        let len = if number % 50 == 7 { 5000 } else { number % 300 };
+        whole.push_block(&[&number.to_be_bytes()[..], &vec![7; len]].concat());
+    }
+    let offsets = whole.offsets();
+    let assert_first = |bad: &[usize], cut: Option<usize>| {
+        let mut car = whole.clone();
+        for &number in bad {
+            car.sections[first + number].data[3] ^= 1;
+        }
+        let mut bytes = car.to_bytes();
+        bytes.truncate(cut.map_or(bytes.len(), |number| offsets[first + number] + 20));
+        let expected = bad.iter().copied().chain(cut).min().map(|number| offsets[first + number] as u64);
+        for error in [Loader::new().slice(&bytes).unwrap_err(), Loader::new().read(&bytes[..]).unwrap_err()] {
+            assert_eq!(error.position().offset(), expected, "{bad:?}, {cut:?}: {error}");
+            assert_eq!(error.is_truncated(), cut.is_some_and(|cut| bad.iter().all(|&number| number >= cut)));
+        }
+    };
+    // Number 57 and 107 are long; a batch ends somewhere between 480 and 520.
+    for bad in [&[0][..], &[1199], &[3, 57], &[57, 58], &[57, 107], &[400, 700], &[505, 506, 507], &[1000, 1100]] {
+        assert_first(bad, None);
+        assert_first(bad, Some(1199));
+    }
+    assert_first(&[], Some(1100));
+    let all: Vec<usize> = (0..1200).collect();
+    for from in [0, 7, 30, 57, 300, 480, 511, 512, 513, 1150, 1190] {
+        assert_first(&all[from..], None);
+    }
+}
+
 #[test]
 fn every_block_finds_all_damage_while_loading() {
     for name in DAMAGES {
