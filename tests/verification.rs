@@ -68,7 +68,17 @@ fn of_several_faults_the_one_that_comes_first_in_the_car_is_told() {
         }
     };
     // Number 57 and 107 are long; a batch ends somewhere between 480 and 520.
-    for bad in [&[0][..], &[1199], &[3, 57], &[57, 58], &[57, 107], &[400, 700], &[505, 506, 507], &[1000, 1100]] {
+    for bad in [
+        &[0][..],
+        &[1199],
+        &[3, 57],
+        &[57, 58],
+        &[57, 107],
+        &[400, 700],
+        &[505, 506, 507],
+        &[1000, 1100],
+        &[1150, 1160],
+    ] {
         assert_first(bad, None);
         assert_first(bad, Some(1199));
     }
