@@ -1,0 +1,89 @@
+//! Walks all CARs of a folder on all cores: `cargo run --release --example folder -- [FOLDER]`.
+//!
+//! carwalk starts no threads. Repositories have nothing to do with each other, so one for each core, and as many at a time,
+//! leave no core idle. Each thread reads file after file into a buffer of its own, and records are borrowed from there.
+
+use std::error::Error;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::mpsc::{self, Sender};
+use std::thread::{self, available_parallelism};
+
+use carwalk::Repo;
+
+/// What came of a CAR.
+struct Outcome {
+    path: PathBuf,
+    result: carwalk::Result<Summary>,
+}
+
+struct Summary {
+    did: String,
+    records: usize,
+}
+
+fn main() -> Result<ExitCode, Box<dyn Error>> {
+    let folder = std::env::args_os().nth(1).unwrap_or_else(|| "samples".into());
+    let paths = Mutex::new(cars(Path::new(&folder))?.into_iter());
+    let (outcomes, results) = mpsc::channel();
+    let all_good = thread::scope(|scope| {
+        for _ in 0..available_parallelism()?.get() {
+            let (paths, outcomes) = (&paths, outcomes.clone());
+            scope.spawn(move || walk_all(paths, &outcomes));
+        }
+        // The loop below ends when all threads have ended.
+        drop(outcomes);
+        let mut all_good = true;
+        for Outcome { path, result } in results {
+            match result {
+                Ok(Summary { did, records }) => writeln!(io::stdout(), "{did}\t{records} records")?,
+                Err(error) => {
+                    all_good = false;
+                    writeln!(io::stderr(), "{}: {error}", path.display())?;
+                }
+            }
+        }
+        io::Result::Ok(all_good)
+    })?;
+    Ok(if all_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The files of a folder that are named as CARs are, in the order of their names.
+fn cars(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let paths = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
+    let mut cars: Vec<_> = paths.into_iter().filter(|path| path.extension().is_some_and(|end| end == "car")).collect();
+    cars.sort();
+    Ok(cars)
+}
+
+/// One thread's work: CARs as long as there are any.
+fn walk_all(paths: &Mutex<impl Iterator<Item = PathBuf>>, outcomes: &Sender<Outcome>) {
+    let mut bytes = Vec::new();
+    while let Some(path) = next_path(paths) {
+        let result = walk(&path, &mut bytes);
+        if outcomes.send(Outcome { path, result }).is_err() {
+            return;
+        }
+    }
+}
+
+/// The next path. The lock is held no longer than that.
+fn next_path(paths: &Mutex<impl Iterator<Item = PathBuf>>) -> Option<PathBuf> {
+    paths.lock().ok()?.next()
+}
+
+/// Checks and counts the records of a CAR, which is read into a buffer that was used before.
+fn walk(path: &Path, bytes: &mut Vec<u8>) -> carwalk::Result<Summary> {
+    bytes.clear();
+    File::open(path)?.read_to_end(bytes)?;
+    let repo = Repo::from_slice(&bytes[..])?;
+    let mut records = 0usize;
+    for record in repo.records() {
+        record?;
+        records = records.saturating_add(1);
+    }
+    Ok(Summary { did: repo.commit().did().to_owned(), records })
+}
