@@ -55,11 +55,16 @@ mod tests {
             let messages: Vec<&[u8]> = (first..=300).map(|len| &bytes[len * 7..][..len]).collect();
             check(&messages);
         }
-        for count in 0..40 {
+        for count in 0..120 {
             check(&vec![&bytes[..count]; count]);
         }
-        let long = [0, 1, 4095, 4096, 4097, 19_000, 55, 56, 63, 64, 20_000];
-        check(&long.map(|len| &bytes[..len]));
-        check(&[&bytes[..3], &bytes[19_990..]]);
+        // Long ones among short ones, at the beginning, at the end, and alone.
+        let lens = [0, 1, 4095, 4096, 4097, 19_000, 55, 56, 63, 64, 20_000];
+        check(&lens.map(|len| &bytes[..len]));
+        let many: Vec<&[u8]> = lens.iter().cycle().take(10 * lens.len()).map(|&len| &bytes[..len]).collect();
+        for from in 0..lens.len() {
+            check(&many[from..]);
+        }
+        check(&[&bytes[..4097]; 60]);
     }
 }

@@ -11,7 +11,7 @@ use crate::limits::{Limits, MAX_CAR_LEN};
 use crate::prefetch::prefetch;
 use crate::varint;
 
-/// How far ahead bytes are fetched: where a section begins, only the one before it tells.
+/// How far ahead bytes are fetched, and how many at most: where a section begins, only the one before it tells.
 const AHEAD: usize = 2048;
 
 /// Reads the sections of a CAR from a slice: an iterator that copies nothing.
@@ -90,7 +90,8 @@ impl<'a> SliceReader<'a> {
         match section::look(rest, &self.limits)? {
             Look::Whole(framed) => {
                 let offset = self.at as u64;
-                prefetch(rest.get(AHEAD..AHEAD.saturating_add(framed.len)).unwrap_or_default());
+                let ahead = rest.get(AHEAD..).unwrap_or_default();
+                prefetch(ahead.get(..framed.len.min(AHEAD)).unwrap_or(ahead));
                 self.at = self.at.saturating_add(framed.len);
                 Ok(Some(Section::new(offset, framed.cid, framed.block)))
             }

@@ -22,6 +22,9 @@ const PROGRESS_STEP: u64 = 1 << 20;
 /// Bytes of a reduced record that there is room for in any case.
 const USUAL_REDUCED: usize = 1 << 16;
 
+/// Bytes that the places of sections take whose blocks are to be hashed together.
+const UNHASHED: u64 = (BATCH * size_of::<u64>()) as u64;
+
 /// Appends what a process function makes of a record.
 pub(crate) type Reducer<'a> = &'a dyn Fn(&[u8], &mut Vec<u8>) -> Result<()>;
 
@@ -57,7 +60,7 @@ pub(crate) struct Progress {
     pub(super) first: Option<u64>,
     /// The place of the section that names the CID of the commit, of several the first.
     commit: Option<u64>,
-    /// The places of sections that were noted, and whose blocks are to be hashed yet.
+    /// The places of sections that were noted, and whose blocks are to be hashed yet: fewer than `BATCH`.
     unhashed: Vec<u64>,
     /// What comes next; `Full` as long as the source was not asked, or had no room to tell.
     pub(super) next: Advance,
@@ -112,7 +115,10 @@ impl<K: Sink> Loading<K> {
     ) -> Result<bool> {
         loop {
             let at_end = matches!(self.progress.next, Advance::End);
-            if !self.sink.make_room(source, at_end, memory_limit)? {
+            // Before the first section is noted there must be room for its place.
+            let least = if self.sink.is_in_place() { UNHASHED } else { 0 };
+            let others = self.progress.held().max(least);
+            if !self.sink.make_room(source, at_end, memory_limit.saturating_sub(others))? {
                 return Ok(false);
             }
             source.allow(memory_limit.saturating_sub(self.held()));
@@ -155,6 +161,7 @@ impl<K: Sink> Loading<K> {
         let taken = self.sink.take(&Packed { offset, cid, state: State::Raw, bytes }, place, u64::MAX)?;
         self.progress.count(&cid, source.header(), taken);
         if settings.verification == Verification::EveryBlock {
+            self.progress.unhashed.reserve_exact(BATCH.saturating_sub(self.progress.unhashed.len()));
             self.progress.unhashed.push(place);
             if self.progress.unhashed.len() >= BATCH {
                 self.progress.hash(source)?;

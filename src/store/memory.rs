@@ -51,11 +51,16 @@ impl MemorySink {
     fn index(&mut self, source: &impl Source, memory_limit: u64) -> bool {
         let fits = self.index.is_some() || self.notes.index_len() <= self.allowance(source, memory_limit);
         if fits {
-            let MemorySink { notes, index, packed, verification, .. } = self;
-            let compare = |old, new| compare(packed.as_ref(), source, *verification, old, new);
-            index.get_or_insert_with(|| notes.index(compare));
+            self.index = Some(self.take_index(source));
         }
         fits
+    }
+
+    /// The index, which is made if it is not there.
+    fn take_index(&mut self, source: &impl Source) -> Index {
+        let MemorySink { notes, index, packed, verification, .. } = self;
+        let compare = |old, new| compare(packed.as_ref(), source, *verification, old, new);
+        index.take().unwrap_or_else(|| notes.index(compare))
     }
 
     /// Bytes of memory that more may take, the source's included.
@@ -70,10 +75,8 @@ impl MemorySink {
     }
 
     /// The index, and the arena if blocks were packed.
-    pub(super) fn finish(self) -> (Index, Option<Arena>) {
-        let MemorySink { mut notes, index, packed, .. } = self;
-        // A load that came to its end has made it.
-        (index.unwrap_or_else(|| notes.index(|_, _| Match::Other)), packed)
+    pub(super) fn finish(mut self, source: &impl Source) -> (Index, Option<Arena>) {
+        (self.take_index(source), self.packed)
     }
 }
 
@@ -146,7 +149,7 @@ impl MemoryStore {
     /// The store of a load that came to its end.
     pub(crate) fn finish<R: Read>(reader: Reader<R>, loading: Loading<MemorySink>) -> Result<Self> {
         let is_hashed = loading.sink.verification != Verification::DangerouslyNone;
-        let (index, packed) = loading.sink.finish();
+        let (index, packed) = loading.sink.finish(&reader);
         let contents = loading.progress.finish(&reader, index.len() as u64)?;
         let is_packed = packed.is_some();
         let arena = packed.unwrap_or_else(|| reader.into_arena());

@@ -33,7 +33,7 @@ enum Places {
 impl Places {
     /// What a load came to that is at its end.
     fn in_memory(loading: Loading<MemorySink>, source: &impl Source) -> Result<(Self, Contents)> {
-        let (index, _) = loading.sink.finish();
+        let (index, _) = loading.sink.finish(source);
         let contents = loading.progress.finish(source, index.len() as u64)?;
         Ok((Places::Memory(index), contents))
     }
