@@ -14,6 +14,7 @@
 //! *depth* of a node is its number of links below the root. See "MST structure" in the
 //! [repository specification](https://atproto.com/specs/repository#mst-structure).
 
+mod ahead;
 mod completeness;
 mod digests;
 mod event;

@@ -10,7 +10,26 @@ use core::fmt;
 use core::num::NonZeroUsize;
 
 use crate::error::{Error, ErrorKind, PathFault, Result};
+use crate::limits::MAX_KEY_LEN;
 use crate::syntax;
+
+/// What a byte counts that no path has: more than a key can have slashes.
+const ODD: u32 = 1 << 16;
+
+/// What each byte counts: a slash one, all else that paths have nothing.
+const CLASSES: [u32; 256] = {
+    let mut classes = [0; 256];
+    let (mut rest, mut byte) = (classes.as_mut_slice(), 0u8);
+    while let [class, others @ ..] = rest {
+        *class = match byte {
+            b'/' => 1,
+            _ if syntax::is_record_key_byte(byte) => 0,
+            _ => ODD,
+        };
+        (rest, byte) = (others, byte.wrapping_add(1));
+    }
+    classes
+};
 
 /// A repo path, borrowed: `Copy`, ordered as its bytes.
 ///
@@ -43,15 +62,19 @@ impl<'a> RepoPath<'a> {
     }
 
     fn split(key: &'a [u8]) -> Result<Self, PathFault> {
-        // Two passes without an early end are faster than one with it.
-        let is_sound =
-            key.iter().fold(true, |sound, &byte| sound & (syntax::is_record_key_byte(byte) | (byte == b'/')));
-        let slashes = key.iter().filter(|&&byte| byte == b'/').count();
+        let (mut is_sound, mut slashes) = (true, 0usize);
+        // One pass without an early end, and without a branch for each byte. All real keys are one part.
+        for part in key.chunks(MAX_KEY_LEN) {
+            let sum = part.iter().fold(0u32, |sum, &byte| sum.wrapping_add(class(byte)));
+            is_sound &= sum < ODD;
+            slashes = slashes.saturating_add(usize::try_from(sum % ODD).unwrap_or(usize::MAX));
+        }
         let text = core::str::from_utf8(key).ok().filter(|_| is_sound);
         let Some(text) = text else {
             return Err(odd_character(key));
         };
-        let slash = text.find('/').filter(|_| slashes == 1).ok_or(PathFault::Slashes { found: slashes })?;
+        let slash = key.iter().position(|&byte| byte == b'/').filter(|_| slashes == 1);
+        let slash = slash.ok_or(PathFault::Slashes { found: slashes })?;
         let slash = NonZeroUsize::new(slash).ok_or(PathFault::NoCollection)?;
         if key.len() == slash.saturating_add(1).get() {
             return Err(PathFault::NoRecordKey);
@@ -101,11 +124,15 @@ impl<'a> RepoPath<'a> {
     }
 }
 
+#[inline]
+fn class(byte: u8) -> u32 {
+    CLASSES.get(usize::from(byte)).copied().unwrap_or(ODD)
+}
+
 /// The first character that no repo path has.
 #[cold]
 fn odd_character(key: &[u8]) -> PathFault {
-    let is_odd = |byte: u8| byte != b'/' && !syntax::is_record_key_byte(byte);
-    let odd = key.iter().copied().enumerate().find(|&(_, byte)| is_odd(byte));
+    let odd = key.iter().copied().enumerate().find(|&(_, byte)| class(byte) == ODD);
     odd.map_or(PathFault::Slashes { found: 0 }, |(at, found)| PathFault::Character { found, at })
 }
 
@@ -198,6 +225,16 @@ mod tests {
         assert_eq!(fault(b"a/"), PathFault::NoRecordKey);
         assert_eq!(fault(b"a/\xc3\xa9"), PathFault::Character { found: 0xc3, at: 2 });
         assert_eq!(fault(b"a/b c"), PathFault::Character { found: b' ', at: 3 });
+    }
+
+    #[test]
+    fn keys_longer_than_any_that_a_tree_has_are_looked_at_whole() {
+        let long = |end: &[u8]| [b"a/".as_slice(), &[b'x'; 5 * MAX_KEY_LEN], end].concat();
+        assert_eq!(RepoPath::parse(&long(b"y")).unwrap().record_key().len(), 5 * MAX_KEY_LEN + 1);
+        assert_eq!(fault(&long(b"/")), PathFault::Slashes { found: 2 });
+        assert_eq!(fault(&long(b" ")), PathFault::Character { found: b' ', at: 5 * MAX_KEY_LEN + 2 });
+        assert_eq!(fault(&[b'/'; 1 << 17]), PathFault::Slashes { found: 1 << 17 });
+        assert_eq!(fault(&[b' '; 1 << 17]), PathFault::Character { found: b' ', at: 0 });
     }
 
     #[test]

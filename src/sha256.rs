@@ -20,11 +20,11 @@ pub(crate) fn sha256(message: &[u8]) -> [u8; 32] {
 /// waits for the round before.
 #[inline]
 pub(crate) fn sha256_each<'m>(
-    messages: impl ExactSizeIterator<Item = &'m [u8]>,
+    messages: impl ExactSizeIterator<Item = &'m [u8]> + Clone,
     mut tell: impl FnMut(usize, &[u8; 32]),
 ) {
     #[cfg(target_arch = "x86_64")]
-    if messages.len() >= lanes::MIN_MESSAGES
+    if lanes::are_worth_it(&messages)
         && let Some(lanes) = lanes::Lanes::of_cpu()
     {
         return lanes.hash(messages, tell);

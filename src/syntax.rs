@@ -98,7 +98,7 @@ pub fn is_record_key(text: &str) -> bool {
 
 /// The characters of record keys, which are all that a repo path has besides its slash.
 #[inline]
-pub(crate) fn is_record_key_byte(byte: u8) -> bool {
+pub(crate) const fn is_record_key_byte(byte: u8) -> bool {
     // `b'-'..=b':'` but the slash, `b'_'` and `b'~'` are all that is no letter. No branches: this is the hot one.
     let is_letter = (byte | 0x20).wrapping_sub(b'a') < 26;
     let is_digit_or_mark = byte.wrapping_sub(b'-') <= b':'.wrapping_sub(b'-') && byte != b'/';

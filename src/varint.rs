@@ -32,6 +32,16 @@ pub const MAX_LEN: usize = 9;
 /// ```
 #[inline]
 pub fn decode(bytes: &[u8]) -> Result<Option<(u64, usize)>> {
+    // Nearly all lengths of sections are of these two forms.
+    match *bytes {
+        [first, ..] if first < 0x80 => return Ok(Some((u64::from(first), 1))),
+        [first, second @ 1..0x80, ..] => return Ok(Some((u64::from(first & 0x7f) | u64::from(second) << 7, 2))),
+        _ => {}
+    }
+    decode_any(bytes)
+}
+
+fn decode_any(bytes: &[u8]) -> Result<Option<(u64, usize)>> {
     let mut value = 0u64;
     let mut len = 0usize;
     for &byte in bytes.iter().take(MAX_LEN) {

@@ -2,10 +2,13 @@
 //! and the keys around the link that led to it. A place refers to the keys of the frames above, so bounds are never copied.
 
 use super::key::{Key, Layer};
-use super::node::{Layout, cid_at};
+use super::node::{EntryLayout, Layout, cid_at};
 use crate::cid::Cid;
 use crate::error::{Error, KeyInterval, Result, Structure, TreeRule};
 use crate::store::Found;
+
+/// Bytes of buffers that are kept for another node: enough for hundreds of entries, which chance makes no node have.
+const MAX_SPARE: u64 = 1 << 13;
 
 /// The order in which a walk takes keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +25,8 @@ pub(super) struct Frame<B> {
     pub(super) layer: Layer,
     place: Place,
     pub(super) buffers: Buffers,
+    /// Whether the walk is about all keys below it.
+    pub(super) is_covered: bool,
     order: Order,
     /// How many entries came.
     came: usize,
@@ -63,8 +68,10 @@ impl<B: AsRef<[u8]>> Frame<B> {
         layer: Layer,
         place: Place,
         mut buffers: Buffers,
+        is_covered: bool,
         order: Order,
     ) -> Self {
+        buffers.key.clear();
         let Found { bytes: block, offset, .. } = found;
         let link = match order {
             Order::Ascending => buffers.layout.left_at(),
@@ -73,7 +80,7 @@ impl<B: AsRef<[u8]>> Frame<B> {
                 buffers.layout.link_before(buffers.layout.entries().len())
             }
         };
-        Frame { block, cid, offset, layer, place, buffers, order, came: 0, link, is_ahead: false }
+        Frame { block, cid, offset, layer, place, buffers, is_covered, order, came: 0, link, is_ahead: false }
     }
 
     /// The number of the entry that comes next. After the last there is none, or no entry of that number.
@@ -109,6 +116,18 @@ impl<B: AsRef<[u8]>> Frame<B> {
             None => self.place.ahead,
         };
         Ok(Some((cid, Place { layer: self.layer.below(), behind, ahead })))
+    }
+
+    /// The links that are followed after the one at hand, in their order.
+    pub(super) fn links_to_come(&self) -> impl Iterator<Item = Cid> {
+        let layout = &self.buffers.layout;
+        let (after, before) = match self.order {
+            Order::Ascending => (layout.entries().get(self.came..).unwrap_or_default(), 0),
+            Order::Descending => (&[][..], self.next().map_or(0, |next| next.saturating_add(1))),
+        };
+        let after = after.iter().filter_map(EntryLayout::tree_at);
+        let before = (0..before).rev().filter_map(|number| layout.link_before(number));
+        after.chain(before).filter_map(|at| cid_at(self.block.as_ref(), at))
     }
 
     /// Moves on to the next entry and gives the CID of its record.
@@ -173,8 +192,30 @@ impl Buffers {
         if !self.layout.entries().is_empty() && upper.is_some_and(|upper| last >= upper) {
             return Err(outside().of_key(last));
         }
-        self.key.clear();
-        let is_root = place_layer.is_none();
+        let layer = layer.unwrap_or(Layer::BOTTOM);
+        self.check_links(layer, place_layer.is_none())?;
+        Ok(layer)
+    }
+
+    /// Lays out the parts of a node that is not the root, and checks all rules but those about layers and bounds of keys.
+    pub(super) fn read(&mut self, block: &[u8], layer: Layer, mut tell: impl FnMut(&[u8])) -> Result<()> {
+        self.layout.parse(block, &mut self.key, |_, key| {
+            tell(key);
+            Ok(())
+        })?;
+        self.check_links(layer, false)
+    }
+
+    /// Whether the keys of a node that was just read lie in an interval.
+    #[inline]
+    pub(super) fn are_within(&self, block: &[u8], interval: &KeyInterval<&[u8]>) -> bool {
+        let Some(first) = self.layout.entries().first() else { return true };
+        let (first, last) = (first.suffix(block), self.key.as_bytes());
+        interval.lower.is_none_or(|lower| lower < first) && interval.upper.is_none_or(|upper| last < upper)
+    }
+
+    /// Checks that there are links where there must be some, and none where there must not.
+    fn check_links(&self, layer: Layer, is_root: bool) -> Result<()> {
         if self.layout.entries().is_empty() {
             match (is_root, self.layout.has_links()) {
                 (true, true) => return Err(Error::tree(TreeRule::RootWithoutEntry)),
@@ -182,11 +223,38 @@ impl Buffers {
                 _ => {}
             }
         }
-        let layer = layer.unwrap_or(Layer::BOTTOM);
         if layer == Layer::BOTTOM && self.layout.has_links() {
             return Err(Error::tree(TreeRule::LinkBelowLayer0));
         }
-        Ok(layer)
+        Ok(())
+    }
+}
+
+/// Buffers of nodes that were left, for those to come.
+#[derive(Default)]
+pub(super) struct Spare(Vec<Buffers>);
+
+impl Spare {
+    #[inline]
+    pub(super) fn take(&mut self) -> Buffers {
+        self.0.pop().unwrap_or_default()
+    }
+
+    /// Keeps buffers, unless it was a huge node that needed them.
+    #[inline]
+    pub(super) fn put(&mut self, buffers: Buffers) {
+        if buffers.held() <= MAX_SPARE {
+            self.0.push(buffers);
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// Bytes of memory that are held.
+    pub(super) fn held(&self) -> u64 {
+        self.0.iter().map(Buffers::held).fold(0, u64::saturating_add)
     }
 }
 

@@ -30,7 +30,8 @@ impl Layer {
         Self::of_digest(&sha256(key))
     }
 
-    fn of_digest(digest: &[u8; 32]) -> Self {
+    #[inline]
+    pub(super) fn of_digest(digest: &[u8; 32]) -> Self {
         let zeros = match digest.iter().position(|&byte| byte != 0) {
             Some(zeros) => {
                 let first = digest.get(zeros).map_or(0, |byte| byte.leading_zeros());

@@ -4,11 +4,12 @@
 
 use core::fmt;
 
+use super::ahead::{self, Ahead, ReadNode};
 use super::completeness::{Completeness, Gaps};
 use super::digests::Digests;
 use super::event::{Entry, EntryAndRecord, Event};
-use super::frame::{Buffers, Frame, Order, Place};
-use super::node::{EntryLayout, Layout, cid_at};
+use super::frame::{Buffers, Frame, Order, Place, Spare};
+use super::key::Layer;
 use super::range::KeyRange;
 use super::window::{Side, Window};
 use crate::cid::Cid;
@@ -16,15 +17,9 @@ use crate::error::{Error, ErrorKind, KeyInterval, LimitName, Malformed, Result, 
 use crate::lookup::{Gap, Lookup};
 use crate::store::{BlockStore, Form, Found};
 
-/// Entries of a node whose links are prefetched; chance makes no node longer.
-const MAX_PREFETCH: usize = 64;
-
 /// Length from which on a block's digest is remembered, so that hashing takes at most some twenty times the bytes of the
 /// links that lead to blocks.
 const LARGE_BLOCK: usize = 1024;
-
-/// Bytes of buffers that are kept for the next node: enough for hundreds of entries, which chance makes no node have.
-const MAX_SPARE: u64 = 1 << 13;
 
 /// A walk over a tree in key order, or in reverse.
 ///
@@ -64,8 +59,9 @@ pub struct Walker<'s, S: BlockStore> {
     /// Whether the root was visited, or never will be.
     begun: bool,
     frames: Vec<Frame<S::Block<'s>>>,
-    /// Buffers of frames that were left, for those to come.
-    spare: Vec<Buffers>,
+    /// Nodes that were read before the walk came to them.
+    ahead: Ahead<S::Block<'s>>,
+    spare: Spare,
     /// What the store is told to prefetch.
     soon: Vec<Cid>,
     /// The digests that large blocks were found to have, so that none of these is hashed for each of its links.
@@ -119,7 +115,8 @@ impl<'s, S: BlockStore> Walker<'s, S> {
             root,
             begun: false,
             frames: Vec::new(),
-            spare: Vec::new(),
+            ahead: Ahead::default(),
+            spare: Spare::default(),
             soon: Vec::new(),
             digests: Digests::default(),
             record: None,
@@ -351,7 +348,7 @@ impl<'s, S: BlockStore> Walker<'s, S> {
                     _ => {}
                 }
             } else if let Some(left) = self.frames.pop() {
-                self.put_aside(left.buffers);
+                self.spare.put(left.buffers);
             }
         }
     }
@@ -364,7 +361,11 @@ impl<'s, S: BlockStore> Walker<'s, S> {
 
     /// Goes down a link, unless its node is missing or bad.
     fn descend(&mut self, cid: Cid, place: Place) -> Result<Option<Step>> {
-        let found = self.store.get(&cid).map_err(|error| error.in_structure(Structure::Node).of_cid(cid))?;
+        let (found, read) = match self.read_ahead(cid, place) {
+            Some(ReadNode { found, buffers, .. }) => (found, buffers),
+            None => (self.store.get(&cid), None),
+        };
+        let found = found.map_err(|error| error.in_structure(Structure::Node).of_cid(cid))?;
         let Some(found) = found else {
             if self.options.partial {
                 return Ok(Some(Step::MissingSubtree { cid, place }));
@@ -373,7 +374,7 @@ impl<'s, S: BlockStore> Walker<'s, S> {
             return Err(Error::new(ErrorKind::Missing { interval }).in_structure(Structure::Node).of_cid(cid));
         };
         let offset = found.offset;
-        match self.enter(cid, found, place) {
+        match self.enter(cid, found, place, read) {
             Ok(()) => Ok(self.options.nodes.then_some(Step::Node)),
             Err(error) => {
                 let error = error.in_structure(Structure::Node).at(offset).of_cid(cid);
@@ -382,90 +383,110 @@ impl<'s, S: BlockStore> Walker<'s, S> {
         }
     }
 
-    /// Checks a node whole, and opens a frame for it.
-    fn enter(&mut self, cid: Cid, found: Found<S::Block<'s>>, place: Place) -> Result<()> {
+    /// The node of the link at hand, if it could be read with those that come after it.
+    #[inline]
+    fn read_ahead(&mut self, cid: Cid, place: Place) -> Option<ReadNode<S::Block<'s>>> {
+        let depth = self.frames.len().checked_sub(1)?;
+        let node = self.ahead.take(depth, &cid, &mut self.spare);
+        if node.is_some() || self.options.partial || !self.frames.last()?.is_covered {
+            return node;
+        }
+        self.look_ahead(depth, cid, place.layer?);
+        self.ahead.take(depth, &cid, &mut self.spare)
+    }
+
+    /// Reads the node of a link, and some of those that come after it under the same node.
+    #[inline(never)]
+    fn look_ahead(&mut self, depth: usize, first: Cid, layer: Layer) {
+        let (options, max) = (self.options, self.options.memory_limit);
+        if max < u64::MAX && self.held().saturating_add(self.held_ahead()).saturating_add(ahead::COST) > max {
+            return;
+        }
+        let others = self.frames.last().into_iter().flat_map(Frame::links_to_come);
+        self.soon.clear();
+        self.soon.extend(core::iter::once(first).chain(others).take(ahead::MAX_NODES));
+        let found = self.soon.iter().map(|cid| {
+            let mut found = self.store.get(cid);
+            let mut may_be_good = false;
+            if let Ok(Some(found)) = &mut found {
+                let is_node = cid.into_dag_cbor().is_ok() && found.form == Form::Raw;
+                let is_short = found.bytes.as_ref().len() <= ahead::MAX_LEN;
+                may_be_good = is_node && is_short && verify(options, &mut self.digests, *cid, found).is_ok();
+                found.is_hashed |= may_be_good;
+            }
+            (*cid, found, may_be_good)
+        });
+        self.ahead.read(found, layer, depth, &mut self.spare);
+        self.soon.clear();
+        for (block, layout) in self.ahead.good(depth) {
+            ahead::links(block, layout, options.order, options.records, &mut self.soon);
+        }
+        self.store.prefetch(&self.soon);
+    }
+
+    /// Checks a node whole, unless it was read ahead and is good, and opens a frame for it.
+    fn enter(&mut self, cid: Cid, found: Found<S::Block<'s>>, place: Place, read: Option<Buffers>) -> Result<()> {
+        if let Some(buffers) = read {
+            if buffers.are_within(found.bytes.as_ref(), &self.interval(place)) {
+                let layer = place.layer.unwrap_or(Layer::BOTTOM);
+                return self.open(Frame::new(cid, found, layer, place, buffers, true, self.options.order));
+            }
+            self.spare.put(buffers);
+        }
         cid.into_dag_cbor()?;
         if found.form == Form::Reduced {
             return Err(Error::malformed(Malformed::ReducedNode));
         }
-        self.verify(cid, &found)?;
-        let bytes = found.bytes.as_ref();
-        let mut buffers = self.spare.pop().unwrap_or_default();
-        let layer = match buffers.check(bytes, self.interval(place), place.layer) {
+        verify(self.options, &mut self.digests, cid, &found)?;
+        let mut buffers = self.spare.take();
+        let layer = match buffers.check(found.bytes.as_ref(), self.interval(place), place.layer) {
             Ok(layer) => layer,
             Err(error) => {
-                self.put_aside(buffers);
+                self.spare.put(buffers);
                 return Err(error);
             }
         };
         // At the border of a range most links lead out of it.
-        if self.window.is_all() || self.window.covers(self.interval(place)) {
-            self.prefetch(found.bytes.as_ref(), &buffers.layout);
+        let is_covered = self.window.is_all() || self.window.covers(self.interval(place));
+        if is_covered {
+            let Options { records, order, .. } = self.options;
+            self.soon.clear();
+            ahead::links(found.bytes.as_ref(), &buffers.layout, order, records, &mut self.soon);
+            self.store.prefetch(&self.soon);
         }
-        self.frames.push(Frame::new(cid, found, layer, place, buffers, self.options.order));
-        if self.options.memory_limit < u64::MAX {
-            self.check_memory()?;
-        }
-        Ok(())
+        self.open(Frame::new(cid, found, layer, place, buffers, is_covered, self.options.order))
     }
 
-    /// Checks a block against its CID, if this walk hashes.
-    #[inline]
-    fn verify(&mut self, cid: Cid, found: &Found<S::Block<'s>>) -> Result<()> {
-        if !self.options.hash || found.is_hashed || found.form == Form::Reduced {
-            return Ok(());
-        }
-        let block = found.bytes.as_ref();
-        if block.len() < LARGE_BLOCK {
-            return cid.verify(block);
-        }
-        self.digests.verify(cid, block, self.options.memory_limit / 2)
+    fn open(&mut self, frame: Frame<S::Block<'s>>) -> Result<()> {
+        self.frames.push(frame);
+        if self.options.memory_limit < u64::MAX { self.check_memory() } else { Ok(()) }
     }
 
-    /// Keeps buffers for another node, unless it was a huge one that needed them.
-    #[inline]
-    fn put_aside(&mut self, buffers: Buffers) {
-        if buffers.held() <= MAX_SPARE {
-            self.spare.push(buffers);
-        }
+    /// Bytes of memory that open nodes and digests take.
+    fn held(&self) -> u64 {
+        let cost = |frame: &Frame<S::Block<'s>>| self.store.block_cost(&frame.block);
+        let frames = self.frames.iter().map(|frame| frame.buffers.held().saturating_add(cost(frame)));
+        frames.fold(self.digests.held(), u64::saturating_add)
+    }
+
+    /// Bytes of memory that could be done without.
+    fn held_ahead(&self) -> u64 {
+        self.ahead.held(|block| self.store.block_cost(block)).saturating_add(self.spare.held())
     }
 
     /// Gives the node up that was entered last, if all nodes together take too much memory.
     fn check_memory(&mut self) -> Result<()> {
-        let cost = |frame: &Frame<S::Block<'s>>| self.store.block_cost(&frame.block);
-        let frames = self.frames.iter().map(|frame| frame.buffers.held().saturating_add(cost(frame)));
-        let held = frames.fold(self.digests.held(), u64::saturating_add);
-        let spare = self.spare.iter().map(Buffers::held).fold(0, u64::saturating_add);
-        let max = self.options.memory_limit;
-        if held.saturating_add(spare) <= max {
+        let (held, max) = (self.held(), self.options.memory_limit);
+        if held.saturating_add(self.held_ahead()) <= max {
             return Ok(());
         }
+        self.ahead.clear();
         self.spare.clear();
         if held <= max {
             return Ok(());
         }
         self.frames.pop();
         Err(Error::limit(LimitName::WalkMemory, max, held))
-    }
-
-    /// Tells the store which blocks a node leads to, the first of them only if it is a huge one.
-    fn prefetch(&mut self, block: &[u8], layout: &Layout) {
-        self.soon.clear();
-        let records = self.options.records;
-        let links = |entry: &EntryLayout| [records.then_some(entry.value_at()), entry.tree_at()];
-        let cids = |at: Option<u32>| cid_at(block, at?);
-        match self.options.order {
-            Order::Ascending => {
-                let entries = layout.entries().iter().take(MAX_PREFETCH).flat_map(links);
-                self.soon.extend(core::iter::once(layout.left_at()).chain(entries).filter_map(cids));
-            }
-            Order::Descending => {
-                let entries = layout.entries().iter().rev().take(MAX_PREFETCH).flat_map(links);
-                let left = if layout.entries().len() <= MAX_PREFETCH { layout.left_at() } else { None };
-                self.soon.extend(entries.chain([left]).filter_map(cids));
-            }
-        }
-        self.store.prefetch(&self.soon);
     }
 
     fn look_up(&mut self, cid: Cid) -> Result<Step> {
@@ -479,7 +500,7 @@ impl<'s, S: BlockStore> Walker<'s, S> {
             }
             return Err(self.of_record(Error::new(ErrorKind::Missing { interval: None }), cid, None));
         };
-        if let Err(error) = self.verify(cid, &found) {
+        if let Err(error) = verify(self.options, &mut self.digests, cid, &found) {
             let error = self.of_record(error, cid, found.offset);
             return if self.options.partial { Ok(Step::BadRecord { cid, error }) } else { Err(error) };
         }
@@ -536,6 +557,19 @@ impl<'s, S: BlockStore> Walker<'s, S> {
             }
         })
     }
+}
+
+/// Checks a block against its CID, if the walk hashes.
+#[inline]
+fn verify<B: AsRef<[u8]>>(options: Options, digests: &mut Digests, cid: Cid, found: &Found<B>) -> Result<()> {
+    if !options.hash || found.is_hashed || found.form == Form::Reduced {
+        return Ok(());
+    }
+    let block = found.bytes.as_ref();
+    if block.len() < LARGE_BLOCK {
+        return cid.verify(block);
+    }
+    digests.verify(cid, block, options.memory_limit / 2)
 }
 
 impl<S: BlockStore> fmt::Debug for Walker<'_, S> {

@@ -25,7 +25,20 @@ const LANES: usize = 16;
 const MAX_LEN: usize = 4096;
 
 /// Fewer messages are hashed faster one by one: lanes are idle while the last of them end.
-pub(super) const MIN_MESSAGES: usize = 48;
+const MIN_MESSAGES: usize = 48;
+
+/// Fewer messages of one block each are hashed faster one by one.
+const MIN_SHORT: usize = 6;
+
+/// Length of the longest message that is one block.
+const SHORT: usize = BLOCK - 9;
+
+/// Whether messages are hashed faster together than one by one.
+#[inline]
+pub(super) fn are_worth_it<'m>(messages: &(impl ExactSizeIterator<Item = &'m [u8]> + Clone)) -> bool {
+    let count = messages.len();
+    count >= MIN_MESSAGES || count >= MIN_SHORT && messages.clone().all(|message| message.len() <= SHORT)
+}
 
 /// Says that the CPU has AVX-512.
 #[derive(Clone, Copy)]

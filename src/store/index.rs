@@ -184,9 +184,7 @@ impl Index {
     /// for another CID's.
     #[inline]
     pub(crate) fn find<T>(&self, cid: &Cid, read: impl Fn(u64) -> Option<T>) -> Option<T> {
-        let tag = self.secret.tag(cid);
-        let used = probe(&self.slots, tag).take_while(|&&slot| slot != 0);
-        used.filter(|&&slot| slot >> PLACE_BITS == tag).find_map(|&slot| read(slot & PLACE_MASK))
+        probe(&self.slots, self.secret.tag(cid), read)
     }
 
     /// Has the slots of CIDs fetched, and what stands at their places, as `at` gives it.
@@ -213,8 +211,7 @@ impl Index {
     /// The place that most likely is the CID's; 0 if there is none.
     #[inline]
     fn guess(&self, tag: u64) -> u64 {
-        let mut used = probe(&self.slots, tag).take_while(|&&slot| slot != 0);
-        used.find(|&&slot| slot >> PLACE_BITS == tag).map_or(0, |&slot| slot & PLACE_MASK)
+        probe(&self.slots, tag, Some).unwrap_or(0)
     }
 }
 
@@ -242,11 +239,23 @@ fn home(tag: u64, slots: usize) -> usize {
     usize::try_from(tag.wrapping_mul(slots as u64) >> TAG_BITS).unwrap_or(0)
 }
 
-/// All slots, from the home of `tag` on.
+/// What `read` makes of the place of a slot with this tag: the first that it makes something of.
 #[inline]
-fn probe(slots: &[u64], tag: u64) -> impl Iterator<Item = &u64> {
-    let (before, from) = slots.split_at_checked(home(tag, slots.len())).unwrap_or_default();
-    from.iter().chain(before)
+fn probe<T>(slots: &[u64], tag: u64, read: impl Fn(u64) -> Option<T>) -> Option<T> {
+    let home = home(tag, slots.len());
+    // From there on, and then from the start: two loops take half the time of one over a chain.
+    for part in [slots.get(home..), slots.get(..home)] {
+        for &slot in part.unwrap_or_default() {
+            if slot >> PLACE_BITS == tag && slot != 0 {
+                if let Some(found) = read(slot & PLACE_MASK) {
+                    return Some(found);
+                }
+            } else if slot == 0 {
+                return None;
+            }
+        }
+    }
+    None
 }
 
 #[inline]
