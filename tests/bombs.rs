@@ -129,8 +129,7 @@ fn a_chain_shared_by_all_links_ends_a_complete_walk_the_first_time() {
     let (store, root, _) = chained(height, 20, leaf_after_all());
     let error = Tree::new(&store, common::cid(&root)).records().find_map(Result::err).unwrap();
     assert!(matches!(error.kind(), ErrorKind::Tree(TreeRule::KeyOutside { .. })), "{error}");
-    // Up to eight siblings are read together.
-    assert!(store.gets() <= 1 + 8 * u64::from(height), "{}", store.gets());
+    assert_eq!(store.gets(), 1 + u64::from(height));
 }
 
 #[test]

@@ -11,6 +11,9 @@ use crate::error::Result;
 use crate::sha256::sha256_each;
 use crate::store::Found;
 
+/// Entries that a walk comes to before it reads ahead: somebody who wants only the first few should not pay for more.
+pub(super) const RESERVE: u32 = 32;
+
 /// Siblings that are read together: a node has about five links to nodes.
 pub(super) const MAX_NODES: usize = 8;
 

@@ -5,6 +5,11 @@ use std::collections::HashMap;
 use crate::cid::Cid;
 use crate::error::Result;
 use crate::sha256::sha256;
+use crate::store::{Form, Found};
+
+/// Length from which on a block's digest is remembered, so that hashing takes at most some twenty times the bytes of the
+/// links that lead to blocks.
+const LARGE_BLOCK: usize = 1024;
 
 /// Bytes that a digest takes with its CID, and twice that while the table grows.
 const COST: u64 = 256;
@@ -23,8 +28,18 @@ impl Digests {
         (self.known.len() as u64).saturating_mul(COST)
     }
 
+    /// Checks a block that was found, unless it was hashed before, or is what a process function made of one.
+    #[inline]
+    pub(super) fn check<B: AsRef<[u8]>>(&mut self, cid: Cid, found: &Found<B>, memory_limit: u64) -> Result<()> {
+        if found.is_hashed || found.form == Form::Reduced {
+            return Ok(());
+        }
+        let block = found.bytes.as_ref();
+        if block.len() < LARGE_BLOCK { cid.verify(block) } else { self.verify(cid, block, memory_limit) }
+    }
+
     /// Checks a block against its CID. If more is remembered than memory allows, it is the longer blocks.
-    pub(super) fn verify(&mut self, cid: Cid, block: &[u8], memory_limit: u64) -> Result<()> {
+    fn verify(&mut self, cid: Cid, block: &[u8], memory_limit: u64) -> Result<()> {
         if let Some((digest, _)) = self.known.get(&cid) {
             return cid.verify_digest(digest);
         }

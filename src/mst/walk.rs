@@ -17,10 +17,6 @@ use crate::error::{Error, ErrorKind, KeyInterval, LimitName, Malformed, Result, 
 use crate::lookup::{Gap, Lookup};
 use crate::store::{BlockStore, Form, Found};
 
-/// Length from which on a block's digest is remembered, so that hashing takes at most some twenty times the bytes of the
-/// links that lead to blocks.
-const LARGE_BLOCK: usize = 1024;
-
 /// A walk over a tree in key order, or in reverse.
 ///
 /// Goes through a [`BlockStore`] from a root node down, and gives one [`Event`] after the other. Every node is checked by
@@ -61,6 +57,8 @@ pub struct Walker<'s, S: BlockStore> {
     frames: Vec<Frame<S::Block<'s>>>,
     /// Nodes that were read before the walk came to them.
     ahead: Ahead<S::Block<'s>>,
+    /// Entries until nodes are.
+    reserve: u32,
     spare: Spare,
     /// What the store is told to prefetch.
     soon: Vec<Cid>,
@@ -116,6 +114,7 @@ impl<'s, S: BlockStore> Walker<'s, S> {
             begun: false,
             frames: Vec::new(),
             ahead: Ahead::default(),
+            reserve: ahead::RESERVE,
             spare: Spare::default(),
             soon: Vec::new(),
             digests: Digests::default(),
@@ -388,7 +387,7 @@ impl<'s, S: BlockStore> Walker<'s, S> {
     fn read_ahead(&mut self, cid: Cid, place: Place) -> Option<ReadNode<S::Block<'s>>> {
         let depth = self.frames.len().checked_sub(1)?;
         let node = self.ahead.take(depth, &cid, &mut self.spare);
-        if node.is_some() || self.options.partial || !self.frames.last()?.is_covered {
+        if node.is_some() || self.reserve > 0 || self.options.partial || !self.frames.last()?.is_covered {
             return node;
         }
         self.look_ahead(depth, cid, place.layer?);
@@ -490,6 +489,7 @@ impl<'s, S: BlockStore> Walker<'s, S> {
     }
 
     fn look_up(&mut self, cid: Cid) -> Result<Step> {
+        self.reserve = self.reserve.saturating_sub(1);
         if !self.options.records {
             return Ok(Step::Entry { cid });
         }
@@ -562,14 +562,7 @@ impl<'s, S: BlockStore> Walker<'s, S> {
 /// Checks a block against its CID, if the walk hashes.
 #[inline]
 fn verify<B: AsRef<[u8]>>(options: Options, digests: &mut Digests, cid: Cid, found: &Found<B>) -> Result<()> {
-    if !options.hash || found.is_hashed || found.form == Form::Reduced {
-        return Ok(());
-    }
-    let block = found.bytes.as_ref();
-    if block.len() < LARGE_BLOCK {
-        return cid.verify(block);
-    }
-    digests.verify(cid, block, options.memory_limit / 2)
+    if options.hash { digests.check(cid, found, options.memory_limit / 2) } else { Ok(()) }
 }
 
 impl<S: BlockStore> fmt::Debug for Walker<'_, S> {

@@ -1,17 +1,19 @@
 //! A CAR in a file: for more blocks than memory is to hold.
 //!
-//! One redb database. Blocks lie in segments in the order of the CAR, many in each, since walks mostly go about in
-//! the CAR's order too: what is asked for next is often in a segment that is open. The index names a block's segment, no
-//! more, and is read in pages as it is needed.
+//! One redb database. Blocks lie in segments, many in each: those of a collection together, in the order of the CAR, since
+//! walks mostly go about so too: what is asked for next is often in a segment that is open. The index names a block's
+//! segment, no more, and is read in pages as it is needed.
 
 mod backend;
 mod cache;
 mod file;
+mod groups;
 mod index;
 mod meta;
 mod pages;
 mod places;
 mod runs;
+mod sections;
 mod segment;
 mod transaction;
 mod writer;
@@ -31,6 +33,7 @@ use self::file::{Opened, Settings, builder};
 use self::index::{PageCache, PagedIndex};
 use self::meta::{Meta, SEGMENTS};
 pub(crate) use self::places::{PlaceIndex, PlaceSink};
+use self::sections::Sections;
 use self::transaction::Budget;
 pub(crate) use self::writer::{SpillSink, Writer};
 use super::intake::Intake;
@@ -163,9 +166,9 @@ impl RedbStore {
         let secret = meta.secret;
         let index = PagedIndex::open(&txn, meta.shape, secret, &first)?;
         let segments = open_table(&txn, SEGMENTS, &first)?;
-        let half = budget.caches / 2;
+        let (pages, open) = budget.share_caches(meta.shape.pages);
         let repeats = core::mem::take(&mut meta.repeats);
-        let caches = Caches { segments: OpenSegments::new(half, secret, repeats), pages: PageCache::new(half) };
+        let caches = Caches { segments: OpenSegments::new(open, secret, repeats), pages: PageCache::new(pages) };
         let caches = Mutex::new(caches);
         Ok(RedbStore { segments, index, caches, meta, is_hashed: false, fault: None, first, database, file: None })
     }
@@ -311,12 +314,8 @@ impl CarStore for RedbStore {
     }
 
     fn sections(&self) -> impl Iterator<Item = Result<SectionHead>> {
-        let heads = |number| match self.segment(number) {
-            Ok(segment) => segment::blocks(segment.value()).map(|(_, packed)| Ok(packed.head())).collect(),
-            Err(error) => vec![Err(error)],
-        };
         let mut failed = false;
-        let sections = (0..self.meta.segments).flat_map(heads);
+        let sections = Sections::new(self.meta.segments, |number| self.segment(number));
         // Nothing comes after an error.
         sections.take_while(move |section| !core::mem::replace(&mut failed, section.is_err()))
     }

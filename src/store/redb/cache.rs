@@ -237,7 +237,7 @@ mod tests {
         let db = Database::builder().create_with_backend(InMemoryBackend::new()).unwrap();
         let txn = db.begin_write().unwrap();
         for number in 0..count {
-            let mut segment = SegmentBuilder::new();
+            let mut segment = SegmentBuilder::default();
             for block in 0..10 {
                 let (cid, bytes) = (cid(number * 10 + block), vec![0; len]);
                 segment.push(&Packed { offset: u64::from(block), cid, state: State::Raw, bytes: &bytes });

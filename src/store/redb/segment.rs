@@ -12,16 +12,13 @@ use crate::cid::Cid;
 const BASE_LEN: usize = 8;
 
 /// Collects blocks for a segment.
+#[derive(Default)]
 pub(super) struct SegmentBuilder {
     bytes: Vec<u8>,
     base: u64,
 }
 
 impl SegmentBuilder {
-    pub(super) fn new() -> Self {
-        SegmentBuilder { bytes: Vec::new(), base: 0 }
-    }
-
     pub(super) fn push(&mut self, packed: &Packed<'_>) {
         if self.bytes.is_empty() {
             self.base = packed.offset;

@@ -12,6 +12,9 @@ use crate::error::{Error, LimitName, Result};
 use crate::load::WALK_PART;
 use crate::store::hash::Secret;
 
+/// Most bytes that a page of an index takes in a cache, but for few.
+const PAGE_COST: u64 = 4096 + 128;
+
 /// How memory is shared out.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Budget {
@@ -28,6 +31,14 @@ impl Budget {
         let redb = (memory / 4).clamp(1 << 18, 1 << 22);
         let caches = memory.saturating_sub(redb).saturating_sub(memory / WALK_PART).max(1 << 18);
         Budget { redb, runs: (memory / 8).min(1 << 26), caches }
+    }
+
+    /// What of the caches is for the pages of an index, and what for segments. Pages are asked for in random order, so that
+    /// only having nearly all of them is of use; segments mostly one after the other.
+    pub(super) fn share_caches(&self, pages: u32) -> (u64, u64) {
+        let all = u64::from(pages).saturating_mul(PAGE_COST);
+        let pages = all.min(self.caches.saturating_sub(self.caches / 4));
+        (pages, self.caches.saturating_sub(pages))
     }
 }
 

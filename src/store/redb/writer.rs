@@ -1,7 +1,10 @@
 //! How blocks come into a spill file.
 
+use redb::WriteTransaction;
+
 use super::cache::pages_of;
 use super::file::{Opened, SpillFile};
+use super::groups::Groups;
 use super::meta::{Meta, SEGMENTS};
 use super::pages::Written;
 use super::runs::MAX_SEGMENT;
@@ -18,11 +21,21 @@ use crate::store::{Form, Verification};
 /// Takes blocks into a spill file.
 pub(crate) struct Writer {
     file: Transaction,
-    segment: SegmentBuilder,
+    groups: Groups,
+    /// For each group the segment that is not full.
+    open: Vec<OpenSegment>,
     segment_len: usize,
+    /// Segments that were begun.
     segments: u32,
     hashed: bool,
     reduced: bool,
+}
+
+/// A segment that blocks are appended to.
+#[derive(Default)]
+struct OpenSegment {
+    builder: SegmentBuilder,
+    number: u32,
 }
 
 impl Writer {
@@ -30,43 +43,36 @@ impl Writer {
         let segment_len = file.settings.segment_len;
         let file = Transaction::begin(file, memory_limit, true)?;
         let hashed = verification != Verification::DangerouslyNone;
-        Ok(Writer { file, segment: SegmentBuilder::new(), segment_len, segments: 0, hashed, reduced: false })
+        let groups = Groups::new(memory_limit, segment_len, hashed);
+        let mut open = Vec::new();
+        open.resize_with(groups.count(), OpenSegment::default);
+        Ok(Writer { file, groups, open, segment_len, segments: 0, hashed, reduced: false })
     }
 
     pub(crate) fn push(&mut self, packed: &Packed<'_>) -> Result<()> {
+        let group = self.groups.of(packed);
         let len = packed.bytes.len().saturating_add(packed::MAX_HEAD_LEN);
-        if self.segment.bytes().len().saturating_add(len) > self.segment_len {
-            self.flush_segment()?;
+        let Some(segment) = self.open.get_mut(group) else { return Ok(()) };
+        if segment.builder.bytes().len().saturating_add(len) > self.segment_len {
+            segment.flush(&mut self.file, self.segment_len)?;
         }
-        self.segment.push(packed);
+        if segment.builder.bytes().is_empty() {
+            segment.number = self.segments;
+            let number = u64::from(self.segments);
+            if number > MAX_SEGMENT {
+                return Err(Error::limit(LimitName::Segments, MAX_SEGMENT.saturating_add(1), number.saturating_add(1)));
+            }
+            self.segments = self.segments.saturating_add(1);
+        }
+        segment.builder.push(packed);
         self.reduced |= packed.form() == Form::Reduced;
-        self.file.note(&packed.cid, packed.state != State::Bad, u64::from(self.segments))
-    }
-
-    fn flush_segment(&mut self) -> Result<()> {
-        if self.segment.bytes().is_empty() {
-            return Ok(());
-        }
-        let number = u64::from(self.segments);
-        if number > MAX_SEGMENT {
-            return Err(Error::limit(LimitName::Segments, MAX_SEGMENT.saturating_add(1), number.saturating_add(1)));
-        }
-        self.file.count(pages_of(self.segment.bytes()) as u64)?;
-        self.insert_segment().map_err(|error| self.file.first.explain(error))?;
-        self.segment.clear(self.segment_len);
-        self.segments = self.segments.saturating_add(1);
-        Ok(())
-    }
-
-    fn insert_segment(&self) -> Result<(), redb::Error> {
-        self.file.txn.open_table(SEGMENTS)?.insert(self.segments, self.segment.bytes())?;
-        Ok(())
+        self.file.note(&packed.cid, packed.state != State::Bad, u64::from(segment.number))
     }
 
     /// Writes the index and all the rest, and opens the store. `contents` tells what the CAR is, given the number of distinct
     /// blocks in it.
     pub(crate) fn finish(mut self, contents: impl FnOnce(u64) -> Result<Contents>) -> Result<RedbStore> {
-        self.flush_segment()?;
+        self.open.iter_mut().try_for_each(|segment| segment.flush(&mut self.file, self.segment_len))?;
         let Written { shape, distinct, repeats, .. } = self.file.write_index(u64::from(self.segments))?;
         let contents = contents(distinct)?;
         // Of the description, these two are as long as the CAR has it.
@@ -106,6 +112,25 @@ impl Writer {
         store.fault = fault;
         store.file = Some((target, settings));
         Ok(store)
+    }
+}
+
+impl OpenSegment {
+    /// Stores what is there, and begins anew.
+    fn flush(&mut self, file: &mut Transaction, usual_len: usize) -> Result<()> {
+        let bytes = self.builder.bytes();
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        file.count(pages_of(bytes) as u64)?;
+        self.insert(&file.txn).map_err(|error| file.first.explain(error))?;
+        self.builder.clear(usual_len);
+        Ok(())
+    }
+
+    fn insert(&self, txn: &WriteTransaction) -> Result<(), redb::Error> {
+        txn.open_table(SEGMENTS)?.insert(self.number, self.builder.bytes())?;
+        Ok(())
     }
 }
 
@@ -172,11 +197,11 @@ mod tests {
             let packed = Packed { offset: number, cid: Cid::of(Codec::Raw, &bytes), state: State::Raw, bytes: &bytes };
             writer.push(&packed)
         };
-        // Each but the first ends the segment of the one before it.
-        for number in 0..3 {
+        // Each has a segment of its own.
+        for number in 0..2 {
             push(number).unwrap();
         }
-        let error = push(3).unwrap_err();
+        let error = push(2).unwrap_err();
         let ErrorKind::Limit { limit: LimitName::Segments, max, found } = *error.kind() else { panic!("{error}") };
         assert_eq!((max, found), (most, most + 1));
     }
