@@ -252,8 +252,8 @@ impl<'p, M: Memory, P: Process> Loader<'p, M, P> {
     /// under [`Verification::EveryBlock`]. Blocks are hashed on the caller's thread in any case where they are copied: with a
     /// process function and a stream, which must not see a record before it is hashed, and into a spill file.
     ///
-    /// The first of them is started when there is half a MiB for it to hash, after 256 KiB: one for a CAR of less than that, or
-    /// of a MiB if it is a stream, would cost more than it saves. More come only while those that there are fall behind.
+    /// None is started for the first MiB, nor for a CAR of less: to start it would cost about what it saves, which grows from
+    /// some 2 MiB on. More than one come only while those that there are fall behind.
     /// Framing takes about as long as hashing does on one core, so more than 2 or 3 are rarely of use; more than 64 are taken
     /// for 64. A thread that the system does not give is done without. All have ended when the load ends or stops, be it by
     /// a panic of the reader's.

@@ -41,8 +41,8 @@ fn filler(number: usize, len: usize) -> Section {
     Section::new(carwalk_testkit::cid::Cid::raw(&block).as_bytes(), &block)
 }
 
-/// A CAR with 60 times `len` bytes more between its sections: with 20 KiB, stretches of it are handed to threads, whichever
-/// way it comes.
+/// A CAR with 60 times `len` bytes more between its sections: with 26 KiB, stretches of a slice are handed to threads, with
+/// 46 KiB, those of a stream too.
 fn lengthened(mut car: Car, len: usize) -> Car {
     let sections = std::mem::take(&mut car.sections);
     let each = sections.len().div_ceil(60).max(1);
@@ -57,7 +57,7 @@ fn lengthened(mut car: Car, len: usize) -> Car {
 }
 
 fn long() -> Car {
-    lengthened(random::repo(5, 300).repo.to_car(Order::Pds), 30 * KIB)
+    lengthened(random::repo(5, 300).repo.to_car(Order::Pds), 46 * KIB)
 }
 
 fn spoil(car: &mut Car, index: usize) {
@@ -78,11 +78,11 @@ fn each_way(car: &[u8], loader: impl Fn() -> Loader<'static>, mut seen: impl FnM
     seen("slice".to_owned(), outcome(loader().slice(car)));
     seen("reader".to_owned(), outcome(loader().read(car)));
     seen("ragged".to_owned(), outcome(loader().read(Ragged::new(car, 1))));
-    for (first, step) in [(0, 700 * KIB), (90 * KIB, 300 * KIB), (1200 * KIB, 10 * KIB)] {
+    for (first, step) in [(0, 700 * KIB), (90 * KIB, 300 * KIB), (2100 * KIB, 10 * KIB)] {
         seen(format!("from {first} by {step}"), outcome(stepwise(car, loader(), first as u64, step as u64)));
     }
     #[cfg(feature = "redb")]
-    for limit in [0, 1100 * KIB as u64] {
+    for limit in [0, 2100 * KIB as u64] {
         use carwalk::store::SpillFile;
         let spilled = loader().memory_limit(limit).spill(car, SpillFile::temporary());
         seen(format!("spilled at {limit}"), outcome(spilled));
@@ -142,7 +142,7 @@ fn every_block() -> Loader<'static> {
 fn good_cars_come_to_the_same() {
     let car = long();
     let bytes = car.to_bytes();
-    assert!(bytes.len() > 1500 * KIB, "{}", bytes.len());
+    assert!(bytes.len() > 2200 * KIB, "{}", bytes.len());
     for verification in [Verification::EveryBlock, Verification::ReachedBlocks, Verification::DangerouslyNone] {
         let told = same("good", &bytes, || Loader::new().verification(verification)).unwrap();
         assert!(told.records == common::oracle_rows(&bytes));
@@ -223,10 +223,9 @@ fn every_violation_is_told_as_without_threads() {
     for breakage in breakage::all() {
         let case = breakage.make();
         let Ok(broken) = Car::parse(&case.broken) else { continue };
-        let bytes = lengthened(broken, 20 * KIB).to_bytes();
+        let bytes = lengthened(broken, 26 * KIB).to_bytes();
         let expected = outcome(every_block().slice(&bytes));
         assert!(outcome(every_block().threads(3).slice(&bytes)) == expected, "{}", breakage.name);
-        assert!(outcome(every_block().threads(3).read(&bytes[..])) == expected, "{}", breakage.name);
     }
 }
 
@@ -288,7 +287,7 @@ impl Read for Panics<'_> {
 #[test]
 fn a_stream_that_panics_leaves_no_thread_waiting() {
     let bytes = long().to_bytes();
-    for len in [0, 100, 1200 * KIB, bytes.len()] {
+    for len in [0, 100, 2100 * KIB, bytes.len()] {
         let read = || Loader::new().threads(4).read(Panics(&bytes[..len])).map(drop);
         let panic = catch_unwind(AssertUnwindSafe(read)).unwrap_err();
         assert_eq!(panic.downcast_ref(), Some(&"the stream panics"));
@@ -322,7 +321,7 @@ fn a_suspended_load_has_no_threads() {
     let expected = outcome(every_block().slice(&bytes));
     let mut rng = Rng::new(1);
     for _ in 0..12 {
-        let limit = rng.range(700 * KIB, 2000 * KIB) as u64;
+        let limit = rng.range(700 * KIB, 3000 * KIB) as u64;
         let Loaded::Suspended(load) = every_block().threads(3).memory_limit(limit).read(&bytes[..]).unwrap() else {
             continue;
         };

@@ -15,12 +15,12 @@ use crate::cid::{self, Cid};
 use crate::error::Result;
 use crate::sha256::{BATCH, sha256_each};
 
-/// Bytes of a load that the thread hashes that reads them, before there are others. To start a thread takes as long as to
+/// Bytes of a load that the thread hashes that reads them, before there are others. To start and end one takes as long as to
 /// hash some 100 KiB.
-pub(super) const ALONE: u64 = 1 << 18;
+const ALONE: u64 = 1 << 20;
 
-/// Bytes of a stretch that another thread hashes, and more by a section at most.
-const HANDED_LEN: u64 = 1 << 19;
+/// Bytes of a stretch, and more by a section at most.
+const STRETCH_LEN: u64 = 1 << 18;
 
 /// Stretches that wait for a thread at most.
 const MAX_WAITING: usize = 1 << 8;
@@ -143,7 +143,7 @@ impl<'scope, 'env, L: AsRef<[u8]> + Send> Hashers<'scope, 'env, L> {
             max_workers: threads.min(MAX_THREADS).saturating_sub(1),
             stretch: Stretch::default(),
             begin: NONE,
-            full: (BATCH, u64::MAX),
+            full: (BATCH, STRETCH_LEN),
             held: 0,
         }
     }
@@ -202,7 +202,7 @@ impl<'scope, 'env, L: AsRef<[u8]> + Send> Hashers<'scope, 'env, L> {
         pieces.waiting.reserve_exact(MAX_WAITING);
         pieces.done.reserve_exact(MAX_WAITING.saturating_add(self.max_workers));
         self.workers.reserve_exact(self.max_workers);
-        self.full = (usize::MAX, HANDED_LEN);
+        self.full = (usize::MAX, STRETCH_LEN);
         self.held = held;
         true
     }
@@ -318,4 +318,150 @@ fn first_bad_of(batch: &[(usize, &[u8])]) -> Option<usize> {
         }
     });
     first_bad
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::thread;
+
+    use super::*;
+    use crate::car::{Advance, Header, Section, SliceReader, Writer};
+    use crate::cid::Codec;
+
+    /// Bytes that some threads cannot read.
+    struct Lent<'a>(&'a [u8], Option<thread::ThreadId>);
+
+    impl AsRef<[u8]> for Lent<'_> {
+        fn as_ref(&self) -> &[u8] {
+            assert!(self.1.is_none_or(|only| only == thread::current().id()), "a worker panics");
+            self.0
+        }
+    }
+
+    /// A slice whose bytes are lent so.
+    struct Lender<'a>(SliceReader<'a>, Option<thread::ThreadId>);
+
+    impl<'a> Source for Lender<'a> {
+        type Lent = Lent<'a>;
+
+        const FINDS_LENT: bool = true;
+
+        fn header(&self) -> &Header {
+            self.0.header()
+        }
+
+        fn advance(&mut self) -> Result<Advance> {
+            Source::advance(&mut self.0)
+        }
+
+        fn section_at(&self, place: u64) -> Option<Section<'_>> {
+            self.0.section_at(place)
+        }
+
+        fn are_joined(&self, place: u64, later: u64) -> bool {
+            self.0.are_joined(place, later)
+        }
+
+        fn bytes_from(&self, place: u64) -> &[u8] {
+            self.0.bytes_from(place)
+        }
+
+        fn lend(&mut self, place: u64) -> Option<(Lent<'a>, usize)> {
+            self.0.lend(place).map(|(bytes, at)| (Lent(bytes, self.1), at))
+        }
+
+        fn take_back(&mut self, _: u64, _: Lent<'a>) {}
+
+        fn position(&self) -> u64 {
+            self.0.position()
+        }
+    }
+
+    fn car(blocks: usize) -> Vec<u8> {
+        let block = |number: usize| number.to_be_bytes().repeat(5_000);
+        let root = Cid::of(Codec::Raw, &block(0));
+        let mut writer = Writer::new(Vec::new(), &[root]).unwrap();
+        (0..blocks).for_each(|number| writer.write(Cid::of(Codec::Raw, &block(number)), &block(number)).unwrap());
+        writer.finish().unwrap()
+    }
+
+    /// Hashes all of a CAR, and tells how many threads were started and what was held at most.
+    fn hash(car: &[u8], only: Option<thread::ThreadId>, threads: usize, allowance: u64) -> Result<(usize, u64)> {
+        let mut source = Lender(SliceReader::new(car).unwrap(), only);
+        let queue = Queue::new();
+        thread::scope(|scope| {
+            let mut hashers = Hashers::new(scope, &queue, threads);
+            while let Advance::Section(place) = source.advance().unwrap() {
+                if hashers.is_full(&source, place) && !hashers.hand_on(&mut source, allowance) {
+                    break;
+                }
+                hashers.note(place);
+            }
+            let told = (hashers.workers.len(), hashers.held());
+            hashers.end(&mut source);
+            assert_eq!(hashers.held(), 0);
+            hashers.verdict(&source).map(|()| told)
+        })
+    }
+
+    #[test]
+    fn threads_are_started_when_there_is_something_for_them_to_do() {
+        let (short, long) = (car(25), car(100));
+        assert_eq!(hash(&short, None, 8, u64::MAX).unwrap(), (0, 0));
+        for threads in [0, 1] {
+            assert_eq!(hash(&long, None, threads, u64::MAX).unwrap(), (0, 0));
+        }
+        let (workers, held) = hash(&long, None, 2, u64::MAX).unwrap();
+        assert_eq!(workers, 1);
+        assert!(held < 32 << 10, "{held}");
+        let (workers, held) = hash(&long, None, usize::MAX, u64::MAX).unwrap();
+        assert!(workers > 0 && workers < MAX_THREADS && held < 128 << 10, "{workers}, {held}");
+    }
+
+    #[test]
+    fn no_thread_is_started_that_there_is_no_room_for() {
+        let long = car(100);
+        let (_, held) = hash(&long, None, 3, u64::MAX).unwrap();
+        assert_eq!(hash(&long, None, 3, held - 1).unwrap(), (0, 0));
+        assert!(hash(&long, None, 3, held).unwrap().0 > 0);
+    }
+
+    #[test]
+    fn a_worker_that_panics_is_no_success() {
+        let long = car(100);
+        let panic = catch_unwind(AssertUnwindSafe(|| hash(&long, Some(thread::current().id()), 2, u64::MAX)));
+        // The loading thread may have been so fast that nothing was left for the worker.
+        if let Err(panic) = panic {
+            assert_eq!(panic.downcast_ref(), Some(&"a worker panics"));
+        }
+        let nobody = thread::spawn(|| thread::current().id()).join().unwrap();
+        assert!(catch_unwind(AssertUnwindSafe(|| hash(&long, Some(nobody), 2, u64::MAX))).is_err());
+    }
+
+    #[test]
+    fn the_first_of_several_bad_sections_is_found_in_each_stretch() {
+        let good = car(100);
+        let starts: Vec<_> = SliceReader::new(&good).unwrap().map(|section| section.unwrap().offset()).collect();
+        for bad in [vec![0], vec![99], vec![40, 41], vec![98, 3, 50], vec![6, 7, 8, 99]] {
+            let mut car = good.clone();
+            bad.iter().for_each(|&number| car[usize::try_from(starts[number]).unwrap() + 100] ^= 1);
+            for threads in [0, 2, 4] {
+                let error = hash(&car, None, threads, u64::MAX).unwrap_err();
+                assert_eq!(error.position().offset(), bad.iter().map(|&number| starts[number]).min());
+            }
+        }
+    }
+
+    /// As of a mapped file that somebody else wrote.
+    #[test]
+    fn sections_that_are_there_no_more_are_bad() {
+        let car = car(3);
+        let first = SliceReader::new(&car).unwrap().next().unwrap().unwrap().offset();
+        let first = usize::try_from(first).unwrap();
+        assert_eq!(first_bad(&car[first..], 3), None);
+        assert_eq!(first_bad(&car[first..], 4), Some(0));
+        assert_eq!(first_bad(&[], 1), Some(0));
+        assert_eq!(first_bad(&[], 0), None);
+    }
 }

@@ -94,7 +94,7 @@ pub(crate) fn lengthen(car: &mut Car, choices: &mut Choices<'_>) {
     }
 }
 
-/// A CAR with some hundred KiB more before and after its sections, if it has a header.
+/// A CAR with a MiB more before and after its sections, if it has a header.
 pub(crate) fn surrounded(car: &[u8]) -> Vec<u8> {
     let filler = |byte: u8, count: usize| {
         let block = vec![byte; 100_000];
@@ -103,7 +103,7 @@ pub(crate) fn surrounded(car: &[u8]) -> Vec<u8> {
     let header = carwalk::varint::decode(car).ok().flatten();
     let header = header.map_or(0, |(len, prefix)| prefix.saturating_add(usize::try_from(len).unwrap_or(usize::MAX)));
     match car.split_at_checked(header) {
-        Some((header, sections)) => [header, &filler(1, 4), sections, &filler(2, 8)].concat(),
+        Some((header, sections)) => [header, &filler(1, 11), sections, &filler(2, 10)].concat(),
         None => car.to_vec(),
     }
 }
