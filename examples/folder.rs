@@ -1,6 +1,6 @@
 //! Walks all CARs of a folder on all cores: `cargo run --release --example folder -- [FOLDER]`.
 //!
-//! carwalk starts no threads. Repositories have nothing to do with each other, so one for each core, and as many at a time,
+//! carwalk starts no threads if it is not asked to. Repositories have nothing to do with each other, so one for each core, and as many at a time,
 //! leave no core idle. Each thread reads file after file into a buffer of its own, and records are borrowed from there.
 
 use std::error::Error;

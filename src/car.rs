@@ -21,7 +21,7 @@ pub use self::header::Header;
 pub use self::reader::Reader;
 pub use self::section::{Section, SectionHead};
 pub use self::slice::SliceReader;
-pub(crate) use self::slice::{block_at, section_at};
+pub(crate) use self::slice::{block_at, section_at, sections_in};
 pub use self::writer::Writer;
 use crate::error::Result;
 
@@ -45,6 +45,12 @@ pub(crate) enum Advance {
 
 /// Sections one after the other, each found again by the place that it was at.
 pub(crate) trait Source {
+    /// Bytes that another thread may look at.
+    type Lent: AsRef<[u8]> + Send;
+
+    /// Whether sections are found while their bytes are lent.
+    const FINDS_LENT: bool;
+
     fn header(&self) -> &Header;
 
     /// Bytes of memory that the source takes for itself.
@@ -60,6 +66,19 @@ pub(crate) trait Source {
 
     /// The section that is, or was, at `place`.
     fn section_at(&self, place: u64) -> Option<Section<'_>>;
+
+    /// Whether the sections at two places, and all between them, lie one behind the other in memory.
+    fn are_joined(&self, place: u64, later: u64) -> bool;
+
+    /// What lies at `place` and behind it.
+    fn bytes_from(&self, place: u64) -> &[u8];
+
+    /// Lends the bytes that the section at `place` lies in, and tells where in them it begins. `None` if the source has
+    /// yet to write there.
+    fn lend(&mut self, place: u64) -> Option<(Self::Lent, usize)>;
+
+    /// Takes back what was lent at `place`.
+    fn take_back(&mut self, place: u64, lent: Self::Lent);
 
     /// Bytes of the CAR up to the end of the section at hand.
     fn position(&self) -> u64;

@@ -245,6 +245,39 @@ impl<'p, M: Memory, P: Process> Loader<'p, M, P> {
         self
     }
 
+    /// Sets how many threads a load may use, the caller's included; 0 and 1 are none but the caller's, as by default.
+    ///
+    /// The others hash blocks while this one reads and frames, and helps when it is ahead. Whatever the number, the same
+    /// comes of a load, and of several faults the one that comes first in the CAR. It holds for slices, maps and streams
+    /// under [`Verification::EveryBlock`]. Blocks are hashed on the caller's thread in any case where they are copied: with a
+    /// process function and a stream, which must not see a record before it is hashed, and into a spill file.
+    ///
+    /// None is started for the first MiB, nor for a CAR of less: to start it would cost about what it saves, which grows from
+    /// some 2 MiB on. More than one come only while those that there are fall behind.
+    /// Framing takes about as long as hashing does on one core, so more than 2 or 3 are rarely of use; more than 64 are taken
+    /// for 64. A thread that the system does not give is done without. All have ended when the load ends or stops, be it by
+    /// a panic of the reader's.
+    ///
+    /// Takes 25 KiB and 1 KiB for each thread, which a memory limit counts; if there is no room for that, the caller's thread
+    /// does all. Stacks, of 256 KiB each, are not counted. The tool for many CARs is another: a thread for each.
+    ///
+    /// # Errors
+    ///
+    /// Those of the load are the same.
+    ///
+    /// ```
+    /// use carwalk::Loader;
+    ///
+    /// # let path = "samples/repo.car";
+    /// let repo = Loader::new().threads(2).read(std::fs::File::open(path)?)?;
+    /// println!("{} records", repo.records().count());
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
+    pub fn threads(mut self, n: usize) -> Self {
+        self.intake.threads = n;
+        self
+    }
+
     /// Sets which commits are accepted.
     pub fn commits(mut self, rules: CommitRules) -> Self {
         self.commits = rules;

@@ -1,6 +1,7 @@
 //! Where blocks lie: the trait that the walk reads from, and the stores that come with the library.
 
 mod hash;
+mod hashing;
 mod index;
 pub(crate) mod intake;
 pub(crate) mod loading;

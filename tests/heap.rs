@@ -70,10 +70,13 @@ fn a_stream_is_held_once() {
     });
     let car = KitRepo::new(records).to_bytes(Order::Preorder);
     assert!(car.len() > 20 * MIB);
-    let peak = peak_of(|| Repo::from_reader(&car[..]).unwrap());
-    assert!(peak > car.len() && peak < car.len() + car.len() / 10 + 2 * MIB, "{peak} for {}", car.len());
-    let peak = peak_of(|| Repo::from_slice(&car[..]).unwrap());
-    assert!(peak < 3 * MIB, "{peak}");
+    for threads in [0, 3] {
+        let loader = || Loader::new().threads(threads);
+        let peak = peak_of(|| loader().read(&car[..]).unwrap());
+        assert!(peak > car.len() && peak < car.len() + car.len() / 10 + 2 * MIB, "{peak} for {}", car.len());
+        let peak = peak_of(|| loader().slice(&car[..]).unwrap());
+        assert!(peak < 3 * MIB, "{peak}");
+    }
 }
 
 /// Lengths with which a buffer of 1 MiB has just too little room for one section more.

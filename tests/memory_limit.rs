@@ -15,6 +15,7 @@ mod common;
 #[path = "common/heap.rs"]
 mod heap;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use carwalk::error::Malformed;
@@ -63,6 +64,13 @@ fn suspended<R>(loaded: Loaded<'_, R>) -> Suspended<'_, R> {
     }
 }
 
+/// Threads that hash. The loads of one test may use them all.
+static THREADS: AtomicUsize = AtomicUsize::new(0);
+
+fn loader() -> Loader<'static> {
+    Loader::new().threads(THREADS.load(Ordering::Relaxed))
+}
+
 #[test]
 fn memory_limits_hold() {
     large_exports_stop_at_their_limit_and_go_on();
@@ -78,6 +86,14 @@ fn memory_limits_hold() {
     what_is_held_is_what_the_heap_has();
     a_lower_limit_stops_again();
     progress_is_told_as_without_stops();
+    for threads in [2, 8] {
+        THREADS.store(threads, Ordering::Relaxed);
+        tiny_blocks_do_not_cheat_the_limit();
+        no_limit_is_exceeded_on_the_way_to_the_end();
+        what_is_held_is_what_the_heap_has();
+        errors_after_a_stop_are_those_without_one();
+    }
+    large_exports_stop_at_their_limit_and_go_on();
 }
 
 fn large_exports_stop_at_their_limit_and_go_on() {
@@ -90,7 +106,7 @@ fn large_exports_stop_at_their_limit_and_go_on() {
     assert!(car.len() as u64 > 10 * MIB);
     let mut limit = MIB;
     let before = Before::now();
-    let mut loaded = before.within(limit, || Loader::new().memory_limit(limit).read(&car[..]).unwrap());
+    let mut loaded = before.within(limit, || loader().memory_limit(limit).read(&car[..]).unwrap());
     let mut stops = 0;
     let repo = loop {
         match loaded {
@@ -120,7 +136,7 @@ fn random_limits_change_nothing_but_the_time() {
         ];
         let expected = common::oracle_rows(&random.car);
         for stream in streams {
-            let mut loaded = Loader::new().memory_limit(rng.below(600 << 10) as u64).read(stream).unwrap();
+            let mut loaded = loader().memory_limit(rng.below(600 << 10) as u64).read(stream).unwrap();
             let repo = loop {
                 match loaded {
                     Loaded::Complete(repo) => break repo,
@@ -149,18 +165,18 @@ fn tiny_blocks_do_not_cheat_the_limit() {
     assert_eq!(RAW, 0x55);
     let car = tiny_blocks(300_000, u32::MAX);
     for limit in [2 * MIB, 5 * MIB, 16 * MIB] {
-        let load = suspended(within(limit, || Loader::new().memory_limit(limit).read(&car[..]).unwrap()));
+        let load = suspended(within(limit, || loader().memory_limit(limit).read(&car[..]).unwrap()));
         assert!(load.bytes_read() * 3 > limit, "{} at {limit}", load.bytes_read());
     }
     let needed = car.len() as u64 + 20 * 300_000 + 3 * MIB;
-    let loaded = within(needed, || Loader::new().memory_limit(needed).read(&car[..]).unwrap());
+    let loaded = within(needed, || loader().memory_limit(needed).read(&car[..]).unwrap());
     assert!(matches!(loaded, Loaded::Complete(_)));
 }
 
 fn repeated_blocks_do_not_cheat_the_limit() {
     let car = tiny_blocks(300_000, 3);
     let before = Before::now();
-    let load = suspended(before.within(4 * MIB, || Loader::new().memory_limit(4 * MIB).read(&car[..]).unwrap()));
+    let load = suspended(before.within(4 * MIB, || loader().memory_limit(4 * MIB).read(&car[..]).unwrap()));
     assert!(load.bytes_read() > 2 * MIB);
     // Until the index is made, a repeat takes what any section takes.
     let needed = car.len() as u64 + 20 * 300_000 + 3 * MIB;
@@ -175,7 +191,7 @@ fn one_block_larger_than_the_limit_stops_in_mid_section() {
     car.push_block(&vec![0; 2 << 20]);
     let car = car.to_bytes();
     let limit = 700 * KIB;
-    let load = suspended(within(limit, || Loader::new().memory_limit(limit).read(&car[..]).unwrap()));
+    let load = suspended(within(limit, || loader().memory_limit(limit).read(&car[..]).unwrap()));
     assert!(load.bytes_read() < limit);
     // It can be tried again without a higher limit, and nothing comes of it.
     let load = suspended(load.resume(limit).unwrap());
@@ -187,7 +203,7 @@ fn the_commit_is_told_once_it_was_read() {
     let random = random::repo(1, 3000);
     for (order, is_seen) in [(Order::Preorder, true), (Order::CommitLast, false)] {
         let car = random.repo.to_bytes(order);
-        let load = suspended(Loader::new().memory_limit(80 * KIB).read(&car[..]).unwrap());
+        let load = suspended(loader().memory_limit(80 * KIB).read(&car[..]).unwrap());
         assert!(load.bytes_read() < car.len() as u64);
         assert_eq!(load.bytes_read() + load.get_ref().len() as u64, car.len() as u64);
         let commit = load.commit().unwrap();
@@ -200,7 +216,7 @@ fn the_commit_is_told_once_it_was_read() {
 
 fn a_suspended_load_goes_to_another_thread() {
     let random = random::repo(2, 3000);
-    let load = suspended(Loader::new().memory_limit(80 * KIB).read(&random.car[..]).unwrap());
+    let load = suspended(loader().memory_limit(80 * KIB).read(&random.car[..]).unwrap());
     let records = thread::scope(|scope| {
         let worker = scope.spawn(move || match load.resume(u64::MAX).unwrap() {
             Loaded::Complete(repo) => common::rows(&repo).unwrap(),
@@ -222,7 +238,7 @@ fn errors_after_a_stop_are_those_without_one() {
     padded.trailing = vec![0x80, 0x00];
     for car in [cut, flipped, padded.to_bytes()] {
         let expected = carwalk::Repo::from_reader(&car[..]).unwrap_err();
-        let load = suspended(Loader::new().memory_limit(80 * KIB).read(&car[..]).unwrap());
+        let load = suspended(loader().memory_limit(80 * KIB).read(&car[..]).unwrap());
         let found = load.resume(u64::MAX).unwrap_err();
         assert_eq!(common::details(&found), common::details(&expected));
     }
@@ -253,7 +269,7 @@ fn no_limit_is_exceeded_on_the_way_to_the_end() {
         let mut stops = 0;
         loop {
             let before = Before::now();
-            let loaded = before.within(limit, || Loader::new().memory_limit(limit).read(&car[..]).unwrap());
+            let loaded = before.within(limit, || loader().memory_limit(limit).read(&car[..]).unwrap());
             match loaded {
                 Loaded::Complete(repo) => {
                     assert_eq!(repo.records().filter(Result::is_ok).count(), 11);
@@ -276,7 +292,7 @@ fn what_is_held_is_what_the_heap_has() {
     for car in [tiny_blocks(100_000, u32::MAX), with_blocks(&[600_000; 12])] {
         for limit in [MIB, 3 * MIB, 6 * MIB] {
             let before = Before::now();
-            let Loaded::Suspended(load) = Loader::new().memory_limit(limit).read(&car[..]).unwrap() else { continue };
+            let Loaded::Suspended(load) = loader().memory_limit(limit).read(&car[..]).unwrap() else { continue };
             let heap = before.held() as u64;
             assert!(heap <= load.bytes_held() + REST, "{heap} bytes, {} told", load.bytes_held());
             assert!(load.bytes_held() <= heap, "{heap} bytes, {} told", load.bytes_held());
@@ -293,7 +309,7 @@ fn what_is_held_is_what_the_heap_has() {
 
 fn a_lower_limit_stops_again() {
     let car = with_blocks(&[40_000; 60]);
-    let load = suspended(Loader::new().memory_limit(MIB).read(&car[..]).unwrap());
+    let load = suspended(loader().memory_limit(MIB).read(&car[..]).unwrap());
     let (read, held) = (load.bytes_read(), load.bytes_held());
     let load = suspended(load.resume(100 * KIB).unwrap());
     assert_eq!((load.memory_limit(), load.bytes_read(), load.bytes_held()), (100 * KIB, read, held));
@@ -304,7 +320,7 @@ fn progress_is_told_as_without_stops() {
     let car = with_blocks(&[40_000; 200]);
     let told = |limit: Option<u64>| {
         let told = Mutex::new(Vec::new());
-        let loader = Loader::new().progress(|bytes| told.lock().unwrap().push(bytes));
+        let loader = loader().progress(|bytes| told.lock().unwrap().push(bytes));
         match limit {
             None => drop(loader.read(&car[..]).unwrap()),
             Some(limit) => {
@@ -330,7 +346,7 @@ fn the_commit_that_is_told_follows_the_rules() {
     repo.commit = Commit::version_2(Cid::dag_cbor(b"before"));
     let car = repo.to_car(Order::Preorder);
     let (bytes, offset) = (car.to_bytes(), car.offset_of(&repo.commit_cid()));
-    let stopped = |rules| suspended(Loader::new().commits(rules).memory_limit(80 * KIB).read(&bytes[..]).unwrap());
+    let stopped = |rules| suspended(loader().commits(rules).memory_limit(80 * KIB).read(&bytes[..]).unwrap());
     assert_eq!(stopped(CommitRules::Legacy).commit().unwrap().unwrap().version(), 2);
     let current = stopped(CommitRules::Current);
     let error = current.commit().unwrap_err();

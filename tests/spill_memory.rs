@@ -104,7 +104,7 @@ fn with_blocks<B: AsRef<[u8]>>(blocks: impl Iterator<Item = B>) -> Vec<u8> {
 /// Loads into a file and walks, both within so many bytes.
 fn assert_spill_within(car: &[u8], limit: usize, within: usize, what: &str) {
     let before = Before::now();
-    let Loaded::Suspended(load) = Loader::new().memory_limit(limit as u64).read(car).unwrap() else {
+    let Loaded::Suspended(load) = Loader::new().threads(3).memory_limit(limit as u64).read(car).unwrap() else {
         panic!("{what}: the limit was not reached")
     };
     let repo = load.spill(SpillFile::temporary()).unwrap();
@@ -168,7 +168,13 @@ fn a_kept_file_is_opened_and_walked_within_its_cache() {
 fn an_index_beyond_the_limit_takes_no_more_than_it() {
     let car = with_blocks((0..300_000u32).map(u32::to_be_bytes));
     let before = Before::now();
-    let repo = Loader::new().memory_limit(MIB as u64).slice(&car[..], SpillFile::temporary()).unwrap();
+    let load = |threads| {
+        let loader = Loader::new().threads(threads).memory_limit(MIB as u64);
+        loader.slice(&car[..], SpillFile::temporary()).unwrap()
+    };
+    drop(load(3));
+    assert_within(&before, MIB + REST, "the index of a slice, loading with threads");
+    let repo = load(0);
     assert!(repo.store().index_stored().is_some());
     assert_within(&before, MIB + REST, "the index of a slice, loading");
     for number in 0..300_000u32 {

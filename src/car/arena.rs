@@ -247,6 +247,30 @@ impl Arena {
         Some((number, self.chunks.get(number)?))
     }
 
+    /// Whether two places lie in one chunk.
+    #[inline]
+    pub(super) fn are_joined(&self, place: u64, later: u64) -> bool {
+        let number = |place: u64| usize::try_from(place >> UNIT_BITS).ok().and_then(|unit| self.units.get(unit));
+        number(place) == number(later)
+    }
+
+    /// Lends the bytes of a chunk, and tells where in them a place is. Until they are back, the chunk looks empty; what
+    /// is held stays the same. `None` for the last chunk.
+    pub(super) fn lend(&mut self, place: u64) -> Option<(Vec<u8>, usize)> {
+        let (number, chunk) = self.chunk_of(place)?;
+        let at = usize::try_from(place.checked_sub(chunk.place)?).ok()?;
+        let (_, closed) = self.chunks.split_last_mut()?;
+        Some((core::mem::take(&mut closed.get_mut(number)?.bytes), at))
+    }
+
+    /// Takes back the bytes of the chunk that a place lies in.
+    pub(super) fn take_back(&mut self, place: u64, lent: Vec<u8>) {
+        let number = self.chunk_of(place).map(|(number, _)| number);
+        if let Some(chunk) = number.and_then(|number| self.chunks.get_mut(number)) {
+            chunk.bytes = lent;
+        }
+    }
+
     /// The section at a place where one was read before.
     #[inline]
     pub(crate) fn section_at(&self, place: u64) -> Option<Section<'_>> {

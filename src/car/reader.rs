@@ -188,6 +188,10 @@ impl<R> Reader<R> {
 }
 
 impl<R: Read> Source for Reader<R> {
+    type Lent = Vec<u8>;
+
+    const FINDS_LENT: bool = false;
+
     fn header(&self) -> &Header {
         &self.header
     }
@@ -216,6 +220,23 @@ impl<R: Read> Source for Reader<R> {
 
     fn section_at(&self, place: u64) -> Option<Section<'_>> {
         self.arena.section_at(place)
+    }
+
+    #[inline]
+    fn are_joined(&self, place: u64, later: u64) -> bool {
+        self.arena.are_joined(place, later)
+    }
+
+    fn bytes_from(&self, place: u64) -> &[u8] {
+        self.arena.bytes_at(place)
+    }
+
+    fn lend(&mut self, place: u64) -> Option<(Vec<u8>, usize)> {
+        self.arena.lend(place)
+    }
+
+    fn take_back(&mut self, place: u64, lent: Vec<u8>) {
+        self.arena.take_back(place, lent);
     }
 
     fn position(&self) -> u64 {

@@ -113,7 +113,11 @@ impl<'a> Iterator for SliceReader<'a> {
 
 impl core::iter::FusedIterator for SliceReader<'_> {}
 
-impl Source for SliceReader<'_> {
+impl<'a> Source for SliceReader<'a> {
+    type Lent = &'a [u8];
+
+    const FINDS_LENT: bool = true;
+
     fn header(&self) -> &Header {
         &self.header
     }
@@ -126,6 +130,21 @@ impl Source for SliceReader<'_> {
     fn section_at(&self, place: u64) -> Option<Section<'_>> {
         section_at(self.bytes, place).map(|(section, _)| section)
     }
+
+    #[inline]
+    fn are_joined(&self, _: u64, _: u64) -> bool {
+        true
+    }
+
+    fn bytes_from(&self, place: u64) -> &[u8] {
+        usize::try_from(place).ok().and_then(|at| self.bytes.get(at..)).unwrap_or_default()
+    }
+
+    fn lend(&mut self, place: u64) -> Option<(&'a [u8], usize)> {
+        Some((self.bytes, usize::try_from(place).ok()?))
+    }
+
+    fn take_back(&mut self, _: u64, _: &'a [u8]) {}
 
     fn position(&self) -> u64 {
         self.at as u64
@@ -149,6 +168,17 @@ pub(crate) fn section_at(bytes: &[u8], place: u64) -> Option<(Section<'_>, u64)>
     let (cid, block) = body.split_at_checked(cid::LEN)?;
     let end = start.checked_add(body.len())?;
     Some((Section::new(place, cid::Cid::parse(cid).ok()?, block), end as u64))
+}
+
+/// The sections that `bytes` begin with, and were read before: where each begins, and its CID and block in one.
+pub(crate) fn sections_in(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+    let mut at = 0;
+    core::iter::from_fn(move || {
+        let (start, body) = body_at(bytes, at as u64)?;
+        let section = (at, body);
+        at = start.checked_add(body.len())?;
+        Some(section)
+    })
 }
 
 /// The block at a place where a section was read before, if it is the one of `cid`.

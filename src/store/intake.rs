@@ -35,6 +35,8 @@ pub(crate) struct Intake<'p> {
     /// Whether what came before bad framing is kept.
     pub(crate) salvage: bool,
     pub(crate) progress: Option<Progress<'p>>,
+    /// Threads that may hash, the caller's included.
+    pub(crate) threads: usize,
 }
 
 /// What a CAR holds, counted while it was loaded.
@@ -110,7 +112,11 @@ mod tests {
     /// A CAR of which nothing is there but one section, wherever it is asked for.
     struct Far<'a>(SliceReader<'a>, u64);
 
-    impl Source for Far<'_> {
+    impl<'a> Source for Far<'a> {
+        type Lent = &'a [u8];
+
+        const FINDS_LENT: bool = true;
+
         fn header(&self) -> &Header {
             self.0.header()
         }
@@ -122,6 +128,20 @@ mod tests {
         fn section_at(&self, _: u64) -> Option<Section<'_>> {
             self.0.clone().next()?.ok()
         }
+
+        fn are_joined(&self, _: u64, _: u64) -> bool {
+            true
+        }
+
+        fn bytes_from(&self, place: u64) -> &[u8] {
+            self.0.bytes_from(place)
+        }
+
+        fn lend(&mut self, place: u64) -> Option<(&'a [u8], usize)> {
+            self.0.lend(place)
+        }
+
+        fn take_back(&mut self, _: u64, _: &'a [u8]) {}
 
         fn position(&self) -> u64 {
             self.1

@@ -1,8 +1,9 @@
 //! How the sections of a CAR come into a store: each checked, each handed on to where it will lie.
 
 use core::fmt;
-use std::io;
+use std::{io, thread};
 
+use super::hashing::{Hashers, Queue};
 use super::intake::{CarStats, Intake, Verification};
 use super::memory::MemorySink;
 use super::packed::{Packed, State};
@@ -14,16 +15,12 @@ use crate::car::{Reader, SliceReader};
 use crate::cid::Cid;
 use crate::error::{Error, Result, Structure};
 use crate::mst::may_be_node;
-use crate::sha256::{BATCH, sha256_each};
 
 /// Progress is told each time about this many bytes have come.
 const PROGRESS_STEP: u64 = 1 << 20;
 
 /// Bytes of a reduced record that there is room for in any case.
 const USUAL_REDUCED: usize = 1 << 16;
-
-/// Bytes that the places of sections take whose blocks are to be hashed together.
-const UNHASHED: u64 = (BATCH * size_of::<u64>()) as u64;
 
 /// Appends what a process function makes of a record.
 pub(crate) type Reducer<'a> = &'a dyn Fn(&[u8], &mut Vec<u8>) -> Result<()>;
@@ -60,8 +57,6 @@ pub(crate) struct Progress {
     pub(super) first: Option<u64>,
     /// The place of the section that names the CID of the commit, of several the first.
     commit: Option<u64>,
-    /// The places of sections that were noted, and whose blocks are to be hashed yet: fewer than `BATCH`.
-    unhashed: Vec<u64>,
     /// What comes next; `Full` as long as the source was not asked, or had no room to tell.
     pub(super) next: Advance,
     /// What is known of the section that comes next, if it was looked at. Then `reduced` is of it.
@@ -81,7 +76,6 @@ impl<K: Sink> Loading<K> {
                 stats: CarStats::default(),
                 first: None,
                 commit: None,
-                unhashed: Vec::new(),
                 next: Advance::Full,
                 state: None,
                 reduced: Vec::new(),
@@ -100,30 +94,41 @@ impl<K: Sink> Loading<K> {
         reduce: Option<Reducer<'_>>,
         memory_limit: u64,
     ) -> Result<bool> {
-        let went = self.pass(source, settings, reduce, memory_limit);
-        // Of two errors the one that comes first in the CAR is told.
-        self.progress.hash(source)?;
-        went
+        let queue = Queue::new();
+        thread::scope(|scope| {
+            let mut hashers = Hashers::new(scope, &queue, settings.threads);
+            let went = self.pass(source, settings, reduce, memory_limit, &mut hashers);
+            hashers.end(source);
+            // Of two errors the one that comes first in the CAR is told.
+            hashers.verdict(source)?;
+            went
+        })
     }
 
-    fn pass(
+    fn pass<S: Source>(
         &mut self,
-        source: &mut impl Source,
+        source: &mut S,
         settings: &mut Intake<'_>,
         reduce: Option<Reducer<'_>>,
         memory_limit: u64,
+        hashers: &mut Hashers<'_, '_, S::Lent>,
     ) -> Result<bool> {
         loop {
             let at_end = matches!(self.progress.next, Advance::End);
-            // Before the first section is noted there must be room for its place.
-            let least = if self.sink.is_in_place() { UNHASHED } else { 0 };
-            let others = self.progress.held().max(least);
-            if !self.sink.make_room(source, at_end, memory_limit.saturating_sub(others))? {
+            if at_end && !S::FINDS_LENT {
+                hashers.end(source);
+            }
+            let memory_limit = memory_limit.saturating_sub(hashers.held());
+            if !self.sink.make_room(source, at_end, memory_limit.saturating_sub(self.progress.held()))? {
                 return Ok(false);
             }
             source.allow(memory_limit.saturating_sub(self.held()));
             match self.progress.next {
-                Advance::Section(place) if self.sink.is_in_place() => self.note(source, settings, place)?,
+                Advance::Section(place) if self.sink.is_in_place() => {
+                    if !self.note(source, settings, place, memory_limit, hashers)? {
+                        return Ok(false);
+                    }
+                }
                 Advance::Section(place) => {
                     if !self.take(source, settings, reduce, place, memory_limit)? {
                         return Ok(false);
@@ -153,22 +158,35 @@ impl<K: Sink> Loading<K> {
         if is_done { Ok(()) } else { Err(io::Error::from(io::ErrorKind::OutOfMemory).into()) }
     }
 
-    /// Takes in a section that stays where it is.
+    /// Takes in a section that stays where it is. False if there is no use in going on.
     #[inline]
-    fn note(&mut self, source: &mut impl Source, settings: &Intake<'_>, place: u64) -> Result<()> {
+    fn note<S: Source>(
+        &mut self,
+        source: &mut S,
+        settings: &Intake<'_>,
+        place: u64,
+        memory_limit: u64,
+        hashers: &mut Hashers<'_, '_, S::Lent>,
+    ) -> Result<bool> {
         let section = settings.check_frame(source, place)?;
         let (offset, cid, bytes) = (section.offset(), section.cid(), section.block());
         let taken = self.sink.take(&Packed { offset, cid, state: State::Raw, bytes }, place, u64::MAX)?;
         self.progress.count(&cid, source.header(), taken);
         if settings.verification == Verification::EveryBlock {
-            self.progress.unhashed.reserve_exact(BATCH.saturating_sub(self.progress.unhashed.len()));
-            self.progress.unhashed.push(place);
-            if self.progress.unhashed.len() >= BATCH {
-                self.progress.hash(source)?;
+            if hashers.is_full(source, place) && !self.hand_on(source, memory_limit, hashers) {
+                return Ok(false);
             }
+            hashers.note(place);
         }
         self.progress.next = self.progress.advance(source, settings)?;
-        Ok(())
+        Ok(true)
+    }
+
+    /// Has the sections hashed that were noted; false if there is no use in going on.
+    #[inline(never)]
+    fn hand_on<S: Source>(&self, source: &mut S, memory_limit: u64, hashers: &mut Hashers<'_, '_, S::Lent>) -> bool {
+        let allowance = memory_limit.saturating_sub(source.held()).saturating_sub(self.held());
+        hashers.hand_on(source, allowance)
     }
 
     /// Takes in a section that is copied, or what is left of it.
@@ -281,31 +299,9 @@ impl Progress {
         Ok(Packed { offset: section.offset(), cid: section.cid(), state, bytes })
     }
 
-    /// Checks the blocks of the sections that were noted since this was done last.
-    #[inline(never)]
-    fn hash(&mut self, source: &impl Source) -> Result<()> {
-        let section = |place: &u64| source.section_at(*place);
-        let blocks = self.unhashed.iter().map(|place| section(place).map_or(&[][..], |section| section.block()));
-        let mut first_bad = u64::MAX;
-        sha256_each(blocks, |number, digest| {
-            if let Some(place) = self.unhashed.get(number)
-                && section(place).is_none_or(|section| section.cid().digest() != digest)
-            {
-                first_bad = first_bad.min(*place);
-            }
-        });
-        self.unhashed.clear();
-        if first_bad == u64::MAX {
-            return Ok(());
-        }
-        section(&first_bad).ok_or_else(changed)?.verify()?;
-        Err(changed())
-    }
-
     /// Bytes of memory that are held.
     fn held(&self) -> u64 {
-        let unhashed = self.unhashed.capacity().saturating_mul(size_of::<u64>());
-        (self.reduced.capacity() as u64).saturating_add(unhashed as u64)
+        self.reduced.capacity() as u64
     }
 
     /// Takes in once more what was taken in before, in place.

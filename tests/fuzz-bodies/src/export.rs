@@ -94,6 +94,20 @@ pub(crate) fn lengthen(car: &mut Car, choices: &mut Choices<'_>) {
     }
 }
 
+/// A CAR with a MiB more before and after its sections, if it has a header.
+pub(crate) fn surrounded(car: &[u8]) -> Vec<u8> {
+    let filler = |byte: u8, count: usize| {
+        let block = vec![byte; 100_000];
+        carwalk_testkit::car::section(Cid::raw(&block).as_bytes(), &block).repeat(count)
+    };
+    let header = carwalk::varint::decode(car).ok().flatten();
+    let header = header.map_or(0, |(len, prefix)| prefix.saturating_add(usize::try_from(len).unwrap_or(usize::MAX)));
+    match car.split_at_checked(header) {
+        Some((header, sections)) => [header, &filler(1, 11), sections, &filler(2, 10)].concat(),
+        None => car.to_vec(),
+    }
+}
+
 /// Any key that a tree may have.
 pub(crate) fn any_key(choices: &mut Choices<'_>) -> Vec<u8> {
     match choices.below(8) {

@@ -290,6 +290,11 @@ fn long_repositories(seeds: &mut Vec<Seed>) {
     for (kind, way) in ["spilled", "kept", "indexed"].into_iter().enumerate() {
         let whole = [0, 0, kind as u8, 1, 2, 1, 90];
         add(seeds, "store_independence", &format!("long_{way}"), [&whole[..], &export, &strays, &[0, 9]].concat());
+        // The same without strays, with threads; and damaged.
+        let after: [(&str, &[u8]); 2] = [("", &[0, 0, 9, 6]), ("_damaged", &[0, 1, 1, 2, 3, 9, 7])];
+        for (name, after) in after {
+            add(seeds, "store_independence", &format!("threads{name}_{way}"), [&whole[..], &export, after].concat());
+        }
         let damaged = [1, 0, kind as u8, 0, 1, 2, 90, 50];
         // Bad copies of a block: one before it, and one after the stop.
         let damage = [2, 1, 0, 3, 1, 1, 2, 17, 3, 1, 1, 9];

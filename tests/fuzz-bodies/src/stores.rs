@@ -5,12 +5,13 @@ use carwalk::{Keep, Loaded, Loader, Process, Repo, Result, Unlimited, Verificati
 use tempfile::TempDir;
 
 use crate::choices::Choices;
-use crate::export::{Export, damaged, lengthen};
+use crate::export::{Export, damaged, lengthen, surrounded};
 use crate::seen::{Seen, assert_same};
 
 /// Slice, memory, a file of tiny segments with hardly any memory, such a file used again, an index in a file, and a kept file
 /// that is opened again: the same records, counts, parts and lookups, or the same error at the same place. CARs are damaged
-/// in any way, and some are longer than what a reader takes at once.
+/// in any way, and some are longer than what a reader takes at once. With threads, the same of a CAR that is so long that they
+/// have some of it to hash.
 pub fn store_independence(data: &[u8]) {
     let mut choices = Choices::new(data);
     let verification = any_verification(&mut choices);
@@ -51,6 +52,26 @@ pub fn store_independence(data: &[u8]) {
             assert_same("index in a file", &expected, &indexed.map(|repo| Seen::of(&repo)));
         }
     }
+    let threads = *choices.pick(&[0, 0, 0, 0, 0, 2, 3, 8]);
+    if threads > 0 {
+        thread_independence(&surrounded(&car), &plan, threads, loader, file);
+    }
+}
+
+fn thread_independence(
+    car: &[u8],
+    plan: &Plan,
+    threads: usize,
+    loader: impl Fn() -> Loader<'static>,
+    file: impl Fn() -> SpillFile,
+) {
+    let expected = loader().slice(car).map(|repo| Seen::of(&repo));
+    let threaded = || loader().threads(threads);
+    assert_same("slice, threads", &expected, &threaded().slice(car).map(|repo| Seen::of(&repo)));
+    assert_same("memory, threads", &expected, &threaded().read(car).map(|repo| Seen::of(&repo)));
+    assert_same("file, threads", &expected, &plan.load(threaded(), car, file()).map(|way| way.seen()));
+    let indexed = threaded().memory_limit(plan.cache_size).slice(car, file());
+    assert_same("index in a file, threads", &expected, &indexed.map(|repo| Seen::of(&repo)));
 }
 
 /// How a load goes into a file.
