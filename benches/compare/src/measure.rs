@@ -5,7 +5,7 @@ use std::io::{self, Read, Seek};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 use nix::unistd::{SysconfVar, sysconf};
@@ -15,8 +15,11 @@ use crate::Result;
 use crate::readers::{Input, Items, Mode, Reader, Work};
 use crate::worker::Report;
 
-/// How often the worker's memory is looked at.
+/// How long the worker is left alone between two looks at its memory, at most.
 const EVERY: Duration = Duration::from_millis(1);
+
+/// The same at the beginning, as the worker may soon be done.
+const AT_FIRST: Duration = Duration::from_micros(50);
 
 /// One reader over one file, once.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -34,8 +37,8 @@ pub struct Run {
     /// What the worker told.
     #[serde(flatten)]
     pub report: Report,
-    /// The most anonymous memory that the process was seen with, looked at each millisecond from outside: what it
-    /// allocated and wrote to, and no page of a mapped file.
+    /// The most anonymous memory that the process was seen with, looked at each millisecond or more often, from
+    /// outside: what it allocated and wrote to, and no page of a mapped file.
     pub peak_anonymous: u64,
 }
 
@@ -107,10 +110,10 @@ fn feed(file: &Path, mut pipe: ChildStdin) -> io::Result<JoinHandle<()>> {
 fn watch(child: &mut Child) -> Result<u64> {
     let page = sysconf(SysconfVar::PAGE_SIZE)?.and_then(|len| u64::try_from(len).ok()).ok_or("no page size")?;
     let mut statm = File::open(format!("/proc/{}/statm", child.id()))?;
-    let mut peak = 0;
+    let (mut peak, start) = (0, Instant::now());
     while child.try_wait()?.is_none() {
         peak = peak.max(anonymous_pages(&mut statm).unwrap_or(0) * page);
-        thread::sleep(EVERY);
+        thread::sleep((start.elapsed() / 50).clamp(AT_FIRST, EVERY));
     }
     Ok(peak)
 }

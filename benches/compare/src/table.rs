@@ -3,20 +3,9 @@
 use std::fmt::{self, Write};
 
 use crate::measure::Run;
-use crate::median;
-use crate::readers::{Items, Mode, READERS, REFERENCE, Reader, YARDSTICK};
+use crate::medians::{self, Medians};
+use crate::readers::{Items, Mode, READERS, REFERENCE, YARDSTICK};
 use crate::record::{LeftOut, Line, Record};
-
-/// The medians of what was measured of one reader over one file.
-struct Row {
-    reader: &'static Reader,
-    seconds: f64,
-    busy: f64,
-    items: f64,
-    file_bytes: f64,
-    peak_rss: f64,
-    peak_anonymous: f64,
-}
 
 /// A table for each file, and what each reader in them checks.
 #[must_use]
@@ -34,8 +23,8 @@ fn write(out: &mut String, record: &Record) -> fmt::Result {
         }
     }
     let mut shown = Vec::new();
-    for file in files(record) {
-        let rows: Vec<_> = READERS.iter().filter_map(|reader| row(record, &file.file, reader)).collect();
+    for file in medians::files(record) {
+        let rows: Vec<_> = READERS.iter().filter_map(|reader| Medians::of(record, &file.file, reader)).collect();
         table(out, record, file, &rows)?;
         shown.extend(rows.iter().map(|row| row.reader.name));
     }
@@ -46,40 +35,9 @@ fn write(out: &mut String, record: &Record) -> fmt::Result {
     Ok(())
 }
 
-/// One run over each file, in the order of the files.
-fn files(record: &Record) -> Vec<&Run> {
-    let mut files: Vec<&Run> = Vec::new();
-    for line in &record.lines {
-        if let Line::Run(round) = line
-            && round.run.mode != Mode::Check
-            && !files.iter().any(|run| run.file == round.run.file)
-        {
-            files.push(&round.run);
-        }
-    }
-    files
-}
-
-fn row(record: &Record, file: &str, reader: &'static Reader) -> Option<Row> {
-    let runs: Vec<_> =
-        record.runs(file, reader.name).map(|round| &round.run).filter(|run| run.mode != Mode::Check).collect();
-    let first = runs.first()?;
-    let of = |value: fn(&Run) -> f64| median(runs.iter().map(|run| value(run)).collect());
-    Some(Row {
-        reader,
-        seconds: of(|run| run.report.seconds),
-        busy: of(|run| (run.report.user_seconds + run.report.system_seconds) / run.report.seconds),
-        items: first.report.items as f64,
-        file_bytes: first.file_bytes as f64,
-        peak_rss: of(|run| run.report.peak_rss as f64),
-        peak_anonymous: of(|run| run.peak_anonymous as f64),
-    })
-}
-
-fn table(out: &mut String, record: &Record, file: &Run, rows: &[Row]) -> fmt::Result {
+fn table(out: &mut String, record: &Record, file: &Run, rows: &[Medians]) -> fmt::Result {
     let once = file.mode == Mode::Once;
-    let rounds = rows.iter().map(|row| record.runs(&file.file, row.reader.name).map(|round| round.round).max());
-    let rounds = rounds.flatten().max().unwrap_or(0);
+    let rounds = rows.iter().map(|row| row.rounds).max().unwrap_or(0);
     let how = if once { "a process for each run" } else { "in memory, read again and again in one process" };
     writeln!(out, "\n{}: {} bytes, {how}, medians of {rounds} rounds.\n", file.file, file.file_bytes)?;
     let memory = if once { " peak RSS | peak anonymous |" } else { "" };

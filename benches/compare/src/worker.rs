@@ -8,10 +8,11 @@ use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
 use serde::{Deserialize, Serialize};
 
+use crate::Result;
+use crate::medians::median;
 use crate::readers::{Input, Mode, Reader, Work};
 use crate::source::Source;
 use crate::tally::Tally;
-use crate::{Result, median};
 
 /// For how long a small file is read again and again, at least.
 const REPEAT_FOR: Duration = Duration::from_millis(200);

@@ -26,11 +26,15 @@ struct Args {
     /// Only these readers.
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
     only: Vec<String>,
+    /// Time small files as large ones, read once by a process for each run: this shows memory, and what is the same for
+    /// any file.
+    #[arg(long)]
+    once: bool,
     /// Where to keep all runs.
     #[arg(long, value_name = "OUT")]
     json: Option<PathBuf>,
     /// Print the table of runs that were kept, and run nothing.
-    #[arg(long, value_name = "RECORD", conflicts_with_all = ["rounds", "only", "json", "files"])]
+    #[arg(long, value_name = "RECORD", conflicts_with_all = ["rounds", "only", "once", "json", "files"])]
     from: Option<PathBuf>,
     /// The CARs. One of at most 16 MiB is read into memory first, and then timed again and again in one process.
     #[arg(required_unless_present = "from", value_name = "FILE")]
@@ -65,7 +69,9 @@ fn compare(args: &Args) -> Result<Record> {
     let mut record = Record::begin(Setting { command, machine: Machine::this()? }, args.json.as_deref())?;
     let mut jobs = Vec::new();
     for file in &args.files {
-        jobs.extend(check(&mut record, &program, &readers, file)?);
+        let in_memory = !args.once && fs::metadata(file)?.len() <= SMALL;
+        let mode = if in_memory { Mode::Repeat } else { Mode::Once };
+        jobs.extend(check(&mut record, &program, &readers, file, mode)?);
     }
     for round in 1..=args.rounds {
         for &(reader, file, mode) in &jobs {
@@ -80,11 +86,15 @@ fn compare(args: &Args) -> Result<Record> {
 type Job<'a> = (&'a Reader, &'a Path, Mode);
 
 /// Has every reader checked on the file, and gives those that are to be timed on it.
-fn check<'a>(record: &mut Record, program: &Path, readers: &[&'static Reader], file: &'a Path) -> Result<Vec<Job<'a>>> {
-    let small = fs::metadata(file)?.len() <= SMALL;
-    let mode = if small { Mode::Repeat } else { Mode::Once };
+fn check<'a>(
+    record: &mut Record,
+    program: &Path,
+    readers: &[&'static Reader],
+    file: &'a Path,
+    mode: Mode,
+) -> Result<Vec<Job<'a>>> {
     let mut jobs = Vec::new();
-    for &reader in readers.iter().filter(|reader| reader.repeats || !small) {
+    for &reader in readers.iter().filter(|reader| reader.repeats || mode != Mode::Repeat) {
         tell(0, reader, file)?;
         match measure::run(program, reader, file, Mode::Check) {
             Ok(run) => {
