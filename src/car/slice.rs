@@ -82,21 +82,30 @@ impl<'a> SliceReader<'a> {
         section_at(self.bytes, place)
     }
 
+    #[inline]
     fn read(&mut self) -> Result<Option<Section<'a>>> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         if rest.is_empty() || self.done {
             return Ok(None);
         }
-        match section::look(rest, &self.limits)? {
-            Look::Whole(framed) => {
-                let offset = self.at as u64;
+        let offset = self.at as u64;
+        match section::look(rest, &self.limits) {
+            Ok(Look::Whole(framed)) => {
                 let ahead = rest.get(AHEAD..).unwrap_or_default();
                 prefetch(ahead.get(..framed.len.min(AHEAD)).unwrap_or(ahead));
                 self.at = self.at.saturating_add(framed.len);
                 Ok(Some(Section::new(offset, framed.cid, framed.block)))
             }
-            Look::Short { expected } => Err(Error::truncated(expected, rest.len())),
+            Ok(Look::Short { expected }) => Err(self.end(Error::truncated(expected, rest.len()))),
+            Err(error) => Err(self.end(error)),
         }
+    }
+
+    /// After an error nothing comes.
+    #[cold]
+    fn end(&mut self, error: Error) -> Error {
+        self.done = true;
+        error.in_structure(Structure::Section).at(Some(self.at as u64))
     }
 }
 
@@ -104,10 +113,7 @@ impl<'a> Iterator for SliceReader<'a> {
     type Item = Result<Section<'a>>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let offset = self.at as u64;
-        let read = self.read().map_err(|error| error.in_structure(Structure::Section).at(Some(offset)));
-        self.done |= read.is_err();
-        read.transpose()
+        self.read().transpose()
     }
 }
 
@@ -122,11 +128,12 @@ impl<'a> Source for SliceReader<'a> {
         &self.header
     }
 
+    #[inline]
     fn advance(&mut self) -> Result<Advance> {
-        let next = self.next().transpose()?;
-        Ok(next.map_or(Advance::End, |section| Advance::Section(section.offset())))
+        Ok(self.read()?.map_or(Advance::End, |section| Advance::Section(section.offset())))
     }
 
+    #[inline]
     fn section_at(&self, place: u64) -> Option<Section<'_>> {
         section_at(self.bytes, place).map(|(section, _)| section)
     }
@@ -163,6 +170,7 @@ impl fmt::Debug for SliceReader<'_> {
 }
 
 /// The section at a place where one was read before, and the place of the next.
+#[inline]
 pub(crate) fn section_at(bytes: &[u8], place: u64) -> Option<(Section<'_>, u64)> {
     let (start, body) = body_at(bytes, place)?;
     let (cid, block) = body.split_at_checked(cid::LEN)?;
@@ -171,6 +179,7 @@ pub(crate) fn section_at(bytes: &[u8], place: u64) -> Option<(Section<'_>, u64)>
 }
 
 /// The sections that `bytes` begin with, and were read before: where each begins, and its CID and block in one.
+#[inline]
 pub(crate) fn sections_in(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     let mut at = 0;
     core::iter::from_fn(move || {
