@@ -34,6 +34,9 @@ const THREAD: usize = 1 << 10;
 /// Bytes of a stack; hashing takes less than an eighth of it.
 const STACK: usize = 1 << 18;
 
+/// Sections that a small CAR has at most.
+const FEW: usize = 32;
+
 /// The place of no section.
 const NONE: u64 = u64::MAX;
 
@@ -266,7 +269,10 @@ impl<'scope, 'env, L: AsRef<[u8]> + Send> Hashers<'scope, 'env, L> {
 impl<L> Hashers<'_, '_, L> {
     fn say_over(&self) {
         self.queue.lock().is_over = true;
-        self.queue.news.notify_all();
+        // That costs a call of the system.
+        if !self.workers.is_empty() {
+            self.queue.news.notify_all();
+        }
     }
 }
 
@@ -284,11 +290,17 @@ fn take_back<S: Source>(source: &mut S, done: &mut Vec<Piece<S::Lent>>) {
 }
 
 /// Where the first of `count` sections begins that `bytes` begin with and that does not have its CID.
-fn first_bad(bytes: &[u8], mut count: usize) -> Option<usize> {
+fn first_bad(bytes: &[u8], count: usize) -> Option<usize> {
+    // Room for many batches' sections would take a small CAR longer to make than to fill.
+    if count <= FEW { first_bad_by::<FEW>(bytes, count) } else { first_bad_by::<BATCH>(bytes, count) }
+}
+
+/// As `first_bad`, with so many sections hashed together.
+fn first_bad_by<const N: usize>(bytes: &[u8], mut count: usize) -> Option<usize> {
     let mut sections = sections_in(bytes);
-    let mut batch = [(0, &[][..]); BATCH];
+    let mut batch = [(0, &[][..]); N];
     while count > 0 {
-        let expected = count.min(BATCH);
+        let expected = count.min(N);
         let mut read = 0_usize;
         for (slot, section) in batch.iter_mut().zip(sections.by_ref().take(expected)) {
             *slot = section;
