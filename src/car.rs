@@ -70,7 +70,7 @@ pub(crate) trait Source {
     /// Whether the sections at two places, and all between them, lie one behind the other in memory.
     fn are_joined(&self, place: u64, later: u64) -> bool;
 
-    /// What lies at `place` and behind it.
+    /// What was read of what lies at `place` and behind it, and nothing else.
     fn bytes_from(&self, place: u64) -> &[u8];
 
     /// Lends the bytes that the section at `place` lies in, and tells where in them it begins. `None` if the source has

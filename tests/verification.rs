@@ -11,10 +11,12 @@
 
 mod common;
 
+use std::io::{self, Read};
+
 use carwalk::error::Structure;
 use carwalk::mst::Event;
 use carwalk::store::{BlockStore, CarStore};
-use carwalk::{Error, ErrorKind, Limits, Loader, Repo, Verification};
+use carwalk::{Error, ErrorKind, Limits, Loader, Repo, Result, Verification};
 use carwalk_testkit::breakage::{self, Case};
 use carwalk_testkit::oracle;
 use carwalk_testkit::repo::Order;
@@ -24,7 +26,7 @@ fn loader(verification: Verification) -> impl Fn() -> Loader<'static> {
     move || Loader::new().verification(verification)
 }
 
-fn rows(case: &Case, verification: Verification) -> carwalk::Result<Vec<Row>> {
+fn rows(case: &Case, verification: Verification) -> Result<Vec<Row>> {
     common::rows_each_way(&case.broken, loader(verification))
 }
 
@@ -374,4 +376,53 @@ fn of_two_good_blocks_with_one_cid_the_first_is_found() {
     // Nothing is hashed, so nothing is better.
     let loader = Loader::new().verification(Verification::DangerouslyNone);
     assert!(loader.slice(damaged_first.to_bytes()).is_err());
+}
+
+/// Gives what comes up to the end of a section, and no more at a time.
+struct BySections<'a> {
+    bytes: &'a [u8],
+    ends: Vec<usize>,
+    at: usize,
+}
+
+impl Read for BySections<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let end = self.ends.iter().copied().find(|&end| end > self.at).unwrap_or(self.at);
+        let len = buffer.len().min(end - self.at);
+        buffer[..len].copy_from_slice(&self.bytes[self.at..self.at + len]);
+        self.at += len;
+        Ok(len)
+    }
+}
+
+/// Sections of one length stand where those before them stood. Those were good.
+#[test]
+fn what_was_in_a_buffer_before_does_not_vouch_for_what_comes() {
+    let mut car = breakage::sample().to_car(Order::Preorder);
+    for number in 0..1500u32 {
+        car.push_block(&number.to_be_bytes().repeat(250));
+    }
+    let offsets = car.offsets();
+    for bad in (offsets.len() - 1000..offsets.len()).step_by(19) {
+        let mut bytes = car.to_bytes();
+        bytes[offsets[bad] + 500] ^= 1;
+        let ends = offsets[1..].iter().copied().chain([bytes.len()]).collect();
+        let stream = BySections { bytes: &bytes, ends, at: 0 };
+        let error = match bad % 2 {
+            0 => Loader::new().process(|record: &[u8]| record.len() as u64).read(stream).err().unwrap(),
+            _ => spilled(stream).err().unwrap(),
+        };
+        assert!(matches!(error.kind(), ErrorKind::HashMismatch { .. }), "{error}");
+        assert_eq!(error.position().offset(), Some(offsets[bad] as u64));
+    }
+}
+
+#[cfg(feature = "redb")]
+fn spilled(stream: impl Read) -> Result<()> {
+    Loader::new().memory_limit(0).spill(stream, carwalk::store::SpillFile::temporary()).map(drop)
+}
+
+#[cfg(not(feature = "redb"))]
+fn spilled(stream: impl Read) -> Result<()> {
+    Loader::new().process(|record: &[u8]| record.len() as u64).read(stream).map(drop)
 }

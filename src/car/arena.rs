@@ -287,12 +287,12 @@ impl Arena {
         Some((block, chunk.offset.saturating_add(at)))
     }
 
-    /// What stands from a place on, in its chunk.
+    /// What was filled in from a place on, in its chunk.
     #[inline]
     pub(crate) fn bytes_at(&self, place: u64) -> &[u8] {
         let bytes = self.chunk_of(place).and_then(|(_, chunk)| {
             let at = usize::try_from(place.checked_sub(chunk.place)?).ok()?;
-            chunk.bytes.get(at..)
+            chunk.bytes.get(at..chunk.filled)
         });
         bytes.unwrap_or_default()
     }

@@ -298,19 +298,16 @@ fn first_bad(bytes: &[u8], count: usize) -> Option<usize> {
 /// As `first_bad`, with so many sections hashed together.
 fn first_bad_by<const N: usize>(bytes: &[u8], mut count: usize) -> Option<usize> {
     let mut sections = sections_in(bytes);
-    let mut batch = [(0, &[][..]); N];
     while count > 0 {
         let expected = count.min(N);
-        let mut read = 0_usize;
-        for (slot, section) in batch.iter_mut().zip(sections.by_ref().take(expected)) {
-            *slot = section;
-            read = read.saturating_add(1);
-        }
+        let mut bad = None;
+        let read = hash::<N>(&mut sections.by_ref().take(expected), |_, at| {
+            bad = Some(bad.map_or(at, |first: usize| first.min(at)));
+        });
         if read < expected {
             // The bytes were changed. There is some place to tell, and its section need not be bad.
             return Some(0);
         }
-        let bad = first_bad_of(batch.get(..read).unwrap_or_default());
         if bad.is_some() {
             return bad;
         }
@@ -319,17 +316,62 @@ fn first_bad_by<const N: usize>(bytes: &[u8], mut count: usize) -> Option<usize>
     None
 }
 
-fn first_bad_of(batch: &[(usize, &[u8])]) -> Option<usize> {
+/// Hashes sections together, `N` at most, and tells the number and the place of each that does not have its CID. Gives how
+/// many there were.
+fn hash<'a, const N: usize>(
+    sections: &mut impl Iterator<Item = (usize, &'a [u8])>,
+    mut tell: impl FnMut(usize, usize),
+) -> usize {
+    let mut batch = [(0, &[][..]); N];
+    let mut read = 0_usize;
+    for (slot, section) in batch.iter_mut().zip(sections) {
+        *slot = section;
+        read = read.saturating_add(1);
+    }
+    let batch = batch.get(..read).unwrap_or_default();
     let blocks = batch.iter().map(|(_, body)| body.get(cid::LEN..).unwrap_or_default());
-    let mut first_bad = None;
     sha256_each(blocks, |number, digest| {
         let Some((at, body)) = batch.get(number) else { return };
         let cid = body.get(..cid::LEN).and_then(|cid| Cid::parse(cid).ok());
-        if cid.is_none_or(|cid| cid.digest() != digest) && first_bad.is_none_or(|first| *at < first) {
-            first_bad = Some(*at);
+        if cid.is_none_or(|cid| cid.digest() != digest) {
+            tell(number, *at);
         }
     });
-    first_bad
+    read
+}
+
+/// Sections that will be copied one by one, hashed together.
+#[derive(Default)]
+pub(super) struct Judged {
+    /// A bit for each that does not have its CID.
+    is_bad: [u64; BATCH / 64],
+    count: usize,
+    next: usize,
+}
+
+impl Judged {
+    /// Whether the section at `place` has its CID, which is the one after that was asked about last. If not all of it could be
+    /// looked at, it is said to have none.
+    #[inline]
+    pub(super) fn is_good(&mut self, source: &impl Source, place: u64) -> bool {
+        if self.next >= self.count {
+            *self = Self::judge(source.bytes_from(place));
+        }
+        let number = self.next;
+        self.next = number.saturating_add(1);
+        number < self.count && self.is_bad.get(number / 64).is_some_and(|bits| bits >> (number % 64) & 1 == 0)
+    }
+
+    #[inline(never)]
+    fn judge(bytes: &[u8]) -> Self {
+        let mut judged = Judged::default();
+        judged.count = hash::<BATCH>(&mut sections_in(bytes), |number, _| {
+            if let Some(bits) = judged.is_bad.get_mut(number / 64) {
+                *bits |= 1 << (number % 64);
+            }
+        });
+        judged
+    }
 }
 
 #[cfg(test)]

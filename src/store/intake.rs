@@ -60,15 +60,6 @@ impl CarStats {
 }
 
 impl Intake<'_> {
-    /// Checks the section at a place by the settings.
-    pub(super) fn check<'a>(&self, source: &'a impl Source, place: u64) -> Result<Section<'a>> {
-        let section = self.check_frame(source, place)?;
-        if self.verification == Verification::EveryBlock {
-            section.verify()?;
-        }
-        Ok(section)
-    }
-
     /// Checks the section at a place, but for the block's hash.
     #[inline]
     pub(super) fn check_frame<'a>(&self, source: &'a impl Source, place: u64) -> Result<Section<'a>> {
@@ -153,7 +144,7 @@ mod tests {
     fn a_section_that_the_index_has_no_place_for_is_a_limit() {
         let car = include_bytes!("../../samples/repo.car");
         let intake = Intake::default();
-        let check = |place| intake.check(&Far(SliceReader::new(car).unwrap(), place), place).map(drop);
+        let check = |place| intake.check_frame(&Far(SliceReader::new(car).unwrap(), place), place).map(drop);
         check(MAX_CAR_LEN - 1).unwrap();
         for place in [MAX_CAR_LEN, MAX_CAR_LEN + 1, u64::MAX] {
             let error = check(place).unwrap_err();
@@ -168,9 +159,9 @@ mod tests {
         let car = include_bytes!("../../samples/repo.car");
         let (intake, source) = (Intake::default(), SliceReader::new(car).unwrap());
         let first = SliceReader::new(car).unwrap().next().unwrap().unwrap().offset();
-        intake.check(&source, first).unwrap();
+        intake.check_frame(&source, first).unwrap();
         for place in [car.len() as u64 - 1, car.len() as u64, MAX_CAR_LEN, u64::MAX] {
-            let error = intake.check(&source, place).unwrap_err();
+            let error = intake.check_frame(&source, place).unwrap_err();
             assert!(matches!(error.kind(), ErrorKind::Store(_)), "{error}");
             assert_eq!(error.position().structure(), Structure::Section);
         }

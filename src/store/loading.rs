@@ -3,7 +3,7 @@
 use core::fmt;
 use std::{io, thread};
 
-use super::hashing::{Hashers, Queue};
+use super::hashing::{Hashers, Judged, Queue};
 use super::intake::{CarStats, Intake, Verification};
 use super::memory::MemorySink;
 use super::packed::{Packed, State};
@@ -59,6 +59,8 @@ pub(crate) struct Progress {
     commit: Option<u64>,
     /// What comes next; `Full` as long as the source was not asked, or had no room to tell.
     pub(super) next: Advance,
+    /// What is known of the sections that will be copied next.
+    judged: Judged,
     /// What is known of the section that comes next, if it was looked at. Then `reduced` is of it.
     pub(super) state: Option<State>,
     /// What the process function made of a section.
@@ -77,6 +79,7 @@ impl<K: Sink> Loading<K> {
                 first: None,
                 commit: None,
                 next: Advance::Full,
+                judged: Judged::default(),
                 state: None,
                 reduced: Vec::new(),
                 fault: None,
@@ -275,10 +278,13 @@ impl Progress {
         reduce: Option<Reducer<'_>>,
         place: u64,
     ) -> Result<State> {
-        let section = settings.check(source, place)?;
-        // Of two blocks with one CID the good one is found. Here they are told apart once and for all.
-        if settings.verification == Verification::ReachedBlocks && section.verify().is_err() {
-            return Ok(State::Bad);
+        let section = settings.check_frame(source, place)?;
+        if settings.verification != Verification::DangerouslyNone && !self.judged.is_good(source, place) {
+            match section.verify() {
+                // Of two blocks with one CID the good one is found. Here they are told apart once and for all.
+                Err(_) if settings.verification == Verification::ReachedBlocks => return Ok(State::Bad),
+                verified => verified?,
+            }
         }
         let (cid, block) = (section.cid(), section.block());
         let Some(reduce) = reduce.filter(|_| cid != source.header().root() && !may_be_node(&cid, block)) else {
