@@ -88,14 +88,12 @@ impl Error {
 pub(super) struct SpillBackend {
     file: FileBackend,
     first: FirstError,
-    /// Whether what was written has to outlast the machine.
-    sync: bool,
 }
 
 impl SpillBackend {
-    pub(super) fn new(file: File, sync: bool, first: FirstError) -> Result<Self> {
+    pub(super) fn new(file: File, first: FirstError) -> Result<Self> {
         let file = FileBackend::new(file).map_err(|error| first.explain(error))?;
-        Ok(SpillBackend { file, first, sync })
+        Ok(SpillBackend { file, first })
     }
 }
 
@@ -112,8 +110,9 @@ impl StorageBackend for SpillBackend {
         self.first.note(self.file.set_len(len))
     }
 
+    /// A file that is to outlast the machine gets its name after all of it was written, and is on the disk before.
     fn sync_data(&self) -> io::Result<()> {
-        if self.sync { self.first.note(self.file.sync_data()) } else { Ok(()) }
+        Ok(())
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {

@@ -161,11 +161,11 @@ impl Target {
 impl Opened {
     /// An empty database in the file.
     pub(super) fn create(&self, cache_size: u64, first: &FirstError) -> Result<Database> {
-        let (file, sync) = match self {
-            Opened::Temporary(file) => (file.try_clone(), false),
-            Opened::Kept { file, .. } => (file.reopen(), true),
+        let file = match self {
+            Opened::Temporary(file) => file.try_clone(),
+            Opened::Kept { file, .. } => file.reopen(),
         };
-        let backend = SpillBackend::new(file.map_err(Error::spill_io)?, sync, first.clone())?;
+        let backend = SpillBackend::new(file.map_err(Error::spill_io)?, first.clone())?;
         let database = builder(cache_size).create_with_backend(backend);
         database.map_err(|error| first.explain(error))
     }

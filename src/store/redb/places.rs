@@ -71,8 +71,8 @@ impl PlaceSink {
     /// The index, and the number of distinct CIDs in it.
     pub(crate) fn finish(mut self) -> Result<(PlaceIndex, u64)> {
         let written = self.file.write_index(self.last)?;
-        let Transaction { txn, database, first, budget, secrets: [secret, _], stored, .. } = self.file;
-        txn.commit().map_err(|error| first.explain(error))?;
+        self.file.commit()?;
+        let Transaction { database, first, budget, secrets: [secret, _], stored, .. } = self.file;
         let txn = database.begin_read().map_err(|error| first.explain(error))?;
         let index = PagedIndex::open(&txn, written.shape, secret, &first)?;
         let cache = Mutex::new(PageCache::new(budget.caches));

@@ -1,9 +1,12 @@
-//! What all that is written into a spill file has in common: one transaction, so that the file has all of it or nothing; an
-//! index; and a limit on what is stored.
+//! What all that is written into a spill file has in common: transactions, an index, and a limit on what is stored.
+//!
+//! What redb has no memory for is written before its transaction ends, and then read and written again to be given its
+//! checksum. So a transaction ends before that, though only the last one makes the file whole.
 
-use redb::{Database, WriteTransaction};
+use redb::{Database, TableDefinition, WriteTransaction};
 
 use super::backend::FirstError;
+use super::cache::pages_of;
 use super::file::{Opened, Settings, SpillFile};
 use super::pages::{self, Written};
 use super::runs::{Entry, Runs};
@@ -11,6 +14,9 @@ use crate::cid::Cid;
 use crate::error::{Error, LimitName, Result};
 use crate::load::WALK_PART;
 use crate::store::hash::Secret;
+
+/// Part of redb's memory that a transaction fills before it ends: redb begins to write at half of it.
+const BUFFER_PART: u64 = 4;
 
 /// Most bytes that a page of an index takes in a cache, but for few.
 const PAGE_COST: u64 = 4096 + 128;
@@ -44,8 +50,10 @@ impl Budget {
 
 /// A spill file that is being written.
 pub(super) struct Transaction {
-    // Dropped first: a database waits for its transactions.
-    pub(super) txn: WriteTransaction,
+    // Dropped first: a database waits for its transactions. There is none after one that failed.
+    txn: Option<WriteTransaction>,
+    /// Bytes that were stored since it began.
+    unwritten: u64,
     pub(super) database: Database,
     pub(super) target: Opened,
     pub(super) first: FirstError,
@@ -66,17 +74,52 @@ impl Transaction {
         let txn = database.begin_write().map_err(|error| first.explain(error))?;
         let secrets = [Secret::random(), Secret::random()];
         let runs = Runs::new(budget.runs, of_segments);
-        Ok(Transaction { txn, database, target, first, budget, secrets, stored: 0, settings, runs })
+        let txn = Some(txn);
+        Ok(Transaction { txn, unwritten: 0, database, target, first, budget, secrets, stored: 0, settings, runs })
     }
 
     /// Enters a block in the index.
     pub(super) fn note(&mut self, cid: &Cid, is_good: bool, payload: u64) -> Result<()> {
         self.runs.push(Entry::new(&self.secrets, cid, is_good, payload));
         if self.runs.is_full() {
-            let written = self.runs.flush(&self.txn).map_err(|error| self.first.explain(error))?;
+            let txn = self.txn.as_ref().ok_or(redb::Error::PreviousIo);
+            let written = txn.and_then(|txn| self.runs.flush(txn)).map_err(|error| self.first.explain(error))?;
             self.count(written)?;
+            self.go_on_anew()?;
         }
         Ok(())
+    }
+
+    /// Stores a value.
+    pub(super) fn insert(&mut self, table: TableDefinition<'_, u32, &[u8]>, key: u32, value: &[u8]) -> Result<()> {
+        let len = pages_of(value) as u64;
+        self.count(len)?;
+        self.write(|txn| {
+            txn.open_table(table)?.insert(key, value)?;
+            Ok(())
+        })?;
+        self.unwritten = self.unwritten.saturating_add(len);
+        if self.unwritten >= self.budget.redb / BUFFER_PART { self.go_on_anew() } else { Ok(()) }
+    }
+
+    /// Does something in the transaction.
+    pub(super) fn write<T>(&self, write: impl FnOnce(&WriteTransaction) -> Result<T, redb::Error>) -> Result<T> {
+        let txn = self.txn.as_ref().ok_or(redb::Error::PreviousIo);
+        txn.and_then(write).map_err(|error| self.first.explain(error))
+    }
+
+    /// Ends the transaction, and begins another.
+    fn go_on_anew(&mut self) -> Result<()> {
+        self.commit()?;
+        self.txn = Some(self.database.begin_write().map_err(|error| self.first.explain(error))?);
+        self.unwritten = 0;
+        Ok(())
+    }
+
+    /// Ends the transaction.
+    pub(super) fn commit(&mut self) -> Result<()> {
+        let txn = self.txn.take().ok_or(redb::Error::PreviousIo);
+        txn.and_then(|txn| Ok(txn.commit()?)).map_err(|error| self.first.explain(error))
     }
 
     /// Counts bytes that are stored.
@@ -92,7 +135,7 @@ impl Transaction {
     /// Writes the index, in which no payload is larger than `max_payload`.
     pub(super) fn write_index(&mut self, max_payload: u64) -> Result<Written> {
         let runs = core::mem::replace(&mut self.runs, Runs::new(0, true));
-        let written = pages::write(runs, max_payload, &self.txn).map_err(|error| self.first.explain(error))?;
+        let written = self.write(|txn| pages::write(runs, max_payload, txn))?;
         self.count(written.bytes)?;
         Ok(written)
     }

@@ -1,8 +1,5 @@
 //! How blocks come into a spill file.
 
-use redb::WriteTransaction;
-
-use super::cache::pages_of;
 use super::file::{Opened, SpillFile};
 use super::groups::Groups;
 use super::meta::{Meta, SEGMENTS};
@@ -90,20 +87,23 @@ impl Writer {
             header: contents.header,
             repeats,
         };
-        // It is there even if nothing is in it.
-        self.file.txn.open_table(SEGMENTS).map_err(|error| self.file.first.explain(error))?;
-        meta.write(&self.file.txn).map_err(|error| self.file.first.explain(error))?;
-        let Transaction { txn, database, target, first, budget, settings, .. } = self.file;
+        self.file.write(|txn| {
+            // It is there even if nothing is in it.
+            txn.open_table(SEGMENTS)?;
+            meta.write(txn)
+        })?;
         // Half a CAR is not what somebody who keeps it wants to find.
-        let fault = match (&target, contents.fault) {
+        let fault = match (&self.file.target, contents.fault) {
             (Opened::Kept { .. }, Some(fault)) => return Err(fault),
             (_, fault) => fault,
         };
-        txn.commit().map_err(|error| first.explain(error))?;
+        self.file.commit()?;
+        let Transaction { database, target, first, budget, settings, .. } = self.file;
         let (database, first) = match &target {
             Opened::Temporary(_) => (database, first),
             Opened::Kept { file, .. } => {
                 database.close().map_err(|error| first.explain(error))?;
+                file.as_file().sync_all().map_err(Error::spill_io)?;
                 open_kept(file.reopen().map_err(Error::spill_io)?, budget, false)?
             }
         };
@@ -118,18 +118,11 @@ impl Writer {
 impl OpenSegment {
     /// Stores what is there, and begins anew.
     fn flush(&mut self, file: &mut Transaction, usual_len: usize) -> Result<()> {
-        let bytes = self.builder.bytes();
-        if bytes.is_empty() {
+        if self.builder.bytes().is_empty() {
             return Ok(());
         }
-        file.count(pages_of(bytes) as u64)?;
-        self.insert(&file.txn).map_err(|error| file.first.explain(error))?;
+        file.insert(SEGMENTS, self.number, self.builder.bytes())?;
         self.builder.clear(usual_len);
-        Ok(())
-    }
-
-    fn insert(&self, txn: &WriteTransaction) -> Result<(), redb::Error> {
-        txn.open_table(SEGMENTS)?.insert(self.number, self.builder.bytes())?;
         Ok(())
     }
 }
