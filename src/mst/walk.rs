@@ -23,6 +23,9 @@ use crate::store::{BlockStore, Form, Found};
 /// all rules of the tree before anything of it comes out; every block is hashed, unless the store's blocks were hashed
 /// when they were loaded. By default the walk is complete: a block that is missing is an error.
 ///
+/// A complete walk that has come by some entries reads the next few nodes under the same one together, which is faster; it
+/// asks the store for each node once all the same.
+///
 /// Allocates nothing per node or record once its buffers have grown, but for the digests of blocks from 1 KiB on, if it
 /// hashes: no such block is hashed for each of many links, unless a [`memory_limit`](Walker::memory_limit) leaves no room for
 /// its digest. After an error or the end, every later call gives `None`.
@@ -223,7 +226,7 @@ impl<'s, S: BlockStore> Walker<'s, S> {
     /// Counted are the nodes from the root down to the one at hand: what is noted of their entries, and their blocks if
     /// these are copies; and the digests that a walk which hashes remembers, half of the limit at most. If there are more,
     /// the shorter blocks, or all, are hashed for each link. Real trees take some kilobytes. It is looked at after each node
-    /// that was read.
+    /// that was read. Nodes that are read ahead count too, and are done without where there is no room.
     pub fn memory_limit(mut self, bytes: u64) -> Self {
         self.options.memory_limit = bytes;
         self
