@@ -45,6 +45,7 @@ fn assert_within(before: &Before, limit: usize, what: &str) {
 fn memory_limits_hold_for_loads_into_files() {
     large_exports_in_all_orders_stay_within_the_limit();
     blocks_of_few_bytes_stay_within_the_limit();
+    long_blocks_of_many_collections_take_no_more_than_of_one();
     copies_of_one_block_stay_within_the_limit();
     one_block_beyond_the_limit_takes_little_more_than_itself();
     a_kept_file_is_opened_and_walked_within_its_cache();
@@ -129,6 +130,25 @@ fn assert_spill_within(car: &[u8], limit: usize, within: usize, what: &str) {
 fn blocks_of_few_bytes_stay_within_the_limit() {
     let car = with_blocks((0..300_000u32).map(u32::to_be_bytes));
     assert_spill_within(&car, 2 * MIB, 2 * MIB + REST, "300,000 tiny blocks");
+}
+
+/// Each collection has a segment that is not full.
+fn long_blocks_of_many_collections_take_no_more_than_of_one() {
+    let record = |number: u32, collection: u32| {
+        let name = format!("com.example.a{collection:02}");
+        let fields = [b"\xa2\x65$type\x6f", name.as_bytes(), b"\x66zzzzzz\x5a"].concat();
+        [&fields[..], &2_000_000u32.to_be_bytes(), &[7; 1_999_996], &number.to_be_bytes()].concat()
+    };
+    for collections in [1, 17] {
+        let mut car = breakage::sample().to_car(Order::Preorder);
+        for number in 0..17 {
+            car.push_block(&record(number, number % collections));
+        }
+        let car = car.to_bytes();
+        let (before, limit) = (Before::now(), 8 * MIB);
+        drop(Loader::new().memory_limit(limit as u64).spill(&car[..], SpillFile::temporary()).unwrap());
+        assert_within(&before, limit + 8 * MIB, &format!("long blocks of {collections} collections"));
+    }
 }
 
 fn copies_of_one_block_stay_within_the_limit() {

@@ -33,6 +33,7 @@ fn hostile_trees_take_little_of_the_heap() {
     many_roots_cost_some_times_the_header();
     one_huge_node_costs_some_bytes_for_each_entry();
     long_keys_are_not_all_expanded_by_any_walk();
+    long_keys_of_short_nodes_are_not_expanded_together();
     chains_and_shared_subtrees_cost_next_to_nothing();
     huge_nodes_one_below_the_other_stay_within_the_limit();
     huge_nodes_beside_each_other_are_not_held_together();
@@ -165,6 +166,43 @@ fn long_keys_are_not_all_expanded_by_any_walk() {
         let car = KitRepo::new(keys.into_iter().map(|key| (key, record.clone()))).to_bytes(Order::Preorder);
         let repo = Repo::from_slice(&car[..]).unwrap();
         assert_all_work_within(&repo, len, &middle, 3 * 20 * len + 16 * KIB);
+    }
+}
+
+/// Short nodes are read some at a time; keys must not be, whatever they share.
+fn long_keys_of_short_nodes_are_not_expanded_together() {
+    let start = [key::PREFIX.as_bytes(), &[b'a'; 990]].concat();
+    let (mut records, mut len) = (Vec::new(), 0);
+    let record = Record::new(vec![0xa0]);
+    for number in 0u32.. {
+        let key = [&start[..], format!("{number:08}").as_bytes()].concat();
+        match key::layer(&key) {
+            0 if len < 50 => len += 1,
+            1 if len >= 50 => len = 0,
+            _ => continue,
+        }
+        records.push((key, record.clone()));
+        if records.len() == 40 * 51 {
+            break;
+        }
+    }
+    let keys = records.len();
+    let kit = KitRepo::new(records);
+    assert!(kit.root.blocks().iter().skip(1).all(|(_, block)| block.len() <= 4096));
+    let car = kit.to_bytes(Order::Preorder);
+    let repo = Repo::from_slice(&car[..]).unwrap();
+    for limit in [30_000, 100_000, 200_000, u64::MAX] {
+        for reverse in [false, true] {
+            let peak = peak_of(|| {
+                let mut walk = repo.walk().memory_limit(limit).reverse(reverse);
+                let mut events = 0;
+                while walk.next_event().unwrap().is_some() {
+                    events += 1;
+                }
+                assert_eq!(events, keys);
+            });
+            assert!(peak < 100 * KIB && (peak as u64) < limit, "{peak} bytes at a limit of {limit}");
+        }
     }
 }
 

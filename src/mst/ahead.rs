@@ -20,8 +20,11 @@ pub(super) const MAX_NODES: usize = 8;
 /// Longest block that is read ahead, in bytes: chance makes few nodes longer.
 pub(super) const MAX_LEN: usize = 1 << 12;
 
-/// Bytes of memory that nodes which are read together may take, copies of their blocks included.
-pub(super) const COST: u64 = (MAX_NODES * MAX_LEN * 2) as u64;
+/// Bytes that the keys of nodes which are read together have at most. Prefixes make keys of few bytes long.
+const MAX_KEYS_LEN: usize = 1 << 13;
+
+/// Bytes of memory that nodes which are read together may take, with their keys and copies of their blocks.
+pub(super) const COST: u64 = (MAX_NODES * MAX_LEN * 2 + MAX_KEYS_LEN * 4) as u64;
 
 /// Entries of a node whose links are prefetched; chance makes no node longer.
 const MAX_PREFETCH: usize = 64;
@@ -78,7 +81,9 @@ impl<B: AsRef<[u8]>> Ahead<B> {
             let mut node = ReadNode { found, buffers: None, cid, depth };
             if let Some(block) = node.block().filter(|_| may_be_good) {
                 let mut buffers = spare.take();
-                let is_good = buffers.read(block, layer, |key| self.keys.push(key)).is_ok();
+                let mut has_room = true;
+                let read = buffers.read(block, layer, |key| has_room &= self.keys.push(key));
+                let is_good = read.is_ok() && has_room;
                 node.buffers = Some(buffers).filter(|_| is_good);
             }
             let is_good = node.buffers.is_some();
@@ -113,11 +118,13 @@ impl<B: AsRef<[u8]>> Ahead<B> {
             _ => 0,
         };
         let buffers = |node: &ReadNode<B>| node.buffers.as_ref().map_or(0, Buffers::held);
-        self.nodes.iter().map(|node| found(node).saturating_add(buffers(node))).fold(0, u64::saturating_add)
+        let nodes = self.nodes.iter().map(|node| found(node).saturating_add(buffers(node)));
+        nodes.fold(self.keys.held(), u64::saturating_add)
     }
 
+    /// Gives all of it back.
     pub(super) fn clear(&mut self) {
-        self.nodes.clear();
+        *self = Ahead::default();
     }
 }
 
@@ -140,10 +147,21 @@ impl Keys {
         self.ends.clear();
     }
 
+    /// Appends a key, if there is room for it.
     #[inline]
-    fn push(&mut self, key: &[u8]) {
-        self.bytes.extend_from_slice(key);
-        self.ends.push(self.bytes.len());
+    fn push(&mut self, key: &[u8]) -> bool {
+        let has_room = self.bytes.len().saturating_add(key.len()) <= MAX_KEYS_LEN;
+        if has_room {
+            self.bytes.extend_from_slice(key);
+            self.ends.push(self.bytes.len());
+        }
+        has_room
+    }
+
+    /// Bytes of memory that are held.
+    fn held(&self) -> u64 {
+        let ends = self.ends.capacity().saturating_mul(size_of::<usize>());
+        self.bytes.capacity().saturating_add(ends) as u64
     }
 
     fn get(&self, number: usize) -> &[u8] {

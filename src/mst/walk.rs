@@ -419,6 +419,9 @@ impl<'s, S: BlockStore> Walker<'s, S> {
             (*cid, found, may_be_good)
         });
         self.ahead.read(found, layer, depth, &mut self.spare);
+        if max < u64::MAX && self.held().saturating_add(self.held_ahead()) > max {
+            self.ahead.clear();
+        }
         self.soon.clear();
         for (block, layout) in self.ahead.good(depth) {
             ahead::links(block, layout, options.order, options.records, &mut self.soon);

@@ -365,11 +365,15 @@ impl Judged {
     #[inline(never)]
     fn judge(bytes: &[u8]) -> Self {
         let mut judged = Judged::default();
-        judged.count = hash::<BATCH>(&mut sections_in(bytes), |number, _| {
+        let mut sections = sections_in(bytes);
+        let note = |number: usize, _| {
             if let Some(bits) = judged.is_bad.get_mut(number / 64) {
                 *bits |= 1 << (number % 64);
             }
-        });
+        };
+        // A stream may come in small pieces.
+        let is_short = bytes.len() < FEW.saturating_mul(cid::LEN);
+        judged.count = if is_short { hash::<FEW>(&mut sections, note) } else { hash::<BATCH>(&mut sections, note) };
         judged
     }
 }

@@ -129,7 +129,7 @@ impl SpillFile {
     /// Sets how many bytes may be stored; there is no limit by default.
     ///
     /// Counted is what blocks and index take in the file: each segment a power of two, 4 KiB at least. Around that the file
-    /// takes a little more, and 1 MiB at least.
+    /// takes more, up to about twice as much, and 1 MiB at least.
     pub fn max_stored(mut self, bytes: u64) -> Self {
         self.settings.max_stored = bytes;
         self

@@ -34,9 +34,9 @@ impl<F: Fn(u32) -> Result<Shared>> Sections<F> {
             let segment = (self.read)(self.number)?;
             self.number = self.number.saturating_add(1);
             let heads: Vec<_> = segment::blocks(segment.value()).map(|(_, packed)| packed.head()).collect();
+            let is_empty = heads.is_empty();
             self.open.push(heads.into_iter().peekable());
-            self.open.retain_mut(|heads| heads.peek().is_some());
-            if self.open.len() > MAX_GROUPS.saturating_add(1) {
+            if is_empty || self.open.len() > MAX_GROUPS.saturating_add(1) {
                 return Err(Error::kept(KeptFault::Damaged("its segments are in no order".into())));
             }
         }

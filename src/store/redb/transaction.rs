@@ -18,6 +18,9 @@ use crate::store::hash::Secret;
 /// Part of redb's memory that a transaction fills before it ends: redb begins to write at half of it.
 const BUFFER_PART: u64 = 4;
 
+/// Bytes that redb takes for a value beside its own, about.
+const VALUE_COST: u64 = 64;
+
 /// Most bytes that a page of an index takes in a cache, but for few.
 const PAGE_COST: u64 = 4096 + 128;
 
@@ -98,7 +101,8 @@ impl Transaction {
             txn.open_table(table)?.insert(key, value)?;
             Ok(())
         })?;
-        self.unwritten = self.unwritten.saturating_add(len);
+        // redb has short values together in pages.
+        self.unwritten = self.unwritten.saturating_add(len.min((value.len() as u64).saturating_add(VALUE_COST)));
         if self.unwritten >= self.budget.redb / BUFFER_PART { self.go_on_anew() } else { Ok(()) }
     }
 

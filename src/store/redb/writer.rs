@@ -63,7 +63,12 @@ impl Writer {
         }
         segment.builder.push(packed);
         self.reduced |= packed.form() == Form::Reduced;
-        self.file.note(&packed.cid, packed.state != State::Bad, u64::from(segment.number))
+        let number = u64::from(segment.number);
+        // A long block does not wait for the next of its group: each group may have one.
+        if segment.builder.bytes().len() > self.segment_len {
+            segment.flush(&mut self.file, self.segment_len)?;
+        }
+        self.file.note(&packed.cid, packed.state != State::Bad, number)
     }
 
     /// Writes the index and all the rest, and opens the store. `contents` tells what the CAR is, given the number of distinct
