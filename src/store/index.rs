@@ -21,8 +21,16 @@ const PLACE_MASK: u64 = (1 << PLACE_BITS) - 1;
 /// Bits of a slot that hold the hash.
 const TAG_BITS: u32 = 64 - PLACE_BITS;
 
-/// Slots that are entered in one pass over the table.
-const BATCH: usize = 1 << 15;
+/// Slots that are entered in one pass over the table, if there are more than fit in a cache.
+const BATCH: usize = 1 << 14;
+
+/// Slots of a table that a cache holds: these may be entered in any order.
+const FEW: usize = 1 << 16;
+
+/// Bits of the hash by which slots are ordered, and bytes that the order of a batch takes.
+const ORDER_BITS: u32 = 9;
+
+const ORDER_LEN: usize = BATCH * size_of::<u16>();
 
 /// How many slots ahead the table is fetched.
 const SOON: usize = 16;
@@ -94,26 +102,57 @@ impl Notes {
         len_of(self.slots.capacity())
     }
 
-    /// Most bytes that the index takes beside what is held.
+    /// Most bytes that the index takes beside what is held, while it is made.
     pub(crate) fn index_len(&self) -> u64 {
-        len_of(table_len(self.slots.len()))
+        let order = if self.slots.len() > FEW { ORDER_LEN } else { 0 };
+        len_of(table_len(self.slots.len())).saturating_add(order as u64)
     }
 
     /// The index of what was noted. `compare` is given the places of an earlier and a later section that may have one CID.
     ///
-    /// Slots are entered in the order of their hashes, some thousands at a time, so that the table is passed over from its
-    /// start to its end: much faster than entering each wherever it belongs.
+    /// Slots are entered about in the order of their hashes, some thousands at a time, so that the table is passed over from
+    /// its start to its end: much faster than entering each wherever it belongs. Those of one CID keep their order.
     pub(crate) fn index(&mut self, compare: impl Fn(u64, u64) -> Match) -> Index {
-        let mut noted = core::mem::take(&mut self.slots);
+        let noted = core::mem::take(&mut self.slots);
         let mut index = Index { slots: vec![0; table_len(noted.len())], len: 0, secret: self.secret };
-        for batch in noted.chunks_mut(BATCH) {
-            batch.sort_unstable();
-            index.enter_all(batch, &compare);
+        if noted.len() <= FEW {
+            index.enter_all(noted.iter().copied(), &compare);
+        } else {
+            let mut order = vec![0; BATCH];
+            for batch in noted.chunks(BATCH) {
+                let order = order_of(batch, &mut order);
+                let slots = order.iter().filter_map(|&number| batch.get(usize::from(number)).copied());
+                index.enter_all(slots, &compare);
+            }
         }
         drop(noted);
         index.shrink();
         index
     }
+}
+
+/// The numbers of slots in the order of the first bits of their hashes: a counting sort, which keeps the order of equals.
+fn order_of<'o>(batch: &[u64], order: &'o mut [u16]) -> &'o [u16] {
+    let part = |slot: u64| usize::try_from(slot >> (u64::BITS - ORDER_BITS)).unwrap_or(0);
+    let mut starts = [0u16; 1 << ORDER_BITS];
+    for &slot in batch {
+        if let Some(count) = starts.get_mut(part(slot)) {
+            *count = count.wrapping_add(1);
+        }
+    }
+    let mut start = 0u16;
+    for count in &mut starts {
+        start = start.wrapping_add(core::mem::replace(count, start));
+    }
+    for (number, &slot) in (0..).zip(batch) {
+        if let Some(start) = starts.get_mut(part(slot))
+            && let Some(place) = order.get_mut(usize::from(*start))
+        {
+            *place = number;
+            *start = start.wrapping_add(1);
+        }
+    }
+    order.get(..batch.len()).unwrap_or_default()
 }
 
 impl Index {
@@ -127,9 +166,9 @@ impl Index {
         len_of(self.slots.capacity())
     }
 
-    fn enter_all(&mut self, sorted: &[u64], compare: &impl Fn(u64, u64) -> Match) {
-        let mut soon = sorted.iter().skip(SOON);
-        for &slot in sorted {
+    fn enter_all(&mut self, slots: impl Iterator<Item = u64> + Clone, compare: &impl Fn(u64, u64) -> Match) {
+        let mut soon = slots.clone().skip(SOON);
+        for slot in slots {
             if let Some(soon) = soon.next() {
                 self.fetch(soon >> PLACE_BITS);
             }
