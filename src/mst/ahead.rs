@@ -67,7 +67,7 @@ impl<B: AsRef<[u8]>> Ahead<B> {
     }
 
     /// Reads nodes of one layer under the node at `depth`, in the order in which the walk comes to them, up to the first that
-    /// is not good as far as its keys' layers do not tell. `found` says of each whether it may be.
+    /// is not good. `found` says of each whether it may be.
     pub(super) fn read(
         &mut self,
         found: impl Iterator<Item = (Cid, Result<Option<Found<B>>>, bool)>,
@@ -93,24 +93,19 @@ impl<B: AsRef<[u8]>> Ahead<B> {
             }
         }
         self.nodes.get_mut(first..).unwrap_or_default().reverse();
-    }
-
-    /// Holds the keys of the nodes that were just read under the node at `depth` against their layer. From the first on that
-    /// has another key, nodes are not good.
-    pub(super) fn check_layers(&mut self, layer: Layer, depth: usize) {
-        let good = self.keys.count_of(layer);
+        let keys = self.keys.count_of(layer);
         let mut end = 0usize;
-        for node in self.nodes.iter_mut().rev().take_while(|node| node.depth == depth) {
+        for node in self.nodes.iter_mut().skip(first).rev() {
             let entries = node.buffers.as_ref().map_or(0, |buffers| buffers.layout.entries().len());
             end = end.saturating_add(entries);
-            if end > good {
+            if end > keys {
                 node.buffers = None;
             }
         }
     }
 
-    /// Those that may be good of the nodes that were just read under the node at `depth`, in the order of the walk.
-    pub(super) fn may_be_good(&self, depth: usize) -> impl Iterator<Item = (&[u8], &Layout)> {
+    /// The good ones of the nodes that were just read under the node at `depth`, in the order in which the walk comes to them.
+    pub(super) fn good(&self, depth: usize) -> impl Iterator<Item = (&[u8], &Layout)> {
         let read = self.nodes.iter().rev().take_while(move |node| node.depth == depth);
         read.filter_map(|node| Some((node.block()?, &node.buffers.as_ref()?.layout)))
     }

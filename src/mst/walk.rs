@@ -422,9 +422,8 @@ impl<'s, S: BlockStore> Walker<'s, S> {
         if max < u64::MAX && self.held().saturating_add(self.held_ahead()) > max {
             self.ahead.clear();
         }
-        self.ahead.check_layers(layer, depth);
         self.soon.clear();
-        for (block, layout) in self.ahead.may_be_good(depth) {
+        for (block, layout) in self.ahead.good(depth) {
             ahead::links(block, layout, options.order, options.records, &mut self.soon);
         }
         self.store.prefetch(&self.soon);

@@ -49,7 +49,8 @@ impl Writer {
     pub(crate) fn push(&mut self, packed: &Packed<'_>) -> Result<()> {
         let group = self.groups.of(packed);
         let len = packed.bytes.len().saturating_add(packed::MAX_HEAD_LEN);
-        let Some(segment) = self.open.get_mut(group) else { return Ok(()) };
+        let segment =
+            self.open.get_mut(group).ok_or_else(|| Error::store("a block is in a group that is not there"))?;
         if segment.builder.bytes().len().saturating_add(len) > self.segment_len {
             segment.flush(&mut self.file, self.segment_len)?;
         }
