@@ -13,8 +13,8 @@ use crate::error::{Error, Malformed, NonCanonical, Result};
 /// The head of a link: tag 42, then a byte string of 37 bytes that begins with zero.
 const LINK_HEAD: [u8; 5] = [0xd8, 0x2a, 0x58, 0x25, 0x00];
 
-/// Length of an encoded link.
-const LINK_LEN: usize = LINK_HEAD.len() + cid::LEN;
+/// Length of the digest that ends a link.
+const DIGEST_LEN: usize = 32;
 
 const UINT: u8 = 0;
 const NEGATIVE: u8 = 1;
@@ -29,8 +29,10 @@ const NULL: u8 = 0xf6;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cursor<'a> {
-    bytes: &'a [u8],
-    at: usize,
+    /// What is left of the bytes.
+    rest: &'a [u8],
+    /// The length of all.
+    len: usize,
 }
 
 /// The first byte of an item and the number that its head holds.
@@ -54,34 +56,29 @@ impl Head {
 
 impl<'a> Cursor<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        Cursor { bytes, at: 0 }
+        Cursor { rest: bytes, len: bytes.len() }
     }
 
     #[inline]
     pub(crate) fn position(&self) -> usize {
-        self.at
-    }
-
-    fn remaining(&self) -> usize {
-        self.bytes.len().saturating_sub(self.at)
+        self.len.wrapping_sub(self.rest.len())
     }
 
     #[inline]
     fn take(&mut self, len: u64) -> Result<&'a [u8]> {
-        let end = usize::try_from(len).ok().and_then(|len| self.at.checked_add(len));
-        match end.and_then(|end| Some((self.bytes.get(self.at..end)?, end))) {
-            Some((taken, end)) => {
-                self.at = end;
+        match usize::try_from(len).ok().and_then(|len| self.rest.split_at_checked(len)) {
+            Some((taken, rest)) => {
+                self.rest = rest;
                 Ok(taken)
             }
-            None => Err(self.beyond(len).within(self.at)),
+            None => Err(self.beyond(len).within(self.position())),
         }
     }
 
     /// An item that does not fit into the bytes, which are a whole frame or block: so this is no truncation.
     #[cold]
     fn beyond(&self, expected: u64) -> Error {
-        Error::malformed(Malformed::CborEnd { expected, available: self.remaining() })
+        Error::malformed(Malformed::CborEnd { expected, available: self.rest.len() })
     }
 
     fn take_array<const N: usize>(&mut self) -> Result<[u8; N]> {
@@ -92,16 +89,17 @@ impl<'a> Cursor<'a> {
     /// Moves past `bytes` if they are next.
     #[inline]
     pub(crate) fn accept<const N: usize>(&mut self, bytes: &[u8; N]) -> bool {
-        let is_next = self.peek() == Some(bytes);
-        if is_next {
-            self.at = self.at.saturating_add(N);
+        match self.rest.split_first_chunk() {
+            Some((next, rest)) if next == bytes => {
+                self.rest = rest;
+                true
+            }
+            _ => false,
         }
-        is_next
     }
 
-    #[inline]
     fn head(&mut self) -> Result<Head> {
-        let at = self.at;
+        let at = self.position();
         let [initial] = self.take_array::<1>()?;
         let value = match initial & 0x1f {
             info @ 0..24 => u64::from(info),
@@ -124,7 +122,20 @@ impl<'a> Cursor<'a> {
         if value < least { Err(Error::non_canonical(NonCanonical::IntegerPadded)) } else { Ok(value) }
     }
 
+    /// The number in the head of an item of one type.
     #[inline]
+    fn number(&mut self, major: u8, expected: &'static str) -> Result<u64> {
+        // Nearly all heads are of these two forms.
+        let (value, rest) = match self.rest {
+            [initial, rest @ ..] if initial >> 5 == major && initial & 0x1f < 24 => (initial & 0x1f, rest),
+            [initial, value @ 24..=u8::MAX, rest @ ..] if *initial == major << 5 | 24 => (*value, rest),
+            _ => return self.head_of(major, expected).map(|head| head.value),
+        };
+        self.rest = rest;
+        Ok(u64::from(value))
+    }
+
+    #[inline(never)]
     fn head_of(&mut self, major: u8, expected: &'static str) -> Result<Head> {
         let head = self.head()?;
         if head.major() == major { Ok(head) } else { Err(self.unexpected(head, expected)) }
@@ -141,85 +152,82 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// A count of items of at least `size` bytes each, held against the bytes that remain.
+    /// A count of items of at least `size` bytes each, held against the bytes that remain. Its head is at `at`.
     #[inline]
-    fn count(&self, head: Head, size: usize) -> Result<usize> {
-        match usize::try_from(head.value) {
-            Ok(count) if count.checked_mul(size).is_some_and(|least| least <= self.remaining()) => Ok(count),
-            _ => Err(self.beyond(head.value.saturating_mul(size as u64)).within(head.at)),
+    fn count(&self, value: u64, size: usize, at: usize) -> Result<usize> {
+        match usize::try_from(value) {
+            Ok(count) if count.checked_mul(size).is_some_and(|least| least <= self.rest.len()) => Ok(count),
+            _ => Err(self.beyond(value.saturating_mul(size as u64)).within(at)),
         }
     }
 
     /// The number of pairs of a map.
     #[inline]
     pub(crate) fn map(&mut self) -> Result<usize> {
-        let head = self.head_of(MAP, "a map")?;
-        self.count(head, 2)
+        let at = self.position();
+        let value = self.number(MAP, "a map")?;
+        self.count(value, 2, at)
     }
 
     /// The number of items of an array.
     #[inline]
     pub(crate) fn array(&mut self) -> Result<usize> {
-        let head = self.head_of(ARRAY, "an array")?;
-        self.count(head, 1)
+        let at = self.position();
+        let value = self.number(ARRAY, "an array")?;
+        self.count(value, 1, at)
     }
 
     #[inline]
     pub(crate) fn uint(&mut self) -> Result<u64> {
-        Ok(self.head_of(UINT, "an unsigned integer")?.value)
+        self.number(UINT, "an unsigned integer")
     }
 
     #[inline]
     pub(crate) fn bytes(&mut self) -> Result<&'a [u8]> {
-        let head = self.head_of(BYTES, "a byte string")?;
-        self.take(head.value)
+        let len = self.number(BYTES, "a byte string")?;
+        self.take(len)
     }
 
     pub(crate) fn text(&mut self) -> Result<&'a str> {
-        let head = self.head_of(TEXT, "a text")?;
-        let bytes = self.take(head.value)?;
-        core::str::from_utf8(bytes).map_err(|_| Error::malformed(Malformed::Utf8).within(head.at))
+        let at = self.position();
+        let len = self.number(TEXT, "a text")?;
+        let bytes = self.take(len)?;
+        core::str::from_utf8(bytes).map_err(|_| Error::malformed(Malformed::Utf8).within(at))
     }
 
     /// A link to a block in the one CID form.
     #[inline]
     pub(crate) fn link(&mut self) -> Result<Cid> {
-        let at = self.at;
+        let at = self.position();
         if self.accept(&LINK_HEAD) {
             return Cid::parse(self.take(cid::LEN as u64)?).map_err(|error| error.within(at));
         }
         self.odd_link()
     }
 
-    /// Moves past a link, and tells where its CID begins.
+    /// Moves past a field that is a link, and tells where its CID begins, if `encoded` is next: the field's key, and all of
+    /// the link but the digest.
     #[inline]
-    pub(crate) fn link_at(&mut self) -> Result<usize> {
-        if let Some([0xd8, 0x2a, 0x58, 0x25, 0x00, 0x01, 0x55 | 0x71, 0x12, 0x20, ..]) = self.peek::<LINK_LEN>() {
-            return Ok(self.pass_link());
+    pub(crate) fn accept_link<const N: usize>(&mut self, encoded: &[u8; N]) -> Option<usize> {
+        let (next, rest) = self.rest.split_first_chunk()?;
+        let (_, rest) = rest.split_first_chunk::<DIGEST_LEN>()?;
+        if next != encoded {
+            return None;
         }
-        self.link().map(|_| self.at.saturating_sub(cid::LEN))
+        self.rest = rest;
+        Some(self.position().wrapping_sub(cid::LEN))
+    }
+
+    /// Moves past a link, and tells where its CID begins.
+    pub(crate) fn link_at(&mut self) -> Result<usize> {
+        self.link().map(|_| self.position().saturating_sub(cid::LEN))
     }
 
     /// Moves past a link to a block of CBOR, and tells where its CID begins; or past a null.
     #[inline]
     pub(crate) fn nullable_node_link_at(&mut self) -> Result<Option<usize>> {
-        if let Some([0xd8, 0x2a, 0x58, 0x25, 0x00, 0x01, 0x71, 0x12, 0x20, ..]) = self.peek::<LINK_LEN>() {
-            return Ok(Some(self.pass_link()));
-        }
         let link = self.nullable_node_link()?;
-        Ok(link.map(|_| self.at.saturating_sub(cid::LEN)))
-    }
-
-    #[inline]
-    fn peek<const N: usize>(&self) -> Option<&'a [u8; N]> {
-        self.bytes.get(self.at..)?.first_chunk()
-    }
-
-    #[inline]
-    fn pass_link(&mut self) -> usize {
-        let cid_at = self.at.saturating_add(LINK_HEAD.len());
-        self.at = self.at.saturating_add(LINK_LEN);
-        cid_at
+        Ok(link.map(|_| self.position().saturating_sub(cid::LEN)))
     }
 
     /// A link that does not begin as all good ones do: says why, or parses it all the same.
@@ -238,7 +246,7 @@ impl<'a> Cursor<'a> {
 
     /// A link to a block of CBOR, or null.
     pub(crate) fn nullable_node_link(&mut self) -> Result<Option<Cid>> {
-        let at = self.at;
+        let at = self.position();
         if self.accept(&[NULL]) {
             return Ok(None);
         }
@@ -253,7 +261,7 @@ impl<'a> Cursor<'a> {
 
     #[cold]
     fn odd_field(&mut self, name: &'static str) -> Error {
-        let at = self.at;
+        let at = self.position();
         match self.text() {
             Ok(_) => Error::malformed(Malformed::FieldExpected { expected: name }).within(at),
             Err(error) => error,
@@ -263,9 +271,9 @@ impl<'a> Cursor<'a> {
     /// Checks that nothing follows.
     #[inline]
     pub(crate) fn end(&self) -> Result<()> {
-        match self.remaining() {
+        match self.rest.len() {
             0 => Ok(()),
-            found => Err(Error::malformed(Malformed::Trailing { found }).within(self.at)),
+            found => Err(Error::malformed(Malformed::Trailing { found }).within(self.position())),
         }
     }
 }

@@ -55,8 +55,11 @@ impl Cid {
     /// `Malformed` for any other length, version, codec, hash function or digest length.
     #[inline]
     pub fn parse(bytes: &[u8]) -> Result<Self> {
-        match <[u8; LEN]>::try_from(bytes) {
-            Ok(bytes @ [0x01, 0x55 | 0x71, 0x12, 0x20, ..]) => Ok(Cid(bytes)),
+        match bytes.first_chunk() {
+            // Compared as one number: of four bytes, each would be copied alone.
+            Some(prefix) if matches!(u32::from_be_bytes(*prefix), 0x0155_1220 | 0x0171_1220) => {
+                <[u8; LEN]>::try_from(bytes).map(Cid).map_err(|_| Error::malformed(fault(bytes)))
+            }
             _ => Err(Error::malformed(fault(bytes))),
         }
     }

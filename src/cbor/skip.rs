@@ -70,8 +70,8 @@ impl<'a> Cursor<'a> {
                 *self = start;
                 self.text().map(drop)
             }
-            ARRAY => nesting.push(self.count(head, 1)?, None),
-            MAP => nesting.push(self.count(head, 2)?, Some(KeyOrder::default())),
+            ARRAY => nesting.push(self.count(head.value, 1, head.at)?, None),
+            MAP => nesting.push(self.count(head.value, 2, head.at)?, Some(KeyOrder::default())),
             TAG => {
                 *self = start;
                 self.link().map(|_: Cid| ())

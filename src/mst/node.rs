@@ -78,6 +78,17 @@ pub(crate) fn may_be_node(cid: &Cid, block: &[u8]) -> bool {
     cid.codec() == Codec::DagCbor && block.starts_with(b"\xa2\x61e")
 }
 
+/// A field with a link to a block of CBOR, up to the digest.
+const fn link_field(name: u8) -> [u8; 11] {
+    [0x61, name, 0xd8, 0x2a, 0x58, 0x25, 0x00, 0x01, 0x71, 0x12, 0x20]
+}
+
+const LEFT: &[u8; 11] = &link_field(b'l');
+
+const TREE: &[u8; 11] = &link_field(b't');
+
+const VALUE: &[u8; 11] = &link_field(b'v');
+
 impl Layout {
     #[inline]
     pub(super) fn left_at(&self) -> Option<u32> {
@@ -170,33 +181,43 @@ impl Layout {
             check(number, key.as_bytes()).map_err(|error| error.within(start).of_key(key.as_bytes()))?;
             self.entries.push(entry);
         }
-        cursor.field(b"\x61l", "l")?;
-        self.left_at = parse_subtree(&mut cursor)?;
+        self.left_at = parse_subtree(&mut cursor, LEFT, "l")?;
         cursor.end()
     }
 }
 
 fn parse_entry(cursor: &mut Cursor<'_>, number: usize, key: &mut Key) -> Result<EntryLayout> {
-    fields(cursor, 4)?;
-    cursor.field(b"\x61k", "k")?;
+    if !cursor.accept(b"\xa4\x61k") {
+        fields(cursor, 4)?;
+        cursor.field(b"\x61k", "k")?;
+    }
     let suffix = cursor.bytes()?;
     let suffix_at = cursor.position().saturating_sub(suffix.len());
     cursor.field(b"\x61p", "p")?;
     let prefix_len = cursor.uint()?;
     key.advance_checked(number, prefix_len, suffix)?;
-    cursor.field(b"\x61t", "t")?;
-    let tree_at = parse_subtree(cursor)?.unwrap_or(0);
-    cursor.field(b"\x61v", "v")?;
-    let value_at = narrow(cursor.link_at().map_err(|error| error.of_key(key.as_bytes()))?);
+    let tree_at = parse_subtree(cursor, TREE, "t")?.unwrap_or(0);
+    let value_at = match cursor.accept_link(VALUE) {
+        Some(at) => at,
+        None => {
+            cursor.field(b"\x61v", "v")?;
+            cursor.link_at().map_err(|error| error.of_key(key.as_bytes()))?
+        }
+    };
     // Both are at most the length of a key, which was checked.
     let prefix_len = u16::try_from(prefix_len).unwrap_or(u16::MAX);
     let suffix_len = u16::try_from(suffix.len()).unwrap_or(u16::MAX);
-    Ok(EntryLayout { suffix_at: narrow(suffix_at), value_at, tree_at, suffix_len, prefix_len })
+    Ok(EntryLayout { suffix_at: narrow(suffix_at), value_at: narrow(value_at), tree_at, suffix_len, prefix_len })
 }
 
-/// The place of the CID of a subtree, if the link at the cursor is not null.
+/// The place of the CID of a subtree, if the link in the field at the cursor is not null.
 #[inline]
-fn parse_subtree(cursor: &mut Cursor<'_>) -> Result<Option<u32>> {
+fn parse_subtree(cursor: &mut Cursor<'_>, link: &[u8; 11], name: &'static str) -> Result<Option<u32>> {
+    if let Some(at) = cursor.accept_link(link) {
+        return Ok(Some(narrow(at)));
+    }
+    let [key @ .., _, _, _, _, _, _, _, _, _] = link;
+    cursor.field(key, name)?;
     Ok(cursor.nullable_node_link_at()?.map(narrow))
 }
 
