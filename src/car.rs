@@ -23,6 +23,7 @@ pub use self::section::{Section, SectionHead};
 pub use self::slice::SliceReader;
 pub(crate) use self::slice::{block_at, section_at, sections_in};
 pub use self::writer::Writer;
+use crate::cid::Cid;
 use crate::error::Result;
 
 /// What a look at the bytes at hand found.
@@ -35,8 +36,8 @@ enum Look<T> {
 
 /// What comes after a section.
 pub(crate) enum Advance {
-    /// A section, at this place.
-    Section(u64),
+    /// A section, at this place, and the CID that its block is said to have.
+    Section(u64, Cid),
     /// Nothing: the CAR ends here.
     End,
     /// More bytes than the source may hold. Once it is allowed to, it goes on.

@@ -98,7 +98,7 @@ impl<R: Read> Reader<R> {
     /// block or stream that is too long. Each has the offset of the section at fault.
     pub fn read_section(&mut self) -> Result<Option<Section<'_>>> {
         match self.advance()? {
-            Advance::Section(place) => Ok(self.section_at(place)),
+            Advance::Section(place, _) => Ok(self.section_at(place)),
             Advance::End => Ok(None),
             // Nobody limits what this reader holds.
             Advance::Full => Err(io::Error::from(io::ErrorKind::OutOfMemory).into()),
@@ -112,7 +112,7 @@ impl<R: Read> Reader<R> {
             match section::look(rest, &self.limits)? {
                 Look::Whole(framed) => {
                     self.end = self.at.saturating_add(framed.len);
-                    return Ok(Advance::Section(self.arena.place(self.at)));
+                    return Ok(Advance::Section(self.arena.place(self.at), framed.cid));
                 }
                 Look::Short { expected } => {
                     let available = rest.len();
@@ -211,7 +211,7 @@ impl<R: Read> Source for Reader<R> {
         self.at = self.end;
         let offset = self.arena.offset(self.at);
         let next = self.look().map_err(|error| error.in_structure(Structure::Section).at(Some(offset)));
-        self.done = !matches!(next, Ok(Advance::Section(_) | Advance::Full));
+        self.done = !matches!(next, Ok(Advance::Section(..) | Advance::Full));
         if self.done {
             self.end = self.at;
         }

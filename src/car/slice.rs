@@ -130,7 +130,7 @@ impl<'a> Source for SliceReader<'a> {
 
     #[inline]
     fn advance(&mut self) -> Result<Advance> {
-        Ok(self.read()?.map_or(Advance::End, |section| Advance::Section(section.offset())))
+        Ok(self.read()?.map_or(Advance::End, |section| Advance::Section(section.offset(), section.cid())))
     }
 
     #[inline]

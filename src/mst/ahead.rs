@@ -171,13 +171,16 @@ impl Keys {
 
     /// How many keys there are before the first that belongs to another layer.
     fn count_of(&self, layer: Layer) -> usize {
-        let keys = (0..self.ends.len()).map(|number| self.get(number));
         let mut count = self.ends.len();
-        sha256_each(keys, |number, digest| {
-            if Layer::of_digest(digest) != layer {
-                count = count.min(number);
-            }
-        });
+        sha256_each(
+            count,
+            |number| self.get(number),
+            |number, digest| {
+                if Layer::of_digest(digest) != layer {
+                    count = count.min(number);
+                }
+            },
+        );
         count
     }
 }

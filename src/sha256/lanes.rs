@@ -3,17 +3,20 @@
 //! The names are those of [FIPS 180-4](https://doi.org/10.6028/NIST.FIPS.180-4), section 6.2.2.
 
 use core::arch::x86_64::{
-    __m512i, _mm_set_epi64x, _mm512_add_epi32, _mm512_broadcast_i32x4, _mm512_loadu_si512, _mm512_mask_set1_epi8,
-    _mm512_mask_set1_epi32, _mm512_mask_set1_epi64, _mm512_maskz_loadu_epi8, _mm512_ror_epi32, _mm512_set1_epi32,
+    __m512i, _mm_set_epi64x, _mm512_add_epi32, _mm512_broadcast_i32x4, _mm512_loadu_si512, _mm512_mask_add_epi32,
+    _mm512_mask_set1_epi8, _mm512_mask_set1_epi64, _mm512_maskz_loadu_epi8, _mm512_ror_epi32, _mm512_set1_epi32,
     _mm512_setzero_si512, _mm512_shuffle_epi8, _mm512_shuffle_i32x4, _mm512_srli_epi32, _mm512_storeu_si512,
     _mm512_ternarylogic_epi32, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32,
     _mm512_unpacklo_epi64,
 };
 
-use super::sha256;
+use super::{BATCH, sha256};
 
 /// Bytes of a message block.
 const BLOCK: usize = 64;
+
+/// Bytes of the length that ends a message.
+const LENGTH: usize = 8;
 
 /// What comes after the bytes of a message.
 const MARK: i8 = i8::MIN;
@@ -21,24 +24,16 @@ const MARK: i8 = i8::MIN;
 /// Messages at a time.
 const LANES: usize = 16;
 
-/// Longer messages are hashed alone: while a last long one is at work, fifteen lanes are idle.
-const MAX_LEN: usize = 4096;
+/// Longer messages are hashed alone. They are few, and none is as long as another.
+const MAX_BLOCKS: usize = 64;
 
-/// Fewer messages are hashed faster one by one: lanes are idle while the last of them end.
-const MIN_MESSAGES: usize = 48;
+/// Time that one block of a message alone takes, where one of all lanes takes `TIME_TOGETHER`.
+const TIME_ALONE: usize = 2;
 
-/// Fewer messages of one block each are hashed faster one by one.
-const MIN_SHORT: usize = 6;
+const TIME_TOGETHER: usize = 13;
 
-/// Length of the longest message that is one block.
-const SHORT: usize = BLOCK - 9;
-
-/// Whether messages are hashed faster together than one by one.
-#[inline]
-pub(super) fn are_worth_it<'m>(messages: &(impl ExactSizeIterator<Item = &'m [u8]> + Clone)) -> bool {
-    let count = messages.len();
-    count >= MIN_MESSAGES || count >= MIN_SHORT && messages.clone().all(|message| message.len() <= SHORT)
-}
+/// Fewer messages are hashed faster one by one, even if they are equally long.
+pub(super) const MIN_MESSAGES: usize = TIME_TOGETHER / TIME_ALONE + 1;
 
 /// Says that the CPU has AVX-512.
 #[derive(Clone, Copy)]
@@ -50,111 +45,116 @@ impl Lanes {
         (is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw")).then_some(Lanes(()))
     }
 
-    /// As [`sha256_each`](super::sha256_each).
+    /// As [`sha256_each`](super::sha256_each), for [`BATCH`] messages at most.
+    ///
+    /// Those of about one length are hashed together, so that few lanes are idle.
     #[expect(unsafe_code, reason = "the compiler cannot know that the CPU was asked")]
-    pub(super) fn hash<'m>(self, messages: impl Iterator<Item = &'m [u8]>, tell: impl FnMut(usize, &[u8; 32])) {
-        // SAFETY: there is a `Lanes` only if the CPU has both features.
-        unsafe { hash(messages.enumerate(), tell) }
+    pub(super) fn hash<'m>(
+        self,
+        count: usize,
+        message: impl Fn(usize) -> &'m [u8],
+        mut tell: impl FnMut(usize, &[u8; 32]),
+    ) {
+        let mut order = [(0, 0); BATCH];
+        let mut rest = sort(count, |number| blocks_of(message(number)), &mut order);
+        while let Some((&(longest, blocks), others)) = rest.split_first() {
+            let (group, after) = rest.split_at_checked(LANES).unwrap_or((rest, &[]));
+            let alone: usize = group.iter().map(|&(_, blocks)| usize::from(blocks)).sum();
+            if usize::from(blocks) > MAX_BLOCKS
+                || alone.wrapping_mul(TIME_ALONE) <= usize::from(blocks).wrapping_mul(TIME_TOGETHER)
+            {
+                let number = usize::from(longest);
+                tell(number, &sha256(message(number)));
+                rest = others;
+                continue;
+            }
+            let mut messages = [message(usize::from(longest)).get(..0).unwrap_or_default(); LANES];
+            for (lane, &(number, _)) in messages.iter_mut().zip(group) {
+                *lane = message(usize::from(number));
+            }
+            // SAFETY: there is a `Lanes` only if the CPU has both features.
+            let words = unsafe { hash_together(&messages, usize::from(blocks)) };
+            for (lane, &(number, _)) in group.iter().enumerate() {
+                tell(usize::from(number), &digest(&words, lane));
+            }
+            rest = after;
+        }
     }
+}
+
+/// The number of blocks of a message, or one more than `MAX_BLOCKS`.
+#[inline]
+fn blocks_of(message: &[u8]) -> u16 {
+    // No slice is as long as all of memory.
+    let blocks = message.len().wrapping_add(LENGTH) / BLOCK;
+    // At most 65.
+    u16::try_from(blocks.min(MAX_BLOCKS).wrapping_add(1)).unwrap_or(u16::MAX)
+}
+
+/// Numbers and blocks of messages, the longest first: a counting sort.
+#[inline]
+fn sort(count: usize, blocks: impl Fn(usize) -> u16, order: &mut [(u16, u16); BATCH]) -> &[(u16, u16)] {
+    // Where those of so many blocks begin, from the end on.
+    let mut starts = [0u16; MAX_BLOCKS + 2];
+    for number in 0..count {
+        if let Some(start) = starts.get_mut(usize::from(blocks(number))) {
+            *start = start.wrapping_add(1);
+        }
+    }
+    let mut start = 0;
+    for count in starts.iter_mut().rev() {
+        start = core::mem::replace(count, start).wrapping_add(start);
+    }
+    for number in (0..).take(count) {
+        let blocks = blocks(usize::from(number));
+        if let Some(start) = starts.get_mut(usize::from(blocks))
+            && let Some(place) = order.get_mut(usize::from(*start))
+        {
+            *place = (number, blocks);
+            *start = start.wrapping_add(1);
+        }
+    }
+    order.get(..count).unwrap_or_default()
 }
 
 /// The sixteen states: `a` to `h`, each of all messages.
 type State = [__m512i; 8];
 
-/// A message on its way.
-#[derive(Clone, Copy)]
-struct Lane<'m> {
-    number: usize,
-    left: &'m [u8],
-    len: usize,
-    /// What comes after the whole blocks.
-    end: End,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum End {
-    /// The rest, the mark and the length.
-    Rest,
-    /// The length, for which there was no place beside the rest.
-    Length,
-    /// Nothing.
-    Over,
-}
-
+/// The digests of messages, of which the longest has so many blocks.
 #[target_feature(enable = "avx512f,avx512bw")]
-fn hash<'m>(mut messages: impl Iterator<Item = (usize, &'m [u8])>, mut tell: impl FnMut(usize, &[u8; 32])) {
-    let mut lanes = [const { Lane { number: 0, left: &[], len: 0, end: End::Over } }; LANES];
+fn hash_together(messages: &[&[u8]; LANES], blocks: usize) -> [[u32; LANES]; 8] {
     let mut state = INITIAL.map(|word| splat(word));
-    let mut running = 0u32;
-    for lane in &mut lanes {
-        if let Some(next) = next_short(&mut messages, &mut tell) {
-            *lane = next;
-            running = running.wrapping_add(1);
+    for step in 0..blocks {
+        let mut running = 0u16;
+        let mut vectors = [_mm512_setzero_si512(); LANES];
+        for (number, (message, vector)) in messages.iter().zip(&mut vectors).enumerate() {
+            *vector = block(message, step);
+            running |= u16::from(step < usize::from(blocks_of(message))) << number;
         }
+        state = compress(state, vectors, running);
     }
-    while running > 0 {
-        let mut blocks = [_mm512_setzero_si512(); LANES];
-        let mut over = 0u16;
-        for (number, (lane, block)) in lanes.iter_mut().zip(&mut blocks).enumerate() {
-            if lane.end != End::Over {
-                *block = lane.next_block();
-                over |= u16::from(lane.end == End::Over) << number;
-            }
-        }
-        state = compress(state, blocks);
-        if over == 0 {
-            continue;
-        }
-        let mut words = [[0; LANES]; 8];
-        for (words, state) in words.iter_mut().zip(state) {
-            store(state, words);
-        }
-        for (number, lane) in lanes.iter_mut().enumerate().filter(|(number, _)| over >> number & 1 == 1) {
-            tell(lane.number, &digest(&words, number));
-            match next_short(&mut messages, &mut tell) {
-                Some(next) => *lane = next,
-                None => running = running.wrapping_sub(1),
-            }
-        }
-        for (word, initial) in state.iter_mut().zip(INITIAL) {
-            *word = _mm512_mask_set1_epi32(*word, over, initial.cast_signed());
-        }
+    let mut words = [[0; LANES]; 8];
+    for (words, state) in words.iter_mut().zip(state) {
+        store(state, words);
     }
+    words
 }
 
-/// The next message that is not long. Those before it are hashed alone.
+/// A block of a message; any if it has not so many.
+#[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
-fn next_short<'m>(
-    messages: &mut impl Iterator<Item = (usize, &'m [u8])>,
-    tell: &mut impl FnMut(usize, &[u8; 32]),
-) -> Option<Lane<'m>> {
-    loop {
-        let (number, left) = messages.next()?;
-        if left.len() <= MAX_LEN {
-            return Some(Lane { number, left, len: left.len(), end: End::Rest });
-        }
-        tell(number, &sha256(left));
+fn block(message: &[u8], step: usize) -> __m512i {
+    let (whole, rest) = message.as_chunks();
+    if let Some(block) = whole.get(step) {
+        return load(block);
     }
-}
-
-impl Lane<'_> {
-    #[target_feature(enable = "avx512f,avx512bw")]
-    #[inline]
-    fn next_block(&mut self) -> __m512i {
-        if let Some((block, left)) = self.left.split_first_chunk() {
-            self.left = left;
-            return load(block);
-        }
-        let rest = core::mem::take(&mut self.left);
-        let has_room = rest.len() < BLOCK - 8;
-        let block = match self.end {
-            End::Rest => _mm512_mask_set1_epi8(load_rest(rest), 1 << (rest.len() % BLOCK), MARK),
-            End::Length | End::Over => _mm512_setzero_si512(),
-        };
-        self.end = if has_room { End::Over } else { End::Length };
-        let length = (self.len as u64).wrapping_mul(8).swap_bytes();
-        _mm512_mask_set1_epi64(block, u8::from(has_room) << 7, length.cast_signed())
-    }
+    let is_first = step == whole.len();
+    // An empty slice has to be somewhere too: masked loads from nowhere take long.
+    let rest = if is_first { rest } else { rest.get(..0).unwrap_or_default() };
+    let block = _mm512_mask_set1_epi8(load_rest(rest), u64::from(is_first) << (rest.len() % BLOCK), MARK);
+    let has_room = rest.len() < BLOCK - LENGTH;
+    let length = (message.len() as u64).wrapping_mul(8).swap_bytes();
+    _mm512_mask_set1_epi64(block, u8::from(has_room) << 7, length.cast_signed())
 }
 
 #[target_feature(enable = "avx512f,avx512bw")]
@@ -194,10 +194,10 @@ fn digest(words: &[[u32; LANES]; 8], lane: usize) -> [u8; 32] {
     digest
 }
 
-/// One block of each message.
+/// One block of each message that is running.
 #[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
-fn compress(state: State, blocks: [__m512i; LANES]) -> State {
+fn compress(state: State, blocks: [__m512i; LANES], running: u16) -> State {
     let mut words = transpose(blocks);
     let mut new = state;
     let mut rest = K.iter();
@@ -208,7 +208,7 @@ fn compress(state: State, blocks: [__m512i; LANES]) -> State {
         }
     }
     for (new, old) in new.iter_mut().zip(state) {
-        *new = add(*new, old);
+        *new = _mm512_mask_add_epi32(old, running, *new, old);
     }
     new
 }

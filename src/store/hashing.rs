@@ -329,8 +329,8 @@ fn hash<'a, const N: usize>(
         read = read.saturating_add(1);
     }
     let batch = batch.get(..read).unwrap_or_default();
-    let blocks = batch.iter().map(|(_, body)| body.get(cid::LEN..).unwrap_or_default());
-    sha256_each(blocks, |number, digest| {
+    let block = |number: usize| batch.get(number).and_then(|(_, body)| body.get(cid::LEN..)).unwrap_or_default();
+    sha256_each(read, block, |number, digest| {
         let Some((at, body)) = batch.get(number) else { return };
         let cid = body.get(..cid::LEN).and_then(|cid| Cid::parse(cid).ok());
         if cid.is_none_or(|cid| cid.digest() != digest) {
@@ -450,7 +450,7 @@ mod tests {
         let queue = Queue::new();
         thread::scope(|scope| {
             let mut hashers = Hashers::new(scope, &queue, threads);
-            while let Advance::Section(place) = source.advance().unwrap() {
+            while let Advance::Section(place, _) = source.advance().unwrap() {
                 if hashers.is_full(&source, place) && !hashers.hand_on(&mut source, allowance) {
                     break;
                 }

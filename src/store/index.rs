@@ -1,10 +1,12 @@
 //! The index that all stores share: from CIDs to places, in 8 bytes a block and the table's slack.
 //!
 //! ```text
-//! slot   24 bits of hash | 40 bits of place       0 is an empty slot: no section is at place 0
+//! slot   32 bits of hash | 32 bits of place       0 is an empty slot: no section is at place 0
+//!        24 bits of hash | 40 bits of place       if a CAR has places that need them
 //! ```
 //!
-//! The CID itself is not in the slot: it stands at the place, and is compared there when the hash bits agree.
+//! The CID itself is not in the slot: it stands at the place, and is compared there when the hash bits agree. With 32 of
+//! them hardly any strangers do, each of which would be a cache miss.
 //!
 //! A table of slots with linear probing, in which a slot's home is its hash scaled to the table's length. So one cache
 //! miss finds a slot, and a table can have any length. It is made in one go when all blocks are known, and never grows.
@@ -13,13 +15,20 @@ use super::hash::Secret;
 use crate::cid::Cid;
 use crate::prefetch::prefetch;
 
-/// Bits of a slot that hold the place.
-const PLACE_BITS: u32 = 40;
+/// How slots are divided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Split {
+    /// Bits that hold the hash.
+    tag_bits: u32,
+    /// The others.
+    place_bits: u32,
+}
 
-const PLACE_MASK: u64 = (1 << PLACE_BITS) - 1;
+/// For places up to 4 GiB.
+const NARROW: Split = Split { tag_bits: 32, place_bits: 32 };
 
-/// Bits of a slot that hold the hash.
-const TAG_BITS: u32 = 64 - PLACE_BITS;
+/// For all places.
+const WIDE: Split = Split { tag_bits: 24, place_bits: 40 };
 
 /// Slots that are entered in one pass over the table, if there are more than fit in a cache.
 const BATCH: usize = 1 << 14;
@@ -47,11 +56,13 @@ const PREFETCH: usize = 32;
 /// What an index is made of: the slots of all blocks, in the order in which they came.
 pub(crate) struct Notes {
     slots: Vec<u64>,
+    split: Split,
     secret: Secret,
 }
 
 pub(crate) struct Index {
     slots: Vec<u64>,
+    split: Split,
     /// Slots in use.
     len: usize,
     secret: Secret,
@@ -68,21 +79,63 @@ pub(crate) enum Match {
     Better,
 }
 
+impl Split {
+    /// The bits of a hash that a slot has.
+    #[inline]
+    fn tag(self, hash: u64) -> u64 {
+        hash >> self.place_bits
+    }
+
+    #[inline]
+    fn place(self, slot: u64) -> u64 {
+        slot & self.max_place()
+    }
+
+    #[inline]
+    fn max_place(self) -> u64 {
+        u64::MAX >> self.tag_bits
+    }
+
+    #[inline]
+    fn slot(self, hash: u64, place: u64) -> u64 {
+        hash & !self.max_place() | self.place(place)
+    }
+
+    /// The number of the slot where probing begins, of so many.
+    #[inline]
+    fn home(self, tag: u64, slots: usize) -> usize {
+        // No table has more slots than a slot has places, so this is within 64 bits.
+        usize::try_from(tag.wrapping_mul(slots as u64) >> self.tag_bits).unwrap_or(0)
+    }
+}
+
 impl Notes {
     pub(crate) fn new() -> Self {
-        Notes { slots: Vec::new(), secret: Secret::random() }
+        Notes { slots: Vec::new(), split: NARROW, secret: Secret::random() }
     }
 
     /// Notes a CID whose section is at `place`, from 1 to 2^40.
     #[inline]
     pub(crate) fn note(&mut self, cid: &Cid, place: u64) {
-        self.slots.push(self.secret.tag(cid) << PLACE_BITS | place & PLACE_MASK);
+        if place > self.split.max_place() {
+            self.widen();
+        }
+        self.slots.push(self.split.slot(self.secret.hash(cid), place));
     }
 
-    /// Whether there is room to note one CID more.
+    /// Gives up some bits of all hashes for places.
+    #[cold]
+    fn widen(&mut self) {
+        for slot in &mut self.slots {
+            *slot = WIDE.slot(*slot, self.split.place(*slot));
+        }
+        self.split = WIDE;
+    }
+
+    /// How many CIDs more there is room to note.
     #[inline]
-    pub(crate) fn has_room(&self) -> bool {
-        self.slots.len() < self.slots.capacity()
+    pub(crate) fn room(&self) -> usize {
+        self.slots.capacity().saturating_sub(self.slots.len())
     }
 
     /// Makes room to note more CIDs, and tells whether it is there. Takes no more than `allowance` bytes beside what is held.
@@ -114,7 +167,8 @@ impl Notes {
     /// its start to its end: much faster than entering each wherever it belongs. Those of one CID keep their order.
     pub(crate) fn index(&mut self, compare: impl Fn(u64, u64) -> Match) -> Index {
         let noted = core::mem::take(&mut self.slots);
-        let mut index = Index { slots: vec![0; table_len(noted.len())], len: 0, secret: self.secret };
+        let slots = vec![0; table_len(noted.len())];
+        let mut index = Index { slots, split: self.split, len: 0, secret: self.secret };
         if noted.len() <= FEW {
             index.enter_all(noted.iter().copied(), &compare);
         } else {
@@ -170,7 +224,7 @@ impl Index {
         let mut soon = slots.clone().skip(SOON);
         for slot in slots {
             if let Some(soon) = soon.next() {
-                self.fetch(soon >> PLACE_BITS);
+                self.fetch(self.split.tag(soon));
             }
             self.enter(slot, compare);
         }
@@ -179,7 +233,7 @@ impl Index {
     /// Has the slot fetched where probing begins.
     #[inline]
     fn fetch(&self, tag: u64) {
-        let home = home(tag, self.slots.len());
+        let home = self.split.home(tag, self.slots.len());
         prefetch(self.slots.get(home..=home).unwrap_or_default());
     }
 
@@ -191,7 +245,8 @@ impl Index {
         }
         let old = core::mem::replace(&mut self.slots, vec![0; len]);
         for moved in old.into_iter().filter(|&slot| slot != 0) {
-            if let Some(free) = probe_mut(&mut self.slots, moved >> PLACE_BITS).find(|slot| **slot == 0) {
+            let home = self.split.home(self.split.tag(moved), self.slots.len());
+            if let Some(free) = from_home(&mut self.slots, home).find(|slot| **slot == 0) {
                 *free = moved;
             }
         }
@@ -199,15 +254,17 @@ impl Index {
 
     #[inline]
     fn enter(&mut self, new: u64, compare: impl Fn(u64, u64) -> Match) {
-        let tag = new >> PLACE_BITS;
-        for slot in probe_mut(&mut self.slots, tag) {
+        let Index { slots, split, .. } = self;
+        let (split, tag) = (*split, split.tag(new));
+        let home = split.home(tag, slots.len());
+        for slot in from_home(slots, home) {
             if *slot == 0 {
                 *slot = new;
                 self.len = self.len.saturating_add(1);
                 return;
             }
-            if *slot >> PLACE_BITS == tag {
-                match compare(*slot & PLACE_MASK, new & PLACE_MASK) {
+            if split.tag(*slot) == tag {
+                match compare(split.place(*slot), split.place(new)) {
                     Match::Other => {}
                     Match::Repeat => return,
                     Match::Better => {
@@ -223,7 +280,7 @@ impl Index {
     /// for another CID's.
     #[inline]
     pub(crate) fn find<T>(&self, cid: &Cid, read: impl Fn(u64) -> Option<T>) -> Option<T> {
-        probe(&self.slots, self.secret.tag(cid), read)
+        self.probe(self.tag(cid), read)
     }
 
     /// Has the slots of CIDs fetched, and what stands at their places, as `at` gives it.
@@ -234,7 +291,7 @@ impl Index {
         let mut places = [0; PREFETCH];
         for cids in cids.chunks(PREFETCH) {
             for (cid, tag) in cids.iter().zip(&mut tags) {
-                *tag = self.secret.tag(cid);
+                *tag = self.tag(cid);
                 self.fetch(*tag);
             }
             for ((_, &tag), place) in cids.iter().zip(&tags).zip(&mut places) {
@@ -250,15 +307,32 @@ impl Index {
     /// The place that most likely is the CID's; 0 if there is none.
     #[inline]
     fn guess(&self, tag: u64) -> u64 {
-        probe(&self.slots, tag, Some).unwrap_or(0)
+        self.probe(tag, Some).unwrap_or(0)
     }
-}
 
-impl Secret {
-    /// The 24 bits of hash of a CID.
     #[inline]
     fn tag(&self, cid: &Cid) -> u64 {
-        self.hash(cid) >> PLACE_BITS
+        self.split.tag(self.secret.hash(cid))
+    }
+
+    /// What `read` makes of the place of a slot with this tag: the first that it makes something of.
+    #[inline]
+    fn probe<T>(&self, tag: u64, read: impl Fn(u64) -> Option<T>) -> Option<T> {
+        let Index { slots, split, .. } = self;
+        let home = split.home(tag, slots.len());
+        // From there on, and then from the start: two loops take half the time of one over a chain.
+        for part in [slots.get(home..), slots.get(..home)] {
+            for &slot in part.unwrap_or_default() {
+                if split.tag(slot) == tag && slot != 0 {
+                    if let Some(found) = read(split.place(slot)) {
+                        return Some(found);
+                    }
+                } else if slot == 0 {
+                    return None;
+                }
+            }
+        }
+        None
     }
 }
 
@@ -272,34 +346,9 @@ fn len_of(slots: usize) -> u64 {
     (slots as u64).saturating_mul(size_of::<u64>() as u64)
 }
 
-/// The number of the slot where probing begins.
+/// All slots, in the order of probing.
 #[inline]
-fn home(tag: u64, slots: usize) -> usize {
-    usize::try_from(tag.wrapping_mul(slots as u64) >> TAG_BITS).unwrap_or(0)
-}
-
-/// What `read` makes of the place of a slot with this tag: the first that it makes something of.
-#[inline]
-fn probe<T>(slots: &[u64], tag: u64, read: impl Fn(u64) -> Option<T>) -> Option<T> {
-    let home = home(tag, slots.len());
-    // From there on, and then from the start: two loops take half the time of one over a chain.
-    for part in [slots.get(home..), slots.get(..home)] {
-        for &slot in part.unwrap_or_default() {
-            if slot >> PLACE_BITS == tag && slot != 0 {
-                if let Some(found) = read(slot & PLACE_MASK) {
-                    return Some(found);
-                }
-            } else if slot == 0 {
-                return None;
-            }
-        }
-    }
-    None
-}
-
-#[inline]
-fn probe_mut(slots: &mut [u64], tag: u64) -> impl Iterator<Item = &mut u64> {
-    let home = home(tag, slots.len());
+fn from_home(slots: &mut [u64], home: usize) -> impl Iterator<Item = &mut u64> {
     let (before, from) = slots.split_at_mut_checked(home).unwrap_or_default();
     from.iter_mut().chain(before)
 }
@@ -362,7 +411,8 @@ mod tests {
     fn digests_that_differ_in_one_byte_have_different_hashes() {
         let secret = Secret::random();
         for at in 0..32 {
-            let mut tags: Vec<u64> = (0..=255).map(|number| secret.tag(&like(&[7; 32], at, number))).collect();
+            let mut tags: Vec<u64> =
+                (0..=255).map(|number| WIDE.tag(secret.hash(&like(&[7; 32], at, number)))).collect();
             tags.sort_unstable();
             tags.dedup();
             assert!(tags.len() > 250, "byte {at}: {} tags of 256", tags.len());
@@ -383,7 +433,7 @@ mod tests {
     fn an_index_takes_10_bytes_a_block_and_20_a_section_while_it_is_made() {
         let mut notes = Notes::new();
         for number in 1..400_000 {
-            if !notes.has_room() {
+            if notes.room() == 0 {
                 let held = notes.held();
                 assert!(notes.make_room(u64::MAX));
                 assert!(number < 1000 || held + notes.held() <= number * 19, "{number}");
@@ -399,7 +449,46 @@ mod tests {
     #[test]
     fn room_that_is_not_allowed_is_not_taken() {
         let mut notes = Notes::new();
-        assert!(!notes.make_room(8 * MIN_NOTED as u64 - 1) && !notes.has_room());
-        assert!(notes.make_room(8 * MIN_NOTED as u64) && notes.has_room());
+        assert!(!notes.make_room(8 * MIN_NOTED as u64 - 1) && notes.room() == 0);
+        assert!(notes.make_room(8 * MIN_NOTED as u64) && notes.room() > 0);
+    }
+
+    #[test]
+    fn places_beyond_4_gib_are_found_again_and_so_are_those_before_them() {
+        let far = |number: u64| if number < 20_000 { number + 1 } else { (number << 20) % (1 << 40) + number };
+        let mut notes = Notes::new();
+        for number in 0..40_000 {
+            assert_eq!(notes.split == WIDE, number > 20_000);
+            notes.note(&cid(number), far(number));
+        }
+        let index = notes.index(|_, _| Match::Other);
+        for number in 0..40_000 {
+            let read = |place: u64| (place == far(number)).then_some(());
+            assert_eq!(index.find(&cid(number), read), Some(()), "{number}");
+        }
+        for place in [(1 << 32) - 1, 1 << 32] {
+            let mut notes = Notes::new();
+            notes.note(&cid(0), place);
+            assert_eq!(notes.split == WIDE, place == 1 << 32);
+            assert_eq!(notes.index(|_, _| Match::Other).find(&cid(0), Some), Some(place));
+        }
+    }
+
+    /// Each that is taken for another is a cache miss.
+    #[test]
+    fn hardly_any_cid_is_taken_for_another() {
+        let mut notes = Notes::new();
+        (0..200_000).for_each(|number| notes.note(&cid(number), number + 1));
+        let index = notes.index(|_, _| Match::Other);
+        let strangers = core::cell::Cell::new(0);
+        for number in 0..200_000 {
+            let read = |place: u64| {
+                strangers.set(strangers.get() + usize::from(place != number + 1));
+                (place == number + 1).then_some(())
+            };
+            assert!(index.find(&cid(number), read).is_some());
+        }
+        // Ten may be expected.
+        assert!(strangers.get() < 100, "{strangers:?}");
     }
 }

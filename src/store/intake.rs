@@ -64,7 +64,7 @@ impl Intake<'_> {
     #[inline]
     pub(super) fn check_frame<'a>(&self, source: &'a impl Source, place: u64) -> Result<Section<'a>> {
         let section = source.section_at(place).ok_or_else(changed)?;
-        check_place(place, section.offset())?;
+        check_place(place, || Some(section.offset()))?;
         Ok(section)
     }
 
@@ -77,12 +77,12 @@ impl Intake<'_> {
 
 /// Refuses a place that the index has no room for, which the section that begins at `offset` would have.
 #[inline]
-pub(super) fn check_place(place: u64, offset: u64) -> Result<()> {
+pub(super) fn check_place(place: u64, offset: impl FnOnce() -> Option<u64>) -> Result<()> {
     if place < MAX_CAR_LEN {
         return Ok(());
     }
     let limit = Error::limit(LimitName::CarLen, MAX_CAR_LEN, place.saturating_add(1));
-    Err(limit.in_structure(Structure::Section).at(Some(offset)))
+    Err(limit.in_structure(Structure::Section).at(offset()))
 }
 
 impl fmt::Debug for Intake<'_> {
@@ -113,7 +113,7 @@ mod tests {
         }
 
         fn advance(&mut self) -> Result<Advance> {
-            Ok(Advance::Section(self.1))
+            Ok(Advance::Section(self.1, self.0.header().root()))
         }
 
         fn section_at(&self, _: u64) -> Option<Section<'_>> {

@@ -4,7 +4,7 @@ use core::fmt;
 use std::{io, thread};
 
 use super::hashing::{Hashers, Judged, Queue};
-use super::intake::{CarStats, Intake, Verification};
+use super::intake::{CarStats, Intake, Verification, check_place};
 use super::memory::MemorySink;
 use super::packed::{Packed, State};
 #[cfg(feature = "redb")]
@@ -18,6 +18,9 @@ use crate::mst::may_be_node;
 
 /// Progress is told each time about this many bytes have come.
 const PROGRESS_STEP: u64 = 1 << 20;
+
+/// Bytes of sections that are noted before anything else is looked at.
+const NOTED_LEN: u64 = PROGRESS_STEP / 8;
 
 /// Bytes of a reduced record that there is room for in any case.
 const USUAL_REDUCED: usize = 1 << 16;
@@ -35,6 +38,16 @@ pub(crate) trait Sink {
     /// Makes room for what is known of one section more, or at the end, for all that is left to do. False if that takes
     /// more than `memory_limit` bytes, the source's included.
     fn make_room(&mut self, source: &impl Source, at_end: bool, memory_limit: u64) -> Result<bool>;
+
+    /// How many sections can be noted before room has to be made again.
+    fn room(&self) -> usize {
+        0
+    }
+
+    /// Notes a section that stays where it is, at `place` in the source.
+    fn note(&mut self, _source: &impl Source, _cid: &Cid, _place: u64) -> Result<()> {
+        Ok(())
+    }
 
     /// Takes in a section, which is at `place` in the source, and tells the place that it has from now on. `None`, and
     /// nothing is done, if more than `allowance` bytes would be held here.
@@ -127,12 +140,13 @@ impl<K: Sink> Loading<K> {
             }
             source.allow(memory_limit.saturating_sub(self.held()));
             match self.progress.next {
-                Advance::Section(place) if self.sink.is_in_place() => {
-                    if !self.note(source, settings, place, memory_limit, hashers)? {
+                Advance::Section(place, cid) if self.sink.is_in_place() => {
+                    if hashers.is_full(source, place) && !self.hand_on(source, memory_limit, hashers) {
                         return Ok(false);
                     }
+                    self.note(source, settings, (place, cid), hashers)?;
                 }
-                Advance::Section(place) => {
+                Advance::Section(place, _) => {
                     if !self.take(source, settings, reduce, place, memory_limit)? {
                         return Ok(false);
                     }
@@ -161,28 +175,36 @@ impl<K: Sink> Loading<K> {
         if is_done { Ok(()) } else { Err(io::Error::from(io::ErrorKind::OutOfMemory).into()) }
     }
 
-    /// Takes in a section that stays where it is. False if there is no use in going on.
-    #[inline]
+    /// Takes in sections that stay where they are, until there is something else to do between two of them.
     fn note<S: Source>(
         &mut self,
         source: &mut S,
         settings: &Intake<'_>,
-        place: u64,
-        memory_limit: u64,
+        first: (u64, Cid),
         hashers: &mut Hashers<'_, '_, S::Lent>,
-    ) -> Result<bool> {
-        let section = settings.check_frame(source, place)?;
-        let (offset, cid, bytes) = (section.offset(), section.cid(), section.block());
-        let taken = self.sink.take(&Packed { offset, cid, state: State::Raw, bytes }, place, u64::MAX)?;
-        self.progress.count(&cid, source.header(), taken);
-        if settings.verification == Verification::EveryBlock {
-            if hashers.is_full(source, place) && !self.hand_on(source, memory_limit, hashers) {
-                return Ok(false);
+    ) -> Result<()> {
+        let Loading { sink, progress } = self;
+        let (mut place, mut cid) = first;
+        let end = place.saturating_add(NOTED_LEN);
+        for _ in 0..sink.room() {
+            check_place(place, || source.section_at(place).map(|section| section.offset()))?;
+            sink.note(source, &cid, place)?;
+            progress.count(&cid, source.header(), Some(place));
+            if settings.verification == Verification::EveryBlock {
+                hashers.note(place);
             }
-            hashers.note(place);
+            match progress.advance(source, settings)? {
+                Advance::Section(next, next_cid) if next < end && !hashers.is_full(source, next) => {
+                    (place, cid) = (next, next_cid);
+                }
+                next => {
+                    progress.next = next;
+                    return Ok(());
+                }
+            }
         }
-        self.progress.next = self.progress.advance(source, settings)?;
-        Ok(true)
+        progress.next = Advance::Section(place, cid);
+        Ok(())
     }
 
     /// Has the sections hashed that were noted; false if there is no use in going on.
@@ -257,7 +279,7 @@ impl Loading<MemorySink> {
             let (offset, cid, bytes) = (section.offset(), section.cid(), section.block());
             writer.push(&Packed { offset, cid, state, bytes })
         })?;
-        if let Advance::Section(place) = &mut progress.next {
+        if let Advance::Section(place, _) = &mut progress.next {
             *place = place.saturating_sub(moved);
         }
         Ok(progress)
@@ -317,7 +339,7 @@ impl Progress {
         for _ in 0..self.stats.sections {
             let (section, next) = source.section_and_next(place).ok_or_else(changed)?;
             let (offset, cid, bytes) = (section.offset(), section.cid(), section.block());
-            sink.note(&Packed { offset, cid, state: State::Raw, bytes }, place)?;
+            sink.enter(&Packed { offset, cid, state: State::Raw, bytes }, place)?;
             place = next;
         }
         Ok(())
@@ -333,7 +355,7 @@ impl Progress {
     }
 
     /// The next section. Bad framing is taken for the end, if that is wanted.
-    #[inline]
+    #[inline(always)]
     fn advance(&mut self, source: &mut impl Source, settings: &Intake<'_>) -> Result<Advance> {
         match source.advance() {
             Err(error) if settings.salvage && (error.is_truncated() || error.is_invalid()) => {
@@ -367,7 +389,7 @@ impl Progress {
 
 /// `AsRef` gave other bytes than before.
 #[cold]
-pub(super) fn changed() -> Error {
+pub(crate) fn changed() -> Error {
     Error::store("the input's bytes changed while they were read").in_structure(Structure::Section)
 }
 

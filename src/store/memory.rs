@@ -90,7 +90,18 @@ impl Sink for MemorySink {
         if at_end {
             return Ok(self.index(source, memory_limit));
         }
-        Ok(self.notes.has_room() || self.notes.make_room(self.allowance(source, memory_limit)))
+        Ok(self.notes.room() > 0 || self.notes.make_room(self.allowance(source, memory_limit)))
+    }
+
+    #[inline]
+    fn room(&self) -> usize {
+        self.notes.room()
+    }
+
+    #[inline]
+    fn note(&mut self, _: &impl Source, cid: &Cid, place: u64) -> Result<()> {
+        self.notes.note(cid, place);
+        Ok(())
     }
 
     #[inline]
@@ -122,7 +133,7 @@ fn pack(arena: &mut Arena, head: &mut Vec<u8>, section: &Packed<'_>, allowance: 
         return Ok(None);
     };
     // A function may make more of records than they were.
-    check_place(at, section.offset)?;
+    check_place(at, || Some(section.offset))?;
     head.clear();
     section.write_head(base, head);
     arena.write(head);

@@ -13,8 +13,8 @@ use crate::car::Source;
 use crate::cid::Cid;
 use crate::error::{Error, Result};
 use crate::store::Verification;
-use crate::store::loading::Sink;
-use crate::store::packed::Packed;
+use crate::store::loading::{Sink, changed};
+use crate::store::packed::{Packed, State};
 
 /// From CIDs to places in the CAR.
 pub(crate) struct PlaceIndex {
@@ -61,7 +61,7 @@ impl PlaceSink {
     }
 
     /// Enters a section.
-    pub(crate) fn note(&mut self, section: &Packed<'_>, place: u64) -> Result<()> {
+    pub(crate) fn enter(&mut self, section: &Packed<'_>, place: u64) -> Result<()> {
         // Of two blocks with one CID the good one is found.
         let is_good = self.verification != Verification::ReachedBlocks || section.cid.verify(section.bytes).is_ok();
         self.last = place;
@@ -89,9 +89,18 @@ impl Sink for PlaceSink {
         Ok(true)
     }
 
-    #[inline]
+    fn room(&self) -> usize {
+        usize::MAX
+    }
+
+    fn note(&mut self, source: &impl Source, _: &Cid, place: u64) -> Result<()> {
+        let section = source.section_at(place).ok_or_else(changed)?;
+        let (offset, cid, bytes) = (section.offset(), section.cid(), section.block());
+        self.enter(&Packed { offset, cid, state: State::Raw, bytes }, place)
+    }
+
     fn take(&mut self, section: &Packed<'_>, place: u64, _: u64) -> Result<Option<u64>> {
-        self.note(section, place)?;
+        self.enter(section, place)?;
         Ok(Some(place))
     }
 
