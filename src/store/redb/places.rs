@@ -71,7 +71,7 @@ impl PlaceSink {
     /// The index, and the number of distinct CIDs in it.
     pub(crate) fn finish(mut self) -> Result<(PlaceIndex, u64)> {
         let written = self.file.write_index(self.last)?;
-        self.file.commit()?;
+        self.file.end()?;
         let Transaction { database, first, budget, secrets: [secret, _], stored, .. } = self.file;
         let txn = database.begin_read().map_err(|error| first.explain(error))?;
         let index = PagedIndex::open(&txn, written.shape, secret, &first)?;

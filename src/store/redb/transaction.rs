@@ -120,10 +120,16 @@ impl Transaction {
         Ok(())
     }
 
-    /// Ends the transaction.
-    pub(super) fn commit(&mut self) -> Result<()> {
+    fn commit(&mut self) -> Result<()> {
         let txn = self.txn.take().ok_or(redb::Error::PreviousIo);
         txn.and_then(|txn| Ok(txn.commit()?)).map_err(|error| self.first.explain(error))
+    }
+
+    /// Ends the last transaction, and one more that is empty. Freeing pages, redb leaves some unwritten after a transaction,
+    /// for which it would look at each read; it leaves none if nothing was freed.
+    pub(super) fn end(&mut self) -> Result<()> {
+        self.go_on_anew()?;
+        self.commit()
     }
 
     /// Counts bytes that are stored.

@@ -103,7 +103,7 @@ impl Writer {
             (Opened::Kept { .. }, Some(fault)) => return Err(fault),
             (_, fault) => fault,
         };
-        self.file.commit()?;
+        self.file.end()?;
         let Transaction { database, target, first, budget, settings, .. } = self.file;
         let (database, first) = match &target {
             Opened::Temporary(_) => (database, first),
