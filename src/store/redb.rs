@@ -15,6 +15,7 @@ mod places;
 mod runs;
 mod sections;
 mod segment;
+mod table;
 mod transaction;
 mod writer;
 

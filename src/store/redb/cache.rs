@@ -1,5 +1,6 @@
 //! What is held of a spill file in memory, within a bound.
 
+use core::cell::Cell;
 use core::hash::{BuildHasherDefault, Hasher};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,12 +9,13 @@ use redb::OwnedAccessGuard;
 
 use super::runs::Repeats;
 use super::segment;
+use super::table::BlockTable;
 use crate::cid::Cid;
 use crate::store::hash::Secret;
 use crate::store::packed::{Packed, State};
 
-/// Bytes that a block of an open segment takes in the tables, about.
-const BLOCK_COST: usize = 64;
+/// Blocks that have to be found in the table, of late, for those of a segment to come there as soon as it is opened.
+const MANY: u32 = 8;
 
 /// Bytes that anything held takes beside its own.
 const ITEM_COST: usize = 128;
@@ -41,7 +43,7 @@ struct Item<T> {
     number: u32,
     value: T,
     cost: usize,
-    was_used: bool,
+    was_used: Cell<bool>,
 }
 
 impl<T> Clock<T> {
@@ -51,38 +53,29 @@ impl<T> Clock<T> {
     }
 
     #[inline]
-    pub(super) fn get(&mut self, number: u32) -> Option<&T> {
-        self.item(number).map(|item| &item.value)
+    pub(super) fn get(&self, number: u32) -> Option<&T> {
+        let item = self.items.get(*self.numbers.get(&number)?)?;
+        item.was_used.set(true);
+        Some(&item.value)
     }
 
-    #[inline]
-    fn item(&mut self, number: u32) -> Option<&mut Item<T>> {
-        let item = self.items.get_mut(*self.numbers.get(&number)?)?;
-        item.was_used = true;
-        Some(item)
-    }
-
-    /// Takes in a thing of so many bytes, and gives what has to go for it.
-    pub(super) fn insert(&mut self, number: u32, value: T, len: usize) -> Vec<T> {
-        let mut gone = Vec::new();
+    /// Takes in a thing of so many bytes, for which others may have to go.
+    pub(super) fn insert(&mut self, number: u32, value: T, len: usize) {
         let cost = len.saturating_add(ITEM_COST);
         self.held = self.held.saturating_add(cost);
-        // Costs may have grown since.
         while self.held > self.capacity && !self.items.is_empty() {
-            gone.extend(self.evict());
+            self.evict();
         }
         self.numbers.insert(number, self.items.len());
-        self.items.push(Item { number, value, cost, was_used: false });
-        gone
+        self.items.push(Item { number, value, cost, was_used: Cell::new(false) });
     }
 
-    fn evict(&mut self) -> Option<T> {
+    fn evict(&mut self) {
         loop {
             if self.hand >= self.items.len() {
                 self.hand = 0;
             }
-            let item = self.items.get_mut(self.hand)?;
-            if !core::mem::take(&mut item.was_used) {
+            if !self.items.get(self.hand).is_some_and(|item| item.was_used.take()) {
                 break;
             }
             self.hand = self.hand.saturating_add(1);
@@ -95,67 +88,54 @@ impl<T> Clock<T> {
         // What moved here came last: it is passed over this time.
         self.hand = self.hand.saturating_add(1);
         self.held = self.held.saturating_sub(item.cost);
-        Some(item.value)
     }
 }
 
 /// Open segments, and a table of the blocks in those that are used again and again.
 pub(super) struct OpenSegments {
-    segments: Clock<Segment>,
+    segments: Clock<Shared>,
     /// The segment of a long block that was asked for last, beside the bound: many keys may lead to it.
     long: Option<(u32, Shared)>,
-    /// By the hash of a CID, the segment that has a good block of it, and where it stands there.
-    blocks: HashMap<u64, (u32, u32), Plain>,
+    /// Good blocks, some of segments that are not open.
+    blocks: BlockTable,
+    /// Blocks that were found in the table, of which half are forgotten each time that a segment is opened.
+    found: Cell<u32>,
     secret: Secret,
     /// Segments in which some block is not the one that its CID stands for: which is, only the index knows.
     repeats: Repeats,
 }
 
-struct Segment {
-    value: Shared,
-    /// The hashes of the blocks that stand in the table for it.
-    hashes: Vec<u64>,
-}
-
 impl OpenSegments {
     /// Holds `capacity` bytes.
     pub(super) fn new(capacity: u64, secret: Secret, repeats: Repeats) -> Self {
-        OpenSegments { segments: Clock::new(capacity), long: None, blocks: HashMap::default(), secret, repeats }
+        let blocks = BlockTable::new(usize::try_from(capacity).unwrap_or(usize::MAX));
+        let segments = Clock::new(capacity.saturating_sub(blocks.max_held() as u64));
+        OpenSegments { segments, long: None, blocks, found: Cell::new(0), secret, repeats }
     }
 
     /// The block of a CID, if an open segment has it and it is good.
     #[inline]
-    pub(super) fn block(&mut self, cid: &Cid) -> Option<(Packed<'_>, &Shared)> {
-        let &(number, at) = self.blocks.get(&self.secret.hash(cid))?;
-        let segment = &self.segments.get(number)?.value;
-        let packed = segment::block_at(segment.value(), usize::try_from(at).ok()?)?;
-        (packed.cid == *cid).then_some((packed, segment))
+    pub(super) fn block(&self, cid: &Cid) -> Option<(Packed<'_>, &Shared)> {
+        let found = self.blocks.get(self.secret.hash(cid)).find_map(|(number, place)| {
+            let segment = self.segments.get(number)?;
+            let packed = segment::block_at(segment.value(), place)?;
+            (packed.cid == *cid).then_some((packed, segment))
+        })?;
+        self.found.set(self.found.get().saturating_add(1));
+        Some(found)
     }
 
     /// A segment, if it is open.
     ///
-    /// Who asks twice will ask again: now its blocks come into the table. Not sooner, since in a CAR in random order they
-    /// would only come and go.
+    /// Who asks twice will ask again: now its blocks come into the table. In a CAR in random order they would only come and
+    /// go if they came there sooner.
     pub(super) fn segment(&mut self, number: u32) -> Option<&Shared> {
         if let Some((_, value)) = self.long.as_ref().filter(|(long, _)| *long == number) {
             return Some(value);
         }
-        let item = self.segments.item(number)?;
-        if item.value.hashes.is_empty() && !self.repeats.contains(u64::from(number)) {
-            for (at, packed) in segment::blocks(item.value.value.value()) {
-                let (hash, at) = (self.secret.hash(&packed.cid), u32::try_from(at).unwrap_or(u32::MAX));
-                // A bad block is found only when there is no other; that, the index knows.
-                if packed.state != State::Bad && !self.blocks.contains_key(&hash) {
-                    self.blocks.insert(hash, (number, at));
-                    item.value.hashes.push(hash);
-                }
-            }
-            item.value.hashes.shrink_to_fit();
-            let cost = item.value.hashes.len().saturating_mul(BLOCK_COST);
-            item.cost = item.cost.saturating_add(cost);
-            self.segments.held = self.segments.held.saturating_add(cost);
-        }
-        self.segments.get(number).map(|segment| &segment.value)
+        let value = self.segments.get(number)?;
+        enter(&mut self.blocks, &self.secret, &self.repeats, number, value);
+        Some(value)
     }
 
     /// Opens a segment. One that would crowd out most others stays until the next such one comes.
@@ -165,10 +145,23 @@ impl OpenSegments {
             self.long = Some((number, value));
             return;
         }
-        for gone in self.segments.insert(number, Segment { value, hashes: Vec::new() }, len) {
-            gone.hashes.iter().for_each(|hash| {
-                self.blocks.remove(hash);
-            });
+        let found = self.found.get();
+        self.found.set(found / 2);
+        if found >= MANY {
+            enter(&mut self.blocks, &self.secret, &self.repeats, number, &value);
+        }
+        self.segments.insert(number, value, len);
+    }
+}
+
+/// Enters the blocks of a segment in a table. A bad block is found only when there is no other; that, the index knows.
+fn enter(table: &mut BlockTable, secret: &Secret, repeats: &Repeats, number: u32, segment: &Shared) {
+    if repeats.contains(u64::from(number)) {
+        return;
+    }
+    for (place, packed) in segment::blocks(segment.value()) {
+        if packed.state != State::Bad {
+            table.enter(secret.hash(&packed.cid), number, place);
         }
     }
 }
@@ -222,7 +215,8 @@ mod tests {
         }
         assert_eq!(clock.numbers.len(), clock.items.len());
         // Too large for all of it: it is there until the next.
-        assert_eq!(clock.insert(1000, 1000, 1 << 20).len(), 10);
+        clock.insert(1000, 1000, 1 << 20);
+        assert_eq!(clock.items.len(), 1);
         assert_eq!([1000, 999].map(|number| clock.get(number).is_some()), [true, false]);
         clock.insert(1001, 1001, 100);
         assert_eq!([1000, 1001].map(|number| clock.get(number).is_some()), [false, true]);
@@ -250,19 +244,52 @@ mod tests {
     }
 
     #[test]
-    fn blocks_come_into_the_table_with_the_second_question_and_go_with_their_segment() {
+    fn blocks_are_found_from_the_second_question_on_as_long_as_their_segment_is_open() {
         let segments = segments(20, 100);
         let mut open = OpenSegments::new(5 * (4096 + 1024), Secret::random(), Repeats::default());
         for (number, segment) in (0..).zip(&segments) {
+            open.found.set(0);
             open.open(number, segment.clone());
             assert!(open.block(&cid(number * 10)).is_none());
             assert!(open.segment(number).is_some());
-            assert!((0..10).all(|block| open.block(&cid(number * 10 + block)).is_some()));
+            for block in number * 10..number * 10 + 10 {
+                let (packed, found) = open.block(&cid(block)).unwrap();
+                assert!(packed.cid == cid(block) && Shared::ptr_eq(found, segment));
+            }
             assert!(open.segments.items.len() <= 5);
-            let tabled: usize = open.segments.items.iter().map(|item| item.value.hashes.len()).sum();
-            assert_eq!(open.blocks.len(), tabled);
         }
         assert!(open.segment(0).is_none() && open.block(&cid(0)).is_none());
+        // Once it is open again, so are they.
+        open.found.set(0);
+        open.open(19, segments[19].clone());
+        assert!(open.block(&cid(190)).is_some());
+    }
+
+    #[test]
+    fn where_most_blocks_are_found_they_are_from_the_first_question_on() {
+        let segments = segments(2, 100);
+        let mut open = OpenSegments::new(1 << 20, Secret::random(), Repeats::default());
+        open.open(0, segments[0].clone());
+        assert!(open.segment(0).is_some());
+        for block in 0..MANY {
+            assert!(open.block(&cid(block)).is_some());
+        }
+        open.open(1, segments[1].clone());
+        assert!(open.block(&cid(10)).is_some());
+    }
+
+    #[test]
+    fn of_segments_with_repeats_no_block_is_found_without_the_index() {
+        let segments = segments(2, 100);
+        let mut repeats = Repeats::default();
+        repeats.insert(0);
+        let mut open = OpenSegments::new(1 << 20, Secret::random(), repeats);
+        for (number, segment) in (0..).zip(&segments) {
+            open.open(number, segment.clone());
+            assert!(open.segment(number).is_some());
+        }
+        assert!((0..10).all(|block| open.block(&cid(block)).is_none()));
+        assert!((10..20).all(|block| open.block(&cid(block)).is_some()));
     }
 
     /// Else a record of megabytes under many keys would be read for each of them.

@@ -56,10 +56,14 @@ impl Shape {
             page.get(at..at.checked_add(self.entry_len())?)?.split_first_chunk::<TAG_LEN>()
         };
         let tag_of = move |number| entry(number).map(|(tag, _)| u16::from_be_bytes(*tag));
-        let (mut low, mut high) = (0, page.len().div_euclid(self.entry_len().max(1)));
-        while low < high {
-            let middle = low.midpoint(high);
-            if tag_of(middle) < Some(tag) { low = middle.saturating_add(1) } else { high = middle }
+        // Tags are spread evenly, so it is not far from where it would be if they were so to the last.
+        let count = page.len().div_euclid(self.entry_len().max(1));
+        let mut low = count.saturating_mul(usize::from(tag)) >> u16::BITS;
+        while let Some(before) = low.checked_sub(1).filter(|&before| tag_of(before) >= Some(tag)) {
+            low = before;
+        }
+        while tag_of(low).is_some_and(|found| found < tag) {
+            low = low.saturating_add(1);
         }
         let entries = (low..).map_while(entry).take_while(move |(found, _)| **found == tag.to_be_bytes());
         entries.map(|(_, payload)| payload.iter().rev().fold(0, |sum, &byte| sum << 8 | u64::from(byte)))

@@ -85,7 +85,7 @@ pub(super) struct Repeats(Vec<u8>);
 
 impl Repeats {
     /// Enters the number of a segment.
-    fn insert(&mut self, payload: u64) {
+    pub(super) fn insert(&mut self, payload: u64) {
         let at = usize::try_from(payload.min(MAX_SEGMENT) / 8).unwrap_or(0);
         if self.0.len() <= at {
             self.0.resize(at.saturating_add(1), 0);

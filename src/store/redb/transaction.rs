@@ -24,6 +24,9 @@ const VALUE_COST: u64 = 64;
 /// Most bytes that a page of an index takes in a cache, but for few.
 const PAGE_COST: u64 = 4096 + 128;
 
+/// Bytes of open segments that come before the pages of an index: a walk goes about in some at a time, in most orders of blocks.
+const MIN_OPEN: u64 = 1 << 20;
+
 /// How memory is shared out.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Budget {
@@ -46,7 +49,8 @@ impl Budget {
     /// only having nearly all of them is of use; segments mostly one after the other.
     pub(super) fn share_caches(&self, pages: u32) -> (u64, u64) {
         let all = u64::from(pages).saturating_mul(PAGE_COST);
-        let pages = all.min(self.caches.saturating_sub(self.caches / 4));
+        let open = (self.caches / 4).max(MIN_OPEN.min(self.caches.saturating_sub(self.caches / 4)));
+        let pages = all.min(self.caches.saturating_sub(open));
         (pages, self.caches.saturating_sub(pages))
     }
 }
