@@ -190,9 +190,15 @@ impl<'a> Cursor<'a> {
 
     pub(crate) fn text(&mut self) -> Result<&'a str> {
         let at = self.position();
-        let len = self.number(TEXT, "a text")?;
-        let bytes = self.take(len)?;
+        let bytes = self.unchecked_text()?;
         core::str::from_utf8(bytes).map_err(|_| Error::malformed(Malformed::Utf8).within(at))
+    }
+
+    /// A text that may not be UTF-8.
+    #[inline]
+    pub(crate) fn unchecked_text(&mut self) -> Result<&'a [u8]> {
+        let len = self.number(TEXT, "a text")?;
+        self.take(len)
     }
 
     /// A link to a block in the one CID form.

@@ -72,16 +72,20 @@ fn collection_of_node(mut cursor: Cursor<'_>) -> Option<&[u8]> {
     key.split(|&byte| byte == b'/').next()
 }
 
-/// What a record says of itself. Before `$type` there are only shorter fields.
+/// What a record says of itself. Before `$type` there are only shorter fields, of which most are texts.
 fn collection_of_record(mut cursor: Cursor<'_>, fields: usize) -> Option<&[u8]> {
     for _ in 0..fields {
         if cursor.accept(b"\x65$type") {
-            return cursor.text().ok().map(str::as_bytes);
+            return cursor.unchecked_text().ok();
         }
-        if cursor.text().ok()?.len() > "$type".len() {
+        if cursor.unchecked_text().ok()?.len() > "$type".len() {
             return None;
         }
-        cursor.skip().ok()?;
+        let before = cursor;
+        if cursor.unchecked_text().is_err() {
+            cursor = before;
+            cursor.skip().ok()?;
+        }
     }
     None
 }

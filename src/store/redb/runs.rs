@@ -27,9 +27,9 @@ const SECOND_BITS: u32 = 22;
 /// Bytes of an entry.
 const ENTRY_LEN: usize = 16;
 
-/// Entries of a stored piece: as many as fill a page of redb's, which has room for values of 4,084 bytes. The smaller a
-/// piece, the fewer parts of the range of hashes it has something of, and is read for.
-const PIECE: usize = 4_084 / ENTRY_LEN;
+/// Entries of a stored piece: as many as fill a page of 16 KiB of redb's. The smaller a piece, the fewer parts of the range
+/// of hashes it has something of, and is read for; but each costs redb about as much as one of 4 KiB.
+const PIECE: usize = 16_372 / ENTRY_LEN;
 
 /// Highest number of a segment.
 pub(super) const MAX_SEGMENT: u64 = (1 << 24) - 1;
