@@ -164,7 +164,7 @@ impl Runs {
         self.stored.saturating_add(self.buffer.len() as u64)
     }
 
-    /// Gives all entries in order, one for each CID, and forgets them. Tells how many there were, and the payloads of the
+    /// Gives all entries in order, one for each CID. What was stored stays. Tells how many there were, and the payloads of the
     /// others.
     pub(super) fn merge<E: From<redb::Error>>(
         mut self,
@@ -189,7 +189,6 @@ impl Runs {
             self.buffer.iter().try_for_each(|&entry| give(entry))?;
             self.buffer.clear();
         }
-        txn.delete_table(RUNS).map_err(redb::Error::from)?;
         Ok((distinct, self.repeats))
     }
 

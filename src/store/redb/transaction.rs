@@ -8,6 +8,7 @@ use redb::{Database, TableDefinition, WriteTransaction};
 use super::backend::FirstError;
 use super::cache::pages_of;
 use super::file::{Opened, Settings, SpillFile};
+use super::meta::RUNS;
 use super::pages::{self, Written};
 use super::runs::{Entry, Runs};
 use crate::cid::Cid;
@@ -149,7 +150,15 @@ impl Transaction {
     /// Writes the index, in which no payload is larger than `max_payload`.
     pub(super) fn write_index(&mut self, max_payload: u64) -> Result<Written> {
         let runs = core::mem::replace(&mut self.runs, Runs::new(0, true));
-        let written = self.write(|txn| pages::write(runs, max_payload, txn))?;
+        let is_kept = matches!(self.target, Opened::Kept { .. });
+        let written = self.write(|txn| {
+            let written = pages::write(runs, max_payload, txn)?;
+            // redb would read all of it only to free its pages, which nobody needs in a file that goes with its store.
+            if is_kept {
+                txn.delete_table(RUNS)?;
+            }
+            Ok(written)
+        })?;
         self.count(written.bytes)?;
         Ok(written)
     }
