@@ -235,19 +235,22 @@ impl RedbStore {
         if let Some((packed, segment)) = segments.block(cid) {
             return Ok(Some(take(&packed, segment)));
         }
-        let take = |segment: &Shared| {
+        let find = |segment: &Shared| {
             let packed = segment::find(segment.value(), cid)?;
             Some((packed.state == State::Bad, take(&packed, segment)))
         };
         self.index.find(pages, &self.first, cid, |number| {
             let number = u32::try_from(number).unwrap_or(u32::MAX);
             if let Some(segment) = segments.segment(number) {
-                return Ok(take(segment));
+                return Ok(find(segment));
             }
             let segment = self.segment(number)?;
-            let found = take(&segment);
-            segments.open(number, segment);
-            Ok(found)
+            if segments.open(number, segment.clone())
+                && let Some((packed, segment)) = segments.block(cid)
+            {
+                return Ok(Some((false, take(&packed, segment))));
+            }
+            Ok(find(&segment))
         })
     }
 

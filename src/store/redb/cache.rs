@@ -138,19 +138,22 @@ impl OpenSegments {
         Some(value)
     }
 
-    /// Opens a segment. One that would crowd out most others stays until the next such one comes.
-    pub(super) fn open(&mut self, number: u32, value: Shared) {
+    /// Opens a segment, and tells whether its blocks came into the table. A segment that would crowd out most others stays
+    /// until the next such one comes.
+    pub(super) fn open(&mut self, number: u32, value: Shared) -> bool {
         let len = pages_of(value.value());
         if len > self.segments.capacity / 2 {
             self.long = Some((number, value));
-            return;
+            return false;
         }
         let found = self.found.get();
         self.found.set(found / 2);
-        if found >= MANY {
+        let is_entered = found >= MANY;
+        if is_entered {
             enter(&mut self.blocks, &self.secret, &self.repeats, number, &value);
         }
         self.segments.insert(number, value, len);
+        is_entered
     }
 }
 
@@ -249,7 +252,7 @@ mod tests {
         let mut open = OpenSegments::new(5 * (4096 + 1024), Secret::random(), Repeats::default());
         for (number, segment) in (0..).zip(&segments) {
             open.found.set(0);
-            open.open(number, segment.clone());
+            assert!(!open.open(number, segment.clone()));
             assert!(open.block(&cid(number * 10)).is_none());
             assert!(open.segment(number).is_some());
             for block in number * 10..number * 10 + 10 {
@@ -274,7 +277,7 @@ mod tests {
         for block in 0..MANY {
             assert!(open.block(&cid(block)).is_some());
         }
-        open.open(1, segments[1].clone());
+        assert!(open.open(1, segments[1].clone()));
         assert!(open.block(&cid(10)).is_some());
     }
 

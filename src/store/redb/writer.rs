@@ -161,11 +161,15 @@ impl Loading<SpillSink> {
 
 #[cfg(test)]
 mod tests {
+    use std::thread::sleep;
+    use std::time::Duration;
+
     use super::*;
     use crate::cid::{Cid, Codec};
     use crate::error::ErrorKind;
     use crate::load::Loader;
     use crate::store::{BlockStore, CarStore};
+    use crate::varint;
 
     /// Nobody may change a file that is open, be it kept or not, and a kept one is open until its store is dropped.
     #[test]
@@ -182,6 +186,28 @@ mod tests {
                 assert_eq!(is_hashed, verification != Verification::DangerouslyNone);
             }
         }
+    }
+
+    /// Else redb looks for something to write at each read.
+    #[test]
+    fn nothing_is_left_to_be_written_while_a_spilled_car_is_read() {
+        let mut car = include_bytes!("../../../samples/repo.car").to_vec();
+        for number in 0..2000u32 {
+            let block = number.to_le_bytes().repeat(250);
+            varint::encode((cid::LEN + block.len()) as u64, &mut car);
+            car.extend_from_slice(Cid::of(Codec::Raw, &block).as_bytes());
+            car.extend_from_slice(&block);
+        }
+        let store = RedbStore::new(&car[..], SpillFile::temporary().cache_size(0)).unwrap();
+        let modified = || {
+            let Some((Opened::Temporary(file), _)) = &store.file else { panic!("a temporary file") };
+            file.metadata().unwrap().modified().unwrap()
+        };
+        let before = modified();
+        // The system's clock may be a coarse one.
+        sleep(Duration::from_millis(50));
+        assert!(store.sections().map(Result::unwrap).count() > 2000);
+        assert_eq!(modified(), before);
     }
 
     /// So many segments take gigabytes: the count is moved there.
