@@ -169,8 +169,8 @@ impl RedbStore {
         let segments = open_table(&txn, SEGMENTS, &first)?;
         let (pages, open) = budget.share_caches(meta.shape.pages);
         let repeats = core::mem::take(&mut meta.repeats);
-        let caches = Caches { segments: OpenSegments::new(open, secret, repeats), pages: PageCache::new(pages) };
-        let caches = Mutex::new(caches);
+        let segments_open = OpenSegments::new(open, meta.stored, secret, repeats);
+        let caches = Mutex::new(Caches { segments: segments_open, pages: PageCache::new(pages) });
         Ok(RedbStore { segments, index, caches, meta, is_hashed: false, fault: None, first, database, file: None })
     }
 

@@ -106,9 +106,9 @@ pub(super) struct OpenSegments {
 }
 
 impl OpenSegments {
-    /// Holds `capacity` bytes.
-    pub(super) fn new(capacity: u64, secret: Secret, repeats: Repeats) -> Self {
-        let blocks = BlockTable::new(usize::try_from(capacity).unwrap_or(usize::MAX));
+    /// Holds `capacity` bytes of a file in which there are `stored`.
+    pub(super) fn new(capacity: u64, stored: u64, secret: Secret, repeats: Repeats) -> Self {
+        let blocks = BlockTable::new(usize::try_from(capacity.min(stored)).unwrap_or(usize::MAX));
         let segments = Clock::new(capacity.saturating_sub(blocks.max_held() as u64));
         OpenSegments { segments, long: None, blocks, found: Cell::new(0), secret, repeats }
     }
@@ -249,7 +249,7 @@ mod tests {
     #[test]
     fn blocks_are_found_from_the_second_question_on_as_long_as_their_segment_is_open() {
         let segments = segments(20, 100);
-        let mut open = OpenSegments::new(5 * (4096 + 1024), Secret::random(), Repeats::default());
+        let mut open = OpenSegments::new(5 * (4096 + 1024), u64::MAX, Secret::random(), Repeats::default());
         for (number, segment) in (0..).zip(&segments) {
             open.found.set(0);
             assert!(!open.open(number, segment.clone()));
@@ -271,7 +271,7 @@ mod tests {
     #[test]
     fn where_most_blocks_are_found_they_are_from_the_first_question_on() {
         let segments = segments(2, 100);
-        let mut open = OpenSegments::new(1 << 20, Secret::random(), Repeats::default());
+        let mut open = OpenSegments::new(1 << 20, 1 << 16, Secret::random(), Repeats::default());
         open.open(0, segments[0].clone());
         assert!(open.segment(0).is_some());
         for block in 0..MANY {
@@ -286,7 +286,7 @@ mod tests {
         let segments = segments(2, 100);
         let mut repeats = Repeats::default();
         repeats.insert(0);
-        let mut open = OpenSegments::new(1 << 20, Secret::random(), repeats);
+        let mut open = OpenSegments::new(1 << 20, 1 << 16, Secret::random(), repeats);
         for (number, segment) in (0..).zip(&segments) {
             open.open(number, segment.clone());
             assert!(open.segment(number).is_some());
@@ -299,7 +299,7 @@ mod tests {
     #[test]
     fn a_segment_beyond_the_bound_stays_until_the_next_such_one() {
         let segments = segments(2, 1000);
-        let mut open = OpenSegments::new(0, Secret::random(), Repeats::default());
+        let mut open = OpenSegments::new(0, u64::MAX, Secret::random(), Repeats::default());
         for (number, segment) in (0..).zip(&segments) {
             open.open(number, segment.clone());
             assert!(open.segment(number).is_some() && open.segment(number).is_some());
