@@ -65,6 +65,11 @@ impl<'a> Cursor<'a> {
     }
 
     #[inline]
+    pub(crate) fn remaining(&self) -> usize {
+        self.rest.len()
+    }
+
+    #[inline]
     fn take(&mut self, len: u64) -> Result<&'a [u8]> {
         match usize::try_from(len).ok().and_then(|len| self.rest.split_at_checked(len)) {
             Some((taken, rest)) => {

@@ -20,7 +20,7 @@ use std::thread;
 
 use carwalk::error::Malformed;
 use carwalk::{CommitRules, ErrorKind, Loaded, Loader, Suspended};
-use carwalk_testkit::car::Car;
+use carwalk_testkit::car::{Car, section};
 use carwalk_testkit::cid::{Cid, RAW};
 use carwalk_testkit::commit::Commit;
 use carwalk_testkit::repo::{Order, Record, Repo as KitRepo};
@@ -92,6 +92,7 @@ fn memory_limits_hold() {
         no_limit_is_exceeded_on_the_way_to_the_end();
         what_is_held_is_what_the_heap_has();
         errors_after_a_stop_are_those_without_one();
+        threads_that_begin_just_before_a_chunk_ends_do_not_cheat_the_limit();
     }
     large_exports_stop_at_their_limit_and_go_on();
 }
@@ -123,6 +124,27 @@ fn large_exports_stop_at_their_limit_and_go_on() {
     };
     assert!(stops > 3);
     assert!(common::rows(&repo).unwrap() == expected);
+}
+
+/// What threads share is taken after the reader was told what it may hold.
+fn threads_that_begin_just_before_a_chunk_ends_do_not_cheat_the_limit() {
+    let chunks_end = 1984 << 10;
+    let mut car = Car::new(&[Cid::dag_cbor(b"x")]).to_bytes();
+    let mut number = 0u64;
+    let mut put = |car: &mut Vec<u8>, len: usize| {
+        let block = [number.to_be_bytes().as_slice(), &vec![7; len - 8]].concat();
+        number += 1;
+        car.extend(section(Cid::raw(&block).as_bytes(), &block));
+    };
+    (0..240).for_each(|_| put(&mut car, 4000));
+    (0..750).for_each(|_| put(&mut car, 134));
+    let long = chunks_end - (60 << 10) - car.len();
+    put(&mut car, long);
+    (0..1100).for_each(|_| put(&mut car, 2000));
+    for limit in (2900 * KIB..3200 * KIB).step_by(8 << 10) {
+        let loaded = within(limit, || loader().memory_limit(limit).read(&car[..]).unwrap());
+        assert!(suspended(loaded).bytes_held() <= limit);
+    }
 }
 
 fn random_limits_change_nothing_but_the_time() {

@@ -78,6 +78,9 @@ pub(crate) fn may_be_node(cid: &Cid, block: &[u8]) -> bool {
     cid.codec() == Codec::DagCbor && block.starts_with(b"\xa2\x61e")
 }
 
+/// Fields of an entry.
+const FIELDS: usize = 4;
+
 /// A field with a link to a block of CBOR, up to the digest.
 const fn link_field(name: u8) -> [u8; 11] {
     [0x61, name, 0xd8, 0x2a, 0x58, 0x25, 0x00, 0x01, 0x71, 0x12, 0x20]
@@ -187,8 +190,10 @@ impl Layout {
 }
 
 fn parse_entry(cursor: &mut Cursor<'_>, number: usize, key: &mut Key) -> Result<EntryLayout> {
-    if !cursor.accept(b"\xa4\x61k") {
-        fields(cursor, 4)?;
+    // Where so many fields have no room, their count is at fault.
+    let has_room = cursor.remaining() > FIELDS * 2;
+    if !(has_room && cursor.accept(b"\xa4\x61k")) {
+        fields(cursor, FIELDS)?;
         cursor.field(b"\x61k", "k")?;
     }
     let suffix = cursor.bytes()?;

@@ -114,7 +114,7 @@ impl Notes {
         Notes { slots: Vec::new(), split: NARROW, secret: Secret::random() }
     }
 
-    /// Notes a CID whose section is at `place`, from 1 to 2^40.
+    /// Notes a CID whose section is at `place`, from 1 to 2^40 - 1.
     #[inline]
     pub(crate) fn note(&mut self, cid: &Cid, place: u64) {
         if place > self.split.max_place() {

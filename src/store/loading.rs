@@ -19,9 +19,6 @@ use crate::mst::may_be_node;
 /// Progress is told each time about this many bytes have come.
 const PROGRESS_STEP: u64 = 1 << 20;
 
-/// Bytes of sections that are noted before anything else is looked at.
-const NOTED_LEN: u64 = PROGRESS_STEP / 8;
-
 /// Bytes of a reduced record that there is room for in any case.
 const USUAL_REDUCED: usize = 1 << 16;
 
@@ -30,26 +27,20 @@ pub(crate) type Reducer<'a> = &'a dyn Fn(&[u8], &mut Vec<u8>) -> Result<()>;
 
 /// Where the sections of a load go.
 pub(crate) trait Sink {
-    /// Whether sections stay where the source has them: then only their places are noted.
-    fn is_in_place(&self) -> bool {
-        false
-    }
+    /// Whether sections stay where the source has them, and are only noted; else they are taken.
+    fn is_in_place(&self) -> bool;
 
     /// Makes room for what is known of one section more, or at the end, for all that is left to do. False if that takes
     /// more than `memory_limit` bytes, the source's included.
     fn make_room(&mut self, source: &impl Source, at_end: bool, memory_limit: u64) -> Result<bool>;
 
     /// How many sections can be noted before room has to be made again.
-    fn room(&self) -> usize {
-        0
-    }
+    fn room(&self) -> usize;
 
     /// Notes a section that stays where it is, at `place` in the source.
-    fn note(&mut self, _source: &impl Source, _cid: &Cid, _place: u64) -> Result<()> {
-        Ok(())
-    }
+    fn note(&mut self, source: &impl Source, cid: &Cid, place: u64) -> Result<()>;
 
-    /// Takes in a section, which is at `place` in the source, and tells the place that it has from now on. `None`, and
+    /// Copies a section, which is at `place` in the source, and tells the place that it has from now on. `None`, and
     /// nothing is done, if more than `allowance` bytes would be held here.
     fn take(&mut self, section: &Packed<'_>, place: u64, allowance: u64) -> Result<Option<u64>>;
 
@@ -141,10 +132,11 @@ impl<K: Sink> Loading<K> {
             source.allow(memory_limit.saturating_sub(self.held()));
             match self.progress.next {
                 Advance::Section(place, cid) if self.sink.is_in_place() => {
-                    if hashers.is_full(source, place) && !self.hand_on(source, memory_limit, hashers) {
+                    if !hashers.is_full(source, place) {
+                        self.note(source, settings, (place, cid), hashers)?;
+                    } else if !self.hand_on(source, memory_limit, hashers) {
                         return Ok(false);
                     }
-                    self.note(source, settings, (place, cid), hashers)?;
                 }
                 Advance::Section(place, _) => {
                     if !self.take(source, settings, reduce, place, memory_limit)? {
@@ -185,8 +177,7 @@ impl<K: Sink> Loading<K> {
     ) -> Result<()> {
         let Loading { sink, progress } = self;
         let (mut place, mut cid) = first;
-        let end = place.saturating_add(NOTED_LEN);
-        for _ in 0..sink.room() {
+        for _ in 0..sink.room().max(1) {
             check_place(place, || source.section_at(place).map(|section| section.offset()))?;
             sink.note(source, &cid, place)?;
             progress.count(&cid, source.header(), Some(place));
@@ -194,7 +185,9 @@ impl<K: Sink> Loading<K> {
                 hashers.note(place);
             }
             match progress.advance(source, settings)? {
-                Advance::Section(next, next_cid) if next < end && !hashers.is_full(source, next) => {
+                Advance::Section(next, next_cid)
+                    if !hashers.is_full(source, next) && !progress.is_to_tell(source.position()) =>
+                {
                     (place, cid) = (next, next_cid);
                 }
                 next => {
@@ -367,8 +360,13 @@ impl Progress {
     }
 
     #[inline]
+    fn is_to_tell(&self, position: u64) -> bool {
+        position.saturating_sub(self.told) >= PROGRESS_STEP
+    }
+
+    #[inline]
     fn tell(&mut self, position: u64, settings: &mut Intake<'_>) {
-        if position.saturating_sub(self.told) >= PROGRESS_STEP {
+        if self.is_to_tell(position) {
             self.told = position;
             settings.tell(position);
         }
@@ -391,6 +389,12 @@ impl Progress {
 #[cold]
 pub(crate) fn changed() -> Error {
     Error::store("the input's bytes changed while they were read").in_structure(Structure::Section)
+}
+
+/// A sink that copies sections was to note one, or the other way round.
+#[cold]
+pub(crate) fn out_of_place() -> Error {
+    Error::store("a section came to where it does not belong")
 }
 
 /// What a load came to, besides the blocks.

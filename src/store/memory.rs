@@ -5,7 +5,7 @@ use std::io::Read;
 
 use super::index::{Index, Match, Notes};
 use super::intake::{Intake, check_place};
-use super::loading::{Contents, Loading, Sink};
+use super::loading::{Contents, Loading, Sink, out_of_place};
 use super::packed::{self, Packed, State};
 use super::{BlockStore, CarStats, CarStore, Found, Verification};
 use crate::car::arena::Arena;
@@ -105,12 +105,10 @@ impl Sink for MemorySink {
     }
 
     #[inline]
-    fn take(&mut self, section: &Packed<'_>, place: u64, allowance: u64) -> Result<Option<u64>> {
+    fn take(&mut self, section: &Packed<'_>, _: u64, allowance: u64) -> Result<Option<u64>> {
         let MemorySink { notes, packed, head, .. } = self;
-        let place = match packed {
-            Some(arena) => pack(arena, head, section, allowance.saturating_sub(notes.held()))?,
-            None => Some(place),
-        };
+        let arena = packed.as_mut().ok_or_else(out_of_place)?;
+        let place = pack(arena, head, section, allowance.saturating_sub(notes.held()))?;
         if let Some(place) = place {
             notes.note(&section.cid, place);
         }
@@ -133,7 +131,8 @@ fn pack(arena: &mut Arena, head: &mut Vec<u8>, section: &Packed<'_>, allowance: 
         return Ok(None);
     };
     // A function may make more of records than they were.
-    check_place(at, || Some(section.offset))?;
+    // A place in the index is one more.
+    check_place(at.saturating_add(1), || Some(section.offset))?;
     head.clear();
     section.write_head(base, head);
     arena.write(head);

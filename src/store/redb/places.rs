@@ -13,7 +13,7 @@ use crate::car::Source;
 use crate::cid::Cid;
 use crate::error::{Error, Result};
 use crate::store::Verification;
-use crate::store::loading::{Sink, changed};
+use crate::store::loading::{Sink, changed, out_of_place};
 use crate::store::packed::{Packed, State};
 
 /// From CIDs to places in the CAR.
@@ -99,9 +99,8 @@ impl Sink for PlaceSink {
         self.enter(&Packed { offset, cid, state: State::Raw, bytes }, place)
     }
 
-    fn take(&mut self, section: &Packed<'_>, place: u64, _: u64) -> Result<Option<u64>> {
-        self.enter(section, place)?;
-        Ok(Some(place))
+    fn take(&mut self, _: &Packed<'_>, _: u64, _: u64) -> Result<Option<u64>> {
+        Err(out_of_place())
     }
 
     fn held(&self) -> u64 {

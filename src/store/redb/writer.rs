@@ -9,9 +9,9 @@ use super::segment::SegmentBuilder;
 use super::transaction::Transaction;
 use super::{RedbStore, open_kept};
 use crate::car::Source;
-use crate::cid;
+use crate::cid::{self, Cid};
 use crate::error::{Error, LimitName, Result};
-use crate::store::loading::{Contents, Loading, Sink};
+use crate::store::loading::{Contents, Loading, Sink, out_of_place};
 use crate::store::packed::{self, Packed, State};
 use crate::store::{Form, Verification};
 
@@ -137,6 +137,18 @@ impl OpenSegment {
 pub(crate) struct SpillSink(pub(crate) Writer);
 
 impl Sink for SpillSink {
+    fn is_in_place(&self) -> bool {
+        false
+    }
+
+    fn room(&self) -> usize {
+        0
+    }
+
+    fn note(&mut self, _: &impl Source, _: &Cid, _: u64) -> Result<()> {
+        Err(out_of_place())
+    }
+
     fn make_room(&mut self, _: &impl Source, _: bool, _: u64) -> Result<bool> {
         Ok(true)
     }
@@ -165,7 +177,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::cid::{Cid, Codec};
+    use crate::cid::Codec;
     use crate::error::ErrorKind;
     use crate::load::Loader;
     use crate::store::{BlockStore, CarStore};
