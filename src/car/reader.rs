@@ -192,6 +192,9 @@ impl<R: Read> Source for Reader<R> {
 
     const FINDS_LENT: bool = false;
 
+    /// What a pipe holds: whoever fills it works meanwhile, and not only after all was asked for that there was.
+    const PORTION: u64 = 1 << 16;
+
     fn header(&self) -> &Header {
         &self.header
     }

@@ -19,7 +19,7 @@ use crate::sha256::{BATCH, sha256_each};
 /// hash some 100 KiB.
 const ALONE: u64 = 1 << 20;
 
-/// Bytes of a stretch, and more by a section at most.
+/// Bytes of a stretch for another thread, and more by a section at most.
 const STRETCH_LEN: u64 = 1 << 18;
 
 /// Stretches that wait for a thread at most.
@@ -137,8 +137,13 @@ impl<L: AsRef<[u8]>> Queue<L> {
 }
 
 impl<'scope, 'env, L: AsRef<[u8]> + Send> Hashers<'scope, 'env, L> {
-    /// Starts no thread yet.
-    pub(super) fn new(scope: &'scope Scope<'scope, 'env>, queue: &'scope Queue<L>, threads: usize) -> Self {
+    /// Starts no thread yet. Until then, a stretch has `portion` bytes, and more by a section at most.
+    pub(super) fn new(
+        scope: &'scope Scope<'scope, 'env>,
+        queue: &'scope Queue<L>,
+        threads: usize,
+        portion: u64,
+    ) -> Self {
         Hashers {
             scope,
             queue,
@@ -146,7 +151,7 @@ impl<'scope, 'env, L: AsRef<[u8]> + Send> Hashers<'scope, 'env, L> {
             max_workers: threads.min(MAX_THREADS).saturating_sub(1),
             stretch: Stretch::default(),
             begin: NONE,
-            full: (BATCH, STRETCH_LEN),
+            full: (BATCH, portion),
             held: 0,
         }
     }
@@ -449,7 +454,7 @@ mod tests {
         let mut source = Lender(SliceReader::new(car).unwrap(), only);
         let queue = Queue::new();
         thread::scope(|scope| {
-            let mut hashers = Hashers::new(scope, &queue, threads);
+            let mut hashers = Hashers::new(scope, &queue, threads, STRETCH_LEN);
             while let Advance::Section(place, _) = source.advance().unwrap() {
                 if hashers.is_full(&source, place) && !hashers.hand_on(&mut source, allowance) {
                     break;

@@ -94,16 +94,16 @@ impl<K: Sink> Loading<K> {
 
     /// Takes in sections until there are no more, or more than `memory_limit` bytes would be held; true if there are no
     /// more.
-    pub(crate) fn go_on(
+    pub(crate) fn go_on<S: Source>(
         &mut self,
-        source: &mut impl Source,
+        source: &mut S,
         settings: &mut Intake<'_>,
         reduce: Option<Reducer<'_>>,
         memory_limit: u64,
     ) -> Result<bool> {
         let queue = Queue::new();
         thread::scope(|scope| {
-            let mut hashers = Hashers::new(scope, &queue, settings.threads);
+            let mut hashers = Hashers::new(scope, &queue, settings.threads, S::PORTION);
             let went = self.pass(source, settings, reduce, memory_limit, &mut hashers);
             hashers.end(source);
             // Of two errors the one that comes first in the CAR is told.
