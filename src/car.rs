@@ -52,7 +52,7 @@ pub(crate) trait Source {
     /// Whether sections are found while their bytes are lent.
     const FINDS_LENT: bool;
 
-    /// Bytes of sections that are best worked on before more are asked for.
+    /// Bytes of sections that are best hashed before more are asked for.
     const PORTION: u64 = 1 << 18;
 
     fn header(&self) -> &Header;

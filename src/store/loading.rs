@@ -348,6 +348,7 @@ impl Progress {
     }
 
     /// The next section. Bad framing is taken for the end, if that is wanted.
+    // One call less for each section, with what it gives copied.
     #[inline(always)]
     fn advance(&mut self, source: &mut impl Source, settings: &Intake<'_>) -> Result<Advance> {
         match source.advance() {

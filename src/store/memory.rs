@@ -130,8 +130,7 @@ fn pack(arena: &mut Arena, head: &mut Vec<u8>, section: &Packed<'_>, allowance: 
     let Some((at, base)) = arena.reserve(len, section.offset, allowance)? else {
         return Ok(None);
     };
-    // A function may make more of records than they were.
-    // A place in the index is one more.
+    // A function may make more of records than they were. In the index a place is one more.
     check_place(at.saturating_add(1), || Some(section.offset))?;
     head.clear();
     section.write_head(base, head);
