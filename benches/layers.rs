@@ -1,8 +1,16 @@
-//! Each layer by itself, with its throughput, on an export of 100,000 records (34 MB, newest revision first) in memory.
+//! Each layer by itself, with its throughput, on an export of 100,000 records (34 MB, newest
+//! revision first) in memory.
 //!
-//! `cargo bench --bench layers [-- NAME]`; `--help` tells what else there is. `--bench walk`, `lookup` and `spill` have the
-//! whole of it on an export that no cache holds, and `benches/compare` has that beside other readers.
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+//! `cargo bench --bench layers [-- NAME]`; `--help` tells what else there is. `--bench walk`,
+//! `lookup` and `spill` have the whole of it on an export that no cache holds, and
+//! `benches/compare` has that beside other readers.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing
+)]
 
 mod common;
 
@@ -21,9 +29,11 @@ use divan::counter::{BytesCount, ItemsCount};
 
 const RECORDS: usize = 100_000;
 
-static CAR: LazyLock<Vec<u8>> = LazyLock::new(|| fs::read(common::export(Order::Pds, RECORDS)).unwrap());
+static CAR: LazyLock<Vec<u8>> =
+    LazyLock::new(|| fs::read(common::export(Order::Pds, RECORDS)).unwrap());
 
-static REPO: LazyLock<Repo<SliceStore<&[u8]>>> = LazyLock::new(|| Repo::from_slice(&CAR[..]).unwrap());
+static REPO: LazyLock<Repo<SliceStore<&[u8]>>> =
+    LazyLock::new(|| Repo::from_slice(&CAR[..]).unwrap());
 
 fn main() {
     divan::main();
@@ -35,7 +45,8 @@ fn sections() -> impl Iterator<Item = Section<'static>> {
 
 /// Some keys of the export, in no order.
 fn keys() -> Vec<Vec<u8>> {
-    let mut keys: Vec<_> = REPO.entries().map(|entry| entry.unwrap().path().as_str().as_bytes().to_vec()).collect();
+    let mut keys: Vec<_> =
+        REPO.entries().map(|entry| entry.unwrap().path().as_str().as_bytes().to_vec()).collect();
     Rng::new(1).shuffle(&mut keys);
     keys.truncate(10_000);
     keys
@@ -88,13 +99,16 @@ fn framing(bencher: Bencher<'_, '_>) {
 fn hashing_one_by_one(bencher: Bencher<'_, '_>) {
     let sections: Vec<_> = sections().collect();
     let bytes: usize = sections.iter().map(|section| section.block().len()).sum();
-    bencher.counter(BytesCount::new(bytes)).bench(|| sections.iter().for_each(|section| section.verify().unwrap()));
+    bencher
+        .counter(BytesCount::new(bytes))
+        .bench(|| sections.iter().for_each(|section| section.verify().unwrap()));
 }
 
 /// Framing and the index.
 #[divan::bench]
 fn open_without_hashing(bencher: Bencher<'_, '_>) {
-    let open = || Loader::new().verification(Verification::DangerouslyNone).slice(&CAR[..]).unwrap();
+    let open =
+        || Loader::new().verification(Verification::DangerouslyNone).slice(&CAR[..]).unwrap();
     bencher.counter(ItemsCount::new(sections().count())).bench(open);
 }
 
@@ -126,7 +140,9 @@ fn nodes(bencher: Bencher<'_, '_>) {
         }
     }
     let parse = |block: &Vec<u8>| Node::parse(block).unwrap().entries().len();
-    bencher.counter(ItemsCount::new(blocks.len())).bench(|| blocks.iter().map(parse).sum::<usize>());
+    bencher
+        .counter(ItemsCount::new(blocks.len()))
+        .bench(|| blocks.iter().map(parse).sum::<usize>());
 }
 
 #[divan::bench(args = [true, false])]
@@ -143,14 +159,17 @@ fn records(bencher: Bencher<'_, '_>) {
 
 #[divan::bench]
 fn records_reversed(bencher: Bencher<'_, '_>) {
-    let reversed = || REPO.records().rev().map(|record| record.unwrap().bytes().len()).sum::<usize>();
+    let reversed =
+        || REPO.records().rev().map(|record| record.unwrap().bytes().len()).sum::<usize>();
     bencher.counter(ItemsCount::new(RECORDS)).bench(reversed);
 }
 
 #[divan::bench]
 fn one_collection(bencher: Bencher<'_, '_>) {
     let collection = || REPO.records().collection("app.bsky.feed.post");
-    bencher.counter(ItemsCount::new(collection().count())).bench(|| collection().map(Result::unwrap).count());
+    bencher
+        .counter(ItemsCount::new(collection().count()))
+        .bench(|| collection().map(Result::unwrap).count());
 }
 
 #[divan::bench]

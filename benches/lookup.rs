@@ -1,9 +1,15 @@
 //! One key, one collection, the newest records, a proof: each beside the walk over everything.
 //!
-//! `cargo bench --bench lookup [-- RECORDS ROUNDS]`: an export of 1.2 million records (newest revision first), mapped, 5
-//! rounds of all rows in turn. What is printed are medians of the time, and how many blocks were asked for.
+//! `cargo bench --bench lookup [-- RECORDS ROUNDS]`: an export of 1.2 million records (newest
+//! revision first), mapped, 5 rounds of all rows in turn. What is printed are medians of the time,
+//! and how many blocks were asked for.
 #![allow(missing_docs, unsafe_code)]
-#![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, clippy::print_stdout, clippy::cast_precision_loss)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::arithmetic_side_effects,
+    clippy::print_stdout,
+    clippy::cast_precision_loss
+)]
 
 mod common;
 
@@ -60,9 +66,14 @@ fn main() {
     let rounds = args.next().map_or(5, |arg| arg.parse().unwrap());
     let path = common::export(Order::Pds, records);
     let repo = open(&path);
-    let keys: Vec<Vec<u8>> = repo.entries().map(|entry| entry.unwrap().path().as_str().into()).collect();
+    let keys: Vec<Vec<u8>> =
+        repo.entries().map(|entry| entry.unwrap().path().as_str().into()).collect();
     println!("{}", machine());
-    println!("{} records, {} blocks, medians of {rounds} rounds", keys.len(), repo.stats().distinct_blocks);
+    println!(
+        "{} records, {} blocks, medians of {rounds} rounds",
+        keys.len(),
+        repo.stats().distinct_blocks
+    );
     let keys = spread(&keys);
     count_reads(&repo, &keys);
     time(&repo, &keys, rounds);
@@ -96,7 +107,9 @@ fn count_reads<S: BlockStore>(repo: &Repo<S>, keys: &[Vec<u8>]) {
     }
     let bound = u64::from(height.get()) + 2;
     let mean = all as f64 / (2 * keys.len()) as f64;
-    println!("height {height}: a lookup asks for {most} blocks at most (bound {bound}), {mean:.1} on average");
+    println!(
+        "height {height}: a lookup asks for {most} blocks at most (bound {bound}), {mean:.1} on average"
+    );
     assert!(most <= bound);
 }
 
@@ -106,7 +119,9 @@ fn time<S: BlockStore>(repo: &Repo<S>, keys: &[Vec<u8>], rounds: usize) {
         row("walk over everything", 1, |repo, _| Ok(walk(repo)?.records)),
         row("lookup of a key that is there", keys.len(), present),
         row("lookup of a key that is not", keys.len(), absent),
-        row("one collection, records()", 1, |repo, _| count(repo.records().collection("app.bsky.graph.follow"))),
+        row("one collection, records()", 1, |repo, _| {
+            count(repo.records().collection("app.bsky.graph.follow"))
+        }),
         row("the newest posts, records().rev()", 1, |repo, _| {
             count(repo.records().collection("app.bsky.feed.post").rev().take(NEWEST))
         }),
@@ -128,7 +143,9 @@ fn time<S: BlockStore>(repo: &Repo<S>, keys: &[Vec<u8>], rounds: usize) {
 }
 
 fn present<S: BlockStore>(repo: &Repo<S>, keys: &[Vec<u8>]) -> Result<usize> {
-    let found = keys.iter().map(|key| Ok(matches!(repo.get(key)?, Lookup::Present { record: Some(_), .. })));
+    let found = keys
+        .iter()
+        .map(|key| Ok(matches!(repo.get(key)?, Lookup::Present { record: Some(_), .. })));
     Ok(found.collect::<Result<Vec<_>>>()?.into_iter().filter(|&found| found).count())
 }
 

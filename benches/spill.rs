@@ -1,10 +1,16 @@
-//! Exports through a pipe, all verified, with a memory limit and without, in three orders of blocks.
+//! Exports through a pipe, all verified, with a memory limit and without, in three orders of
+//! blocks.
 //!
-//! `cargo bench --bench spill [-- RECORDS ROUNDS MIB]`: 1.2 million records, 3 rounds and a limit of 16 MiB unless told
-//! otherwise. What is printed are medians, ratios to the load without a limit, the peak of the heap, and what the spill
-//! file takes on the disk.
+//! `cargo bench --bench spill [-- RECORDS ROUNDS MIB]`: 1.2 million records, 3 rounds and a limit
+//! of 16 MiB unless told otherwise. What is printed are medians, ratios to the load without a
+//! limit, the peak of the heap, and what the spill file takes on the disk.
 #![allow(missing_docs)]
-#![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, clippy::print_stdout, clippy::cast_precision_loss)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::arithmetic_side_effects,
+    clippy::print_stdout,
+    clippy::cast_precision_loss
+)]
 
 mod common;
 
@@ -55,7 +61,8 @@ fn main() {
 fn run(path: &Path, work: impl FnOnce(io::PipeReader) -> Result<Run>) -> Run {
     let (reader, mut writer) = io::pipe().unwrap();
     let path = path.to_owned();
-    let feeder = thread::spawn(move || io::copy(&mut File::open(path).unwrap(), &mut writer).unwrap());
+    let feeder =
+        thread::spawn(move || io::copy(&mut File::open(path).unwrap(), &mut writer).unwrap());
     let before = HEAP.current_usage();
     HEAP.reset_peak_usage();
     let start = Instant::now();
@@ -87,7 +94,11 @@ fn report(order: Order, path: &Path, free: &[Run], bound: &[Run]) {
     let peak = |runs: &[Run]| runs.iter().map(|run| run.peak).max().unwrap_or(0);
     let last = bound.last().copied().unwrap_or_default();
     assert!(free.iter().chain(bound).all(|run| run.tally == last.tally));
-    println!("{order:?}: {bytes} bytes, {} records, medians of {} rounds", last.tally.records, bound.len());
+    println!(
+        "{order:?}: {bytes} bytes, {} records, medians of {} rounds",
+        last.tally.records,
+        bound.len()
+    );
     println!("  without a limit  {:>7.3} s         heap {:>11} bytes", time(free), peak(free));
     println!(
         "  with a limit     {:>7.3} s  x{:<5.2}  heap {:>11} bytes, {} stored, {:.2} of the CAR on the disk",

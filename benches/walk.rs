@@ -1,10 +1,16 @@
 //! Opening, verifying and walking a whole export, beside the hashing that no reader can do without.
 //!
-//! `cargo bench --bench walk [-- RECORDS ROUNDS]` writes an export of 1.2 million records (some 410 MB, newest revision
-//! first) below `benches/data` if it is not there, and runs all rows in turn, so that a machine's moods hit all alike.
-//! What is printed are medians, ratios to the hashing, and the peak of the heap.
+//! `cargo bench --bench walk [-- RECORDS ROUNDS]` writes an export of 1.2 million records (some 410
+//! MB, newest revision first) below `benches/data` if it is not there, and runs all rows in turn,
+//! so that a machine's moods hit all alike. What is printed are medians, ratios to the hashing, and
+//! the peak of the heap.
 #![allow(missing_docs, unsafe_code)]
-#![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, clippy::print_stdout, clippy::cast_precision_loss)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::arithmetic_side_effects,
+    clippy::print_stdout,
+    clippy::cast_precision_loss
+)]
 
 mod common;
 
@@ -39,7 +45,12 @@ fn main() {
     let mut hashing = Vec::new();
     let mut rows = [
         Row { name: "mapped: open, verify, walk", run: mapped, times: Vec::new(), peak: 0 },
-        Row { name: "mapped: open, verify, records()", run: mapped_records, times: Vec::new(), peak: 0 },
+        Row {
+            name: "mapped: open, verify, records()",
+            run: mapped_records,
+            times: Vec::new(),
+            peak: 0,
+        },
         Row { name: "reader: open, verify, walk", run: reader, times: Vec::new(), peak: 0 },
     ];
     let mut tally = None;
@@ -65,7 +76,11 @@ fn main() {
 fn report(bytes: &[u8], blocks: usize, tally: Tally, hashing: Vec<Duration>, rows: [Row; 3]) {
     let rounds = hashing.len();
     println!("{}", machine());
-    println!("{} bytes, {blocks} blocks, {} records, medians of {rounds} rounds", bytes.len(), tally.records);
+    println!(
+        "{} bytes, {blocks} blocks, {} records, medians of {rounds} rounds",
+        bytes.len(),
+        tally.records
+    );
     let floor = median(hashing);
     let print = |name: &str, time: Duration, heap: &str| {
         let (seconds, ratio) = (time.as_secs_f64(), time.as_secs_f64() / floor.as_secs_f64());
@@ -76,7 +91,11 @@ fn report(bytes: &[u8], blocks: usize, tally: Tally, hashing: Vec<Duration>, row
     for Row { name, times, peak, .. } in rows {
         let above = if name.starts_with("reader") { peak as f64 / bytes.len() as f64 } else { 0.0 };
         let each = peak as f64 / blocks as f64;
-        print(name, median(times), &format!("heap {peak} bytes = {each:.1} a block, {above:.3} of the file"));
+        print(
+            name,
+            median(times),
+            &format!("heap {peak} bytes = {each:.1} a block, {above:.3} of the file"),
+        );
     }
 }
 

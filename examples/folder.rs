@@ -1,7 +1,8 @@
 //! Walks all CARs of a folder on all cores: `cargo run --release --example folder -- [FOLDER]`.
 //!
-//! carwalk starts no threads if it is not asked to. Repositories have nothing to do with each other, so one for each core, and as many at a time,
-//! leave no core idle. Each thread reads file after file into a buffer of its own, and records are borrowed from there.
+//! carwalk starts no threads if it is not asked to. Repositories have nothing to do with each
+//! other, so one for each core, and as many at a time, leave no core idle. Each thread reads file
+//! after file into a buffer of its own, and records are borrowed from there.
 
 use std::error::Error;
 use std::fs::{self, File};
@@ -53,8 +54,10 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
 
 /// The files of a folder that are named as CARs are, in the order of their names.
 fn cars(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let paths = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
-    let mut cars: Vec<_> = paths.into_iter().filter(|path| path.extension().is_some_and(|end| end == "car")).collect();
+    let paths =
+        fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
+    let mut cars: Vec<_> =
+        paths.into_iter().filter(|path| path.extension().is_some_and(|end| end == "car")).collect();
     cars.sort();
     Ok(cars)
 }

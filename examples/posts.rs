@@ -1,6 +1,8 @@
-//! Prints the posts of a repository, oldest first: `cargo run --example posts --features serde -- samples/repo.car`.
+//! Prints the posts of a repository, oldest first: `cargo run --example posts --features serde --
+//! samples/repo.car`.
 //!
-//! The texts are borrowed from the buffer that the file was read into: decoding copies none of them.
+//! The texts are borrowed from the buffer that the file was read into: decoding copies none of
+//! them.
 #![allow(clippy::print_stderr, clippy::print_stdout)]
 
 use std::fs::File;
@@ -21,7 +23,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let repo = Repo::from_reader(File::open(path)?)?;
     let records: Vec<_> = repo.records().collect::<Result<_, _>>()?;
     let mut posts = Vec::new();
-    for record in records.iter().filter(|record| record.path().collection() == "app.bsky.feed.post") {
+    for record in records.iter().filter(|record| record.path().collection() == "app.bsky.feed.post")
+    {
         match record.decode::<Post>() {
             Ok(post) => posts.push(post),
             // One odd record does not spoil the others.

@@ -1,11 +1,13 @@
-//! Loads many CARs at once within bounded memory: `cargo run --example worker_pools -- [--memory-limit BYTES] [CAR]..`.
+//! Loads many CARs at once within bounded memory: `cargo run --example worker_pools --
+//! [--memory-limit BYTES] [CAR]..`.
 //!
-//! Some workers load CARs into memory, each up to a limit. What is longer goes into a queue, suspended as it is. One worker
-//! takes loads from there and spills them one after the other into a temporary file, which it uses again each time. With a
-//! small limit, like `--memory-limit 10000`, even the sample goes that way.
+//! Some workers load CARs into memory, each up to a limit. What is longer goes into a queue,
+//! suspended as it is. One worker takes loads from there and spills them one after the other into a
+//! temporary file, which it uses again each time. With a small limit, like `--memory-limit 10000`,
+//! even the sample goes that way.
 //!
-//! Threads and channels are those of `std`. The work ends by itself: a channel is closed when its last sender is dropped,
-//! and whoever finds a channel closed has nothing left to do.
+//! Threads and channels are those of `std`. The work ends by itself: a channel is closed when its
+//! last sender is dropped, and whoever finds a channel closed has nothing left to do.
 
 use std::error::Error;
 use std::fs::File;
@@ -128,7 +130,10 @@ fn spill_all(jobs: Receiver<Job>, outcomes: Sender<Outcome>) {
 }
 
 /// Spills a load and walks it. The file is left in `spare`, unless it failed.
-fn spill(load: Suspended<'static, File>, spare: &mut Option<SpillFile>) -> carwalk::Result<Summary> {
+fn spill(
+    load: Suspended<'static, File>,
+    spare: &mut Option<SpillFile>,
+) -> carwalk::Result<Summary> {
     let file = match spare.take() {
         Some(file) => file,
         None => SpillFile::temporary(),

@@ -6,9 +6,10 @@
 //! section  ..
 //! ```
 //!
-//! A CAR ends between two sections and nowhere else. [`SliceReader`] borrows its blocks from the bytes, [`Reader`] takes
-//! them from a stream; both accept exactly the same CARs, and neither hashes a block. [`Writer`] makes CARs. See
-//! [CARv1](https://ipld.io/specs/transport/car/carv1/) and [DASL CAR](https://dasl.ing/car.html).
+//! A CAR ends between two sections and nowhere else. [`SliceReader`] borrows its blocks from the
+//! bytes, [`Reader`] takes them from a stream; both accept exactly the same CARs, and neither
+//! hashes a block. [`Writer`] makes CARs. See [CARv1](https://ipld.io/specs/transport/car/carv1/)
+//! and [DASL CAR](https://dasl.ing/car.html).
 
 pub(crate) mod arena;
 mod header;
@@ -71,14 +72,15 @@ pub(crate) trait Source {
     /// The section that is, or was, at `place`.
     fn section_at(&self, place: u64) -> Option<Section<'_>>;
 
-    /// Whether the sections at two places, and all between them, lie one behind the other in memory.
+    /// Whether the sections at two places, and all between them, lie one behind the other in
+    /// memory.
     fn are_joined(&self, place: u64, later: u64) -> bool;
 
     /// What was read of what lies at `place` and behind it, and nothing else.
     fn bytes_from(&self, place: u64) -> &[u8];
 
-    /// Lends the bytes that the section at `place` lies in, and tells where in them it begins. `None` if the source has
-    /// yet to write there.
+    /// Lends the bytes that the section at `place` lies in, and tells where in them it begins.
+    /// `None` if the source has yet to write there.
     fn lend(&mut self, place: u64) -> Option<(Self::Lent, usize)>;
 
     /// Takes back what was lent at `place`.

@@ -1,9 +1,9 @@
 //! A strict cursor over DAG-CBOR.
 //!
-//! Headers, commits and nodes have fixed shapes, so their parsers ask for one item after the other. Each item must have
-//! its one canonical encoding: shortest heads, definite lengths, tag 42 only, text keys in order.
-//! See the [DAG-CBOR](https://ipld.io/specs/codecs/dag-cbor/spec/) strictness rules and
-//! [DRISL](https://dasl.ing/drisl.html), which agree on all of this.
+//! Headers, commits and nodes have fixed shapes, so their parsers ask for one item after the other.
+//! Each item must have its one canonical encoding: shortest heads, definite lengths, tag 42 only,
+//! text keys in order. See the [DAG-CBOR](https://ipld.io/specs/codecs/dag-cbor/spec/) strictness
+//! rules and [DRISL](https://dasl.ing/drisl.html), which agree on all of this.
 
 mod skip;
 
@@ -80,7 +80,8 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// An item that does not fit into the bytes, which are a whole frame or block: so this is no truncation.
+    /// An item that does not fit into the bytes, which are a whole frame or block: so this is no
+    /// truncation.
     #[cold]
     fn beyond(&self, expected: u64) -> Error {
         Error::malformed(Malformed::CborEnd { expected, available: self.rest.len() })
@@ -124,7 +125,11 @@ impl<'a> Cursor<'a> {
             31 => return Err(Error::malformed(Malformed::CborIndefinite { found: initial })),
             _ => return Err(Error::malformed(Malformed::CborReserved { found: initial })),
         };
-        if value < least { Err(Error::non_canonical(NonCanonical::IntegerPadded)) } else { Ok(value) }
+        if value < least {
+            Err(Error::non_canonical(NonCanonical::IntegerPadded))
+        } else {
+            Ok(value)
+        }
     }
 
     /// The number in the head of an item of one type.
@@ -132,8 +137,12 @@ impl<'a> Cursor<'a> {
     fn number(&mut self, major: u8, expected: &'static str) -> Result<u64> {
         // Nearly all heads are of these two forms.
         let (value, rest) = match self.rest {
-            [initial, rest @ ..] if initial >> 5 == major && initial & 0x1f < 24 => (initial & 0x1f, rest),
-            [initial, value @ 24..=u8::MAX, rest @ ..] if *initial == major << 5 | 24 => (*value, rest),
+            [initial, rest @ ..] if initial >> 5 == major && initial & 0x1f < 24 => {
+                (initial & 0x1f, rest)
+            }
+            [initial, value @ 24..=u8::MAX, rest @ ..] if *initial == major << 5 | 24 => {
+                (*value, rest)
+            }
             _ => return self.head_of(major, expected).map(|head| head.value),
         };
         self.rest = rest;
@@ -150,18 +159,27 @@ impl<'a> Cursor<'a> {
     #[cold]
     fn unexpected(&self, head: Head, expected: &'static str) -> Error {
         match (head.major(), head.initial & 0x1f) {
-            (SIMPLE, 31) => Error::malformed(Malformed::CborIndefinite { found: head.initial }).within(head.at),
-            (SIMPLE, 28..=30) => Error::malformed(Malformed::CborReserved { found: head.initial }).within(head.at),
-            (TAG, _) if head.value != 42 => Error::malformed(Malformed::CborTag { found: head.value }).within(head.at),
+            (SIMPLE, 31) => {
+                Error::malformed(Malformed::CborIndefinite { found: head.initial }).within(head.at)
+            }
+            (SIMPLE, 28..=30) => {
+                Error::malformed(Malformed::CborReserved { found: head.initial }).within(head.at)
+            }
+            (TAG, _) if head.value != 42 => {
+                Error::malformed(Malformed::CborTag { found: head.value }).within(head.at)
+            }
             _ => head.not(expected),
         }
     }
 
-    /// A count of items of at least `size` bytes each, held against the bytes that remain. Its head is at `at`.
+    /// A count of items of at least `size` bytes each, held against the bytes that remain. Its head
+    /// is at `at`.
     #[inline]
     fn count(&self, value: u64, size: usize, at: usize) -> Result<usize> {
         match usize::try_from(value) {
-            Ok(count) if count.checked_mul(size).is_some_and(|least| least <= self.rest.len()) => Ok(count),
+            Ok(count) if count.checked_mul(size).is_some_and(|least| least <= self.rest.len()) => {
+                Ok(count)
+            }
             _ => Err(self.beyond(value.saturating_mul(size as u64)).within(at)),
         }
     }
@@ -216,8 +234,8 @@ impl<'a> Cursor<'a> {
         self.odd_link()
     }
 
-    /// Moves past a field that is a link, and tells where its CID begins, if `encoded` is next: the field's key, and all of
-    /// the link but the digest.
+    /// Moves past a field that is a link, and tells where its CID begins, if `encoded` is next: the
+    /// field's key, and all of the link but the digest.
     #[inline]
     pub(crate) fn accept_link<const N: usize>(&mut self, encoded: &[u8; N]) -> Option<usize> {
         let (next, rest) = self.rest.split_first_chunk()?;
@@ -264,9 +282,14 @@ impl<'a> Cursor<'a> {
         self.link()?.into_dag_cbor().map(Some).map_err(|error| error.within(at))
     }
 
-    /// The key `name` of a map whose keys and their order the schema fixes. `encoded` is the key as it should stand.
+    /// The key `name` of a map whose keys and their order the schema fixes. `encoded` is the key as
+    /// it should stand.
     #[inline]
-    pub(crate) fn field<const N: usize>(&mut self, encoded: &[u8; N], name: &'static str) -> Result<()> {
+    pub(crate) fn field<const N: usize>(
+        &mut self,
+        encoded: &[u8; N],
+        name: &'static str,
+    ) -> Result<()> {
         if self.accept(encoded) { Ok(()) } else { Err(self.odd_field(name)) }
     }
 
@@ -303,8 +326,12 @@ impl<'a> KeyOrder<'a> {
         let rank = |key: &'a str| (key.len(), key);
         match self.last.replace(key).map(|last| rank(last).cmp(&rank(key))) {
             None | Some(core::cmp::Ordering::Less) => Ok(key),
-            Some(core::cmp::Ordering::Equal) => Err(Error::non_canonical(NonCanonical::MapDuplicate).within(at)),
-            Some(core::cmp::Ordering::Greater) => Err(Error::non_canonical(NonCanonical::MapOrder).within(at)),
+            Some(core::cmp::Ordering::Equal) => {
+                Err(Error::non_canonical(NonCanonical::MapDuplicate).within(at))
+            }
+            Some(core::cmp::Ordering::Greater) => {
+                Err(Error::non_canonical(NonCanonical::MapOrder).within(at))
+            }
         }
     }
 }
@@ -316,27 +343,39 @@ mod tests {
 
     #[test]
     fn heads_must_be_shortest() {
-        for (bytes, value) in
-            [(&[0x17u8][..], 23), (&[0x18, 24], 24), (&[0x19, 1, 0], 256), (&[0x1a, 0, 1, 0, 0], 65_536)]
-        {
+        for (bytes, value) in [
+            (&[0x17u8][..], 23),
+            (&[0x18, 24], 24),
+            (&[0x19, 1, 0], 256),
+            (&[0x1a, 0, 1, 0, 0], 65_536),
+        ] {
             assert_eq!(Cursor::new(bytes).uint().unwrap(), value);
         }
-        for bytes in
-            [&[0x18u8, 23][..], &[0x19, 0, 255], &[0x1a, 0, 0, 255, 255], &[0x1b, 0, 0, 0, 0, 255, 255, 255, 255]]
-        {
+        for bytes in [
+            &[0x18u8, 23][..],
+            &[0x19, 0, 255],
+            &[0x1a, 0, 0, 255, 255],
+            &[0x1b, 0, 0, 0, 0, 255, 255, 255, 255],
+        ] {
             let error = Cursor::new(bytes).uint().unwrap_err();
-            assert!(matches!(error.kind(), ErrorKind::NonCanonical(NonCanonical::IntegerPadded)), "{error}");
+            assert!(
+                matches!(error.kind(), ErrorKind::NonCanonical(NonCanonical::IntegerPadded)),
+                "{error}"
+            );
         }
     }
 
     #[test]
     fn a_declared_count_or_length_beyond_the_bytes_is_refused() {
-        let is_beyond = |error: &Error| matches!(error.kind(), ErrorKind::Malformed(Malformed::CborEnd { .. }));
+        let is_beyond =
+            |error: &Error| matches!(error.kind(), ErrorKind::Malformed(Malformed::CborEnd { .. }));
         for bytes in [&[0x9bu8, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff][..], &[0x82, 0]] {
             let error = Cursor::new(bytes).array().unwrap_err();
             assert!(is_beyond(&error), "{error}");
         }
-        let error = Cursor::new(&[0x5b, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0]).bytes().unwrap_err();
+        let error = Cursor::new(&[0x5b, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0])
+            .bytes()
+            .unwrap_err();
         assert!(is_beyond(&error), "{error}");
     }
 
@@ -344,11 +383,17 @@ mod tests {
     fn indefinite_reserved_and_break_are_refused_as_such() {
         for initial in [0x1fu8, 0x3f, 0x5f, 0x7f, 0x9f, 0xbf, 0xdf, 0xff] {
             let error = Cursor::new(&[initial, 0xff]).map().unwrap_err();
-            assert!(matches!(error.kind(), ErrorKind::Malformed(Malformed::CborIndefinite { .. })), "{error}");
+            assert!(
+                matches!(error.kind(), ErrorKind::Malformed(Malformed::CborIndefinite { .. })),
+                "{error}"
+            );
         }
         for initial in [0x1cu8, 0x5d, 0x9e, 0xfc] {
             let error = Cursor::new(&[initial, 0]).map().unwrap_err();
-            assert!(matches!(error.kind(), ErrorKind::Malformed(Malformed::CborReserved { .. })), "{error}");
+            assert!(
+                matches!(error.kind(), ErrorKind::Malformed(Malformed::CborReserved { .. })),
+                "{error}"
+            );
         }
     }
 
@@ -356,7 +401,10 @@ mod tests {
     fn a_tag_where_none_belongs_is_at_fault_unless_it_is_that_of_links() {
         let refused = |bytes: &[u8]| Cursor::new(bytes).map().unwrap_err().to_string();
         assert_eq!(refused(&[0xc1, 0xa0]), "CBOR tag 1, expected 42 or none, 0 bytes into it");
-        assert_eq!(refused(&LINK_HEAD), "CBOR item of initial byte 0xd8, expected a map, 0 bytes into it");
+        assert_eq!(
+            refused(&LINK_HEAD),
+            "CBOR item of initial byte 0xd8, expected a map, 0 bytes into it"
+        );
     }
 
     #[test]
@@ -369,8 +417,14 @@ mod tests {
             change(&mut link);
             Cursor::new(&link).link().unwrap_err().to_string()
         };
-        assert_eq!(refused(|link| link[1] = 43), "CBOR tag 43, expected 42 or none, 0 bytes into it");
-        assert_eq!(refused(|link| link[4] = 1), "link does not begin with the byte 0x00, 0 bytes into it");
+        assert_eq!(
+            refused(|link| link[1] = 43),
+            "CBOR tag 43, expected 42 or none, 0 bytes into it"
+        );
+        assert_eq!(
+            refused(|link| link[4] = 1),
+            "link does not begin with the byte 0x00, 0 bytes into it"
+        );
         assert_eq!(
             refused(|link| link[2] = 0x78),
             "CBOR item of initial byte 0x78, expected a byte string, 2 bytes into it"

@@ -153,12 +153,16 @@ impl Cid {
     pub(crate) fn into_dag_cbor(self) -> Result<Self> {
         match self.codec() {
             Codec::DagCbor => Ok(self),
-            Codec::Raw => Err(Error::malformed(Malformed::CidCodec { found: 0x55, expected: "0x71 (dag-cbor)" })),
+            Codec::Raw => Err(Error::malformed(Malformed::CidCodec {
+                found: 0x55,
+                expected: "0x71 (dag-cbor)",
+            })),
         }
     }
 }
 
-/// The text of a [`Cid`]. Its order is that of the text, which is not that of the bytes: digits come before letters.
+/// The text of a [`Cid`]. Its order is that of the text, which is not that of the bytes: digits
+/// come before letters.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CidText([u8; TEXT_LEN]);
 
@@ -223,11 +227,12 @@ impl FromStr for Cid {
     ///
     /// # Errors
     ///
-    /// `Malformed` if the text has another length or alphabet, if bits that mean nothing are set, or if the bytes are
-    /// not those of a CID of the one form.
+    /// `Malformed` if the text has another length or alphabet, if bits that mean nothing are set,
+    /// or if the bytes are not those of a CID of the one form.
     fn from_str(text: &str) -> Result<Self> {
         let cid_text = || Error::malformed(Malformed::CidText);
-        let digits = text.strip_prefix('b').filter(|_| text.len() == TEXT_LEN).ok_or_else(cid_text)?;
+        let digits =
+            text.strip_prefix('b').filter(|_| text.len() == TEXT_LEN).ok_or_else(cid_text)?;
         let mut bytes = [0; LEN];
         let mut places = bytes.iter_mut();
         let (mut bits, mut held) = (0u16, 0u32);
@@ -266,8 +271,9 @@ impl TryFrom<&cid::Cid> for Cid {
     fn try_from(cid: &cid::Cid) -> Result<Self> {
         let mut bytes = [0; 4 * LEN];
         let mut rest = &mut bytes[..];
-        let len =
-            cid.write_bytes(&mut rest).map_err(|_| Error::malformed(Malformed::CidLen { found: cid.encoded_len() }))?;
+        let len = cid
+            .write_bytes(&mut rest)
+            .map_err(|_| Error::malformed(Malformed::CidLen { found: cid.encoded_len() }))?;
         Self::parse(bytes.get(..len).unwrap_or_default())
     }
 }
@@ -306,7 +312,14 @@ mod tests {
     #[test]
     fn texts_with_stray_bits_or_letters_are_refused() {
         let stray = TEXT.replace("hpm", "hpn");
-        for text in ["", "b", TEXT.trim_start_matches('b'), &TEXT.to_uppercase(), &stray, &format!("{TEXT}a")] {
+        for text in [
+            "",
+            "b",
+            TEXT.trim_start_matches('b'),
+            &TEXT.to_uppercase(),
+            &stray,
+            &format!("{TEXT}a"),
+        ] {
             assert!(text.parse::<Cid>().is_err(), "{text}");
         }
     }
@@ -317,7 +330,9 @@ mod tests {
         assert!(cid.verify(b"a").is_ok());
         let error = cid.verify(b"b").unwrap_err();
         assert_eq!(error.cid(), Some(&cid));
-        assert!(matches!(error.kind(), ErrorKind::HashMismatch { found } if *found == Cid::of(Codec::Raw, b"b")));
+        assert!(
+            matches!(error.kind(), ErrorKind::HashMismatch { found } if *found == Cid::of(Codec::Raw, b"b"))
+        );
     }
 
     #[test]

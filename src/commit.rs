@@ -4,9 +4,10 @@
 //! { did: text, rev: text, sig: bytes, data: link, prev: link | null, version: 3 }
 //! ```
 //!
-//! in this order, which is the canonical one. What was signed is the same map without `sig`; the encoding being
-//! canonical, that is the commit's own bytes with the pair cut out, so that fields which carwalk does not know stay
-//! covered. See "Commit objects" in the [repository specification](https://atproto.com/specs/repository).
+//! in this order, which is the canonical one. What was signed is the same map without `sig`; the
+//! encoding being canonical, that is the commit's own bytes with the pair cut out, so that fields
+//! which carwalk does not know stay covered. See "Commit objects" in the [repository
+//! specification](https://atproto.com/specs/repository).
 
 use core::fmt;
 use core::ops::Range;
@@ -34,10 +35,11 @@ pub enum CommitRules {
     Legacy,
 }
 
-/// A commit whose form and syntax were checked; its signature was not, before `verify_signature` is called (feature
-/// `signature`).
+/// A commit whose form and syntax were checked; its signature was not, before `verify_signature` is
+/// called (feature `signature`).
 ///
-/// Borrows the block, or owns it: the commit of a [`Repo`](crate::Repo) does. Accessors cost nothing.
+/// Borrows the block, or owns it: the commit of a [`Repo`](crate::Repo) does. Accessors cost
+/// nothing.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Commit<'a> {
     cid: Cid,
@@ -63,8 +65,8 @@ impl<'a> Commit<'a> {
     ///
     /// # Errors
     ///
-    /// `Malformed` or `NonCanonical` for anything that is not the commit of a repository by `rules`;
-    /// `LookAlike` for a node of a tree; `Limit` for too many fields.
+    /// `Malformed` or `NonCanonical` for anything that is not the commit of a repository by
+    /// `rules`; `LookAlike` for a node of a tree; `Limit` for too many fields.
     pub fn parse(cid: Cid, block: &'a [u8], rules: CommitRules) -> Result<Self> {
         match Fields::parse(block, rules) {
             Ok(fields) => Ok(Commit { cid, bytes: Cow::Borrowed(block), fields }),
@@ -122,8 +124,8 @@ impl<'a> Commit<'a> {
         self.slice(self.fields.sig.clone()).last_chunk().unwrap_or(&NONE)
     }
 
-    /// The bytes that were signed, in three pieces: the head of the map with one pair less, what stands before the pair
-    /// `sig`, and what stands after it. Nothing is copied.
+    /// The bytes that were signed, in three pieces: the head of the map with one pair less, what
+    /// stands before the pair `sig`, and what stands after it. Nothing is copied.
     ///
     /// Their SHA-256 is what the signature is over.
     #[must_use]
@@ -152,15 +154,17 @@ impl<'a> Commit<'a> {
         if self.did() == did {
             return Ok(());
         }
-        let error = Error::new(ErrorKind::OtherAccount { expected: did.into(), found: self.did().into() });
+        let error =
+            Error::new(ErrorKind::OtherAccount { expected: did.into(), found: self.did().into() });
         Err(error.in_structure(Structure::Commit).of_cid(self.cid))
     }
 
     /// Checks that the commit is signed with `key`. Nothing is copied.
     ///
-    /// `Ok` says that whoever has the private key signed these very bytes, and no more. That the key is the account's is
-    /// the caller's to know, from the DID document, and so is that [`did`](Commit::did) is the account that was asked
-    /// for. Only the newest commit need verify with the key of today; and an old one stays validly signed for ever.
+    /// `Ok` says that whoever has the private key signed these very bytes, and no more. That the
+    /// key is the account's is the caller's to know, from the DID document, and so is that
+    /// [`did`](Commit::did) is the account that was asked for. Only the newest commit need verify
+    /// with the key of today; and an old one stays validly signed for ever.
     ///
     /// # Errors
     ///
@@ -255,7 +259,11 @@ impl Fields {
         let mut cursor = Cursor::new(block);
         let count = cursor.map()?;
         if count > MAX_COMMIT_FIELDS {
-            return Err(Error::limit(LimitName::CommitFields, MAX_COMMIT_FIELDS as u64, count as u64));
+            return Err(Error::limit(
+                LimitName::CommitFields,
+                MAX_COMMIT_FIELDS as u64,
+                count as u64,
+            ));
         }
         let mut draft = Draft::default();
         let mut keys = KeyOrder::default();
@@ -283,7 +291,8 @@ impl Draft {
                 self.sig = Some(start..cursor.position());
             }
             "data" => {
-                let data = cursor.link().and_then(Cid::into_dag_cbor).map_err(|error| error.within(at))?;
+                let data =
+                    cursor.link().and_then(Cid::into_dag_cbor).map_err(|error| error.within(at))?;
                 self.data = Some(data);
             }
             "prev" => self.prev = Some(cursor.nullable_node_link()?),
@@ -324,7 +333,11 @@ impl Draft {
 }
 
 /// Where the text lies that the cursor is at, if it passes `check`.
-fn checked_text(cursor: &mut Cursor<'_>, check: fn(&str) -> bool, fault: Malformed) -> Result<Range<usize>> {
+fn checked_text(
+    cursor: &mut Cursor<'_>,
+    check: fn(&str) -> bool,
+    fault: Malformed,
+) -> Result<Range<usize>> {
     let at = cursor.position();
     let text = cursor.text()?;
     if !check(text) {

@@ -6,8 +6,8 @@ use core::fmt;
 use std::io;
 
 pub use self::kind::{
-    ErrorKind, KeptFault, LimitName, LookAlike, Malformed, NonCanonical, PathFault, PublicKeyFault, SignatureFault,
-    TreeRule,
+    ErrorKind, KeptFault, LimitName, LookAlike, Malformed, NonCanonical, PathFault, PublicKeyFault,
+    SignatureFault, TreeRule,
 };
 use crate::cid::Cid;
 
@@ -16,8 +16,9 @@ pub type Result<T, E = Error> = core::result::Result<T, E>;
 
 /// Why an operation failed, with the place of the fault as far as it is known.
 ///
-/// One word wide. [`kind`](Error::kind) says what is wrong and is there to match on; the predicates sort by what to do
-/// about it; [`position`](Error::position), [`cid`](Error::cid) and [`key`](Error::key) say where.
+/// One word wide. [`kind`](Error::kind) says what is wrong and is there to match on; the predicates
+/// sort by what to do about it; [`position`](Error::position), [`cid`](Error::cid) and
+/// [`key`](Error::key) say where.
 ///
 /// ```
 /// let error = carwalk::Repo::from_slice(b"{\"error\":\"RepoNotFound\"}").unwrap_err();
@@ -81,7 +82,8 @@ impl Position {
         self.structure
     }
 
-    /// Where the structure begins: bytes from the start of the CAR. For a block it is where its section begins.
+    /// Where the structure begins: bytes from the start of the CAR. For a block it is where its
+    /// section begins.
     ///
     /// `None` where the store does not know, or where the bytes are no part of a CAR.
     #[must_use]
@@ -89,8 +91,8 @@ impl Position {
         self.offset
     }
 
-    /// Where the fault lies inside the structure: bytes from the start of the header's map, of the block, or of the
-    /// section.
+    /// Where the fault lies inside the structure: bytes from the start of the header's map, of the
+    /// block, or of the section.
     #[must_use]
     pub fn within(&self) -> Option<u64> {
         self.within
@@ -120,13 +122,18 @@ impl<K: AsRef<[u8]>> KeyInterval<K> {
 /// Names the keys as texts, control characters escaped.
 impl<K: AsRef<[u8]>> fmt::Debug for KeyInterval<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let quoted = |key: &Option<K>| key.as_ref().map(|key| key.as_ref().escape_ascii().to_string());
+        let quoted =
+            |key: &Option<K>| key.as_ref().map(|key| key.as_ref().escape_ascii().to_string());
         let KeyInterval { lower, upper } = self;
-        f.debug_struct("KeyInterval").field("lower", &quoted(lower)).field("upper", &quoted(upper)).finish()
+        f.debug_struct("KeyInterval")
+            .field("lower", &quoted(lower))
+            .field("upper", &quoted(upper))
+            .finish()
     }
 }
 
-/// Writes `all keys`, `keys below "b"`, `keys above "a"` or `keys between "a" and "b"`, control characters escaped.
+/// Writes `all keys`, `keys below "b"`, `keys above "a"` or `keys between "a" and "b"`, control
+/// characters escaped.
 impl<K: AsRef<[u8]>> fmt::Display for KeyInterval<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let quoted = |key: &K| format!("\"{}\"", key.as_ref().escape_ascii());
@@ -142,7 +149,8 @@ impl<K: AsRef<[u8]>> fmt::Display for KeyInterval<K> {
 }
 
 impl Error {
-    /// An error of a store that the caller wrote, for use in its [`BlockStore`](crate::store::BlockStore).
+    /// An error of a store that the caller wrote, for use in its
+    /// [`BlockStore`](crate::store::BlockStore).
     #[cold]
     pub fn store(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Error::new(ErrorKind::Store(source.into()))
@@ -287,8 +295,8 @@ impl Error {
         matches!(self.kind(), ErrorKind::Limit { .. })
     }
 
-    /// True if the bytes are there and wrong: whoever made them is to blame. True of each error of which none of the
-    /// other predicates is.
+    /// True if the bytes are there and wrong: whoever made them is to blame. True of each error of
+    /// which none of the other predicates is.
     #[must_use]
     pub fn is_invalid(&self) -> bool {
         !(self.is_io() || self.is_truncated() || self.is_missing_block() || self.is_limit())
@@ -338,7 +346,9 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.0.kind {
             ErrorKind::Io(source) | ErrorKind::Output(source) => Some(source),
-            ErrorKind::Store(source) | ErrorKind::Decode(source) | ErrorKind::Encode(source) => Some(&**source),
+            ErrorKind::Store(source) | ErrorKind::Decode(source) | ErrorKind::Encode(source) => {
+                Some(&**source)
+            }
             _ => None,
         }
     }
@@ -357,7 +367,8 @@ fn io_kind(error: &(dyn std::error::Error + 'static)) -> Option<io::ErrorKind> {
     causes.find_map(|error| error.downcast_ref::<io::Error>().map(io::Error::kind))
 }
 
-/// Keeps the kind of an I/O error, be it the reader's, the writer's or a store's; data at fault becomes `InvalidData`, truncation `UnexpectedEof`.
+/// Keeps the kind of an I/O error, be it the reader's, the writer's or a store's; data at fault
+/// becomes `InvalidData`, truncation `UnexpectedEof`.
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         let kind = match error.kind() {

@@ -1,6 +1,7 @@
-//! carwalk reads AT Protocol repository exports: from a CAR file, as `com.atproto.sync.getRepo` gives it, to the account's
-//! records in key order. It checks everything on the way (framing, every block against its CID, the commit, every rule of
-//! the tree), copies nothing that it can borrow, and is synchronous throughout.
+//! carwalk reads AT Protocol repository exports: from a CAR file, as `com.atproto.sync.getRepo`
+//! gives it, to the account's records in key order. It checks everything on the way (framing, every
+//! block against its CID, the commit, every rule of the tree), copies nothing that it can borrow,
+//! and is synchronous throughout.
 //!
 //! ```
 //! # fn main() -> carwalk::Result<()> {
@@ -18,42 +19,45 @@
 //!
 //! # Which API for what
 //!
-//! - The bytes are in memory: [`Repo::from_slice`]. They come from a stream: [`Repo::from_reader`]. They are in a file that
-//!   nobody changes: `Repo::map`, which is `unsafe` because the system cannot promise that. Other limits, fewer hashes,
-//!   legacy commits, progress, a memory limit, less of each record: [`Loader`].
-//! - The records: [`Repo::records`], a plain iterator. Only paths and CIDs: [`Repo::entries`]. Batches for other threads:
-//!   [`Records::next_chunk`].
-//! - One record, or proof that there is none: [`Repo::get`]. Those of one collection, or any range of keys, also from the
-//!   last: [`Records::collection`], [`Records::range`], `rev()`.
+//! - The bytes are in memory: [`Repo::from_slice`]. They come from a stream: [`Repo::from_reader`].
+//!   They are in a file that nobody changes: `Repo::map`, which is `unsafe` because the system
+//!   cannot promise that. Other limits, fewer hashes, legacy commits, progress, a memory limit,
+//!   less of each record: [`Loader`].
+//! - The records: [`Repo::records`], a plain iterator. Only paths and CIDs: [`Repo::entries`].
+//!   Batches for other threads: [`Records::next_chunk`].
+//! - One record, or proof that there is none: [`Repo::get`]. Those of one collection, or any range
+//!   of keys, also from the last: [`Records::collection`], [`Records::range`], `rev()`.
 //! - A part of a repository that proves something: [`Repo::prove`] makes it; [`Repo::get`] and
 //!   [`Walker::completeness`](mst::Walker::completeness) tell what one says.
-//! - No allocation per record, nodes too, or a CAR that is partial: [`Repo::walk`]. One that is damaged:
-//!   [`Loader::salvage`].
+//! - No allocation per record, nodes too, or a CAR that is partial: [`Repo::walk`]. One that is
+//!   damaged: [`Loader::salvage`].
 //! - Whether the account signed it: `Commit::verify_signature` with a `VerifyingKey`.
 //! - Only the account or revision, from the first bytes of a download: [`peek_commit`].
-//! - Blocks that lie in a store of your own: [`store::BlockStore`], with [`Repo::from_store`] or, for a tree without
-//!   commit, [`Tree`].
+//! - Blocks that lie in a store of your own: [`store::BlockStore`], with [`Repo::from_store`] or,
+//!   for a tree without commit, [`Tree`].
 //! - The layers by themselves: [`car`] for sections, [`mst`] for nodes and the walk.
 //!
 //! # What is promised
 //!
-//! Input is taken for hostile. Whatever the bytes are, nothing panics, recurses, or allocates by a length that the input
-//! declares; [`Limits`] names what may be asked for. If an iterator over all records or a complete walk ends without an
-//! error, then
+//! Input is taken for hostile. Whatever the bytes are, nothing panics, recurses, or allocates by a
+//! length that the input declares; [`Limits`] names what may be asked for. If an iterator over all
+//! records or a complete walk ends without an error, then
 //!
-//! - the CAR was whole: it did not end inside a varint, a section, or before a block that the tree needs (with
-//!   [`Loader::salvage`], its store tells the fault);
-//! - every block hashed to its CID (unless a weaker [`Verification`] was chosen), and the commit had its exact form;
-//! - the tree was *the* tree of these keys: strict DAG-CBOR, ascending keys, every key in its layer and in its interval,
-//!   maximal prefixes, no node too many or too few;
+//! - the CAR was whole: it did not end inside a varint, a section, or before a block that the tree
+//!   needs (with [`Loader::salvage`], its store tells the fault);
+//! - every block hashed to its CID (unless a weaker [`Verification`] was chosen), and the commit
+//!   had its exact form;
+//! - the tree was *the* tree of these keys: strict DAG-CBOR, ascending keys, every key in its layer
+//!   and in its interval, maximal prefixes, no node too many or too few;
 //! - these are all the records, each once, in key order.
 //!
-//! With a range, all of this holds of the keys in it and of the nodes that can have any; the rest may be missing or broken.
-//! Over entries it holds but for the records.
+//! With a range, all of this holds of the keys in it and of the nodes that can have any; the rest
+//! may be missing or broken. Over entries it holds but for the records.
 //!
-//! Who signed is another question, and needs the account's public key: with the feature `signature`,
-//! `Commit::verify_signature` answers it; [`Commit::signed_bytes`] and [`Commit::signature`] are what any verifier needs.
-//! To find the key, and to compare [`Commit::did`] with the account that was asked for, stays with the caller.
+//! Who signed is another question, and needs the account's public key: with the feature
+//! `signature`, `Commit::verify_signature` answers it; [`Commit::signed_bytes`] and
+//! [`Commit::signature`] are what any verifier needs. To find the key, and to compare
+//! [`Commit::did`] with the account that was asked for, stays with the caller.
 //!
 //! Records are bytes: one that is odd inside never keeps the others from being read.
 //!
@@ -62,14 +66,16 @@
 //! # Features
 //!
 //! - `mmap` (default): `Repo::map` and `Loader::map`.
-//! - `redb` (default): `Suspended::spill`, `store::RedbStore`: blocks in a file, for CARs beyond the memory limit.
+//! - `redb` (default): `Suspended::spill`, `store::RedbStore`: blocks in a file, for CARs beyond
+//!   the memory limit.
 //! - `serde`: `Record::decode`, into types of your own with borrowed strings.
-//! - `signature`: `VerifyingKey` and `Commit::verify_signature`, for the two curves that accounts sign with.
+//! - `signature`: `VerifyingKey` and `Commit::verify_signature`, for the two curves that accounts
+//!   sign with.
 //!
 //! # Specifications
 //!
-//! The AT Protocol's [repository](https://atproto.com/specs/repository) and
-//! [data model](https://atproto.com/specs/data-model), [CAR](https://dasl.ing/car.html) and its elder
+//! The AT Protocol's [repository](https://atproto.com/specs/repository) and [data
+//! model](https://atproto.com/specs/data-model), [CAR](https://dasl.ing/car.html) and its elder
 //! [CARv1](https://ipld.io/specs/transport/car/carv1/), and
 //! [DAG-CBOR](https://ipld.io/specs/codecs/dag-cbor/spec/).
 

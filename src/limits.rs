@@ -1,7 +1,7 @@
 //! What input may ask for before it is refused.
 
-/// Longest key of a tree, in bytes: what the reference implementation takes, above the 830 bytes that the longest
-/// legal repo path has.
+/// Longest key of a tree, in bytes: what the reference implementation takes, above the 830 bytes
+/// that the longest legal repo path has.
 pub const MAX_KEY_LEN: usize = 1024;
 
 /// Deepest nesting of arrays and maps in a header value or commit field that carwalk does not know.
@@ -10,8 +10,8 @@ pub const MAX_NESTING: usize = 32;
 /// Most fields of a commit. Version 3 has six; the rest is room for fields that do not exist yet.
 pub const MAX_COMMIT_FIELDS: usize = 255;
 
-/// Longest text of a public key that is decoded, in bytes without `did:key:`. The longest good one, an uncompressed point,
-/// has 90.
+/// Longest text of a public key that is decoded, in bytes without `did:key:`. The longest good one,
+/// an uncompressed point, has 90.
 pub const MAX_PUBLIC_KEY_TEXT_LEN: usize = 128;
 
 /// Most bytes of a CAR that one store can index: places are numbers of 40 bits.
@@ -53,8 +53,8 @@ impl Limits {
 
     /// Sets the longest block that is read, in bytes without its CID.
     ///
-    /// Records have at most 1 MiB by the protocol's guide, and chance makes no node longer than a few kilobytes. The
-    /// default, 2 MiB, leaves room for nodes whose keys somebody mined.
+    /// Records have at most 1 MiB by the protocol's guide, and chance makes no node longer than a
+    /// few kilobytes. The default, 2 MiB, leaves room for nodes whose keys somebody mined.
     pub fn max_block_len(mut self, bytes: u32) -> Self {
         self.block_len = bytes;
         self
@@ -62,7 +62,8 @@ impl Limits {
 
     /// Sets the most bytes that are taken from a reader, header included; 1 GiB by default.
     ///
-    /// What a reader gives is held in memory. Slices and mapped files are not held to it: their bytes are there already.
+    /// What a reader gives is held in memory. Slices and mapped files are not held to it: their
+    /// bytes are there already.
     pub fn max_stream_len(mut self, bytes: u64) -> Self {
         self.stream_len = bytes;
         self

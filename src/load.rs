@@ -53,7 +53,8 @@ pub struct MemoryLimit(pub(crate) u64);
 /// Part of a memory limit that is left for walks.
 pub(crate) const WALK_PART: u64 = 8;
 
-/// Bytes of memory that a walk may take in any case, enough for any tree that was not made to take more.
+/// Bytes of memory that a walk may take in any case, enough for any tree that was not made to take
+/// more.
 const MIN_WALK: u64 = 1 << 20;
 
 /// How much memory is there: [`Unlimited`], or a [`MemoryLimit`].
@@ -85,8 +86,8 @@ impl Memory for MemoryLimit {
 }
 
 impl<'p> Loader<'p> {
-    /// The settings that [`Repo`]'s constructors have: default limits, every block hashed, current commits only, paths
-    /// checked for form.
+    /// The settings that [`Repo`]'s constructors have: default limits, every block hashed, current
+    /// commits only, paths checked for form.
     pub fn new() -> Self {
         Self::default()
     }
@@ -95,10 +96,11 @@ impl<'p> Loader<'p> {
 impl<'p, P: Process> Loader<'p, Unlimited, P> {
     /// Sets how much memory a load from a reader may take, in bytes.
     ///
-    /// Reaching it is no error: [`read`](Loader::read) then gives what is loaded, with the reader, to go on with or to put
-    /// aside. What counts is what the allocator gave, at any time: the buffers that the stream is read into, the index with
-    /// all its slack, and copies while either grows. The first buffer of 64 KiB is taken in any case, and the header is not
-    /// counted: it has a limit of its own.
+    /// Reaching it is no error: [`read`](Loader::read) then gives what is loaded, with the reader,
+    /// to go on with or to put aside. What counts is what the allocator gave, at any time: the
+    /// buffers that the stream is read into, the index with all its slack, and copies while either
+    /// grows. The first buffer of 64 KiB is taken in any case, and the header is not counted: it
+    /// has a limit of its own.
     ///
     /// ```
     /// use carwalk::{Loaded, Loader};
@@ -145,25 +147,32 @@ impl<'p, P: Process> Loader<'p, MemoryLimit, P> {
         Suspended::new(input, self)?.go_on()
     }
 
-    /// Reads a stream to its end, right into a file: what [`read`](Loader::read) and [`Suspended::spill`] do one after the
-    /// other, for CARs that are to be in a file however small they are.
+    /// Reads a stream to its end, right into a file: what [`read`](Loader::read) and
+    /// [`Suspended::spill`] do one after the other, for CARs that are to be in a file however small
+    /// they are.
     ///
     /// # Errors
     ///
-    /// As [`Repo::from_reader`], and `Store` if the file fails, or `Limit` if more is stored than it may be.
+    /// As [`Repo::from_reader`], and `Store` if the file fails, or `Limit` if more is stored than
+    /// it may be.
     #[cfg(feature = "redb")]
     pub fn spill<R: Read>(self, input: R, file: SpillFile) -> Result<Repo<RedbStore, P>> {
         Ok(Suspended::new(input, self)?.spill(file)?)
     }
 
-    /// Opens the repository in `bytes`, which stay where they are. Only the index takes memory; if that is more than the
-    /// limit, it goes into `file`, which must not be one that is kept.
+    /// Opens the repository in `bytes`, which stay where they are. Only the index takes memory; if
+    /// that is more than the limit, it goes into `file`, which must not be one that is kept.
     ///
     /// # Errors
     ///
-    /// As [`Repo::from_slice`], and `Store` if the file fails, or `Limit` if more is stored than it may be.
+    /// As [`Repo::from_slice`], and `Store` if the file fails, or `Limit` if more is stored than it
+    /// may be.
     #[cfg(feature = "redb")]
-    pub fn slice<B: AsRef<[u8]>>(mut self, bytes: B, file: SpillFile) -> Result<Repo<SliceStore<B>, P>> {
+    pub fn slice<B: AsRef<[u8]>>(
+        mut self,
+        bytes: B,
+        file: SpillFile,
+    ) -> Result<Repo<SliceStore<B>, P>> {
         let MemoryLimit(limit) = self.memory;
         let store = SliceStore::load_within(bytes, &mut self.intake, limit, file)?;
         self.open(store)
@@ -173,11 +182,12 @@ impl<'p, P: Process> Loader<'p, MemoryLimit, P> {
 impl<'p, M> Loader<'p, M> {
     /// Sets what is kept of records: what `function` makes of each.
     ///
-    /// A load from a reader then holds the values instead of the records, in memory and on disk. The function is called
-    /// with each record once its hash is checked, unless none is, and with other blocks that no tree can have for a node; not
-    /// with the block of the first root. A record that begins like a node is kept as it is until a walk reaches it, as are all
-    /// records of slices, maps and stores of the caller's: these are given to the function each time. [`Walker`]s and
-    /// [`Event`]s do not know of it: there [`Form`] tells what a block is.
+    /// A load from a reader then holds the values instead of the records, in memory and on disk.
+    /// The function is called with each record once its hash is checked, unless none is, and with
+    /// other blocks that no tree can have for a node; not with the block of the first root. A
+    /// record that begins like a node is kept as it is until a walk reaches it, as are all records
+    /// of slices, maps and stores of the caller's: these are given to the function each time.
+    /// [`Walker`]s and [`Event`]s do not know of it: there [`Form`] tells what a block is.
     ///
     /// Errors are values too: let `T` be a [`Result`].
     ///
@@ -197,7 +207,10 @@ impl<'p, M> Loader<'p, M> {
     /// [`Walker`]: crate::mst::Walker
     /// [`Event`]: crate::mst::Event
     /// [`Form`]: crate::store::Form
-    pub fn process<F: Fn(&[u8]) -> T, T: Processable>(self, function: F) -> Loader<'p, M, Reduce<F, T>> {
+    pub fn process<F: Fn(&[u8]) -> T, T: Processable>(
+        self,
+        function: F,
+    ) -> Loader<'p, M, Reduce<F, T>> {
         let Loader { intake, commits, strict_paths, memory, process: Keep } = self;
         Loader { intake, commits, strict_paths, memory, process: Reduce::new(function) }
     }
@@ -216,11 +229,13 @@ impl<'p, M: Memory, P: Process> Loader<'p, M, P> {
         self
     }
 
-    /// Sets whether a CAR is opened whose framing is bad from some section on, or that ends too soon; it is not by default.
+    /// Sets whether a CAR is opened whose framing is bad from some section on, or that ends too
+    /// soon; it is not by default.
     ///
-    /// Then the sections before are all there is, and [`CarStore::fault`] tells what is wrong with the rest; the commit must
-    /// be among them. Limits that are exceeded are errors all the same. With
-    /// [`Verification::ReachedBlocks`] and a partial walk, this saves what can be saved of a damaged file.
+    /// Then the sections before are all there is, and [`CarStore::fault`] tells what is wrong with
+    /// the rest; the commit must be among them. Limits that are exceeded are errors all the same.
+    /// With [`Verification::ReachedBlocks`] and a partial walk, this saves what can be saved of a
+    /// damaged file.
     ///
     /// ```
     /// # let whole: &[u8] = include_bytes!("../samples/repo.car");
@@ -245,21 +260,24 @@ impl<'p, M: Memory, P: Process> Loader<'p, M, P> {
         self
     }
 
-    /// Sets how many threads a load may use, the caller's included; 0 and 1 are none but the caller's, as by default.
+    /// Sets how many threads a load may use, the caller's included; 0 and 1 are none but the
+    /// caller's, as by default.
     ///
-    /// The others hash blocks while this one reads and frames, and helps when it is ahead. Whatever the number, the same
-    /// comes of a load, and of several faults the one that comes first in the CAR. It holds for slices, maps and streams
-    /// under [`Verification::EveryBlock`]. Blocks are hashed on the caller's thread in any case where they are copied: with a
-    /// process function and a stream, which must not see a record before it is hashed, and into a spill file.
+    /// The others hash blocks while this one reads and frames, and helps when it is ahead. Whatever
+    /// the number, the same comes of a load, and of several faults the one that comes first in the
+    /// CAR. It holds for slices, maps and streams under [`Verification::EveryBlock`]. Blocks are
+    /// hashed on the caller's thread in any case where they are copied: with a process function and
+    /// a stream, which must not see a record before it is hashed, and into a spill file.
     ///
-    /// None is started for the first MiB, nor for a CAR of less: to start it would cost about what it saves, which grows from
-    /// some 2 MiB on. More than one come only while those that there are fall behind.
-    /// Framing takes about as long as hashing does on one core, so more than 2 or 3 are rarely of use; more than 64 are taken
-    /// for 64. A thread that the system does not give is done without. All have ended when the load ends or stops, be it by
-    /// a panic of the reader's.
+    /// None is started for the first MiB, nor for a CAR of less: to start it would cost about what
+    /// it saves, which grows from some 2 MiB on. More than one come only while those that there are
+    /// fall behind. Framing takes about as long as hashing does on one core, so more than 2 or 3
+    /// are rarely of use; more than 64 are taken for 64. A thread that the system does not give is
+    /// done without. All have ended when the load ends or stops, be it by a panic of the reader's.
     ///
-    /// Takes 25 KiB and 1 KiB for each thread, which a memory limit counts; if there is no room for that, the caller's thread
-    /// does all. Stacks, of 256 KiB each, are not counted. The tool for many CARs is another: a thread for each.
+    /// Takes 25 KiB and 1 KiB for each thread, which a memory limit counts; if there is no room for
+    /// that, the caller's thread does all. Stacks, of 256 KiB each, are not counted. The tool for
+    /// many CARs is another: a thread for each.
     ///
     /// # Errors
     ///
@@ -284,8 +302,8 @@ impl<'p, M: Memory, P: Process> Loader<'p, M, P> {
         self
     }
 
-    /// Sets whether the iterators over records and entries demand the full syntax of repo paths: see
-    /// [`RepoPath::check_syntax`](crate::RepoPath::check_syntax).
+    /// Sets whether the iterators over records and entries demand the full syntax of repo paths:
+    /// see [`RepoPath::check_syntax`](crate::RepoPath::check_syntax).
     pub fn strict_paths(mut self, yes: bool) -> Self {
         self.strict_paths = yes;
         self
@@ -297,8 +315,8 @@ impl<'p, M: Memory, P: Process> Loader<'p, M, P> {
         self
     }
 
-    /// Opens the repository whose commit is the block `commit` of a store. The commit and what walks reach are hashed,
-    /// unless no block is; limits and progress have no meaning here.
+    /// Opens the repository whose commit is the block `commit` of a store. The commit and what
+    /// walks reach are hashed, unless no block is; limits and progress have no meaning here.
     ///
     /// # Errors
     ///
@@ -311,8 +329,8 @@ impl<'p, M: Memory, P: Process> Loader<'p, M, P> {
         Repo::open(store, commit, verification, self)
     }
 
-    /// Reads a stream up to the commit of the repository in it, and no further. The commit is hashed, unless no block is. One
-    /// buffer of memory is taken, whatever the memory limit.
+    /// Reads a stream up to the commit of the repository in it, and no further. The commit is
+    /// hashed, unless no block is. One buffer of memory is taken, whatever the memory limit.
     ///
     /// # Errors
     ///
@@ -322,13 +340,15 @@ impl<'p, M: Memory, P: Process> Loader<'p, M, P> {
         repo::peek(Reader::with_limits(input, self.intake.limits)?, self.commits, hash)
     }
 
-    /// Opens the repository in a file that was kept. Every block is hashed, or when a walk reaches it, or none, but for
-    /// what a process function made of records; limits and progress have no meaning here.
+    /// Opens the repository in a file that was kept. Every block is hashed, or when a walk reaches
+    /// it, or none, but for what a process function made of records; limits and progress have no
+    /// meaning here.
     ///
     /// # Errors
     ///
-    /// `Kept` if the file holds reduced records and this loader has no process function, or they were made of records that
-    /// were never hashed; `HashMismatch` for a block that does not have its CID; else as [`Repo::from_store`].
+    /// `Kept` if the file holds reduced records and this loader has no process function, or they
+    /// were made of records that were never hashed; `HashMismatch` for a block that does not have
+    /// its CID; else as [`Repo::from_store`].
     ///
     /// ```
     /// use carwalk::Loader;
@@ -350,7 +370,10 @@ impl<'p, M: Memory, P: Process> Loader<'p, M, P> {
             return Err(Error::new(ErrorKind::Kept(KeptFault::Reduced)));
         }
         let verification = self.intake.verification;
-        if store.is_reduced() && !store.was_hashed() && verification != Verification::DangerouslyNone {
+        if store.is_reduced()
+            && !store.was_hashed()
+            && verification != Verification::DangerouslyNone
+        {
             return Err(Error::new(ErrorKind::Kept(KeptFault::NotHashed)));
         }
         if verification == Verification::EveryBlock {

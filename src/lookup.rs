@@ -8,9 +8,9 @@ use crate::mst::Layer;
 
 /// What the blocks at hand say about one key.
 ///
-/// Each answer holds in every tree with this root, whatever the blocks are that are not at hand, if blocks are hashed; that is
-/// as much as a part of a tree can prove. Keys before and after the one in question prove nothing by themselves: a subtree that is not
-/// there may hold it.
+/// Each answer holds in every tree with this root, whatever the blocks are that are not at hand, if
+/// blocks are hashed; that is as much as a part of a tree can prove. Keys before and after the one
+/// in question prove nothing by themselves: a subtree that is not there may hold it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "there is no fourth answer")]
 pub enum Lookup<V> {

@@ -50,17 +50,23 @@ impl<P: Process> Loader<'_, Unlimited, P> {
 
 #[cfg(feature = "redb")]
 impl<P: Process> Loader<'_, MemoryLimit, P> {
-    /// Maps a file into memory and opens the repository in it. Nothing is copied but the commit. Only the index takes
-    /// memory; if that is more than the limit, it goes into `index`, which must not be one that is kept.
+    /// Maps a file into memory and opens the repository in it. Nothing is copied but the commit.
+    /// Only the index takes memory; if that is more than the limit, it goes into `index`, which
+    /// must not be one that is kept.
     ///
     /// # Errors
     ///
-    /// As [`Repo::map`], and `Store` if the index's file fails, or `Limit` if more is stored than it may be.
+    /// As [`Repo::map`], and `Store` if the index's file fails, or `Limit` if more is stored than
+    /// it may be.
     ///
     /// # Safety
     ///
     /// As for [`Repo::map`].
-    pub unsafe fn map(self, path: impl AsRef<Path>, index: SpillFile) -> Result<Repo<SliceStore<Mmap>, P>> {
+    pub unsafe fn map(
+        self,
+        path: impl AsRef<Path>,
+        index: SpillFile,
+    ) -> Result<Repo<SliceStore<Mmap>, P>> {
         let file = File::open(path)?;
         // SAFETY: the caller makes the same promise to this function.
         unsafe { self.map_file(&file, index) }
@@ -70,12 +76,17 @@ impl<P: Process> Loader<'_, MemoryLimit, P> {
     ///
     /// # Errors
     ///
-    /// As [`Repo::map`], and `Store` if the index's file fails, or `Limit` if more is stored than it may be.
+    /// As [`Repo::map`], and `Store` if the index's file fails, or `Limit` if more is stored than
+    /// it may be.
     ///
     /// # Safety
     ///
     /// As for [`Repo::map`].
-    pub unsafe fn map_file(self, file: &File, index: SpillFile) -> Result<Repo<SliceStore<Mmap>, P>> {
+    pub unsafe fn map_file(
+        self,
+        file: &File,
+        index: SpillFile,
+    ) -> Result<Repo<SliceStore<Mmap>, P>> {
         // SAFETY: the caller promises that nobody changes the file while it is mapped.
         let mapped = unsafe { Mmap::map(file) }?;
         self.slice(mapped, index)
@@ -93,8 +104,9 @@ impl Repo<SliceStore<Mmap>> {
     ///
     /// # Safety
     ///
-    /// Nobody may change the file as long as the repository lives, this process or another: a write breaks what borrows
-    /// promise, and a truncated file kills the process with a signal when the missing part is read.
+    /// Nobody may change the file as long as the repository lives, this process or another: a write
+    /// breaks what borrows promise, and a truncated file kills the process with a signal when the
+    /// missing part is read.
     pub unsafe fn map(path: impl AsRef<Path>) -> Result<Self> {
         // SAFETY: the caller makes the same promise to this function.
         unsafe { Loader::new().map(path) }

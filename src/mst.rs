@@ -8,11 +8,12 @@
 //! layer 0     [ a b c ] [ e f ]    [ m  p  z ]  keys ascend from left to right
 //! ```
 //!
-//! A key's layer is its hash's number of leading zero bits, halved: one key in four reaches the next layer. So the tree
-//! of a set of keys is unique, and [`Walker`] checks that the tree at hand is that one. Three words are kept apart:
-//! a *layer* belongs to keys and nodes and is 0 at the bottom, the *height* of a tree is the layer of its root, and the
-//! *depth* of a node is its number of links below the root. See "MST structure" in the
-//! [repository specification](https://atproto.com/specs/repository#mst-structure).
+//! A key's layer is its hash's number of leading zero bits, halved: one key in four reaches the
+//! next layer. So the tree of a set of keys is unique, and [`Walker`] checks that the tree at hand
+//! is that one. Three words are kept apart: a *layer* belongs to keys and nodes and is 0 at the
+//! bottom, the *height* of a tree is the layer of its root, and the *depth* of a node is its number
+//! of links below the root. See "MST structure" in the [repository
+//! specification](https://atproto.com/specs/repository#mst-structure).
 
 mod ahead;
 mod completeness;

@@ -1,10 +1,11 @@
 //! Repo paths: `<collection>/<record key>`, what the keys of a repository's tree say.
 //!
-//! The tree itself works on bytes. A key is a repo path if it is ASCII with exactly one slash, both halves are not
-//! empty, and all else are characters of record keys. That much is asked of every record, so that paths can be used as
-//! text and split in two; the full syntax of both halves is a stricter check, [`RepoPath::check_syntax`], since one
-//! odd name must not keep an account's other records from being read.
-//! See "Repo paths" in the [repository specification](https://atproto.com/specs/repository#repo-data-structure-v3).
+//! The tree itself works on bytes. A key is a repo path if it is ASCII with exactly one slash, both
+//! halves are not empty, and all else are characters of record keys. That much is asked of every
+//! record, so that paths can be used as text and split in two; the full syntax of both halves is a
+//! stricter check, [`RepoPath::check_syntax`], since one odd name must not keep an account's other
+//! records from being read. See "Repo paths" in the [repository
+//! specification](https://atproto.com/specs/repository#repo-data-structure-v3).
 
 use core::fmt;
 use core::num::NonZeroUsize;
@@ -63,7 +64,8 @@ impl<'a> RepoPath<'a> {
 
     fn split(key: &'a [u8]) -> Result<Self, PathFault> {
         let (mut is_sound, mut slashes) = (true, 0usize);
-        // One pass without an early end, and without a branch for each byte. All real keys are one part.
+        // One pass without an early end, and without a branch for each byte. All real keys are one
+        // part.
         for part in key.chunks(MAX_KEY_LEN) {
             let sum = part.iter().fold(0u32, |sum, &byte| sum.wrapping_add(class(byte)));
             is_sound &= sum < ODD;
@@ -232,14 +234,19 @@ mod tests {
         let long = |end: &[u8]| [b"a/".as_slice(), &[b'x'; 5 * MAX_KEY_LEN], end].concat();
         assert_eq!(RepoPath::parse(&long(b"y")).unwrap().record_key().len(), 5 * MAX_KEY_LEN + 1);
         assert_eq!(fault(&long(b"/")), PathFault::Slashes { found: 2 });
-        assert_eq!(fault(&long(b" ")), PathFault::Character { found: b' ', at: 5 * MAX_KEY_LEN + 2 });
+        assert_eq!(
+            fault(&long(b" ")),
+            PathFault::Character { found: b' ', at: 5 * MAX_KEY_LEN + 2 }
+        );
         assert_eq!(fault(&[b'/'; 1 << 17]), PathFault::Slashes { found: 1 << 17 });
         assert_eq!(fault(&[b' '; 1 << 17]), PathFault::Character { found: b' ', at: 0 });
     }
 
     #[test]
     fn odd_names_are_paths_that_fail_only_the_strict_check() {
-        for odd in ["x/y", "app.Bsky.feed.post/self", "app.bsky.feed.post/..", "app.bsky.feed.3post/a"] {
+        for odd in
+            ["x/y", "app.Bsky.feed.post/self", "app.bsky.feed.post/..", "app.bsky.feed.3post/a"]
+        {
             let path = RepoPath::parse(odd.as_bytes()).unwrap();
             assert!(path.check_syntax().is_err(), "{odd}");
         }

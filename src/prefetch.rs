@@ -5,7 +5,10 @@ const CACHE_LINE: usize = 64;
 
 /// Has the CPU fetch some bytes, and does not wait for them.
 #[inline]
-#[cfg_attr(target_arch = "x86_64", expect(unsafe_code, reason = "the CPU is told where by a pointer"))]
+#[cfg_attr(
+    target_arch = "x86_64",
+    expect(unsafe_code, reason = "the CPU is told where by a pointer")
+)]
 pub(crate) fn prefetch<T>(values: &[T]) {
     let step = const { CACHE_LINE.checked_div(size_of::<T>()) };
     for value in values.iter().step_by(step.unwrap_or(1).max(1)) {

@@ -12,7 +12,8 @@ use crate::store::Form;
 /// Appends what is stored in place of a record.
 type Reducer<P> = fn(&P, &[u8], &mut Vec<u8>) -> Result<()>;
 
-/// What becomes of records: [`Keep`], or [`Reduce`] with [`Loader::process`](crate::Loader::process).
+/// What becomes of records: [`Keep`], or [`Reduce`] with
+/// [`Loader::process`](crate::Loader::process).
 ///
 /// Sealed: these are the two.
 pub trait Process: sealed::Sealed {
@@ -47,12 +48,15 @@ impl Process for Keep {
     fn restore<B: AsRef<[u8]>>(&self, stored: B, form: Form) -> Result<B> {
         match form {
             Form::Raw => Ok(stored),
-            Form::Reduced => Err(Error::decode("the store holds reduced records: they need their process function")),
+            Form::Reduced => Err(Error::decode(
+                "the store holds reduced records: they need their process function",
+            )),
         }
     }
 }
 
-/// What a function makes of records, which is a `T`. Made by [`Loader::process`](crate::Loader::process).
+/// What a function makes of records, which is a `T`. Made by
+/// [`Loader::process`](crate::Loader::process).
 pub struct Reduce<F, T> {
     function: F,
     value: PhantomData<fn() -> T>,
@@ -69,7 +73,8 @@ impl<F, T> sealed::Sealed for Reduce<F, T> {}
 impl<F: Fn(&[u8]) -> T, T: Processable> Process for Reduce<F, T> {
     type Value<B: AsRef<[u8]>> = T;
 
-    const REDUCE: Option<Reducer<Self>> = Some(|this, record, out| (this.function)(record).encode(out));
+    const REDUCE: Option<Reducer<Self>> =
+        Some(|this, record, out| (this.function)(record).encode(out));
 
     fn restore<B: AsRef<[u8]>>(&self, stored: B, form: Form) -> Result<T> {
         let mut bytes = stored.as_ref();

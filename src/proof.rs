@@ -21,10 +21,10 @@ use crate::store::{BlockStore, CarStats, Form};
 
 /// What is to be proved of a repository, and the CAR that does it: see [`Repo::prove`].
 ///
-/// The CAR has the commit, the nodes on the way to all keys that were named, and the records under those that are there,
-/// each block once, in the order in which a walk reaches them. Whoever trusts the commit can tell from it that these keys
-/// are there or not, and that no others are in the ranges; of the rest of the repository it tells little and proves
-/// nothing.
+/// The CAR has the commit, the nodes on the way to all keys that were named, and the records under
+/// those that are there, each block once, in the order in which a walk reaches them. Whoever trusts
+/// the commit can tell from it that these keys are there or not, and that no others are in the
+/// ranges; of the rest of the repository it tells little and proves nothing.
 ///
 /// ```
 /// use carwalk::{Lookup, Repo};
@@ -54,7 +54,8 @@ impl<'r, S: BlockStore> Proof<'r, S> {
 
     /// Also proves of one key that it is there, with its record, or that it is not.
     ///
-    /// The way to a key that is not there goes to its very end, so that all verifiers can follow it.
+    /// The way to a key that is not there goes to its very end, so that all verifiers can follow
+    /// it.
     pub fn key(self, key: impl AsRef<[u8]>) -> Self {
         self.range(KeyRange::key(key))
     }
@@ -83,13 +84,14 @@ impl<'r, S: BlockStore> Proof<'r, S> {
 
     /// Writes the CAR, and tells what is in it.
     ///
-    /// Every node is checked on the way, as by a walk. Takes memory for the CID of each block that is written. The sections
-    /// are small writes: put a `BufWriter` around files.
+    /// Every node is checked on the way, as by a walk. Takes memory for the CID of each block that
+    /// is written. The sections are small writes: put a `BufWriter` around files.
     ///
     /// # Errors
     ///
-    /// `Missing` if a node or record is not there that the proof needs; `Kept` if a store has not the record but what was made
-    /// of it; else those of a complete walk, and `Output` if writing fails. What was written is no proof then.
+    /// `Missing` if a node or record is not there that the proof needs; `Kept` if a store has not
+    /// the record but what was made of it; else those of a complete walk, and `Output` if writing
+    /// fails. What was written is no proof then.
     pub fn write<W: Write>(self, output: W) -> Result<CarStats> {
         let commit = self.repo.commit();
         let mut blocks = Blocks::new(output, commit.cid()).map_err(output_error)?;
@@ -101,7 +103,10 @@ impl<'r, S: BlockStore> Proof<'r, S> {
                 Event::Record { entry, block, form: Form::Raw, .. } => (entry.cid(), block),
                 Event::Record { entry, .. } => {
                     let error = Error::new(ErrorKind::Kept(KeptFault::Reduced));
-                    return Err(error.in_structure(Structure::Record).of_cid(entry.cid()).of_key(entry.key()));
+                    return Err(error
+                        .in_structure(Structure::Record)
+                        .of_cid(entry.cid())
+                        .of_key(entry.key()));
                 }
                 _ => continue,
             };
@@ -111,19 +116,23 @@ impl<'r, S: BlockStore> Proof<'r, S> {
     }
 }
 
-/// Checks a proof, as `com.atproto.sync.getRecord` answers with one, and tells what it says of one path: all in one call.
+/// Checks a proof, as `com.atproto.sync.getRecord` answers with one, and tells what it says of one
+/// path: all in one call.
 ///
-/// The CAR's framing and the hash of every block; that the commit is by the account `did` and signed with `key`; every node
-/// on the way to `path`, by all rules of the tree; the record's hash. The record is borrowed from `car`.
+/// The CAR's framing and the hash of every block; that the commit is by the account `did` and
+/// signed with `key`; every node on the way to `path`, by all rules of the tree; the record's hash.
+/// The record is borrowed from `car`.
 ///
-/// That `key` is the account's key is the caller's to know, from its DID document. It is for CARs of today's form and of
-/// default limits: [`Loader`](crate::Loader), [`Commit::verify_signature`](crate::Commit::verify_signature) and
-/// [`Repo::get`] do the same by any other.
+/// That `key` is the account's key is the caller's to know, from its DID document. It is for CARs
+/// of today's form and of default limits: [`Loader`](crate::Loader),
+/// [`Commit::verify_signature`](crate::Commit::verify_signature) and [`Repo::get`] do the same by
+/// any other.
 ///
 /// # Errors
 ///
-/// `OtherAccount` if the commit is not by `did`; `Signature` if it is not signed with `key`; `Path` if `path` has not
-/// the form of one; else as [`Repo::from_slice`] and [`Repo::get`]. That a node or the record is missing is none.
+/// `OtherAccount` if the commit is not by `did`; `Signature` if it is not signed with `key`; `Path`
+/// if `path` has not the form of one; else as [`Repo::from_slice`] and [`Repo::get`]. That a node
+/// or the record is missing is none.
 ///
 /// ```
 /// use carwalk::{Lookup, verify_record_proof};
@@ -142,7 +151,12 @@ impl<'r, S: BlockStore> Proof<'r, S> {
 /// # Ok::<(), carwalk::Error>(())
 /// ```
 #[cfg(feature = "signature")]
-pub fn verify_record_proof<'a>(car: &'a [u8], did: &str, key: &VerifyingKey, path: &str) -> Result<Lookup<&'a [u8]>> {
+pub fn verify_record_proof<'a>(
+    car: &'a [u8],
+    did: &str,
+    key: &VerifyingKey,
+    path: &str,
+) -> Result<Lookup<&'a [u8]>> {
     let path = RepoPath::parse(path.as_bytes())?;
     let repo = Repo::from_slice(car)?;
     let commit = repo.commit();
@@ -186,6 +200,9 @@ impl<W: Write> Blocks<W> {
 
 impl<S: BlockStore> fmt::Debug for Proof<'_, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Proof").field("ranges", &self.ranges).field("records", &self.records).finish_non_exhaustive()
+        f.debug_struct("Proof")
+            .field("ranges", &self.ranges)
+            .field("records", &self.records)
+            .finish_non_exhaustive()
     }
 }

@@ -15,9 +15,9 @@ const FIRST_CHUNK: usize = 1024;
 
 /// A record: its path, its CID and its value.
 ///
-/// Without a process function the value is the record's bytes as the store has them: `&[u8]` for slices, maps and memory.
-/// They are opaque to carwalk: any block can be a record's. With [`Loader::process`](crate::Loader::process) it is what
-/// the function made of them.
+/// Without a process function the value is the record's bytes as the store has them: `&[u8]` for
+/// slices, maps and memory. They are opaque to carwalk: any block can be a record's. With
+/// [`Loader::process`](crate::Loader::process) it is what the function made of them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Record<V> {
     path: RepoPathBuf,
@@ -71,7 +71,8 @@ impl<B: AsRef<[u8]>> Record<B> {
         self.value.as_ref()
     }
 
-    /// A decoder at the start of the record, to pick single fields out without a type for the whole.
+    /// A decoder at the start of the record, to pick single fields out without a type for the
+    /// whole.
     ///
     /// It takes any CBOR, not only the canonical form.
     #[must_use]
@@ -161,8 +162,10 @@ impl<B: AsRef<[u8]>, P: Process> Make<B> for MakeRecord<'_, P> {
 
     #[inline]
     fn make(&self, path: RepoPathBuf, cid: Cid, found: Option<Found<B>>) -> Result<Self::Item> {
-        // A complete walk that looks records up came to one; were it otherwise, it would have to be told.
-        let found = found.ok_or_else(|| Error::store("a walk over records came to an entry without one"))?;
+        // A complete walk that looks records up came to one; were it otherwise, it would have to be
+        // told.
+        let found = found
+            .ok_or_else(|| Error::store("a walk over records came to an entry without one"))?;
         let offset = found.offset;
         let value = restore(self.0, found, cid, path.as_path().as_str().as_bytes())?;
         Ok(Record { path, cid, value, offset })
@@ -221,7 +224,8 @@ impl<'s, S: BlockStore, M: Make<S::Block<'s>>> Items<'s, S, M> {
         Items::new(walk(self.walk), self.strict_paths, self.make)
     }
 
-    /// The next item from one end, or the error that ends the walk. Whichever end comes to where the other is ends both.
+    /// The next item from one end, or the error that ends the walk. Whichever end comes to where
+    /// the other is ends both.
     #[inline]
     fn next(&mut self, end: End) -> Option<Result<M::Item>> {
         if let Some(error) = self.postponed.take() {
@@ -280,9 +284,9 @@ fn make_next<'s, S: BlockStore, M: Make<S::Block<'s>>>(
 
 /// The records of a tree in key order.
 ///
-/// A plain iterator, and complete: if it ends without an error, these are all the records. An item costs one
-/// allocation, for the path; [`Walker`] is the form that allocates nothing. After an error, every later call gives
-/// `None`.
+/// A plain iterator, and complete: if it ends without an error, these are all the records. An item
+/// costs one allocation, for the path; [`Walker`] is the form that allocates nothing. After an
+/// error, every later call gives `None`.
 #[must_use]
 pub struct Records<'s, S: BlockStore, P: Process = Keep>(Items<'s, S, MakeRecord<'s, P>>);
 
@@ -294,9 +298,9 @@ impl<'s, S: BlockStore, P: Process> Records<'s, S, P> {
 
 /// The paths and CIDs of a tree's records in key order; the records themselves are never asked for.
 ///
-/// A plain iterator, and complete as far as the nodes are: if it ends without an error, these are all the entries,
-/// though their records may be missing. An item costs one allocation, for the path. After an error, every later call
-/// gives `None`.
+/// A plain iterator, and complete as far as the nodes are: if it ends without an error, these are
+/// all the entries, though their records may be missing. An item costs one allocation, for the
+/// path. After an error, every later call gives `None`.
 #[must_use]
 pub struct RepoEntries<'s, S: BlockStore>(Items<'s, S, MakeEntry>);
 
@@ -309,10 +313,12 @@ impl<'s, S: BlockStore> RepoEntries<'s, S> {
 macro_rules! item_iterator {
     ($name:ident, $item:ty, $($process:ident)?) => {
         impl<'s, S: BlockStore, $($process: Process)?> $name<'s, S, $($process)?> {
-            /// Only those whose keys are in a range. If the iterator ends without an error, none in the range is missing.
+            /// Only those whose keys are in a range. If the iterator ends without an error, none in
+            /// the range is missing.
             ///
-            /// Subtrees that can have none of them are not looked at: the first call goes straight down to the first key.
-            /// Ranges narrow each other. Call it before the first item is taken: it begins anew.
+            /// Subtrees that can have none of them are not looked at: the first call goes straight
+            /// down to the first key. Ranges narrow each other. Call it before the first item is
+            /// taken: it begins anew.
             pub fn range(self, range: impl Into<KeyRange>) -> Self {
                 $name(self.0.over(|walk| walk.range(range)))
             }
@@ -327,10 +333,11 @@ macro_rules! item_iterator {
                 $name(self.0.over(|walk| walk.collection(collection)))
             }
 
-            /// The next items: at least one and at most `len` of them, or none at the end. A `len` of 0 is taken for 1.
+            /// The next items: at least one and at most `len` of them, or none at the end. A `len`
+            /// of 0 is taken for 1.
             ///
-            /// For handing batches to other threads. Only an empty chunk is the end: an error ends a chunk early, and comes
-            /// with the next call, after the items that were before it.
+            /// For handing batches to other threads. Only an empty chunk is the end: an error ends
+            /// a chunk early, and comes with the next call, after the items that were before it.
             ///
             /// # Errors
             ///
@@ -349,8 +356,8 @@ macro_rules! item_iterator {
             }
         }
 
-        /// From the last key down. Takes a walk of its own, and the memory of one; if items are taken from both ends, each
-        /// comes once.
+        /// From the last key down. Takes a walk of its own, and the memory of one; if items are
+        /// taken from both ends, each comes once.
         impl<'s, S: BlockStore, $($process: Process)?> DoubleEndedIterator for $name<'s, S, $($process)?> {
             #[inline]
             fn next_back(&mut self) -> Option<Self::Item> {

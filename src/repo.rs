@@ -13,7 +13,9 @@ use crate::mst::Walker;
 use crate::process::{Keep, Process};
 use crate::proof::Proof;
 use crate::records::{Records, RepoEntries, restore};
-use crate::store::{BlockStore, CarStats, CarStore, Form, MemoryStore, Reached, SliceStore, Verification};
+use crate::store::{
+    BlockStore, CarStats, CarStore, Form, MemoryStore, Reached, SliceStore, Verification,
+};
 
 /// A tree without a commit: a store and the CID of the root node.
 ///
@@ -52,7 +54,8 @@ struct TreeOptions {
 impl<S: BlockStore> Tree<S> {
     /// The tree under the node `root` in `store`. Nothing is read yet.
     pub fn new(store: S, root: Cid) -> Self {
-        let options = TreeOptions { hash_reached: true, strict_paths: false, memory_limit: u64::MAX };
+        let options =
+            TreeOptions { hash_reached: true, strict_paths: false, memory_limit: u64::MAX };
         Tree { store, root, options, process: Keep }
     }
 }
@@ -77,7 +80,8 @@ impl<S: BlockStore, P: Process> Tree<S, P> {
         &self.store
     }
 
-    /// A walk over the tree, for all that the iterators do not give: nodes, partial trees, no allocation per record.
+    /// A walk over the tree, for all that the iterators do not give: nodes, partial trees, no
+    /// allocation per record.
     pub fn walk(&self) -> Walker<'_, S> {
         let TreeOptions { hash_reached, memory_limit, .. } = self.options;
         Walker::new(&self.store, self.root).hash(hash_reached).memory_limit(memory_limit)
@@ -90,14 +94,15 @@ impl<S: BlockStore, P: Process> Tree<S, P> {
 
     /// Looks one key up: goes down its search path, and reads nothing else.
     ///
-    /// Each node on the way is checked by all rules. Needs no walk before, and keeps nothing for the next. The key need not be a
-    /// repo path.
+    /// Each node on the way is checked by all rules. Needs no walk before, and keeps nothing for
+    /// the next. The key need not be a repo path.
     ///
     /// # Errors
     ///
-    /// `HashMismatch` for a node or record that does not have its CID; `Tree`, `Malformed`, `NonCanonical` or `Limit` for a
-    /// node on the way that breaks a rule; `Store` or `Io` if the store fails; `Decode` if the record's value cannot be made
-    /// out. That something is missing is none.
+    /// `HashMismatch` for a node or record that does not have its CID; `Tree`, `Malformed`,
+    /// `NonCanonical` or `Limit` for a node on the way that breaks a rule; `Store` or `Io` if the
+    /// store fails; `Decode` if the record's value cannot be made out. That something is missing is
+    /// none.
     ///
     /// ```
     /// use carwalk::{Lookup, Repo};
@@ -117,7 +122,8 @@ impl<S: BlockStore, P: Process> Tree<S, P> {
         let key = key.as_ref();
         Ok(match self.walk().partial(true).one(key).find()? {
             Lookup::Present { cid, record } => {
-                let record = record.map(|found| restore(&self.process, found, cid, key)).transpose()?;
+                let record =
+                    record.map(|found| restore(&self.process, found, cid, key)).transpose()?;
                 Lookup::Present { cid, record }
             }
             Lookup::Absent => Lookup::Absent,
@@ -152,14 +158,16 @@ pub struct Repo<S, P = Keep> {
 }
 
 impl<B: AsRef<[u8]>> Repo<SliceStore<B>> {
-    /// Opens the repository in the CAR that `bytes` are: a slice, a `Vec<u8>`, anything that holds still.
+    /// Opens the repository in the CAR that `bytes` are: a slice, a `Vec<u8>`, anything that holds
+    /// still.
     ///
     /// Every block is hashed; nothing is copied but the commit. The tree is not walked yet.
     ///
     /// # Errors
     ///
-    /// `LookAlike` for well-known files that are no CAR of version 1; `Truncated`, `Malformed`, `NonCanonical`, `Limit`
-    /// or `HashMismatch` for header, sections and commit, each with its offset; `NoCommit` if the commit is not there.
+    /// `LookAlike` for well-known files that are no CAR of version 1; `Truncated`, `Malformed`,
+    /// `NonCanonical`, `Limit` or `HashMismatch` for header, sections and commit, each with its
+    /// offset; `NoCommit` if the commit is not there.
     pub fn from_slice(bytes: B) -> Result<Self> {
         Loader::new().slice(bytes)
     }
@@ -168,8 +176,8 @@ impl<B: AsRef<[u8]>> Repo<SliceStore<B>> {
 impl Repo<MemoryStore> {
     /// Reads a stream to its end and opens the repository in the CAR that it is.
     ///
-    /// Every block is hashed. The stream is held in memory, 1 GiB at most: [`Loader`] sets other limits. There is no use
-    /// in a `BufReader` around it.
+    /// Every block is hashed. The stream is held in memory, 1 GiB at most: [`Loader`] sets other
+    /// limits. There is no use in a `BufReader` around it.
     ///
     /// # Errors
     ///
@@ -180,13 +188,13 @@ impl Repo<MemoryStore> {
 }
 
 impl<S: BlockStore> Repo<S> {
-    /// Opens the repository whose commit is the block `commit` of a store. The commit is hashed now, all other blocks
-    /// when the walk reaches them.
+    /// Opens the repository whose commit is the block `commit` of a store. The commit is hashed
+    /// now, all other blocks when the walk reaches them.
     ///
     /// # Errors
     ///
-    /// `NoCommit`, `HashMismatch`, `LookAlike`, `Malformed`, `NonCanonical` or `Limit` for the commit; `Store` or `Io` if the store
-    /// fails.
+    /// `NoCommit`, `HashMismatch`, `LookAlike`, `Malformed`, `NonCanonical` or `Limit` for the
+    /// commit; `Store` or `Io` if the store fails.
     pub fn from_store(store: S, commit: Cid) -> Result<Self> {
         Loader::new().store(store, commit)
     }
@@ -240,7 +248,8 @@ impl<S: BlockStore, P: Process> Repo<S, P> {
         self.tree.store
     }
 
-    /// A walk over the tree, for all that the iterators do not give: nodes, partial trees, no allocation per record.
+    /// A walk over the tree, for all that the iterators do not give: nodes, partial trees, no
+    /// allocation per record.
     pub fn walk(&self) -> Walker<'_, S> {
         self.tree.walk()
     }
@@ -285,8 +294,8 @@ impl<S: CarStore, P: Process> Repo<S, P> {
         Ok(reached)
     }
 
-    /// The number of distinct blocks that neither the commit is, nor a complete walk reaches. Legal, and ignored by all
-    /// else; in unreasonable numbers a sign of abuse.
+    /// The number of distinct blocks that neither the commit is, nor a complete walk reaches.
+    /// Legal, and ignored by all else; in unreasonable numbers a sign of abuse.
     ///
     /// Costs a walk, and one bit for 37 bytes of the CAR.
     ///
@@ -303,7 +312,12 @@ impl<S: CarStore, P: Process> Repo<S, P> {
     }
 }
 
-fn find_commit<S: BlockStore>(store: &S, cid: Cid, rules: CommitRules, hash: bool) -> Result<Commit<'static>> {
+fn find_commit<S: BlockStore>(
+    store: &S,
+    cid: Cid,
+    rules: CommitRules,
+    hash: bool,
+) -> Result<Commit<'static>> {
     let cid = cid.into_dag_cbor()?;
     let found = store.get(&cid)?.ok_or_else(|| Error::new(ErrorKind::NoCommit))?;
     if found.form == Form::Reduced {
@@ -321,14 +335,14 @@ fn read_commit(cid: Cid, block: &[u8], rules: CommitRules, hash: bool) -> Result
 
 /// Reads a stream up to the commit of the repository in it, and no further.
 ///
-/// For those who only want to know account or revision. The commit is hashed; the blocks before it are neither hashed
-/// nor kept. Takes one buffer of memory; most exports have the commit among their first blocks. [`Loader::peek_commit`]
-/// does it by other settings.
+/// For those who only want to know account or revision. The commit is hashed; the blocks before it
+/// are neither hashed nor kept. Takes one buffer of memory; most exports have the commit among
+/// their first blocks. [`Loader::peek_commit`] does it by other settings.
 ///
 /// # Errors
 ///
-/// `Io` if reading fails; `LookAlike`, `Truncated`, `Malformed`, `NonCanonical` or `Limit` for what was read;
-/// `HashMismatch` for the commit; `NoCommit` if the stream ends without it.
+/// `Io` if reading fails; `LookAlike`, `Truncated`, `Malformed`, `NonCanonical` or `Limit` for what
+/// was read; `HashMismatch` for the commit; `NoCommit` if the stream ends without it.
 ///
 /// ```
 /// # let stream: &[u8] = include_bytes!("../samples/repo.car");
@@ -341,7 +355,11 @@ pub fn peek_commit<R: Read>(input: R) -> Result<Commit<'static>> {
 }
 
 /// Reads on to the commit that the header names.
-pub(crate) fn peek<R: Read>(mut reader: Reader<R>, rules: CommitRules, hash: bool) -> Result<Commit<'static>> {
+pub(crate) fn peek<R: Read>(
+    mut reader: Reader<R>,
+    rules: CommitRules,
+    hash: bool,
+) -> Result<Commit<'static>> {
     let root = reader.header().commit()?;
     let mut search = || {
         while let Some(section) = reader.read_section()? {

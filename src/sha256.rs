@@ -16,8 +16,8 @@ pub(crate) fn sha256(message: &[u8]) -> [u8; 32] {
 
 /// Tells the SHA-256 of each of so many messages, with its number; in any order.
 ///
-/// With AVX-512 many at a time, which is faster than the instructions that CPUs have for SHA-256: each round of a message
-/// waits for the round before.
+/// With AVX-512 many at a time, which is faster than the instructions that CPUs have for SHA-256:
+/// each round of a message waits for the round before.
 #[inline]
 pub(crate) fn sha256_each<'m>(
     count: usize,
@@ -31,7 +31,11 @@ pub(crate) fn sha256_each<'m>(
         for first in (0..count).step_by(BATCH) {
             let at = |number: usize| first.wrapping_add(number);
             let count = count.wrapping_sub(first).min(BATCH);
-            lanes.hash(count, |number| message(at(number)), |number, digest| tell(at(number), digest));
+            lanes.hash(
+                count,
+                |number| message(at(number)),
+                |number, digest| tell(at(number), digest),
+            );
         }
         return;
     }
@@ -59,7 +63,8 @@ mod tests {
 
     #[test]
     fn many_messages_hash_as_each_alone() {
-        let bytes: Vec<u8> = (0u32..20_000).map(|number| (number.wrapping_mul(0x9e37_79b9) >> 24) as u8).collect();
+        let bytes: Vec<u8> =
+            (0u32..20_000).map(|number| (number.wrapping_mul(0x9e37_79b9) >> 24) as u8).collect();
         // Each length in each of the lanes, whatever stands beside the message.
         for first in 0..20 {
             let messages: Vec<&[u8]> = (first..=300).map(|len| &bytes[len * 7..][..len]).collect();
@@ -71,13 +76,15 @@ mod tests {
         // Long ones among short ones, at the beginning, at the end, and alone.
         let lens = [0, 1, 4095, 4096, 4097, 19_000, 55, 56, 63, 64, 20_000];
         check(&lens.map(|len| &bytes[..len]));
-        let many: Vec<&[u8]> = lens.iter().cycle().take(10 * lens.len()).map(|&len| &bytes[..len]).collect();
+        let many: Vec<&[u8]> =
+            lens.iter().cycle().take(10 * lens.len()).map(|&len| &bytes[..len]).collect();
         for from in 0..lens.len() {
             check(&many[from..]);
         }
         check(&[&bytes[..4097]; 60]);
         // More than are put in order together, of all lengths, in no order.
-        let many: Vec<&[u8]> = (0..2 * BATCH + 100).map(|number| &bytes[number..][..number * 7919 % 4200]).collect();
+        let many: Vec<&[u8]> =
+            (0..2 * BATCH + 100).map(|number| &bytes[number..][..number * 7919 % 4200]).collect();
         check(&many);
     }
 }

@@ -1,7 +1,8 @@
 //! Signatures and the public keys that they verify with (feature `signature`).
 //!
-//! A commit names neither its key nor the curve: both come from the account's DID document. To get that document is the
-//! caller's part; carwalk takes the key out of it and says whether the commit's signature is that key's.
+//! A commit names neither its key nor the curve: both come from the account's DID document. To get
+//! that document is the caller's part; carwalk takes the key out of it and says whether the
+//! commit's signature is that key's.
 //!
 //! ```text
 //! Multikey   = 'z' base58btc( multicodec  point )    multicodec: e7 01 for K-256, 80 24 for P-256
@@ -9,8 +10,8 @@
 //! signature  = r s                                   32 bytes each, big-endian
 //! ```
 //!
-//! Each signature (r, s) has a twin (r, n - s) that anybody can make and that fits the same key and message. Only the one
-//! with the smaller s ("low S") is valid here, on both curves. See the
+//! Each signature (r, s) has a twin (r, n - s) that anybody can make and that fits the same key and
+//! message. Only the one with the smaller s ("low S") is valid here, on both curves. See the
 //! [cryptography specification](https://atproto.com/specs/cryptography), and
 //! [did:key](https://w3c-ccg.github.io/did-key-spec/) and
 //! [Multikey](https://www.w3.org/TR/cid-1.0/#Multikey) for the texts.
@@ -91,8 +92,8 @@ impl fmt::Display for Curve {
 
 /// The public key of an account: a point of one of two curves, checked to be one.
 ///
-/// It parses from a `did:key` or the Multikey text that follows `did:key:`, and is written as a `did:key`. There is one
-/// text for each key, so what was parsed is written as it was.
+/// It parses from a `did:key` or the Multikey text that follows `did:key:`, and is written as a
+/// `did:key`. There is one text for each key, so what was parsed is written as it was.
 ///
 /// ```
 /// use carwalk::VerifyingKey;
@@ -118,11 +119,12 @@ enum Point {
 }
 
 impl VerifyingKey {
-    /// The key of a verification method in a DID document, from its `type` and its `publicKeyMultibase`.
+    /// The key of a verification method in a DID document, from its `type` and its
+    /// `publicKeyMultibase`.
     ///
-    /// Of an account's DID document it is the method whose `id` ends with `#atproto`. Its type is `Multikey`, or in old
-    /// documents `EcdsaSecp256k1VerificationKey2019` or `EcdsaSecp256r1VerificationKey2019`, where the text is the bare
-    /// point, compressed or not.
+    /// Of an account's DID document it is the method whose `id` ends with `#atproto`. Its type is
+    /// `Multikey`, or in old documents `EcdsaSecp256k1VerificationKey2019` or
+    /// `EcdsaSecp256r1VerificationKey2019`, where the text is the bare point, compressed or not.
     ///
     /// # Errors
     ///
@@ -164,7 +166,8 @@ impl VerifyingKey {
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     pub fn from_sec1_bytes(curve: Curve, point: &[u8]) -> Result<Self> {
-        // The forms are told apart here, because the curves' crates know more of them than are allowed.
+        // The forms are told apart here, because the curves' crates know more of them than are
+        // allowed.
         match (point.len(), point.first()) {
             (COMPRESSED_LEN, Some(2 | 3)) | (UNCOMPRESSED_LEN, Some(4)) => {}
             (COMPRESSED_LEN | UNCOMPRESSED_LEN, Some(&found)) => {
@@ -189,10 +192,12 @@ impl VerifyingKey {
             return Err(Error::public_key(PublicKeyFault::NoCodec));
         };
         let curve = Curve::of_multicodec(codec);
-        let curve = curve.ok_or_else(|| Error::public_key(PublicKeyFault::Codec { found: codec }))?;
+        let curve =
+            curve.ok_or_else(|| Error::public_key(PublicKeyFault::Codec { found: codec }))?;
         let point = bytes.get(len..).unwrap_or_default();
         if point.len() != COMPRESSED_LEN {
-            let fault = PublicKeyFault::PointLen { found: point.len(), expected: "33 (compressed)" };
+            let fault =
+                PublicKeyFault::PointLen { found: point.len(), expected: "33 (compressed)" };
             return Err(Error::public_key(fault));
         }
         Self::from_sec1_bytes(curve, point)
@@ -239,15 +244,17 @@ impl VerifyingKey {
         format!("z{}", bs58::encode(bytes).into_string())
     }
 
-    /// Checks that `signature` is this key's signature of `message`, which is given in pieces: of a commit they are
-    /// [`Commit::signed_bytes`](crate::Commit::signed_bytes). `Ok` means that it is.
+    /// Checks that `signature` is this key's signature of `message`, which is given in pieces: of a
+    /// commit they are [`Commit::signed_bytes`](crate::Commit::signed_bytes). `Ok` means that it
+    /// is.
     ///
-    /// The pieces are hashed where they lie. Besides hashing, one call takes 0.1 (K-256) to 0.3 ms (P-256).
+    /// The pieces are hashed where they lie. Besides hashing, one call takes 0.1 (K-256) to 0.3 ms
+    /// (P-256).
     ///
     /// # Errors
     ///
-    /// `Signature` if it is not 64 bytes, r or s is out of range, s is high, or it does not verify. DER has another
-    /// length or another form, and is refused as such.
+    /// `Signature` if it is not 64 bytes, r or s is out of range, s is high, or it does not verify.
+    /// DER has another length or another form, and is refused as such.
     ///
     /// ```
     /// use carwalk::ErrorKind;
@@ -265,7 +272,11 @@ impl VerifyingKey {
     /// assert!(matches!(error.kind(), ErrorKind::Signature(SignatureFault::Mismatch)));
     /// # Ok::<(), carwalk::Error>(())
     /// ```
-    pub fn verify(&self, message: impl IntoIterator<Item = impl AsRef<[u8]>>, signature: &[u8]) -> Result<()> {
+    pub fn verify(
+        &self,
+        message: impl IntoIterator<Item = impl AsRef<[u8]>>,
+        signature: &[u8],
+    ) -> Result<()> {
         self.judge(message, signature).map_err(Error::signature)
     }
 
@@ -280,16 +291,21 @@ impl VerifyingKey {
         let digest = message.into_iter().fold(Sha256::new(), Sha256::chain_update).finalize();
         match &self.0 {
             Point::P256(key) => {
-                judge(key, &digest, signature, |numbers: &p256::ecdsa::Signature| numbers.s().is_high())
+                judge(key, &digest, signature, |numbers: &p256::ecdsa::Signature| {
+                    numbers.s().is_high()
+                })
             }
             Point::K256(key) => {
-                judge(key, &digest, signature, |numbers: &k256::ecdsa::Signature| numbers.s().is_high())
+                judge(key, &digest, signature, |numbers: &k256::ecdsa::Signature| {
+                    numbers.s().is_high()
+                })
             }
         }
     }
 }
 
-/// The crate of one curve refuses a high s by itself and that of the other takes it, so neither is relied on.
+/// The crate of one curve refuses a high s by itself and that of the other takes it, so neither is
+/// relied on.
 fn judge<S: for<'a> TryFrom<&'a [u8]>>(
     key: &impl PrehashVerifier<S>,
     digest: &[u8],
@@ -339,7 +355,8 @@ fn multibase(text: &str) -> Result<Vec<u8>> {
     if text.len() > MAX_PUBLIC_KEY_TEXT_LEN {
         return Err(Error::public_key(PublicKeyFault::TextLen { found: text.len() }));
     }
-    let digits = text.strip_prefix('z').ok_or_else(|| Error::public_key(PublicKeyFault::Multibase))?;
+    let digits =
+        text.strip_prefix('z').ok_or_else(|| Error::public_key(PublicKeyFault::Multibase))?;
     bs58::decode(digits).into_vec().map_err(|_| odd_digit(digits))
 }
 

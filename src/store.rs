@@ -33,13 +33,14 @@ pub(crate) const SPILL_SIGNATURE: [u8; 9] = *b"redb\x1a\n\xa9\r\n";
 ///
 /// A walk relies on this, and on no more:
 ///
-/// - `get` gives the bytes that were stored under exactly this CID, codec included, or `None`; the same at each call for
-///   as long as the store is borrowed, and from each `as_ref` of a block. A walk over a store of the caller's hashes what
-///   it reaches, so wrong bytes are found, not believed. Only if a store gives now these, now those, wrong bytes may come
-///   out; nothing worse happens.
+/// - `get` gives the bytes that were stored under exactly this CID, codec included, or `None`; the
+///   same at each call for as long as the store is borrowed, and from each `as_ref` of a block. A
+///   walk over a store of the caller's hashes what it reaches, so wrong bytes are found, not
+///   believed. Only if a store gives now these, now those, wrong bytes may come out; nothing worse
+///   happens.
 /// - `contains` is true exactly if `get` would give a block. It should cost less.
-/// - Errors are those of the store itself, made with [`Error::store`](crate::Error::store). A block that is not there is
-///   none. After an error the walk stops.
+/// - Errors are those of the store itself, made with [`Error::store`](crate::Error::store). A block
+///   that is not there is none. After an error the walk stops.
 /// - Nothing panics.
 pub trait BlockStore {
     /// A block's bytes, borrowed from the store or held.
@@ -61,14 +62,14 @@ pub trait BlockStore {
     /// Whatever keeps the store from telling.
     fn contains(&self, cid: &Cid) -> Result<bool>;
 
-    /// Bytes of memory that a block takes for as long as it is held, beside what the store takes anyway: none, unless it is
-    /// a copy.
+    /// Bytes of memory that a block takes for as long as it is held, beside what the store takes
+    /// anyway: none, unless it is a copy.
     fn block_cost<'a>(&'a self, _block: &Self::Block<'a>) -> u64 {
         0
     }
 
-    /// Says that these blocks will be asked for soon, in about this order. A store may use it to save time; doing nothing
-    /// is right too.
+    /// Says that these blocks will be asked for soon, in about this order. A store may use it to
+    /// save time; doing nothing is right too.
     fn prefetch(&self, _cids: &[Cid]) {}
 }
 
@@ -129,7 +130,12 @@ impl<B> Found<B> {
     /// The same with other bytes.
     #[cfg(feature = "redb")]
     pub(crate) fn map<C>(self, bytes: impl FnOnce(B) -> C) -> Found<C> {
-        Found { bytes: bytes(self.bytes), form: self.form, offset: self.offset, is_hashed: self.is_hashed }
+        Found {
+            bytes: bytes(self.bytes),
+            form: self.form,
+            offset: self.offset,
+            is_hashed: self.is_hashed,
+        }
     }
 
     /// What a process function made of the block. It cannot be hashed: the store vouches for it.
@@ -156,7 +162,11 @@ impl<B> Found<B> {
 impl<B: AsRef<[u8]>> fmt::Debug for Found<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("Found");
-        debug.field("len", &self.bytes.as_ref().len()).field("form", &self.form).field("offset", &self.offset).finish()
+        debug
+            .field("len", &self.bytes.as_ref().len())
+            .field("form", &self.form)
+            .field("offset", &self.offset)
+            .finish()
     }
 }
 
@@ -170,7 +180,8 @@ pub trait CarStore: BlockStore {
     /// What was counted while the CAR was loaded.
     fn stats(&self) -> CarStats;
 
-    /// What is wrong with the rest of the CAR, if that was given up: see [`Loader::salvage`](crate::Loader::salvage).
+    /// What is wrong with the rest of the CAR, if that was given up: see
+    /// [`Loader::salvage`](crate::Loader::salvage).
     fn fault(&self) -> Option<&Error> {
         None
     }

@@ -30,8 +30,8 @@ pub enum Loaded<'p, R, P = Keep> {
 
 /// A load that stopped at its memory limit: the reader, and what was loaded of it.
 ///
-/// Nothing is lost and nothing was copied: it can be put into a queue, sent to another thread, gone on with as often as one
-/// likes, or dropped.
+/// Nothing is lost and nothing was copied: it can be put into a queue, sent to another thread, gone
+/// on with as often as one likes, or dropped.
 ///
 /// ```
 /// use carwalk::{Loaded, Loader};
@@ -76,7 +76,8 @@ impl<'p, R: Read, P: Process> Suspended<'p, R, P> {
         let limits = loader.intake.limits.clone();
         // Sections stay where they were read, unless something else is made of them.
         let keep = P::REDUCE.is_none();
-        let reader = if keep { Reader::keeping(input, limits) } else { Reader::with_limits(input, limits) }?;
+        let reader =
+            if keep { Reader::keeping(input, limits) } else { Reader::with_limits(input, limits) }?;
         let loading = Loading::new(MemorySink::new(keep, loader.intake.verification));
         Ok(Suspended { reader, loading, loader })
     }
@@ -91,7 +92,8 @@ impl<'p, R: Read, P: Process> Suspended<'p, R, P> {
     ///
     /// # Errors
     ///
-    /// `Malformed`, `NonCanonical`, `LookAlike` or `Limit` if it is no commit, or the header does not name one.
+    /// `Malformed`, `NonCanonical`, `LookAlike` or `Limit` if it is no commit, or the header does
+    /// not name one.
     pub fn commit(&self) -> Result<Option<Commit<'_>>> {
         self.reader.header().commit()?;
         let Some(section) = self.loading.commit(&self.reader) else {
@@ -113,12 +115,13 @@ impl<'p, R: Read, P: Process> Suspended<'p, R, P> {
 
     /// Goes on into a file: moves there what is held, and then what else comes.
     ///
-    /// From then on the load takes about as much memory as the limit says, however long the CAR is, and so does the store.
+    /// From then on the load takes about as much memory as the limit says, however long the CAR is,
+    /// and so does the store.
     ///
     /// # Errors
     ///
-    /// As [`Loader::read`], and `Store` if the file fails, or `Limit` if more is stored than it may be. If the file failed
-    /// before anything was moved, the error has the load.
+    /// As [`Loader::read`], and `Store` if the file fails, or `Limit` if more is stored than it may
+    /// be. If the file failed before anything was moved, the error has the load.
     #[cfg(feature = "redb")]
     pub fn spill(self, file: SpillFile) -> Result<Repo<RedbStore, P>, SpillError<'p, R, P>> {
         let verification = self.loader.intake.verification;
@@ -163,20 +166,26 @@ impl<'p, R: Read, P: Process> Suspended<'p, R, P> {
     }
 }
 
-/// Runs `work` with a loader's settings and what its process function makes of records, if it has one.
+/// Runs `work` with a loader's settings and what its process function makes of records, if it has
+/// one.
 fn with_reducer<P: Process, T>(
     loader: &mut Loader<'_, MemoryLimit, P>,
     work: impl FnOnce(&mut Intake<'_>, Option<Reducer<'_>>) -> T,
 ) -> T {
     let Loader { intake, process, .. } = loader;
-    let reduce = P::REDUCE.map(|reduce| move |record: &[u8], out: &mut Vec<u8>| reduce(process, record, out));
+    let reduce = P::REDUCE
+        .map(|reduce| move |record: &[u8], out: &mut Vec<u8>| reduce(process, record, out));
     work(intake, reduce.as_ref().map(|reduce| reduce as Reducer<'_>))
 }
 
 impl<R, P: fmt::Debug> fmt::Debug for Suspended<'_, R, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("Suspended");
-        debug.field("reader", &self.reader).field("loading", &self.loading).field("loader", &self.loader).finish()
+        debug
+            .field("reader", &self.reader)
+            .field("loading", &self.loading)
+            .field("loader", &self.loader)
+            .finish()
     }
 }
 
@@ -195,7 +204,8 @@ impl<'p, R, P> SpillError<'p, R, P> {
         &self.error
     }
 
-    /// The load, if the file failed before anything was moved: it can be gone on with in another way.
+    /// The load, if the file failed before anything was moved: it can be gone on with in another
+    /// way.
     #[must_use]
     pub fn into_load(self) -> Option<Suspended<'p, R, P>> {
         self.load.map(|load| *load)

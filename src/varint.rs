@@ -6,8 +6,8 @@
 //!                         ` another byte follows; low 7 bits first
 //! ```
 //!
-//! The [multiformats text](https://github.com/multiformats/unsigned-varint) demands the shortest form and stops at
-//! nine bytes (63 bits).
+//! The [multiformats text](https://github.com/multiformats/unsigned-varint) demands the shortest
+//! form and stops at nine bytes (63 bits).
 
 use crate::error::{Error, Malformed, NonCanonical, Result};
 
@@ -35,7 +35,9 @@ pub fn decode(bytes: &[u8]) -> Result<Option<(u64, usize)>> {
     // Nearly all lengths of sections are of these two forms.
     match *bytes {
         [first, ..] if first < 0x80 => return Ok(Some((u64::from(first), 1))),
-        [first, second @ 1..0x80, ..] => return Ok(Some((u64::from(first & 0x7f) | u64::from(second) << 7, 2))),
+        [first, second @ 1..0x80, ..] => {
+            return Ok(Some((u64::from(first & 0x7f) | u64::from(second) << 7, 2)));
+        }
         _ => {}
     }
     decode_any(bytes)
@@ -100,8 +102,11 @@ mod tests {
 
     #[test]
     fn padded_forms_are_refused() {
-        for bytes in [&[0x80u8, 0x00][..], &[0xff, 0x80, 0x00], &[0x81, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x00]]
-        {
+        for bytes in [
+            &[0x80u8, 0x00][..],
+            &[0xff, 0x80, 0x00],
+            &[0x81, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x00],
+        ] {
             let error = decode(bytes).unwrap_err();
             assert!(matches!(error.kind(), ErrorKind::NonCanonical(NonCanonical::VarintPadded)));
         }

@@ -1,5 +1,6 @@
-//! Blocks that are not their CIDs', among good ones of the same CIDs or alone, where only what is reached is hashed: no store
-//! gives a bad one where there is a good one, or takes a bad one for good.
+//! Blocks that are not their CIDs', among good ones of the same CIDs or alone, where only what is
+//! reached is hashed: no store gives a bad one where there is a good one, or takes a bad one for
+//! good.
 #![cfg(feature = "redb")]
 #![allow(
     missing_docs,
@@ -60,7 +61,10 @@ fn each_store(car: &[u8], mut seen: impl FnMut(&str, Result<Vec<Row>>)) {
             for cache_size in [0, 8 << 20] {
                 let file = SpillFile::temporary().segment_len(segment_len).cache_size(cache_size);
                 let rows = spilled(car, limit, file).and_then(|repo| twice(&repo));
-                seen(&format!("file, limit {limit}, segments {segment_len}, cache {cache_size}"), rows);
+                seen(
+                    &format!("file, limit {limit}, segments {segment_len}, cache {cache_size}"),
+                    rows,
+                );
             }
         }
     }
@@ -99,8 +103,14 @@ fn a_bad_copy_before_or_after_is_never_found_in_place_of_the_good_one() {
     let forms: [(&str, Vec<Section>); 4] = [
         ("all bad ones first", bad.iter().chain(&good.sections).cloned().collect()),
         ("all good ones first", good.sections.iter().chain(&bad).cloned().collect()),
-        ("each bad one before", pairs().flat_map(|(bad, good)| [bad.clone(), good.clone()]).collect()),
-        ("each bad one after", pairs().flat_map(|(bad, good)| [good.clone(), bad.clone()]).collect()),
+        (
+            "each bad one before",
+            pairs().flat_map(|(bad, good)| [bad.clone(), good.clone()]).collect(),
+        ),
+        (
+            "each bad one after",
+            pairs().flat_map(|(bad, good)| [good.clone(), bad.clone()]).collect(),
+        ),
     ];
     for (form, sections) in forms {
         let car = Car { sections, ..good.clone() }.to_bytes();
@@ -120,7 +130,9 @@ fn a_bad_block_without_a_good_copy_is_a_mismatch_wherever_it_was_when_the_load_s
         car.sections[number] = damaged(&car.sections[number]);
         each_store(&car.to_bytes(), |store, rows| match rows {
             Ok(_) => panic!("{store}: block {number} is believed"),
-            Err(error) => assert!(matches!(error.kind(), ErrorKind::HashMismatch { .. }), "{store}: {error}"),
+            Err(error) => {
+                assert!(matches!(error.kind(), ErrorKind::HashMismatch { .. }), "{store}: {error}")
+            }
         });
     }
 }

@@ -1,5 +1,6 @@
-//! Trees and CARs made to cost time: nodes and records shared by many links, chains of empty nodes, digests that are alike.
-//! A walk asks for no more blocks than there are links, or links on a path, and hashes none of them again and again.
+//! Trees and CARs made to cost time: nodes and records shared by many links, chains of empty nodes,
+//! digests that are alike. A walk asks for no more blocks than there are links, or links on a path,
+//! and hashes none of them again and again.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -60,7 +61,8 @@ fn a_complete_walk_asks_once_for_each_node_and_entry() {
     }
 }
 
-/// Each node links twice to the next: 2 to the power of 7 paths. Its key keeps one of the two links sound.
+/// Each node links twice to the next: 2 to the power of 7 paths. Its key keeps one of the two links
+/// sound.
 #[test]
 fn a_node_linked_twice_on_every_layer_is_entered_once() {
     let mut store = MapStore::default();
@@ -96,8 +98,11 @@ fn chained(height: u8, entries: usize, end: Node) -> (MapStore, KitCid, u64) {
         blocks.push((chain.cid(), chain.block()));
     }
     let record = Record::sample(b"com.example.test/shared");
-    let entries = keys.iter().map(|key| Entry { tree: Link::Cid(chain.cid()), ..Entry::new(key, record.cid) });
-    let root = Node { left: Link::Cid(chain.cid()), entries: entries.collect(), bytes_override: None };
+    let entries = keys
+        .iter()
+        .map(|key| Entry { tree: Link::Cid(chain.cid()), ..Entry::new(key, record.cid) });
+    let root =
+        Node { left: Link::Cid(chain.cid()), entries: entries.collect(), bytes_override: None };
     for (cid, block) in blocks {
         store.insert(&cid, block);
     }
@@ -108,7 +113,10 @@ fn chained(height: u8, entries: usize, end: Node) -> (MapStore, KitCid, u64) {
 
 fn leaf_after_all() -> Node {
     let record = Record::sample(b"com.example.test/shared");
-    let key = (0..).map(|n| format!("com.example.zzz/{n}").into_bytes()).find(|key| key::layer(key) == 0).unwrap();
+    let key = (0..)
+        .map(|n| format!("com.example.zzz/{n}").into_bytes())
+        .find(|key| key::layer(key) == 0)
+        .unwrap();
     Node::leaf(vec![Entry::new(&key, record.cid)])
 }
 
@@ -134,7 +142,9 @@ fn a_chain_shared_by_all_links_ends_a_complete_walk_the_first_time() {
 
 #[test]
 fn a_chain_to_nowhere_ends_where_layers_do() {
-    for end in [Node::default(), Node { left: Link::Cid(KitCid::dag_cbor(b"nowhere")), ..Node::default() }] {
+    for end in
+        [Node::default(), Node { left: Link::Cid(KitCid::dag_cbor(b"nowhere")), ..Node::default() }]
+    {
         let (store, root, links) = chained(4, 10, end);
         assert_eq!(partial_walk(&store, &root), Told { records: 10, bad: links, missing: 0 });
         let tree = Tree::new(&store, common::cid(&root));
@@ -144,7 +154,9 @@ fn a_chain_to_nowhere_ends_where_layers_do() {
 
 #[test]
 fn breakages_without_end_cost_partial_walks_little() {
-    for name in ["doubling_links", "nodes_below_layer_0", "empty_nodes_without_end", "empty_node_too_many"] {
+    for name in
+        ["doubling_links", "nodes_below_layer_0", "empty_nodes_without_end", "empty_node_too_many"]
+    {
         let case = breakage::case(name);
         let repo = carwalk::Repo::from_slice(&case.broken).unwrap();
         let store = MapStore::new(&case.broken);
@@ -170,7 +182,8 @@ fn one_record_under_many_keys_is_no_bomb() {
     assert_eq!(store.gets(), 2001);
 }
 
-/// Ten times what these take in an unoptimized build, and far from what they would take if their work were repeated.
+/// Ten times what these take in an unoptimized build, and far from what they would take if their
+/// work were repeated.
 const SOON: Duration = Duration::from_secs(20);
 
 #[track_caller]
@@ -182,13 +195,18 @@ fn soon<T>(run: impl FnOnce() -> T) -> T {
 }
 
 /// A root on layer 6 whose links all lead to one block.
-fn all_links_to(block: Vec<u8>, links: usize, place: impl Fn(&mut Entry, KitCid)) -> (MapStore, KitCid) {
+fn all_links_to(
+    block: Vec<u8>,
+    links: usize,
+    place: impl Fn(&mut Entry, KitCid),
+) -> (MapStore, KitCid) {
     let cid = KitCid::dag_cbor(&block);
     let record = Record::sample(b"com.example.test/shared");
     let mut store = MapStore::default();
     store.insert(&cid, block);
     store.insert(&record.cid, record.bytes);
-    let mut entries: Vec<_> = key::at_layer(0).take(links).map(|key| Entry::new(&key, record.cid)).collect();
+    let mut entries: Vec<_> =
+        key::at_layer(0).take(links).map(|key| Entry::new(&key, record.cid)).collect();
     entries.iter_mut().for_each(|entry| place(entry, cid));
     let root = Node::leaf(entries);
     store.insert(&root.cid(), root.block());
@@ -197,14 +215,16 @@ fn all_links_to(block: Vec<u8>, links: usize, place: impl Fn(&mut Entry, KitCid)
 
 #[test]
 fn a_large_record_under_many_keys_is_hashed_once() {
-    let (store, root) = all_links_to(vec![0; 1 << 20], 3000, |entry, cid| *entry = Entry::new(&entry.key, cid));
+    let (store, root) =
+        all_links_to(vec![0; 1 << 20], 3000, |entry, cid| *entry = Entry::new(&entry.key, cid));
     let tree = Tree::new(&store, common::cid(&root));
     assert_eq!(soon(|| tree.records().filter(Result::is_ok).count()), 3000);
 }
 
 #[test]
 fn a_large_damaged_record_under_many_keys_is_hashed_once_and_told_each_time() {
-    let (mut store, root) = all_links_to(vec![0; 1 << 20], 3000, |entry, cid| *entry = Entry::new(&entry.key, cid));
+    let (mut store, root) =
+        all_links_to(vec![0; 1 << 20], 3000, |entry, cid| *entry = Entry::new(&entry.key, cid));
     store.blocks.values_mut().filter(|block| block.len() == 1 << 20).for_each(|block| block[9] = 1);
     let tree = Tree::new(&store, common::cid(&root));
     let mut walk = tree.walk().partial(true);
@@ -230,7 +250,9 @@ fn a_large_node_under_many_links_is_read_beyond_its_first_key_once() {
     let mut store = MapStore::default();
     store.insert(&cid, block);
     store.insert(&record.cid, record.bytes);
-    let entries = key::at_layer(1).take(1000).map(|key| Entry { tree: Link::Cid(cid), ..Entry::new(&key, record.cid) });
+    let entries = key::at_layer(1)
+        .take(1000)
+        .map(|key| Entry { tree: Link::Cid(cid), ..Entry::new(&key, record.cid) });
     let root = Node { left: Link::Cid(cid), entries: entries.collect(), bytes_override: None };
     store.insert(&root.cid(), root.block());
     let told = soon(|| partial_walk(&store, &root.cid()));

@@ -1,5 +1,10 @@
 //! Sections one after the other: from slices, from streams, and from stores that hold a whole CAR.
-#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
 
 mod common;
 
@@ -20,7 +25,11 @@ fn parts(section: &Section<'_>) -> Parts {
 fn expected(car: &[u8]) -> Vec<Parts> {
     let car = Car::parse(car).unwrap();
     let offsets = car.offsets();
-    car.sections.into_iter().zip(offsets).map(|(section, at)| (at as u64, section.cid, section.data)).collect()
+    car.sections
+        .into_iter()
+        .zip(offsets)
+        .map(|(section, at)| (at as u64, section.cid, section.data))
+        .collect()
 }
 
 fn streamed(input: impl Read) -> Vec<Parts> {
@@ -36,7 +45,11 @@ fn streamed(input: impl Read) -> Vec<Parts> {
 
 /// What a store tells of its sections.
 fn heads<S: CarStore>(store: &S) -> Vec<(u64, Vec<u8>)> {
-    store.sections().map(Result::unwrap).map(|head| (head.offset(), head.cid().as_bytes().to_vec())).collect()
+    store
+        .sections()
+        .map(Result::unwrap)
+        .map(|head| (head.offset(), head.cid().as_bytes().to_vec()))
+        .collect()
 }
 
 fn cars() -> impl Iterator<Item = Vec<u8>> {
@@ -47,7 +60,8 @@ fn cars() -> impl Iterator<Item = Vec<u8>> {
 fn slices_and_streams_give_the_same_sections() {
     for car in cars() {
         let expected = expected(&car);
-        let sections: Vec<_> = SliceReader::new(&car).unwrap().map(|section| parts(&section.unwrap())).collect();
+        let sections: Vec<_> =
+            SliceReader::new(&car).unwrap().map(|section| parts(&section.unwrap())).collect();
         assert!(sections == expected);
         assert!(streamed(&car[..]) == expected);
         assert!(streamed(common::OneByte(&car[..])) == expected);
@@ -61,7 +75,8 @@ fn stores_give_all_sections_in_the_order_of_the_file() {
         let expected = expected(&car);
         let slice = SliceStore::new(&car).unwrap();
         let memory = MemoryStore::new(common::Ragged::new(&car[..], 3)).unwrap();
-        let expected: Vec<_> = expected.iter().map(|(offset, cid, _)| (*offset, cid.clone())).collect();
+        let expected: Vec<_> =
+            expected.iter().map(|(offset, cid, _)| (*offset, cid.clone())).collect();
         assert!(heads(&slice) == expected);
         assert!(heads(&memory) == expected);
         let reduced = Loader::new().process(|_: &[u8]| ()).read(&car[..]).unwrap();

@@ -1,4 +1,5 @@
-//! CARs that were written are read back as they were given, whatever the lengths of their parts are.
+//! CARs that were written are read back as they were given, whatever the lengths of their parts
+//! are.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -44,7 +45,8 @@ fn written(roots: &[Cid], blocks: &[Block]) -> Vec<u8> {
 fn assert_read_back(car: &[u8], roots: &[Cid], blocks: &[Block]) {
     let sections = SliceReader::new(car).unwrap();
     assert_eq!(sections.header().roots(), roots);
-    let found: Vec<Block> = sections.map(Result::unwrap).map(|found| (found.cid(), found.block().to_vec())).collect();
+    let found: Vec<Block> =
+        sections.map(Result::unwrap).map(|found| (found.cid(), found.block().to_vec())).collect();
     assert!(found == blocks);
     let mut reader = Reader::new(common::Ragged::new(car, car.len() as u64)).unwrap();
     assert_eq!(reader.header().roots(), roots);
@@ -67,10 +69,12 @@ fn by_testkit(roots: &[Cid], blocks: &[Block]) -> Vec<u8> {
     car.to_bytes()
 }
 
-/// A section's length takes a byte more from 128, 16,384 and 2,097,152 bytes on, 36 of which are the CID.
+/// A section's length takes a byte more from 128, 16,384 and 2,097,152 bytes on, 36 of which are
+/// the CID.
 #[test]
 fn blocks_at_the_borders_of_their_lengths_are_read_back() {
-    let lens = [0, 1, 2, 90, 91, 92, 93, 16_346, 16_347, 16_348, 16_349, 2_097_115, 2_097_116, 2 << 20];
+    let lens =
+        [0, 1, 2, 90, 91, 92, 93, 16_346, 16_347, 16_348, 16_349, 2_097_115, 2_097_116, 2 << 20];
     let mut blocks = Vec::new();
     for len in lens {
         for codec in [Codec::DagCbor, Codec::Raw] {
@@ -98,7 +102,8 @@ fn blocks_at_the_borders_of_their_lengths_are_read_back() {
 
 #[test]
 fn one_root_to_three_hundred_are_read_back() {
-    let all: Vec<Cid> = (0..300u32).map(|number| Cid::of(Codec::DagCbor, &number.to_be_bytes())).collect();
+    let all: Vec<Cid> =
+        (0..300u32).map(|number| Cid::of(Codec::DagCbor, &number.to_be_bytes())).collect();
     let blocks = [block(Codec::Raw, b"block".to_vec())];
     for count in 1..=300 {
         let roots = &all[..count];
@@ -117,11 +122,16 @@ fn roots_of_any_number_and_codec_that_headers_may_have_are_read_back() {
         assert_eq!(car, by_testkit(&roots, &[]), "{count}");
         assert_read_back(&car, &roots, &[]);
     }
-    let roots = [Cid::of(Codec::DagCbor, b"root"), Cid::of(Codec::Raw, b"other"), Cid::of(Codec::DagCbor, b"root")];
+    let roots = [
+        Cid::of(Codec::DagCbor, b"root"),
+        Cid::of(Codec::Raw, b"other"),
+        Cid::of(Codec::DagCbor, b"root"),
+    ];
     assert_read_back(&written(&roots, &[]), &roots, &[]);
 }
 
-/// What belongs into a CAR is the caller's to know: blocks twice, strays, and such as do not have their CID.
+/// What belongs into a CAR is the caller's to know: blocks twice, strays, and such as do not have
+/// their CID.
 #[test]
 fn blocks_are_taken_as_they_are() {
     let good = block(Codec::DagCbor, b"good".to_vec());
@@ -130,7 +140,10 @@ fn blocks_are_taken_as_they_are() {
     let car = written(&[Cid::of(Codec::DagCbor, b"root")], &blocks);
     let found: Vec<_> = SliceReader::new(&car).unwrap().map(Result::unwrap).collect();
     assert_eq!(found.len(), 4);
-    assert_eq!(found.iter().map(|section| section.verify().is_ok()).collect::<Vec<_>>(), [true, false, true, false]);
+    assert_eq!(
+        found.iter().map(|section| section.verify().is_ok()).collect::<Vec<_>>(),
+        [true, false, true, false]
+    );
 }
 
 #[test]
@@ -207,7 +220,9 @@ fn an_output_without_room_fails_wherever_it_ends() {
         };
         match write(&mut buffer) {
             Ok(()) => assert_eq!(room, whole.len()),
-            Err(error) => assert_eq!((error.kind(), room < whole.len()), (io::ErrorKind::WriteZero, true)),
+            Err(error) => {
+                assert_eq!((error.kind(), room < whole.len()), (io::ErrorKind::WriteZero, true))
+            }
         }
         assert_eq!(buffer, whole[..room]);
     }

@@ -31,7 +31,11 @@ fn an_error_comes_after_the_items_before_it_and_then_nothing() {
             let mut records = repo.records();
             for before in (0..missing).step_by(len) {
                 let chunk = records.next_chunk(len).unwrap();
-                assert_eq!(chunk.len(), len.min(missing - before), "record {missing}, chunks of {len}");
+                assert_eq!(
+                    chunk.len(),
+                    len.min(missing - before),
+                    "record {missing}, chunks of {len}"
+                );
             }
             assert!(records.next_chunk(len).unwrap_err().is_missing_block());
             assert!(records.next_chunk(len).unwrap().is_empty());
@@ -104,7 +108,9 @@ fn threads_take_chunks_and_find_every_byte() {
         let repo = Repo::from_reader(&random.car[..]).unwrap();
         let (sender, receiver) = mpsc::channel::<Vec<Record<&[u8]>>>();
         let len: usize = thread::scope(|scope| {
-            let worker = scope.spawn(move || receiver.into_iter().flatten().map(|record| record.bytes().len()).sum());
+            let worker = scope.spawn(move || {
+                receiver.into_iter().flatten().map(|record| record.bytes().len()).sum()
+            });
             let mut records = repo.records();
             loop {
                 let chunk = records.next_chunk(64).unwrap();
@@ -126,7 +132,9 @@ fn threads_walk_one_repository_side_by_side() {
     let repo = Repo::from_slice(&random.car).unwrap();
     thread::scope(|scope| {
         for _ in 0..4 {
-            scope.spawn(|| assert_eq!(repo.records().filter(Result::is_ok).count(), random.records.len()));
+            scope.spawn(|| {
+                assert_eq!(repo.records().filter(Result::is_ok).count(), random.records.len())
+            });
         }
     });
 }

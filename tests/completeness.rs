@@ -1,4 +1,5 @@
-//! How much of a range a part of a tree has: what is known, what is not at hand, and which nodes hide the rest.
+//! How much of a range a part of a tree has: what is known, what is not at hand, and which nodes
+//! hide the rest.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -39,7 +40,9 @@ fn gaps<S: BlockStore>(walk: Walker<'_, S>) -> Vec<Hidden> {
 
 /// The nodes that are missing in what was told, in order.
 fn missing(told: &[Told]) -> Vec<Hidden> {
-    let missing = told.iter().filter_map(|told| if let Told::Missing(hidden) = told { Some(hidden) } else { None });
+    let missing = told
+        .iter()
+        .filter_map(|told| if let Told::Missing(hidden) = told { Some(hidden) } else { None });
     missing.cloned().collect()
 }
 
@@ -47,9 +50,14 @@ fn missing(told: &[Told]) -> Vec<Hidden> {
 fn assert_counts(found: &Completeness, told: &[Told], looked_up: bool, name: &str) {
     let entries = told.iter().filter(|told| !told.is_missing_node()).count() as u64;
     let gaps = told.len() as u64 - entries;
-    let missing_records = told.iter().filter(|told| told.is_gap() && !told.is_missing_node()).count() as u64;
+    let missing_records =
+        told.iter().filter(|told| told.is_gap() && !told.is_missing_node()).count() as u64;
     let missing_records = looked_up.then_some(missing_records);
-    assert_eq!((found.entries, found.gaps, found.missing_records), (entries, gaps, missing_records), "{name}");
+    assert_eq!(
+        (found.entries, found.gaps, found.missing_records),
+        (entries, gaps, missing_records),
+        "{name}"
+    );
     assert_eq!(found.has_all_keys(), gaps == 0, "{name}");
     assert_eq!(found.is_complete(), gaps == 0 && missing_records == Some(0), "{name}");
 }
@@ -70,7 +78,11 @@ fn ranges_and_prefixes_of_parts_have_what_a_plain_descent_finds() {
             let found = keys.of_walk(slice.walk()).completeness().unwrap();
             assert_counts(&found, &told, true, &name);
             assert_eq!(keys.of_walk(memory.walk()).completeness().unwrap(), found, "{name}");
-            assert_eq!(keys.of_walk(slice.walk()).reverse(true).completeness().unwrap(), found, "{name}");
+            assert_eq!(
+                keys.of_walk(slice.walk()).reverse(true).completeness().unwrap(),
+                found,
+                "{name}"
+            );
             let unread = keys.of_walk(slice.walk().records(false)).completeness().unwrap();
             assert_counts(&unread, &told, false, &name);
             let mut missing = missing(&told);
@@ -119,7 +131,12 @@ fn a_lookup_says_absent_wherever_the_range_of_the_one_key_is_known_to_be_empty()
             match repo.get(&key).unwrap() {
                 Lookup::Present { record, .. } => {
                     assert_eq!((range.entries, range.gaps), (1, 0), "{}", name());
-                    assert_eq!(range.missing_records, Some(u64::from(record.is_none())), "{}", name());
+                    assert_eq!(
+                        range.missing_records,
+                        Some(u64::from(record.is_none())),
+                        "{}",
+                        name()
+                    );
                 }
                 Lookup::Absent => {
                     assert_eq!(range.entries, 0, "{}", name());
@@ -127,7 +144,8 @@ fn a_lookup_says_absent_wherever_the_range_of_the_one_key_is_known_to_be_empty()
                     shorter += range.gaps;
                 }
                 Lookup::Unknown(gap) => {
-                    let found: Vec<_> = repo.walk().range(&key[..]..&next[..]).gaps().map(Result::unwrap).collect();
+                    let found: Vec<_> =
+                        repo.walk().range(&key[..]..&next[..]).gaps().map(Result::unwrap).collect();
                     assert_eq!(found, [gap], "{}", name());
                 }
             }
@@ -165,7 +183,8 @@ fn only_what_touches_the_range_is_read() {
         for _ in 0..10 {
             let keys = any_keys(&part, &mut rng);
             let nodes = part.tree.0.iter().filter(|node| keys.touches(node)).count() as u64;
-            let records = part.random.records.keys().filter(|key| keys.contains(key)).count() as u64;
+            let records =
+                part.random.records.keys().filter(|key| keys.contains(key)).count() as u64;
             let before = store.gets();
             keys.of_walk(tree.walk()).completeness().unwrap();
             assert_eq!(store.gets() - before, nodes + records, "{}: {keys:?}", part.name);
@@ -204,7 +223,11 @@ fn over_bad_nodes_and_records_completeness_is_an_error_and_never_a_count() {
                 nodes += usize::from(is_node);
                 records += usize::from(!is_node);
                 // Records are not read for gaps.
-                assert_eq!(repo.walk().records(false).completeness().is_err(), gaps.next().is_some(), "{breakage:?}");
+                assert_eq!(
+                    repo.walk().records(false).completeness().is_err(),
+                    gaps.next().is_some(),
+                    "{breakage:?}"
+                );
                 assert!(gaps.next().is_none() && gaps.next().is_none(), "{breakage:?}");
             }
             None => {
@@ -271,7 +294,10 @@ fn records_that_were_not_looked_up_are_neither_missing_nor_there() {
         let car = car.to_bytes();
         let repo = Repo::from_slice(&car).unwrap();
         let looked_up = repo.walk().completeness().unwrap();
-        assert_eq!((looked_up.missing_records, looked_up.is_complete()), (Some(missing), missing == 0));
+        assert_eq!(
+            (looked_up.missing_records, looked_up.is_complete()),
+            (Some(missing), missing == 0)
+        );
         let keys = repo.walk().records(false).completeness().unwrap();
         assert_eq!((keys.missing_records, keys.is_complete()), (None, false));
         assert!(keys.has_all_keys() && looked_up.has_all_keys());

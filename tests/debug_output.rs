@@ -1,4 +1,5 @@
-//! What types show of themselves: little, and nothing that moves a cursor, whatever they were made from.
+//! What types show of themselves: little, and nothing that moves a cursor, whatever they were made
+//! from.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -20,7 +21,8 @@ use carwalk::mst::{Event, KeyRange, Layer, Node};
 use carwalk::process::Cbor;
 use carwalk::store::{CarStore, Found, MemoryStore, Reached, SliceStore};
 use carwalk::{
-    Cid, CommitRules, Error, ErrorKind, Keep, Limits, Loaded, Loader, Repo, RepoPath, Result, Tree, Verification,
+    Cid, CommitRules, Error, ErrorKind, Keep, Limits, Loaded, Loader, Repo, RepoPath, Result, Tree,
+    Verification,
 };
 use carwalk_testkit::car::Car;
 use carwalk_testkit::cid::Cid as KitCid;
@@ -105,7 +107,10 @@ fn repositories_stores_and_readers() {
     assert_eq!(reader.get_ref().len(), reader.into_inner().len());
     let mut sections = SliceReader::new(&bytes).unwrap();
     shown(&sections);
-    let long = sections.find(|section| section.as_ref().unwrap().block().len() > 400_000).unwrap().unwrap();
+    let long = sections
+        .find(|section| section.as_ref().unwrap().block().len() > 400_000)
+        .unwrap()
+        .unwrap();
     shown(&long);
     let heads: Vec<SectionHead> = repo.store().sections().take(3).map(Result::unwrap).collect();
     shown(&heads);
@@ -121,7 +126,10 @@ fn walks_and_what_they_come_to() {
     let (kit, mut car) = hostile();
     let whole = car.to_bytes();
     let layer_of_root = hostile_keys().iter().map(|key| Layer::of(key)).max().unwrap();
-    assert_eq!(displayed(layer_of_root), format!("Layer({layer_of_root})").replace("Layer(", "").replace(')', ""));
+    assert_eq!(
+        displayed(layer_of_root),
+        format!("Layer({layer_of_root})").replace("Layer(", "").replace(')', "")
+    );
     // One record and one node are damaged, others are not there.
     let records = kit.entries();
     let nodes = kit.root.blocks();
@@ -144,8 +152,12 @@ fn walks_and_what_they_come_to() {
         shown(&walk);
         while let Some(event) = walk.next_event().unwrap() {
             kinds.push(shown(&event).split(' ').next().unwrap().to_owned());
-            let is_missing = matches!(event, Event::MissingRecord { .. } | Event::MissingSubtree { .. });
-            assert_eq!(event.offset().is_none(), is_missing || matches!(event, Event::Entry { .. }));
+            let is_missing =
+                matches!(event, Event::MissingRecord { .. } | Event::MissingSubtree { .. });
+            assert_eq!(
+                event.offset().is_none(),
+                is_missing || matches!(event, Event::Entry { .. })
+            );
             if let Event::Node { block, layer, depth, .. } = event {
                 let node = Node::parse(block).unwrap();
                 assert_eq!(layer.get() as usize + depth, layer_of_root.get() as usize);
@@ -161,7 +173,8 @@ fn walks_and_what_they_come_to() {
     }
     kinds.sort();
     kinds.dedup();
-    let all = ["BadRecord", "BadSubtree", "Entry", "MissingRecord", "MissingSubtree", "Node", "Record"];
+    let all =
+        ["BadRecord", "BadSubtree", "Entry", "MissingRecord", "MissingSubtree", "Node", "Record"];
     assert_eq!(kinds, all);
 
     let one = &hostile_keys()[7];
@@ -191,14 +204,21 @@ fn records_paths_and_cids() {
     shown(&repo.entries().next().unwrap().unwrap());
     let path: RepoPath<'_> = record.path();
     assert_eq!(displayed(path), long);
-    assert!(path == *long && AsRef::<str>::as_ref(&path) == long && AsRef::<[u8]>::as_ref(&path) == long.as_bytes());
+    assert!(
+        path == *long
+            && AsRef::<str>::as_ref(&path) == long
+            && AsRef::<[u8]>::as_ref(&path) == long.as_bytes()
+    );
     let owned = path.to_owned();
     assert_eq!((displayed(&owned), owned.as_path()), (long.clone(), path));
     assert_eq!(AsRef::<[u8]>::as_ref(&owned), long.as_bytes());
     let cid: Cid = record.cid();
     let text = cid.to_text();
     assert_eq!((displayed(cid), displayed(text)), (cid.to_string(), text.as_str().to_owned()));
-    assert_eq!((text.as_str(), &text.as_bytes()[..]), (&*cid.to_string(), cid.to_string().as_bytes()));
+    assert_eq!(
+        (text.as_str(), &text.as_bytes()[..]),
+        (&*cid.to_string(), cid.to_string().as_bytes())
+    );
     assert_eq!(text.as_str().parse::<Cid>().unwrap(), cid);
     shown(&Codec::Raw);
 }
@@ -214,7 +234,10 @@ fn settings_and_loads() {
     shown(&(Cbor(7u8), Reached::new(1 << 40)));
     let reduced = loader().read(&bytes[..]).unwrap();
     shown(&reduced);
-    let Loaded::Suspended(load) = Loader::new().memory_limit(1 << 20).read(&bytes[..]).unwrap() else { panic!() };
+    let Loaded::Suspended(load) = Loader::new().memory_limit(1 << 20).read(&bytes[..]).unwrap()
+    else {
+        panic!()
+    };
     shown(&load);
     shown(&load.resume(u64::MAX).unwrap());
 }
@@ -222,7 +245,8 @@ fn settings_and_loads() {
 #[test]
 fn errors_of_all_that_is_broken() {
     for breakage in breakage::all() {
-        let refused = Repo::from_slice(&breakage.make().broken).and_then(|repo| common::rows(&repo));
+        let refused =
+            Repo::from_slice(&breakage.make().broken).and_then(|repo| common::rows(&repo));
         if let Err(error) = refused {
             displayed(&error);
             displayed(error.position().structure());
@@ -247,7 +271,8 @@ fn errors_of_all_that_is_broken() {
 fn errors_that_tell_hostile_texts() {
     let (kit, mut car) = hostile();
     let key = HOSTILE.repeat(93)[..1023].to_vec();
-    let interval = || KeyInterval { lower: Some(Box::from(&key[..])), upper: Some(Box::from(&key[..])) };
+    let interval =
+        || KeyInterval { lower: Some(Box::from(&key[..])), upper: Some(Box::from(&key[..])) };
     displayed(ErrorKind::Tree(TreeRule::KeyOutside { interval: interval() }));
     displayed(ErrorKind::Missing { interval: Some(interval()) });
     let text = String::from_utf8_lossy(HOSTILE).into_owned();
@@ -292,7 +317,8 @@ fn files_and_what_is_in_them() {
     let Loaded::Suspended(load) = refused else { panic!() };
     let error = load.spill(SpillFile::temporary_in(&odd)).unwrap_err();
     assert_eq!(displayed(&error), displayed(error.error()));
-    let mut repo = common::spill::all_into(Loader::new(), &bytes[..], SpillFile::temporary()).unwrap();
+    let mut repo =
+        common::spill::all_into(Loader::new(), &bytes[..], SpillFile::temporary()).unwrap();
     shown(&repo);
     let long = repo.store().get(&common::cid(&kit.entries()[0].1)).unwrap().unwrap();
     assert!(long.bytes.as_ref().len() > 400_000);
@@ -332,7 +358,8 @@ fn keys_that_sign() {
     assert!(displayed(&key).starts_with("did:key:z"));
     shown(&key.curve());
     let text = String::from_utf8_lossy(HOSTILE).into_owned();
-    for bad in [text.clone(), format!("did:key:z{text}"), format!("did:key:{}", text.repeat(1000))] {
+    for bad in [text.clone(), format!("did:key:z{text}"), format!("did:key:{}", text.repeat(1000))]
+    {
         displayed(bad.parse::<VerifyingKey>().unwrap_err());
         displayed(VerifyingKey::from_verification_method(&bad, &bad).unwrap_err());
     }

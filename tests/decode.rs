@@ -16,12 +16,16 @@ struct Text<'a> {
 }
 
 fn repo_of(record: Vec<u8>) -> Vec<u8> {
-    KitRepo::new([(b"com.example.test/one".to_vec(), Record::new(record))]).to_bytes(Order::Preorder)
+    KitRepo::new([(b"com.example.test/one".to_vec(), Record::new(record))])
+        .to_bytes(Order::Preorder)
 }
 
 #[test]
 fn texts_are_borrowed_from_the_record() {
-    let car = repo_of(Value::map_sorted([("text", Value::text("hello")), ("$type", Value::text("a.b.c"))]).encode());
+    let car = repo_of(
+        Value::map_sorted([("text", Value::text("hello")), ("$type", Value::text("a.b.c"))])
+            .encode(),
+    );
     let repo = Repo::from_slice(&car).unwrap();
     let record = repo.records().next().unwrap().unwrap();
     let decoded: Text<'_> = record.decode().unwrap();
@@ -32,7 +36,9 @@ fn texts_are_borrowed_from_the_record() {
 #[test]
 fn records_that_do_not_fit_are_errors_with_their_key() {
     let other_type = Value::map([("text", Value::Uint(1))]).encode();
-    for bytes in [other_type, vec![0xa0], Vec::new(), vec![0xff], [vec![0x81; 50_000], vec![0]].concat()] {
+    for bytes in
+        [other_type, vec![0xa0], Vec::new(), vec![0xff], [vec![0x81; 50_000], vec![0]].concat()]
+    {
         let car = repo_of(bytes);
         let repo = Repo::from_slice(&car).unwrap();
         let record = repo.records().next().unwrap().unwrap();

@@ -14,24 +14,41 @@ use std::error::Error as _;
 use std::io;
 
 use carwalk::cid::Codec;
-use carwalk::error::{KeptFault, KeyInterval, LimitName, LookAlike, Malformed, NonCanonical, PathFault, TreeRule};
+use carwalk::error::{
+    KeptFault, KeyInterval, LimitName, LookAlike, Malformed, NonCanonical, PathFault, TreeRule,
+};
 use carwalk::{Cid, Error, ErrorKind, Limits, Loader, Repo, RepoPath, Result, Tree, peek_commit};
 use carwalk_testkit::breakage;
 use carwalk_testkit::repo::Order;
 
 /// What is said of broken exports, whole.
 const MESSAGES: &[(&str, &str)] = &[
-    ("end_inside_varint", "section at byte 3065: the input ends inside it: 2 bytes expected, 1 there"),
-    ("end_inside_block", "section at byte 2958: the input ends inside it: 107 bytes expected, 51 there"),
-    ("header_length_cut", "CAR header at byte 0: the input ends inside it: 2 bytes expected, 1 there"),
+    (
+        "end_inside_varint",
+        "section at byte 3065: the input ends inside it: 2 bytes expected, 1 there",
+    ),
+    (
+        "end_inside_block",
+        "section at byte 2958: the input ends inside it: 107 bytes expected, 51 there",
+    ),
+    (
+        "header_length_cut",
+        "CAR header at byte 0: the input ends inside it: 2 bytes expected, 1 there",
+    ),
     ("file_empty", "CAR header at byte 0: the input is empty"),
-    ("header_of_car_v2", "CAR header at byte 0: this is a CAR of version 2; repositories are exported as version 1"),
+    (
+        "header_of_car_v2",
+        "CAR header at byte 0: this is a CAR of version 2; repositories are exported as version 1",
+    ),
     (
         "commit_is_node",
         "commit bafyreifjf6iiuamn5d2oebm4y5yzfb5363szlrhorhe7didlxf6reyxpxm at byte 59: this is a node of a tree, not a commit: the CAR holds a bare tree",
     ),
     ("section_length_10_bytes", "section at byte 1452: varint of more than 9 bytes"),
-    ("section_empty", "section at byte 1452: section length 0 leaves no room for a CID of 36 bytes"),
+    (
+        "section_empty",
+        "section at byte 1452: section length 0 leaves no room for a CID of 36 bytes",
+    ),
     ("header_empty_frame", "CAR header at byte 0: the header is empty"),
     ("header_version_2", "CAR header at byte 0: CAR version 2, expected 1, 57 bytes into it"),
     ("header_roots_empty", "CAR header at byte 0: the header names no root"),
@@ -43,7 +60,10 @@ const MESSAGES: &[(&str, &str)] = &[
         "value_cid_v0",
         "node bafyreieb5m5sa3ytwgrsdh3v2wjveb2w52awutioaf64ce475me3v27gbm at byte 2064: CID of version 0, expected version 1, 97 bytes into it, key \"com.example.test/00000117\"",
     ),
-    ("section_cid_version_2", "section at byte 1452: CID of version 2, expected 1, 1 bytes into it"),
+    (
+        "section_cid_version_2",
+        "section at byte 1452: CID of version 2, expected 1, 1 bytes into it",
+    ),
     (
         "section_cid_codec",
         "section at byte 1452: CID of codec 0x70, expected 0x71 (dag-cbor) or 0x55 (raw), 1 bytes into it",
@@ -138,12 +158,18 @@ const MESSAGES: &[(&str, &str)] = &[
         "commit_wide_version",
         "commit bafyreiethlhsu6ow3vj56sb2s3fnv46b5xkanmsetb6rob3yw6tcp73icy at byte 59: CBOR integer or length is not in its shortest form, 187 bytes into it",
     ),
-    ("header_unsorted", "CAR header at byte 0: map keys are not in canonical order, 10 bytes into it"),
+    (
+        "header_unsorted",
+        "CAR header at byte 0: map keys are not in canonical order, 10 bytes into it",
+    ),
     (
         "commit_did_twice",
         "commit bafyreie6uyzybiskgot6iys23e6ifrdb2aq24sghdd2extluiryhax4kzq at byte 59: the same key twice in one map, 39 bytes into it",
     ),
-    ("header_half_float", "CAR header at byte 0: CBOR float is not in its canonical form, 6 bytes into it"),
+    (
+        "header_half_float",
+        "CAR header at byte 0: CBOR float is not in its canonical form, 6 bytes into it",
+    ),
     (
         "first_prefix_not_zero",
         "node bafyreidcwguulm4yzyeir2u6f4hesbflw5hry3lcfuuprcgx2qd6frfsae at byte 2064: first entry has a prefix of 1 bytes, expected 0, 4 bytes into it",
@@ -256,8 +282,14 @@ const MESSAGES: &[(&str, &str)] = &[
         "record_absent",
         "record bafyreidngmcpey4jwl7zub2e4kro4ht3heqmfrd5ck4yhjhhxdzassxnce: its block is missing, key \"com.example.test/00000114\"",
     ),
-    ("header_over_limit", "CAR header at byte 0: header length of 1048644 exceeds the limit of 1048576"),
-    ("section_over_limit", "section at byte 1452: block length of 2097153 exceeds the limit of 2097152"),
+    (
+        "header_over_limit",
+        "CAR header at byte 0: header length of 1048644 exceeds the limit of 1048576",
+    ),
+    (
+        "section_over_limit",
+        "section at byte 1452: block length of 2097153 exceeds the limit of 2097152",
+    ),
     (
         "key_of_1025_bytes",
         "node bafyreiaul6tpxrmemzbmzkfa7kpi3lns45a5dfgub55zpjfkvushctq7a4 at byte 3106: key length of 1025 exceeds the limit of 1024, 4 bytes into it",
@@ -304,11 +336,18 @@ fn messages_of_broken_exports() {
 #[test]
 fn exactly_one_predicate_holds() {
     for breakage in breakage::all() {
-        let Err(error) = Repo::from_slice(&breakage.make().broken).and_then(|repo| common::rows(&repo)) else {
+        let Err(error) =
+            Repo::from_slice(&breakage.make().broken).and_then(|repo| common::rows(&repo))
+        else {
             continue;
         };
-        let holds =
-            [error.is_io(), error.is_truncated(), error.is_missing_block(), error.is_limit(), error.is_invalid()];
+        let holds = [
+            error.is_io(),
+            error.is_truncated(),
+            error.is_missing_block(),
+            error.is_limit(),
+            error.is_invalid(),
+        ];
         assert_eq!(holds.into_iter().filter(|&holds| holds).count(), 1, "{error}");
     }
 }
@@ -317,8 +356,14 @@ fn exactly_one_predicate_holds() {
 fn messages_of_look_alikes() {
     let files: [(&[u8], &str); 4] = [
         (b"", "CAR header at byte 0: the input is empty"),
-        (b"{}", "CAR header at byte 0: this is JSON, not a CAR: a server's answer saved as a file?"),
-        (b"<html>", "CAR header at byte 0: this is HTML or XML, not a CAR: a server's answer saved as a file?"),
+        (
+            b"{}",
+            "CAR header at byte 0: this is JSON, not a CAR: a server's answer saved as a file?",
+        ),
+        (
+            b"<html>",
+            "CAR header at byte 0: this is HTML or XML, not a CAR: a server's answer saved as a file?",
+        ),
         (b"\x1f\x8b\x08", "CAR header at byte 0: this is gzip data: decompress it first"),
     ];
     for (file, message) in files {
@@ -330,11 +375,16 @@ fn messages_of_look_alikes() {
 fn messages_of_limits_that_were_set() {
     let car = breakage::sample().to_bytes(Order::Preorder);
     let input = common::OneByte(&car[..]);
-    let error = Loader::new().limits(Limits::default().max_stream_len(1000)).read(input).unwrap_err();
+    let error =
+        Loader::new().limits(Limits::default().max_stream_len(1000)).read(input).unwrap_err();
     let expected = "section at byte 952: stream length of 1001 exceeds the limit of 1000; `Loader` sets another";
     assert_eq!(error.to_string(), expected);
-    let error = Loader::new().limits(Limits::default().max_header_len(57)).read(&car[..]).unwrap_err();
-    assert_eq!(error.to_string(), "CAR header at byte 0: header length of 58 exceeds the limit of 57");
+    let error =
+        Loader::new().limits(Limits::default().max_header_len(57)).read(&car[..]).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "CAR header at byte 0: header length of 58 exceeds the limit of 57"
+    );
 }
 
 #[test]
@@ -347,11 +397,20 @@ fn messages_of_cids() {
     assert_eq!(message(&[1, 0x71, 0x12, 31]), "CID with a digest of 31 bytes, expected 32");
     assert_eq!(message(&[1, 0x71, 0x12, 32]), "CID of 4 bytes, expected 36");
     let good = Cid::of(Codec::Raw, b"a").to_string();
-    let odd = ["A", "0", "1", "8", "=", " ", "\u{1b}"].map(|odd| format!("{}{odd}{}", &good[..20], &good[21..]));
+    let odd = ["A", "0", "1", "8", "=", " ", "\u{1b}"]
+        .map(|odd| format!("{}{odd}{}", &good[..20], &good[21..]));
     let last = format!("{}z", &good[..58]);
-    for bad in odd.iter().chain([&"bafy".to_owned(), &good[1..].to_owned(), &last, &format!("z{}", &good[1..])]) {
+    for bad in odd.iter().chain([
+        &"bafy".to_owned(),
+        &good[1..].to_owned(),
+        &last,
+        &format!("z{}", &good[1..]),
+    ]) {
         let text = bad.parse::<Cid>().unwrap_err().to_string();
-        assert_eq!(text, "not the text of a CID: expected `b` and 58 characters of lower-case base32");
+        assert_eq!(
+            text,
+            "not the text of a CID: expected `b` and 58 characters of lower-case base32"
+        );
     }
     let mismatch = Cid::of(Codec::Raw, b"a").verify(b"b").unwrap_err().to_string();
     assert_eq!(mismatch, format!("its bytes hash to {}", Cid::of(Codec::Raw, b"b")));
@@ -359,13 +418,18 @@ fn messages_of_cids() {
 
 #[test]
 fn messages_of_paths() {
-    let message = |key: &[u8]| RepoPath::parse(key).and_then(|path| path.check_syntax()).unwrap_err().to_string();
+    let message = |key: &[u8]| {
+        RepoPath::parse(key).and_then(|path| path.check_syntax()).unwrap_err().to_string()
+    };
     assert_eq!(message(b"a"), "repo path with 0 slashes, expected 1, key \"a\"");
     assert_eq!(message(b"a/"), "repo path without a record key, key \"a/\"");
     assert_eq!(message(b"/a"), "repo path without a collection, key \"/a\"");
     assert_eq!(message(b"a/b!"), "repo path with the byte 0x21 at position 3, key \"a/b!\"");
     assert_eq!(message(b"a/b"), "collection is not a normalized NSID, key \"a/b\"");
-    assert_eq!(message(b"a.b.c/."), "record key is not of the syntax of record keys, key \"a.b.c/.\"");
+    assert_eq!(
+        message(b"a.b.c/."),
+        "record key is not of the syntax of record keys, key \"a.b.c/.\""
+    );
 }
 
 /// The kinds that no small input comes to, or that say the same wherever they come from.
@@ -376,20 +440,35 @@ fn messages_of_kinds() {
         (ErrorKind::Output(io::ErrorKind::StorageFull.into()), "writing failed"),
         (ErrorKind::Store("gone".into()), "the block store failed"),
         (
-            ErrorKind::OtherAccount { expected: "did:web:a.example".into(), found: "did:web:b.example".into() },
+            ErrorKind::OtherAccount {
+                expected: "did:web:a.example".into(),
+                found: "did:web:b.example".into(),
+            },
             "the commit is by did:web:b.example, expected did:web:a.example",
         ),
         (ErrorKind::Decode("odd".into()), "the record does not decode into this type"),
         (ErrorKind::Encode("odd".into()), "what was made of the record cannot be stored"),
         (ErrorKind::LookAlike(LookAlike::Gzip), "this is gzip data: decompress it first"),
-        (ErrorKind::LookAlike(LookAlike::SpillFile), "this is a spill file, not a CAR: it is opened by its name"),
+        (
+            ErrorKind::LookAlike(LookAlike::SpillFile),
+            "this is a spill file, not a CAR: it is opened by its name",
+        ),
         (ErrorKind::Kept(KeptFault::NotOurs), "this is no spill file of carwalk"),
         (ErrorKind::Kept(KeptFault::Version { found: 2 }), "spill file of version 2, expected 1"),
         (ErrorKind::Kept(KeptFault::Incomplete), "the spill file was not written to its end"),
         (ErrorKind::Kept(KeptFault::Damaged("cut".into())), "the spill file is damaged: cut"),
-        (ErrorKind::Kept(KeptFault::NotHashed), "the spill file holds what was made of records that were never hashed"),
-        (ErrorKind::Kept(KeptFault::Reduced), "the spill file holds reduced records: they need their process function"),
-        (ErrorKind::Malformed(Malformed::CborFloat), "CBOR float that is not a number or not finite"),
+        (
+            ErrorKind::Kept(KeptFault::NotHashed),
+            "the spill file holds what was made of records that were never hashed",
+        ),
+        (
+            ErrorKind::Kept(KeptFault::Reduced),
+            "the spill file holds reduced records: they need their process function",
+        ),
+        (
+            ErrorKind::Malformed(Malformed::CborFloat),
+            "CBOR float that is not a number or not finite",
+        ),
         (ErrorKind::NonCanonical(NonCanonical::Float), "CBOR float is not in its canonical form"),
         (ErrorKind::Tree(TreeRule::LinkBelowLayer0), "node of layer 0 links to a subtree"),
         (ErrorKind::Path(PathFault::NoCollection), "repo path without a collection"),
@@ -437,10 +516,12 @@ fn the_place_inside_is_that_of_the_byte_at_fault() {
     assert_eq!(refusal(&breakage::case("file_empty").broken).position().within(), None);
 }
 
-/// A key is whatever the maker of an export likes: it must not move the cursor of whoever reads the message.
+/// A key is whatever the maker of an export likes: it must not move the cursor of whoever reads the
+/// message.
 #[test]
 fn control_characters_of_keys_are_escaped() {
-    let keys: [&[u8]; 4] = [b"a/\x1b[2J", b"a/\r\nerror: all is well", b"a/\0\x7f\x9b", b"\xff\xfe/\xe2\x80\xae"];
+    let keys: [&[u8]; 4] =
+        [b"a/\x1b[2J", b"a/\r\nerror: all is well", b"a/\0\x7f\x9b", b"\xff\xfe/\xe2\x80\xae"];
     for key in keys {
         let repo = carwalk_testkit::repo::Repo::sample([key]);
         let mut car = repo.to_car(Order::Preorder);
@@ -450,7 +531,8 @@ fn control_characters_of_keys_are_escaped() {
         let missing = refusal(&car.to_bytes());
         assert!(missing.is_missing_block());
         for error in [complete, missing] {
-            let texts = [error.to_string(), format!("{error:?}"), format!("{error:#?}").replace('\n', "")];
+            let texts =
+                [error.to_string(), format!("{error:?}"), format!("{error:#?}").replace('\n', "")];
             for text in texts {
                 assert!(text.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{text:?}");
             }
@@ -469,8 +551,11 @@ impl io::Read for Failing {
 
 #[test]
 fn an_io_error_is_the_source_and_comes_back_out() {
-    for kind in [io::ErrorKind::ConnectionReset, io::ErrorKind::TimedOut, io::ErrorKind::WouldBlock] {
-        for error in [Repo::from_reader(Failing(kind)).unwrap_err(), peek_commit(Failing(kind)).unwrap_err()] {
+    for kind in [io::ErrorKind::ConnectionReset, io::ErrorKind::TimedOut, io::ErrorKind::WouldBlock]
+    {
+        for error in
+            [Repo::from_reader(Failing(kind)).unwrap_err(), peek_commit(Failing(kind)).unwrap_err()]
+        {
             assert_eq!(error.to_string(), "CAR header at byte 0: reading failed");
             assert_eq!(error.source().unwrap().to_string(), "the cable is out");
             assert!(error.is_io() && !error.is_invalid());
@@ -488,7 +573,11 @@ impl io::Write for Full {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let len = bytes.len().min(self.0);
         self.0 -= len;
-        if len == 0 { Err(io::Error::new(io::ErrorKind::StorageFull, "the disk is full")) } else { Ok(len) }
+        if len == 0 {
+            Err(io::Error::new(io::ErrorKind::StorageFull, "the disk is full"))
+        } else {
+            Ok(len)
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -503,8 +592,13 @@ fn an_output_error_is_the_source_and_comes_back_out() {
     for len in [0, 100, car.len() - 1] {
         let error = repo.prove().prefix("").write(Full(len)).unwrap_err();
         assert_eq!(error.to_string(), "writing failed");
-        let holds =
-            [error.is_io(), error.is_truncated(), error.is_missing_block(), error.is_limit(), error.is_invalid()];
+        let holds = [
+            error.is_io(),
+            error.is_truncated(),
+            error.is_missing_block(),
+            error.is_limit(),
+            error.is_invalid(),
+        ];
         assert_eq!(holds, [true, false, false, false, false]);
         assert_eq!(error.source().unwrap().to_string(), "the disk is full");
         let error = io::Error::from(error);
@@ -564,7 +658,11 @@ fn errors_become_io_errors_of_the_kind_that_fits() {
     let full = || io::Error::from(io::ErrorKind::StorageFull);
     assert_eq!(io::Error::from(Error::store(full())).kind(), io::ErrorKind::StorageFull);
     let below = Error::store(io::Error::other(Error::store(full())));
-    assert_eq!(io::Error::from(below).kind(), io::ErrorKind::Other, "the first that knows one decides");
+    assert_eq!(
+        io::Error::from(below).kind(),
+        io::ErrorKind::Other,
+        "the first that knows one decides"
+    );
     let back = converted("hash_of_record").into_inner().unwrap().downcast::<Error>().unwrap();
     assert!(matches!(back.kind(), ErrorKind::HashMismatch { .. }));
 }
@@ -592,7 +690,10 @@ fn the_question_mark_converts_both_ways() {
 #[test]
 fn an_error_of_a_missing_node_names_its_interval() {
     let case = breakage::case("leaf_absent");
-    let tree = Tree::new(common::MapStore::new(&case.broken), Repo::from_slice(&case.broken).unwrap().commit().data());
+    let tree = Tree::new(
+        common::MapStore::new(&case.broken),
+        Repo::from_slice(&case.broken).unwrap().commit().data(),
+    );
     let error = tree.records().find_map(Result::err).unwrap();
     let ErrorKind::Missing { interval: Some(interval) } = error.kind() else { panic!("{error}") };
     let keys = breakage::sample_keys();

@@ -32,9 +32,12 @@ fn memory_follows_the_bytes_that_there_are() {
 }
 
 fn declared_lengths_cost_nothing() {
-    let limits = || Limits::default().max_block_len(u32::MAX).max_header_len(u32::MAX).max_stream_len(u64::MAX);
+    let limits = || {
+        Limits::default().max_block_len(u32::MAX).max_header_len(u32::MAX).max_stream_len(u64::MAX)
+    };
     let mut car = Car::new(&[Cid::dag_cbor(b"")]);
-    car.trailing = [varint::encode(2 << 30), Cid::raw(b"").as_bytes().to_vec(), vec![0; 4]].concat();
+    car.trailing =
+        [varint::encode(2 << 30), Cid::raw(b"").as_bytes().to_vec(), vec![0; 4]].concat();
     let block_of_2_gib = car.to_bytes();
     assert!(block_of_2_gib.len() < 110);
     let header_of_2_gib = [varint::encode(2 << 30), vec![0xa2; 90]].concat();
@@ -58,7 +61,8 @@ fn broken_exports_cost_little_more_than_their_length() {
         let walk = |repo: Repo<_>| repo.records().filter(Result::is_err).count();
         let by_slice = peak_of(|| Repo::from_slice(&broken[..]).map(walk));
         assert!(by_slice < MIB, "{}: {by_slice}", breakage.name);
-        let by_reader = peak_of(|| Repo::from_reader(&broken[..]).map(|repo| repo.records().count()));
+        let by_reader =
+            peak_of(|| Repo::from_reader(&broken[..]).map(|repo| repo.records().count()));
         assert!(by_reader < 3 * broken.len() + MIB, "{}: {by_reader}", breakage.name);
     }
 }
@@ -73,7 +77,11 @@ fn a_stream_is_held_once() {
     for threads in [0, 3] {
         let loader = || Loader::new().threads(threads);
         let peak = peak_of(|| loader().read(&car[..]).unwrap());
-        assert!(peak > car.len() && peak < car.len() + car.len() / 10 + 2 * MIB, "{peak} for {}", car.len());
+        assert!(
+            peak > car.len() && peak < car.len() + car.len() / 10 + 2 * MIB,
+            "{peak} for {}",
+            car.len()
+        );
         let peak = peak_of(|| loader().slice(&car[..]).unwrap());
         assert!(peak < 3 * MIB, "{peak}");
     }
@@ -143,7 +151,8 @@ fn a_proof_takes_the_cids_of_its_blocks() {
         let car = KitRepo::new(records).to_bytes(Order::Preorder);
         let repo = Repo::from_slice(&car[..]).unwrap();
         let mut blocks = 0;
-        let peak = peak_of(|| blocks = repo.prove().prefix("").write(std::io::sink()).unwrap().sections);
+        let peak =
+            peak_of(|| blocks = repo.prove().prefix("").write(std::io::sink()).unwrap().sections);
         let blocks = usize::try_from(blocks).unwrap();
         assert!(blocks > count);
         assert!((40 * blocks..150 * blocks).contains(&peak), "{peak} for {blocks} blocks");

@@ -89,11 +89,16 @@ mod description {
                 let records = repo.records().filter(Result::is_ok).count();
                 let unreached = repo.unreached_blocks().is_ok();
                 let heads = repo.store().sections().take_while(Result::is_ok).count();
-                told = format!("{records} records, {heads} sections, unreached blocks counted: {unreached}");
+                told = format!(
+                    "{records} records, {heads} sections, unreached blocks counted: {unreached}"
+                );
                 Ok::<_, carwalk::Error>(())
             });
             if peak > 4096 * KIB {
-                failures.push(format!("description, reduced: {reduced}, number at {at}: {} KiB ({told})", peak / KIB));
+                failures.push(format!(
+                    "description, reduced: {reduced}, number at {at}: {} KiB ({told})",
+                    peak / KIB
+                ));
             }
         }
     }

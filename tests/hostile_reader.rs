@@ -1,4 +1,5 @@
-//! Readers that break the contract of `Read`, or come and go: an error or the right records, and never a panic.
+//! Readers that break the contract of `Read`, or come and go: an error or the right records, and
+//! never a panic.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -32,7 +33,8 @@ fn a_reader_that_claims_too_much_is_no_panic() {
     let car = breakage::sample().to_bytes(Order::Preorder);
     for by in [1, 100, 1 << 20, usize::MAX] {
         // Such a stream never ends, so the limit on its length must end it.
-        let loader = || carwalk::Loader::new().limits(carwalk::Limits::default().max_stream_len(1 << 22));
+        let loader =
+            || carwalk::Loader::new().limits(carwalk::Limits::default().max_stream_len(1 << 22));
         assert!(loader().read(Boasting { bytes: &car, by }).is_err());
         let _ = loader().peek_commit(Boasting { bytes: &car, by });
     }
@@ -61,9 +63,14 @@ fn an_end_is_an_end() {
     let car = breakage::sample().to_bytes(Order::Preorder);
     for at in 0..car.len() {
         let (first, second) = car.split_at(at);
-        let read = Repo::from_reader(Resuming { pieces: vec![second, first] }).and_then(|repo| common::rows(&repo));
+        let read = Repo::from_reader(Resuming { pieces: vec![second, first] })
+            .and_then(|repo| common::rows(&repo));
         let cut = Repo::from_slice(first).and_then(|repo| common::rows(&repo));
-        assert_eq!(common::details(&read.unwrap_err()), common::details(&cut.unwrap_err()), "cut at {at}");
+        assert_eq!(
+            common::details(&read.unwrap_err()),
+            common::details(&cut.unwrap_err()),
+            "cut at {at}"
+        );
     }
 }
 
@@ -76,7 +83,11 @@ struct FailingOnce<'a> {
 impl Read for FailingOnce<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.calls = self.calls.wrapping_sub(1);
-        if self.calls == 0 { Err(io::ErrorKind::TimedOut.into()) } else { self.bytes.read(&mut buffer[..1]) }
+        if self.calls == 0 {
+            Err(io::ErrorKind::TimedOut.into())
+        } else {
+            self.bytes.read(&mut buffer[..1])
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! Stores that fail, lie, or change their minds: an error each time, once, and never a wrong record or a panic.
+//! Stores that fail, lie, or change their minds: an error each time, once, and never a wrong record
+//! or a panic.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -213,11 +214,15 @@ fn a_commit_under_a_cid_of_raw_bytes_is_refused() {
     let raw = KitCid::raw(&repo.commit_block());
     store.insert(&raw, repo.commit_block());
     let error = Repo::from_store(&store, common::cid(&raw)).unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::Malformed(Malformed::CidCodec { found: 0x55, .. })), "{error}");
+    assert!(
+        matches!(error.kind(), ErrorKind::Malformed(Malformed::CidCodec { found: 0x55, .. })),
+        "{error}"
+    );
     assert_eq!(error.cid(), Some(&common::cid(&raw)));
 }
 
-/// The store has the root under that CID, and the digest is the root's: nothing but the codec is wrong.
+/// The store has the root under that CID, and the digest is the root's: nothing but the codec is
+/// wrong.
 #[test]
 fn a_root_under_a_cid_of_raw_bytes_is_refused_by_every_walk_and_lookup() {
     let (mut store, root, repo) = sample();
@@ -227,7 +232,10 @@ fn a_root_under_a_cid_of_raw_bytes_is_refused_by_every_walk_and_lookup() {
     store.insert(&kit_raw, repo.root.block());
     let tree = Tree::new(&store, raw);
     let refused = |error: &Error| {
-        assert!(matches!(error.kind(), ErrorKind::Malformed(Malformed::CidCodec { found: 0x55, .. })), "{error}");
+        assert!(
+            matches!(error.kind(), ErrorKind::Malformed(Malformed::CidCodec { found: 0x55, .. })),
+            "{error}"
+        );
         assert_eq!(error.cid(), Some(&raw));
         assert_eq!(error.position().structure(), Structure::Node);
     };
@@ -255,7 +263,10 @@ fn a_root_under_a_cid_of_raw_bytes_is_refused_by_every_walk_and_lookup() {
         }
     }
     assert_eq!(tree.records().filter(Result::is_ok).count(), 0);
-    assert_eq!(Tree::new(&store, root).records().filter(Result::is_ok).count(), repo.entries().len());
+    assert_eq!(
+        Tree::new(&store, root).records().filter(Result::is_ok).count(),
+        repo.entries().len()
+    );
 }
 
 /// Bytes that are other ones from some call of `as_ref` on.

@@ -1,4 +1,5 @@
-//! Spill files that are kept: read as often as one likes, never changed, and refused if they are not what was written.
+//! Spill files that are kept: read as often as one likes, never changed, and refused if they are
+//! not what was written.
 #![cfg(feature = "redb")]
 #![allow(
     missing_docs,
@@ -147,7 +148,9 @@ fn a_name_that_is_taken_is_refused_and_the_load_comes_back() {
     {
         let link = folder.path().join("link");
         std::os::unix::fs::symlink("nowhere", &link).unwrap();
-        assert_exists(&spill::all_into(Loader::new(), &car[..], SpillFile::keep(&link)).unwrap_err());
+        assert_exists(
+            &spill::all_into(Loader::new(), &car[..], SpillFile::keep(&link)).unwrap_err(),
+        );
     }
 }
 
@@ -229,9 +232,10 @@ fn a_load_that_is_dropped_or_panics_leaves_nothing_in_the_folder() {
 fn a_folder_that_is_not_there_gives_the_load_back() {
     let folder = TempDir::new().unwrap();
     let car = random::repo(5, 3000).car;
-    for file in
-        [SpillFile::keep(folder.path().join("absent/kept")), SpillFile::temporary_in(folder.path().join("absent"))]
-    {
+    for file in [
+        SpillFile::keep(folder.path().join("absent/kept")),
+        SpillFile::temporary_in(folder.path().join("absent")),
+    ] {
         let load = spill::suspended(Loader::new().memory_limit(70 << 10).read(&car[..]).unwrap());
         let read = load.bytes_read();
         let error = load.spill(file).unwrap_err();
@@ -251,12 +255,18 @@ fn no_more_is_stored_than_may_be() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("kept");
     let car = random::repo(5, 300).car;
-    let stored = spill::all_into(Loader::new(), &car[..], SpillFile::temporary()).unwrap().store().bytes_stored();
-    let kept = |max: u64| spill::all_into(Loader::new(), &car[..], SpillFile::keep(&path).max_stored(max));
-    let temporary = |max: u64| spill::all_into(Loader::new(), &car[..], SpillFile::temporary().max_stored(max));
+    let stored = spill::all_into(Loader::new(), &car[..], SpillFile::temporary())
+        .unwrap()
+        .store()
+        .bytes_stored();
+    let kept =
+        |max: u64| spill::all_into(Loader::new(), &car[..], SpillFile::keep(&path).max_stored(max));
+    let temporary =
+        |max: u64| spill::all_into(Loader::new(), &car[..], SpillFile::temporary().max_stored(max));
     for max in [0, 1, 1000, stored / 2, stored - 1] {
         for error in [kept(max).unwrap_err(), temporary(max).unwrap_err()] {
-            let ErrorKind::Limit { limit: LimitName::Stored, max: told, found } = *error.kind() else {
+            let ErrorKind::Limit { limit: LimitName::Stored, max: told, found } = *error.kind()
+            else {
                 panic!("{error}")
             };
             assert!(told == max && found > max && found <= stored, "{error}");
@@ -326,13 +336,25 @@ fn files_that_are_something_else_are_refused_as_what_they_are() {
         write("zeros", &[0; 100_000]),
     ] {
         let before = fs::read(&path).unwrap();
-        assert_eq!(fault(&RedbStore::open(&path, 0).unwrap_err()), &KeptFault::NotOurs, "{}", path.display());
+        assert_eq!(
+            fault(&RedbStore::open(&path, 0).unwrap_err()),
+            &KeptFault::NotOurs,
+            "{}",
+            path.display()
+        );
         assert!(fs::read(&path).unwrap() == before);
     }
-    for path in [write("signature", signature), write("signature_and_zeros", &[&signature[..], &[0; 9000]].concat())] {
+    for path in [
+        write("signature", signature),
+        write("signature_and_zeros", &[&signature[..], &[0; 9000]].concat()),
+    ] {
         let before = fs::read(&path).unwrap();
         let error = RedbStore::open(&path, 0).unwrap_err();
-        assert!(matches!(error.kind(), ErrorKind::Kept(_) | ErrorKind::Store(_)), "{}: {error}", path.display());
+        assert!(
+            matches!(error.kind(), ErrorKind::Kept(_) | ErrorKind::Store(_)),
+            "{}: {error}",
+            path.display()
+        );
         assert!(fs::read(&path).unwrap() == before);
     }
 
@@ -344,7 +366,10 @@ fn files_that_are_something_else_are_refused_as_what_they_are() {
     assert_eq!(fault(&RedbStore::open(&foreign, 0).unwrap_err()), &KeptFault::NotOurs);
     let other_type = kept.other("other_type");
     database(&other_type, |txn| {
-        txn.open_table(TableDefinition::<&str, u64>::new("carwalk")).unwrap().insert("one", 1).unwrap();
+        txn.open_table(TableDefinition::<&str, u64>::new("carwalk"))
+            .unwrap()
+            .insert("one", 1)
+            .unwrap();
     });
     assert_eq!(fault(&RedbStore::open(&other_type, 0).unwrap_err()), &KeptFault::NotOurs);
     let many_values = kept.other("many_values");
@@ -358,7 +383,10 @@ fn files_that_are_something_else_are_refused_as_what_they_are() {
         txn.open_table(TABLES[0]).unwrap().insert(0, &b"segment"[..]).unwrap();
         txn.open_table(TABLES[1]).unwrap().insert(0, &b"page"[..]).unwrap();
     });
-    assert!(matches!(fault(&RedbStore::open(&half, 0).unwrap_err()), KeptFault::NotOurs | KeptFault::Incomplete));
+    assert!(matches!(
+        fault(&RedbStore::open(&half, 0).unwrap_err()),
+        KeptFault::NotOurs | KeptFault::Incomplete
+    ));
     let described = kept.other("without_description");
     database(&described, |txn| drop(TABLES.map(|table| txn.open_table(table).map(drop))));
     assert_eq!(fault(&RedbStore::open(&described, 0).unwrap_err()), &KeptFault::Incomplete);
@@ -376,7 +404,10 @@ fn files_that_are_something_else_are_refused_as_what_they_are() {
     }
 
     let error = RedbStore::open(kept.folder.path(), 0).unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::Io(_) | ErrorKind::Store(_) | ErrorKind::Kept(_)), "{error}");
+    assert!(
+        matches!(error.kind(), ErrorKind::Io(_) | ErrorKind::Store(_) | ErrorKind::Kept(_)),
+        "{error}"
+    );
     let error = RedbStore::open(kept.other("absent"), 0).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Io(_)), "{error}");
     // The good one among them.
@@ -437,8 +468,13 @@ fn a_file_of_another_version_is_refused_with_its_version() {
     change(&kept.path, DESCRIPTION, 0, |_| {});
     assert!(common::rows(&open(&kept.path).unwrap()).unwrap() == kept.rows);
     for version in [0u16, 2, 0xffff] {
-        change(&kept.path, DESCRIPTION, 0, |value| value[16..18].copy_from_slice(&version.to_le_bytes()));
-        assert_eq!(fault(&RedbStore::open(&kept.path, 0).unwrap_err()), &KeptFault::Version { found: version });
+        change(&kept.path, DESCRIPTION, 0, |value| {
+            value[16..18].copy_from_slice(&version.to_le_bytes())
+        });
+        assert_eq!(
+            fault(&RedbStore::open(&kept.path, 0).unwrap_err()),
+            &KeptFault::Version { found: version }
+        );
     }
     change(&kept.path, DESCRIPTION, 0, |value| value[0] ^= 1);
     assert_eq!(fault(&RedbStore::open(&kept.path, 0).unwrap_err()), &KeptFault::NotOurs);
@@ -453,27 +489,36 @@ fn a_file_of_reduced_records_is_read_with_its_function_only() {
     drop(spill::all_into(loader(), &car[..], SpillFile::keep(&path)).unwrap());
     let store = || RedbStore::open(&path, 0).unwrap();
     assert!(store().is_reduced());
-    for verification in [Verification::EveryBlock, Verification::ReachedBlocks, Verification::DangerouslyNone] {
+    for verification in
+        [Verification::EveryBlock, Verification::ReachedBlocks, Verification::DangerouslyNone]
+    {
         let error = Loader::new().verification(verification).reopen(store()).unwrap_err();
         assert_eq!(fault(&error), &KeptFault::Reduced);
         let loader = common::summarizing(Loader::new().verification(verification));
         let summaries = common::summaries(&loader.reopen(store()).unwrap()).unwrap();
         let expected = common::oracle_rows(&car);
-        assert!(summaries.into_iter().eq(expected.into_iter().map(|row| (row.0, row.1, common::summary(&row.2)))));
+        assert!(summaries.into_iter().eq(expected.into_iter().map(|row| (
+            row.0,
+            row.1,
+            common::summary(&row.2)
+        ))));
     }
-    // A function of another type is told so, at the first record at the latest that is no value of it.
+    // A function of another type is told so, at the first record at the latest that is no value of
+    // it.
     let other = Loader::new().process(|_: &[u8]| [0u128; 9]).reopen(store()).unwrap();
     let error = other.records().find_map(Result::err).unwrap();
     assert!(matches!(error.kind(), ErrorKind::Decode(_)), "{error}");
     assert!(error.key().is_some() && error.cid().is_some());
 }
 
-/// What was made of a record that may have been any bytes is no better for being in a file that is whole.
+/// What was made of a record that may have been any bytes is no better for being in a file that is
+/// whole.
 #[test]
 fn values_of_records_that_were_never_hashed_are_given_only_to_who_asks_for_no_hashes() {
     let folder = TempDir::new().unwrap();
     let car = random::repo(5, 300).car;
-    let all = [Verification::EveryBlock, Verification::ReachedBlocks, Verification::DangerouslyNone];
+    let all =
+        [Verification::EveryBlock, Verification::ReachedBlocks, Verification::DangerouslyNone];
     for (number, stored) in all.into_iter().enumerate() {
         let path = folder.path().join(number.to_string());
         let loader = common::summarizing(Loader::new().verification(stored));

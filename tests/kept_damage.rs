@@ -1,4 +1,5 @@
-//! Kept files that were changed since: refused, or read right. Never a panic, a wrong record, or more than a while.
+//! Kept files that were changed since: refused, or read right. Never a panic, a wrong record, or
+//! more than a while.
 #![cfg(feature = "redb")]
 #![allow(
     missing_docs,
@@ -28,10 +29,12 @@ use file::{DESCRIPTION, Kept, TABLES, change};
 use redb::{Database, ReadableDatabase, ReadableTable};
 use tempfile::TempDir;
 
-/// Opens a file that is not what it was: an error, or the very same records. Tells what else it did.
+/// Opens a file that is not what it was: an error, or the very same records. Tells what else it
+/// did.
 fn judge(path: &Path, rows: &[Row], number: u64) -> (Option<String>, bool) {
     let start = Instant::now();
-    let verification = if number & 1 == 0 { Verification::EveryBlock } else { Verification::ReachedBlocks };
+    let verification =
+        if number & 1 == 0 { Verification::EveryBlock } else { Verification::ReachedBlocks };
     let read = AssertUnwindSafe(|| -> Result<Vec<Row>> {
         let store = RedbStore::open(path, if number & 2 == 0 { 0 } else { 1 << 20 })?;
         let repo = Loader::new().verification(verification).reopen(store)?;
@@ -98,7 +101,8 @@ fn four_hundred_damaged_files_are_refused_or_give_the_right_records() {
                 "garbage at the end"
             }
             _ => {
-                let (from, to) = (rng.below(bytes.len() / 4096) * 4096, rng.below(bytes.len() / 4096) * 4096);
+                let (from, to) =
+                    (rng.below(bytes.len() / 4096) * 4096, rng.below(bytes.len() / 4096) * 4096);
                 bytes.copy_within(from..from + 4096, to);
                 "a block moved"
             }
@@ -186,7 +190,8 @@ fn hostile_values_of_reduced_records_do_no_harm() {
     let car = random::repo(5, 300).car;
     let loader = || common::summarizing(Loader::new());
     drop(spill::all_into(loader(), &car[..], SpillFile::keep(&good).segment_len(1000)).unwrap());
-    let keys: Vec<_> = common::oracle_rows(&car).into_iter().map(|(key, cid, _)| (key, cid)).collect();
+    let keys: Vec<_> =
+        common::oracle_rows(&car).into_iter().map(|(key, cid, _)| (key, cid)).collect();
     let mut failures = Vec::new();
     for number in 0..100 {
         let mut rng = Rng::new(number);
@@ -236,7 +241,9 @@ fn a_hostile_description_asks_for_nothing_without_end() {
 fn a_file_that_is_cut_while_it_is_read_gives_errors_and_no_panic() {
     let kept = Kept::new();
     let len = kept.bytes().len() as u64;
-    let repo = Loader::new().verification(Verification::ReachedBlocks).reopen(RedbStore::open(&kept.path, 0).unwrap());
+    let repo = Loader::new()
+        .verification(Verification::ReachedBlocks)
+        .reopen(RedbStore::open(&kept.path, 0).unwrap());
     let repo = repo.unwrap();
     let mut records = repo.records();
     assert!(records.by_ref().take(5).all(|record| record.is_ok()));

@@ -1,8 +1,9 @@
-//! Every limit on input by every way in: one below and at the limit all is well, one above it is told with both numbers.
+//! Every limit on input by every way in: one below and at the limit all is well, one above it is
+//! told with both numbers.
 //!
-//! What is not here: the defaults of limits that can be set, and the memory of walks, are in `limits.rs`; stored bytes in
-//! `kept.rs`; key texts in `public_keys.rs`; and the number of segments, which takes gigabytes to reach, beside the code,
-//! in `store/redb/writer.rs`.
+//! What is not here: the defaults of limits that can be set, and the memory of walks, are in
+//! `limits.rs`; stored bytes in `kept.rs`; key texts in `public_keys.rs`; and the number of
+//! segments, which takes gigabytes to reach, beside the code, in `store/redb/writer.rs`.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -63,9 +64,14 @@ fn ways() -> Vec<Way> {
     let mut ways = vec![
         way("slice", SLICE, |car, limits| loader(limits).slice(car).and_then(walk)),
         way("reader", STREAM, |car, limits| loader(limits).read(car).and_then(walk)),
-        way("one byte at a time", STREAM, |car, limits| loader(limits).read(common::OneByte(car)).and_then(walk)),
+        way("one byte at a time", STREAM, |car, limits| {
+            loader(limits).read(common::OneByte(car)).and_then(walk)
+        }),
         way("process function", STREAM, |car, limits| {
-            common::summarizing(loader(limits)).read(car).and_then(|repo| common::summaries(&repo)).map(drop)
+            common::summarizing(loader(limits))
+                .read(car)
+                .and_then(|repo| common::summaries(&repo))
+                .map(drop)
         }),
         way("peek", &[Part::Frame, Part::Stream, Part::Commit], |car, limits| {
             loader(limits).peek_commit(car).map(drop)
@@ -80,7 +86,11 @@ fn ways() -> Vec<Way> {
         }),
         way("store of one's own", &[Part::Commit, Part::Tree], |car, _| {
             let root = Car::parse(car).unwrap().sections.iter().find_map(|section| {
-                section.data.windows(4).any(|at| at == b"\x63did").then(|| Cid::parse(&section.cid).unwrap())
+                section
+                    .data
+                    .windows(4)
+                    .any(|at| at == b"\x63did")
+                    .then(|| Cid::parse(&section.cid).unwrap())
             });
             Repo::from_store(MapStore::new(car), root.unwrap()).and_then(walk)
         }),
@@ -128,7 +138,9 @@ mod spilled {
                 repo.and_then(|repo| common::summaries(&repo)).map(drop)
             }),
             way("stopped and gone on with", STREAM, |car, limits| {
-                match spill::suspended(loader(limits).memory_limit(0).read(car)?).resume(u64::MAX)? {
+                match spill::suspended(loader(limits).memory_limit(0).read(car)?)
+                    .resume(u64::MAX)?
+                {
                     carwalk::Loaded::Complete(repo) => walk(repo),
                     carwalk::Loaded::Suspended(_) => panic!("there is no limit"),
                 }
@@ -254,14 +266,22 @@ const ROWS: &[Row] = &[
         limit: LimitName::HeaderLen,
         part: Part::Frame,
         within: Structure::Header,
-        case: |above| set(70_000, above, with_header_of(70_000), |max| Limits::default().max_header_len(max as u32)),
+        case: |above| {
+            set(70_000, above, with_header_of(70_000), |max| {
+                Limits::default().max_header_len(max as u32)
+            })
+        },
     },
     Row {
         name: "block",
         limit: LimitName::BlockLen,
         part: Part::Frame,
         within: Structure::Section,
-        case: |above| set(70_000, above, with_block_of(70_000), |max| Limits::default().max_block_len(max as u32)),
+        case: |above| {
+            set(70_000, above, with_block_of(70_000), |max| {
+                Limits::default().max_block_len(max as u32)
+            })
+        },
     },
     Row {
         name: "stream",
@@ -320,7 +340,9 @@ const ROWS: &[Row] = &[
 #[track_caller]
 fn assert_limit(what: &str, error: &Error, name: LimitName, max: u64, asked: u64) {
     match *error.kind() {
-        ErrorKind::Limit { limit, max: told, found } => assert_eq!((limit, told, found), (name, max, asked), "{what}"),
+        ErrorKind::Limit { limit, max: told, found } => {
+            assert_eq!((limit, told, found), (name, max, asked), "{what}")
+        }
         _ => panic!("{what}: {error}"),
     }
     assert!(error.is_limit() && !error.is_invalid() && !error.is_truncated(), "{what}");
@@ -361,9 +383,15 @@ fn varints_have_nine_bytes_at_most() {
             for way in ways().iter().filter(|way| way.parts.contains(&Part::Frame)) {
                 let error = (way.run)(&car, Limits::default()).unwrap_err();
                 if len <= 9 {
-                    assert!(matches!(error.kind(), ErrorKind::Limit { limit, .. } if *limit == of), "{error}");
+                    assert!(
+                        matches!(error.kind(), ErrorKind::Limit { limit, .. } if *limit == of),
+                        "{error}"
+                    );
                 } else {
-                    assert!(matches!(error.kind(), ErrorKind::Malformed(Malformed::VarintTooLong)), "{error}");
+                    assert!(
+                        matches!(error.kind(), ErrorKind::Malformed(Malformed::VarintTooLong)),
+                        "{error}"
+                    );
                 }
             }
         }
@@ -395,7 +423,10 @@ fn names_have_a_length_at_most() {
             match (way.run)(&car, Limits::default()) {
                 Ok(()) => assert!(above <= 0, "{}", way.name),
                 Err(error) => {
-                    assert!(above > 0 && matches!(error.kind(), ErrorKind::Malformed(Malformed::Did)), "{error}");
+                    assert!(
+                        above > 0 && matches!(error.kind(), ErrorKind::Malformed(Malformed::Did)),
+                        "{error}"
+                    );
                 }
             }
         }
@@ -423,7 +454,8 @@ mod out_of_reach {
         Some(file)
     }
 
-    /// The CAR ends with its first zero byte, which is the length of no section: `salvage` takes it as far as that.
+    /// The CAR ends with its first zero byte, which is the length of no section: `salvage` takes it
+    /// as far as that.
     #[test]
     fn a_slice_of_a_tebibyte() {
         let car = breakage::sample().to_bytes(Order::Preorder);
@@ -431,7 +463,8 @@ mod out_of_reach {
             let asked = MAX_CAR_LEN.saturating_add_signed(above);
             let Some(file) = sparse(&car, asked) else { return };
             // SAFETY: the file has no name, and nothing writes it while it is mapped.
-            let repo: Result<Repo<SliceStore<_>>> = unsafe { Loader::new().salvage(true).map_file(&file) };
+            let repo: Result<Repo<SliceStore<_>>> =
+                unsafe { Loader::new().salvage(true).map_file(&file) };
             match repo {
                 Ok(repo) => {
                     assert!(above <= 0 && repo.store().fault().is_some());

@@ -1,4 +1,5 @@
-//! What limits count, what they are by default, and where they do not hold; `limit_table.rs` has each at its number.
+//! What limits count, what they are by default, and where they do not hold; `limit_table.rs` has
+//! each at its number.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -30,7 +31,9 @@ use carwalk_testkit::{breakage, key};
 #[track_caller]
 fn assert_limit(error: &Error, name: LimitName, most: u64, asked: u64) {
     match error.kind() {
-        ErrorKind::Limit { limit, max, found, .. } => assert_eq!((*limit, *max, *found), (name, most, asked)),
+        ErrorKind::Limit { limit, max, found, .. } => {
+            assert_eq!((*limit, *max, *found), (name, most, asked))
+        }
         other => panic!("{other:?}"),
     }
     assert!(error.is_limit() && !error.is_invalid() && !error.is_truncated());
@@ -53,8 +56,18 @@ fn default_block_length_is_2_mib() {
         Repo::from_reader(&car(len)[..]).unwrap();
     }
     let long = car((2 << 20) + 1);
-    assert_limit(&Repo::from_slice(&long).unwrap_err(), LimitName::BlockLen, 2 << 20, (2 << 20) + 1);
-    assert_limit(&Repo::from_reader(&long[..]).unwrap_err(), LimitName::BlockLen, 2 << 20, (2 << 20) + 1);
+    assert_limit(
+        &Repo::from_slice(&long).unwrap_err(),
+        LimitName::BlockLen,
+        2 << 20,
+        (2 << 20) + 1,
+    );
+    assert_limit(
+        &Repo::from_reader(&long[..]).unwrap_err(),
+        LimitName::BlockLen,
+        2 << 20,
+        (2 << 20) + 1,
+    );
     with_limits(Limits::default().max_block_len(4 << 20))().read(&long[..]).unwrap();
 }
 
@@ -75,21 +88,36 @@ fn default_header_length_is_1_mib() {
         Repo::from_reader(&car(len)[..]).unwrap();
     }
     let long = car((1 << 20) + 1);
-    assert_limit(&Repo::from_slice(&long).unwrap_err(), LimitName::HeaderLen, 1 << 20, (1 << 20) + 1);
-    assert_limit(&Repo::from_reader(&long[..]).unwrap_err(), LimitName::HeaderLen, 1 << 20, (1 << 20) + 1);
+    assert_limit(
+        &Repo::from_slice(&long).unwrap_err(),
+        LimitName::HeaderLen,
+        1 << 20,
+        (1 << 20) + 1,
+    );
+    assert_limit(
+        &Repo::from_reader(&long[..]).unwrap_err(),
+        LimitName::HeaderLen,
+        1 << 20,
+        (1 << 20) + 1,
+    );
 }
 
 #[test]
 fn stream_length_holds_for_streams_only() {
     let car = breakage::sample().to_bytes(Order::Preorder);
     let len = car.len() as u64;
-    let read = |max: u64, input: &mut dyn Read| Loader::new().limits(Limits::default().max_stream_len(max)).read(input);
+    let read = |max: u64, input: &mut dyn Read| {
+        Loader::new().limits(Limits::default().max_stream_len(max)).read(input)
+    };
     for max in [len, len + 1, u64::MAX] {
         read(max, &mut &car[..]).unwrap();
         read(max, &mut common::OneByte(&car[..])).unwrap();
     }
     for max in [len - 1, len / 2, 59, 1, 0] {
-        for error in [read(max, &mut &car[..]).unwrap_err(), read(max, &mut common::OneByte(&car[..])).unwrap_err()] {
+        for error in [
+            read(max, &mut &car[..]).unwrap_err(),
+            read(max, &mut common::OneByte(&car[..])).unwrap_err(),
+        ] {
             assert_limit(&error, LimitName::StreamLen, max, max + 1);
         }
         Loader::new().limits(Limits::default().max_stream_len(max)).slice(&car).unwrap();
@@ -103,7 +131,10 @@ fn a_stream_that_is_too_long_is_so_at_one_place() {
     let loader = || Loader::new().limits(Limits::default().max_stream_len(1000));
     let error = common::details(&loader().read(&car[..]).unwrap_err());
     assert_eq!(common::details(&loader().read(common::OneByte(&car[..])).unwrap_err()), error);
-    assert_eq!(common::details(&loader().read(common::Ragged::new(&car[..], 4)).unwrap_err()), error);
+    assert_eq!(
+        common::details(&loader().read(common::Ragged::new(&car[..], 4)).unwrap_err()),
+        error
+    );
 }
 
 #[test]
@@ -152,11 +183,17 @@ fn progress_ascends_and_ends_with_the_length() {
         let path = format!("com.example.test/{number}").into_bytes();
         (path, Record::new(Value::Bytes(vec![number; 900_000]).encode()))
     });
-    for car in [KitRepo::new(records).to_bytes(Order::Preorder), KitRepo::new([]).to_bytes(Order::Preorder)] {
+    for car in [
+        KitRepo::new(records).to_bytes(Order::Preorder),
+        KitRepo::new([]).to_bytes(Order::Preorder),
+    ] {
         let by_slice = Arc::new(Mutex::new(Vec::new()));
         Loader::new().progress(|bytes| by_slice.lock().unwrap().push(bytes)).slice(&car).unwrap();
         let by_reader = Arc::new(Mutex::new(Vec::new()));
-        Loader::new().progress(|bytes| by_reader.lock().unwrap().push(bytes)).read(&car[..]).unwrap();
+        Loader::new()
+            .progress(|bytes| by_reader.lock().unwrap().push(bytes))
+            .read(&car[..])
+            .unwrap();
         let told = by_slice.lock().unwrap();
         assert_eq!(*told, *by_reader.lock().unwrap());
         assert_eq!(told.last(), Some(&(car.len() as u64)));
@@ -172,7 +209,8 @@ fn progress_ascends_and_ends_with_the_length() {
 fn a_huge_length_is_no_reason_to_wait_for_more_than_there_is() {
     let limits = Limits::default().max_block_len(u32::MAX).max_header_len(u32::MAX);
     let mut car = Car::new(&[KitCid::dag_cbor(b"")]);
-    car.trailing = [carwalk_testkit::varint::encode(2 << 30), KitCid::raw(b"").as_bytes().to_vec()].concat();
+    car.trailing =
+        [carwalk_testkit::varint::encode(2 << 30), KitCid::raw(b"").as_bytes().to_vec()].concat();
     let error = common::rows_each_way(&car.to_bytes(), with_limits(limits.clone())).unwrap_err();
     assert!(error.is_truncated(), "{error}");
     let header = [carwalk_testkit::varint::encode(1 << 31), vec![0xa2; 10]].concat();
@@ -222,7 +260,8 @@ fn memory_of_a_walk() {
 /// However a walk goes, and whoever asks for it, it is held to its limit at the same number.
 #[test]
 fn memory_of_walks_of_all_kinds() {
-    let car = KitRepo::sample(key::ascending(&[0, 1, 0, 2, 0, 1, 0, 3, 0, 1, 0, 2, 0])).to_bytes(Order::Preorder);
+    let car = KitRepo::sample(key::ascending(&[0, 1, 0, 2, 0, 1, 0, 3, 0, 1, 0, 2, 0]))
+        .to_bytes(Order::Preorder);
     let repo = Repo::from_slice(&car[..]).unwrap();
     let key = repo.entries().nth(6).unwrap().unwrap().path().to_string();
     let walk = || repo.walk();
@@ -232,9 +271,15 @@ fn memory_of_walks_of_all_kinds() {
         ("in reverse", &|limit| count(walk().reverse(true).memory_limit(limit))),
         ("nodes only", &|limit| count(walk().nodes(true).records(false).memory_limit(limit))),
         ("range", &|limit| count(walk().range(key.as_str()..).memory_limit(limit))),
-        ("range in reverse", &|limit| count(walk().reverse(true).range(..key.as_str()).memory_limit(limit))),
-        ("limit before the range", &|limit| count(walk().memory_limit(limit).reverse(true).prefix("com."))),
-        ("completeness", &|limit| walk().memory_limit(limit).completeness().map(|found| found.entries)),
+        ("range in reverse", &|limit| {
+            count(walk().reverse(true).range(..key.as_str()).memory_limit(limit))
+        }),
+        ("limit before the range", &|limit| {
+            count(walk().memory_limit(limit).reverse(true).prefix("com."))
+        }),
+        ("completeness", &|limit| {
+            walk().memory_limit(limit).completeness().map(|found| found.entries)
+        }),
         ("gaps", &|limit| walk().memory_limit(limit).gaps().map(|gap| gap.map(|_| 1)).sum()),
     ];
     for (name, ask) in asks {
@@ -249,7 +294,8 @@ fn memory_of_walks_of_all_kinds() {
 #[test]
 fn memory_of_a_walk_over_long_keys() {
     let needed = |len: usize| {
-        let keys = (0..).map(|number: u32| format!("com.example.test/{number:0width$}", width = len - 17));
+        let keys =
+            (0..).map(|number: u32| format!("com.example.test/{number:0width$}", width = len - 17));
         let key = keys.map(String::into_bytes).find(|key| key::layer(key) == 0).unwrap();
         assert_eq!(key.len(), len);
         let car = KitRepo::new([(key, Record::new(vec![0x80]))]).to_bytes(Order::Preorder);
@@ -270,7 +316,8 @@ fn memory_of_a_walk_that_hashes() {
     let small = leaf("com.example.first").take(600).chain([key::key_at_layer(1, 0)]);
     let small = small.chain(leaf("net.example.second").take(700)).zip([1023; 1301]);
     let large = leaf("com.example.large").take(10).zip([1024; 10]);
-    let record = |(key, len): (Vec<u8>, usize)| (key.clone(), Record::raw(key.repeat(100)[..len].to_vec()));
+    let record =
+        |(key, len): (Vec<u8>, usize)| (key.clone(), Record::raw(key.repeat(100)[..len].to_vec()));
     let kit = KitRepo::new(small.chain(large).map(record));
     assert_eq!(kit.root.blocks().len(), 3);
     let car = kit.to_bytes(Order::Preorder);
@@ -285,7 +332,8 @@ fn memory_of_a_walk_that_hashes() {
 /// What does not fit is told like a bad node, and the rest of the tree comes all the same.
 #[test]
 fn memory_of_a_partial_walk() {
-    let car = KitRepo::new(key::at_layer(0).take(50).map(|key| (key, Record::new(vec![0x80])))).to_bytes(Order::Pds);
+    let car = KitRepo::new(key::at_layer(0).take(50).map(|key| (key, Record::new(vec![0x80]))))
+        .to_bytes(Order::Pds);
     let repo = Repo::from_slice(&car[..]).unwrap();
     let mut walk = repo.walk().partial(true).memory_limit(10);
     match walk.next_event().unwrap() {
@@ -310,28 +358,35 @@ fn memory_of_a_walk_over_a_file() {
     assert!((len..2 * len).contains(&(copied - borrowed)), "{copied} - {borrowed} for {len}");
 }
 
-/// Keys of three layers, each before all of those below: a walk has a node of each layer open at once, from either end.
+/// Keys of three layers, each before all of those below: a walk has a node of each layer open at
+/// once, from either end.
 fn three_nested_nodes(counts: [usize; 3]) -> KitRepo {
     let keys = counts.into_iter().zip([2, 1, 0]).flat_map(|(count, layer)| {
-        let keys = (0u32..).map(move |number| format!("com.example.of{}/{number:06}", 2 - layer).into_bytes());
+        let keys = (0u32..)
+            .map(move |number| format!("com.example.of{}/{number:06}", 2 - layer).into_bytes());
         keys.filter(move |key| key::layer(key) == layer).take(count)
     });
     KitRepo::new(keys.map(|key| (key, Record::new(vec![0x80]))))
 }
 
-/// What a load leaves to walks is the same for both ends. In reverse each entry takes four bytes more.
+/// What a load leaves to walks is the same for both ends. In reverse each entry takes four bytes
+/// more.
 #[test]
 fn memory_of_items_in_reverse() {
     // Room for 16,384, 8,192 and 32,768 entries: 896 KiB, and in reverse 1,120.
     let kit = three_nested_nodes([8_200, 4_100, 16_400]);
     let car = kit.to_bytes(Order::Preorder);
     assert_eq!(kit.root.blocks().len(), 3);
-    let Loaded::Complete(repo) = Loader::new().memory_limit(8 << 20).read(&car[..]).unwrap() else { panic!() };
+    let Loaded::Complete(repo) = Loader::new().memory_limit(8 << 20).read(&car[..]).unwrap() else {
+        panic!()
+    };
     let count = 8_200 + 4_100 + 16_400;
     assert_eq!(repo.entries().filter(Result::is_ok).count(), count);
     assert_eq!(repo.records().filter(Result::is_ok).count(), count);
     let assert_memory = |error: &Error| {
-        let ErrorKind::Limit { limit: LimitName::WalkMemory, max, .. } = error.kind() else { panic!("{error}") };
+        let ErrorKind::Limit { limit: LimitName::WalkMemory, max, .. } = error.kind() else {
+            panic!("{error}")
+        };
         assert_eq!(*max, 1 << 20);
     };
     assert_memory(&repo.entries().next_back().unwrap().unwrap_err());
@@ -342,27 +397,37 @@ fn memory_of_items_in_reverse() {
     assert_memory(&entries.next_back().unwrap().unwrap_err());
     assert!(entries.next().is_none() && entries.next_back().is_none());
 
-    let Loaded::Complete(repo) = Loader::new().memory_limit(10 << 20).read(&car[..]).unwrap() else { panic!() };
+    let Loaded::Complete(repo) = Loader::new().memory_limit(10 << 20).read(&car[..]).unwrap()
+    else {
+        panic!()
+    };
     assert_eq!(repo.entries().rev().filter(Result::is_ok).count(), count);
     let mut entries = repo.entries();
     assert!(entries.next().unwrap().is_ok() && entries.next_back().unwrap().is_ok());
 }
 
-/// Two leaves of 20,000 entries, one after the other: the limit is between what they take from either end.
+/// Two leaves of 20,000 entries, one after the other: the limit is between what they take from
+/// either end.
 #[test]
 fn memory_of_a_walk_in_reverse() {
     let leaf = |collection: &'static str| {
         let keys = (0u32..).map(move |number| format!("{collection}/{number:06}").into_bytes());
         keys.filter(|key| key::layer(key) == 0).take(20_000)
     };
-    let keys = leaf("com.example.first").chain([key::key_at_layer(1, 0)]).chain(leaf("net.example.second"));
+    let keys = leaf("com.example.first")
+        .chain([key::key_at_layer(1, 0)])
+        .chain(leaf("net.example.second"));
     let kit = KitRepo::new(keys.map(|key| (key, Record::new(vec![0x80]))));
     assert_eq!(kit.root.blocks().len(), 3);
     let car = kit.to_bytes(Order::Preorder);
     let repo = Repo::from_slice(&car).unwrap();
-    let walks = |limit, reverse| count(repo.walk().records(false).memory_limit(limit).reverse(reverse));
+    let walks =
+        |limit, reverse| count(repo.walk().records(false).memory_limit(limit).reverse(reverse));
     assert_eq!(walks(600_000, false).unwrap(), 40_001);
     let error = walks(600_000, true).unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::Limit { limit: LimitName::WalkMemory, .. }), "{error}");
+    assert!(
+        matches!(error.kind(), ErrorKind::Limit { limit: LimitName::WalkMemory, .. }),
+        "{error}"
+    );
     assert_eq!(walks(700_000, true).unwrap(), 40_001);
 }

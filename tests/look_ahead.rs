@@ -1,4 +1,5 @@
-//! A complete walk reads nodes before it comes to them, a partial one does not: both tell the same, up to the first fault.
+//! A complete walk reads nodes before it comes to them, a partial one does not: both tell the same,
+//! up to the first fault.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -18,7 +19,8 @@ use carwalk_testkit::rng::Rng;
 use carwalk_testkit::tree::Node;
 use common::{MapStore, details};
 
-/// What came before the first fault, and what that is: the text of an error, or the CID of what is missing.
+/// What came before the first fault, and what that is: the text of an error, or the CID of what is
+/// missing.
 type Told = (Vec<(Vec<u8>, Cid)>, Option<String>);
 
 fn told<S: BlockStore>(mut walk: Walker<'_, S>) -> Told {
@@ -30,7 +32,9 @@ fn told<S: BlockStore>(mut walk: Walker<'_, S>) -> Told {
                 entries.push((entry.key().to_vec(), entry.cid()));
                 continue;
             }
-            Ok(Some(Event::BadSubtree { error, .. } | Event::BadRecord { error, .. })) => details(&error),
+            Ok(Some(Event::BadSubtree { error, .. } | Event::BadRecord { error, .. })) => {
+                details(&error)
+            }
             Ok(Some(Event::MissingSubtree { cid, .. })) => cid.to_string(),
             Ok(Some(Event::MissingRecord { entry, .. })) => entry.cid().to_string(),
             Ok(Some(other)) => panic!("{other:?}"),
@@ -46,7 +50,9 @@ fn with_fault(repo: &random::Random, rng: &mut Rng) -> MapStore {
     let mut store = MapStore::new(&repo.car);
     let mut nodes = repo.repo.root.blocks();
     nodes.remove(0);
-    let Some((cid, mut block)) = (!nodes.is_empty()).then(|| rng.pick(&nodes).clone()) else { return store };
+    let Some((cid, mut block)) = (!nodes.is_empty()).then(|| rng.pick(&nodes).clone()) else {
+        return store;
+    };
     match rng.below(10) {
         0 => drop(store.blocks.remove(&common::cid(&cid))),
         1 => block.truncate(rng.below(block.len())),
@@ -60,7 +66,8 @@ fn with_fault(repo: &random::Random, rng: &mut Rng) -> MapStore {
         }
         // Most likely in a key, which then belongs elsewhere, or to another layer.
         _ => {
-            let letters: Vec<usize> = (0..block.len()).filter(|&at| block[at].is_ascii_alphanumeric()).collect();
+            let letters: Vec<usize> =
+                (0..block.len()).filter(|&at| block[at].is_ascii_alphanumeric()).collect();
             block[*rng.pick(&letters)] ^= 1;
         }
     }
@@ -77,7 +84,8 @@ fn a_complete_walk_tells_what_a_partial_one_does_up_to_the_first_fault() {
         let mut rng = Rng::new(seed);
         let random = random::repo(seed % 40, 400);
         let store = with_fault(&random, &mut rng);
-        let commit = *Repo::from_slice(&random.car[..]).unwrap().store().header().roots().first().unwrap();
+        let commit =
+            *Repo::from_slice(&random.car[..]).unwrap().store().header().roots().first().unwrap();
         for verification in [Verification::ReachedBlocks, Verification::DangerouslyNone] {
             let repo = Loader::new().verification(verification).store(&store, commit).unwrap();
             for (reverse, records) in [(false, true), (true, true), (false, false), (true, false)] {

@@ -1,5 +1,10 @@
 //! Files that are taken for exports and are none: each is told by its name, however it is read.
-#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
 
 mod common;
 
@@ -30,7 +35,10 @@ fn refusal(bytes: &[u8]) -> Error {
 fn assert_looks_like(bytes: &[u8], expected: LookAlike) {
     let error = refusal(bytes);
     assert!(matches!(error.kind(), ErrorKind::LookAlike(found) if *found == expected), "{error}");
-    assert!(error.is_invalid() != error.is_truncated() && error.is_truncated() == (expected == LookAlike::Empty));
+    assert!(
+        error.is_invalid() != error.is_truncated()
+            && error.is_truncated() == (expected == LookAlike::Empty)
+    );
     if expected != LookAlike::BareTree {
         let stores = [SliceStore::new(bytes).unwrap_err(), MemoryStore::new(bytes).unwrap_err()];
         assert!(stores.iter().all(|store| common::details(store) == common::details(&error)));
@@ -185,6 +193,10 @@ fn a_broken_header_at_its_limit_is_not_taken_for_text() {
     for (max, is_alike) in [(b'<', false), (b'<' - 1, true)] {
         let loader = || Loader::new().limits(Limits::default().max_header_len(u32::from(max)));
         let error = common::rows_each_way(&broken, loader).unwrap_err();
-        assert_eq!(matches!(error.kind(), ErrorKind::LookAlike(LookAlike::Html)), is_alike, "{error}");
+        assert_eq!(
+            matches!(error.kind(), ErrorKind::LookAlike(LookAlike::Html)),
+            is_alike,
+            "{error}"
+        );
     }
 }

@@ -76,7 +76,13 @@ fn the_reads_are_the_nodes_of_the_path_and_the_record() {
             let expected = missing.map_or(path.len() + 1, |number| number + 1);
             let before = store.gets();
             tree.get(&key).unwrap();
-            assert_eq!(store.gets() - before, expected as u64, "{}: {}", part.name, key.escape_ascii());
+            assert_eq!(
+                store.gets() - before,
+                expected as u64,
+                "{}: {}",
+                part.name,
+                key.escape_ascii()
+            );
         }
     }
 }
@@ -86,9 +92,12 @@ fn every_store_gives_the_same_answers() {
     for seed in 0..SEEDS {
         let part = Part::of(seed, Removal::ALL[seed as usize % 5]);
         let slice = Repo::from_slice(&part.car).unwrap();
-        let reached = Loader::new().verification(Verification::ReachedBlocks).slice(&part.car).unwrap();
+        let reached =
+            Loader::new().verification(Verification::ReachedBlocks).slice(&part.car).unwrap();
         let memory = Repo::from_reader(&part.car[..]).unwrap();
-        let map = Repo::from_store(MapStore::new(&part.car), common::cid(&part.random.repo.commit_cid())).unwrap();
+        let map =
+            Repo::from_store(MapStore::new(&part.car), common::cid(&part.random.repo.commit_cid()))
+                .unwrap();
         #[cfg(feature = "redb")]
         let file = redb::spilled(&part.car);
         for key in part::probes(&part.tree, &mut Rng::new(seed)) {
@@ -100,7 +109,8 @@ fn every_store_gives_the_same_answers() {
             #[cfg(feature = "redb")]
             assert_eq!(asked(&file, &key), expected, "{}, file", part.name);
             let record = slice.get(&key).unwrap().record().map(<[u8]>::to_vec);
-            let expected = if let Answer::Present { record, .. } = expected { record } else { None };
+            let expected =
+                if let Answer::Present { record, .. } = expected { record } else { None };
             assert_eq!(record, expected, "{}, the record alone", part.name);
         }
     }
@@ -137,7 +147,8 @@ mod redb {
     }
 
     pub(super) fn summarized(car: &[u8]) -> Repo<RedbStore, common::Summarize> {
-        common::spill::all_into(common::summarizing(Loader::new()), car, SpillFile::temporary()).unwrap()
+        common::spill::all_into(common::summarizing(Loader::new()), car, SpillFile::temporary())
+            .unwrap()
     }
 }
 
@@ -159,7 +170,12 @@ fn a_key_that_is_not_in_the_whole_tree_is_never_present_in_a_part() {
         for key in part::probes(&part.tree, &mut Rng::new(7)) {
             if !part.random.records.contains_key(&key) {
                 let found = repo.get(&key).unwrap();
-                assert!(!matches!(found, Lookup::Present { .. }), "{}: {}", part.name, key.escape_ascii());
+                assert!(
+                    !matches!(found, Lookup::Present { .. }),
+                    "{}: {}",
+                    part.name,
+                    key.escape_ascii()
+                );
             }
         }
     }
@@ -188,7 +204,12 @@ fn dropping_one_node_makes_unknown_what_is_below_it_and_changes_nothing_else() {
                 if path.contains(&number) {
                     assert_eq!(found, Answer::Unknown(part.tree.hidden(number)), "{}", part.name);
                 } else if *value == Some(node.cid) {
-                    assert_eq!(found, Answer::Present { cid: common::cid(&node.cid), record: None }, "{}", part.name);
+                    assert_eq!(
+                        found,
+                        Answer::Present { cid: common::cid(&node.cid), record: None },
+                        "{}",
+                        part.name
+                    );
                 } else {
                     assert_eq!(found, *whole, "{}", part.name);
                 }
@@ -203,8 +224,10 @@ fn lookups_in_any_order_and_again_give_the_same() {
     for part in parts().step_by(3) {
         let repo = Repo::from_slice(&part.car).unwrap();
         let mut rng = Rng::new(part.car.len() as u64);
-        let mut asked_for: Vec<_> =
-            part::probes(&part.tree, &mut rng).into_iter().map(|key| (asked(&repo, &key), key)).collect();
+        let mut asked_for: Vec<_> = part::probes(&part.tree, &mut rng)
+            .into_iter()
+            .map(|key| (asked(&repo, &key), key))
+            .collect();
         for _ in 0..2 {
             rng.shuffle(&mut asked_for);
             for (first, key) in &asked_for {
@@ -242,7 +265,11 @@ fn a_node_with_a_flipped_byte_is_an_error_on_the_path_and_has_no_effect_off_it()
             };
             errors += 1;
             let error = tree.get(&key).unwrap_err();
-            assert!(matches!(error.kind(), ErrorKind::HashMismatch { .. }), "{}: {error}", part.name);
+            assert!(
+                matches!(error.kind(), ErrorKind::HashMismatch { .. }),
+                "{}: {error}",
+                part.name
+            );
             assert_eq!(error.cid(), Some(&common::cid(&bad)));
             assert_eq!(error.position().structure(), structure);
         }
@@ -255,7 +282,8 @@ fn a_record_with_a_flipped_byte_is_an_error_for_its_keys_alone() {
     for seed in 0..SEEDS {
         let part = Part::of(seed, Removal::None);
         let mut rng = Rng::new(seed);
-        let mut records: Vec<_> = part.random.repo.records.values().filter(|record| !record.bytes.is_empty()).collect();
+        let mut records: Vec<_> =
+            part.random.repo.records.values().filter(|record| !record.bytes.is_empty()).collect();
         records.retain(|record| part.tree.0.iter().all(|node| node.cid != record.cid));
         if records.is_empty() {
             continue;
@@ -270,7 +298,11 @@ fn a_record_with_a_flipped_byte_is_an_error_for_its_keys_alone() {
                 continue;
             }
             let error = tree.get(&key).unwrap_err();
-            assert!(matches!(error.kind(), ErrorKind::HashMismatch { .. }), "{}: {error}", part.name);
+            assert!(
+                matches!(error.kind(), ErrorKind::HashMismatch { .. }),
+                "{}: {error}",
+                part.name
+            );
             assert_eq!((error.cid(), error.key()), (Some(&common::cid(&bad)), Some(&key[..])));
             assert_eq!(error.position().structure(), Structure::Record);
         }
@@ -319,7 +351,8 @@ fn a_node_that_breaks_a_rule_is_an_error_on_the_path_and_has_no_effect_off_it() 
 }
 
 fn is_between(key: &[u8], KeyInterval { lower, upper }: &KeyInterval) -> bool {
-    lower.as_deref().is_none_or(|lower| key > lower) && upper.as_deref().is_none_or(|upper| key < upper)
+    lower.as_deref().is_none_or(|lower| key > lower)
+        && upper.as_deref().is_none_or(|upper| key < upper)
 }
 
 #[test]
@@ -341,17 +374,23 @@ fn each_broken_rule_of_nodes_is_an_error_exactly_for_the_keys_below_the_node() {
         let entries = oracle::walk_any_keys(&case.valid).unwrap().entries;
         for entry in &entries {
             let is_below = |(_, interval, layer): &&(Cid, KeyInterval, Option<Layer>)| {
-                is_between(&entry.key, interval) && layer.is_none_or(|layer| Layer::of(&entry.key) <= layer)
+                is_between(&entry.key, interval)
+                    && layer.is_none_or(|layer| Layer::of(&entry.key) <= layer)
             };
             match (bad.iter().find(is_below), repo.get(&entry.key)) {
                 (Some((cid, ..)), Err(error)) => {
-                    assert!(error.is_invalid() && error.cid() == Some(cid), "{breakage:?}: {error}");
+                    assert!(
+                        error.is_invalid() && error.cid() == Some(cid),
+                        "{breakage:?}: {error}"
+                    );
                     judged += 1;
                 }
                 (None, Ok(Lookup::Present { record: Some(record), .. })) => {
                     assert_eq!(Some(record), entry.record.as_deref(), "{breakage:?}");
                 }
-                (expected, found) => panic!("{breakage:?}, {}: {expected:?}, {found:?}", entry.key.escape_ascii()),
+                (expected, found) => {
+                    panic!("{breakage:?}, {}: {expected:?}, {found:?}", entry.key.escape_ascii())
+                }
             }
         }
     }
@@ -368,10 +407,15 @@ fn in_an_empty_tree_every_key_is_absent_and_without_its_root_unknown() {
     }
     store.blocks.remove(&tree.root());
     for key in [&b""[..], b"a", b"com.example.test/a", &[0xff; 2000]] {
-        let Lookup::Unknown(gap) = Tree::new(&store, tree.root()).get(key).unwrap() else { panic!() };
+        let Lookup::Unknown(gap) = Tree::new(&store, tree.root()).get(key).unwrap() else {
+            panic!()
+        };
         assert_eq!((gap.cid, gap.layer), (tree.root(), None));
         assert_eq!((&gap.interval.lower, &gap.interval.upper), (&None, &None));
-        assert_eq!(gap.to_string(), format!("the node {} is missing, which hides all keys", gap.cid));
+        assert_eq!(
+            gap.to_string(),
+            format!("the node {} is missing, which hides all keys", gap.cid)
+        );
     }
 }
 
@@ -389,7 +433,8 @@ fn a_key_of_a_higher_layer_than_the_root_is_absent_whatever_is_missing_below() {
         for key in higher.take(20).filter(|key| Layer::of(key).get() > height) {
             assert_eq!(repo.get(key).unwrap(), Lookup::Absent, "{}", part.name);
         }
-        let low: Vec<_> = part.tree.keys().into_iter().filter(|key| Layer::of(key).get() == height).collect();
+        let low: Vec<_> =
+            part.tree.keys().into_iter().filter(|key| Layer::of(key).get() == height).collect();
         for key in low {
             assert!(matches!(repo.get(key).unwrap(), Lookup::Present { .. }), "{}", part.name);
         }

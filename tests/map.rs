@@ -1,6 +1,11 @@
 //! Mapped files give what slices give.
 #![cfg(feature = "mmap")]
-#![allow(missing_docs, unsafe_code, clippy::unwrap_used, reason = "mapping is unsafe, and tests fail by panicking")]
+#![allow(
+    missing_docs,
+    unsafe_code,
+    clippy::unwrap_used,
+    reason = "mapping is unsafe, and tests fail by panicking"
+)]
 
 mod common;
 
@@ -80,7 +85,10 @@ fn a_file_that_is_not_there_is_an_io_error() {
     let path = env::temp_dir().join("carwalk-there-is-no-such-file.car");
     // SAFETY: nothing is mapped.
     let error = unsafe { Repo::map(path) }.unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::Io(source) if source.kind() == io::ErrorKind::NotFound), "{error}");
+    assert!(
+        matches!(error.kind(), ErrorKind::Io(source) if source.kind() == io::ErrorKind::NotFound),
+        "{error}"
+    );
 }
 
 #[cfg(feature = "redb")]
@@ -91,16 +99,24 @@ fn with_a_memory_limit_the_index_is_in_a_file_if_it_must_be() {
     let rows = common::oracle_rows(&car);
     for (limit, is_in_file) in [(0, true), (u64::MAX, false)] {
         // SAFETY: as above.
-        let repo = unsafe { Loader::new().memory_limit(limit).map(&file.0, SpillFile::temporary()) }.unwrap();
+        let repo =
+            unsafe { Loader::new().memory_limit(limit).map(&file.0, SpillFile::temporary()) }
+                .unwrap();
         assert_eq!(repo.store().index_stored().is_some(), is_in_file);
         assert!(common::rows(&repo).unwrap() == rows);
     }
-    let (folder, absent) = (tempfile::tempdir().unwrap(), env::temp_dir().join("carwalk-there-is-no-such-file.car"));
+    let (folder, absent) =
+        (tempfile::tempdir().unwrap(), env::temp_dir().join("carwalk-there-is-no-such-file.car"));
     let kept = folder.path().join("kept");
     // SAFETY: as above.
-    let error = unsafe { Loader::new().memory_limit(0).map(&file.0, SpillFile::keep(&kept)) }.unwrap_err();
+    let error =
+        unsafe { Loader::new().memory_limit(0).map(&file.0, SpillFile::keep(&kept)) }.unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Store(_)) && !kept.exists(), "{error}");
     // SAFETY: nothing is mapped.
-    let error = unsafe { Loader::new().memory_limit(0).map(absent, SpillFile::temporary()) }.unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::Io(source) if source.kind() == io::ErrorKind::NotFound), "{error}");
+    let error =
+        unsafe { Loader::new().memory_limit(0).map(absent, SpillFile::temporary()) }.unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::Io(source) if source.kind() == io::ErrorKind::NotFound),
+        "{error}"
+    );
 }

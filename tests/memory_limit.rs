@@ -36,7 +36,8 @@ const MIB: u64 = 1 << 20;
 const REST: u64 = 4 * KIB;
 
 trait Within {
-    /// Runs a load, and checks that it held no more than `limit` at any time, with what it held already.
+    /// Runs a load, and checks that it held no more than `limit` at any time, with what it held
+    /// already.
     #[track_caller]
     fn within<T>(&self, limit: u64, run: impl FnOnce() -> T) -> T;
 }
@@ -114,7 +115,11 @@ fn large_exports_stop_at_their_limit_and_go_on() {
             Loaded::Complete(repo) => break repo,
             Loaded::Suspended(load) => {
                 stops += 1;
-                assert!(load.bytes_held() <= limit && load.bytes_held() > limit / 4, "{}", load.bytes_held());
+                assert!(
+                    load.bytes_held() <= limit && load.bytes_held() > limit / 4,
+                    "{}",
+                    load.bytes_held()
+                );
                 assert!(load.bytes_read() > limit / 4 && load.bytes_read() <= limit);
                 assert_eq!(load.memory_limit(), limit);
                 limit += limit / 2;
@@ -158,7 +163,8 @@ fn random_limits_change_nothing_but_the_time() {
         ];
         let expected = common::oracle_rows(&random.car);
         for stream in streams {
-            let mut loaded = loader().memory_limit(rng.below(600 << 10) as u64).read(stream).unwrap();
+            let mut loaded =
+                loader().memory_limit(rng.below(600 << 10) as u64).read(stream).unwrap();
             let repo = loop {
                 match loaded {
                     Loaded::Complete(repo) => break repo,
@@ -187,7 +193,8 @@ fn tiny_blocks_do_not_cheat_the_limit() {
     assert_eq!(RAW, 0x55);
     let car = tiny_blocks(300_000, u32::MAX);
     for limit in [2 * MIB, 5 * MIB, 16 * MIB] {
-        let load = suspended(within(limit, || loader().memory_limit(limit).read(&car[..]).unwrap()));
+        let load =
+            suspended(within(limit, || loader().memory_limit(limit).read(&car[..]).unwrap()));
         assert!(load.bytes_read() * 3 > limit, "{} at {limit}", load.bytes_read());
     }
     let needed = car.len() as u64 + 20 * 300_000 + 3 * MIB;
@@ -198,7 +205,9 @@ fn tiny_blocks_do_not_cheat_the_limit() {
 fn repeated_blocks_do_not_cheat_the_limit() {
     let car = tiny_blocks(300_000, 3);
     let before = Before::now();
-    let load = suspended(before.within(4 * MIB, || loader().memory_limit(4 * MIB).read(&car[..]).unwrap()));
+    let load = suspended(
+        before.within(4 * MIB, || loader().memory_limit(4 * MIB).read(&car[..]).unwrap()),
+    );
     assert!(load.bytes_read() > 2 * MIB);
     // Until the index is made, a repeat takes what any section takes.
     let needed = car.len() as u64 + 20 * 300_000 + 3 * MIB;
@@ -217,7 +226,9 @@ fn one_block_larger_than_the_limit_stops_in_mid_section() {
     assert!(load.bytes_read() < limit);
     // It can be tried again without a higher limit, and nothing comes of it.
     let load = suspended(load.resume(limit).unwrap());
-    let Loaded::Complete(repo) = load.resume(u64::MAX).unwrap() else { panic!("the limit was reached") };
+    let Loaded::Complete(repo) = load.resume(u64::MAX).unwrap() else {
+        panic!("the limit was reached")
+    };
     assert_eq!(repo.records().filter(Result::is_ok).count(), 11);
 }
 
@@ -275,7 +286,8 @@ fn with_blocks(lengths: &[usize]) -> Vec<u8> {
     car.to_bytes()
 }
 
-/// Blocks that straddle chunks, so that chunks are copied, closed and given back in every way; and tiny ones, for the index.
+/// Blocks that straddle chunks, so that chunks are copied, closed and given back in every way; and
+/// tiny ones, for the index.
 fn no_limit_is_exceeded_on_the_way_to_the_end() {
     let blocks: [&[usize]; 5] = [
         &[600_000, 500_000, 500_000, 700_000],
@@ -291,7 +303,8 @@ fn no_limit_is_exceeded_on_the_way_to_the_end() {
         let mut stops = 0;
         loop {
             let before = Before::now();
-            let loaded = before.within(limit, || loader().memory_limit(limit).read(&car[..]).unwrap());
+            let loaded =
+                before.within(limit, || loader().memory_limit(limit).read(&car[..]).unwrap());
             match loaded {
                 Loaded::Complete(repo) => {
                     assert_eq!(repo.records().filter(Result::is_ok).count(), 11);
@@ -314,7 +327,10 @@ fn what_is_held_is_what_the_heap_has() {
     for car in [tiny_blocks(100_000, u32::MAX), with_blocks(&[600_000; 12])] {
         for limit in [MIB, 3 * MIB, 6 * MIB] {
             let before = Before::now();
-            let Loaded::Suspended(load) = loader().memory_limit(limit).read(&car[..]).unwrap() else { continue };
+            let Loaded::Suspended(load) = loader().memory_limit(limit).read(&car[..]).unwrap()
+            else {
+                continue;
+            };
             let heap = before.held() as u64;
             assert!(heap <= load.bytes_held() + REST, "{heap} bytes, {} told", load.bytes_held());
             assert!(load.bytes_held() <= heap, "{heap} bytes, {} told", load.bytes_held());
@@ -334,7 +350,10 @@ fn a_lower_limit_stops_again() {
     let load = suspended(loader().memory_limit(MIB).read(&car[..]).unwrap());
     let (read, held) = (load.bytes_read(), load.bytes_held());
     let load = suspended(load.resume(100 * KIB).unwrap());
-    assert_eq!((load.memory_limit(), load.bytes_read(), load.bytes_held()), (100 * KIB, read, held));
+    assert_eq!(
+        (load.memory_limit(), load.bytes_read(), load.bytes_held()),
+        (100 * KIB, read, held)
+    );
 }
 
 fn progress_is_told_as_without_stops() {
@@ -360,7 +379,10 @@ fn progress_is_told_as_without_stops() {
     // A stop is told too where it is: the steps between are never longer.
     let stopped = told(Some(100 * KIB));
     assert_eq!(stopped.last(), whole.last());
-    assert!(stopped.windows(2).all(|pair| pair[1] - pair[0] < 2 * MIB && pair[0] <= pair[1]), "{stopped:?}");
+    assert!(
+        stopped.windows(2).all(|pair| pair[1] - pair[0] < 2 * MIB && pair[0] <= pair[1]),
+        "{stopped:?}"
+    );
 }
 
 fn the_commit_that_is_told_follows_the_rules() {
@@ -368,7 +390,8 @@ fn the_commit_that_is_told_follows_the_rules() {
     repo.commit = Commit::version_2(Cid::dag_cbor(b"before"));
     let car = repo.to_car(Order::Preorder);
     let (bytes, offset) = (car.to_bytes(), car.offset_of(&repo.commit_cid()));
-    let stopped = |rules| suspended(loader().commits(rules).memory_limit(80 * KIB).read(&bytes[..]).unwrap());
+    let stopped =
+        |rules| suspended(loader().commits(rules).memory_limit(80 * KIB).read(&bytes[..]).unwrap());
     assert_eq!(stopped(CommitRules::Legacy).commit().unwrap().unwrap().version(), 2);
     let current = stopped(CommitRules::Current);
     let error = current.commit().unwrap_err();

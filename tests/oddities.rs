@@ -1,4 +1,5 @@
-//! Exports that look odd and break no rule: accepted, and all of their records found, however they are read.
+//! Exports that look odd and break no rule: accepted, and all of their records found, however they
+//! are read.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
 mod common;

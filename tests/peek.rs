@@ -46,7 +46,8 @@ fn end_of_commit(bytes: &[u8]) -> usize {
 
 #[test]
 fn the_commit_is_the_one_that_loading_finds() {
-    let cars = legal::all().map(legal::Oddity::make).chain((0..50).map(|seed| random::repo(seed, 60).car));
+    let cars =
+        legal::all().map(legal::Oddity::make).chain((0..50).map(|seed| random::repo(seed, 60).car));
     for car in cars {
         let expected = Repo::from_slice(&car).unwrap().commit().clone();
         assert_eq!(peek_commit(&car[..]).unwrap(), expected);
@@ -133,7 +134,10 @@ fn an_absent_commit_is_missing() {
 fn legacy_commits_are_refused_as_such() {
     for name in ["commit_version_2", "commit_version_2_with_rev", "commit_without_prev"] {
         let error = peek_commit(&breakage::case(name).broken[..]).unwrap_err();
-        assert!(matches!(error.kind(), ErrorKind::Malformed(Malformed::LegacyCommit(_))), "{error}");
+        assert!(
+            matches!(error.kind(), ErrorKind::Malformed(Malformed::LegacyCommit(_))),
+            "{error}"
+        );
     }
 }
 
@@ -166,7 +170,9 @@ fn broken_headers_and_commits_are_refused_as_they_are_by_loading() {
             continue;
         };
         match peek_commit(&case.broken[..]) {
-            Ok(_) => assert_eq!(expected.position().structure(), Structure::Section, "{breakage:?}"),
+            Ok(_) => {
+                assert_eq!(expected.position().structure(), Structure::Section, "{breakage:?}")
+            }
             Err(error) if expected.position().structure() != Structure::Section => {
                 assert_eq!(common::details(&error), common::details(&expected), "{breakage:?}");
             }

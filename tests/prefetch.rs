@@ -48,7 +48,10 @@ impl Noting {
         let mut announced = Vec::new();
         for (number, call) in calls.iter().enumerate() {
             if let Call::Soon(cid) = call {
-                assert!(calls[number..].contains(&Call::Get(*cid)), "{cid} was not asked for: {name}");
+                assert!(
+                    calls[number..].contains(&Call::Get(*cid)),
+                    "{cid} was not asked for: {name}"
+                );
                 announced.push(*cid);
             }
         }
@@ -130,7 +133,13 @@ fn a_walk_over_all_announces_each_link_of_each_node_in_either_order() {
             assert!(announced == expected(&part, &ALL, records), "{name}");
             count += announced.len();
             let all = Bound::Included(Vec::new());
-            walk_through(tree.walk().partial(true).records(records).range((all, Bound::Unbounded)).reverse(reverse));
+            walk_through(
+                tree.walk()
+                    .partial(true)
+                    .records(records)
+                    .range((all, Bound::Unbounded))
+                    .reverse(reverse),
+            );
             assert!(store.announced(&name) == announced, "{name}");
         }
     }
@@ -146,12 +155,16 @@ fn a_walk_over_a_range_announces_the_links_of_nodes_that_are_inside_and_asks_for
         let mut rng = Rng::new(part.car.len() as u64);
         let mut ranges = ranges(&part);
         // As one goes on after the last key that was seen.
-        ranges.extend((0..10).map(|_| (Bound::Excluded(any_key(&part, &mut rng)), Bound::Unbounded)));
-        ranges.extend((0..10).map(|_| (Bound::Unbounded, Bound::Excluded(any_key(&part, &mut rng)))));
+        ranges
+            .extend((0..10).map(|_| (Bound::Excluded(any_key(&part, &mut rng)), Bound::Unbounded)));
+        ranges
+            .extend((0..10).map(|_| (Bound::Unbounded, Bound::Excluded(any_key(&part, &mut rng)))));
         for range in ranges {
             let (records, reverse) = (rng.chance(1, 2), rng.chance(1, 2));
             let name = format!("{}: {range:?}, records {records}, reverse {reverse}", part.name);
-            walk_through(tree.walk().partial(true).range(range.clone()).records(records).reverse(reverse));
+            walk_through(
+                tree.walk().partial(true).range(range.clone()).records(records).reverse(reverse),
+            );
             let announced = store.announced(&name);
             assert!(announced == expected(&part, &range, records), "{name}");
             *if announced.is_empty() { &mut none } else { &mut some } += 1;
@@ -175,7 +188,11 @@ fn items_of_a_range_announce_what_the_walk_does() {
             let (from, to) = ((from, Bound::Unbounded), (Bound::Unbounded, to));
             tree.records().range(range.clone()).for_each(|record| drop(record.unwrap()));
             assert!(store.announced(&name) == expected(&part, &range, true), "{name}");
-            tree.records().range(to.clone()).range(from.clone()).rev().for_each(|record| drop(record.unwrap()));
+            tree.records()
+                .range(to.clone())
+                .range(from.clone())
+                .rev()
+                .for_each(|record| drop(record.unwrap()));
             assert!(store.announced(&name) == expected(&part, &range, true), "{name}");
             tree.entries().range(from).range(to).for_each(|entry| drop(entry.unwrap()));
             assert!(store.announced(&name) == expected(&part, &range, false), "{name}");
@@ -208,7 +225,8 @@ fn of_a_huge_node_the_64_entries_that_come_first_are_announced() {
     let tree = Tree::new(&store, common::cid(&leaf.cid()));
     for (reverse, first) in [(false, &keys[..64]), (true, &keys[36..])] {
         walk_through(tree.walk().reverse(reverse));
-        let mut expected: Vec<_> = first.iter().map(|key| common::cid(&KitCid::dag_cbor(key))).collect();
+        let mut expected: Vec<_> =
+            first.iter().map(|key| common::cid(&KitCid::dag_cbor(key))).collect();
         expected.sort();
         assert_eq!(store.announced("a huge node"), expected);
     }

@@ -48,7 +48,8 @@ fn begins_as_node(section: &Section) -> bool {
     section.cid[1] == DAG_CBOR && section.data.starts_with(b"\xa2\x61e")
 }
 
-/// What a load must call a function with: all blocks that no tree can have for a node, but the first root.
+/// What a load must call a function with: all blocks that no tree can have for a node, but the
+/// first root.
 fn due_calls(car: &[u8]) -> BTreeMap<Vec<u8>, usize> {
     let root = Repo::from_slice(car).unwrap().commit().cid();
     let mut due = BTreeMap::new();
@@ -70,9 +71,15 @@ fn a_reader_calls_once_for_each_stored_block_that_is_no_possible_node_nor_the_ro
         let calls = Calls::default();
         let repo = Loader::new().process(|block: &[u8]| calls.count(block)).read(&car[..]).unwrap();
         assert!(calls.take() == due_calls(&car));
-        // What was reduced is not made again, and what begins like a node is made each time that it is met.
-        let kept: Vec<Vec<u8>> =
-            Car::parse(&car).unwrap().sections.into_iter().filter(begins_as_node).map(|section| section.data).collect();
+        // What was reduced is not made again, and what begins like a node is made each time that it
+        // is met.
+        let kept: Vec<Vec<u8>> = Car::parse(&car)
+            .unwrap()
+            .sections
+            .into_iter()
+            .filter(begins_as_node)
+            .map(|section| section.data)
+            .collect();
         for _ in 0..2 {
             let records = common::oracle_rows(&car);
             let found = repo.records().map(|record| record.unwrap().into_value());
@@ -119,7 +126,10 @@ fn slices_and_stores_call_while_records_are_read_and_not_before() {
         assert!(calls.take().is_empty());
         for _ in 0..2 {
             assert!(
-                slice.records().map(|record| *record.unwrap().value()).eq(rows.iter().map(|row| row.2.len() as u64))
+                slice
+                    .records()
+                    .map(|record| *record.unwrap().value())
+                    .eq(rows.iter().map(|row| row.2.len() as u64))
             );
             assert!(calls.take() == due);
             assert_eq!(store.records().filter(Result::is_ok).count(), rows.len());
@@ -190,7 +200,9 @@ fn loads_that_go_into_a_file_call_no_more_often_wherever_they_stop() {
     let (mut stops, mut limit) = (0, 0);
     loop {
         let loader = Loader::new().process(|block: &[u8]| calls.count(block));
-        let Loaded::Suspended(mut load) = loader.memory_limit(limit).read(&car[..]).unwrap() else { break };
+        let Loaded::Suspended(mut load) = loader.memory_limit(limit).read(&car[..]).unwrap() else {
+            break;
+        };
         stops += 1;
         for _ in 0..stops % 3 {
             let more = load.memory_limit() + 1000;
@@ -215,7 +227,11 @@ fn a_record_that_begins_like_a_node_is_kept_whole_and_made_when_it_is_met() {
     let other = b"\xa2\x61f\x01\x61g\x02".to_vec();
     let keys: Vec<_> = key::at_layer(0).take(3).collect();
     // Raw bytes are no node, whatever they are.
-    let records = [Record::new(look_alike.clone()), Record::new(other.clone()), Record::raw(look_alike.clone())];
+    let records = [
+        Record::new(look_alike.clone()),
+        Record::new(other.clone()),
+        Record::raw(look_alike.clone()),
+    ];
     let car = KitRepo::new(keys.into_iter().zip(records)).to_bytes(Order::Preorder);
     let calls = Calls::default();
     let repo = Loader::new().process(|block: &[u8]| calls.count(block)).read(&car[..]).unwrap();
@@ -229,7 +245,10 @@ fn a_record_that_begins_like_a_node_is_kept_whole_and_made_when_it_is_met() {
     }
     let reduced = (7u64.to_le_bytes().to_vec(), Form::Reduced);
     assert_eq!(told, [(look_alike.clone(), Form::Raw), reduced.clone(), reduced]);
-    assert_eq!(repo.records().map(|record| record.unwrap().into_value()).collect::<Vec<_>>(), [7, 7, 7]);
+    assert_eq!(
+        repo.records().map(|record| record.unwrap().into_value()).collect::<Vec<_>>(),
+        [7, 7, 7]
+    );
     assert_eq!(calls.take(), BTreeMap::from([(look_alike, 1)]));
 }
 
@@ -252,7 +271,10 @@ fn a_record_that_is_the_commit_is_not_made_while_loading() {
     let loader = Loader::new().verification(Verification::DangerouslyNone);
     let repo = loader.process(|block: &[u8]| calls.count(block)).read(&car[..]).unwrap();
     assert_eq!(calls.take(), BTreeMap::from([(b"other".to_vec(), 1)]));
-    assert_eq!(repo.records().map(|record| record.unwrap().into_value()).collect::<Vec<_>>(), [commit.len() as u64]);
+    assert_eq!(
+        repo.records().map(|record| record.unwrap().into_value()).collect::<Vec<_>>(),
+        [commit.len() as u64]
+    );
     assert_eq!(calls.take(), BTreeMap::from([(commit, 1)]));
 }
 
@@ -274,12 +296,18 @@ fn a_block_that_does_not_hash_to_its_cid_is_never_given_to_the_function() {
         }
         let car = car.to_bytes();
         let check = |block: &[u8]| {
-            assert!(blocks.iter().any(|good| good == block), "called with a block that was damaged");
+            assert!(
+                blocks.iter().any(|good| good == block),
+                "called with a block that was damaged"
+            );
             block.len() as u64
         };
         let error = Loader::new().process(check).read(&car[..]).unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::HashMismatch { .. }), "{error}");
-        assert_eq!(common::details(&error), common::details(&Repo::from_reader(&car[..]).unwrap_err()));
+        assert_eq!(
+            common::details(&error),
+            common::details(&Repo::from_reader(&car[..]).unwrap_err())
+        );
 
         let loader = || Loader::new().verification(Verification::ReachedBlocks).process(check);
         let repo = loader().read(&car[..]).unwrap();
@@ -335,11 +363,17 @@ fn a_commit_that_was_reduced_is_no_commit() {
     let (car, commit) = (repo.to_bytes(Order::Preorder), common::cid(&repo.commit_cid()));
     let errors = [
         Repo::from_store(AllReduced(MapStore::new(&car)), commit).unwrap_err(),
-        Loader::new().process(|_: &[u8]| 0u32).store(AllReduced(MapStore::new(&car)), commit).unwrap_err(),
+        Loader::new()
+            .process(|_: &[u8]| 0u32)
+            .store(AllReduced(MapStore::new(&car)), commit)
+            .unwrap_err(),
     ];
     for error in errors {
         assert!(matches!(error.kind(), ErrorKind::Malformed(Malformed::ReducedNode)), "{error}");
-        assert_eq!((error.position().structure(), error.position().offset()), (Structure::Commit, Some(7)));
+        assert_eq!(
+            (error.position().structure(), error.position().offset()),
+            (Structure::Commit, Some(7))
+        );
         assert_eq!(error.cid(), Some(&commit));
     }
 }
@@ -372,10 +406,17 @@ fn a_store_may_give_reduced_records_to_whoever_can_read_them() {
     let car = repo.to_bytes(Order::Preorder);
     let commit = common::cid(&repo.commit_cid());
     let open = |bytes: &[u8]| ReducedStore(MapStore::new(&car), bytes.to_vec());
-    let good = Loader::new().process(|_: &[u8]| 0u32).store(open(&7u32.to_le_bytes()), commit).unwrap();
-    assert_eq!(good.records().map(|record| record.unwrap().into_value()).collect::<Vec<_>>(), [7; 11]);
+    let good =
+        Loader::new().process(|_: &[u8]| 0u32).store(open(&7u32.to_le_bytes()), commit).unwrap();
+    assert_eq!(
+        good.records().map(|record| record.unwrap().into_value()).collect::<Vec<_>>(),
+        [7; 11]
+    );
     let copy = Loader::new().process(|_: &[u8]| 0u32).store(good.store(), commit).unwrap().clone();
-    assert_eq!(copy.records().map(|record| record.unwrap().into_value()).collect::<Vec<_>>(), [7; 11]);
+    assert_eq!(
+        copy.records().map(|record| record.unwrap().into_value()).collect::<Vec<_>>(),
+        [7; 11]
+    );
     for bytes in [&b""[..], b"\x07\x00\x00", b"\x07\x00\x00\x00\x00"] {
         let repo = Loader::new().process(|_: &[u8]| 0u32).store(open(bytes), commit).unwrap();
         let error = repo.records().next().unwrap().unwrap_err();
@@ -397,12 +438,17 @@ fn results_are_values_and_an_error_in_one_record_keeps_no_other_from_being_read(
             last => Err(format!("odd: {last:?}")),
         }
     };
-    let expected: Vec<_> = common::oracle_rows(&car).iter().map(|(_, _, record)| check(record)).collect();
+    let expected: Vec<_> =
+        common::oracle_rows(&car).iter().map(|(_, _, record)| check(record)).collect();
     assert!(expected.iter().any(Result::is_ok) && expected.iter().any(Result::is_err));
     let by_reader = Loader::new().process(check).read(&car[..]).unwrap();
-    assert!(by_reader.records().map(|record| record.unwrap().into_value()).eq(expected.iter().cloned()));
+    assert!(
+        by_reader.records().map(|record| record.unwrap().into_value()).eq(expected.iter().cloned())
+    );
     let by_slice = Loader::new().process(check).slice(&car[..]).unwrap();
-    assert!(by_slice.records().map(|record| record.unwrap().into_value()).eq(expected.iter().cloned()));
+    assert!(
+        by_slice.records().map(|record| record.unwrap().into_value()).eq(expected.iter().cloned())
+    );
 }
 
 /// Values longer than their records, and such that take no bytes.
@@ -414,8 +460,12 @@ fn values_may_be_longer_than_records_or_empty() {
         let sum: usize = record.iter().map(|&byte| usize::from(byte)).sum();
         vec![record[0]; lengths[sum % lengths.len()]]
     };
-    let expected: Vec<_> = common::oracle_rows(&car).iter().map(|(_, _, record)| grow(record)).collect();
-    assert!(expected.iter().any(|value| value.len() == 1 << 20) && expected.iter().any(|value| value.len() < 2));
+    let expected: Vec<_> =
+        common::oracle_rows(&car).iter().map(|(_, _, record)| grow(record)).collect();
+    assert!(
+        expected.iter().any(|value| value.len() == 1 << 20)
+            && expected.iter().any(|value| value.len() < 2)
+    );
     let values = |repo: &mut dyn Iterator<Item = Result<carwalk::Record<Vec<u8>>>>| {
         repo.map(|record| record.unwrap().into_value()).collect::<Vec<_>>()
     };
@@ -430,13 +480,18 @@ fn values_may_be_longer_than_records_or_empty() {
     assert!(values(&mut repo.records()) == expected);
     assert_eq!(repo.unreached_blocks().unwrap(), 0);
     let nothing = Loader::new().process(|_: &[u8]| ()).read(&car[..]).unwrap();
-    assert_eq!(nothing.records().map(|record| record.unwrap().into_value()).collect::<Vec<_>>(), [(); 11]);
+    assert_eq!(
+        nothing.records().map(|record| record.unwrap().into_value()).collect::<Vec<_>>(),
+        [(); 11]
+    );
     #[cfg(feature = "redb")]
     for segment_len in [0, 300, u32::MAX] {
         let file = || carwalk::store::SpillFile::temporary().segment_len(segment_len);
         let repo = common::spill::all_into(Loader::new().process(grow), &car[..], file()).unwrap();
         assert!(values(&mut repo.records()) == expected);
-        let nothing = common::spill::all_into(Loader::new().process(|_: &[u8]| ()), &car[..], file()).unwrap();
+        let nothing =
+            common::spill::all_into(Loader::new().process(|_: &[u8]| ()), &car[..], file())
+                .unwrap();
         assert_eq!(nothing.records().filter(Result::is_ok).count(), 11);
         assert_eq!(nothing.unreached_blocks().unwrap(), 0);
     }
@@ -460,7 +515,10 @@ impl minicbor::Encode<()> for Even {
 }
 
 impl<'b> minicbor::Decode<'b, ()> for Even {
-    fn decode(decoder: &mut minicbor::Decoder<'b>, _: &mut ()) -> Result<Self, minicbor::decode::Error> {
+    fn decode(
+        decoder: &mut minicbor::Decoder<'b>,
+        _: &mut (),
+    ) -> Result<Self, minicbor::decode::Error> {
         decoder.u64().map(Even)
     }
 }
@@ -474,12 +532,21 @@ fn a_value_without_bytes_ends_the_load_where_its_record_is() {
     let mut errors = vec![Loader::new().process(odd).read(&bytes[..]).unwrap_err()];
     // What comes before is no reason to stop, but what comes is told again at no attempt.
     for salvage in [false, true] {
-        errors.push(Loader::new().salvage(salvage).process(odd).memory_limit(1 << 20).read(&bytes[..]).unwrap_err());
+        errors.push(
+            Loader::new()
+                .salvage(salvage)
+                .process(odd)
+                .memory_limit(1 << 20)
+                .read(&bytes[..])
+                .unwrap_err(),
+        );
     }
     #[cfg(feature = "redb")]
     {
         let file = carwalk::store::SpillFile::temporary();
-        errors.push(common::spill::all_into(Loader::new().process(odd), &bytes[..], file).unwrap_err());
+        errors.push(
+            common::spill::all_into(Loader::new().process(odd), &bytes[..], file).unwrap_err(),
+        );
     }
     for error in errors {
         let ErrorKind::Encode(source) = error.kind() else { panic!("{error}") };
@@ -494,15 +561,21 @@ fn a_value_without_bytes_ends_the_load_where_its_record_is() {
     let values: Vec<_> = repo.records().map(|record| record.unwrap().into_value().0.0).collect();
     assert_eq!(values, [0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
     // The good twin.
-    let even = Loader::new().process(|block: &[u8]| Cbor(Even(2 * block.len() as u64))).read(&bytes[..]).unwrap();
+    let even = Loader::new()
+        .process(|block: &[u8]| Cbor(Even(2 * block.len() as u64)))
+        .read(&bytes[..])
+        .unwrap();
     assert!(even.records().all(|record| record.is_ok_and(|record| record.value().0.0 > 0)));
 }
 
 #[test]
 fn any_value_of_minicbor_can_be_kept() {
     let car = random::repo(8, 100).car;
-    let make = |record: &[u8]| Cbor((record.len() as u32, vec![record.len() as i64; 3], Some(format!("{record:?}"))));
-    let expected: Vec<_> = common::oracle_rows(&car).iter().map(|(_, _, record)| make(record)).collect();
+    let make = |record: &[u8]| {
+        Cbor((record.len() as u32, vec![record.len() as i64; 3], Some(format!("{record:?}"))))
+    };
+    let expected: Vec<_> =
+        common::oracle_rows(&car).iter().map(|(_, _, record)| make(record)).collect();
     let repo = Loader::new().process(make).read(&car[..]).unwrap();
     assert!(repo.records().map(|record| record.unwrap().into_value()).eq(expected));
 }

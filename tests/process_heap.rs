@@ -1,4 +1,5 @@
-//! What a process function leaves of records is all that a load holds, and values take memory by the bytes that there are.
+//! What a process function leaves of records is all that a load holds, and values take memory by
+//! the bytes that there are.
 //!
 //! One test in this file: the allocator counts for the whole process.
 #![allow(
@@ -31,7 +32,8 @@ fn memory_follows_what_is_made_of_records() {
 /// 10 MB of records of some kB.
 fn large() -> Vec<u8> {
     let records = key::at_layer(0).take(5000).map(|key| {
-        let bytes = [b"\x82\x59\x07\xd0".as_slice(), &[7; 2000], b"\x48", &key[key.len() - 8..]].concat();
+        let bytes =
+            [b"\x82\x59\x07\xd0".as_slice(), &[7; 2000], b"\x48", &key[key.len() - 8..]].concat();
         (key, Record::new(bytes))
     });
     let car = KitRepo::new(records).to_bytes(Order::Pds);
@@ -53,8 +55,10 @@ fn a_limit_holds_with_a_process_function_too() {
     let car = large();
     let before = Before::now();
     let mut limit = 100 * KIB;
-    let mut loaded =
-        Loader::new().process(|record: &[u8]| record[..40].to_vec()).memory_limit(limit as u64).read(&car[..]);
+    let mut loaded = Loader::new()
+        .process(|record: &[u8]| record[..40].to_vec())
+        .memory_limit(limit as u64)
+        .read(&car[..]);
     let mut stops = 0;
     while let Loaded::Suspended(load) = loaded.unwrap() {
         let peak = before.peak();
@@ -87,7 +91,12 @@ fn a_long_value_is_held_once() {
 fn hostile_values_cost_little_more_than_their_bytes() {
     fn check<T: Processable>(bytes: &[u8]) {
         let peak = peak_of(|| T::decode(&mut &bytes[..]).is_some());
-        assert!(peak <= 128 * KIB, "{}: {peak} for {} bytes", std::any::type_name::<T>(), bytes.len());
+        assert!(
+            peak <= 128 * KIB,
+            "{}: {peak} for {} bytes",
+            std::any::type_name::<T>(),
+            bytes.len()
+        );
     }
     let huge = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f];
     let some = [0x80, 0x80, 0x80, 0x04];

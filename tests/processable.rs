@@ -1,4 +1,5 @@
-//! Values that can be stored in place of a record: they come back from their bytes, and any bytes are read without harm.
+//! Values that can be stored in place of a record: they come back from their bytes, and any bytes
+//! are read without harm.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -49,7 +50,10 @@ fn text(rng: &mut Rng) -> String {
 }
 
 fn any_cid(rng: &mut Rng) -> Cid {
-    Cid::of(if rng.chance(1, 2) { Codec::Raw } else { Codec::DagCbor }, &rng.next_u64().to_be_bytes())
+    Cid::of(
+        if rng.chance(1, 2) { Codec::Raw } else { Codec::DagCbor },
+        &rng.next_u64().to_be_bytes(),
+    )
 }
 
 #[test]
@@ -84,9 +88,21 @@ fn values_come_back_from_their_bytes_and_not_from_fewer() {
         comes_back(None::<Option<u64>>);
         comes_back(Ok::<u64, String>(number));
         comes_back(Err::<u64, String>(text(rng)));
-        comes_back((number, text(rng), any_cid(rng), Some(number as i8), vec![number], [number; 2], true, 'x'));
+        comes_back((
+            number,
+            text(rng),
+            any_cid(rng),
+            Some(number as i8),
+            vec![number],
+            [number; 2],
+            true,
+            'x',
+        ));
         comes_back(Cbor((number, text(rng), vec![Some(number)])));
-        comes_back(vec![(Cbor(text(rng)), Ok::<Cbor<u32>, String>(Cbor(number as u32))); rng.below(5)]);
+        comes_back(vec![
+            (Cbor(text(rng)), Ok::<Cbor<u32>, String>(Cbor(number as u32)));
+            rng.below(5)
+        ]);
         comes_back(vec![vec![vec![(); rng.below(9)]; rng.below(9)]; rng.below(9)]);
     }
     comes_back(());
@@ -96,7 +112,9 @@ fn values_come_back_from_their_bytes_and_not_from_fewer() {
     comes_back(vec![(); 256]);
     comes_back(vec![7u8; 200_000]);
     comes_back((u128::MAX, i128::MIN, usize::MAX, isize::MIN));
-    for bits in [f64::NAN, f64::INFINITY, -0.0, f64::from_bits(0x7ff8_dead_beef_0001)].map(f64::to_bits) {
+    for bits in
+        [f64::NAN, f64::INFINITY, -0.0, f64::from_bits(0x7ff8_dead_beef_0001)].map(f64::to_bits)
+    {
         assert_eq!(f64::decode(&mut &encoded(&f64::from_bits(bits))[..]).unwrap().to_bits(), bits);
     }
 }
@@ -121,11 +139,23 @@ fn bytes_that_are_no_value_are_none() {
     assert_eq!(String::decode(&mut &[1, 0xff][..]), None);
     assert_eq!(String::decode(&mut &[0x81, 0x00, b'x'][..]), None);
     assert_eq!(Cid::decode(&mut &[0; 36][..]), None);
-    assert_eq!(Vec::<u8>::decode(&mut &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f][..]), None);
-    assert_eq!(Vec::<()>::decode(&mut &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f][..]), None);
+    assert_eq!(
+        Vec::<u8>::decode(&mut &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f][..]),
+        None
+    );
+    assert_eq!(
+        Vec::<()>::decode(&mut &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f][..]),
+        None
+    );
     assert_eq!(Vec::<()>::decode(&mut &[0x81, 0x80, 0x04][..]), None);
-    assert_eq!(Cbor::<Vec<u8>>::decode(&mut &[0x9b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff][..]), None);
-    assert_eq!(Cbor::<String>::decode(&mut &[0x7b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff][..]), None);
+    assert_eq!(
+        Cbor::<Vec<u8>>::decode(&mut &[0x9b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff][..]),
+        None
+    );
+    assert_eq!(
+        Cbor::<String>::decode(&mut &[0x7b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff][..]),
+        None
+    );
 }
 
 #[test]

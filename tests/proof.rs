@@ -102,7 +102,13 @@ fn needed_nodes(tree: &PlainTree, sets: &[Keys]) -> Vec<usize> {
 fn needed(repo: &KitRepo, tree: &PlainTree, sets: &[Keys], records: bool) -> Vec<KitCid> {
     let nodes: HashSet<usize> = needed_nodes(tree, sets).into_iter().collect();
     let mut cids = vec![repo.commit_cid()];
-    add_needed(tree, 0, &nodes, &|key| records && sets.iter().any(|keys| keys.contains(key)), &mut cids);
+    add_needed(
+        tree,
+        0,
+        &nodes,
+        &|key| records && sets.iter().any(|keys| keys.contains(key)),
+        &mut cids,
+    );
     let mut seen = HashSet::new();
     cids.retain(|cid| seen.insert(*cid));
     cids
@@ -173,9 +179,15 @@ fn a_proof_from_a_file_is_the_same() {
     for seed in 0..10 {
         let part = Part::of(seed, Removal::None);
         let slice = Repo::from_slice(&part.car).unwrap();
-        let file = common::spill::all_into(Loader::new(), &part.car[..], SpillFile::temporary()).unwrap();
+        let file =
+            common::spill::all_into(Loader::new(), &part.car[..], SpillFile::temporary()).unwrap();
         let sets = any_sets(&part, &mut Rng::new(seed));
-        assert_eq!(proved(&file, &sets, true).unwrap(), proved(&slice, &sets, true).unwrap(), "{}", part.name);
+        assert_eq!(
+            proved(&file, &sets, true).unwrap(),
+            proved(&slice, &sets, true).unwrap(),
+            "{}",
+            part.name
+        );
     }
 }
 
@@ -197,14 +209,21 @@ fn all_that_was_named_can_be_told_from_the_proof() {
                 assert_eq!(found, keys.of_walk(repo.walk()).completeness().unwrap(), "{name}");
                 if let Keys::One(key) = keys {
                     let found = proof.get(key).unwrap();
-                    assert!(!matches!(found, Lookup::Unknown(_) | Lookup::Present { record: None, .. }), "{name}");
+                    assert!(
+                        !matches!(found, Lookup::Unknown(_) | Lookup::Present { record: None, .. }),
+                        "{name}"
+                    );
                     assert_eq!(found, repo.get(key).unwrap(), "{name}");
                 }
             }
             let car = proved(&repo, &sets, false).unwrap();
             let proof = Repo::from_slice(&car).unwrap();
             for keys in &sets {
-                assert!(keys.of_walk(proof.walk()).completeness().unwrap().has_all_keys(), "{}", part.name);
+                assert!(
+                    keys.of_walk(proof.walk()).completeness().unwrap().has_all_keys(),
+                    "{}",
+                    part.name
+                );
             }
         }
     }
@@ -277,11 +296,17 @@ fn a_proof_of_a_proof_is_the_proof() {
         let repo = Repo::from_slice(&part.car).unwrap();
         let sets = any_sets(&part, &mut Rng::new(seed));
         let car = proved(&repo, &sets, true).unwrap();
-        assert_eq!(proved(&Repo::from_slice(&car).unwrap(), &sets, true).unwrap(), car, "{}", part.name);
+        assert_eq!(
+            proved(&Repo::from_slice(&car).unwrap(), &sets, true).unwrap(),
+            car,
+            "{}",
+            part.name
+        );
     }
 }
 
-/// From a part of a repository there is a proof if it has what the proof needs, and else the name of what it lacks.
+/// From a part of a repository there is a proof if it has what the proof needs, and else the name
+/// of what it lacks.
 #[test]
 fn a_proof_from_a_part_is_that_from_the_whole_or_names_what_is_missing() {
     let (mut made, mut refused) = (0, 0);
@@ -301,7 +326,10 @@ fn a_proof_from_a_part_is_that_from_the_whole_or_names_what_is_missing() {
                         made += 1;
                     }
                     (Err(error), Some(cid)) => {
-                        assert!(matches!(error.kind(), ErrorKind::Missing { .. }), "{name}: {error}");
+                        assert!(
+                            matches!(error.kind(), ErrorKind::Missing { .. }),
+                            "{name}: {error}"
+                        );
                         assert_eq!(error.cid(), Some(&common::cid(cid)), "{name}");
                         refused += 1;
                     }
@@ -319,7 +347,11 @@ fn a_proof_from_a_part_is_that_from_the_whole_or_names_what_is_missing() {
 }
 
 fn everything() -> [Keys; 3] {
-    [Keys::all(), Keys::Prefix(Vec::new()), Keys::Range((Bound::Included(Vec::new()), Bound::Unbounded))]
+    [
+        Keys::all(),
+        Keys::Prefix(Vec::new()),
+        Keys::Range((Bound::Included(Vec::new()), Bound::Unbounded)),
+    ]
 }
 
 #[test]
@@ -340,7 +372,8 @@ fn a_proof_of_everything_is_the_export_in_pre_order_byte_for_byte() {
     }
 }
 
-/// Records that are nodes or commits, that are raw, empty or shared; records of the same bytes by two codecs.
+/// Records that are nodes or commits, that are raw, empty or shared; records of the same bytes by
+/// two codecs.
 #[test]
 fn odd_exports_are_proved_whole() {
     for oddity in legal::all() {
@@ -378,14 +411,17 @@ fn a_record_of_two_keys_is_in_the_proof_once() {
 fn a_record_that_is_a_later_node_is_in_the_proof_once() {
     let keys = breakage::sample_keys();
     let last = KitRepo::sample(&keys).root.blocks().pop().unwrap();
-    let mut records: BTreeMap<_, _> = keys.iter().map(|key| (key.clone(), Record::sample(key))).collect();
+    let mut records: BTreeMap<_, _> =
+        keys.iter().map(|key| (key.clone(), Record::sample(key))).collect();
     records.insert(keys[0].clone(), Record::new(last.1));
     let kit = KitRepo::new(records);
     assert_eq!(kit.root.blocks().last().unwrap().0, last.0, "the last leaf does not change");
     let car = kit.to_bytes(Order::Preorder);
     let repo = Repo::from_slice(&car).unwrap();
     let tree = PlainTree::of(&kit.root);
-    for sets in [vec![Keys::One(keys[0].clone())], vec![Keys::One(keys[10].clone())], vec![Keys::all()]] {
+    for sets in
+        [vec![Keys::One(keys[0].clone())], vec![Keys::One(keys[10].clone())], vec![Keys::all()]]
+    {
         for records in [true, false] {
             let proof = proved(&repo, &sets, records).unwrap();
             assert_eq!(sections(&proof), needed(&kit, &tree, &sets, records), "{sets:?}");
@@ -401,13 +437,17 @@ fn a_proof_of_nothing_is_the_commit() {
     for sets in [vec![], vec![Keys::Range(empty)]] {
         let proof = proved(&repo, &sets, true).unwrap();
         assert_eq!(sections(&proof), [breakage::sample().commit_cid()]);
-        assert!(matches!(Repo::from_slice(&proof).unwrap().get("a/b").unwrap(), Lookup::Unknown(_)));
+        assert!(matches!(
+            Repo::from_slice(&proof).unwrap().get("a/b").unwrap(),
+            Lookup::Unknown(_)
+        ));
     }
 }
 
 #[test]
 fn a_collection_is_proved_and_none_whose_name_goes_on() {
-    let names = ["com.example.test/a", "com.example.test/b", "com.example.testing/a", "com.example.tes/a"];
+    let names =
+        ["com.example.test/a", "com.example.test/b", "com.example.testing/a", "com.example.tes/a"];
     let kit = KitRepo::sample(names);
     let car = kit.to_bytes(Order::Preorder);
     let repo = Repo::from_slice(&car).unwrap();
@@ -440,7 +480,11 @@ impl Write for Failing {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        if self.flush_fails { Err(io::Error::new(io::ErrorKind::StorageFull, "the disk is full")) } else { Ok(()) }
+        if self.flush_fails {
+            Err(io::Error::new(io::ErrorKind::StorageFull, "the disk is full"))
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -449,7 +493,10 @@ fn assert_is_output(error: carwalk::Error) {
     assert!(matches!(error.kind(), ErrorKind::Output(_)), "{error:?}");
     assert!(error.is_io() && !error.is_invalid());
     let source = error.source().unwrap().downcast_ref::<io::Error>().unwrap();
-    assert_eq!((source.kind(), source.to_string().as_str()), (io::ErrorKind::StorageFull, "the disk is full"));
+    assert_eq!(
+        (source.kind(), source.to_string().as_str()),
+        (io::ErrorKind::StorageFull, "the disk is full")
+    );
     assert_eq!(io::Error::from(error).kind(), io::ErrorKind::StorageFull);
 }
 
@@ -491,12 +538,16 @@ fn a_store_that_has_only_what_was_made_of_records_proves_only_keys() {
     let car = breakage::sample().to_bytes(Order::Preorder);
     let repo = common::summarizing(Loader::new()).read(&car[..]).unwrap();
     let whole = Repo::from_slice(&car).unwrap();
-    // `prove` is for repositories without a process function; their stores may be opened without it.
+    // `prove` is for repositories without a process function; their stores may be opened without
+    // it.
     let commit: Cid = repo.commit().cid();
     let repo = Repo::from_store(repo.into_store(), commit).unwrap();
     let error = proved(&repo, &[Keys::all()], true).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Kept(KeptFault::Reduced)), "{error}");
     assert_eq!(error.position().structure(), Structure::Record);
     assert!(error.key().is_some() && error.cid().is_some());
-    assert_eq!(proved(&repo, &[Keys::all()], false).unwrap(), proved(&whole, &[Keys::all()], false).unwrap());
+    assert_eq!(
+        proved(&repo, &[Keys::all()], false).unwrap(),
+        proved(&whole, &[Keys::all()], false).unwrap()
+    );
 }

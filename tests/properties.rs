@@ -29,7 +29,9 @@ fn random_repos() -> impl Iterator<Item = (u64, Random)> {
 
 fn expected(random: &Random) -> Vec<Row> {
     let records = random.records.iter();
-    records.map(|(key, record)| (key.clone(), common::cid(&record.cid), record.bytes.clone())).collect()
+    records
+        .map(|(key, record)| (key.clone(), common::cid(&record.cid), record.bytes.clone()))
+        .collect()
 }
 
 #[test]
@@ -64,8 +66,11 @@ fn entries_and_walk_events_agree_with_records() {
         let repo = Repo::from_slice(&random.car).unwrap();
         let expected = expected(&random);
         let entries = repo.entries().map(|entry| entry.unwrap());
-        let entries: Vec<_> = entries.map(|entry| (entry.path().as_str().as_bytes().to_vec(), entry.cid())).collect();
-        assert!(entries.iter().eq(expected.iter().map(|(key, cid, _)| (key.clone(), *cid)).collect::<Vec<_>>().iter()));
+        let entries: Vec<_> =
+            entries.map(|entry| (entry.path().as_str().as_bytes().to_vec(), entry.cid())).collect();
+        assert!(entries.iter().eq(
+            expected.iter().map(|(key, cid, _)| (key.clone(), *cid)).collect::<Vec<_>>().iter()
+        ));
 
         let mut nodes = random.repo.root.blocks().into_iter();
         let mut rows = Vec::new();
@@ -76,7 +81,9 @@ fn entries_and_walk_events_agree_with_records() {
                     let (next, bytes) = nodes.next().unwrap();
                     assert_eq!((common::cid(&next), &bytes[..]), (cid, block), "seed {seed}");
                 }
-                Event::Record { entry, block, .. } => rows.push((entry.key().to_vec(), entry.cid(), block.to_vec())),
+                Event::Record { entry, block, .. } => {
+                    rows.push((entry.key().to_vec(), entry.cid(), block.to_vec()))
+                }
                 other => panic!("seed {seed}: {other:?}"),
             }
         }
@@ -116,7 +123,9 @@ fn chunks_of_every_length_give_the_same_records() {
                     break;
                 }
                 let chunk = chunk.into_iter().map(carwalk::Record::into_parts);
-                rows.extend(chunk.map(|(path, cid, bytes)| (path.to_string().into_bytes(), cid, bytes.to_vec())));
+                rows.extend(chunk.map(|(path, cid, bytes)| {
+                    (path.to_string().into_bytes(), cid, bytes.to_vec())
+                }));
             }
             assert!(rows == expected(&random), "seed {seed}, chunks of {len}");
             assert!(records.next_chunk(len).unwrap().is_empty());
@@ -171,7 +180,8 @@ fn drop_some(seed: u64, random: &Random) -> Vec<u8> {
     let mut car = Car::parse(&random.car).unwrap();
     let part = rng.range(1, 30);
     let dropped = random.repo.blocks(carwalk_testkit::repo::Order::Preorder).into_iter().skip(1);
-    let dropped: Vec<KitCid> = dropped.map(|(cid, _)| cid).filter(|_| rng.chance(part, 60)).collect();
+    let dropped: Vec<KitCid> =
+        dropped.map(|(cid, _)| cid).filter(|_| rng.chance(part, 60)).collect();
     car.sections.retain(|section| !dropped.iter().any(|cid| cid.as_bytes()[..] == section.cid[..]));
     car.to_bytes()
 }
@@ -179,7 +189,11 @@ fn drop_some(seed: u64, random: &Random) -> Vec<u8> {
 fn told_by_oracle(walk: PartialWalk, height: usize) -> Vec<Told> {
     let entries = walk.entries.into_iter();
     let mut told: Vec<_> = entries
-        .map(|entry| Told::Entry { key: entry.key, cid: common::cid(&entry.cid), record: entry.record })
+        .map(|entry| Told::Entry {
+            key: entry.key,
+            cid: common::cid(&entry.cid),
+            record: entry.record,
+        })
         .collect();
     for missing in walk.missing {
         let at = told.iter().position(|told| match (told, &missing.low) {
@@ -199,9 +213,11 @@ fn told_by_walk<S: BlockStore>(repo: &Repo<S>) -> Vec<Told> {
     let mut walk = repo.walk().partial(true);
     while let Some(event) = walk.next_event().unwrap() {
         told.push(match event {
-            Event::Record { entry, block, .. } => {
-                Told::Entry { key: entry.key().to_vec(), cid: entry.cid(), record: Some(block.to_vec()) }
-            }
+            Event::Record { entry, block, .. } => Told::Entry {
+                key: entry.key().to_vec(),
+                cid: entry.cid(),
+                record: Some(block.to_vec()),
+            },
             Event::MissingRecord { entry, .. } => {
                 Told::Entry { key: entry.key().to_vec(), cid: entry.cid(), record: None }
             }
@@ -235,7 +251,10 @@ fn a_complete_walk_names_the_first_gap_and_never_ends_well_before_it() {
         let told = told_by_oracle(oracle::walk_partial(&car).unwrap(), height(&random));
         let is_gap = |told: &Told| !matches!(told, Told::Entry { record: Some(_), .. });
         let Some(first) = told.iter().position(is_gap) else {
-            assert!(common::rows_each_way(&car, Loader::new).unwrap() == expected(&random), "seed {seed}");
+            assert!(
+                common::rows_each_way(&car, Loader::new).unwrap() == expected(&random),
+                "seed {seed}"
+            );
             continue;
         };
         gaps += 1;
@@ -243,7 +262,11 @@ fn a_complete_walk_names_the_first_gap_and_never_ends_well_before_it() {
         let ErrorKind::Missing { interval } = error.kind() else { panic!("seed {seed}: {error}") };
         match &told[first] {
             Told::Entry { key, cid, .. } => {
-                assert_eq!((error.key(), error.cid(), interval), (Some(&key[..]), Some(cid), &None), "seed {seed}");
+                assert_eq!(
+                    (error.key(), error.cid(), interval),
+                    (Some(&key[..]), Some(cid), &None),
+                    "seed {seed}"
+                );
             }
             Told::Missing { cid, lower, upper, .. } => {
                 assert_eq!((error.key(), error.cid()), (None, Some(cid)), "seed {seed}");
@@ -287,7 +310,9 @@ fn nodes_by_themselves_have_the_keys_and_links_of_the_tree() {
             assert_eq!(node.left(), cid_of(plain.links[0]), "seed {seed}");
             assert_eq!(node.entries().len(), plain.entries.len());
             let mut key = Vec::new();
-            for ((entry, (expected, value)), &link) in node.entries().zip(&plain.entries).zip(&plain.links[1..]) {
+            for ((entry, (expected, value)), &link) in
+                node.entries().zip(&plain.entries).zip(&plain.links[1..])
+            {
                 key.truncate(entry.prefix_len());
                 key.extend_from_slice(entry.key_suffix());
                 assert_eq!(&key, expected, "seed {seed}");

@@ -74,14 +74,18 @@ fn every_form_of_a_key_is_the_same_key() {
             for other in same {
                 assert_eq!(other.unwrap(), key);
             }
-            assert_eq!(format!("{:?}", key.clone()), format!("VerifyingKey({})", signing.did_key()));
+            assert_eq!(
+                format!("{:?}", key.clone()),
+                format!("VerifyingKey({})", signing.did_key())
+            );
         }
     }
 }
 
 #[test]
 fn different_keys_are_not_equal() {
-    let all: Vec<VerifyingKey> = (1..4).flat_map(keys).map(|key| key.0.did_key().parse().unwrap()).collect();
+    let all: Vec<VerifyingKey> =
+        (1..4).flat_map(keys).map(|key| key.0.did_key().parse().unwrap()).collect();
     for (index, key) in all.iter().enumerate() {
         assert_eq!(all.iter().filter(|other| *other == key).count(), 1, "{index}");
     }
@@ -94,10 +98,24 @@ fn texts_that_are_no_multibase_of_base58btc_are_refused() {
     let rest = good.strip_prefix("did:key:z").unwrap();
     assert_eq!(text_fault(""), PublicKeyFault::Multibase);
     assert_eq!(text_fault("did:key:"), PublicKeyFault::Multibase);
-    for other in ["f", "m", "b", "Z", "", " z", "did:key:f", "did:key:", "did:key:did:key:z", "DID:KEY:z", "\u{e9}"] {
+    for other in [
+        "f",
+        "m",
+        "b",
+        "Z",
+        "",
+        " z",
+        "did:key:f",
+        "did:key:",
+        "did:key:did:key:z",
+        "DID:KEY:z",
+        "\u{e9}",
+    ] {
         assert_eq!(text_fault(&format!("{other}{rest}")), PublicKeyFault::Multibase, "{other}");
     }
-    for did in ["did:plc:ewvi7nxzyoun6zhxrhs64oiz", "did:web:example.com", "did:", "did:KEY:z", "did:key"] {
+    for did in
+        ["did:plc:ewvi7nxzyoun6zhxrhs64oiz", "did:web:example.com", "did:", "did:KEY:z", "did:key"]
+    {
         assert_eq!(text_fault(did), PublicKeyFault::DidMethod, "{did}");
     }
     // In a DID document the method's own text stands, not a DID.
@@ -114,7 +132,10 @@ fn characters_that_base58btc_does_not_have_are_refused() {
         for at in [1, 20, good.len()] {
             let text = [&good[..at], odd, &good[at..]].concat();
             assert_eq!(text_fault(&text), PublicKeyFault::Base58 { found, at });
-            assert_eq!(text_fault(&format!("did:key:{text}")), PublicKeyFault::Base58 { found, at });
+            assert_eq!(
+                text_fault(&format!("did:key:{text}")),
+                PublicKeyFault::Base58 { found, at }
+            );
             let method = VerifyingKey::from_verification_method(K256_METHOD, &text);
             assert_eq!(fault(method), PublicKeyFault::Base58 { found, at });
         }
@@ -194,12 +215,21 @@ fn points_in_other_forms_are_refused() {
         let (mut short, mut long) = (signing.public_key(), signing.uncompressed_public_key());
         for found in (0..=255).filter(|found| ![2, 3].contains(found)) {
             short[0] = found;
-            assert_eq!(fault(VerifyingKey::from_sec1_bytes(curve, &short)), PublicKeyFault::PointForm { found });
-            assert_eq!(text_fault(&multibase(&[codec, &short])), PublicKeyFault::PointForm { found });
+            assert_eq!(
+                fault(VerifyingKey::from_sec1_bytes(curve, &short)),
+                PublicKeyFault::PointForm { found }
+            );
+            assert_eq!(
+                text_fault(&multibase(&[codec, &short])),
+                PublicKeyFault::PointForm { found }
+            );
         }
         for found in (0..=255).filter(|&found| found != 4) {
             long[0] = found;
-            assert_eq!(fault(VerifyingKey::from_sec1_bytes(curve, &long)), PublicKeyFault::PointForm { found });
+            assert_eq!(
+                fault(VerifyingKey::from_sec1_bytes(curve, &long)),
+                PublicKeyFault::PointForm { found }
+            );
         }
     }
 }
@@ -207,7 +237,8 @@ fn points_in_other_forms_are_refused() {
 #[test]
 fn points_that_are_not_on_the_curve_are_refused() {
     for (signing, curve, codec, method) in keys(7) {
-        let no_point = PublicKeyFault::NoPoint { curve: if curve == Curve::P256 { "P-256" } else { "K-256" } };
+        let no_point =
+            PublicKeyFault::NoPoint { curve: if curve == Curve::P256 { "P-256" } else { "K-256" } };
         let mut refused = 0;
         for x in 0..32 {
             let mut point = [0; 33];
@@ -274,7 +305,10 @@ fn changed_texts_are_refused_or_other_keys() {
             match text.parse::<VerifyingKey>() {
                 Ok(key) => {
                     assert!(key.to_string() == text || key.to_multikey() == text, "{text}");
-                    assert_eq!(key.to_string() == good, text == good || format!("did:key:{text}") == good);
+                    assert_eq!(
+                        key.to_string() == good,
+                        text == good || format!("did:key:{text}") == good
+                    );
                     read += 1;
                 }
                 Err(error) => {
@@ -290,12 +324,18 @@ fn changed_texts_are_refused_or_other_keys() {
 #[test]
 fn messages_of_public_keys() {
     let faults: [(PublicKeyFault, &str); 10] = [
-        (PublicKeyFault::DidMethod, "DID of another method than `key`: its public key is in its DID document"),
+        (
+            PublicKeyFault::DidMethod,
+            "DID of another method than `key`: its public key is in its DID document",
+        ),
         (
             PublicKeyFault::MethodType,
             "verification method of unknown type, expected `Multikey`, `EcdsaSecp256k1VerificationKey2019` or `EcdsaSecp256r1VerificationKey2019`",
         ),
-        (PublicKeyFault::TextLen { found: 129 }, "public key text of 129 bytes, expected at most 128"),
+        (
+            PublicKeyFault::TextLen { found: 129 },
+            "public key text of 129 bytes, expected at most 128",
+        ),
         (PublicKeyFault::Multibase, "public key text does not begin with `z` (base58btc)"),
         (
             PublicKeyFault::Base58 { found: b'0', at: 7 },
@@ -328,7 +368,8 @@ fn keys_are_found_again_in_sets_by_whatever_form_they_came() {
         for (signing, curve, ..) in keys(secret) {
             let key: VerifyingKey = signing.did_key().parse().unwrap();
             assert!(found.insert(key.clone()) && !found.insert(key.clone()));
-            let other = VerifyingKey::from_sec1_bytes(curve, &signing.uncompressed_public_key()).unwrap();
+            let other =
+                VerifyingKey::from_sec1_bytes(curve, &signing.uncompressed_public_key()).unwrap();
             let hash = |key: &VerifyingKey| found.hasher().hash_one(key);
             assert!(found.contains(&other) && hash(&other) == hash(&key));
         }

@@ -17,7 +17,9 @@ use carwalk::mst::{Event, Walker};
 use carwalk::store::BlockStore;
 use carwalk::{Cid, Records, Repo, RepoEntries, RepoPathBuf, Tree};
 use carwalk_testkit::rng::Rng;
-use common::keys::{Keys, Told, any_key, any_prefix, any_range, assert_names, expected, parts, ranges, told_by};
+use common::keys::{
+    Keys, Told, any_key, any_prefix, any_range, assert_names, expected, parts, ranges, told_by,
+};
 use common::part::{Part, Range, Removal};
 use common::{MapStore, Row};
 
@@ -62,8 +64,16 @@ fn a_range_gives_what_is_left_of_all_rows_if_the_others_are_left_out() {
                 full += 1;
             }
             let told = || format!("{}: {range:?}", part.name);
-            assert!(records(slice.records().range(range.clone())).unwrap() == expected, "{}", told());
-            assert!(records(memory.records().range(range.clone())).unwrap() == expected, "{}", told());
+            assert!(
+                records(slice.records().range(range.clone())).unwrap() == expected,
+                "{}",
+                told()
+            );
+            assert!(
+                records(memory.records().range(range.clone())).unwrap() == expected,
+                "{}",
+                told()
+            );
             let pairs = entries(slice.entries().range(range.clone())).unwrap();
             assert!(pairs == without_records(&expected), "{}", told());
         }
@@ -84,10 +94,22 @@ fn a_range_that_ends_before_it_starts_is_empty() {
                 (Bound::Included([key, &[0][..]].concat()), Bound::Included(key.clone())),
             ];
             for range in ranges {
-                assert_eq!(repo.records().range(range.clone()).count(), 0, "{}: {range:?}", part.name);
-                assert_eq!(repo.entries().range(range.clone()).count(), 0, "{}: {range:?}", part.name);
+                assert_eq!(
+                    repo.records().range(range.clone()).count(),
+                    0,
+                    "{}: {range:?}",
+                    part.name
+                );
+                assert_eq!(
+                    repo.entries().range(range.clone()).count(),
+                    0,
+                    "{}: {range:?}",
+                    part.name
+                );
                 let mut walk = repo.walk().range(range.clone());
-                assert!(walk.next_event().unwrap().is_none() && walk.next_event().unwrap().is_none());
+                assert!(
+                    walk.next_event().unwrap().is_none() && walk.next_event().unwrap().is_none()
+                );
             }
         }
     }
@@ -127,7 +149,11 @@ fn a_prefix_gives_the_rows_whose_keys_begin_with_it() {
             let expected = filtered(&all, |key| key.starts_with(&prefix));
             let told = || format!("{}: {}", part.name, prefix.escape_ascii());
             assert!(records(repo.records().prefix(&prefix)).unwrap() == expected, "{}", told());
-            assert!(entries(repo.entries().prefix(&prefix)).unwrap() == without_records(&expected), "{}", told());
+            assert!(
+                entries(repo.entries().prefix(&prefix)).unwrap() == without_records(&expected),
+                "{}",
+                told()
+            );
         }
     }
 }
@@ -139,15 +165,31 @@ fn a_collection_gives_its_rows_and_none_of_those_whose_names_go_on() {
         let part = Part::of(seed, Removal::None);
         let all = common::oracle_rows(&part.car);
         let repo = Repo::from_slice(&part.car).unwrap();
-        let names = all.iter().map(|(key, ..)| String::from_utf8_lossy(key).split('/').next().unwrap().to_owned());
+        let names = all
+            .iter()
+            .map(|(key, ..)| String::from_utf8_lossy(key).split('/').next().unwrap().to_owned());
         let mut names: Vec<String> = names.collect();
         names.dedup();
-        let more = ["", "app", "app.bsky.feed.", "com.example.test", "com.example.testing", "zz", "com.example.tes"];
+        let more = [
+            "",
+            "app",
+            "app.bsky.feed.",
+            "com.example.test",
+            "com.example.testing",
+            "zz",
+            "com.example.tes",
+        ];
         names.extend(more.map(str::to_owned));
         for name in names {
-            let expected = filtered(&all, |key| key.split(|&byte| byte == b'/').next() == Some(name.as_bytes()));
+            let expected = filtered(&all, |key| {
+                key.split(|&byte| byte == b'/').next() == Some(name.as_bytes())
+            });
             rows += expected.len();
-            assert!(records(repo.records().collection(&name)).unwrap() == expected, "{}: {name}", part.name);
+            assert!(
+                records(repo.records().collection(&name)).unwrap() == expected,
+                "{}: {name}",
+                part.name
+            );
             let pairs = entries(repo.entries().collection(&name)).unwrap();
             assert!(pairs == without_records(&expected), "{}: {name}", part.name);
         }
@@ -160,7 +202,15 @@ fn a_walk_over_a_range_gives_keys_that_are_no_paths() {
     use carwalk_testkit::cid::Cid as KitCid;
     use carwalk_testkit::tree;
 
-    let mut keys = vec![vec![0], vec![0, 0], vec![0xff], vec![0xff, 0], vec![0xff, 0xff], vec![0xfe, 0xff], vec![1]];
+    let mut keys = vec![
+        vec![0],
+        vec![0, 0],
+        vec![0xff],
+        vec![0xff, 0],
+        vec![0xff, 0xff],
+        vec![0xfe, 0xff],
+        vec![1],
+    ];
     let mut rng = Rng::new(1);
     for _ in 0..200 {
         let len = rng.range(1, 5);
@@ -250,13 +300,18 @@ fn a_walk_reads_the_nodes_that_share_a_key_with_the_range_and_its_records() {
         let mut rng = Rng::new(seed);
         for _ in 0..20 {
             let range = any_range(&part, &mut rng);
-            let nodes = (0..part.tree.0.len()).filter(|&number| part.tree.touches(number, &range)).count();
+            let nodes =
+                (0..part.tree.0.len()).filter(|&number| part.tree.touches(number, &range)).count();
             let records = part.random.records.keys().filter(|key| range.contains(*key)).count();
             let before = store.gets();
             assert_eq!(tree.records().range(range.clone()).count(), records);
             let reads = store.gets() - before;
             // A walk may look at the root whatever the range is.
-            assert!(reads <= (nodes.max(1) + records) as u64, "{}: {range:?}: {reads} reads", part.name);
+            assert!(
+                reads <= (nodes.max(1) + records) as u64,
+                "{}: {range:?}: {reads} reads",
+                part.name
+            );
         }
     }
 }
@@ -314,7 +369,9 @@ impl Narrow {
         match self {
             Narrow::Range(range) => range.contains(&key.to_vec()),
             Narrow::Prefix(prefix) => key.starts_with(prefix),
-            Narrow::Collection(name) => key.starts_with(name.as_bytes()) && key.get(name.len()) == Some(&b'/'),
+            Narrow::Collection(name) => {
+                key.starts_with(name.as_bytes()) && key.get(name.len()) == Some(&b'/')
+            }
         }
     }
 }
@@ -352,27 +409,45 @@ fn ranges_prefixes_and_collections_narrow_each_other_in_any_order() {
         let memory = Repo::from_reader(&part.car[..]).unwrap();
         let mut rng = Rng::new(seed);
         for _ in 0..12 {
-            let calls: Vec<_> = (0..rng.range(2, 4)).map(|_| Narrow::any(&part, &mut rng)).collect();
+            let calls: Vec<_> =
+                (0..rng.range(2, 4)).map(|_| Narrow::any(&part, &mut rng)).collect();
             let expected = filtered(&all, |key| calls.iter().all(|call| call.contains(key)));
             let pairs = without_records(&expected);
             for calls in orders(&calls) {
                 let told = || format!("{}: {calls:?}", part.name);
-                assert!(records(narrowed!(slice.records(), calls)).unwrap() == expected, "{}", told());
-                assert!(entries(narrowed!(memory.entries(), calls)).unwrap() == pairs, "{}", told());
+                assert!(
+                    records(narrowed!(slice.records(), calls)).unwrap() == expected,
+                    "{}",
+                    told()
+                );
+                assert!(
+                    entries(narrowed!(memory.entries(), calls)).unwrap() == pairs,
+                    "{}",
+                    told()
+                );
                 let mut keys: Vec<_> = pairs.iter().map(|(key, _)| key.clone()).collect();
-                assert_eq!(keys_of(narrowed!(memory.walk(), calls).records(false)), keys, "{}", told());
+                assert_eq!(
+                    keys_of(narrowed!(memory.walk(), calls).records(false)),
+                    keys,
+                    "{}",
+                    told()
+                );
                 keys.reverse();
                 let (before, after) = calls.split_at(1);
-                let turned = narrowed!(narrowed!(slice.walk().records(false), before).reverse(true), after);
+                let turned =
+                    narrowed!(narrowed!(slice.walk().records(false), before).reverse(true), after);
                 assert_eq!(keys_of(turned), keys, "{}", told());
                 let backward = narrowed!(memory.records(), calls).rev();
-                let backward = backward.map(|record| record.unwrap().path().to_string().into_bytes());
+                let backward =
+                    backward.map(|record| record.unwrap().path().to_string().into_bytes());
                 assert!(backward.eq(keys), "{}", told());
             }
             none += usize::from(expected.is_empty());
             some += usize::from(!expected.is_empty());
             let each = calls.iter().map(|call| filtered(&all, |key| call.contains(key)).len());
-            fewer += usize::from(!expected.is_empty() && each.min().is_some_and(|least| expected.len() < least));
+            fewer += usize::from(
+                !expected.is_empty() && each.min().is_some_and(|least| expected.len() < least),
+            );
         }
     }
     assert!(some > 100 && fewer > 30 && none > 100, "{some}, {fewer}, {none}");
@@ -391,7 +466,8 @@ fn keys_of<S: BlockStore>(mut walk: Walker<'_, S>) -> Vec<Vec<u8>> {
 fn a_path_of_ones_own_is_the_end_of_a_range_and_a_prefix() {
     let part = Part::of(3, Removal::None);
     let repo = Repo::from_slice(&part.car).unwrap();
-    let paths: Vec<RepoPathBuf> = repo.entries().map(|entry| entry.unwrap().path().to_owned()).collect();
+    let paths: Vec<RepoPathBuf> =
+        repo.entries().map(|entry| entry.unwrap().path().to_owned()).collect();
     assert!(paths.len() > 3);
     let bytes: &[u8] = paths[0].as_ref();
     assert_eq!(bytes, paths[0].to_string().as_bytes());

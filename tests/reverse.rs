@@ -23,7 +23,9 @@ use carwalk_testkit::repo::{Order, Repo as KitRepo};
 use carwalk_testkit::rng::Rng;
 use carwalk_testkit::tree::{self, Entry, Link, Node};
 use carwalk_testkit::{key, random};
-use common::keys::{Keys, Told, any_keys, any_range, assert_names, expected, expected_with_nodes, parts, told_by};
+use common::keys::{
+    Keys, Told, any_keys, any_range, assert_names, expected, expected_with_nodes, parts, told_by,
+};
 use common::part::{Part, Range, Removal};
 use common::{MapStore, Row};
 
@@ -67,7 +69,8 @@ fn a_partial_walk_over_a_file_in_reverse_gives_the_same_events() {
     use carwalk::store::SpillFile;
 
     for part in parts(8) {
-        let repo = common::spill::all_into(Loader::new(), &part.car[..], SpillFile::temporary()).unwrap();
+        let repo =
+            common::spill::all_into(Loader::new(), &part.car[..], SpillFile::temporary()).unwrap();
         assert_turns(|| repo.walk().partial(true), &part.name);
         let keys = any_keys(&part, &mut Rng::new(part.car.len() as u64));
         assert_turns(|| keys.of_walk(repo.walk().partial(true)), &part.name);
@@ -84,11 +87,17 @@ fn a_range_or_prefix_in_reverse_gives_the_same_events() {
             let keys = any_keys(&part, &mut rng);
             let records = rng.chance(1, 2);
             let name = format!("{}: {keys:?}", part.name);
-            count += assert_turns(|| keys.of_walk(repo.walk().partial(true).records(records)), &name);
+            count +=
+                assert_turns(|| keys.of_walk(repo.walk().partial(true).records(records)), &name);
             // Whichever is said first.
-            let mut backward = events(keys.of_walk(repo.walk().partial(true).records(records).reverse(true)));
+            let mut backward =
+                events(keys.of_walk(repo.walk().partial(true).records(records).reverse(true)));
             backward.reverse();
-            assert_eq!(backward, events(keys.of_walk(repo.walk().partial(true).records(records))), "{name}");
+            assert_eq!(
+                backward,
+                events(keys.of_walk(repo.walk().partial(true).records(records))),
+                "{name}"
+            );
         }
     }
     assert!(count > 1000, "{count}");
@@ -108,7 +117,8 @@ fn in_either_order_a_node_comes_before_anything_in_it() {
                 assert_eq!(told_by(walk), expected, "{}: {keys:?}, reverse: {reverse}", part.name);
             }
             let nodes = |reverse| {
-                let mut nodes = events(keys.of_walk(repo.walk().partial(true).nodes(true).reverse(reverse)));
+                let mut nodes =
+                    events(keys.of_walk(repo.walk().partial(true).nodes(true).reverse(reverse)));
                 nodes.retain(|event| event.starts_with("Node"));
                 nodes.sort();
                 nodes
@@ -132,14 +142,17 @@ fn the_last_word_on_the_order_counts_and_begins_anew() {
     assert!(backward.iter().rev().eq(&forward));
 }
 
-/// Whatever is wrong with nodes and records is told in either order, of the same ones and in the same words.
+/// Whatever is wrong with nodes and records is told in either order, of the same ones and in the
+/// same words.
 #[test]
 fn what_is_broken_is_the_same_in_reverse() {
     let mut faults = 0;
     for breakage in breakage::all() {
         let case = breakage.make();
         for verification in [Verification::ReachedBlocks, Verification::default()] {
-            let Ok(repo) = Loader::new().verification(verification).slice(&case.broken) else { continue };
+            let Ok(repo) = Loader::new().verification(verification).slice(&case.broken) else {
+                continue;
+            };
             for records in [true, false] {
                 let name = format!("{breakage:?}");
                 assert_turns(|| repo.walk().partial(true).records(records), &name);
@@ -196,7 +209,9 @@ macro_rules! both {
 
         impl<S: BlockStore> Both for $name<'_, S> {
             fn chunk(&mut self, len: usize) -> Result<Vec<(Vec<u8>, Cid)>> {
-                self.0.next_chunk(len).map(|items| items.iter().map(|item| Self::pair(item)).collect())
+                self.0
+                    .next_chunk(len)
+                    .map(|items| items.iter().map(|item| Self::pair(item)).collect())
             }
         }
     };
@@ -205,7 +220,8 @@ macro_rules! both {
 both!(Records, carwalk::Record<S::Block<'_>>);
 both!(Entries, carwalk::RepoEntry);
 
-/// Items between two ends that move towards each other; the first gap that either comes to ends both.
+/// Items between two ends that move towards each other; the first gap that either comes to ends
+/// both.
 struct Model<'t> {
     left: &'t [Told],
     /// The gap that a chunk ended at, which is told next.
@@ -213,7 +229,11 @@ struct Model<'t> {
 }
 
 impl<'t> Model<'t> {
-    fn take(&mut self, back: bool, is_gap: fn(&Told) -> bool) -> Option<Result<&'t Told, &'t Told>> {
+    fn take(
+        &mut self,
+        back: bool,
+        is_gap: fn(&Told) -> bool,
+    ) -> Option<Result<&'t Told, &'t Told>> {
         if let Some(gap) = self.postponed.take() {
             return Some(Err(gap));
         }
@@ -245,7 +265,12 @@ fn assert_item(found: Option<Item>, expected: Option<Result<&Told, &Told>>) {
 
 /// Takes items from both ends at random until nothing is left, and some more.
 #[track_caller]
-fn assert_interleaves(mut items: impl Both, told: &[Told], is_gap: fn(&Told) -> bool, rng: &mut Rng) {
+fn assert_interleaves(
+    mut items: impl Both,
+    told: &[Told],
+    is_gap: fn(&Told) -> bool,
+    rng: &mut Rng,
+) {
     let mut model = Model { left: told, postponed: None };
     // Ends of all sorts: fronts only, backs only, and everything between.
     let share = rng.below(5);
@@ -260,11 +285,18 @@ fn assert_interleaves(mut items: impl Both, told: &[Told], is_gap: fn(&Told) -> 
             assert_chunk(&mut items, &mut model, is_gap, rng.below(5));
         }
     }
-    assert!(items.next().is_none() && items.next_back().is_none() && items.chunk(3).unwrap().is_empty());
+    assert!(
+        items.next().is_none() && items.next_back().is_none() && items.chunk(3).unwrap().is_empty()
+    );
 }
 
 #[track_caller]
-fn assert_chunk(items: &mut impl Both, model: &mut Model<'_>, is_gap: fn(&Told) -> bool, len: usize) {
+fn assert_chunk(
+    items: &mut impl Both,
+    model: &mut Model<'_>,
+    is_gap: fn(&Told) -> bool,
+    len: usize,
+) {
     let mut expected = Vec::new();
     let mut error = None;
     while expected.len() < len.max(1) && error.is_none() {
@@ -296,9 +328,24 @@ fn items_taken_from_both_ends_come_once_each_and_end_where_the_ends_meet() {
             let all = (Bound::Unbounded, Bound::Unbounded);
             let range = if number < 3 { all } else { any_range(&part, &mut rng) };
             let told = expected(&part, &Keys::Range(range.clone()));
-            assert_interleaves(Records(slice.records().range(range.clone())), &told, Told::is_gap, &mut rng);
-            assert_interleaves(Records(memory.records().range(range.clone())), &told, Told::is_gap, &mut rng);
-            assert_interleaves(Entries(slice.entries().range(range.clone())), &told, Told::is_missing_node, &mut rng);
+            assert_interleaves(
+                Records(slice.records().range(range.clone())),
+                &told,
+                Told::is_gap,
+                &mut rng,
+            );
+            assert_interleaves(
+                Records(memory.records().range(range.clone())),
+                &told,
+                Told::is_gap,
+                &mut rng,
+            );
+            assert_interleaves(
+                Entries(slice.entries().range(range.clone())),
+                &told,
+                Told::is_missing_node,
+                &mut rng,
+            );
         }
     }
 }
@@ -334,7 +381,11 @@ fn no_items_and_one_item_end_from_either_end() {
             let mut records = repo.records();
             let mut take = |back| if back { records.next_back() } else { records.next() };
             assert_eq!(take(first_back).is_some(), count == 1);
-            assert!(take(!first_back).is_none() && take(first_back).is_none() && take(!first_back).is_none());
+            assert!(
+                take(!first_back).is_none()
+                    && take(first_back).is_none()
+                    && take(!first_back).is_none()
+            );
         }
     }
 }
@@ -365,7 +416,8 @@ fn a_gap_ends_the_records_in_reverse_by_the_name_it_has_forward() {
 
 /// A tree of any keys in a map.
 fn bare_tree(keys: impl IntoIterator<Item = Vec<u8>>) -> (MapStore, Cid) {
-    let records: BTreeMap<Vec<u8>, KitCid> = keys.into_iter().map(|key| (key, KitCid::dag_cbor(b"record"))).collect();
+    let records: BTreeMap<Vec<u8>, KitCid> =
+        keys.into_iter().map(|key| (key, KitCid::dag_cbor(b"record"))).collect();
     let root = tree::build(&records);
     let mut store = MapStore::default();
     for (cid, block) in root.blocks() {
@@ -387,7 +439,8 @@ fn keys_of<S: BlockStore>(mut walk: Walker<'_, S>) -> Vec<Vec<u8>> {
 fn assert_keys_turn(keys: Vec<Vec<u8>>, rng: &mut Rng) {
     let (store, root) = bare_tree(keys.clone());
     let tree = Tree::new(&store, root);
-    let keys: Vec<_> = BTreeMap::from_iter(keys.into_iter().map(|key| (key, ()))).into_keys().collect();
+    let keys: Vec<_> =
+        BTreeMap::from_iter(keys.into_iter().map(|key| (key, ()))).into_keys().collect();
     let walk = || tree.walk().records(false).reverse(true);
     let backward = keys_of(walk());
     assert!(backward.iter().rev().eq(&keys));
@@ -441,7 +494,9 @@ fn a_walk_in_reverse_asks_once_for_each_node_and_entry() {
         assert_eq!(tree.records().rev().count(), entries);
         assert_eq!(store.gets(), (nodes + entries) as u64);
         assert!(entries == 0 || tree.records().next_back().unwrap().is_ok());
-        let most = u64::from(random.repo.root.entries.first().map_or(0, |entry| key::layer(&entry.key))) + 2;
+        let most =
+            u64::from(random.repo.root.entries.first().map_or(0, |entry| key::layer(&entry.key)))
+                + 2;
         assert!(store.gets() - (nodes + entries) as u64 <= most, "seed {seed}");
     }
 }
@@ -462,7 +517,10 @@ fn items_in_reverse_are_refused_wherever_items_are() {
         while let Some(record) = if back { records.next_back() } else { records.next() } {
             back = !back;
             if record.is_err() {
-                assert!(fails && records.next().is_none() && records.next_back().is_none(), "{breakage:?}");
+                assert!(
+                    fails && records.next().is_none() && records.next_back().is_none(),
+                    "{breakage:?}"
+                );
                 refused += 1;
             }
         }
@@ -482,8 +540,12 @@ fn a_key_that_is_no_path_ends_items_from_both_ends() {
         let mut records = tree.records();
         assert_eq!(records.next().unwrap().unwrap().path().as_str(), "a/b");
         assert_eq!(records.next_back().unwrap().unwrap().path().as_str(), "c/d");
-        let error: Error = if last_back { records.next_back() } else { records.next() }.unwrap().unwrap_err();
-        assert!(matches!(error.kind(), ErrorKind::Path(_)) && error.key() == Some(b"bad"), "{error}");
+        let error: Error =
+            if last_back { records.next_back() } else { records.next() }.unwrap().unwrap_err();
+        assert!(
+            matches!(error.kind(), ErrorKind::Path(_)) && error.key() == Some(b"bad"),
+            "{error}"
+        );
         assert!(records.next().is_none() && records.next_back().is_none());
     }
 }
@@ -492,7 +554,8 @@ fn a_key_that_is_no_path_ends_items_from_both_ends() {
 #[test]
 fn a_node_linked_twice_on_every_layer_is_entered_once_in_reverse() {
     for in_place_first in [false, true] {
-        let layers = if in_place_first { [7, 6, 5, 4, 3, 2, 1, 0] } else { [0, 1, 2, 3, 4, 5, 6, 7] };
+        let layers =
+            if in_place_first { [7, 6, 5, 4, 3, 2, 1, 0] } else { [0, 1, 2, 3, 4, 5, 6, 7] };
         let mut keys = key::ascending(&layers);
         if in_place_first {
             keys.reverse();

@@ -1,4 +1,5 @@
-//! Nodes made to cost a walk in reverse time or memory: their keys are put together from the entries before.
+//! Nodes made to cost a walk in reverse time or memory: their keys are put together from the
+//! entries before.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -34,7 +35,9 @@ fn deep_keys(count: usize) -> Vec<Vec<u8>> {
     let mut stem = Vec::new();
     while stem.len() < 1020 {
         // Only keys of layer 0 stand in a leaf. A longer step would shorten the chain.
-        let next = (b'a'..=b'z').map(|byte| [&stem[..], &[byte]].concat()).find(|key| key::layer(key) == 0);
+        let next = (b'a'..=b'z')
+            .map(|byte| [&stem[..], &[byte]].concat())
+            .find(|key| key::layer(key) == 0);
         stem = next.unwrap();
         keys.push(stem.clone());
     }
@@ -50,8 +53,8 @@ fn timed<T>(call: impl FnOnce() -> T) -> (T, Duration) {
     (result, start.elapsed())
 }
 
-/// Each of the keys is put together from a thousand entries: a step for each byte, as in hashing the key, which any walk
-/// does.
+/// Each of the keys is put together from a thousand entries: a step for each byte, as in hashing
+/// the key, which any walk does.
 #[test]
 fn a_node_of_a_megabyte_whose_keys_are_chained_a_thousand_deep_is_unfolded_soon() {
     let keys = deep_keys(19_500);
@@ -67,13 +70,21 @@ fn a_node_of_a_megabyte_whose_keys_are_chained_a_thousand_deep_is_unfolded_soon(
     assert_eq!(forward, keys);
     let (backward, takes_back) = timed(|| keys_of(walk().reverse(true)));
     assert!(backward.iter().rev().eq(&keys));
-    assert!(takes_back < takes * 12 + Duration::from_secs(1), "{takes:?}, in reverse {takes_back:?}");
+    assert!(
+        takes_back < takes * 12 + Duration::from_secs(1),
+        "{takes:?}, in reverse {takes_back:?}"
+    );
     // One key from the end of it costs the chains of the node, but no more.
-    let (found, takes_back) = timed(|| tree.walk().records(false).reverse(true).next_event().unwrap().is_some());
-    assert!(found && takes_back < takes * 2 + Duration::from_secs(1), "{takes:?}, the last alone {takes_back:?}");
+    let (found, takes_back) =
+        timed(|| tree.walk().records(false).reverse(true).next_event().unwrap().is_some());
+    assert!(
+        found && takes_back < takes * 2 + Duration::from_secs(1),
+        "{takes:?}, the last alone {takes_back:?}"
+    );
 }
 
-/// After a long ascent the prefixes fall: the last shorter one is ever further back, unless the search leaps.
+/// After a long ascent the prefixes fall: the last shorter one is ever further back, unless the
+/// search leaps.
 #[test]
 fn a_node_whose_prefixes_rise_and_fall_is_chained_in_linear_time() {
     let stem = [b'a'; 200];
@@ -93,7 +104,10 @@ fn a_node_whose_prefixes_rise_and_fall_is_chained_in_linear_time() {
     assert_eq!(forward, keys);
     let (backward, takes_back) = timed(|| keys_of(tree.walk().records(false).reverse(true)));
     assert!(backward.iter().rev().eq(&keys));
-    assert!(takes_back < takes * 6 + Duration::from_millis(200), "{takes:?}, in reverse {takes_back:?}");
+    assert!(
+        takes_back < takes * 6 + Duration::from_millis(200),
+        "{takes:?}, in reverse {takes_back:?}"
+    );
 }
 
 /// What is noted to unfold keys backwards counts too: four bytes for each entry.
@@ -101,7 +115,8 @@ fn a_node_whose_prefixes_rise_and_fall_is_chained_in_linear_time() {
 fn a_huge_node_in_reverse_stays_within_the_memory_of_the_walk() {
     let count = 5000;
     let record = KitCid::dag_cbor(b"record");
-    let leaf = Node::leaf(key::at_layer(0).take(count).map(|key| Entry::new(&key, record)).collect());
+    let leaf =
+        Node::leaf(key::at_layer(0).take(count).map(|key| Entry::new(&key, record)).collect());
     let mut store = MapStore::default();
     store.insert(&leaf.cid(), leaf.block());
     let tree = Tree::new(&store, common::cid(&leaf.cid()));
@@ -123,5 +138,8 @@ fn a_huge_node_in_reverse_stays_within_the_memory_of_the_walk() {
     };
     let (forward, backward) = (least(false), least(true));
     let more = backward.saturating_sub(forward);
-    assert!((4 * count as u64..16 * count as u64).contains(&more), "{forward}, in reverse {backward}");
+    assert!(
+        (4 * count as u64..16 * count as u64).contains(&more),
+        "{forward}, in reverse {backward}"
+    );
 }

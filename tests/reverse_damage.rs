@@ -1,4 +1,5 @@
-//! Damaged blocks in stores that nobody hashed: a walk from the other end and a proof find each, as the first walk does.
+//! Damaged blocks in stores that nobody hashed: a walk from the other end and a proof find each, as
+//! the first walk does.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -19,7 +20,8 @@ use carwalk_testkit::random;
 use carwalk_testkit::repo::{Order, Record, Repo as KitRepo};
 use common::MapStore;
 
-/// Repositories of some shapes; the last has nodes and records from 1 KiB on, whose digests a walk remembers.
+/// Repositories of some shapes; the last has nodes and records from 1 KiB on, whose digests a walk
+/// remembers.
 fn repos() -> impl Iterator<Item = KitRepo> {
     let large = (0..100).map(|number| {
         let key = format!("com.example.test/{}{number:03}", "a".repeat(200)).into_bytes();
@@ -49,11 +51,20 @@ fn before_error<T>(items: impl Iterator<Item = Result<T>>) -> (Vec<T>, Option<Er
     (before, errors.pop())
 }
 
-/// From either end the items stop at the block, and what came from both ends is all but what it hides.
+/// From either end the items stop at the block, and what came from both ends is all but what it
+/// hides.
 #[track_caller]
-fn assert_found<S: BlockStore>(tree: &Tree<S>, damaged: Cid, is_node: bool, keys: &[(Vec<u8>, KitCid)]) {
+fn assert_found<S: BlockStore>(
+    tree: &Tree<S>,
+    damaged: Cid,
+    is_node: bool,
+    keys: &[(Vec<u8>, KitCid)],
+) {
     let keys_of = |records: Vec<carwalk::Record<_>>| {
-        records.into_iter().map(|record| record.path().as_str().as_bytes().to_vec()).collect::<Vec<_>>()
+        records
+            .into_iter()
+            .map(|record| record.path().as_str().as_bytes().to_vec())
+            .collect::<Vec<_>>()
     };
     let (forward, error) = before_error(tree.records());
     assert_mismatch(&error.unwrap(), damaged);
@@ -140,7 +151,8 @@ fn each_damaged_block_that_is_hashed_only_when_reached_ends_items_in_reverse_and
             let bytes = car.to_bytes();
             let cid = common::cid(&cid);
             let loader = || Loader::new().verification(Verification::ReachedBlocks);
-            let (slice, memory) = (loader().slice(&bytes).unwrap(), loader().read(&bytes[..]).unwrap());
+            let (slice, memory) =
+                (loader().slice(&bytes).unwrap(), loader().read(&bytes[..]).unwrap());
             if !keys.is_empty() {
                 assert_found(slice.tree(), cid, is_node, &keys);
                 assert_found(memory.tree(), cid, is_node, &keys);

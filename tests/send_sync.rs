@@ -6,8 +6,8 @@ use carwalk::error::KeyInterval;
 use carwalk::mst::{Entry, Event, Layer, Node, Walker};
 use carwalk::store::{CarStats, Found, MemoryStore, Reached, SliceStore};
 use carwalk::{
-    Cid, Commit, Error, Limits, Loaded, Loader, Record, Records, Repo, RepoEntries, RepoEntry, RepoPath, RepoPathBuf,
-    Suspended, Tree,
+    Cid, Commit, Error, Limits, Loaded, Loader, Record, Records, Repo, RepoEntries, RepoEntry,
+    RepoPath, RepoPathBuf, Suspended, Tree,
 };
 
 fn is_send<T: Send>() {}

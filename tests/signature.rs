@@ -10,7 +10,10 @@
 
 use carwalk::error::{SignatureFault, Structure};
 use carwalk::signature::Curve;
-use carwalk::{Cid, Commit, CommitRules, Error, ErrorKind, Lookup, Repo, Result, VerifyingKey, verify_record_proof};
+use carwalk::{
+    Cid, Commit, CommitRules, Error, ErrorKind, Lookup, Repo, Result, VerifyingKey,
+    verify_record_proof,
+};
 use carwalk_testkit::cbor::Value;
 use carwalk_testkit::cid::Cid as KitCid;
 use carwalk_testkit::commit::{self, Commit as KitCommit, Field};
@@ -29,7 +32,10 @@ type Number = [u8; 32];
 
 /// A key of each curve, with the curve's order.
 fn keys() -> [(SigningKey, Number); 2] {
-    [(SigningKey::p256(&[7; 32]), number(P256_ORDER)), (SigningKey::k256(&[7; 32]), number(K256_ORDER))]
+    [
+        (SigningKey::p256(&[7; 32]), number(P256_ORDER)),
+        (SigningKey::k256(&[7; 32]), number(K256_ORDER)),
+    ]
 }
 
 fn verifying(key: &SigningKey) -> VerifyingKey {
@@ -60,7 +66,9 @@ fn minus(a: Number, b: Number) -> Number {
 
 /// Half of an odd number, rounded down.
 fn half(number: Number) -> Number {
-    core::array::from_fn(|index| number[index] >> 1 | if index == 0 { 0 } else { number[index - 1] << 7 })
+    core::array::from_fn(|index| {
+        number[index] >> 1 | if index == 0 { 0 } else { number[index - 1] << 7 }
+    })
 }
 
 fn signature(r: Number, s: Number) -> Vec<u8> {
@@ -171,8 +179,14 @@ fn r_and_s_out_of_range_are_refused() {
         let (r, s) = split(&key.sign(MESSAGE));
         let key = verifying(&key);
         for odd in [small(0), order, [0xff; 32]] {
-            assert_eq!(fault(key.verify([MESSAGE], &signature(odd, s))), SignatureFault::OutOfRange);
-            assert_eq!(fault(key.verify([MESSAGE], &signature(r, odd))), SignatureFault::OutOfRange);
+            assert_eq!(
+                fault(key.verify([MESSAGE], &signature(odd, s))),
+                SignatureFault::OutOfRange
+            );
+            assert_eq!(
+                fault(key.verify([MESSAGE], &signature(r, odd))),
+                SignatureFault::OutOfRange
+            );
         }
         let greatest = minus(order, small(1));
         assert_eq!(fault(key.verify([MESSAGE], &signature(greatest, s))), SignatureFault::Mismatch);
@@ -239,7 +253,8 @@ fn commits_with_any_changed_byte_do_not_verify() {
             }
         }
         assert_eq!(unparsed + unverified, block.len());
-        // The texts of the unknown fields alone are that many; a commit has room for changes that parse.
+        // The texts of the unknown fields alone are that many; a commit has room for changes that
+        // parse.
         assert!(unverified > 19 * 10 && unparsed > 6, "{unparsed} {unverified}");
     }
 }
@@ -249,11 +264,15 @@ fn commits_with_any_changed_byte_do_not_verify() {
 fn commits_with_a_field_more_or_less_do_not_verify() {
     let root = KitCid::dag_cbor(b"the tree");
     for (key, _) in keys() {
-        let signed = KitCommit::default().add("x", Field::Value(Value::Null)).sorted().signed(&root, &key);
+        let signed =
+            KitCommit::default().add("x", Field::Value(Value::Null)).sorted().signed(&root, &key);
         let less = signed.clone().remove("x").encode(&root);
         let more = signed.add("y", Field::Value(Value::Null)).sorted().encode(&root);
         for block in [less, more] {
-            assert_eq!(fault(parse(&block).unwrap().verify_signature(&verifying(&key))), SignatureFault::Mismatch);
+            assert_eq!(
+                fault(parse(&block).unwrap().verify_signature(&verifying(&key))),
+                SignatureFault::Mismatch
+            );
         }
     }
 }
@@ -293,7 +312,10 @@ fn errors_name_the_commit() {
         assert_eq!(error.position().structure(), Structure::Commit);
         assert_eq!(error.cid(), Some(&repo.commit().cid()));
         assert!(error.is_invalid());
-        let message = format!("commit {}: the signature is not of this key and these bytes", repo.commit().cid());
+        let message = format!(
+            "commit {}: the signature is not of this key and these bytes",
+            repo.commit().cid()
+        );
         assert_eq!(error.to_string(), message);
     }
 }
@@ -331,8 +353,14 @@ fn keys_tell_their_curve() {
 fn messages_of_signatures() {
     let faults: [(SignatureFault, &str); 4] = [
         (SignatureFault::Len { found: 70 }, "signature of 70 bytes, expected 64"),
-        (SignatureFault::OutOfRange, "signature with r or s out of range: expected 1 to the curve's order less 1"),
-        (SignatureFault::HighS, "signature with a high s, expected at most half of the curve's order"),
+        (
+            SignatureFault::OutOfRange,
+            "signature with r or s out of range: expected 1 to the curve's order less 1",
+        ),
+        (
+            SignatureFault::HighS,
+            "signature with a high s, expected at most half of the curve's order",
+        ),
         (SignatureFault::Mismatch, "the signature is not of this key and these bytes"),
     ];
     for (fault, message) in faults {

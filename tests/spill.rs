@@ -1,5 +1,5 @@
-//! Loads that go on into a file: what comes out is what a load in memory gives, wherever the load stopped and however the
-//! file is laid out.
+//! Loads that go on into a file: what comes out is what a load in memory gives, wherever the load
+//! stopped and however the file is laid out.
 #![cfg(feature = "redb")]
 #![allow(
     missing_docs,
@@ -54,7 +54,8 @@ fn random_car(seed: u64) -> Vec<u8> {
     car.to_bytes()
 }
 
-/// What must come out, with and without a process function: what the oracle finds, and what a slice tells of the rest.
+/// What must come out, with and without a process function: what the oracle finds, and what a slice
+/// tells of the rest.
 struct Expected {
     plain: Told<Vec<u8>>,
     summarized: Told<Summary>,
@@ -64,10 +65,14 @@ impl Expected {
     fn of(car: &[u8]) -> Self {
         let mut plain = common::told(&Repo::from_slice(car).unwrap()).unwrap();
         plain.records = common::oracle_rows(car);
-        let records = plain.records.iter().map(|(key, cid, record)| (key.clone(), *cid, common::summary(record)));
+        let records = plain
+            .records
+            .iter()
+            .map(|(key, cid, record)| (key.clone(), *cid, common::summary(record)));
         let Told { commit, stats, unreached, .. } = plain;
         let (roots, heads) = (plain.roots.clone(), plain.heads.clone());
-        let summarized = Told { records: records.collect(), commit, roots, stats, heads, unreached };
+        let summarized =
+            Told { records: records.collect(), commit, roots, stats, heads, unreached };
         Expected { plain, summarized }
     }
 }
@@ -105,14 +110,26 @@ fn every_way_agrees(car: &[u8], rng: &mut Rng, folder: &Path, name: &str, ways: 
     let summarizing = || common::summarizing(new());
     let way = |way: &str| format!("{name}: {way}");
 
-    assert_told(&expected.summarized, common::told_summarized(&summarizing().slice(car).unwrap()), &way("slice"));
+    assert_told(
+        &expected.summarized,
+        common::told_summarized(&summarizing().slice(car).unwrap()),
+        &way("slice"),
+    );
     assert_told(&expected.plain, common::told(&new().read(car).unwrap()), &way("reader"));
     let by_reader = summarizing().read(spill::any_stream(car, rng)).unwrap();
-    assert_told(&expected.summarized, common::told_summarized(&by_reader), &way("reader, summarized"));
+    assert_told(
+        &expected.summarized,
+        common::told_summarized(&by_reader),
+        &way("reader, summarized"),
+    );
 
     assert_told(&expected.plain, common::told(&in_steps(new(), car, rng)), &way("in steps"));
     let stepped = in_steps(summarizing(), car, rng);
-    assert_told(&expected.summarized, common::told_summarized(&stepped), &way("in steps, summarized"));
+    assert_told(
+        &expected.summarized,
+        common::told_summarized(&stepped),
+        &way("in steps, summarized"),
+    );
 
     let spilled = spill::any_way(new(), car, SpillFile::temporary(), rng).unwrap();
     ways.count(&spilled);
@@ -136,7 +153,11 @@ fn every_way_agrees(car: &[u8], rng: &mut Rng, folder: &Path, name: &str, ways: 
         // A file of whole records may be read by any process function.
         let store = RedbStore::open(&path, 0).unwrap();
         let repo = summarizing().reopen(store).unwrap();
-        assert_told(&expected.summarized, common::told_summarized(&repo), &way("reopened, then summarized"));
+        assert_told(
+            &expected.summarized,
+            common::told_summarized(&repo),
+            &way("reopened, then summarized"),
+        );
         fs::remove_file(&path).unwrap();
     }
     let kept = spill::any_way(summarizing(), car, SpillFile::keep(&path), rng).unwrap();
@@ -146,7 +167,11 @@ fn every_way_agrees(car: &[u8], rng: &mut Rng, folder: &Path, name: &str, ways: 
         drop(kept);
         let store = RedbStore::open(&path, rng.below(2 << 20) as u64).unwrap();
         let repo = summarizing().reopen(store).unwrap();
-        assert_told(&expected.summarized, common::told_summarized(&repo), &way("reopened, summarized"));
+        assert_told(
+            &expected.summarized,
+            common::told_summarized(&repo),
+            &way("reopened, summarized"),
+        );
         fs::remove_file(&path).unwrap();
     }
     assert_eq!(fs::read_dir(folder).unwrap().count(), 0, "{name}: something is left");
@@ -157,7 +182,10 @@ fn in_steps<P: carwalk::Process>(
     car: &[u8],
     rng: &mut Rng,
 ) -> Repo<carwalk::store::MemoryStore, P> {
-    let mut loaded = loader.memory_limit(spill::any_limit(car.len(), rng)).read(spill::any_stream(car, rng)).unwrap();
+    let mut loaded = loader
+        .memory_limit(spill::any_limit(car.len(), rng))
+        .read(spill::any_stream(car, rng))
+        .unwrap();
     loop {
         match loaded {
             Loaded::Complete(repo) => return repo,
@@ -174,7 +202,13 @@ fn random_cars_agree(seeds: impl Iterator<Item = u64>) {
     let mut ways = Ways::default();
     for seed in seeds {
         let mut rng = Rng::new(seed ^ 0x5b11);
-        every_way_agrees(&random_car(seed), &mut rng, folder.path(), &format!("seed {seed}"), &mut ways);
+        every_way_agrees(
+            &random_car(seed),
+            &mut rng,
+            folder.path(),
+            &format!("seed {seed}"),
+            &mut ways,
+        );
     }
     assert!(ways.file > SEEDS as u32 / 10 && ways.memory > 2, "{ways:?}");
 }
@@ -200,12 +234,14 @@ fn legal_oddities_are_the_same_in_memory_and_in_a_file() {
     assert!(ways.file > 5, "{ways:?}");
 }
 
-/// Steps of one KiB through a CAR of long and short blocks: the load stops before, in and after each of them.
+/// Steps of one KiB through a CAR of long and short blocks: the load stops before, in and after
+/// each of them.
 #[test]
 fn a_load_can_go_into_a_file_wherever_it_stops() {
     let lengths = [90_000, 10, 70_000, 3, 0, 200_000, 65_500, 40, 1];
     let keys = carwalk_testkit::key::at_layer(0);
-    let records = keys.zip(lengths).map(|(key, len)| (key, Record::new(Value::Bytes(vec![7; len]).encode())));
+    let records =
+        keys.zip(lengths).map(|(key, len)| (key, Record::new(Value::Bytes(vec![7; len]).encode())));
     let car = KitRepo::new(records).to_bytes(Order::Preorder);
     let expected = Expected::of(&car);
     let mut stops = [0; 2];
@@ -213,7 +249,11 @@ fn a_load_can_go_into_a_file_wherever_it_stops() {
         let file = || SpillFile::temporary().segment_len(limit as u32 % 1000);
         if let Loaded::Suspended(load) = Loader::new().memory_limit(limit).read(&car[..]).unwrap() {
             stops[0] += 1;
-            assert_told(&expected.plain, common::told(&load.spill(file()).unwrap()), &format!("limit {limit}"));
+            assert_told(
+                &expected.plain,
+                common::told(&load.spill(file()).unwrap()),
+                &format!("limit {limit}"),
+            );
         }
         let loader = common::summarizing(Loader::new());
         if let Loaded::Suspended(load) = loader.memory_limit(limit).read(&car[..]).unwrap() {
@@ -226,8 +266,8 @@ fn a_load_can_go_into_a_file_wherever_it_stops() {
     assert!(stops[0] > 100 && stops[1] > 30, "{stops:?}");
 }
 
-/// Of blocks of four bytes more than half is the index: it is what there is no room for, while a section is at hand and others
-/// lie in several chunks before it.
+/// Of blocks of four bytes more than half is the index: it is what there is no room for, while a
+/// section is at hand and others lie in several chunks before it.
 #[test]
 fn a_load_that_stops_for_want_of_room_in_the_index_goes_on_with_the_section_at_hand() {
     let mut car = breakage::sample().to_car(Order::Preorder);
@@ -237,7 +277,8 @@ fn a_load_that_stops_for_want_of_room_in_the_index_goes_on_with_the_section_at_h
     let (sections, car) = (car.sections.len() as u64, car.to_bytes());
     let mut at_hand = 0;
     for limit in (200..1500).step_by(97).map(|kib| kib << 10) {
-        let Loaded::Suspended(load) = Loader::new().memory_limit(limit).read(&car[..]).unwrap() else {
+        let Loaded::Suspended(load) = Loader::new().memory_limit(limit).read(&car[..]).unwrap()
+        else {
             continue;
         };
         // The stream was not asked for more although there is more room than a chunk would take.
@@ -351,7 +392,8 @@ fn chunks_from_a_file_go_to_other_threads() {
         }
         workers.into_iter().for_each(|worker| found.extend(worker.join().unwrap()));
     });
-    let expected = common::oracle_rows(&random.car).into_iter().map(|(_, cid, record)| (cid, record));
+    let expected =
+        common::oracle_rows(&random.car).into_iter().map(|(_, cid, record)| (cid, record));
     assert!(found.into_iter().eq(expected));
 }
 
@@ -370,7 +412,10 @@ fn threads_that_walk_one_file_at_once_get_the_right_records_each() {
                         if number % 2 == 0 {
                             assert!(common::rows(repo).unwrap() == *expected);
                         } else {
-                            assert_eq!(repo.unreached_blocks().unwrap(), repo.unreached_blocks().unwrap());
+                            assert_eq!(
+                                repo.unreached_blocks().unwrap(),
+                                repo.unreached_blocks().unwrap()
+                            );
                         }
                     }
                 });
@@ -392,16 +437,21 @@ fn bytes_stored_are_about_those_of_the_car() {
     assert!(repo.store().is_reduced());
 }
 
-/// What the CAR alone makes long of what a file says of itself: its roots, and which segments repeat blocks of others.
+/// What the CAR alone makes long of what a file says of itself: its roots, and which segments
+/// repeat blocks of others.
 #[test]
 fn roots_and_repeats_without_end_count_as_stored() {
     // A page for each block, so that pages do not hide what is counted by the byte.
     let file = || SpillFile::temporary().segment_len(0);
     let stored = |car: &Car| {
         let car = car.to_bytes();
-        let stored = spill::all_into(Loader::new(), &car[..], file()).unwrap().store().bytes_stored();
-        let error = spill::all_into(Loader::new(), &car[..], file().max_stored(stored - 1)).unwrap_err();
-        assert!(matches!(*error.kind(), ErrorKind::Limit { limit: LimitName::Stored, found, .. } if found == stored));
+        let stored =
+            spill::all_into(Loader::new(), &car[..], file()).unwrap().store().bytes_stored();
+        let error =
+            spill::all_into(Loader::new(), &car[..], file().max_stored(stored - 1)).unwrap_err();
+        assert!(
+            matches!(*error.kind(), ErrorKind::Limit { limit: LimitName::Stored, found, .. } if found == stored)
+        );
         stored
     };
     let mut car = Car::parse(&legal::case("one_record")).unwrap();
@@ -427,5 +477,8 @@ fn temporary_files_lie_in_the_folder_that_tmpdir_names() {
     let mut child = Command::new(env::current_exe().unwrap());
     child.args(["--exact", "temporary_files_lie_in_the_folder_that_tmpdir_names"]);
     let outcome = child.env("TMPDIR", folder.path()).env(FOLDER, folder.path()).output().unwrap();
-    assert!(outcome.status.success() && String::from_utf8_lossy(&outcome.stdout).contains("1 passed"), "{outcome:?}");
+    assert!(
+        outcome.status.success() && String::from_utf8_lossy(&outcome.stdout).contains("1 passed"),
+        "{outcome:?}"
+    );
 }

@@ -1,4 +1,5 @@
-//! Bad CARs that go into files: the same errors, to the last detail, as in memory, and the same rest that can be saved.
+//! Bad CARs that go into files: the same errors, to the last detail, as in memory, and the same
+//! rest that can be saved.
 #![cfg(feature = "redb")]
 #![allow(
     missing_docs,
@@ -18,7 +19,9 @@ use std::io::{self, Read};
 use carwalk::error::{Malformed, Structure};
 use carwalk::mst::Event;
 use carwalk::store::{BlockStore, CarStore, RedbStore, SpillFile};
-use carwalk::{Cid, CommitRules, Error, ErrorKind, Loader, Process, Repo, Result, Unlimited, Verification};
+use carwalk::{
+    Cid, CommitRules, Error, ErrorKind, Loader, Process, Repo, Result, Unlimited, Verification,
+};
 use carwalk_testkit::car::{Car, Section};
 use carwalk_testkit::cid::{Cid as KitCid, DAG_CBOR, RAW, sha256};
 use carwalk_testkit::repo::{Order, Record, Repo as KitRepo};
@@ -60,7 +63,10 @@ fn spilled_whole(loader: Loader<'static>, car: &[u8], file: SpillFile) -> String
 }
 
 fn spilled_summarized(loader: Loader<'static>, car: &[u8], file: SpillFile) -> String {
-    text(spill::all_into(common::summarizing(loader), car, file).and_then(|repo| common::summaries(&repo)))
+    text(
+        spill::all_into(common::summarizing(loader), car, file)
+            .and_then(|repo| common::summaries(&repo)),
+    )
 }
 
 #[track_caller]
@@ -84,10 +90,12 @@ fn every_breakage_gives_the_same_error_through_a_file() {
                 spilled(loader(), &case.broken, &mut rng),
             ];
             for found in found.into_iter().filter(|found| *found != expected) {
-                failures.push(format!("{}: {expected}\nbut through a file: {found}", breakage.name));
+                failures
+                    .push(format!("{}: {expected}\nbut through a file: {found}", breakage.name));
             }
         }
-        if spilled_whole(Loader::new().strict_paths(strict), &case.valid, temporary()) != "accepted" {
+        if spilled_whole(Loader::new().strict_paths(strict), &case.valid, temporary()) != "accepted"
+        {
             failures.push(format!("{}: the valid twin is refused", breakage.name));
         }
     }
@@ -121,7 +129,8 @@ fn every_breakage_gives_the_same_error_through_a_kept_file_now_and_later() {
 
 /// Whether the error says no more than that a function reduced a block where a node should be.
 fn is_reduced_node(error: &Error, plain: &Error, car: &[u8]) -> bool {
-    let is_same_place = error.position().offset() == plain.position().offset() && error.cid() == plain.cid();
+    let is_same_place =
+        error.position().offset() == plain.position().offset() && error.cid() == plain.cid();
     let cid = error.cid().map(|cid| cid.as_bytes().to_vec());
     let begins_as_node = Car::parse(car).is_ok_and(|car| {
         let mut of_cid = car.sections.iter().filter(|section| cid.as_ref() == Some(&section.cid));
@@ -140,7 +149,8 @@ fn with_a_process_function_errors_differ_only_where_a_linked_node_was_reduced() 
     for (number, breakage) in (0..).zip(breakage::all()) {
         let case = breakage.make();
         let loader = || Loader::new().strict_paths(ONLY_STRICT.contains(&breakage.name));
-        let plain = loader().read(&case.broken[..]).and_then(|repo| common::rows(&repo)).unwrap_err();
+        let plain =
+            loader().read(&case.broken[..]).and_then(|repo| common::rows(&repo)).unwrap_err();
         let Err(expected) = by_reader_summarized(loader(), &case.broken) else {
             failures.push(format!("{}: accepted with a process function", breakage.name));
             continue;
@@ -148,10 +158,12 @@ fn with_a_process_function_errors_differ_only_where_a_linked_node_was_reduced() 
         let is_reduced = is_reduced_node(&expected, &plain, &case.broken);
         reduced_nodes += u32::from(is_reduced);
         if common::details(&expected) != common::details(&plain) && !is_reduced {
-            failures.push(format!("{}: {plain:?}\nbut with a function: {expected:?}", breakage.name));
+            failures
+                .push(format!("{}: {plain:?}\nbut with a function: {expected:?}", breakage.name));
         }
         let mut rng = Rng::new(number);
-        let any = spill::any_way(common::summarizing(loader()), &case.broken, temporary(), &mut rng);
+        let any =
+            spill::any_way(common::summarizing(loader()), &case.broken, temporary(), &mut rng);
         let found = [
             spilled_summarized(loader(), &case.broken, temporary()),
             spilled_summarized(loader(), &case.broken, temporary().segment_len(300).cache_size(0)),
@@ -210,7 +222,8 @@ fn a_reader_that_fails_in_mid_load_is_told_as_such() {
             let found = spill::all_into(loader, stream(), temporary()).unwrap_err();
             assert_eq!(common::details(&found), common::details(&expected));
             let kept = SpillFile::keep(folder.path().join("kept"));
-            let found = spill::all_into(Loader::new().salvage(salvage), stream(), kept).unwrap_err();
+            let found =
+                spill::all_into(Loader::new().salvage(salvage), stream(), kept).unwrap_err();
             assert_eq!(common::details(&found), common::details(&expected));
             assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
         }
@@ -225,7 +238,9 @@ fn a_flipped_bit_anywhere_gives_the_same_error_through_a_file() {
     for _ in 0..70 {
         let mut flipped = car.clone();
         flipped[rng.below(car.len())] ^= 1 << rng.below(8);
-        for verification in [Verification::EveryBlock, Verification::ReachedBlocks, Verification::DangerouslyNone] {
+        for verification in
+            [Verification::EveryBlock, Verification::ReachedBlocks, Verification::DangerouslyNone]
+        {
             let loader = || Loader::new().verification(verification);
             let expected = by_reader(loader(), &flipped);
             let found = spilled_whole(loader(), &flipped, temporary().segment_len(300));
@@ -266,12 +281,14 @@ fn what_is_salvaged_is_the_same_through_a_file_and_so_is_the_fault() {
                 let file = temporary().segment_len(300);
                 let repo = spill::all_into(loader(), damaged, file).unwrap();
                 assert_eq!(partial(&repo), partial(&memory), "cut in section {number}");
-                let faults = [repo.store().fault().unwrap(), memory.store().fault().unwrap()].map(common::details);
+                let faults = [repo.store().fault().unwrap(), memory.store().fault().unwrap()]
+                    .map(common::details);
                 assert_eq!(faults[0], faults[1]);
                 assert_eq!(repo.stats(), memory.stats());
 
                 let memory = common::summarizing(loader()).read(damaged).unwrap();
-                let repo = spill::all_into(common::summarizing(loader()), damaged, temporary()).unwrap();
+                let repo =
+                    spill::all_into(common::summarizing(loader()), damaged, temporary()).unwrap();
                 assert_eq!(partial(&repo), partial(&memory), "cut in section {number}, summarized");
                 assert_eq!(common::details(repo.store().fault().unwrap()), faults[0]);
             }
@@ -308,7 +325,8 @@ fn salvage_before_the_commit_is_its_fault_through_a_file_too() {
     let car = breakage::sample().to_bytes(Order::CommitLast);
     for cut in [70, 500, car.len() - 1] {
         let expected = Repo::from_slice(&car[..cut]).unwrap_err();
-        let found = spill::all_into(Loader::new().salvage(true), &car[..cut], temporary()).unwrap_err();
+        let found =
+            spill::all_into(Loader::new().salvage(true), &car[..cut], temporary()).unwrap_err();
         assert_eq!(common::details(&found), common::details(&expected));
     }
 }
@@ -334,7 +352,11 @@ fn with_damaged_copies(damaged_first: bool) -> (Vec<u8>, Vec<u8>) {
     let mut car = good.clone();
     let mut damaged = good.sections.clone();
     damaged.iter_mut().for_each(|section| section.data.reverse());
-    car.sections = if damaged_first { [damaged, car.sections].concat() } else { [car.sections, damaged].concat() };
+    car.sections = if damaged_first {
+        [damaged, car.sections].concat()
+    } else {
+        [car.sections, damaged].concat()
+    };
     (car.to_bytes(), good.to_bytes())
 }
 
@@ -343,7 +365,8 @@ fn of_two_blocks_with_one_cid_the_good_one_is_found_in_the_file_whatever_segment
     for damaged_first in [true, false] {
         let (car, good) = with_damaged_copies(damaged_first);
         let expected = common::oracle_rows(&good);
-        let memory = Loader::new().verification(Verification::ReachedBlocks).read(&car[..]).unwrap();
+        let memory =
+            Loader::new().verification(Verification::ReachedBlocks).read(&car[..]).unwrap();
         for segment_len in [0, 300, 2000, 1 << 16] {
             let way = format!("damaged first: {damaged_first}, segments of {segment_len}");
             for cache_size in [0, 1 << 22] {
@@ -355,13 +378,17 @@ fn of_two_blocks_with_one_cid_the_good_one_is_found_in_the_file_whatever_segment
                     assert!(common::rows(&repo).unwrap() == expected, "{way}");
                     assert_eq!(repo.unreached_blocks().unwrap(), 0, "{way}");
                 }
-                let repo = spill::all_into(common::summarizing(loader()), &car[..], file()).unwrap();
-                let summaries = expected.iter().map(|(key, cid, record)| (key.clone(), *cid, common::summary(record)));
+                let repo =
+                    spill::all_into(common::summarizing(loader()), &car[..], file()).unwrap();
+                let summaries = expected
+                    .iter()
+                    .map(|(key, cid, record)| (key.clone(), *cid, common::summary(record)));
                 assert!(common::summaries(&repo).unwrap().into_iter().eq(summaries), "{way}");
             }
             // Some of the load in memory first.
             for limit in [0, 66 << 10, 70 << 10] {
-                let loader = Loader::new().verification(Verification::ReachedBlocks).memory_limit(limit);
+                let loader =
+                    Loader::new().verification(Verification::ReachedBlocks).memory_limit(limit);
                 if let carwalk::Loaded::Suspended(load) = loader.read(&car[..]).unwrap() {
                     let repo = load.spill(temporary().segment_len(segment_len)).unwrap();
                     assert!(common::rows(&repo).unwrap() == expected, "{way}");
@@ -388,12 +415,16 @@ fn with_blocks(blocks: impl IntoIterator<Item = (KitCid, [u8; 4])>) -> Vec<u8> {
     car.to_bytes()
 }
 
-fn open_into<P: Process>(loader: Loader<'static, Unlimited, P>, car: &[u8], file: SpillFile) -> Repo<RedbStore, P> {
+fn open_into<P: Process>(
+    loader: Loader<'static, Unlimited, P>,
+    car: &[u8],
+    file: SpillFile,
+) -> Repo<RedbStore, P> {
     spill::all_into(loader, car, file).unwrap()
 }
 
-/// Two blocks under each CID, the second copies among blocks that come only there. The index knows a CID by some bits
-/// only, so now and then it names the segment of another one first.
+/// Two blocks under each CID, the second copies among blocks that come only there. The index knows
+/// a CID by some bits only, so now and then it names the segment of another one first.
 fn pairs_among_others(pairs: u32) -> Vec<(KitCid, [u8; 4])> {
     let first = (0..pairs).map(|number| (number_cid(number), *b"1st."));
     let rest = (0..pairs).flat_map(|number| {
@@ -428,7 +459,8 @@ fn of_thousands_of_blocks_with_a_bad_copy_each_the_good_one_is_found() {
         let other = (pairs + number).to_be_bytes();
         [(good(number), *b"bad."), (KitCid::raw(&other), other)]
     });
-    let blocks: Vec<_> = bad.chain((0..pairs).map(|number| (good(number), number.to_be_bytes()))).collect();
+    let blocks: Vec<_> =
+        bad.chain((0..pairs).map(|number| (good(number), number.to_be_bytes()))).collect();
     let car = with_blocks(blocks);
     let mut wrong = 0;
     for _ in 0..8 {
@@ -463,8 +495,16 @@ fn of_two_differing_blocks_under_one_cid_the_first_wins_whatever_was_asked_befor
         for _ in 0..500 {
             let cid = common::cid(&number_cid(rng.below(pairs as usize) as u32));
             assert_eq!(memory.store().get(&cid).unwrap().unwrap().bytes, b"1st.");
-            assert_eq!(repo.store().get(&cid).unwrap().unwrap().bytes.as_ref(), b"1st.", "seed {seed}");
-            assert_eq!(reduced.store().get(&cid).unwrap().unwrap().bytes.as_ref(), b"\x041st.", "seed {seed}");
+            assert_eq!(
+                repo.store().get(&cid).unwrap().unwrap().bytes.as_ref(),
+                b"1st.",
+                "seed {seed}"
+            );
+            assert_eq!(
+                reduced.store().get(&cid).unwrap().unwrap().bytes.as_ref(),
+                b"\x041st.",
+                "seed {seed}"
+            );
         }
     }
 }
@@ -491,7 +531,10 @@ fn a_walk_over_a_file_meets_no_bad_copy_of_a_block_that_has_a_good_one() {
         let repo = spill::any_way(loader(), &car, temporary(), &mut rng).unwrap();
         for _ in 0..2 {
             let found = with_repo!(&repo, repo => common::rows(repo));
-            assert!(found.unwrap_or_else(|error| panic!("seed {seed}: {error}")) == expected, "seed {seed}");
+            assert!(
+                found.unwrap_or_else(|error| panic!("seed {seed}: {error}")) == expected,
+                "seed {seed}"
+            );
         }
     }
 }
@@ -506,7 +549,8 @@ fn a_block_that_is_not_there_is_none() {
     }
 }
 
-/// The record is reduced where it is a record, and missed where it should be a node: each link tells for itself.
+/// The record is reduced where it is a record, and missed where it should be a node: each link
+/// tells for itself.
 #[test]
 fn a_record_that_a_node_link_leads_to_is_no_node() {
     let mut repo = breakage::sample();

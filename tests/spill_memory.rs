@@ -60,7 +60,8 @@ const RECORDS: usize = 20_000;
 fn large() -> KitRepo {
     let records = (0u32..).take(RECORDS).map(|number| {
         let key = format!("com.example.test/{number:08}").into_bytes();
-        let bytes = [b"\x82\x59\x07\x80".as_slice(), &[7; 1920], b"\x48", &key[key.len() - 8..]].concat();
+        let bytes =
+            [b"\x82\x59\x07\x80".as_slice(), &[7; 1920], b"\x48", &key[key.len() - 8..]].concat();
         (key, Record::new(bytes).at_revision(number / 3 * 7 % 1000))
     });
     KitRepo::new(records)
@@ -74,8 +75,11 @@ fn large_exports_in_all_orders_stay_within_the_limit() {
         let before = Before::now();
         let limit = 2 * MIB;
         // Hashing takes most of the time, and no memory.
-        let loader = Loader::new().verification(Verification::DangerouslyNone).memory_limit(limit as u64);
-        let Loaded::Suspended(load) = loader.read(&car[..]).unwrap() else { panic!("the limit was not reached") };
+        let loader =
+            Loader::new().verification(Verification::DangerouslyNone).memory_limit(limit as u64);
+        let Loaded::Suspended(load) = loader.read(&car[..]).unwrap() else {
+            panic!("the limit was not reached")
+        };
         assert_within(&before, limit + 64 * KIB, &format!("{order:?}, in memory"));
         let repo = load.spill(SpillFile::temporary()).unwrap();
         assert_within(&before, limit + REST, &format!("{order:?}, loading"));
@@ -97,7 +101,10 @@ fn large_exports_in_all_orders_stay_within_the_limit() {
 fn with_blocks<B: AsRef<[u8]>>(blocks: impl Iterator<Item = B>) -> Vec<u8> {
     let mut car = breakage::sample().to_bytes(Order::Preorder);
     for block in blocks {
-        car.extend(carwalk_testkit::car::section(Cid::raw(block.as_ref()).as_bytes(), block.as_ref()));
+        car.extend(carwalk_testkit::car::section(
+            Cid::raw(block.as_ref()).as_bytes(),
+            block.as_ref(),
+        ));
     }
     car
 }
@@ -105,20 +112,28 @@ fn with_blocks<B: AsRef<[u8]>>(blocks: impl Iterator<Item = B>) -> Vec<u8> {
 /// Loads into a file and walks, both within so many bytes.
 fn assert_spill_within(car: &[u8], limit: usize, within: usize, what: &str) {
     let before = Before::now();
-    let Loaded::Suspended(load) = Loader::new().threads(3).memory_limit(limit as u64).read(car).unwrap() else {
+    let Loaded::Suspended(load) =
+        Loader::new().threads(3).memory_limit(limit as u64).read(car).unwrap()
+    else {
         panic!("{what}: the limit was not reached")
     };
     let repo = load.spill(SpillFile::temporary()).unwrap();
     assert_within(&before, within, &format!("{what}, loading"));
     assert_eq!(repo.records().filter(carwalk::Result::is_ok).count(), 11);
-    assert_eq!(repo.store().sections().filter(carwalk::Result::is_ok).count() as u64, repo.stats().sections);
+    assert_eq!(
+        repo.store().sections().filter(carwalk::Result::is_ok).count() as u64,
+        repo.stats().sections
+    );
     assert_within(&before, within, &format!("{what}, walking"));
     drop(repo);
     if car.len() > 8 * MIB {
         return;
     }
-    let Loaded::Suspended(load) =
-        Loader::new().process(|block: &[u8]| block.to_vec()).memory_limit(limit as u64).read(car).unwrap()
+    let Loaded::Suspended(load) = Loader::new()
+        .process(|block: &[u8]| block.to_vec())
+        .memory_limit(limit as u64)
+        .read(car)
+        .unwrap()
     else {
         return;
     };
@@ -146,8 +161,17 @@ fn long_blocks_of_many_collections_take_no_more_than_of_one() {
         }
         let car = car.to_bytes();
         let (before, limit) = (Before::now(), 8 * MIB);
-        drop(Loader::new().memory_limit(limit as u64).spill(&car[..], SpillFile::temporary()).unwrap());
-        assert_within(&before, limit + 8 * MIB, &format!("long blocks of {collections} collections"));
+        drop(
+            Loader::new()
+                .memory_limit(limit as u64)
+                .spill(&car[..], SpillFile::temporary())
+                .unwrap(),
+        );
+        assert_within(
+            &before,
+            limit + 8 * MIB,
+            &format!("long blocks of {collections} collections"),
+        );
     }
 }
 
@@ -183,8 +207,8 @@ fn a_kept_file_is_opened_and_walked_within_its_cache() {
     assert_within(&before, MIB + REST, "walking a kept file");
 }
 
-/// Blocks of a slice stay where they are: all that takes memory is the index, which would take 4 MiB and twice that while
-/// it grows.
+/// Blocks of a slice stay where they are: all that takes memory is the index, which would take 4
+/// MiB and twice that while it grows.
 fn an_index_beyond_the_limit_takes_no_more_than_it() {
     let car = with_blocks((0..300_000u32).map(u32::to_be_bytes));
     let before = Before::now();

@@ -1,5 +1,10 @@
 //! What every store promises. A store joins with one line at the end.
-#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
 
 mod common;
 
@@ -89,16 +94,21 @@ fn repeated_blocks_are_one<S: BlockStore>(make: impl Fn(&'static [u8]) -> S) {
 }
 
 fn blocks_of_any_length_are_kept<S: BlockStore>(make: impl Fn(&'static [u8]) -> S) {
-    let blocks: Vec<Vec<u8>> =
-        [0, 1, 90, 91, 92, 16_347, 16_348, 65_500, 65_536, 1 << 20].iter().map(|&len| vec![7; len]).collect();
-    let blocks: Vec<(KitCid, &[u8])> = blocks.iter().map(|block| (KitCid::raw(block), &block[..])).collect();
+    let blocks: Vec<Vec<u8>> = [0, 1, 90, 91, 92, 16_347, 16_348, 65_500, 65_536, 1 << 20]
+        .iter()
+        .map(|&len| vec![7; len])
+        .collect();
+    let blocks: Vec<(KitCid, &[u8])> =
+        blocks.iter().map(|block| (KitCid::raw(block), &block[..])).collect();
     let store = make(car_of(&blocks));
     for (cid, block) in &blocks {
         assert_eq!(bytes_of(&store, &common::cid(cid)).as_deref(), Some(*block));
     }
 }
 
-fn blocks_are_held_side_by_side_and_come_again_the_same<S: BlockStore>(make: impl Fn(&'static [u8]) -> S) {
+fn blocks_are_held_side_by_side_and_come_again_the_same<S: BlockStore>(
+    make: impl Fn(&'static [u8]) -> S,
+) {
     let car = leak(breakage::sample().to_bytes(Order::Shuffled(5)));
     let store = make(car);
     let sections = Car::parse(car).unwrap().sections;
@@ -133,7 +143,11 @@ fn prefetching_changes_nothing<S: BlockStore>(make: impl Fn(&'static [u8]) -> S)
     let car = leak(breakage::sample().to_bytes(Order::Preorder));
     for car in [car, car_of(&[])] {
         let store = make(car);
-        let there = Car::parse(car).unwrap().sections.into_iter().map(|section| Cid::parse(&section.cid).unwrap());
+        let there = Car::parse(car)
+            .unwrap()
+            .sections
+            .into_iter()
+            .map(|section| Cid::parse(&section.cid).unwrap());
         let absent = (0..1000u32).map(|number| Cid::of(Codec::Raw, &number.to_be_bytes()));
         let cids: Vec<Cid> = there.chain(absent).collect();
         let before: Vec<_> = cids.iter().map(|cid| bytes_of(&store, cid)).collect();

@@ -63,7 +63,8 @@ fn assert_items<T: Item>(items: impl Iterator<Item = Result<T>>, keys: Vec<&str>
 /// All of them, in each way that leaves some out, and from both ends.
 macro_rules! assert_each_way {
     ($items:expr, $strict:expr) => {
-        let pick = |test: fn(&str) -> bool| KEYS.into_iter().filter(|key| test(key)).collect::<Vec<_>>();
+        let pick =
+            |test: fn(&str) -> bool| KEYS.into_iter().filter(|key| test(key)).collect::<Vec<_>>();
         macro_rules! assert_way {
             ($ways:expr, $test:expr) => {
                 let keys = pick($test);
@@ -72,14 +73,17 @@ macro_rules! assert_each_way {
             };
         }
         assert_way!($items, |_| true);
-        assert_way!($items.range("app.bsky.feed.post/b".."d"), |key| key > "app.bsky.feed.post/a" && key < "d");
+        assert_way!($items.range("app.bsky.feed.post/b".."d"), |key| key > "app.bsky.feed.post/a"
+            && key < "d");
         assert_way!($items.range("d"..), |key| key > "d");
         assert_way!($items.prefix("com.ex"), |key| key.starts_with("com.ex"));
         assert_way!($items.prefix("example/"), |key| key.starts_with("example/"));
         assert_way!($items.prefix("net."), |key| key.starts_with("net."));
-        assert_way!($items.collection("com.example.test"), |key| key.starts_with("com.example.test/"));
+        assert_way!($items.collection("com.example.test"), |key| key
+            .starts_with("com.example.test/"));
         assert_way!($items.collection("example"), |key| key.starts_with("example/"));
-        assert_way!($items.prefix("com.").range("com.example.test/".."x"), |key| key.starts_with("com."));
+        assert_way!($items.prefix("com.").range("com.example.test/".."x"), |key| key
+            .starts_with("com."));
         assert_way!($items.range(.."com.example.test/a").collection("com.example.test"), |key| {
             key == "com.example.test/.."
         });
@@ -100,7 +104,10 @@ fn paths_are_strict_in_every_range_and_from_both_ends_if_they_are_to_be() {
         assert_strict(loader().slice(&car).unwrap().tree(), strict);
         assert_strict(loader().read(&car[..]).unwrap().tree(), strict);
         let store = MapStore::new(&car);
-        assert_strict(&Tree::new(&store, common::cid(&kit.root.cid())).strict_paths(strict), strict);
+        assert_strict(
+            &Tree::new(&store, common::cid(&kit.root.cid())).strict_paths(strict),
+            strict,
+        );
     }
     assert_strict(Repo::from_slice(&car).unwrap().tree(), false);
 }
@@ -117,10 +124,12 @@ fn a_path_that_is_not_strict_ends_items_from_the_end_that_comes_to_it() {
             assert!(records.next().unwrap().is_ok() && records.next_back().unwrap().is_ok());
             assert!(entries.next().unwrap().is_ok() && entries.next_back().unwrap().is_ok());
         }
-        let error = if last_back { records.next_back() } else { records.next() }.unwrap().unwrap_err();
+        let error =
+            if last_back { records.next_back() } else { records.next() }.unwrap().unwrap_err();
         let key = if last_back { "example/a" } else { "com.example.test/.." };
         assert_eq!(error.key(), Some(key.as_bytes()));
-        let error = if last_back { entries.next_back() } else { entries.next() }.unwrap().unwrap_err();
+        let error =
+            if last_back { entries.next_back() } else { entries.next() }.unwrap().unwrap_err();
         assert_eq!(error.key(), Some(key.as_bytes()));
         assert!(records.next().is_none() && records.next_back().is_none());
         assert!(entries.next().is_none() && entries.next_back().is_none());

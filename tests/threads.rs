@@ -1,4 +1,5 @@
-//! Threads that hash while a load goes on: whatever comes of a CAR is what comes of it without them, to the last detail.
+//! Threads that hash while a load goes on: whatever comes of a CAR is what comes of it without
+//! them, to the last detail.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -41,8 +42,8 @@ fn filler(number: usize, len: usize) -> Section {
     Section::new(carwalk_testkit::cid::Cid::raw(&block).as_bytes(), &block)
 }
 
-/// A CAR with 60 times `len` bytes more between its sections: with 26 KiB, stretches of a slice are handed to threads, with
-/// 46 KiB, those of a stream too.
+/// A CAR with 60 times `len` bytes more between its sections: with 26 KiB, stretches of a slice are
+/// handed to threads, with 46 KiB, those of a stream too.
 fn lengthened(mut car: Car, len: usize) -> Car {
     let sections = std::mem::take(&mut car.sections);
     let each = sections.len().div_ceil(60).max(1);
@@ -74,12 +75,19 @@ fn spoiled(good: &Car, indexes: &[usize]) -> Car {
 }
 
 /// All ways that a CAR can come by, with what came of it.
-fn each_way(car: &[u8], loader: impl Fn() -> Loader<'static>, mut seen: impl FnMut(String, Outcome)) {
+fn each_way(
+    car: &[u8],
+    loader: impl Fn() -> Loader<'static>,
+    mut seen: impl FnMut(String, Outcome),
+) {
     seen("slice".to_owned(), outcome(loader().slice(car)));
     seen("reader".to_owned(), outcome(loader().read(car)));
     seen("ragged".to_owned(), outcome(loader().read(Ragged::new(car, 1))));
     for (first, step) in [(0, 700 * KIB), (90 * KIB, 300 * KIB), (2100 * KIB, 10 * KIB)] {
-        seen(format!("from {first} by {step}"), outcome(stepwise(car, loader(), first as u64, step as u64)));
+        seen(
+            format!("from {first} by {step}"),
+            outcome(stepwise(car, loader(), first as u64, step as u64)),
+        );
     }
     #[cfg(feature = "redb")]
     for limit in [0, 2100 * KIB as u64] {
@@ -87,7 +95,9 @@ fn each_way(car: &[u8], loader: impl Fn() -> Loader<'static>, mut seen: impl FnM
         let spilled = loader().memory_limit(limit).spill(car, SpillFile::temporary());
         seen(format!("spilled at {limit}"), outcome(spilled));
         let suspended = match loader().memory_limit(limit).read(car) {
-            Ok(Loaded::Suspended(load)) => outcome(load.spill(SpillFile::temporary()).map_err(Into::into)),
+            Ok(Loaded::Suspended(load)) => {
+                outcome(load.spill(SpillFile::temporary()).map_err(Into::into))
+            }
             Ok(Loaded::Complete(repo)) => outcome(Ok(repo)),
             Err(error) => Err(common::details(&error)),
         };
@@ -117,7 +127,8 @@ fn stepwise(
     }
 }
 
-/// Checks that all ways come to the same, each with another number of threads from time to time, and gives it.
+/// Checks that all ways come to the same, each with another number of threads from time to time,
+/// and gives it.
 #[track_caller]
 fn same(name: &str, car: &[u8], loader: impl Fn() -> Loader<'static>) -> Outcome {
     static TURN: AtomicUsize = AtomicUsize::new(0);
@@ -129,7 +140,10 @@ fn same(name: &str, car: &[u8], loader: impl Fn() -> Loader<'static>) -> Outcome
     };
     each_way(car, threaded, |way, found| {
         let threads = threads.get();
-        assert!(found == expected, "{name}, {threads} threads, {way}: {found:.300?}, not {expected:.300?}");
+        assert!(
+            found == expected,
+            "{name}, {threads} threads, {way}: {found:.300?}, not {expected:.300?}"
+        );
     });
     expected
 }
@@ -143,7 +157,9 @@ fn good_cars_come_to_the_same() {
     let car = long();
     let bytes = car.to_bytes();
     assert!(bytes.len() > 2200 * KIB, "{}", bytes.len());
-    for verification in [Verification::EveryBlock, Verification::ReachedBlocks, Verification::DangerouslyNone] {
+    for verification in
+        [Verification::EveryBlock, Verification::ReachedBlocks, Verification::DangerouslyNone]
+    {
         let told = same("good", &bytes, || Loader::new().verification(verification)).unwrap();
         assert!(told.records == common::oracle_rows(&bytes));
     }
@@ -241,7 +257,9 @@ fn a_process_function_sees_no_record_that_was_not_hashed() {
             record.len() as u64
         });
         let values = loader.read(bytes).and_then(|repo| {
-            repo.records().map(|record| record.map(|record| record.into_value())).collect::<Result<Vec<_>>>()
+            repo.records()
+                .map(|record| record.map(|record| record.into_value()))
+                .collect::<Result<Vec<_>>>()
         });
         let seen = *seen.lock().unwrap();
         (values.map_err(|error| common::details(&error)), seen)
@@ -250,7 +268,10 @@ fn a_process_function_sees_no_record_that_was_not_hashed() {
     let (expected, expected_bad) = (load(&bytes, 0), load(&bad, 0));
     assert!(expected.0.is_ok() && expected_bad.0.is_err() && expected_bad.1 < expected.1);
     for threads in COUNTS {
-        assert!(load(&bytes, threads) == expected && load(&bad, threads) == expected_bad, "{threads} threads");
+        assert!(
+            load(&bytes, threads) == expected && load(&bad, threads) == expected_bad,
+            "{threads} threads"
+        );
     }
 }
 
@@ -300,7 +321,11 @@ fn a_stream_that_fails_is_told_after_bad_blocks_only() {
 
     impl Read for Fails<'_> {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-            if self.0.is_empty() { Err(io::ErrorKind::ConnectionReset.into()) } else { self.0.read(buffer) }
+            if self.0.is_empty() {
+                Err(io::ErrorKind::ConnectionReset.into())
+            } else {
+                self.0.read(buffer)
+            }
         }
     }
 
@@ -308,13 +333,16 @@ fn a_stream_that_fails_is_told_after_bad_blocks_only() {
     let bad = spoiled(&good, &[good.sections.len() / 2]).to_bytes();
     let good = good.to_bytes();
     for threads in COUNTS {
-        let load = |bytes: &[u8]| Loader::new().threads(threads).read(Fails(&bytes[..bytes.len() - 100])).unwrap_err();
+        let load = |bytes: &[u8]| {
+            Loader::new().threads(threads).read(Fails(&bytes[..bytes.len() - 100])).unwrap_err()
+        };
         assert!(load(&good).is_io());
         assert!(matches!(load(&bad).kind(), ErrorKind::HashMismatch { .. }));
     }
 }
 
-/// Wherever a load stops, it can be dropped, or sent to another thread, which goes on with threads of its own.
+/// Wherever a load stops, it can be dropped, or sent to another thread, which goes on with threads
+/// of its own.
 #[test]
 fn a_suspended_load_has_no_threads() {
     let bytes = long().to_bytes();
@@ -322,7 +350,9 @@ fn a_suspended_load_has_no_threads() {
     let mut rng = Rng::new(1);
     for _ in 0..12 {
         let limit = rng.range(700 * KIB, 3000 * KIB) as u64;
-        let Loaded::Suspended(load) = every_block().threads(3).memory_limit(limit).read(&bytes[..]).unwrap() else {
+        let Loaded::Suspended(load) =
+            every_block().threads(3).memory_limit(limit).read(&bytes[..]).unwrap()
+        else {
             continue;
         };
         assert!(load.bytes_held() <= limit, "{} at {limit}", load.bytes_held());

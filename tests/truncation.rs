@@ -25,7 +25,8 @@ fn assert_every_cut_is_found(car: &Car) {
             assert!(error.is_missing_block(), "cut at {end}: {error}");
         } else {
             assert!(error.is_truncated(), "cut at {end}: {error}");
-            let start = boundaries.iter().rfind(|&&start| start < end).map_or(0, |&start| start as u64);
+            let start =
+                boundaries.iter().rfind(|&&start| start < end).map_or(0, |&start| start as u64);
             assert_eq!(error.position().offset(), Some(start), "cut at {end}: {error}");
         }
     }
@@ -56,14 +57,16 @@ fn every_bit_of_a_plain_repository_matters() {
     }
 }
 
-/// A header with keys that carwalk does not know, a second root, a repeated block and a stray one: bits that say nothing
-/// of the repository, which may change it no more than the oracle allows.
+/// A header with keys that carwalk does not know, a second root, a repeated block and a stray one:
+/// bits that say nothing of the repository, which may change it no more than the oracle allows.
 #[test]
 fn a_flipped_bit_anywhere_is_refused_or_changes_nothing() {
     let repo = KitRepo::sample(key::ascending(&[0, 1, 0]));
     let mut car = repo.to_car(Order::Preorder);
     let mut header = header_value(&[repo.commit_cid(), repo.root.cid()]);
-    header.pairs_mut().insert(0, (Value::text("note"), Value::Array(vec![Value::text("x"), Value::Uint(30)])));
+    header
+        .pairs_mut()
+        .insert(0, (Value::text("note"), Value::Array(vec![Value::text("x"), Value::Uint(30)])));
     car.set_header(header.encode());
     car.sections.push(car.sections[2].clone());
     car.push_block(b"stray");

@@ -1,8 +1,9 @@
-//! The twelve holes that readers of such exports have in common, one test for each: its name says the hole and the outcome.
+//! The twelve holes that readers of such exports have in common, one test for each: its name says
+//! the hole and the outcome.
 //!
-//! Each form of a hole goes through all ways in: a slice, a stream in pieces of several kinds, a slice whose index is in a
-//! file, a spill file, and one that is kept and opened again. All have to say the same. The tests wait for each other, since
-//! two of them look at the heap.
+//! Each form of a hole goes through all ways in: a slice, a stream in pieces of several kinds, a
+//! slice whose index is in a file, a spill file, and one that is kept and opened again. All have to
+//! say the same. The tests wait for each other, since two of them look at the heap.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -23,7 +24,9 @@ use carwalk::car::{Reader, SliceReader};
 use carwalk::error::{KeyInterval, Malformed, TreeRule};
 use carwalk::mst::Event;
 use carwalk::store::{BlockStore, CarStore};
-use carwalk::{ErrorKind, Limits, Loaded, Loader, Lookup, Repo, Result, Tree, Verification, peek_commit};
+use carwalk::{
+    ErrorKind, Limits, Loaded, Loader, Lookup, Repo, Result, Tree, Verification, peek_commit,
+};
 use carwalk_testkit::car::{Car, header_value};
 use carwalk_testkit::cbor::{Value, head};
 use carwalk_testkit::cid::{Cid as KitCid, DAG_CBOR};
@@ -68,7 +71,11 @@ fn end_inside_a_varint_is_no_end_of_the_file() {
                 assert!(SliceReader::new(&bytes[..cut]).unwrap().last().unwrap().is_err());
                 let mut reader = Reader::new(&bytes[..cut]).unwrap();
                 assert!(
-                    std::iter::from_fn(|| reader.read_section().transpose().map(|one| one.is_err())).any(|bad| bad)
+                    std::iter::from_fn(|| reader
+                        .read_section()
+                        .transpose()
+                        .map(|one| one.is_err()))
+                    .any(|bad| bad)
                 );
                 let salvaged = Loader::new().salvage(true).slice(&bytes[..cut]);
                 if let Ok(repo) = salvaged {
@@ -106,12 +113,15 @@ fn end_between_two_sections_is_told_with_the_keys_that_it_hides() {
             let known = repo.walk().completeness().unwrap();
             assert!(!known.is_complete());
             // Each record is there, or its absence is told.
-            let intervals: Vec<KeyInterval> = repo.walk().gaps().map(|gap| gap.unwrap().interval).collect();
+            let intervals: Vec<KeyInterval> =
+                repo.walk().gaps().map(|gap| gap.unwrap().interval).collect();
             let within = |key: &[u8], interval: &KeyInterval| {
                 interval.lower.as_deref().is_none_or(|lower| lower < key)
                     && interval.upper.as_deref().is_none_or(|upper| key < upper)
             };
-            let hidden = complete.iter().filter(|(key, ..)| intervals.iter().any(|interval| within(key, interval)));
+            let hidden = complete
+                .iter()
+                .filter(|(key, ..)| intervals.iter().any(|interval| within(key, interval)));
             assert_eq!(known.entries as usize + hidden.count(), complete.len());
         }
     }
@@ -131,8 +141,12 @@ fn a_block_that_is_not_its_cids_is_refused_whether_it_is_used_or_not() {
             flip(&mut broken.sections[index].data);
             broken.sections[index].fit_length();
             let error = refused(&broken.to_bytes());
-            assert!(matches!(error.kind(), ErrorKind::HashMismatch { .. }), "section {index}: {error}");
-            // Where only what a walk reaches is hashed, it reaches this one unless nothing links to it.
+            assert!(
+                matches!(error.kind(), ErrorKind::HashMismatch { .. }),
+                "section {index}: {error}"
+            );
+            // Where only what a walk reaches is hashed, it reaches this one unless nothing links to
+            // it.
             let lazy = || Loader::new().verification(Verification::ReachedBlocks);
             assert_eq!(
                 lazy().slice(broken.to_bytes()).and_then(|repo| common::rows(&repo)).is_ok(),
@@ -157,7 +171,11 @@ fn a_block_that_is_not_its_cids_is_refused_whether_it_is_used_or_not() {
 
 /// Asks as often as the answers could change.
 #[track_caller]
-fn assert_proves_nothing<S: BlockStore>(repo: &Repo<S>, keys: &[Vec<u8>], known: &[(Vec<u8>, KitCid)]) {
+fn assert_proves_nothing<S: BlockStore>(
+    repo: &Repo<S>,
+    keys: &[Vec<u8>],
+    known: &[(Vec<u8>, KitCid)],
+) {
     for key in keys.iter().chain(keys.iter().rev()).chain(keys) {
         match repo.get(key).unwrap() {
             Lookup::Present { cid, .. } => {
@@ -182,7 +200,8 @@ fn a_missing_node_proves_no_key_absent() {
     let repo = sample();
     let keys = breakage::sample_keys();
     let nodes: Vec<KitCid> = repo.root.blocks().into_iter().map(|(cid, _)| cid).collect();
-    for missing in nodes.iter().map(|node| vec![*node]).chain([nodes.clone(), nodes[1..].to_vec()]) {
+    for missing in nodes.iter().map(|node| vec![*node]).chain([nodes.clone(), nodes[1..].to_vec()])
+    {
         let mut car = repo.to_car(Order::Preorder);
         missing.iter().for_each(|cid| car.remove(cid));
         let bytes = car.to_bytes();
@@ -193,7 +212,11 @@ fn a_missing_node_proves_no_key_absent() {
         #[cfg(feature = "redb")]
         {
             let file = carwalk::store::SpillFile::temporary();
-            assert_proves_nothing(&common::spill::all_into(Loader::new(), &bytes[..], file).unwrap(), &keys, &known);
+            assert_proves_nothing(
+                &common::spill::all_into(Loader::new(), &bytes[..], file).unwrap(),
+                &keys,
+                &known,
+            );
         }
         assert!(refused(&bytes).is_missing_block());
     }
@@ -202,7 +225,8 @@ fn a_missing_node_proves_no_key_absent() {
         let mut car = repo.to_car(Order::Preorder);
         let at = car.index_of(&node);
         car.sections[at].data[0] ^= 1;
-        let loaded = Loader::new().verification(Verification::ReachedBlocks).slice(car.to_bytes()).unwrap();
+        let loaded =
+            Loader::new().verification(Verification::ReachedBlocks).slice(car.to_bytes()).unwrap();
         for key in &keys {
             assert!(!matches!(loaded.get(key), Ok(Lookup::Absent)), "{}", key.escape_ascii());
         }
@@ -228,20 +252,28 @@ fn a_block_is_there_for_each_of_its_links() {
     twins.root.entry_mut(&keys[5]).value = Value::Link(twin.cid);
     let empty = Record::new(Node::default().block());
     let empties = KitRepo::new(keys.iter().map(|key| (key.clone(), empty.clone())));
-    assert!(twins.root.blocks().iter().any(|(cid, _)| *cid == twin.cid), "it is a node of the tree");
+    assert!(
+        twins.root.blocks().iter().any(|(cid, _)| *cid == twin.cid),
+        "it is a node of the tree"
+    );
     for repo in [repo, twins, empties] {
         for order in Order::ALL {
             let mut car = repo.to_car(order);
             accepted(&car.to_bytes());
             // Each section twice, then all of them once more.
-            car.sections = car.sections.iter().flat_map(|section| [section.clone(), section.clone()]).collect();
+            car.sections = car
+                .sections
+                .iter()
+                .flat_map(|section| [section.clone(), section.clone()])
+                .collect();
             car.sections.extend(car.sections.clone());
             let bytes = car.to_bytes();
             let rows = accepted(&bytes);
             assert_eq!(rows.len(), keys.len());
             let loaded = Repo::from_slice(&bytes).unwrap();
             for (key, cid, block) in rows.iter().chain(&rows) {
-                let Lookup::Present { cid: found, record: Some(record) } = loaded.get(key).unwrap() else {
+                let Lookup::Present { cid: found, record: Some(record) } = loaded.get(key).unwrap()
+                else {
                     panic!("{}", key.escape_ascii())
                 };
                 assert!(found == *cid && record == &block[..]);
@@ -251,10 +283,9 @@ fn a_block_is_there_for_each_of_its_links() {
             let reduced = common::summarizing(Loader::new()).read(&bytes[..]).unwrap();
             let summaries = common::summaries(&reduced).unwrap();
             assert!(
-                summaries
-                    .iter()
-                    .zip(&rows)
-                    .all(|((key, _, found), row)| *key == row.0 && *found == common::summary(&row.2))
+                summaries.iter().zip(&rows).all(
+                    |((key, _, found), row)| *key == row.0 && *found == common::summary(&row.2)
+                )
             );
         }
     }
@@ -307,7 +338,8 @@ fn a_key_or_node_in_the_wrong_layer_is_refused() {
     }
     assert!(forms >= 10, "{forms}");
     // All keys in one node, and a tree that is a chain: sorted and well linked, but of no layers.
-    let records: Vec<_> = breakage::sample_keys().into_iter().map(|key| (Record::sample(&key), key)).collect();
+    let records: Vec<_> =
+        breakage::sample_keys().into_iter().map(|key| (Record::sample(&key), key)).collect();
     let entries = || records.iter().map(|(record, key)| Entry::new(key, record.cid));
     let flat = Node::leaf(entries().collect());
     let chain = entries().rev().fold(Node::default(), |below, entry| {
@@ -341,7 +373,10 @@ fn key_order_holds_across_nodes_and_beside_what_is_missing() {
             let mut last = Vec::new();
             while let Some(event) = walk.next_event().unwrap() {
                 if let Event::Record { entry, .. } | Event::MissingRecord { entry, .. } = event {
-                    assert!(last.is_empty() || &last[..] < entry.key(), "{breakage:?}, without section {index}");
+                    assert!(
+                        last.is_empty() || &last[..] < entry.key(),
+                        "{breakage:?}, without section {index}"
+                    );
                     last = entry.key().to_vec();
                 }
             }
@@ -356,7 +391,10 @@ fn key_order_holds_across_nodes_and_beside_what_is_missing() {
             let moved = repo.root.links().nth(from).unwrap().clone();
             *repo.root.links_mut().nth(to).unwrap() = moved;
             let error = refused_by_all_walks(&repo.to_bytes(Order::Preorder));
-            assert!(matches!(error.kind(), ErrorKind::Tree(TreeRule::KeyOutside { .. })), "{error}");
+            assert!(
+                matches!(error.kind(), ErrorKind::Tree(TreeRule::KeyOutside { .. })),
+                "{error}"
+            );
         }
     }
 }
@@ -404,7 +442,11 @@ fn shared_subtrees_cost_no_more_than_the_links_to_them() {
     let own = KitCid::dag_cbor(b"the node that has this CID is another");
     let node = Node { left: Link::Cid(own), ..Node::default() };
     let record = Record::sample(key);
-    let root = Node { left: Link::Cid(own), entries: vec![Entry::new(key, record.cid)], bytes_override: None };
+    let root = Node {
+        left: Link::Cid(own),
+        entries: vec![Entry::new(key, record.cid)],
+        bytes_override: None,
+    };
     let mut repo = KitRepo::new([]);
     repo.root = root.clone();
     for (cid, block) in [
@@ -433,7 +475,8 @@ fn declared_lengths() -> Vec<Vec<u8>> {
     let plain = Car::new(&[KitCid::dag_cbor(b"")]);
     for len in [1 << 20, (1 << 31) - 1, 1 << 40, u64::MAX >> 1] {
         inputs.push([varint::encode(len), vec![0xa2; 90]].concat());
-        let section = [varint::encode(len), KitCid::raw(b"").as_bytes().to_vec(), vec![0; 9]].concat();
+        let section =
+            [varint::encode(len), KitCid::raw(b"").as_bytes().to_vec(), vec![0; 9]].concat();
         inputs.push([plain.to_bytes(), section].concat());
         for item in declaring(len) {
             let mut header = header_value(&[KitCid::dag_cbor(b"")]);
@@ -469,15 +512,19 @@ fn declared_lengths() -> Vec<Vec<u8>> {
 #[test]
 fn a_declared_length_allocates_nothing() {
     let _alone = alone();
-    let limits = || Limits::default().max_header_len(u32::MAX).max_block_len(u32::MAX).max_stream_len(u64::MAX);
+    let limits = || {
+        Limits::default().max_header_len(u32::MAX).max_block_len(u32::MAX).max_stream_len(u64::MAX)
+    };
     let loader = || Loader::new().limits(limits());
     let inputs = declared_lengths();
     assert!(inputs.len() > 200, "{}", inputs.len());
     for input in inputs {
         let shown = || input[..input.len().min(80)].escape_ascii();
-        let by_slice = peak_of(|| loader().slice(&input).and_then(|repo| common::rows(&repo)).unwrap_err());
+        let by_slice =
+            peak_of(|| loader().slice(&input).and_then(|repo| common::rows(&repo)).unwrap_err());
         assert!(by_slice < 128 * KIB, "{by_slice}: {}", shown());
-        let by_reader = peak_of(|| loader().read(&input[..]).and_then(|repo| common::rows(&repo)).unwrap_err());
+        let by_reader =
+            peak_of(|| loader().read(&input[..]).and_then(|repo| common::rows(&repo)).unwrap_err());
         assert!(by_reader < 256 * KIB, "{by_reader}: {}", shown());
         let by_peek = peak_of(|| drop(peek_commit(&input[..])));
         assert!(by_peek < 128 * KIB, "{by_peek}: {}", shown());
@@ -486,7 +533,9 @@ fn a_declared_length_allocates_nothing() {
     for input in declared_lengths().into_iter().step_by(7) {
         let file = carwalk::store::SpillFile::temporary();
         let spilled = peak_of(|| {
-            common::spill::all_into(loader(), &input[..], file).and_then(|repo| common::rows(&repo)).unwrap_err()
+            common::spill::all_into(loader(), &input[..], file)
+                .and_then(|repo| common::rows(&repo))
+                .unwrap_err()
         });
         assert!(spilled < 4 * heap::MIB, "{spilled}");
     }
@@ -544,28 +593,49 @@ fn a_prefix_beyond_the_key_before_it_is_refused_and_slices_nothing() {
         repo.to_bytes(Order::Preorder)
     };
     let len = keys[5].len() as u64;
-    for beyond in [len + 1, 255, 256, 1023, 1024, 1025, 1 << 16, 1 << 31, 1 << 32, 1 << 63, u64::MAX] {
+    for beyond in
+        [len + 1, 255, 256, 1023, 1024, 1025, 1 << 16, 1 << 31, 1 << 32, 1 << 63, u64::MAX]
+    {
         let error = refused_by_all_walks(&with(1, Value::Uint(beyond)));
         let is_it = matches!(error.kind(), ErrorKind::Tree(TreeRule::PrefixTooLong { prefix_len, .. }) if *prefix_len == beyond);
         assert!(is_it, "{beyond}: {error}");
         let error = refused_by_all_walks(&with(0, Value::Uint(beyond)));
-        assert!(matches!(error.kind(), ErrorKind::Tree(TreeRule::FirstPrefix { .. })), "{beyond}: {error}");
+        assert!(
+            matches!(error.kind(), ErrorKind::Tree(TreeRule::FirstPrefix { .. })),
+            "{beyond}: {error}"
+        );
     }
     // Numbers below zero, in 1 and 9 bytes; true, null, a float, an array, a text.
     let minus = [vec![0x20], [&[0x3b][..], &[0xff; 8]].concat()];
-    let others = [vec![0xf5], vec![0xf6], [&[0xfb][..], &1f64.to_be_bytes()].concat(), vec![0x80], vec![0x60]];
+    let others = [
+        vec![0xf5],
+        vec![0xf6],
+        [&[0xfb][..], &1f64.to_be_bytes()].concat(),
+        vec![0x80],
+        vec![0x60],
+    ];
     for other in minus.into_iter().chain(others) {
         let error = refused_by_all_walks(&with(1, Value::Raw(other)));
-        assert!(matches!(error.kind(), ErrorKind::Malformed(Malformed::CborType { .. })), "{error}");
+        assert!(
+            matches!(error.kind(), ErrorKind::Malformed(Malformed::CborType { .. })),
+            "{error}"
+        );
     }
     // Within a character, and within bytes that are none: keys are bytes, and these are no paths.
-    for start in ["com.example.test/\u{e9}".as_bytes(), b"com.example.test/\xc3\x28", b"\xff\xff\xff"] {
-        let keys = (0..)
-            .map(|n: u32| [&start[..start.len() - 1], &[b'0' + (n % 60) as u8], n.to_string().as_bytes()].concat());
-        let second =
-            keys.filter(|key| key::layer(key) == 0).find(|key| shared_len(key, start) == start.len() - 1).unwrap();
-        let first =
-            (0..).map(|n: u32| [start, n.to_string().as_bytes()].concat()).find(|key| key::layer(key) == 0).unwrap();
+    for start in
+        ["com.example.test/\u{e9}".as_bytes(), b"com.example.test/\xc3\x28", b"\xff\xff\xff"]
+    {
+        let keys = (0..).map(|n: u32| {
+            [&start[..start.len() - 1], &[b'0' + (n % 60) as u8], n.to_string().as_bytes()].concat()
+        });
+        let second = keys
+            .filter(|key| key::layer(key) == 0)
+            .find(|key| shared_len(key, start) == start.len() - 1)
+            .unwrap();
+        let first = (0..)
+            .map(|n: u32| [start, n.to_string().as_bytes()].concat())
+            .find(|key| key::layer(key) == 0)
+            .unwrap();
         let error = refused(&KitRepo::sample([first, second]).to_bytes(Order::Preorder));
         assert!(matches!(error.kind(), ErrorKind::Path(_)), "{error}");
     }

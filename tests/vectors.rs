@@ -1,7 +1,7 @@
 //! Data that others made: exports, trees, proofs, CBOR and syntax, one trial for each file or list.
 //!
-//! They lie in the folder that `CARWALK_VECTORS` names, or beside the repository. Without them the trials are ignored,
-//! unless `CARWALK_REQUIRE_VECTORS` is 1: then one fails.
+//! They lie in the folder that `CARWALK_VECTORS` names, or beside the repository. Without them the
+//! trials are ignored, unless `CARWALK_REQUIRE_VECTORS` is 1: then one fails.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -45,7 +45,8 @@ const CARS: [&str; 7] = [
     "tiny.car",
 ];
 
-const CONTAINERS: [&str; 4] = ["badheaderlength.car", "badsectionlength.car", "carv1-basic.car", "carv2-basic.car"];
+const CONTAINERS: [&str; 4] =
+    ["badheaderlength.car", "badsectionlength.car", "carv1-basic.car", "carv2-basic.car"];
 
 const DASL: [&str; 11] = [
     "cid.json",
@@ -88,7 +89,11 @@ fn main() {
             trial(format!("spilled_cars::{name}"), &format!("cars/{name}"), spilled::export_agrees);
         }
         for name in CONTAINERS {
-            trial(format!("spilled_containers::{name}"), &format!("containers/{name}"), spilled::container_is_refused);
+            trial(
+                format!("spilled_containers::{name}"),
+                &format!("containers/{name}"),
+                spilled::container_is_refused,
+            );
         }
         for number in 0..TREES {
             let name = format!("exhaustive_{number:03}.car");
@@ -109,25 +114,47 @@ fn main() {
     trial("mst::key_heights".to_owned(), "interop/mst/key_heights.json", key_heights);
     trial("mst::example_keys".to_owned(), "interop/mst/example_keys.txt", example_keys);
     trial("mst::common_prefix".to_owned(), "interop/mst/common_prefix.json", common_prefix);
-    trial("syntax::did".to_owned(), "interop/syntax", |folder| syntax_lists(folder, "did", syntax::is_did));
-    trial("syntax::tid".to_owned(), "interop/syntax", |folder| syntax_lists(folder, "tid", syntax::is_tid));
-    trial("syntax::nsid".to_owned(), "interop/syntax", |folder| syntax_lists(folder, "nsid", syntax::is_nsid));
+    trial("syntax::did".to_owned(), "interop/syntax", |folder| {
+        syntax_lists(folder, "did", syntax::is_did)
+    });
+    trial("syntax::tid".to_owned(), "interop/syntax", |folder| {
+        syntax_lists(folder, "tid", syntax::is_tid)
+    });
+    trial("syntax::nsid".to_owned(), "interop/syntax", |folder| {
+        syntax_lists(folder, "nsid", syntax::is_nsid)
+    });
     trial("syntax::recordkey".to_owned(), "interop/syntax", |folder| {
         syntax_lists(folder, "recordkey", syntax::is_record_key);
     });
     trial("syntax::cid".to_owned(), "interop/syntax", cid_syntax);
-    trial("data_model::cids".to_owned(), "interop/data-model/data-model-fixtures.json", cids_of_records);
+    trial(
+        "data_model::cids".to_owned(),
+        "interop/data-model/data-model-fixtures.json",
+        cids_of_records,
+    );
     trial("proofs".to_owned(), "proofs/get-record-proofs.json", proofs);
     #[cfg(feature = "signature")]
     {
         use signature_vectors::{commits, did_keys, record_proofs, signatures};
-        trial("signatures::messages".to_owned(), "interop/crypto/signature-fixtures.json", signatures);
+        trial(
+            "signatures::messages".to_owned(),
+            "interop/crypto/signature-fixtures.json",
+            signatures,
+        );
         trial("signatures::did_keys".to_owned(), "interop/crypto", did_keys);
         trial("signatures::commits".to_owned(), "proofs/get-record-proofs.json", commits);
-        trial("signatures::record_proofs".to_owned(), "proofs/get-record-proofs.json", record_proofs);
+        trial(
+            "signatures::record_proofs".to_owned(),
+            "proofs/get-record-proofs.json",
+            record_proofs,
+        );
     }
     trial("lookups::proof_nodes".to_owned(), "mst-suite", lookup_vectors::proofs_answer);
-    trial("lookups::inductive_proof_nodes".to_owned(), "mst-suite", lookup_vectors::inductive_proofs_answer);
+    trial(
+        "lookups::inductive_proof_nodes".to_owned(),
+        "mst-suite",
+        lookup_vectors::inductive_proofs_answer,
+    );
     trial("every_file_has_a_trial".to_owned(), "", every_file_has_a_trial);
     for (name, _) in lookup_vectors::SLICES {
         let path = folder.clone().unwrap_or_default().join("cars").join(name);
@@ -161,7 +188,10 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn unhex(text: &str) -> Vec<u8> {
-    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+    (0..text.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())
+        .collect()
 }
 
 fn unbase64(text: &str) -> Vec<u8> {
@@ -216,7 +246,10 @@ fn repo_agrees<S: CarStore>(repo: &Repo<S>, expected: &Value) {
     assert_eq!(expected["version"], commit.version());
     assert_eq!(expected["commit"], commit.cid().to_string());
     assert_eq!(expected["data"], commit.data().to_string());
-    assert_eq!(expected["prev"].as_str().map(str::to_owned), commit.prev().map(|prev| prev.to_string()));
+    assert_eq!(
+        expected["prev"].as_str().map(str::to_owned),
+        commit.prev().map(|prev| prev.to_string())
+    );
     assert_eq!(expected["sections"], repo.stats().sections);
     assert_eq!(expected["distinct_blocks"], repo.stats().distinct_blocks);
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
@@ -244,7 +277,9 @@ fn repo_agrees<S: CarStore>(repo: &Repo<S>, expected: &Value) {
             writeln!(lines, "{}\t{}", entry.path().unwrap(), entry.cid()).unwrap();
         }
     }
-    for name in ["nodes", "missing_nodes", "entries", "records_present", "missing_records", "record_bytes"] {
+    for name in
+        ["nodes", "missing_nodes", "entries", "records_present", "missing_records", "record_bytes"]
+    {
         assert_eq!(expected[name], counts.get(name).copied().unwrap_or(0), "{name}");
     }
     assert_eq!(expected["ls_sha256"], hex(&sha256(lines.as_bytes())));
@@ -260,7 +295,9 @@ fn container_is_refused(path: &Path) {
     let error = common::rows_each_way(&bytes, Loader::new).unwrap_err();
     let kind = error.kind();
     let is_right = match path.file_name().unwrap().to_str().unwrap() {
-        "badheaderlength.car" => matches!(kind, ErrorKind::Limit { limit: LimitName::HeaderLen, .. }),
+        "badheaderlength.car" => {
+            matches!(kind, ErrorKind::Limit { limit: LimitName::HeaderLen, .. })
+        }
         "badsectionlength.car" => matches!(kind, ErrorKind::Malformed(Malformed::NoRoots)),
         "carv1-basic.car" => matches!(kind, ErrorKind::Malformed(Malformed::CidVersion0)),
         "carv2-basic.car" => matches!(kind, ErrorKind::LookAlike(LookAlike::CarV2)),
@@ -294,28 +331,46 @@ mod spilled {
         for seed in 0..if is_large { 1 } else { 4 } {
             let mut rng = Rng::new(seed);
             // Long segments that nothing holds take long to search.
-            let settings = |file, rng: &mut Rng| if is_large { file } else { spill::any_settings(file, rng) };
+            let settings =
+                |file, rng: &mut Rng| if is_large { file } else { spill::any_settings(file, rng) };
             let file = settings(SpillFile::temporary(), &mut rng);
-            let repo = spill::all_into(Loader::new(), common::Ragged::new(&bytes[..], seed), file).unwrap();
+            let repo = spill::all_into(Loader::new(), common::Ragged::new(&bytes[..], seed), file)
+                .unwrap();
             repo_agrees(&repo, expected);
             assert_eq!(told(&repo), told(&slice));
             assert_eq!(common::told(&repo).ok(), whole);
             if !is_large {
-                let any = spill::any_way(Loader::new(), &bytes, SpillFile::temporary(), &mut rng).unwrap();
+                let any = spill::any_way(Loader::new(), &bytes, SpillFile::temporary(), &mut rng)
+                    .unwrap();
                 with_repo!(&any, repo => repo_agrees(repo, expected));
             }
 
             let path = folder.path().join(seed.to_string());
-            drop(spill::all_into(Loader::new(), &bytes[..], settings(SpillFile::keep(&path), &mut rng)).unwrap());
+            drop(
+                spill::all_into(
+                    Loader::new(),
+                    &bytes[..],
+                    settings(SpillFile::keep(&path), &mut rng),
+                )
+                .unwrap(),
+            );
             for verification in [Verification::EveryBlock, Verification::ReachedBlocks] {
                 let store = RedbStore::open(&path, rng.below(1 << 20) as u64).unwrap();
-                repo_agrees(&Loader::new().verification(verification).reopen(store).unwrap(), expected);
+                repo_agrees(
+                    &Loader::new().verification(verification).reopen(store).unwrap(),
+                    expected,
+                );
             }
             let loader = || common::summarizing(Loader::new());
             let memory = loader().read(&bytes[..]).unwrap();
-            let reduced = spill::all_into(loader(), &bytes[..], settings(SpillFile::temporary(), &mut rng)).unwrap();
+            let reduced =
+                spill::all_into(loader(), &bytes[..], settings(SpillFile::temporary(), &mut rng))
+                    .unwrap();
             assert_eq!(told(&reduced), told(&memory));
-            assert_eq!(common::told_summarized(&reduced).ok(), common::told_summarized(&memory).ok());
+            assert_eq!(
+                common::told_summarized(&reduced).ok(),
+                common::told_summarized(&memory).ok()
+            );
         }
     }
 
@@ -325,7 +380,9 @@ mod spilled {
         let mut walk = repo.walk().partial(true).nodes(true);
         while let Some(event) = walk.next_event().unwrap() {
             told.push(match event {
-                Event::Node { cid, offset, block, .. } => format!("node {cid} at {offset:?}: {}", block.len()),
+                Event::Node { cid, offset, block, .. } => {
+                    format!("node {cid} at {offset:?}: {}", block.len())
+                }
                 Event::Record { entry, form, block, offset, .. } => {
                     format!("{entry:?} at {offset:?}, {form:?}: {}", block.len())
                 }
@@ -338,7 +395,8 @@ mod spilled {
     pub(super) fn container_is_refused(path: &Path) {
         let bytes = fs::read(path).unwrap();
         let expected = Repo::from_reader(&bytes[..]).unwrap_err();
-        let found = Loader::new().memory_limit(0).spill(&bytes[..], SpillFile::temporary()).unwrap_err();
+        let found =
+            Loader::new().memory_limit(0).spill(&bytes[..], SpillFile::temporary()).unwrap_err();
         assert_eq!(common::details(&found), common::details(&expected));
     }
 
@@ -349,7 +407,8 @@ mod spilled {
         assert_eq!(store.stats(), slice.stats());
         let root = slice.header().root();
         let (expected, found) = (Tree::new(slice, root), Tree::new(store, root));
-        let mut walks = (expected.walk().records(false).nodes(true), found.walk().records(false).nodes(true));
+        let mut walks =
+            (expected.walk().records(false).nodes(true), found.walk().records(false).nodes(true));
         loop {
             let (expected, found) = (walks.0.next_event().unwrap(), walks.1.next_event().unwrap());
             assert_eq!(format!("{found:?}"), format!("{expected:?}"));
@@ -390,7 +449,8 @@ fn cbor_is_judged(path: &Path) {
     let mut judged = 0;
     for case in json(path).as_array().unwrap() {
         let tags = case["tags"].as_array().unwrap();
-        let applies = |tag: &Value| ["basic", "dag-cbor", "dasl-cid"].iter().any(|ours| tag == ours);
+        let applies =
+            |tag: &Value| ["basic", "dag-cbor", "dasl-cid"].iter().any(|ours| tag == ours);
         if !tags.iter().any(applies) {
             continue;
         }
@@ -437,7 +497,8 @@ fn common_prefix(path: &Path) {
         let len = case["len"].as_u64().unwrap();
         let is_sound = keys[0] != keys[1] && !keys[0].is_empty();
         let block = node(None);
-        let parsed = Node::parse(&block).map(|node| node.entries().last().unwrap().prefix_len() as u64);
+        let parsed =
+            Node::parse(&block).map(|node| node.entries().last().unwrap().prefix_len() as u64);
         assert_eq!(parsed.ok(), is_sound.then_some(len), "{case}");
         for shorter in 0..len {
             assert!(Node::parse(&node(Some(shorter))).is_err(), "{case}, prefix of {shorter}");
@@ -461,13 +522,15 @@ fn syntax_lists(folder: &Path, name: &str, is_valid: fn(&str) -> bool) {
     }
 }
 
-/// None of either list is a CID of the one form but those of version 1 in base32 with codec raw or dag-cbor.
+/// None of either list is a CID of the one form but those of version 1 in base32 with codec raw or
+/// dag-cbor.
 fn cid_syntax(folder: &Path) {
     for line in lines(&folder.join("cid_syntax_invalid.txt")) {
         assert!(line.parse::<Cid>().is_err(), "{line:?}");
     }
     for line in lines(&folder.join("cid_syntax_valid.txt")) {
-        let is_of_the_form = line.len() == 59 && (line.starts_with("bafyrei") || line.starts_with("bafkrei"));
+        let is_of_the_form =
+            line.len() == 59 && (line.starts_with("bafyrei") || line.starts_with("bafkrei"));
         assert_eq!(line.parse::<Cid>().is_ok(), is_of_the_form, "{line:?}");
     }
 }
@@ -501,7 +564,9 @@ fn proofs(path: &Path) {
                 {
                     found = Some(entry.cid().to_string());
                 }
-                Event::BadSubtree { error, .. } | Event::BadRecord { error, .. } => panic!("{case}: {error}"),
+                Event::BadSubtree { error, .. } | Event::BadRecord { error, .. } => {
+                    panic!("{case}: {error}")
+                }
                 _ => {}
             }
         }
@@ -514,8 +579,11 @@ fn proofs(path: &Path) {
 fn every_file_has_a_trial(folder: &Path) {
     let names = |below: &str| -> Vec<PathBuf> {
         let files = fs::read_dir(folder.join(below)).unwrap();
-        let mut names: Vec<_> = files.map(|file| PathBuf::from(file.unwrap().file_name())).collect();
-        names.retain(|name| name.extension().is_some_and(|extension| extension == "car" || extension == "json"));
+        let mut names: Vec<_> =
+            files.map(|file| PathBuf::from(file.unwrap().file_name())).collect();
+        names.retain(|name| {
+            name.extension().is_some_and(|extension| extension == "car" || extension == "json")
+        });
         names.sort();
         names
     };

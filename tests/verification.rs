@@ -46,7 +46,8 @@ const DAMAGES: [&str; 7] = [
     "hashes_swapped",
 ];
 
-/// Blocks are hashed many at a time, long ones apart from short ones: whatever is found first, the first in the CAR is told.
+/// Blocks are hashed many at a time, long ones apart from short ones: whatever is found first, the
+/// first in the CAR is told.
 #[test]
 fn of_several_faults_the_one_that_comes_first_in_the_car_is_told() {
     let mut whole = breakage::sample().to_car(Order::Preorder);
@@ -63,10 +64,16 @@ fn of_several_faults_the_one_that_comes_first_in_the_car_is_told() {
         }
         let mut bytes = car.to_bytes();
         bytes.truncate(cut.map_or(bytes.len(), |number| offsets[first + number] + 20));
-        let expected = bad.iter().copied().chain(cut).min().map(|number| offsets[first + number] as u64);
-        for error in [Loader::new().slice(&bytes).unwrap_err(), Loader::new().read(&bytes[..]).unwrap_err()] {
+        let expected =
+            bad.iter().copied().chain(cut).min().map(|number| offsets[first + number] as u64);
+        for error in
+            [Loader::new().slice(&bytes).unwrap_err(), Loader::new().read(&bytes[..]).unwrap_err()]
+        {
             assert_eq!(error.position().offset(), expected, "{bad:?}, {cut:?}: {error}");
-            assert_eq!(error.is_truncated(), cut.is_some_and(|cut| bad.iter().all(|&number| number >= cut)));
+            assert_eq!(
+                error.is_truncated(),
+                cut.is_some_and(|cut| bad.iter().all(|&number| number >= cut))
+            );
         }
     };
     // Number 57 and 107 are long; a batch ends somewhere between 480 and 520.
@@ -102,7 +109,11 @@ fn every_block_finds_all_damage_while_loading() {
         ];
         for error in refused {
             assert_mismatch(&error, Structure::Section);
-            assert_eq!(error.position().offset(), case.offset.map(|offset| offset as u64), "{name}");
+            assert_eq!(
+                error.position().offset(),
+                case.offset.map(|offset| offset as u64),
+                "{name}"
+            );
         }
     }
 }
@@ -111,7 +122,10 @@ fn every_block_finds_all_damage_while_loading() {
 fn reached_blocks_passes_over_damage_that_nothing_reaches() {
     for name in ["hash_of_stray", "hash_of_second_copy"] {
         let case = breakage::case(name);
-        assert!(rows(&case, Verification::ReachedBlocks).unwrap() == common::oracle_rows(&case.valid), "{name}");
+        assert!(
+            rows(&case, Verification::ReachedBlocks).unwrap() == common::oracle_rows(&case.valid),
+            "{name}"
+        );
     }
 }
 
@@ -164,13 +178,19 @@ fn dangerously_none_gives_damaged_records_as_they_are() {
 fn dangerously_none_takes_a_damaged_signature_and_stray() {
     for name in ["hash_of_commit", "hash_of_stray"] {
         let case = breakage::case(name);
-        assert!(rows(&case, Verification::DangerouslyNone).unwrap() == common::oracle_rows(&case.valid), "{name}");
+        assert!(
+            rows(&case, Verification::DangerouslyNone).unwrap() == common::oracle_rows(&case.valid),
+            "{name}"
+        );
     }
 }
 
 #[test]
 fn dangerously_none_still_checks_the_rules_of_the_tree() {
-    for case in breakage::all().filter(|breakage| breakage.rule.starts_with('N')).map(|breakage| breakage.make()) {
+    for case in breakage::all()
+        .filter(|breakage| breakage.rule.starts_with('N'))
+        .map(|breakage| breakage.make())
+    {
         rows(&case, Verification::DangerouslyNone).unwrap_err();
     }
     let case = breakage::case("hash_of_root");
@@ -178,7 +198,8 @@ fn dangerously_none_still_checks_the_rules_of_the_tree() {
     assert!(!matches!(error.kind(), ErrorKind::HashMismatch { .. }), "{error}");
 }
 
-/// What a partial walk gives where one block is damaged: the good keys, and what is said of the bad block.
+/// What a partial walk gives where one block is damaged: the good keys, and what is said of the bad
+/// block.
 fn partial<S: BlockStore>(repo: &Repo<S>) -> (Vec<Vec<u8>>, Vec<String>) {
     let (mut keys, mut bad) = (Vec::new(), Vec::new());
     let mut walk = repo.walk().partial(true);
@@ -194,7 +215,9 @@ fn partial<S: BlockStore>(repo: &Repo<S>) -> (Vec<Vec<u8>>, Vec<String>) {
                 bad.push(format!("{interval} on layer {layer:?}"));
             }
             Event::MissingSubtree { interval, .. } => bad.push(format!("missing: {interval}")),
-            Event::MissingRecord { entry, .. } => bad.push(format!("missing: {}", entry.key().escape_ascii())),
+            Event::MissingRecord { entry, .. } => {
+                bad.push(format!("missing: {}", entry.key().escape_ascii()))
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -208,7 +231,9 @@ fn bad_offset<S: BlockStore>(repo: &Repo<S>) -> Option<u64> {
     while let Some(event) = walk.next_event().unwrap() {
         match event {
             Event::BadRecord { .. } | Event::BadSubtree { .. } => offsets.push(event.offset()),
-            Event::MissingRecord { .. } | Event::MissingSubtree { .. } => assert_eq!(event.offset(), None),
+            Event::MissingRecord { .. } | Event::MissingSubtree { .. } => {
+                assert_eq!(event.offset(), None)
+            }
             event => assert!(event.offset().is_some()),
         }
     }
@@ -233,7 +258,8 @@ fn a_partial_walk_goes_on_around_a_damaged_node() {
     let mut keys = breakage::sample_keys();
     let bounds = [2, 4].map(|index: usize| String::from_utf8(keys[index].clone()).unwrap());
     keys.remove(3);
-    let expected = format!("keys between \"{}\" and \"{}\" on layer Some(Layer(0))", bounds[0], bounds[1]);
+    let expected =
+        format!("keys between \"{}\" and \"{}\" on layer Some(Layer(0))", bounds[0], bounds[1]);
     assert_eq!(partial(&repo), (keys, vec![expected]));
     assert_eq!(bad_offset(&repo), case.offset.map(|offset| offset as u64));
 }
@@ -271,7 +297,8 @@ fn a_partial_walk_skips_a_node_that_breaks_a_rule_and_gives_all_else() {
     }
 }
 
-/// Sections in the order of the CAR: a damaged copy of each block, then the good one, or the other way round.
+/// Sections in the order of the CAR: a damaged copy of each block, then the good one, or the other
+/// way round.
 #[test]
 fn of_two_blocks_with_one_cid_the_good_one_is_found() {
     let repo = breakage::sample();
@@ -280,7 +307,11 @@ fn of_two_blocks_with_one_cid_the_good_one_is_found() {
         let mut car = good.clone();
         let mut damaged = good.sections.clone();
         damaged.iter_mut().for_each(|section| section.data.reverse());
-        car.sections = if damaged_first { [damaged, car.sections].concat() } else { [car.sections, damaged].concat() };
+        car.sections = if damaged_first {
+            [damaged, car.sections].concat()
+        } else {
+            [car.sections, damaged].concat()
+        };
         let car = car.to_bytes();
         let found = common::rows_each_way(&car, loader(Verification::ReachedBlocks)).unwrap();
         assert!(found == common::oracle_rows(&good.to_bytes()), "damaged first: {damaged_first}");
@@ -309,8 +340,15 @@ fn salvage_keeps_what_is_before_bad_framing() {
             assert_eq!(fault.position().offset(), Some(offset as u64));
             assert_eq!(repo.stats().sections, number as u64);
             let (keys, _) = partial(&repo);
-            assert!(whole.iter().map(|(key, ..)| key).take(keys.len()).eq(&keys), "cut in section {number}");
-            assert!(keys.len() + others >= number, "cut in section {number}: {} records", keys.len());
+            assert!(
+                whole.iter().map(|(key, ..)| key).take(keys.len()).eq(&keys),
+                "cut in section {number}"
+            );
+            assert!(
+                keys.len() + others >= number,
+                "cut in section {number}: {} records",
+                keys.len()
+            );
             let by_reader = Loader::new().salvage(true).read(damaged).unwrap();
             assert_eq!(partial(&by_reader), partial(&repo));
             assert_eq!(common::details(by_reader.store().fault().unwrap()), common::details(fault));
@@ -348,7 +386,10 @@ fn salvage_of_a_car_that_is_bad_before_its_commit_is_its_fault() {
 #[test]
 fn salvage_lifts_no_limit() {
     let car = breakage::sample().to_bytes(Order::Preorder);
-    for limits in [Limits::default().max_stream_len(car.len() as u64 - 5), Limits::default().max_block_len(150)] {
+    for limits in [
+        Limits::default().max_stream_len(car.len() as u64 - 5),
+        Limits::default().max_block_len(150),
+    ] {
         assert!(Loader::new().salvage(true).limits(limits).read(&car[..]).unwrap_err().is_limit());
     }
 }
@@ -367,7 +408,9 @@ fn of_two_good_blocks_with_one_cid_the_first_is_found() {
         car.sections.extend(good.sections.clone());
         car
     };
-    for verification in [Verification::EveryBlock, Verification::ReachedBlocks, Verification::DangerouslyNone] {
+    for verification in
+        [Verification::EveryBlock, Verification::ReachedBlocks, Verification::DangerouslyNone]
+    {
         let repo = Loader::new().verification(verification).slice(&twice).unwrap();
         for record in repo.records() {
             assert!(first.contains(&(record.unwrap().offset().unwrap() as usize)));
@@ -409,7 +452,11 @@ fn what_was_in_a_buffer_before_does_not_vouch_for_what_comes() {
         let ends = offsets[1..].iter().copied().chain([bytes.len()]).collect();
         let stream = BySections { bytes: &bytes, ends, at: 0 };
         let error = match bad % 2 {
-            0 => Loader::new().process(|record: &[u8]| record.len() as u64).read(stream).err().unwrap(),
+            0 => Loader::new()
+                .process(|record: &[u8]| record.len() as u64)
+                .read(stream)
+                .err()
+                .unwrap(),
             _ => spilled(stream).err().unwrap(),
         };
         assert!(matches!(error.kind(), ErrorKind::HashMismatch { .. }), "{error}");

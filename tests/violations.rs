@@ -1,5 +1,5 @@
-//! Exports that break one rule each: refused, with the right blame, however they are read. The valid twin of each is
-//! accepted.
+//! Exports that break one rule each: refused, with the right blame, however they are read. The
+//! valid twin of each is accepted.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
 mod common;
@@ -42,7 +42,8 @@ fn twin_is_accepted(breakage: &Breakage) {
 fn broken_is_refused(breakage: &Breakage) {
     let case = breakage.make();
     let error = common::rows_each_way(&case.broken, || loader(breakage)).unwrap_err();
-    let legacy = common::rows_each_way(&case.broken, || loader(breakage).commits(CommitRules::Legacy));
+    let legacy =
+        common::rows_each_way(&case.broken, || loader(breakage).commits(CommitRules::Legacy));
     if LEGACY.contains(&breakage.name) {
         assert!(legacy.unwrap() == common::oracle_rows(&case.valid));
     } else {
@@ -60,10 +61,13 @@ fn right_class(fault: Fault, error: &Error) {
     let kind = error.kind();
     let is_right = match fault {
         Fault::Truncated => error.is_truncated(),
-        // A reader need not tell these apart: what is compared with bytes that must be there is only found to differ.
+        // A reader need not tell these apart: what is compared with bytes that must be there is
+        // only found to differ.
         Fault::Malformed | Fault::NonCanonical => {
-            matches!(kind, ErrorKind::Malformed(_) | ErrorKind::NonCanonical(_) | ErrorKind::LookAlike(_))
-                && !error.is_truncated()
+            matches!(
+                kind,
+                ErrorKind::Malformed(_) | ErrorKind::NonCanonical(_) | ErrorKind::LookAlike(_)
+            ) && !error.is_truncated()
         }
         Fault::Mismatch => matches!(kind, ErrorKind::HashMismatch { .. }),
         Fault::Missing => error.is_missing_block(),
@@ -118,7 +122,9 @@ fn is_right_kind(breakage: &Breakage, kind: &ErrorKind) -> bool {
             rule == breakage.rule
         }
         ErrorKind::Path(fault) => match fault {
-            PathFault::Slashes { .. } | PathFault::NoCollection | PathFault::NoRecordKey => breakage.rule == "P1",
+            PathFault::Slashes { .. } | PathFault::NoCollection | PathFault::NoRecordKey => {
+                breakage.rule == "P1"
+            }
             PathFault::Character { .. } | PathFault::RecordKey => breakage.rule == "P2",
             _ => false,
         },
@@ -143,9 +149,10 @@ fn rules_of_form(reason: Malformed) -> &'static [&'static str] {
         | Malformed::CidHash { .. }
         | Malformed::CidDigestLen { .. } => &["B1", "X6", "N14"],
         // What is not of the type that is due is found by the same look, whatever it is.
-        Malformed::CborType { .. } => {
-            &["H1", "H2", "H3", "C1", "C2", "X5", "X7", "X11", "X14", "X15", "X16", "X17", "N1", "N13"]
-        }
+        Malformed::CborType { .. } => &[
+            "H1", "H2", "H3", "C1", "C2", "X5", "X7", "X11", "X14", "X15", "X16", "X17", "N1",
+            "N13",
+        ],
         Malformed::CborReserved { .. } => &["X3"],
         Malformed::CborIndefinite { .. } => &["X2"],
         Malformed::CborTag { .. } => &["X4"],

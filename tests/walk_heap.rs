@@ -1,5 +1,5 @@
-//! What work on hostile trees takes of the heap: walks both ways, ranges, lookups, completeness, gaps and proofs, with and
-//! without a limit; and headers and blocks that are there, but too many.
+//! What work on hostile trees takes of the heap: walks both ways, ranges, lookups, completeness,
+//! gaps and proofs, with and without a limit; and headers and blocks that are there, but too many.
 //!
 //! One test in this file: the allocator counts for the whole process.
 #![allow(
@@ -56,9 +56,15 @@ fn assert_peak<T>(what: &str, most: usize, run: impl FnOnce() -> T) {
     assert!(peak <= most, "{what}: {peak} bytes, expected {most} at most");
 }
 
-/// Each kind of work on all of a tree, or on the middle of it, that nothing is wrong with but its size.
+/// Each kind of work on all of a tree, or on the middle of it, that nothing is wrong with but its
+/// size.
 #[track_caller]
-fn assert_all_work_within<S: BlockStore>(repo: &Repo<S>, entries: usize, middle: &[u8], most: usize) {
+fn assert_all_work_within<S: BlockStore>(
+    repo: &Repo<S>,
+    entries: usize,
+    middle: &[u8],
+    most: usize,
+) {
     let walk = || repo.walk();
     for reverse in [false, true] {
         let walk = || walk().reverse(reverse);
@@ -66,13 +72,17 @@ fn assert_all_work_within<S: BlockStore>(repo: &Repo<S>, entries: usize, middle:
         assert_peak("from", most, || assert!(end(walk().range(middle..)).unwrap() < entries));
     }
     assert_peak("completeness", most, || assert!(walk().completeness().unwrap().is_complete()));
-    assert_peak("get", most, || assert!(matches!(repo.get(middle).unwrap(), Lookup::Present { .. })));
+    assert_peak("get", most, || {
+        assert!(matches!(repo.get(middle).unwrap(), Lookup::Present { .. }))
+    });
     assert_peak("absence", most, || {
         assert!(matches!(repo.get([middle, b"-"].concat()).unwrap(), Lookup::Absent));
     });
     assert_peak("entries", most, || assert_eq!(repo.entries().count(), entries));
     assert_peak("records from the end", most, || assert_eq!(repo.records().rev().count(), entries));
-    assert_peak("proof", most, || repo.prove().key(middle).range(middle..).write(io::sink()).unwrap());
+    assert_peak("proof", most, || {
+        repo.prove().key(middle).range(middle..).write(io::sink()).unwrap()
+    });
 }
 
 fn header_of_roots(count: u32) -> Vec<u8> {
@@ -108,7 +118,10 @@ fn many_roots_cost_some_times_the_header() {
         let header = header_of_roots(most_roots);
         let car = [&varint::encode(header.len() as u64), &header[..], &sections].concat();
         assert_peak("spilled", 8 * header.len() + 3 * MIB, || {
-            Loader::new().memory_limit(0).spill(&car[..], carwalk::store::SpillFile::temporary()).unwrap()
+            Loader::new()
+                .memory_limit(0)
+                .spill(&car[..], carwalk::store::SpillFile::temporary())
+                .unwrap()
         });
     }
 }
@@ -118,10 +131,14 @@ fn one_huge_node_costs_some_bytes_for_each_entry() {
     let record = Record::new(vec![0xa0]);
     let keys: Vec<_> = key::at_layer(0).take(ENTRIES).collect();
     let middle = keys[ENTRIES / 2].clone();
-    let car = KitRepo::new(keys.into_iter().map(|key| (key, record.clone()))).to_bytes(Order::Preorder);
+    let car =
+        KitRepo::new(keys.into_iter().map(|key| (key, record.clone()))).to_bytes(Order::Preorder);
     assert_peak("refused", MIB, || {
         let error = Repo::from_slice(&car[..]).unwrap_err();
-        assert!(matches!(error.kind(), ErrorKind::Limit { limit: LimitName::BlockLen, .. }), "{error}");
+        assert!(
+            matches!(error.kind(), ErrorKind::Limit { limit: LimitName::BlockLen, .. }),
+            "{error}"
+        );
     });
     let loader = || Loader::new().limits(Limits::default().max_block_len(64 << 20));
     let repo = loader().slice(&car[..]).unwrap();
@@ -141,7 +158,10 @@ fn one_huge_node_costs_some_bytes_for_each_entry() {
     // The limit that a load gives to walks holds for whoever walks.
     #[cfg(feature = "redb")]
     {
-        let limited = loader().memory_limit(limit).slice(&car[..], carwalk::store::SpillFile::temporary()).unwrap();
+        let limited = loader()
+            .memory_limit(limit)
+            .slice(&car[..], carwalk::store::SpillFile::temporary())
+            .unwrap();
         refused(limited.records().map(|record| record.map(|_| 1)).sum());
         refused(limited.entries().map(|entry| entry.map(|_| 1)).sum());
         refused(limited.get(&middle).map(|_| 1));
@@ -149,12 +169,15 @@ fn one_huge_node_costs_some_bytes_for_each_entry() {
     }
 }
 
-/// Keys of 1,024 bytes that share nearly all of them; and keys of which each goes on where the one before ends.
+/// Keys of 1,024 bytes that share nearly all of them; and keys of which each goes on where the one
+/// before ends.
 fn long_keys_are_not_all_expanded_by_any_walk() {
     let start = [key::PREFIX.as_bytes(), &[b'a'; 1016 - key::PREFIX.len()]].concat();
     let alike = (0..).map(|number| [&start[..], format!("{number:08}").as_bytes()].concat());
     let stairs = (0..).flat_map(|number| {
-        (0..1000).map(move |len| [key::PREFIX, &format!("{number:06}"), &"a".repeat(len)].concat().into_bytes())
+        (0..1000).map(move |len| {
+            [key::PREFIX, &format!("{number:06}"), &"a".repeat(len)].concat().into_bytes()
+        })
     });
     let forms: [Box<dyn Iterator<Item = Vec<u8>>>; 2] = [Box::new(alike), Box::new(stairs)];
     for keys in forms {
@@ -163,7 +186,8 @@ fn long_keys_are_not_all_expanded_by_any_walk() {
         assert!(expanded > 1 << 20 && keys.is_sorted());
         let middle = keys[len / 2].clone();
         let record = Record::new(vec![0xa0]);
-        let car = KitRepo::new(keys.into_iter().map(|key| (key, record.clone()))).to_bytes(Order::Preorder);
+        let car = KitRepo::new(keys.into_iter().map(|key| (key, record.clone())))
+            .to_bytes(Order::Preorder);
         let repo = Repo::from_slice(&car[..]).unwrap();
         assert_all_work_within(&repo, len, &middle, 3 * 20 * len + 16 * KIB);
     }
@@ -201,7 +225,10 @@ fn long_keys_of_short_nodes_are_not_expanded_together() {
                 }
                 assert_eq!(events, keys);
             });
-            assert!(peak < 100 * KIB && (peak as u64) < limit, "{peak} bytes at a limit of {limit}");
+            assert!(
+                peak < 100 * KIB && (peak as u64) < limit,
+                "{peak} bytes at a limit of {limit}"
+            );
         }
     }
 }
@@ -251,7 +278,9 @@ fn chains_and_shared_subtrees_cost_next_to_nothing() {
             assert_peak("gaps", 64 * KIB, || walk().gaps().count());
         }
         assert_peak("get", 64 * KIB, || repo.get("com.example.test/00000500").is_ok());
-        assert_peak("proof", 64 * KIB, || repo.prove().prefix("com.").write(io::sink()).unwrap_err());
+        assert_peak("proof", 64 * KIB, || {
+            repo.prove().prefix("com.").write(io::sink()).unwrap_err()
+        });
     }
 }
 
@@ -308,7 +337,9 @@ fn huge_nodes_beside_each_other_are_not_held_together() {
     let room = 16_384 * 20;
     for reverse in [false, true] {
         let walk = || repo.walk().reverse(reverse);
-        assert_peak("walk", room + room / 2 + 16 * KIB, || assert_eq!(end(walk()).unwrap(), 3 * ENTRIES + 3));
+        assert_peak("walk", room + room / 2 + 16 * KIB, || {
+            assert_eq!(end(walk()).unwrap(), 3 * ENTRIES + 3)
+        });
         let limit = (room + 16 * KIB) as u64;
         assert_eq!(end(walk().memory_limit(limit)).unwrap(), 3 * ENTRIES + 3);
         assert!(end(walk().memory_limit(limit / 2)).unwrap_err().is_limit());
@@ -332,7 +363,9 @@ fn a_proof_takes_the_cids_of_its_blocks() {
     let records = key::at_layer(0).take(10_000).map(|key| (key.clone(), Record::new(key)));
     let car = KitRepo::new(records).to_bytes(Order::Preorder);
     let repo = Repo::from_slice(&car[..]).unwrap();
-    assert_peak("proof", 10_000 * (3 * 20 + 120), || repo.prove().range(..).write(io::sink()).unwrap());
+    assert_peak("proof", 10_000 * (3 * 20 + 120), || {
+        repo.prove().range(..).write(io::sink()).unwrap()
+    });
 }
 
 /// Sections of four-byte blocks after a repository, made as they are read.
@@ -373,7 +406,8 @@ fn millions_of_tiny_blocks_stay_within_the_limit() {
     // Hashing would take most of the time, and these have no right hashes.
     let loader = || Loader::new().verification(Verification::DangerouslyNone);
     let before = Before::now();
-    let Loaded::Suspended(load) = loader().memory_limit(limit as u64).read(stream()).unwrap() else {
+    let Loaded::Suspended(load) = loader().memory_limit(limit as u64).read(stream()).unwrap()
+    else {
         panic!("the limit was not reached")
     };
     assert!(before.peak() <= limit + 64 * KIB, "in memory: {}", before.peak());

@@ -1,7 +1,9 @@
-//! How many blocks each kind of work asks for, counted by the store: on trees made to cost time, whole, in part, and bad.
+//! How many blocks each kind of work asks for, counted by the store: on trees made to cost time,
+//! whole, in part, and bad.
 //!
 //! - A complete walk: one for each link and entry at most.
-//! - A partial walk, completeness, gaps: at most the links to nodes, times the root's layer and one; and one for each entry.
+//! - A partial walk, completeness, gaps: at most the links to nodes, times the root's layer and
+//!   one; and one for each entry.
 //! - A lookup: at most the root's layer and two. A proof: that for each key.
 //!
 //! In either order, and over any range.
@@ -43,7 +45,13 @@ struct Bomb {
 }
 
 impl Bomb {
-    fn new(name: impl Into<String>, root: KitCid, layer: u8, nodes: &[Node], keys: Vec<Vec<u8>>) -> Self {
+    fn new(
+        name: impl Into<String>,
+        root: KitCid,
+        layer: u8,
+        nodes: &[Node],
+        keys: Vec<Vec<u8>>,
+    ) -> Self {
         let mut store = MapStore::default();
         let record = Record::sample(b"com.example.test/shared");
         store.insert(&record.cid, record.bytes);
@@ -128,7 +136,9 @@ fn bombs() -> Vec<Bomb> {
     let below_all = Node::leaf(vec![entry(&key_of_layer_0_from("com.example.aaa/"))]);
     let above_all = Node::leaf(vec![entry(&key_of_layer_0_from("com.example.zzz/"))]);
     let nowhere = Node { left: Link::Cid(KitCid::dag_cbor(b"nowhere")), ..Node::default() };
-    let long = (0..).map(|n| format!("com.example.zzz/{n:08}").into_bytes()).filter(|key| key::layer(key) == 0);
+    let long = (0..)
+        .map(|n| format!("com.example.zzz/{n:08}").into_bytes())
+        .filter(|key| key::layer(key) == 0);
     let long = Node::leaf(long.take(500).map(|key| entry(&key)).collect());
     vec![
         doubling(5),
@@ -185,11 +195,21 @@ fn walks(bomb: &Bomb) -> Vec<Walker<'_, MapStore>> {
     let mut walks = Vec::new();
     for reverse in [false, true] {
         let walk = || walk(reverse);
-        walks.extend([walk(), walk().prefix("com."), walk().collection("com.example.test"), walk().prefix("zzz")]);
+        walks.extend([
+            walk(),
+            walk().prefix("com."),
+            walk().collection("com.example.test"),
+            walk().prefix("zzz"),
+        ]);
         for key in bomb.keys.iter().step_by(bomb.keys.len() / 4 + 1) {
             let key = &key[..];
             let next = [key, &[0]].concat();
-            walks.extend([walk().range(key..), walk().range(..key), walk().range(..=key), walk().range(key..=key)]);
+            walks.extend([
+                walk().range(key..),
+                walk().range(..key),
+                walk().range(..=key),
+                walk().range(key..=key),
+            ]);
             walks.push(walk().range(&next[..]..));
             walks.push(walk().range(key..&next));
         }
@@ -199,7 +219,11 @@ fn walks(bomb: &Bomb) -> Vec<Walker<'_, MapStore>> {
 
 #[track_caller]
 fn assert_most(bomb: &Bomb, what: &str, asked: u64, most: u64) {
-    assert!(asked <= most, "{}, {what}: {asked} blocks asked for, expected {most} at most", bomb.name);
+    assert!(
+        asked <= most,
+        "{}, {what}: {asked} blocks asked for, expected {most} at most",
+        bomb.name
+    );
 }
 
 fn all() -> impl Iterator<Item = Bomb> {
@@ -214,16 +238,42 @@ fn a_complete_walk_asks_once_for_each_link_and_entry_at_most() {
             assert_most(&bomb, "walk", bomb.asked(|| end(walk)), most);
         }
         for walk in walks(&bomb) {
-            assert_most(&bomb, "nodes", bomb.asked(|| end(walk.nodes(true).records(false))), bomb.links);
+            assert_most(
+                &bomb,
+                "nodes",
+                bomb.asked(|| end(walk.nodes(true).records(false))),
+                bomb.links,
+            );
         }
         let tree = Tree::new(&bomb.store, common::cid(&bomb.root));
-        assert_most(&bomb, "records", bomb.asked(|| tree.records().filter(Result::is_ok).count()), most);
-        assert_most(&bomb, "from the end", bomb.asked(|| tree.records().rev().filter(Result::is_ok).count()), most);
-        assert_most(&bomb, "entries", bomb.asked(|| tree.entries().filter(Result::is_ok).count()), bomb.links);
+        assert_most(
+            &bomb,
+            "records",
+            bomb.asked(|| tree.records().filter(Result::is_ok).count()),
+            most,
+        );
+        assert_most(
+            &bomb,
+            "from the end",
+            bomb.asked(|| tree.records().rev().filter(Result::is_ok).count()),
+            most,
+        );
+        assert_most(
+            &bomb,
+            "entries",
+            bomb.asked(|| tree.entries().filter(Result::is_ok).count()),
+            bomb.links,
+        );
         // Two walks that meet; the nodes where they do are asked for by both.
         let from_both_ends = bomb.asked(|| {
             let mut records = tree.records();
-            while records.next().and_then(Result::ok).and(records.next_back()).and_then(Result::ok).is_some() {}
+            while records
+                .next()
+                .and_then(Result::ok)
+                .and(records.next_back())
+                .and_then(Result::ok)
+                .is_some()
+            {}
         });
         assert_most(&bomb, "from both ends", from_both_ends, 2 * bomb.links + bomb.entries);
     }
@@ -234,14 +284,24 @@ fn a_partial_walk_asks_for_no_more_than_its_links_times_its_layers() {
     for bomb in all() {
         let nodes = bomb.links * (bomb.layer + 1);
         for walk in walks(&bomb) {
-            assert_most(&bomb, "walk", bomb.asked(|| end(walk.partial(true)).unwrap()), nodes + bomb.entries);
+            assert_most(
+                &bomb,
+                "walk",
+                bomb.asked(|| end(walk.partial(true)).unwrap()),
+                nodes + bomb.entries,
+            );
         }
         for walk in walks(&bomb) {
             let asked = bomb.asked(|| end(walk.partial(true).nodes(true).records(false)).unwrap());
             assert_most(&bomb, "nodes", asked, nodes);
         }
         for walk in walks(&bomb) {
-            assert_most(&bomb, "completeness", bomb.asked(|| walk.completeness()), nodes + bomb.entries);
+            assert_most(
+                &bomb,
+                "completeness",
+                bomb.asked(|| walk.completeness()),
+                nodes + bomb.entries,
+            );
         }
         for walk in walks(&bomb) {
             let asked = bomb.asked(|| walk.gaps().filter(Result::is_ok).count());
@@ -255,14 +315,17 @@ fn a_partial_walk_asks_for_no_more_than_its_links_times_its_layers() {
 fn the_bound_of_partial_walks_is_reached_but_for_a_part() {
     let most = |bomb: &Bomb| bomb.links * (bomb.layer + 1);
     let near = bombs().into_iter().filter(|bomb| {
-        let asked = bomb.asked(|| end(Walker::new(&bomb.store, common::cid(&bomb.root)).partial(true).records(false)));
+        let asked = bomb.asked(|| {
+            end(Walker::new(&bomb.store, common::cid(&bomb.root)).partial(true).records(false))
+        });
         asked * 2 > most(bomb)
     });
     assert!(near.count() > 0);
 }
 
 fn probes(bomb: &Bomb) -> Vec<Vec<u8>> {
-    let mut probes: Vec<Vec<u8>> = [&b""[..], b"a", b"zzz", &[0xff; 40], &[b'a'; 5000]].map(Vec::from).into();
+    let mut probes: Vec<Vec<u8>> =
+        [&b""[..], b"a", b"zzz", &[0xff; 40], &[b'a'; 5000]].map(Vec::from).into();
     for key in bomb.keys.iter().step_by(bomb.keys.len() / 20 + 1) {
         probes.extend(common::part::neighbours(key));
         probes.push(key.clone());
@@ -277,10 +340,26 @@ fn a_lookup_asks_for_a_path_and_a_record() {
         let tree = Tree::new(&bomb.store, common::cid(&bomb.root));
         for key in probes(&bomb) {
             assert_most(&bomb, "get", bomb.asked(|| tree.get(&key).is_ok()), bomb.layer + 2);
-            let one = || Walker::new(&bomb.store, common::cid(&bomb.root)).range(&key[..]..=&key[..]);
-            assert_most(&bomb, "range of one", bomb.asked(|| end(one().partial(true))), bomb.layer + 2);
-            assert_most(&bomb, "in reverse", bomb.asked(|| end(one().reverse(true))), bomb.layer + 2);
-            assert_most(&bomb, "completeness of one", bomb.asked(|| one().completeness()), bomb.layer + 2);
+            let one =
+                || Walker::new(&bomb.store, common::cid(&bomb.root)).range(&key[..]..=&key[..]);
+            assert_most(
+                &bomb,
+                "range of one",
+                bomb.asked(|| end(one().partial(true))),
+                bomb.layer + 2,
+            );
+            assert_most(
+                &bomb,
+                "in reverse",
+                bomb.asked(|| end(one().reverse(true))),
+                bomb.layer + 2,
+            );
+            assert_most(
+                &bomb,
+                "completeness of one",
+                bomb.asked(|| one().completeness()),
+                bomb.layer + 2,
+            );
         }
     }
 }
@@ -299,7 +378,9 @@ fn a_proof_of_keys_asks_for_their_paths_and_records() {
             let asked = bomb.asked(|| {
                 let proof = keys[..count].iter().fold(repo.prove(), |proof, key| proof.key(key));
                 // The same keys again, and ranges that they are in, are no more work.
-                let proof = keys[..count].iter().fold(proof, |proof, key| proof.key(key).range(&key[..]..=&key[..]));
+                let proof = keys[..count]
+                    .iter()
+                    .fold(proof, |proof, key| proof.key(key).range(&key[..]..=&key[..]));
                 written = proof.write(&mut Vec::new()).ok();
             });
             let paths = (count as u64) * (bomb.layer + 2);
@@ -307,7 +388,8 @@ fn a_proof_of_keys_asks_for_their_paths_and_records() {
             assert!(written.is_none_or(|stats| stats.sections <= asked + 1), "{}", bomb.name);
         }
         let ranges = bomb.asked(|| {
-            let keys = keys.iter().fold(repo.prove(), |proof, key| proof.prefix(key).range(&key[..]..));
+            let keys =
+                keys.iter().fold(repo.prove(), |proof, key| proof.prefix(key).range(&key[..]..));
             keys.range(..).write(&mut Vec::new()).is_ok()
         });
         assert_most(&bomb, "proof of all ranges", ranges, bomb.links + bomb.entries);

@@ -59,7 +59,8 @@ pub(crate) fn machine() -> String {
         let line = info.lines().find(|line| line.starts_with(name));
         line.and_then(|line| line.split(": ").nth(1)).unwrap_or("unknown").to_owned()
     };
-    let sha = if field("flags").split(' ').any(|flag| flag == "sha_ni") { "with" } else { "without" };
+    let sha =
+        if field("flags").split(' ').any(|flag| flag == "sha_ni") { "with" } else { "without" };
     let cores = info.lines().filter(|line| line.starts_with("processor")).count();
     format!("{}, {sha} SHA extension, {cores} cores", field("model name"))
 }

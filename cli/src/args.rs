@@ -33,9 +33,9 @@ Keys and file names are printed with control characters escaped. NO_COLOR turns 
 
 /// Reads AT Protocol repository exports (CAR files).
 ///
-/// Everything is checked on the way: the framing of the CAR, every block against its CID, the form of the commit, and
-/// every rule of the Merkle Search Tree. The commit's signature is checked by `verify --key`, for it needs the
-/// account's key.
+/// Everything is checked on the way: the framing of the CAR, every block against its CID, the form
+/// of the commit, and every rule of the Merkle Search Tree. The commit's signature is checked by
+/// `verify --key`, for it needs the account's key.
 #[derive(Debug, Parser)]
 #[command(name = "carwalk", version, styles = STYLES, after_long_help = EXIT_CODES)]
 pub(crate) struct Cli {
@@ -59,12 +59,16 @@ fn harmless(args: &[OsString], error: clap::Error) -> clap::Error {
     }
     match Cli::try_parse_from(escaped) {
         Err(error) => error,
-        // No escaped text is taken where the plain one is not; but if one were, this is still no good command line.
-        Ok(_) => Cli::command().error(ErrorKind::InvalidValue, "an argument has control characters"),
+        // No escaped text is taken where the plain one is not; but if one were, this is still no
+        // good command line.
+        Ok(_) => {
+            Cli::command().error(ErrorKind::InvalidValue, "an argument has control characters")
+        }
     }
 }
 
-/// Escapes all that is no plain character. An argument without such stays as it is, even if it is no text.
+/// Escapes all that is no plain character. An argument without such stays as it is, even if it is
+/// no text.
 fn escape(arg: &OsString) -> OsString {
     let text = arg.to_string_lossy();
     let escape = |char: char| match char {

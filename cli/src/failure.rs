@@ -74,14 +74,17 @@ impl Cause {
     /// The same, but an error of the store is told as one of its file, given what that is used for.
     pub(crate) fn of_spill_file(self, use_of_file: String) -> Self {
         match self {
-            Cause::Car(error) if matches!(error.kind(), Kind::Store(_)) && io_cause(&error).is_some() => {
+            Cause::Car(error)
+                if matches!(error.kind(), Kind::Store(_)) && io_cause(&error).is_some() =>
+            {
                 Cause::SpillFile { use_of_file, error }
             }
             cause => cause,
         }
     }
 
-    /// Whether the reader of the output closed the pipe: whoever does has seen enough, and nothing went wrong.
+    /// Whether the reader of the output closed the pipe: whoever does has seen enough, and nothing
+    /// went wrong.
     pub(crate) fn is_closed_pipe(&self) -> bool {
         matches!(self, Cause::Output(error) | Cause::File { error, .. } if error.kind() == ErrorKind::BrokenPipe)
     }
@@ -136,7 +139,8 @@ impl Failure {
             },
             Cause::Output(error) => writeln!(out, "cannot write the output: {}", reason(error)),
             Cause::File { path, error } => {
-                let remedy = if error.kind() == ErrorKind::AlreadyExists { " (see --force)" } else { "" };
+                let remedy =
+                    if error.kind() == ErrorKind::AlreadyExists { " (see --force)" } else { "" };
                 writeln!(out, "cannot write {path:?}: {}{remedy}", reason(error))
             }
             Cause::Car(error) => {
@@ -159,8 +163,12 @@ impl Failure {
         match error.kind() {
             Kind::LookAlike(LookAlike::SpillFile) => Some("--kept"),
             Kind::Malformed(Malformed::LegacyCommit(_)) => Some("--legacy"),
-            Kind::Limit { limit: LimitName::BlockLen, found, .. } if *found <= most => Some("--max-block"),
-            Kind::Limit { limit: LimitName::HeaderLen, found, .. } if *found <= most => Some("--max-header"),
+            Kind::Limit { limit: LimitName::BlockLen, found, .. } if *found <= most => {
+                Some("--max-block")
+            }
+            Kind::Limit { limit: LimitName::HeaderLen, found, .. } if *found <= most => {
+                Some("--max-header")
+            }
             Kind::Limit { limit: LimitName::StreamLen, .. } => Some("--max-stream"),
             Kind::Missing { .. } if self.has_partial => Some("--partial"),
             _ if is_full(error) => Some("--max-spill"),

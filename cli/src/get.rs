@@ -19,21 +19,24 @@ const ODDITIES_TOLD: usize = 20;
 /// Print one record as JSON, or say what the CAR proves about it
 ///
 /// Looks only at the nodes on the way to the record, so the CAR may be partial, like an answer of
-/// com.atproto.sync.getRecord. The exit code is 0 if the record is there, 1 if it is proven that the repository has
-/// none at this path, and 4 if the CAR cannot tell, or if the record exists but its block is not in the CAR. All blocks
-/// in the CAR are hashed. The commit's signature is not checked: see `verify --key`. Keys that are no repo paths, which
-/// `ls --partial` lists, cannot be asked for.
+/// com.atproto.sync.getRecord. The exit code is 0 if the record is there, 1 if it is proven that
+/// the repository has none at this path, and 4 if the CAR cannot tell, or if the record exists but
+/// its block is not in the CAR. All blocks in the CAR are hashed. The commit's signature is not
+/// checked: see `verify --key`. Keys that are no repo paths, which `ls --partial` lists, cannot be
+/// asked for.
 ///
-/// The JSON is that of the data model: links are {"$link": ".."}, bytes {"$bytes": ".."} in base64 without padding.
-/// Control characters in texts are escaped.
+/// The JSON is that of the data model: links are {"$link": ".."}, bytes {"$bytes": ".."} in base64
+/// without padding. Control characters in texts are escaped.
 ///
-/// A record that is not of the data model is printed as well as JSON can say it, and what is odd about it is told on
-/// stderr, each with its byte in the record; the exit code is 0. Members come as they are, even out of order; finite
-/// floats as numbers with a point or an exponent. An item that JSON has no form for comes as {"$cbor": ".."}, its bytes
-/// in base64 without padding: other floats, undefined and other simple values, texts that are not UTF-8, tags that make
-/// no link, links of another form, and maps with a repeated key, or with one that is no text or is $link, $bytes or
-/// $cbor. The record as a whole may be such an item. Bytes after the end are left out. If the record is no CBOR, or
-/// more than 100 levels deep, nothing is printed, and the exit code is 3: --raw gives its bytes.
+/// A record that is not of the data model is printed as well as JSON can say it, and what is odd
+/// about it is told on stderr, each with its byte in the record; the exit code is 0. Members come
+/// as they are, even out of order; finite floats as numbers with a point or an exponent. An item
+/// that JSON has no form for comes as {"$cbor": ".."}, its bytes in base64 without padding: other
+/// floats, undefined and other simple values, texts that are not UTF-8, tags that make no link,
+/// links of another form, and maps with a repeated key, or with one that is no text or is $link,
+/// $bytes or $cbor. The record as a whole may be such an item. Bytes after the end are left out. If
+/// the record is no CBOR, or more than 100 levels deep, nothing is printed, and the exit code is 3:
+/// --raw gives its bytes.
 #[derive(Args, Debug)]
 #[command(allow_missing_positional = true)]
 pub(crate) struct Get {
@@ -64,13 +67,15 @@ impl Command for Get {
         match repo.get(path)? {
             Lookup::Present { cid, .. } if self.cid => Ok(writeln!(out, "{cid}")?),
             Lookup::Present { cid, record: Some(record) } => self.print(cid, record.as_ref(), out),
-            Lookup::Present { cid, record: None } => {
-                Err(Cause::Incomplete(format!("the record {path} exists, but its block {cid} is missing")))
+            Lookup::Present { cid, record: None } => Err(Cause::Incomplete(format!(
+                "the record {path} exists, but its block {cid} is missing"
+            ))),
+            Lookup::Absent => {
+                Err(Cause::No(format!("there is no record {path}: the tree proves it")))
             }
-            Lookup::Absent => Err(Cause::No(format!("there is no record {path}: the tree proves it"))),
-            Lookup::Unknown(gap) => {
-                Err(Cause::Incomplete(format!("cannot tell whether there is a record {path}: {gap}")))
-            }
+            Lookup::Unknown(gap) => Err(Cause::Incomplete(format!(
+                "cannot tell whether there is a record {path}: {gap}"
+            ))),
         }
     }
 }
@@ -81,7 +86,9 @@ impl Get {
             return Ok(out.write_all(record)?);
         }
         if cid.codec() == Codec::Raw {
-            return Err(Cause::Invalid(format!("the record {cid} is raw bytes, not CBOR (see --raw)")));
+            return Err(Cause::Invalid(format!(
+                "the record {cid} is raw bytes, not CBOR (see --raw)"
+            )));
         }
         let (mut notes, mut more) = (Vec::new(), 0_u64);
         let survey = Survey::new(record, |at, oddity| match notes.len() {
@@ -95,7 +102,9 @@ impl Get {
             out.note(format_args!("odd record: and {more} more"))?;
         }
         let survey = survey.map_err(|refusal| {
-            Cause::Invalid(format!("the record {cid} cannot be printed as JSON: {refusal} (see --raw)"))
+            Cause::Invalid(format!(
+                "the record {cid} cannot be printed as JSON: {refusal} (see --raw)"
+            ))
         })?;
         survey.write(out, if self.compact { Layout::Compact } else { Layout::Indented })?;
         Ok(out.write_all(b"\n")?)

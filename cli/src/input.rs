@@ -46,7 +46,8 @@ pub(crate) struct Input {
 
     /// CAR is a file that --keep made: by you or somebody you trust
     ///
-    /// Damage of such a file is found, forgery is not: one that was made to do harm can end carwalk in disorder.
+    /// Damage of such a file is found, forgery is not: one that was made to do harm can end carwalk
+    /// in disorder.
     #[arg(long, conflicts_with = "keep", help_heading = "Input options")]
     kept: bool,
 
@@ -68,7 +69,8 @@ pub(crate) struct Input {
     #[arg(long, value_name = "SIZE", value_parser = size::parse_u32, help_heading = "Input options")]
     max_header: Option<u32>,
 
-    /// Most bytes that are taken from standard input, a pipe, or a file that is not mapped [default: no limit]
+    /// Most bytes that are taken from standard input, a pipe, or a file that is not mapped
+    /// [default: no limit]
     #[arg(long, value_name = "SIZE", value_parser = size::parse, help_heading = "Input options")]
     max_stream: Option<u64>,
 
@@ -108,7 +110,9 @@ impl Input {
                 return Err(Cause::Usage("--kept needs the name of a file"));
             }
             if io::stdin().is_terminal() {
-                return Err(Cause::Usage("no CAR given, and standard input is a terminal; see --help"));
+                return Err(Cause::Usage(
+                    "no CAR given, and standard input is a terminal; see --help",
+                ));
             }
             return Ok(Source::Stdin);
         };
@@ -128,7 +132,11 @@ impl Input {
         Ok(Source::Mapped { file, len })
     }
 
-    fn open(&self, source: Source<'_>, salvages: bool) -> Result<Opened<impl CarStore + use<>>, Cause> {
+    fn open(
+        &self,
+        source: Source<'_>,
+        salvages: bool,
+    ) -> Result<Opened<impl CarStore + use<>>, Cause> {
         match source {
             Source::Stdin => self.read(io::stdin().lock(), None, salvages),
             Source::File { file, len } => self.read(file, len, salvages),
@@ -146,7 +154,12 @@ impl Input {
         }
     }
 
-    fn map(&self, file: &File, len: u64, salvages: bool) -> Result<Repo<impl CarStore + use<>>, Cause> {
+    fn map(
+        &self,
+        file: &File,
+        len: u64,
+        salvages: bool,
+    ) -> Result<Repo<impl CarStore + use<>>, Cause> {
         let progress = Mutex::new(Progress::new(Unit::Bytes, Some(len)));
         let progress = || progress.lock().unwrap_or_else(PoisonError::into_inner);
         let loader = self.loader(salvages).progress(|position| progress().set(position));
@@ -158,15 +171,21 @@ impl Input {
     }
 
     /// Reads a stream, as far as memory may hold it, and what is more into a file.
-    fn read<S>(&self, input: impl Read, len: Option<u64>, salvages: bool) -> Result<Opened<S>, Cause> {
+    fn read<S>(
+        &self,
+        input: impl Read,
+        len: Option<u64>,
+        salvages: bool,
+    ) -> Result<Opened<S>, Cause> {
         let progress = Mutex::new(Progress::new(Unit::Bytes, len));
         let progress = || progress.lock().unwrap_or_else(PoisonError::into_inner);
         let loader = self.loader(salvages).progress(|position| progress().set(position));
         match loader.memory_limit(self.storage.memory_limit()).read(input)? {
             Loaded::Complete(repo) => Ok(Opened::InMemory(Box::new(repo))),
-            Loaded::Suspended(load) => {
-                self.storage.spill(load, |note| progress().note(note)).map(|repo| Opened::InFile(Box::new(repo)))
-            }
+            Loaded::Suspended(load) => self
+                .storage
+                .spill(load, |note| progress().note(note))
+                .map(|repo| Opened::InFile(Box::new(repo))),
         }
     }
 
@@ -174,7 +193,11 @@ impl Input {
         Loader::new()
             .limits(self.limits())
             .commits(if self.legacy { CommitRules::Legacy } else { CommitRules::Current })
-            .verification(if salvages { Verification::ReachedBlocks } else { Verification::EveryBlock })
+            .verification(if salvages {
+                Verification::ReachedBlocks
+            } else {
+                Verification::EveryBlock
+            })
             .salvage(salvages)
     }
 

@@ -15,14 +15,16 @@ use crate::output::Output;
 
 /// Print the commit and what is counted in CAR and tree
 ///
-/// Prints what is there even if the CAR is incomplete: then it counts what is missing too, and the exit code is 0.
-/// Blocks are hashed when the walk reaches them, all others are not.
+/// Prints what is there even if the CAR is incomplete: then it counts what is missing too, and the
+/// exit code is 0. Blocks are hashed when the walk reaches them, all others are not.
 ///
-/// The block order is `pre-order` (commit, root, and after each node its subtrees and records from left to right; what
-/// comes after the last block of the tree is disregarded), `PDS order` (as the reference PDS exports: newest revision
-/// first, in a revision by CID text, descending), or `other`.
+/// The block order is `pre-order` (commit, root, and after each node its subtrees and records from
+/// left to right; what comes after the last block of the tree is disregarded), `PDS order` (as the
+/// reference PDS exports: newest revision first, in a revision by CID text, descending), or
+/// `other`.
 ///
-/// Of more than 10,000 collections the first in key order are told one by one, and how many more there are.
+/// Of more than 10,000 collections the first in key order are told one by one, and how many more
+/// there are.
 #[derive(Args, Debug)]
 pub(crate) struct Inspect {
     #[command(flatten)]
@@ -73,7 +75,8 @@ struct TreeCounts {
     collections: Collections,
 }
 
-/// Collections that are counted one by one: far more than real accounts have, whose names memory can hold.
+/// Collections that are counted one by one: far more than real accounts have, whose names memory
+/// can hold.
 const COLLECTIONS_TOLD: usize = 10_000;
 
 /// Collections and the numbers of their records.
@@ -123,7 +126,8 @@ impl Command for Inspect {
     }
 }
 
-/// Walks what is there. Gives the counts, the order of the blocks, and the number of blocks reached.
+/// Walks what is there. Gives the counts, the order of the blocks, and the number of blocks
+/// reached.
 fn count<S: CarStore>(repo: &Repo<S>, out: &mut Output) -> Result<(TreeCounts, BlockOrder, u64)> {
     let mut tree = TreeCounts::default();
     let mut reached = repo.reached()?;
@@ -138,7 +142,9 @@ fn count<S: CarStore>(repo: &Repo<S>, out: &mut Output) -> Result<(TreeCounts, B
         let is_new = reached.insert(offset);
         match event {
             Event::Node { cid, depth, .. } => order.node(Reach { cid, offset, is_new }, depth)?,
-            Event::Record { entry, .. } => order.record(Reach { cid: entry.cid(), offset, is_new }, entry.depth())?,
+            Event::Record { entry, .. } => {
+                order.record(Reach { cid: entry.cid(), offset, is_new }, entry.depth())?
+            }
             _ => {}
         }
     }

@@ -37,7 +37,9 @@ impl Keys {
     /// Refuses a range that no key can be in.
     pub(crate) fn check(&self) -> Result<(), Cause> {
         if self.range().is_empty() {
-            return Err(Cause::Usage("no key can be in the range: its options contradict each other"));
+            return Err(Cause::Usage(
+                "no key can be in the range: its options contradict each other",
+            ));
         }
         Ok(())
     }
@@ -58,5 +60,9 @@ impl Keys {
 
 /// Reads the name of a collection.
 fn nsid(text: &str) -> Result<String, String> {
-    if syntax::is_nsid(text) { Ok(text.to_owned()) } else { Err("not an NSID, like app.bsky.feed.post".to_owned()) }
+    if syntax::is_nsid(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("not an NSID, like app.bsky.feed.post".to_owned())
+    }
 }

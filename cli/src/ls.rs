@@ -16,13 +16,14 @@ use crate::output::Output;
 
 /// List the records in key order: path, tab, CID
 ///
-/// Prints one line for each record, `collection/rkey TAB cid`. Asks for every node and record: if one is missing, what
-/// was listed before has been printed, the error names the missing key or interval of keys, and the exit code is 4.
+/// Prints one line for each record, `collection/rkey TAB cid`. Asks for every node and record: if
+/// one is missing, what was listed before has been printed, the error names the missing key or
+/// interval of keys, and the exit code is 4.
 ///
-/// With --collection, --prefix, --from or --to, only the keys that all of them keep are listed, in the order of their
-/// bytes. Nothing else is asked for: subtrees that can have none of them are neither read nor checked, and need not be
-/// there. So the exit code 0 means, unless --partial is given, that nothing in the range is missing, even if the CAR is
-/// a partial one.
+/// With --collection, --prefix, --from or --to, only the keys that all of them keep are listed, in
+/// the order of their bytes. Nothing else is asked for: subtrees that can have none of them are
+/// neither read nor checked, and need not be there. So the exit code 0 means, unless --partial is
+/// given, that nothing in the range is missing, even if the CAR is a partial one.
 #[derive(Args, Debug)]
 pub(crate) struct Ls {
     #[command(flatten)]
@@ -38,10 +39,11 @@ pub(crate) struct Ls {
 
     /// List whatever can be reached in a CAR that is incomplete or damaged
     ///
-    /// Entries are listed whether their records are there or not; with -l a missing record has the size `-`. Missing
-    /// and bad subtrees are named on stderr with the interval of keys that they hide, one line each. Keys that are not
-    /// repo paths are listed with control characters escaped; with --collection they are left out. Of a CAR that is cut
-    /// or whose framing is bad, the sections before that place count. Blocks are hashed when the walk reaches them, all
+    /// Entries are listed whether their records are there or not; with -l a missing record has the
+    /// size `-`. Missing and bad subtrees are named on stderr with the interval of keys that they
+    /// hide, one line each. Keys that are not repo paths are listed with control characters
+    /// escaped; with --collection they are left out. Of a CAR that is cut or whose framing is bad,
+    /// the sections before that place count. Blocks are hashed when the walk reaches them, all
     /// others are not.
     #[arg(long)]
     partial: bool,
@@ -95,7 +97,12 @@ impl Command for Ls {
 impl Ls {
     /// What only a partial walk meets.
     #[cold]
-    fn list_rest(&self, event: Event<'_>, missing: &mut u64, out: &mut Output) -> Result<(), Cause> {
+    fn list_rest(
+        &self,
+        event: Event<'_>,
+        missing: &mut u64,
+        out: &mut Output,
+    ) -> Result<(), Cause> {
         match event {
             Event::MissingRecord { entry, .. } => {
                 *missing = missing.saturating_add(1);

@@ -1,5 +1,5 @@
-//! The command-line tool `carwalk`: lists, inspects and verifies AT Protocol repository exports, and prints or proves
-//! their records.
+//! The command-line tool `carwalk`: lists, inspects and verifies AT Protocol repository exports,
+//! and prints or proves their records.
 
 mod args;
 mod failure;

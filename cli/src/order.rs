@@ -1,12 +1,14 @@
 //! The order of the blocks in a CAR, told by holding its sections against a walk.
 //!
-//! - *Pre-order*: the commit, the root, and after each node its slots from left to right: the subtree `l`, then for
-//!   each entry the record and the subtree `t`. A block that is due once more is repeated or left out. What comes after
-//!   the last block that is due is no part of the order: a reader of the stream is done by then.
-//! - *PDS order*: what the reference PDS can have written: newest revision first, in a revision by CID text,
-//!   descending. Revisions are not told in the CAR, but a node is never older than what it links to. So the order is
-//!   this one if every child stands after its parent or in one run of descending CIDs with it, no block occurs twice,
-//!   and a record stands before the last node. Blocks in the order of the walk, with others in between, are not.
+//! - *Pre-order*: the commit, the root, and after each node its slots from left to right: the
+//!   subtree `l`, then for each entry the record and the subtree `t`. A block that is due once more
+//!   is repeated or left out. What comes after the last block that is due is no part of the order:
+//!   a reader of the stream is done by then.
+//! - *PDS order*: what the reference PDS can have written: newest revision first, in a revision by
+//!   CID text, descending. Revisions are not told in the CAR, but a node is never older than what
+//!   it links to. So the order is this one if every child stands after its parent or in one run of
+//!   descending CIDs with it, no block occurs twice, and a record stands before the last node.
+//!   Blocks in the order of the walk, with others in between, are not.
 //! - Anything else.
 //!
 //! Of an incomplete tree, the part that is there counts.
@@ -53,9 +55,11 @@ pub(crate) struct Reach {
     pub(crate) is_new: bool,
 }
 
-/// Tells the order from the blocks of a walk, given one after the other: the commit, then nodes and records.
+/// Tells the order from the blocks of a walk, given one after the other: the commit, then nodes and
+/// records.
 ///
-/// Takes a look at some bits for each link that goes backwards, and one bit for 37 bytes of the CAR.
+/// Takes a look at some bits for each link that goes backwards, and one bit for 37 bytes of the
+/// CAR.
 pub(crate) struct OrderCheck<'s, S, I: Iterator> {
     store: &'s S,
     /// The sections that are still to come in the order of the walk.
@@ -252,7 +256,8 @@ mod tests {
 
     #[test]
     fn each_section_is_in_the_last_run_that_begins_no_later() {
-        let offsets: Vec<u64> = (0..9000).map(|number| 59 + number * MIN_SECTION_LEN + number / 100 * 53).collect();
+        let offsets: Vec<u64> =
+            (0..9000).map(|number| 59 + number * MIN_SECTION_LEN + number / 100 * 53).collect();
         for step in [1, 2, 7, 64, 1000, 2500] {
             let (mut runs, mut expected) = (Runs::default(), 0);
             offsets.iter().step_by(step).for_each(|&offset| runs.push(offset));
@@ -260,7 +265,9 @@ mod tests {
                 expected += u64::from(number % step == 0);
                 assert_eq!(runs.number(offset), expected, "{number}, {step}");
             }
-            assert!(runs.starts.len() as u64 <= offsets[offsets.len() - 1] / MIN_SECTION_LEN / 64 + 1);
+            assert!(
+                runs.starts.len() as u64 <= offsets[offsets.len() - 1] / MIN_SECTION_LEN / 64 + 1
+            );
         }
     }
 }

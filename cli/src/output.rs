@@ -17,7 +17,8 @@ impl Output {
     pub(crate) fn new() -> Self {
         let stdout = io::stdout().lock();
         // A bar among the lines of a listing would spoil both.
-        let progress = if stdout.is_terminal() { Progress::none() } else { Progress::new(Unit::Blocks, None) };
+        let progress =
+            if stdout.is_terminal() { Progress::none() } else { Progress::new(Unit::Blocks, None) };
         Output { stdout: BufWriter::with_capacity(BUFFER_LEN, stdout), progress }
     }
 

@@ -1,4 +1,5 @@
-//! A progress bar for work that takes long: none below half a second, none if stderr is no terminal.
+//! A progress bar for work that takes long: none below half a second, none if stderr is no
+//! terminal.
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
@@ -34,7 +35,8 @@ pub(crate) struct Progress {
 impl Progress {
     /// A bar that comes when the work takes long.
     pub(crate) fn new(unit: Unit, len: Option<u64>) -> Self {
-        let due = if io::stderr().is_terminal() { Instant::now().checked_add(PATIENCE) } else { None };
+        let due =
+            if io::stderr().is_terminal() { Instant::now().checked_add(PATIENCE) } else { None };
         Progress { unit, len, position: 0, due, bar: None }
     }
 

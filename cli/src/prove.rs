@@ -20,14 +20,16 @@ const CAR: &str = "The CAR file; `-` for standard input, which may be left out o
 
 /// Write a CAR that proves records present or absent, or a range complete
 ///
-/// It has the commit, the nodes on the way to each PATH and to all keys of the range, and the records, each block once,
-/// in the order of the walk. `carwalk get` and `carwalk ls` answer from it as from the whole repository, `carwalk
-/// verify --partial --key` checks it, and so does whoever checks answers of com.atproto.sync.getRecord. A PATH without
-/// a record is proven absent. Keys that are no repo paths, which `ls --partial` lists, can be proved as part of a range
-/// only. The repository may be partial itself, if it has all that the proof needs; else the exit code is 4.
+/// It has the commit, the nodes on the way to each PATH and to all keys of the range, and the
+/// records, each block once, in the order of the walk. `carwalk get` and `carwalk ls` answer from
+/// it as from the whole repository, `carwalk verify --partial --key` checks it, and so does whoever
+/// checks answers of com.atproto.sync.getRecord. A PATH without a record is proven absent. Keys
+/// that are no repo paths, which `ls --partial` lists, can be proved as part of a range only. The
+/// repository may be partial itself, if it has all that the proof needs; else the exit code is 4.
 ///
-/// Nothing is left at OUT if the proof cannot be written whole. It is written beside OUT under a passing name,
-/// `.carwalk-` and six letters; after a signal that file may stay, and may be deleted. Nothing is printed on success.
+/// Nothing is left at OUT if the proof cannot be written whole. It is written beside OUT under a
+/// passing name, `.carwalk-` and six letters; after a signal that file may stay, and may be
+/// deleted. Nothing is printed on success.
 #[derive(Args, Debug)]
 #[command(mut_arg("file", |arg| arg.help(CAR)))]
 pub(crate) struct Prove {
@@ -40,14 +42,15 @@ pub(crate) struct Prove {
 
     /// The file that is written; standard output if it is `-`
     ///
-    /// What goes to standard output, a pipe or a device is a proof only if the exit code is 0: it may end in the
-    /// middle.
+    /// What goes to standard output, a pipe or a device is a proof only if the exit code is 0: it
+    /// may end in the middle.
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
 
     /// Overwrite OUT if it exists
     ///
-    /// The new file has the permissions of the old one. If OUT is a link, what it leads to is replaced.
+    /// The new file has the permissions of the old one. If OUT is a link, what it leads to is
+    /// replaced.
     #[arg(long)]
     force: bool,
 
@@ -89,7 +92,10 @@ impl Prove {
         }
         let metadata = match self.output.metadata() {
             // A link that leads nowhere is there, and it is not for the tool to make what it names.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(&self.output).is_err() => {
+            Err(error)
+                if error.kind() == io::ErrorKind::NotFound
+                    && fs::symlink_metadata(&self.output).is_err() =>
+            {
                 return Ok(Place::New);
             }
             metadata => metadata?,
@@ -98,7 +104,10 @@ impl Prove {
             kind if kind.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
             kind if !kind.is_file() => Ok(Place::Device),
             _ if !self.force => Err(io::ErrorKind::AlreadyExists.into()),
-            _ => Ok(Place::Replaced { path: self.output.canonicalize()?, permissions: metadata.permissions() }),
+            _ => Ok(Place::Replaced {
+                path: self.output.canonicalize()?,
+                permissions: metadata.permissions(),
+            }),
         }
     }
 
@@ -128,7 +137,8 @@ impl Prove {
         }
     }
 
-    /// Writes a file beside `path`, complete and on the disk: nobody is to take half a proof for one.
+    /// Writes a file beside `path`, complete and on the disk: nobody is to take half a proof for
+    /// one.
     fn write_beside<S: BlockStore>(
         &self,
         path: &Path,
@@ -149,8 +159,8 @@ impl Prove {
     }
 }
 
-/// An empty file under a passing name beside `path`. It has the permissions of the file that it is to replace, else
-/// those of any new file.
+/// An empty file under a passing name beside `path`. It has the permissions of the file that it is
+/// to replace, else those of any new file.
 fn new_file(path: &Path, replaced: Option<Permissions>) -> io::Result<NamedTempFile> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let mut builder = tempfile::Builder::new();
@@ -170,7 +180,9 @@ fn new_file(path: &Path, replaced: Option<Permissions>) -> io::Result<NamedTempF
 impl Command for Prove {
     fn check(&self) -> Result<(), Cause> {
         if self.targets.is_empty() && !self.keys.any() {
-            return Err(Cause::Usage("nothing to prove: give a PATH, or a range like --collection"));
+            return Err(Cause::Usage(
+                "nothing to prove: give a PATH, or a range like --collection",
+            ));
         }
         self.keys.check()?;
         // Whoever cannot have the file is told before the work.

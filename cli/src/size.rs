@@ -21,7 +21,8 @@ const UNITS: [(&str, u64); 13] = [
 pub(crate) fn parse(text: &str) -> Result<u64, String> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
-    let number: u64 = number.parse().map_err(|_| "expected a number, like 16MiB or 1G".to_owned())?;
+    let number: u64 =
+        number.parse().map_err(|_| "expected a number, like 16MiB or 1G".to_owned())?;
     let (_, factor) = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(|| {
         "unknown unit: expected K, M, G or T, KiB, MiB or GiB (powers of 1024), kB, MB or GB (powers of 1000)"
             .to_owned()

@@ -45,7 +45,8 @@ fn authority_did(authority: &str) -> Result<String, String> {
 
 fn path(text: &str) -> Result<RepoPathBuf, String> {
     let path = RepoPath::parse(text.as_bytes());
-    path.map(|path| path.to_owned()).map_err(|error| format!("not collection/rkey: {}", error.kind()))
+    path.map(|path| path.to_owned())
+        .map_err(|error| format!("not collection/rkey: {}", error.kind()))
 }
 
 /// Reads a DID.
@@ -64,7 +65,10 @@ mod tests {
     #[test]
     fn paths_and_uris_name_a_record() {
         let plain: Target = "com.example.test/self".parse().unwrap();
-        assert_eq!((plain.did.as_deref(), plain.path.as_path().as_str()), (None, "com.example.test/self"));
+        assert_eq!(
+            (plain.did.as_deref(), plain.path.as_path().as_str()),
+            (None, "com.example.test/self")
+        );
         let uri: Target = "at://did:web:example.com/com.example.test/a:b".parse().unwrap();
         assert_eq!(uri.did.as_deref(), Some("did:web:example.com"));
         assert_eq!(uri.path.as_path().as_str(), "com.example.test/a:b");
@@ -76,9 +80,13 @@ mod tests {
         for text in ["", "self", "a/b/c", "/a", "a/", "a/b c", "a/\u{e9}", "http://a/b"] {
             assert!(refused(text).starts_with("not collection/rkey: "), "{text}");
         }
-        for text in
-            ["at://did:plc:a", "at://did:plc:a/", "at://did:plc:a/b", "at://did:plc:a/b/c/", "at://did:plc:a/b/c#d"]
-        {
+        for text in [
+            "at://did:plc:a",
+            "at://did:plc:a/",
+            "at://did:plc:a/b",
+            "at://did:plc:a/b/c/",
+            "at://did:plc:a/b/c#d",
+        ] {
             assert!(refused(text).starts_with("not collection/rkey: "), "{text}");
         }
         for text in ["at://", "at:///b/c", "at://example.com/b/c", "at://DID:plc:a/b/c"] {

@@ -19,13 +19,14 @@ const PROBLEMS_TOLD: u64 = 20;
 
 /// Check everything: framing, hashes, commit, tree, paths, completeness
 ///
-/// Checks the framing of the CAR, every block against its CID, the form of the commit, every rule of the tree, that
-/// each node and record is there, and that each key has the full syntax of a repo path. With --did, that the repository
-/// is that account's; with --key, that the commit is signed with that key. Without --key the signature is not checked.
+/// Checks the framing of the CAR, every block against its CID, the form of the commit, every rule
+/// of the tree, that each node and record is there, and that each key has the full syntax of a repo
+/// path. With --did, that the repository is that account's; with --key, that the commit is signed
+/// with that key. Without --key the signature is not checked.
 ///
-/// The first error ends the work, but for keys that are no repo paths: each is told on stderr, the first 20 of them
-/// with CID and key, and the exit code is 3. Another account or a signature that does not hold is told before the tree
-/// is looked at, and the exit code is 1.
+/// The first error ends the work, but for keys that are no repo paths: each is told on stderr, the
+/// first 20 of them with CID and key, and the exit code is 3. Another account or a signature that
+/// does not hold is told before the tree is looked at, and the exit code is 1.
 #[derive(Args, Debug)]
 pub(crate) struct Verify {
     #[command(flatten)]
@@ -33,10 +34,10 @@ pub(crate) struct Verify {
 
     /// Check what is there of an incomplete CAR
     ///
-    /// Missing nodes and records are counted, and the exit code is 0 if nothing that is there is wrong. Bad subtrees
-    /// are told like bad paths, and the rest is checked all the same. A CAR that ends inside a section is not
-    /// incomplete but invalid, as is one with a block that does not hash to its CID: `ls --partial` shows what else
-    /// there is.
+    /// Missing nodes and records are counted, and the exit code is 0 if nothing that is there is
+    /// wrong. Bad subtrees are told like bad paths, and the rest is checked all the same. A CAR
+    /// that ends inside a section is not incomplete but invalid, as is one with a block that does
+    /// not hash to its CID: `ls --partial` shows what else there is.
     #[arg(long)]
     partial: bool,
 
@@ -46,7 +47,8 @@ pub(crate) struct Verify {
 
     /// Check the commit's signature with this public key: a did:key, or its part from the `z` on
     ///
-    /// The account's key is in its DID document. Old commits may be signed with a key that is not there any more.
+    /// The account's key is in its DID document. Old commits may be signed with a key that is not
+    /// there any more.
     #[arg(long, value_name = "KEY")]
     key: Option<VerifyingKey>,
 
@@ -56,7 +58,8 @@ pub(crate) struct Verify {
 
     /// Print one JSON object
     ///
-    /// It is printed if the walk came to its end, problems or not; other errors are told on stderr only.
+    /// It is printed if the walk came to its end, problems or not; other errors are told on stderr
+    /// only.
     #[arg(long)]
     json: bool,
 }
@@ -112,15 +115,19 @@ impl Verify {
             commit.verify_account(did).map_err(|error| Cause::No(error.to_string()))?;
         }
         match &self.key {
-            Some(key) => {
-                commit.verify_signature(key).map_err(|error| Cause::No(format!("{error}; checked with {key}")))
-            }
+            Some(key) => commit
+                .verify_signature(key)
+                .map_err(|error| Cause::No(format!("{error}; checked with {key}"))),
             None => Ok(()),
         }
     }
 
     /// Walks everything. Framing, hashes and commit were checked before.
-    fn check<'r, S: CarStore>(&self, repo: &'r Repo<S>, out: &mut Output) -> Result<Checked<'r>, Cause> {
+    fn check<'r, S: CarStore>(
+        &self,
+        repo: &'r Repo<S>,
+        out: &mut Output,
+    ) -> Result<Checked<'r>, Cause> {
         let (commit, stats) = (repo.commit(), repo.stats());
         let mut checked = Checked {
             did: commit.did(),
@@ -144,7 +151,12 @@ impl Verify {
         checked.unreached_blocks = stats.distinct_blocks.saturating_sub(reached.len());
         let problems = checked.count_problems();
         checked.ok = problems == 0;
-        let hidden = [checked.missing_subtrees, checked.missing_records, checked.bad_subtrees, checked.bad_records];
+        let hidden = [
+            checked.missing_subtrees,
+            checked.missing_records,
+            checked.bad_subtrees,
+            checked.bad_records,
+        ];
         checked.complete = hidden == [0; 4];
         if problems > PROBLEMS_TOLD {
             out.note(format_args!("and {} more", problems.saturating_sub(PROBLEMS_TOLD)))?;

@@ -1,4 +1,5 @@
-//! The class of a block order that `carwalk inspect` tells, held against the definition of each class.
+//! The class of a block order that `carwalk inspect` tells, held against the definition of each
+//! class.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -39,7 +40,11 @@ fn each_order_has_its_class() {
             let repo = random::repo(seed, 300).repo;
             // In a tree of one node the orders cannot be told apart.
             if repo.root.blocks().len() > 20 {
-                assert_eq!(order(&repo.to_bytes(written)), class(written), "{written:?} of seed {seed}");
+                assert_eq!(
+                    order(&repo.to_bytes(written)),
+                    class(written),
+                    "{written:?} of seed {seed}"
+                );
             }
         }
     }
@@ -66,7 +71,8 @@ fn classes_are_those_of_the_definition() {
     for seed in 0..60 {
         let Random { repo, car, .. } = random::repo(seed, 40);
         let mut rng = Rng::new(seed);
-        let clean = [Order::Preorder, Order::PreorderRepeating, Order::Pds].map(|order| repo.to_car(order));
+        let clean =
+            [Order::Preorder, Order::PreorderRepeating, Order::Pds].map(|order| repo.to_car(order));
         for mut car in clean.into_iter().chain([Car::parse(&car).unwrap()]) {
             for _ in 0..2 {
                 let class = defined(&repo, &car);
@@ -82,8 +88,10 @@ fn classes_are_those_of_the_definition() {
 
 /// The class of a CAR in the words of the definition, slowly.
 fn defined(repo: &Repo, car: &Car) -> &'static str {
-    let sections: Vec<Cid> = car.sections.iter().map(|section| Cid::from_bytes(&section.cid).unwrap()).collect();
-    let due: Vec<Cid> = repo.blocks(Order::PreorderRepeating).into_iter().map(|(cid, _)| cid).collect();
+    let sections: Vec<Cid> =
+        car.sections.iter().map(|section| Cid::from_bytes(&section.cid).unwrap()).collect();
+    let due: Vec<Cid> =
+        repo.blocks(Order::PreorderRepeating).into_iter().map(|(cid, _)| cid).collect();
     let place = |cid: &Cid| sections.iter().position(|section| section == cid).unwrap();
     let is_pre_order = {
         let mut next = 0;
@@ -99,7 +107,8 @@ fn defined(repo: &Repo, car: &Car) -> &'static str {
     let mut seen = HashSet::new();
     let is_walk_order = due.iter().filter(|cid| seen.insert(**cid)).map(place).is_sorted();
     let texts: Vec<String> = sections.iter().map(Cid::to_string).collect();
-    let descends = |from: usize, to: usize| texts[from..=to].windows(2).all(|pair| pair[0] > pair[1]);
+    let descends =
+        |from: usize, to: usize| texts[from..=to].windows(2).all(|pair| pair[0] > pair[1]);
     let mut links = vec![(repo.commit_cid(), repo.root.cid())];
     collect_links(&repo.root, &mut links);
     let links_fit = links.iter().all(|(parent, child)| {
@@ -110,8 +119,10 @@ fn defined(repo: &Repo, car: &Car) -> &'static str {
     let last_node = nodes.iter().map(place).max();
     let first_record = repo.entries().iter().map(|(_, cid)| place(cid)).min();
     let is_distinct = sections.iter().collect::<HashSet<_>>().len() == sections.len();
-    let is_pds =
-        is_distinct && links_fit && !is_walk_order && first_record.is_some_and(|record| Some(record) < last_node);
+    let is_pds = is_distinct
+        && links_fit
+        && !is_walk_order
+        && first_record.is_some_and(|record| Some(record) < last_node);
     if is_pds { "PDS order" } else { "other" }
 }
 

@@ -1,5 +1,10 @@
 //! What the tool exits with, and that it says why in one line.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
 
 mod harness;
 
@@ -19,11 +24,15 @@ fn small() -> Vec<u8> {
 #[test]
 fn help_and_version_are_successes() {
     let help = run(["--help"]).quiet_success();
-    for part in ["ls", "get", "inspect", "prove", "verify", "Exit codes:", "  4  the CAR is incomplete"] {
+    for part in
+        ["ls", "get", "inspect", "prove", "verify", "Exit codes:", "  4  the CAR is incomplete"]
+    {
         assert!(help.contains(part), "{help}");
     }
     let proves = run(["prove", "--help"]).quiet_success();
-    for part in ["`-` for standard input", ".carwalk-", "only if the exit code is 0", "no repo paths"] {
+    for part in
+        ["`-` for standard input", ".carwalk-", "only if the exit code is 0", "no repo paths"]
+    {
         assert!(proves.contains(part), "{proves}");
     }
     assert!(!proves.contains("standard input if it is left out"), "{proves}");
@@ -84,7 +93,11 @@ fn hostile_arguments_are_escaped_whatever_is_wrong_with_them() {
         let run = run(line);
         assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{line:?}");
         let is_harmful = |char: char| char.is_control() && char != '\n' || char == '\u{202e}';
-        assert!(run.stderr.starts_with("error: ") && !run.stderr.contains(is_harmful), "{line:?}: {}", run.stderr);
+        assert!(
+            run.stderr.starts_with("error: ") && !run.stderr.contains(is_harmful),
+            "{line:?}: {}",
+            run.stderr
+        );
         // Short options are told one by one, and in the last line something else is wrong.
         let is_told = run.stderr.contains("\\u{1b}[31m\\n\\u{9b}2J");
         assert!(is_told || line[1].starts_with("-l") || line.contains(&"--json"), "{}", run.stderr);
@@ -145,12 +158,27 @@ fn breakages_are_invalid_and_gaps_are_incomplete() {
     for breakage in breakage::all() {
         let run = run_on(["verify"], &breakage.make().broken);
         let code = if breakage.fault == Fault::Missing { 4 } else { 3 };
-        assert_eq!((run.code, run.stdout.as_str()), (Some(code), ""), "{breakage:?}\n{}", run.stderr);
+        assert_eq!(
+            (run.code, run.stdout.as_str()),
+            (Some(code), ""),
+            "{breakage:?}\n{}",
+            run.stderr
+        );
         let last = run.stderr.lines().last().unwrap_or_default();
-        let is_helped = last.contains(", which hides ") || last.starts_with("error: standard input: record ");
-        assert_eq!(last.ends_with("(see --partial)"), code == 4 && is_helped, "{breakage:?}\n{}", run.stderr);
+        let is_helped =
+            last.contains(", which hides ") || last.starts_with("error: standard input: record ");
+        assert_eq!(
+            last.ends_with("(see --partial)"),
+            code == 4 && is_helped,
+            "{breakage:?}\n{}",
+            run.stderr
+        );
         assert!(last.starts_with("error: standard input: "), "{breakage:?}\n{}", run.stderr);
-        assert!(!run.stderr.replace('\n', "").chars().any(char::is_control), "{breakage:?}\n{}", run.stderr);
+        assert!(
+            !run.stderr.replace('\n', "").chars().any(char::is_control),
+            "{breakage:?}\n{}",
+            run.stderr
+        );
     }
 }
 
@@ -202,11 +230,19 @@ fn closed_pipe_is_quiet() {
     let file = TempCar::new(&car);
     for args in [&["ls"][..], &["ls", "--json"], &["ls", "--partial"]] {
         let mut tool = tool();
-        tool.args(args).arg(file.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        tool.args(args)
+            .arg(file.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = tool.spawn().unwrap();
         drop(child.stdout.take());
         let output = child.wait_with_output().unwrap();
-        assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]), "{args:?}");
+        assert_eq!(
+            (output.status.code(), output.stderr.as_slice()),
+            (Some(0), &b""[..]),
+            "{args:?}"
+        );
     }
 }
 
@@ -214,7 +250,8 @@ fn closed_pipe_is_quiet() {
 #[cfg(target_os = "linux")]
 fn full_disk_is_an_io_error() {
     let one = "com.example.test/one";
-    let commands: [&[&str]; 6] = [&["ls"], &["inspect"], &["verify"], &["get"], &["get", "--raw"], &["get", "--cid"]];
+    let commands: [&[&str]; 6] =
+        [&["ls"], &["inspect"], &["verify"], &["get"], &["get", "--raw"], &["get", "--cid"]];
     for args in commands {
         let file = TempCar::new(&small());
         let full = File::options().write(true).open("/dev/full").unwrap();

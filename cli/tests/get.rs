@@ -38,7 +38,10 @@ fn every_record_is_found_and_no_other() {
         let run = file.run_with(&["get"], &[&other]);
         assert_eq!(run.stdout, "");
         let error = run.one_error(1);
-        assert_eq!(error, format!("error: {:?}: there is no record {other}: the tree proves it\n", file.name()));
+        assert_eq!(
+            error,
+            format!("error: {:?}: there is no record {other}: the tree proves it\n", file.name())
+        );
         for option in ["--raw", "--cid", "--compact"] {
             file.run_with(&["get", option], &[&other]).one_error(1);
         }
@@ -47,7 +50,10 @@ fn every_record_is_found_and_no_other() {
 
 #[test]
 fn layout_is_two_spaces_or_one_line() {
-    let inner = Value::map([("a", Value::Array(vec![Value::Uint(1), Value::Null])), ("b", Value::Map(vec![]))]);
+    let inner = Value::map([
+        ("a", Value::Array(vec![Value::Uint(1), Value::Null])),
+        ("b", Value::Map(vec![])),
+    ]);
     let record = Value::map([("x", inner), ("yy", Value::Array(vec![]))]);
     let car = one(Record::new(record.encode())).to_bytes(Order::Preorder);
     let indented = run_on(["get", "-", PATH], &car).quiet_success();
@@ -83,7 +89,10 @@ fn the_car_may_come_from_anywhere() {
     let kept = kept.to_str().unwrap();
     assert_eq!(file.run_with(&["get", "--keep", kept], &[PATH]).quiet_success(), expected);
     assert_eq!(run(["get", "--kept", kept, PATH]).quiet_success(), expected);
-    assert_eq!(run(["get", "--kept", kept, "com.example.test/other"]).one_error(1).lines().count(), 1);
+    assert_eq!(
+        run(["get", "--kept", kept, "com.example.test/other"]).one_error(1).lines().count(),
+        1
+    );
 }
 
 #[test]
@@ -95,15 +104,31 @@ fn at_uris_are_of_the_account_of_the_commit() {
         let run = run_on(["get", &format!("at://did:web:example.com/{path}")], &car);
         assert_eq!(run.stdout, "");
         let error = run.one_error(3);
-        assert!(error.ends_with(&format!(": the commit is by {DID}, expected did:web:example.com\n")), "{error}");
+        assert!(
+            error.ends_with(&format!(": the commit is by {DID}, expected did:web:example.com\n")),
+            "{error}"
+        );
     }
 }
 
 #[test]
 fn what_names_no_record_is_a_usage_error() {
     let car = one(Record::sample(PATH.as_bytes())).to_bytes(Order::Pds);
-    let odd = ["self", "a/b/c", "/self", "com.example.test/", "com.example.test/a b", "com.example.test/\u{e9}", ""];
-    let uris = ["at://example.com/com.example.test/self", "at://did:plc/a/b", "at://did:plc:a", "at://did:plc:a/b"];
+    let odd = [
+        "self",
+        "a/b/c",
+        "/self",
+        "com.example.test/",
+        "com.example.test/a b",
+        "com.example.test/\u{e9}",
+        "",
+    ];
+    let uris = [
+        "at://example.com/com.example.test/self",
+        "at://did:plc/a/b",
+        "at://did:plc:a",
+        "at://did:plc:a/b",
+    ];
     for name in odd.into_iter().chain(uris) {
         let run = run_on(["get", "-", name], &car);
         assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{name}");
@@ -141,7 +166,10 @@ fn missing_record_is_incomplete_but_its_cid_is_known() {
     for option in ["--raw", "--compact"] {
         let error = run_on(["get", option, "-", &keys[4]], &car).one_error(4);
         assert!(
-            error.ends_with(&format!("the record {} exists, but its block {cid} is missing\n", keys[4])),
+            error.ends_with(&format!(
+                "the record {} exists, but its block {cid} is missing\n",
+                keys[4]
+            )),
             "{error}"
         );
     }
@@ -154,7 +182,13 @@ fn missing_record_is_incomplete_but_its_cid_is_known() {
 fn missing_node_is_never_taken_for_absence() {
     let (repo, keys) = (sample(), texts(sample_keys()));
     // The leaf with keys 6 and 7 hangs below two empty nodes.
-    let leaf = repo.root.blocks().into_iter().find(|(_, block)| contains(block, keys[6].as_bytes())).unwrap().0;
+    let leaf = repo
+        .root
+        .blocks()
+        .into_iter()
+        .find(|(_, block)| contains(block, keys[6].as_bytes()))
+        .unwrap()
+        .0;
     let car = without(&repo, &[leaf]);
     for key in [&keys[6], &keys[7], &format!("{}0", keys[6])] {
         for option in ["--raw", "--cid", "--compact"] {
@@ -162,14 +196,18 @@ fn missing_node_is_never_taken_for_absence() {
             assert_eq!(run.stdout, "");
             let error = run.one_error(4);
             let hidden = format!("hides keys between \"{}\" and \"{}\"", keys[5], keys[8]);
-            assert!(error.contains(&format!("cannot tell whether there is a record {key}")), "{error}");
+            assert!(
+                error.contains(&format!("cannot tell whether there is a record {key}")),
+                "{error}"
+            );
             assert!(error.contains(&leaf.to_string()) && error.contains(&hidden), "{error}");
         }
     }
     for key in keys.iter().filter(|key| ![&keys[6], &keys[7]].contains(key)) {
         run_on(["get", key], &car).quiet_success();
     }
-    let commit_only = without(&repo, &repo.root.blocks().iter().map(|(cid, _)| *cid).collect::<Vec<_>>());
+    let commit_only =
+        without(&repo, &repo.root.blocks().iter().map(|(cid, _)| *cid).collect::<Vec<_>>());
     let error = run_on(["get", &keys[0]], &commit_only).one_error(4);
     assert!(error.contains("hides all keys"), "{error}");
 }

@@ -25,7 +25,13 @@ fn file_map_and_stdin_give_the_same() {
     for order in Order::ALL {
         let car = repo().to_bytes(order);
         let file = TempCar::new(&car);
-        for command in [&["ls", "-l"][..], &["ls", "--json"], &["inspect"], &["inspect", "--json"], &["verify"]] {
+        for command in [
+            &["ls", "-l"][..],
+            &["ls", "--json"],
+            &["inspect"],
+            &["inspect", "--json"],
+            &["verify"],
+        ] {
             let mapped = file.run(command).quiet_success();
             assert!(!mapped.is_empty());
             assert_eq!(file.run(&[command, &["--no-mmap"]].concat()).quiet_success(), mapped);
@@ -67,7 +73,9 @@ fn legacy_commits_are_read_on_request() {
 #[test]
 fn block_limit_can_be_moved() {
     let large = Record::new(Value::Bytes(vec![7; 3 << 20]).encode());
-    let file = TempCar::new(&Repo::new([(b"com.example.test/large".to_vec(), large)]).to_bytes(Order::Preorder));
+    let file = TempCar::new(
+        &Repo::new([(b"com.example.test/large".to_vec(), large)]).to_bytes(Order::Preorder),
+    );
     let error = file.run(&["ls"]).one_error(3);
     assert!(error.contains("exceeds the limit of 2097152 (see --max-block)"), "{error}");
     file.run(&["ls", "--max-block", "4MiB"]).quiet_success();
@@ -75,7 +83,10 @@ fn block_limit_can_be_moved() {
     let error = file.run(&["ls", "--max-block=100"]).one_error(3);
     assert!(error.contains("exceeds the limit of 100"), "{error}");
     let error = file.run(&["ls", "--max-header=10"]).one_error(3);
-    assert!(error.contains("header length of 58 exceeds the limit of 10 (see --max-header)"), "{error}");
+    assert!(
+        error.contains("header length of 58 exceeds the limit of 10 (see --max-header)"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -96,7 +107,9 @@ fn stream_limit_is_for_streams() {
     let car = repo().to_bytes(Order::Preorder);
     let file = TempCar::new(&car);
     file.run(&["ls", "--max-stream=1K"]).quiet_success();
-    for refused in [run_on(["ls", "--max-stream=1K"], &car), file.run(&["ls", "--no-mmap", "--max-stream=1K"])] {
+    for refused in
+        [run_on(["ls", "--max-stream=1K"], &car), file.run(&["ls", "--no-mmap", "--max-stream=1K"])]
+    {
         let error = refused.one_error(3);
         assert!(error.contains("exceeds the limit of 1024"), "{error}");
     }

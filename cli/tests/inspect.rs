@@ -53,7 +53,12 @@ fn counts_are_those_of_the_repository() {
     });
     assert_eq!(summary, expected);
     let text = run_on(["inspect"], &bytes).quiet_success();
-    assert!(text.ends_with("Collections: 3\n  com.example.a: 2\n  com.example.a.c: 1\n  com.example.b: 1\n"), "{text}");
+    assert!(
+        text.ends_with(
+            "Collections: 3\n  com.example.a: 2\n  com.example.a.c: 1\n  com.example.b: 1\n"
+        ),
+        "{text}"
+    );
     assert!(!text.contains("Missing"), "{text}");
 }
 
@@ -62,7 +67,8 @@ fn counts_are_those_of_the_repository() {
 fn collections_without_end_are_told_up_to_a_number() {
     let record = Record::new(b"\xa0".to_vec());
     let collection = |number: u32| format!("{}{number:06}", "a".repeat(900));
-    let keys = (0..11_000).flat_map(|number| [1, 2].map(|key| format!("{}/{key}", collection(number)).into_bytes()));
+    let keys = (0..11_000)
+        .flat_map(|number| [1, 2].map(|key| format!("{}/{key}", collection(number)).into_bytes()));
     let repo = Repo::new(keys.map(|key| (key, record.clone())));
     let bytes = repo.to_bytes(Order::Preorder);
     let summary = inspect(&bytes);
@@ -83,14 +89,20 @@ fn incomplete_trees_are_counted_as_far_as_they_are_there() {
     car.remove(&records[7].1);
     let summary = inspect(&car.to_bytes());
     assert_eq!((&summary["records"], &summary["missing_records"]), (&json!(9), &json!(2)));
-    assert_eq!((&summary["unreached_blocks"], &summary["block_order"]), (&json!(0), &json!("pre-order")));
+    assert_eq!(
+        (&summary["unreached_blocks"], &summary["block_order"]),
+        (&json!(0), &json!("pre-order"))
+    );
 
     car.remove(&repo.root.cid());
     let summary = inspect(&car.to_bytes());
     assert_eq!((&summary["height"], &summary["missing_nodes"]), (&json!(null), &json!(1)));
     assert_eq!(summary["unreached_blocks"], json!(car.sections.len() - 1));
     let text = run_on(["inspect"], &car.to_bytes()).quiet_success();
-    assert!(text.contains("\nTree Height: unknown\n") && text.contains("\nMissing Nodes: 1\n"), "{text}");
+    assert!(
+        text.contains("\nTree Height: unknown\n") && text.contains("\nMissing Nodes: 1\n"),
+        "{text}"
+    );
 }
 
 #[test]

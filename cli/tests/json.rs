@@ -1,5 +1,10 @@
 //! Records as JSON: what the data model has, and each thing that it does not have.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests fail by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
 
 mod harness;
 
@@ -23,7 +28,8 @@ fn json(bytes: Vec<u8>) -> (String, Vec<String>) {
     assert_eq!(run.code, Some(0), "{run:?}");
     let text = String::from_utf8(run.stdout).unwrap();
     serde_json::from_str::<serde::de::IgnoredAny>(&text).unwrap();
-    let notes = run.stderr.lines().map(|line| line.strip_prefix("odd record: ").unwrap().to_owned());
+    let notes =
+        run.stderr.lines().map(|line| line.strip_prefix("odd record: ").unwrap().to_owned());
     let raw = get("--raw", Record::new(bytes.clone()));
     assert_eq!((raw.code, raw.stdout, raw.stderr.as_str()), (Some(0), bytes, ""));
     (text.trim_end().to_owned(), notes.collect())
@@ -59,7 +65,8 @@ fn cbor(bytes: &[u8]) -> String {
 #[track_caller]
 fn refused(bytes: Vec<u8>, reason: &str) {
     let record = Record::new(bytes);
-    let message = format!("the record {} cannot be printed as JSON: {reason} (see --raw)\n", record.cid);
+    let message =
+        format!("the record {} cannot be printed as JSON: {reason} (see --raw)\n", record.cid);
     let run = get("--compact", record.clone());
     assert_eq!((run.code, run.stdout.as_slice()), (Some(3), &b""[..]), "{run:?}");
     let error = run.stderr.lines().last().unwrap();
@@ -77,16 +84,24 @@ fn the_data_model_has_a_form_for_each_kind() {
     sound(&Value::Null, "null");
     sound(&Value::Array(vec![Value::Bool(true), Value::Bool(false)]), "[true,false]");
     sound(&Value::Map(vec![]), "{}");
-    let blob = [("ref", Value::Link(cid)), ("size", Value::Uint(1)), ("$type", Value::text("blob"))];
-    sound(&Value::map(blob), &format!("{{\"ref\":{{\"$link\":\"{cid}\"}},\"size\":1,\"$type\":\"blob\"}}"));
+    let blob =
+        [("ref", Value::Link(cid)), ("size", Value::Uint(1)), ("$type", Value::text("blob"))];
+    sound(
+        &Value::map(blob),
+        &format!("{{\"ref\":{{\"$link\":\"{cid}\"}},\"size\":1,\"$type\":\"blob\"}}"),
+    );
 }
 
 #[test]
 fn integers_lose_nothing() {
-    for number in [0, 23, 24, -1, -24, -25, 255, 256, -256, -257, 1 << 40, (1 << 53) - 1, -(1 << 53) + 1] {
+    for number in
+        [0, 23, 24, -1, -24, -25, 255, 256, -256, -257, 1 << 40, (1 << 53) - 1, -(1 << 53) + 1]
+    {
         sound(&Value::Int(number), &number.to_string());
     }
-    for number in [1_i128 << 53, -(1 << 53), i64::MAX.into(), i64::MIN.into(), u64::MAX.into(), -(1 << 64)] {
+    for number in
+        [1_i128 << 53, -(1 << 53), i64::MAX.into(), i64::MIN.into(), u64::MAX.into(), -(1 << 64)]
+    {
         let head = if number < 0 { (1, -1 - number) } else { (0, number) };
         let item = Value::Raw(carwalk_testkit::cbor::head(head.0, head.1.try_into().unwrap()));
         odd(&item, &number.to_string(), &format!("integer {number} takes more than 53 bits"));
@@ -116,15 +131,24 @@ fn texts_do_nothing_to_a_terminal() {
 #[test]
 fn finite_floats_are_numbers_that_are_no_integers() {
     let f64_of = |number: f64| Value::F64(number);
-    for (number, text) in [(1.0, "1.0"), (-0.0, "-0.0"), (1.5, "1.5"), (1e300, "1e+300"), (f64::MIN_POSITIVE, "")] {
+    for (number, text) in
+        [(1.0, "1.0"), (-0.0, "-0.0"), (1.5, "1.5"), (1e300, "1e+300"), (f64::MIN_POSITIVE, "")]
+    {
         let (json, notes) = value(&f64_of(number));
         assert_eq!(json.parse::<f64>().unwrap().to_bits(), number.to_bits());
         assert!(json.contains(['.', 'e']), "{json}");
         assert!(text.is_empty() || json == text, "{json}");
-        assert_eq!(notes, [format!("byte 3: float {number:?}, which the data model does not have")]);
+        assert_eq!(
+            notes,
+            [format!("byte 3: float {number:?}, which the data model does not have")]
+        );
     }
     odd(&Value::Raw(vec![0xf9, 0x3e, 0]), "1.5", "float 1.5, which the data model does not have");
-    odd(&Value::Raw(vec![0xfa, 0x3f, 0xc0, 0, 0]), "1.5", "float 1.5, which the data model does not have");
+    odd(
+        &Value::Raw(vec![0xfa, 0x3f, 0xc0, 0, 0]),
+        "1.5",
+        "float 1.5, which the data model does not have",
+    );
     for (number, name) in [(f64::NAN, "NaN"), (f64::INFINITY, "inf"), (f64::NEG_INFINITY, "-inf")] {
         formless(&f64_of(number), &format!("float {name}, which the data model does not have"));
     }
@@ -137,17 +161,32 @@ fn items_without_a_form_are_given_as_they_are() {
     formless(&Value::Raw(vec![0xe0]), "simple value 0, which the data model does not have");
     formless(&Value::Raw(vec![0xf8, 0xff]), "simple value 255, which the data model does not have");
     formless(&Value::Raw(vec![0xf8, 0x20]), "simple value 32, which the data model does not have");
-    for (value, name) in [(20, "`false`"), (21, "`true`"), (22, "`null`"), (23, "`undefined`"), (0, "simple value 0")] {
+    for (value, name) in [
+        (20, "`false`"),
+        (21, "`true`"),
+        (22, "`null`"),
+        (23, "`undefined`"),
+        (0, "simple value 0"),
+    ] {
         formless(&Value::Raw(vec![0xf8, value]), &format!("badly encoded {name}, in two bytes"));
     }
     formless(&Value::Raw(vec![0xf8, 0x1f]), "badly encoded simple value 31, in two bytes");
     formless(&Value::Raw(vec![0x62, b'a', 0xff]), "text is not UTF-8");
     formless(&Value::Tag(0, Box::new(Value::text("2026-01-01"))), "tag that makes no link");
     formless(&Value::Tag(42, Box::new(Value::text("abc"))), "tag that makes no link");
-    formless(&Value::Tag(42, Box::new(Value::Bytes(vec![1; 37]))), "link does not begin with the byte 0x00");
-    formless(&Value::Tag(42, Box::new(Value::Bytes(vec![]))), "link does not begin with the byte 0x00");
+    formless(
+        &Value::Tag(42, Box::new(Value::Bytes(vec![1; 37]))),
+        "link does not begin with the byte 0x00",
+    );
+    formless(
+        &Value::Tag(42, Box::new(Value::Bytes(vec![]))),
+        "link does not begin with the byte 0x00",
+    );
     let blake3 = [&[1, 0x71, 0x1e, 0x20][..], &[7; 32]].concat();
-    formless(&Value::link_bytes(&blake3), "link to a CID of hash function 0x1e, expected 0x12 (sha2-256)");
+    formless(
+        &Value::link_bytes(&blake3),
+        "link to a CID of hash function 0x1e, expected 0x12 (sha2-256)",
+    );
     formless(
         &Value::link_bytes(&[&[0x12, 0x20][..], &[7; 32]].concat()),
         "link to a CID of version 0, expected version 1",
@@ -156,11 +195,17 @@ fn items_without_a_form_are_given_as_they_are() {
 
 #[test]
 fn what_stands_after_a_formless_item_is_not_lost() {
-    let items =
-        [Value::Array(vec![]), Value::Raw(vec![0x61, 0xff]), Value::Tag(1, Box::new(Value::Array(vec![Value::Null])))];
-    let array = Value::Array([&items[..], &[Value::Uint(7), Value::Array(vec![Value::Raw(vec![0xf7])])]].concat());
+    let items = [
+        Value::Array(vec![]),
+        Value::Raw(vec![0x61, 0xff]),
+        Value::Tag(1, Box::new(Value::Array(vec![Value::Null]))),
+    ];
+    let array = Value::Array(
+        [&items[..], &[Value::Uint(7), Value::Array(vec![Value::Raw(vec![0xf7])])]].concat(),
+    );
     let (text, notes) = value(&array);
-    let expected = format!("[[],{},{},7,[{}]]", cbor(&[0x61, 0xff]), cbor(&items[2].encode()), cbor(&[0xf7]));
+    let expected =
+        format!("[[],{},{},7,[{}]]", cbor(&[0x61, 0xff]), cbor(&items[2].encode()), cbor(&[0xf7]));
     assert_eq!((text, notes.len()), (expected, 3));
 }
 
@@ -193,19 +238,25 @@ fn other_forms_of_sound_items_are_told() {
     let (text, notes) = value(&Value::Raw(b"\x7f\x61\xff\x61b\xff".to_vec()));
     assert_eq!(
         (text, notes),
-        (cbor(b"\x7f\x61\xff\x61b\xff"), vec![format!("byte 3: {long}"), "byte 3: text is not UTF-8".to_owned()])
+        (
+            cbor(b"\x7f\x61\xff\x61b\xff"),
+            vec![format!("byte 3: {long}"), "byte 3: text is not UTF-8".to_owned()]
+        )
     );
 }
 
 #[test]
 fn members_out_of_order_come_as_they_are() {
-    let map = |keys: &[&str]| Value::map(keys.iter().enumerate().map(|(at, key)| (*key, Value::Uint(at as u64))));
+    let map = |keys: &[&str]| {
+        Value::map(keys.iter().enumerate().map(|(at, key)| (*key, Value::Uint(at as u64))))
+    };
     let notes_of = |keys: &[&str]| json(map(keys).encode()).1;
     assert_eq!(json(map(&["b", "a"]).encode()).0, "{\"b\":0,\"a\":1}");
     assert_eq!(notes_of(&["b", "a"]), ["byte 4: map keys are not in canonical order"]);
     assert_eq!(notes_of(&["aa", "b"]), ["byte 5: map keys are not in canonical order"]);
     assert_eq!(notes_of(&["b", "aa"]), [""; 0]);
-    let far = ["byte 7: map keys are not in canonical order", "byte 7: the same key twice in one map"];
+    let far =
+        ["byte 7: map keys are not in canonical order", "byte 7: the same key twice in one map"];
     assert_eq!(notes_of(&["a", "b", "a"]), far);
     assert_eq!(notes_of(&["a", "a"]), ["byte 4: the same key twice in one map"]);
     // Each map is looked at by itself.
@@ -219,9 +270,15 @@ fn maps_with_a_repeated_key_are_given_as_they_are() {
     for keys in [&["a", "a"][..], &["a", "b", "a"], &["a", "b", "b", "a", "a"]] {
         let twice = map(keys);
         assert_eq!(json(twice.encode()).0, cbor(&twice.encode()));
-        let around = Value::map([("v", twice.clone()), ("w", Value::Array(vec![twice.clone(), map(&["a", "b"])]))]);
+        let around = Value::map([
+            ("v", twice.clone()),
+            ("w", Value::Array(vec![twice.clone(), map(&["a", "b"])])),
+        ]);
         let bytes = cbor(&twice.encode());
-        assert_eq!(json(around.encode()).0, format!("{{\"v\":{bytes},\"w\":[{bytes},{{\"a\":[],\"b\":[]}}]}}"));
+        assert_eq!(
+            json(around.encode()).0,
+            format!("{{\"v\":{bytes},\"w\":[{bytes},{{\"a\":[],\"b\":[]}}]}}")
+        );
     }
     let outer = Value::map([("a", map(&["b", "b"])), ("a", Value::Raw(vec![0xf7]))]);
     assert_eq!(json(outer.encode()).0, cbor(&outer.encode()));
@@ -231,25 +288,41 @@ fn maps_with_a_repeated_key_are_given_as_they_are() {
 fn maps_that_json_would_mistake_are_given_as_they_are() {
     for key in ["$link", "$bytes", "$cbor"] {
         let note = format!("byte {}: map key is one of the names $link, $bytes and $cbor", 4);
-        for item in
-            [Value::map([(key, Value::text("abc"))]), Value::map([(key, Value::Null), ("zzzzzzz", Value::Null)])]
-        {
+        for item in [
+            Value::map([(key, Value::text("abc"))]),
+            Value::map([(key, Value::Null), ("zzzzzzz", Value::Null)]),
+        ] {
             assert_eq!(value(&item), (cbor(&item.encode()), vec![note.clone()]));
         }
         let whole = Value::map([(key, Value::text("abc"))]).encode();
         let note = "byte 1: map key is one of the names $link, $bytes and $cbor".to_owned();
         assert_eq!(json(whole.clone()), (cbor(&whole), vec![note]));
     }
-    for key in [Value::Uint(1), Value::Bytes(vec![1]), Value::Null, Value::Array(vec![]), Value::Map(vec![])] {
-        let item = Value::Map(vec![(key, Value::Array(vec![Value::Null])), (Value::text("a"), Value::Null)]);
+    for key in [
+        Value::Uint(1),
+        Value::Bytes(vec![1]),
+        Value::Null,
+        Value::Array(vec![]),
+        Value::Map(vec![]),
+    ] {
+        let item = Value::Map(vec![
+            (key, Value::Array(vec![Value::Null])),
+            (Value::text("a"), Value::Null),
+        ]);
         let after = [("a", item.clone()), ("b", Value::Uint(1))];
         let (text, notes) = json(Value::map(after).encode());
         assert_eq!(text, format!("{{\"a\":{},\"b\":1}}", cbor(&item.encode())));
         assert_eq!(notes, ["byte 4: map key is not a text"]);
-        assert_eq!(json(item.encode()), (cbor(&item.encode()), vec!["byte 1: map key is not a text".to_owned()]));
+        assert_eq!(
+            json(item.encode()),
+            (cbor(&item.encode()), vec!["byte 1: map key is not a text".to_owned()])
+        );
     }
     // What is odd in such a map is told, but the map is one item.
-    let inner = Value::Map(vec![(Value::Uint(1), Value::Raw(vec![0xf7])), (Value::Uint(2), Value::F64(1.5))]);
+    let inner = Value::Map(vec![
+        (Value::Uint(1), Value::Raw(vec![0xf7])),
+        (Value::Uint(2), Value::F64(1.5)),
+    ]);
     let (text, notes) = value(&inner);
     assert_eq!((text, notes.len()), (cbor(&inner.encode()), 4));
     let key = Value::Map(vec![(Value::Raw(vec![0x61, 0xff]), Value::Null)]);
@@ -263,7 +336,9 @@ fn records_that_are_no_maps_are_printed() {
     let no_map = "byte 0: the record is not a map".to_owned();
     assert_eq!(json(vec![0x80]), ("[]".to_owned(), vec![no_map.clone()]));
     assert_eq!(json(vec![0x07]), ("7".to_owned(), vec![no_map.clone()]));
-    let tagged = Value::Tag(1, Box::new(Value::Array(vec![Value::F64(1.5), Value::Raw(vec![0xf7])]))).encode();
+    let tagged =
+        Value::Tag(1, Box::new(Value::Array(vec![Value::F64(1.5), Value::Raw(vec![0xf7])])))
+            .encode();
     let infinite = Value::F64(f64::INFINITY).encode();
     let no_text = vec![0x61, 0xff];
     let no_link = Value::Tag(42, Box::new(Value::Bytes(vec![1]))).encode();
@@ -279,8 +354,14 @@ fn records_that_are_no_maps_are_printed() {
 #[test]
 fn bytes_after_the_end_are_left_out() {
     let record = [Value::map([("a", Value::Uint(1))]).encode(), vec![0xff, 0, 0]].concat();
-    assert_eq!(json(record), ("{\"a\":1}".to_owned(), vec!["byte 4: 3 bytes after the end are left out".to_owned()]));
-    assert_eq!(json(vec![0xa0, 0]), ("{}".to_owned(), vec!["byte 1: 1 byte after the end is left out".to_owned()]));
+    assert_eq!(
+        json(record),
+        ("{\"a\":1}".to_owned(), vec!["byte 4: 3 bytes after the end are left out".to_owned()])
+    );
+    assert_eq!(
+        json(vec![0xa0, 0]),
+        ("{}".to_owned(), vec!["byte 1: 1 byte after the end is left out".to_owned()])
+    );
 }
 
 #[test]
@@ -291,7 +372,16 @@ fn what_is_no_cbor_is_refused() {
     refused(vec![], &ended(0));
     refused(vec![0xa1], &ended(1));
     refused(map(b""), &ended(3));
-    for cut in [&b"\x18"[..], b"\x62a", b"\x42\x01", b"\x5f\x41\x01", b"\x7f\x61a", b"\xd8", b"\x1b\0\0\0", b"\x38"] {
+    for cut in [
+        &b"\x18"[..],
+        b"\x62a",
+        b"\x42\x01",
+        b"\x5f\x41\x01",
+        b"\x7f\x61a",
+        b"\xd8",
+        b"\x1b\0\0\0",
+        b"\x38",
+    ] {
         refused(map(cut), &ended(3));
     }
     refused(map(b"\xd8\x2a"), &ended(5));
@@ -321,7 +411,8 @@ fn raw_blocks_are_not_taken_for_cbor() {
     let run = get("--compact", record.clone());
     assert_eq!((run.code, run.stdout.as_slice()), (Some(3), &b""[..]));
     assert!(
-        run.stderr.ends_with(&format!("the record {} is raw bytes, not CBOR (see --raw)\n", record.cid)),
+        run.stderr
+            .ends_with(&format!("the record {} is raw bytes, not CBOR (see --raw)\n", record.cid)),
         "{run:?}"
     );
     assert_eq!(get("--raw", record).stdout, [0xa0]);

@@ -1,5 +1,5 @@
-//! Whatever a record's bytes are: what is written is JSON that does nothing to a terminal, and nothing odd is told exactly
-//! if the record is one of the data model.
+//! Whatever a record's bytes are: what is written is JSON that does nothing to a terminal, and
+//! nothing odd is told exactly if the record is one of the data model.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -20,8 +20,20 @@ use carwalk_testkit::rng::Rng;
 use data_model::Parsed;
 use json::{Layout, Survey};
 
-const TEXTS: [&str; 12] =
-    ["", "a", "b", "ab", "$type", "$link", "$bytes", "$cbor", "\u{1b}[31m", "\"\\\u{85}", "\u{2028}\u{1f600}", "text"];
+const TEXTS: [&str; 12] = [
+    "",
+    "a",
+    "b",
+    "ab",
+    "$type",
+    "$link",
+    "$bytes",
+    "$cbor",
+    "\u{1b}[31m",
+    "\"\\\u{85}",
+    "\u{2028}\u{1f600}",
+    "text",
+];
 
 fn item(random: &mut Rng, nesting: usize) -> Value {
     let sound = |random: &mut Rng| match random.below(8) {
@@ -38,12 +50,17 @@ fn item(random: &mut Rng, nesting: usize) -> Value {
         1 => Value::Uint(random.next_u64()),
         2 => wide(&sound(&mut random.clone()), 8),
         3 => indefinite(&Value::text("a")),
-        4 => Value::Tag(random.next_u64() >> random.range(1, 64), Box::new(sound(&mut random.clone()))),
+        4 => Value::Tag(
+            random.next_u64() >> random.range(1, 64),
+            Box::new(sound(&mut random.clone())),
+        ),
         _ => Value::Raw(random.bytes(1)),
     };
     match random.below(40) {
         0 => odd(random),
-        1..=10 if nesting > 0 => Value::Array((0..random.below(4)).map(|_| item(random, nesting - 1)).collect()),
+        1..=10 if nesting > 0 => {
+            Value::Array((0..random.below(4)).map(|_| item(random, nesting - 1)).collect())
+        }
         11..=24 if nesting > 0 => map(random, nesting - 1),
         _ => sound(random),
     }
@@ -51,7 +68,8 @@ fn item(random: &mut Rng, nesting: usize) -> Value {
 
 /// A map that is canonical most of the time.
 fn map(random: &mut Rng, nesting: usize) -> Value {
-    let mut keys: Vec<&str> = (0..random.below(4)).map(|_| TEXTS[random.below(TEXTS.len())]).collect();
+    let mut keys: Vec<&str> =
+        (0..random.below(4)).map(|_| TEXTS[random.below(TEXTS.len())]).collect();
     if !random.chance(1, 20) {
         keys.retain(|key| !["$link", "$bytes", "$cbor"].contains(key));
         keys.sort_by_key(|key| (key.len(), *key));
@@ -61,7 +79,8 @@ fn map(random: &mut Rng, nesting: usize) -> Value {
     Value::map(pairs)
 }
 
-/// Whether a record is one of the data model, told by a decoder that has nothing to do with the tool's.
+/// Whether a record is one of the data model, told by a decoder that has nothing to do with the
+/// tool's.
 fn is_sound(record: &[u8]) -> bool {
     let value = decode(record).ok().filter(|value| is_canonical(value) && value.encode() == record);
     value.is_some_and(|value| matches!(value, Value::Map(_)) && has_json(&value))
@@ -73,7 +92,8 @@ fn has_json(value: &Value) -> bool {
         Value::Int(number) => number.unsigned_abs() < 1 << 53,
         Value::Array(items) => items.iter().all(has_json),
         Value::Map(pairs) => pairs.iter().all(|(key, value)| {
-            let is_reserved = ["$link", "$bytes", "$cbor"].iter().any(|name| *key == Value::text(*name));
+            let is_reserved =
+                ["$link", "$bytes", "$cbor"].iter().any(|name| *key == Value::text(*name));
             !is_reserved && has_json(value)
         }),
         Value::F64(_) | Value::Raw(_) | Value::Tag(..) => false,
@@ -141,13 +161,20 @@ fn no_bytes_make_it_panic() {
     }
 }
 
-/// Two million items of each kind that is remembered: memory and time grow with the record, no more.
+/// Two million items of each kind that is remembered: memory and time grow with the record, no
+/// more.
 #[test]
 fn large_hostile_records_are_looked_through() {
     let array = |item: &[u8]| [&[0x9f][..], &item.repeat((1 << 21) / item.len()), &[0xff]].concat();
     let map = |pair: &[u8]| [&[0xbf][..], &pair.repeat((1 << 21) / pair.len()), &[0xff]].concat();
-    let records =
-        [array(&[0xf7]), array(&[0x80]), array(&[0x61, 0xff]), array(&[0xa1, 0, 0]), map(&[0x60, 0xf7]), map(&[0, 0])];
+    let records = [
+        array(&[0xf7]),
+        array(&[0x80]),
+        array(&[0x61, 0xff]),
+        array(&[0xa1, 0, 0]),
+        map(&[0x60, 0xf7]),
+        map(&[0, 0]),
+    ];
     for record in records {
         let (mut oddities, len) = (0, record.len());
         let survey = Survey::new(&record, |_, _| oddities += 1);

@@ -60,14 +60,26 @@ fn kept_file_gives_what_the_car_gave() {
             let expected = run_on([maker], &car).quiet_success();
             assert_eq!(file.run(&[maker, "--keep", kept]).quiet_success(), expected);
             let (_folder, path) = new_name();
-            assert_eq!(run_on([maker, "--keep", path.to_str().unwrap()], &car).quiet_success(), expected);
+            assert_eq!(
+                run_on([maker, "--keep", path.to_str().unwrap()], &car).quiet_success(),
+                expected
+            );
             let before = fs::read(kept).unwrap();
             for command in COMMANDS {
                 let expected = run_on(command, &car).quiet_success();
                 assert_eq!(run([command, &["--kept", kept]].concat()).quiet_success(), expected);
-                let options =
-                    ["--memory-limit=0", "--no-mmap", "-v", "--max-spill=1", "--max-stream=1", "--max-block=1"];
-                assert_eq!(run([command, &options, &["--kept", kept]].concat()).quiet_success(), expected);
+                let options = [
+                    "--memory-limit=0",
+                    "--no-mmap",
+                    "-v",
+                    "--max-spill=1",
+                    "--max-stream=1",
+                    "--max-block=1",
+                ];
+                assert_eq!(
+                    run([command, &options, &["--kept", kept]].concat()).quiet_success(),
+                    expected
+                );
             }
             assert!(fs::read(kept).unwrap() == before, "the kept file was changed");
         }
@@ -102,14 +114,21 @@ fn file_that_exists_is_refused_and_left_alone() {
 #[test]
 fn folder_that_does_not_exist_is_told() {
     let error = run_on(["ls", "--keep", "no/such/folder/kept"], &export(10)).one_error(5);
-    assert!(error.starts_with("error: cannot keep the blocks in \"no/such/folder/kept\": "), "{error}");
+    assert!(
+        error.starts_with("error: cannot keep the blocks in \"no/such/folder/kept\": "),
+        "{error}"
+    );
 }
 
 #[test]
 fn car_is_kept_if_it_opens_and_nothing_is_left_if_not() {
     let whole = export(300);
     let cut = whole[..whole.len() - 10].to_vec();
-    let cars = breakage::all().map(|breakage| breakage.make().broken).chain([cut, b"{}".to_vec(), Vec::new()]);
+    let cars = breakage::all().map(|breakage| breakage.make().broken).chain([
+        cut,
+        b"{}".to_vec(),
+        Vec::new(),
+    ]);
     let (mut kept, mut refused) = (0, 0);
     for car in cars {
         let (folder, path) = new_name();
@@ -118,7 +137,10 @@ fn car_is_kept_if_it_opens_and_nothing_is_left_if_not() {
         assert!(matches!(found.code, Some(3 | 4)), "{found:?}");
         if path.exists() {
             kept += 1;
-            assert_eq!(run(["verify".as_ref(), "--kept".as_ref(), path.as_os_str()]).code, found.code);
+            assert_eq!(
+                run(["verify".as_ref(), "--kept".as_ref(), path.as_os_str()]).code,
+                found.code
+            );
         } else {
             refused += 1;
             assert_empty(&folder);
@@ -127,7 +149,10 @@ fn car_is_kept_if_it_opens_and_nothing_is_left_if_not() {
     assert!(kept > 50 && refused > 50, "{kept} kept, {refused} refused");
     for command in [&["inspect"][..], &["ls", "--partial"]] {
         let (folder, path) = new_name();
-        let error = run_on([command, &["--keep", path.to_str().unwrap()]].concat(), &whole[..whole.len() - 10]);
+        let error = run_on(
+            [command, &["--keep", path.to_str().unwrap()]].concat(),
+            &whole[..whole.len() - 10],
+        );
         assert!(error.one_error(3).contains("the input ends inside it"));
         assert_empty(&folder);
     }
@@ -136,7 +161,8 @@ fn car_is_kept_if_it_opens_and_nothing_is_left_if_not() {
 #[test]
 fn nothing_is_left_when_more_would_be_stored_than_allowed() {
     let (folder, path) = new_name();
-    let error = run_on(["ls", "--max-spill=50K", "--keep", path.to_str().unwrap()], &export(2000)).one_error(5);
+    let error = run_on(["ls", "--max-spill=50K", "--keep", path.to_str().unwrap()], &export(2000))
+        .one_error(5);
     assert!(error.contains(" exceeds the limit of 51200 (see --max-spill)"), "{error}");
     assert_empty(&folder);
 }
@@ -184,12 +210,20 @@ fn kept_file_that_nobody_vouches_for_is_refused_whatever_is_in_it() {
     let sound = fs::read(kept).unwrap();
     for bytes in [&sound[..], &sound[..9], b"redb\x1a\n\xa9\r\nand more"] {
         let file = TempCar::new(bytes);
-        for args in [&["ls"][..], &["ls", "--partial"], &["ls", "--no-mmap"], &["inspect"], &["verify", "--keep", "no"]]
-        {
+        for args in [
+            &["ls"][..],
+            &["ls", "--partial"],
+            &["ls", "--no-mmap"],
+            &["inspect"],
+            &["verify", "--keep", "no"],
+        ] {
             for run in [file.run(args), run_on(args, bytes)] {
                 assert_eq!(run.stdout, "");
                 let error = run.one_error(3);
-                assert!(error.contains("this is a spill file") && error.ends_with("(see --kept)\n"), "{error}");
+                assert!(
+                    error.contains("this is a spill file") && error.ends_with("(see --kept)\n"),
+                    "{error}"
+                );
             }
         }
     }

@@ -37,7 +37,8 @@ fn one_collection_can_be_kept() {
     let paths = ["com.example.a/1", "com.example.a/2", "com.example.ab/1", "com.example.b/1"];
     let repo = Repo::sample(paths);
     let car = repo.to_bytes(Order::Pds);
-    let listed = |nsid: &str| run_on(["ls", "--collection", nsid], &car).quiet_success().lines().count();
+    let listed =
+        |nsid: &str| run_on(["ls", "--collection", nsid], &car).quiet_success().lines().count();
     assert_eq!(listed("com.example.a"), 2);
     assert_eq!(listed("com.example.ab"), 1);
     assert_eq!(listed("com.example.abc"), 0);
@@ -45,7 +46,16 @@ fn one_collection_can_be_kept() {
 
 #[test]
 fn what_is_no_collection_is_a_usage_error() {
-    for name in ["", "com.example", "com.example.a/", "com.example.a/1", "com..a", "com.example.\u{e9}", "*", "1.a.b"] {
+    for name in [
+        "",
+        "com.example",
+        "com.example.a/",
+        "com.example.a/1",
+        "com..a",
+        "com.example.\u{e9}",
+        "*",
+        "1.a.b",
+    ] {
         let run = harness::run(["ls", "no/such.car", "--collection", name]);
         assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{name}");
         assert!(run.stderr.contains("not an NSID"), "{run:?}");
@@ -63,7 +73,8 @@ type Parts<'a> = [Option<&'a str>; 4];
 /// The command line for a range.
 fn ls(parts: Parts<'_>) -> Vec<String> {
     let names = ["--from", "--to", "--prefix", "--collection"];
-    let given = names.iter().zip(parts).filter_map(|(name, part)| Some(format!("{name}={}", part?)));
+    let given =
+        names.iter().zip(parts).filter_map(|(name, part)| Some(format!("{name}={}", part?)));
     iter::once("ls".to_owned()).chain(given).collect()
 }
 
@@ -77,19 +88,37 @@ fn keeps([from, to, prefix, collection]: Parts<'_>, key: &str) -> bool {
 
 #[test]
 fn ranges_list_what_all_parts_keep() {
-    let paths = ["com.example.a/1", "com.example.a/12", "com.example.a/2", "com.example.ab/1", "com.example.b/1"];
-    let bounds = ["", "com.example.a", "com.example.a/", "com.example.a/1", "com.example.a/12", "com.example.a0", "d"];
+    let paths = [
+        "com.example.a/1",
+        "com.example.a/12",
+        "com.example.a/2",
+        "com.example.ab/1",
+        "com.example.b/1",
+    ];
+    let bounds = [
+        "",
+        "com.example.a",
+        "com.example.a/",
+        "com.example.a/1",
+        "com.example.a/12",
+        "com.example.a0",
+        "d",
+    ];
     let bounds: Vec<_> = [None].into_iter().chain(bounds.map(Some)).collect();
     let car = Repo::sample(paths).to_bytes(Order::Pds);
     let mut random = Rng::new(1);
     let mut refused = 0;
     for _ in 0..150 {
         let collection = *random.pick(&[None, Some("com.example.a"), Some("com.example.c")]);
-        let parts = [*random.pick(&bounds), *random.pick(&bounds), *random.pick(&bounds), collection];
+        let parts =
+            [*random.pick(&bounds), *random.pick(&bounds), *random.pick(&bounds), collection];
         let run = run_on(ls(parts), &car);
         if is_empty(parts) {
             let error = run.one_error(2);
-            assert_eq!(error, "error: no key can be in the range: its options contradict each other\n");
+            assert_eq!(
+                error,
+                "error: no key can be in the range: its options contradict each other\n"
+            );
             refused += 1;
             continue;
         }
@@ -103,8 +132,8 @@ fn ranges_list_what_all_parts_keep() {
     }
 }
 
-/// Whether no key at all is kept, be it in the repository or not. If any is, so is the last of those bounds that keys begin
-/// at.
+/// Whether no key at all is kept, be it in the repository or not. If any is, so is the last of
+/// those bounds that keys begin at.
 fn is_empty(parts: Parts<'_>) -> bool {
     let collection = parts[3].map(|nsid| format!("{nsid}/"));
     let bounds = [parts[0], parts[2], collection.as_deref()].into_iter().flatten();
@@ -116,7 +145,13 @@ fn ranges_need_only_what_is_in_them() {
     let (repo, paths) = (sample(), sample_keys());
     let paths: Vec<_> = paths.into_iter().map(|key| String::from_utf8(key).unwrap()).collect();
     // The leaf with keys 6 and 7 hangs below two empty nodes; the record is that of key 2.
-    let leaf = repo.root.blocks().into_iter().find(|(_, block)| contains(block, paths[6].as_bytes())).unwrap().0;
+    let leaf = repo
+        .root
+        .blocks()
+        .into_iter()
+        .find(|(_, block)| contains(block, paths[6].as_bytes()))
+        .unwrap()
+        .0;
     let mut car = repo.to_car(Order::Preorder);
     car.remove(&leaf);
     car.remove(&repo.entries()[2].1);
@@ -137,10 +172,17 @@ fn ranges_need_only_what_is_in_them() {
             let first = if has_record { 2 } else { 6.max(from) };
             assert_eq!(keys(&run.stdout), paths[from..first]);
             let error = run.one_error(4);
-            assert!(error.contains(if has_record { &*paths[2] } else { "hides keys between" }), "{error}");
+            assert!(
+                error.contains(if has_record { &*paths[2] } else { "hides keys between" }),
+                "{error}"
+            );
             let partial = run_on([ls(parts), vec!["--partial".to_owned()]].concat(), &car);
             assert_eq!(partial.code, Some(0));
-            assert_eq!(partial.stderr.contains("missing subtree"), has_gap, "{from} {to} {partial:?}");
+            assert_eq!(
+                partial.stderr.contains("missing subtree"),
+                has_gap,
+                "{from} {to} {partial:?}"
+            );
             assert_eq!(partial.stderr.contains("missing records: 1"), has_record);
             gaps += 1;
         }
@@ -162,7 +204,10 @@ fn json_is_one_object_a_line() {
     };
     assert_eq!(run_on(["ls", "--json"], &car).json(), line(json!({})));
     assert_eq!(run_on(["ls", "--json", "-l"], &car).json(), line(json!({ "size": len })));
-    assert_eq!(run_on(["ls", "--json", "--partial"], &car).json(), line(json!({ "present": true })));
+    assert_eq!(
+        run_on(["ls", "--json", "--partial"], &car).json(),
+        line(json!({ "present": true }))
+    );
     let mut gap = Car::parse(&car).unwrap();
     gap.remove(&cid);
     let listed = run_on(["ls", "--json", "--partial", "-l"], &gap.to_bytes());
@@ -184,7 +229,8 @@ fn missing_record_ends_the_listing_with_its_key() {
 
     let partial = run_on(["ls", "-l", "--partial"], &car.to_bytes());
     assert_eq!((partial.code, partial.stderr.as_str()), (Some(0), "missing records: 1\n"));
-    let sizes: Vec<_> = partial.stdout.lines().map(|line| line.rsplit('\t').next().unwrap()).collect();
+    let sizes: Vec<_> =
+        partial.stdout.lines().map(|line| line.rsplit('\t').next().unwrap()).collect();
     assert_eq!(sizes.iter().filter(|size| **size == "-").count(), 1);
     assert_eq!((sizes.len(), sizes[4]), (11, "-"));
 }
@@ -212,7 +258,8 @@ fn missing_node_ends_the_listing_with_its_interval() {
 #[test]
 fn damaged_blocks_are_passed_over_on_request() {
     let (repo, keys) = (sample(), sample_keys());
-    let leaf = repo.root.blocks().into_iter().find(|(_, block)| contains(block, &keys[6])).unwrap().0;
+    let leaf =
+        repo.root.blocks().into_iter().find(|(_, block)| contains(block, &keys[6])).unwrap().0;
     let record = repo.entries()[10].1;
     let mut car = repo.to_car(Order::Preorder);
     for cid in [leaf, record] {
@@ -247,7 +294,13 @@ fn hostile_keys_are_refused_or_escaped() {
     assert_eq!(listed.lines().count(), 2);
     let lines = file.run(&["ls", "--partial", "--json"]).json();
     assert_eq!((&lines[0]["path"], &lines[0]["collection"]), (&json!(escaped), &json!(null)));
-    assert_eq!(file.run(&["ls", "--partial", "--collection", "com.example.test"]).quiet_success().lines().count(), 1);
+    assert_eq!(
+        file.run(&["ls", "--partial", "--collection", "com.example.test"])
+            .quiet_success()
+            .lines()
+            .count(),
+        1
+    );
 }
 
 #[test]
@@ -255,7 +308,10 @@ fn hostile_keys_are_refused_or_escaped() {
 fn hostile_file_names_are_escaped() {
     let file = TempCar::named("odd \u{1b}[2J\n.car", b"");
     let error = file.run(&["ls"]).one_error(3);
-    assert!(error.contains("/odd \\u{1b}[2J\\n.car\": CAR header at byte 0: the input is empty"), "{error}");
+    assert!(
+        error.contains("/odd \\u{1b}[2J\\n.car\": CAR header at byte 0: the input is empty"),
+        "{error}"
+    );
 }
 
 fn contains(block: &[u8], key: &[u8]) -> bool {
@@ -273,7 +329,8 @@ fn a_cut_car_is_listed_up_to_the_cut_and_the_rest_is_named() {
     for args in [["ls", "--partial"], ["inspect", "--json"]] {
         let run = run_on(args, cut);
         assert_eq!(run.code, Some(0));
-        let fault = format!("damaged from here on: section at byte {last}: the input ends inside it:");
+        let fault =
+            format!("damaged from here on: section at byte {last}: the input ends inside it:");
         assert!(run.stderr.starts_with(&fault), "{}", run.stderr);
         let file = TempCar::new(cut);
         let by_file = tool().args(args).arg(file.path()).output().unwrap();

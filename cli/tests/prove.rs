@@ -1,4 +1,5 @@
-//! `carwalk prove`: what it writes answers like the whole repository, and half a proof is never left.
+//! `carwalk prove`: what it writes answers like the whole repository, and half a proof is never
+//! left.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
 
 mod harness;
@@ -27,7 +28,10 @@ struct Place {
 
 impl Place {
     fn of(repo: &Repo) -> Self {
-        Place { car: TempCar::new(&repo.to_bytes(Order::Pds)), folder: tempfile::tempdir().unwrap() }
+        Place {
+            car: TempCar::new(&repo.to_bytes(Order::Pds)),
+            folder: tempfile::tempdir().unwrap(),
+        }
     }
 
     fn out(&self) -> String {
@@ -56,10 +60,14 @@ fn each_record_and_each_absence_has_a_proof_of_its_own() {
         assert_eq!(place.prove(&["--force", &path, &other]).quiet_success(), "");
         for options in [&["get"][..], &["get", "--compact"], &["get", "--cid"]] {
             let whole = place.car.run_with(options, &[&path]).quiet_success();
-            assert_eq!(run(options.iter().copied().chain([&out[..], &path])).quiet_success(), whole);
+            assert_eq!(
+                run(options.iter().copied().chain([&out[..], &path])).quiet_success(),
+                whole
+            );
         }
         run(["get", &out, &other]).one_error(1);
-        run(["verify", "-q", "--partial", "--did", DID, "--key", &key.did_key(), &out]).quiet_success();
+        run(["verify", "-q", "--partial", "--did", DID, "--key", &key.did_key(), &out])
+            .quiet_success();
     }
     assert_eq!(place.files(), ["proof.car"]);
 }
@@ -119,7 +127,10 @@ fn an_existing_file_stays_unless_forced() {
     fs::write(place.out(), "mine").unwrap();
     let path = &keys()[0];
     let error = place.prove(&[path]).one_error(5);
-    assert!(error.contains("cannot write") && error.ends_with(": it exists already (see --force)\n"), "{error}");
+    assert!(
+        error.contains("cannot write") && error.ends_with(": it exists already (see --force)\n"),
+        "{error}"
+    );
     // It is told before anything is read.
     assert_eq!(run(["prove", "-o", &place.out(), "no/such.car", path]).one_error(5), error);
     assert_eq!(fs::read(place.out()).unwrap(), b"mine");
@@ -128,8 +139,12 @@ fn an_existing_file_stays_unless_forced() {
     assert_ne!(fs::read(place.out()).unwrap(), b"mine");
     let folder = place.folder.path().to_str().unwrap();
     for force in [&[][..], &["--force"]] {
-        let error = run([&["prove", "-o", folder, "no/such.car", path], force].concat()).one_error(5);
-        assert!(error.starts_with("error: cannot write ") && error.ends_with(": is a directory\n"), "{error}");
+        let error =
+            run([&["prove", "-o", folder, "no/such.car", path], force].concat()).one_error(5);
+        assert!(
+            error.starts_with("error: cannot write ") && error.ends_with(": is a directory\n"),
+            "{error}"
+        );
     }
 }
 
@@ -138,7 +153,8 @@ fn a_file_that_came_to_be_meanwhile_stays() {
     let place = Place::of(&sample());
     let mut tool = tool();
     tool.args(["prove", "-o", &place.out(), "-", &keys()[0]]);
-    let mut child = tool.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child =
+        tool.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let car = fs::read(place.car.path()).unwrap();
     // More than a pipe holds in all, so that it has been looked at before the rest is given.
@@ -175,7 +191,10 @@ fn a_file_that_is_replaced_keeps_its_permissions() {
     place.prove(&[path]).quiet_success();
     let (usual, proof) = (mode(), fs::read(place.out()).unwrap());
     fs::write(place.folder.path().join("other"), "").unwrap();
-    assert_eq!(usual, fs::metadata(place.folder.path().join("other")).unwrap().permissions().mode() & 0o777);
+    assert_eq!(
+        usual,
+        fs::metadata(place.folder.path().join("other")).unwrap().permissions().mode() & 0o777
+    );
     for kept in [0o600, 0o640, 0o666, 0o400] {
         fs::remove_file(place.out()).unwrap();
         fs::write(place.out(), "old").unwrap();
@@ -224,7 +243,12 @@ fn closed_pipe_is_quiet() {
     for out in ["-", "/dev/stdout"] {
         let mut tool = tool();
         tool.args(["prove", "--prefix=", "-o", out]).arg(car.path());
-        let mut child = tool.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = tool
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         // Opened by its name, a pipe that nobody reads any more waits for a reader.
         let mut first = [0];
         let mut stdout = child.stdout.take().unwrap();
@@ -253,7 +277,8 @@ fn half_a_proof_is_not_left() {
     assert!(place.files().is_empty());
 
     let missing_folder = place.folder.path().join("none/proof.car");
-    let error = place.car.run_with(&["prove", "-o", missing_folder.to_str().unwrap()], &[key]).one_error(5);
+    let error =
+        place.car.run_with(&["prove", "-o", missing_folder.to_str().unwrap()], &[key]).one_error(5);
     assert!(error.contains("No such file"), "{error}");
     assert!(place.files().is_empty());
 }
@@ -278,7 +303,9 @@ fn what_makes_no_sense_is_refused_before_the_work() {
     let error = place.prove(&[]).one_error(2);
     assert!(error.contains("nothing to prove"), "{error}");
     place.prove(&["--from", "b", "--to", "a"]).one_error(2);
-    place.prove(&["--collection", "com.example.test", "--prefix", "com.example.testing", path]).one_error(2);
+    place
+        .prove(&["--collection", "com.example.test", "--prefix", "com.example.testing", path])
+        .one_error(2);
     assert_eq!(place.prove(&["--collection", "com.example"]).code, Some(2));
     assert_eq!(place.prove(&["no-path"]).code, Some(2));
     assert_eq!(place.car.run_with(&["prove"], &[path]).code, Some(2));

@@ -1,4 +1,5 @@
-//! CARs that memory is not to hold: the same output with a memory limit, where blocks are spilled, and what is left behind.
+//! CARs that memory is not to hold: the same output with a memory limit, where blocks are spilled,
+//! and what is left behind.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -34,13 +35,15 @@ fn export(records: usize) -> Vec<u8> {
     car
 }
 
-/// Runs a command in each way that a file can be read, and asserts that all say what `expected` does.
+/// Runs a command in each way that a file can be read, and asserts that all say what `expected`
+/// does.
 #[track_caller]
 fn assert_each_way(command: &[&str], limit: &str, car: &[u8], expected: &Run) {
     let args = [command, &["--memory-limit", limit]].concat();
     let file = TempCar::new(car);
     let named = format!("{:?}", Path::new(file.path()));
-    let runs = [file.run(&args), file.run(&[&args[..], &["--no-mmap"]].concat()), run_on(&args, car)];
+    let runs =
+        [file.run(&args), file.run(&[&args[..], &["--no-mmap"]].concat()), run_on(&args, car)];
     for (way, run) in ["mapped", "read", "piped"].iter().zip(runs) {
         let run = Run { stderr: run.stderr.replace(&named, "standard input"), ..run };
         assert!(run == *expected, "{command:?} {way}, limit {limit}: {run:?}, not {expected:?}");
@@ -84,7 +87,8 @@ fn verbose_says_how_much_was_spilled_and_where() {
     let run = run_on(["ls", "-v", "--memory-limit", "100K", "--spill-dir", dir], &car);
     assert_eq!(run.code, Some(0));
     let line = told(&run);
-    let (read, stored) = line.strip_prefix("spilled after ").unwrap().split_once(" bytes: ").unwrap();
+    let (read, stored) =
+        line.strip_prefix("spilled after ").unwrap().split_once(" bytes: ").unwrap();
     let (stored, place) = stored.split_once(" bytes are stored in ").unwrap();
     assert_eq!(place, format!("the folder {dir:?}"));
     let (read, stored): (usize, usize) = (read.parse().unwrap(), stored.parse().unwrap());
@@ -97,9 +101,11 @@ fn verbose_says_how_much_was_spilled_and_where() {
     assert_eq!(run_on(["verify", "-q", "-v"], &car).code, Some(2));
 }
 
-/// What was said on stderr, but for a warning that the folder is in memory: it may be, where tests run.
+/// What was said on stderr, but for a warning that the folder is in memory: it may be, where tests
+/// run.
 fn told(run: &Run) -> String {
-    let lines: Vec<_> = run.stderr.lines().filter(|line| !line.starts_with("warning: the folder")).collect();
+    let lines: Vec<_> =
+        run.stderr.lines().filter(|line| !line.starts_with("warning: the folder")).collect();
     assert_eq!(lines.len(), 1, "{run:?}");
     lines[0].to_owned()
 }
@@ -110,9 +116,14 @@ fn folder_for_temporary_files_can_be_set_by_the_environment() {
     let folder = tempfile::tempdir().unwrap();
     let file = TempCar::new(&export(100));
     let mut tool = tool();
-    tool.args(["ls", "-v", "--no-mmap", "--memory-limit=0"]).arg(file.path()).env("TMPDIR", folder.path());
+    tool.args(["ls", "-v", "--no-mmap", "--memory-limit=0"])
+        .arg(file.path())
+        .env("TMPDIR", folder.path());
     let stderr = String::from_utf8(tool.output().unwrap().stderr).unwrap();
-    assert!(stderr.contains(&format!("are stored in the folder {:?}\n", folder.path())), "{stderr}");
+    assert!(
+        stderr.contains(&format!("are stored in the folder {:?}\n", folder.path())),
+        "{stderr}"
+    );
 }
 
 #[test]
@@ -122,7 +133,10 @@ fn folder_that_is_none_is_refused_before_anything_is_read() {
         for limit in [&["--memory-limit", "0"][..], &[]] {
             let args = [&[command, "--spill-dir", "no/such/folder"], limit].concat();
             let error = file.run(&args).one_error(5);
-            assert!(error.starts_with("error: cannot spill into the folder \"no/such/folder\": "), "{error}");
+            assert!(
+                error.starts_with("error: cannot spill into the folder \"no/such/folder\": "),
+                "{error}"
+            );
         }
     }
     let not_a_folder = [OsStr::new("ls"), OsStr::new("--spill-dir"), file.path(), file.path()];
@@ -144,7 +158,10 @@ fn no_more_is_stored_than_allowed() {
         let args = [command, "--memory-limit", "0", "--max-spill", "1K"];
         let error = harmless_warning_aside(file.run(&args)).one_error(5);
         assert!(error.contains(" exceeds the limit of 1024 (see --max-spill)"), "{error}");
-        assert_eq!(run_on([command, "--memory-limit", "100K", "--max-spill", "1G"], &car).code, Some(0));
+        assert_eq!(
+            run_on([command, "--memory-limit", "100K", "--max-spill", "1G"], &car).code,
+            Some(0)
+        );
     }
 }
 
@@ -164,7 +181,9 @@ fn spilling_into_memory_is_warned_of() {
     let dir = folder.path().to_str().unwrap();
     let car = export(100);
     let run = run_on(["ls", "--memory-limit=0", "--spill-dir", dir], &car);
-    let warning = format!("warning: the folder {dir:?} is in memory: what is spilled there takes memory too\n");
+    let warning = format!(
+        "warning: the folder {dir:?} is in memory: what is spilled there takes memory too\n"
+    );
     assert_eq!((run.code, run.stderr), (Some(0), warning));
     run_on(["ls", "--memory-limit=1G", "--spill-dir", dir], &car).quiet_success();
 }
@@ -181,14 +200,18 @@ fn killed_while_it_spills_it_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let mut tool = tool();
     tool.args(["ls", "--memory-limit=100K", "--spill-dir"]).arg(folder.path());
-    let mut child = tool.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child =
+        tool.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     // Returns when all but what the pipe holds was taken.
     stdin.write_all(&car[..car.len() / 2]).unwrap();
     let fds = format!("/proc/{}/fd", child.id());
     let spills = || {
-        let mut fds = fs::read_dir(&fds).unwrap().filter_map(|fd| fs::read_link(fd.unwrap().path()).ok());
-        fds.any(|target| target.starts_with(folder.path()) && target.to_string_lossy().ends_with(" (deleted)"))
+        let mut fds =
+            fs::read_dir(&fds).unwrap().filter_map(|fd| fs::read_link(fd.unwrap().path()).ok());
+        fds.any(|target| {
+            target.starts_with(folder.path()) && target.to_string_lossy().ends_with(" (deleted)")
+        })
     };
     let mut tries = (0..500).map(|_| thread::sleep(Duration::from_millis(20)));
     assert!(tries.any(|()| spills()), "no spill file is open");
@@ -198,7 +221,8 @@ fn killed_while_it_spills_it_leaves_nothing() {
     drop(stdin);
 }
 
-/// Runs the tool in a namespace of its own where `folder` is a file system of 1 MiB. None if that is not permitted here.
+/// Runs the tool in a namespace of its own where `folder` is a file system of 1 MiB. None if that
+/// is not permitted here.
 #[cfg(target_os = "linux")]
 fn run_on_small_disk(folder: &Path, args: &[&str], file: &OsStr) -> Option<Run> {
     use std::process::Command;
@@ -215,9 +239,14 @@ fn run_on_small_disk(folder: &Path, args: &[&str], file: &OsStr) -> Option<Run> 
     }
     // What is left behind is told too.
     let script = format!("{MOUNT} && {{ \"$@\"; code=$?; ls -A \"$0\"; exit $code; }}");
-    let output = unshare(&script).arg(env!("CARGO_BIN_EXE_carwalk")).args(args).arg(file).output().unwrap();
+    let output =
+        unshare(&script).arg(env!("CARGO_BIN_EXE_carwalk")).args(args).arg(file).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
-    Some(Run { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) })
+    Some(Run {
+        code: output.status.code(),
+        stdout: text(output.stdout),
+        stderr: text(output.stderr),
+    })
 }
 
 #[test]
@@ -232,10 +261,16 @@ fn full_disk_is_told_with_the_folder_or_file() {
         return;
     };
     let error = harmless_warning_aside(run).one_error(5);
-    assert_eq!(error, format!("error: cannot spill into the folder {dir:?}: No space left on device\n"));
+    assert_eq!(
+        error,
+        format!("error: cannot spill into the folder {dir:?}: No space left on device\n")
+    );
 
     let run = run_on_small_disk(folder.path(), &["ls", "--keep", &kept], file.path()).unwrap();
     assert_eq!(run.stdout, "");
     let error = run.one_error(5);
-    assert_eq!(error, format!("error: cannot keep the blocks in {kept:?}: No space left on device\n"));
+    assert_eq!(
+        error,
+        format!("error: cannot keep the blocks in {kept:?}: No space left on device\n")
+    );
 }

@@ -1,7 +1,7 @@
 //! Real exports and containers from elsewhere, one trial for each file.
 //!
-//! They lie in the folder that `CARWALK_VECTORS` names, or beside the repository. Without them the trials are ignored,
-//! unless `CARWALK_REQUIRE_VECTORS` is 1: then they fail.
+//! They lie in the folder that `CARWALK_VECTORS` names, or beside the repository. Without them the
+//! trials are ignored, unless `CARWALK_REQUIRE_VECTORS` is 1: then they fail.
 #![allow(
     clippy::print_stderr,
     clippy::unwrap_used,
@@ -121,7 +121,8 @@ fn inspected(path: &Path, expected: &Value, order: &str) -> Result<(), Failed> {
     let summary = run_each_way(&["inspect", "--json"], path)?;
     assert_eq!((summary.code, summary.stderr.as_str()), (Some(0), ""));
     let summary = summary.json().remove(0);
-    let same = ["did", "version", "rev", "commit", "data", "prev", "sections", "distinct_blocks", "nodes"];
+    let same =
+        ["did", "version", "rev", "commit", "data", "prev", "sections", "distinct_blocks", "nodes"];
     for field in same.into_iter().chain(["missing_nodes", "missing_records", "record_bytes"]) {
         assert_eq!(summary[field], expected[field], "{field}");
     }
@@ -131,13 +132,17 @@ fn inspected(path: &Path, expected: &Value, order: &str) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Without `--partial` the listing ends where the first thing is missing; `notes` name all that are.
+/// Without `--partial` the listing ends where the first thing is missing; `notes` name all that
+/// are.
 fn first_gap_is_named(path: &Path, notes: &str, expected: &Value) -> Result<(), Failed> {
     let missing: Vec<_> = notes.lines().filter_map(|note| note.split_once(" hides ")).collect();
     assert_eq!(expected["missing_nodes"], missing.len());
     let (_, interval) = missing.first().ok_or("no note")?;
     let error = run_each_way(&["ls"], path)?.one_error(4);
-    assert!(error.contains(&format!("its block is missing, which hides {interval} (see --partial)\n")), "{error}");
+    assert!(
+        error.contains(&format!("its block is missing, which hides {interval} (see --partial)\n")),
+        "{error}"
+    );
     assert_eq!(run_each_way(&["verify"], path)?.code, Some(4));
     Ok(())
 }
@@ -152,7 +157,8 @@ fn container(path: &Path, message: &str) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Each record is JSON, has nothing odd about it, and made CBOR again is what it was. `get` gives the first and the last.
+/// Each record is JSON, has nothing odd about it, and made CBOR again is what it was. `get` gives
+/// the first and the last.
 fn records(path: &Path) -> Result<(), Failed> {
     let car = fs::read(path)?;
     let repo = Repo::from_slice(&car[..])?;
@@ -168,8 +174,13 @@ fn records(path: &Path) -> Result<(), Failed> {
     }
     let file = path.to_str().ok_or("path is not UTF-8")?;
     for (key, block) in ends {
-        assert!(run(["get", file, &key]).quiet_success() == json_of(&block, Layout::Indented)? + "\n");
-        assert!(run(["get", "--compact", file, &key]).quiet_success() == json_of(&block, Layout::Compact)? + "\n");
+        assert!(
+            run(["get", file, &key]).quiet_success() == json_of(&block, Layout::Indented)? + "\n"
+        );
+        assert!(
+            run(["get", "--compact", file, &key]).quiet_success()
+                == json_of(&block, Layout::Compact)? + "\n"
+        );
         assert_eq!(run_bytes(["get", "--raw", file, &key], b"").stdout, block);
     }
     Ok(())
@@ -192,10 +203,12 @@ fn data_model_fixtures(path: &Path) -> Result<(), Failed> {
     let fixtures: Vec<Value> = serde_json::from_slice(&fs::read(path)?)?;
     assert_eq!(fixtures.len(), 3);
     for fixture in fixtures {
-        let record = BASE64_NOPAD.decode(fixture["cbor_base64"].as_str().ok_or("no CBOR")?.as_bytes())?;
+        let record =
+            BASE64_NOPAD.decode(fixture["cbor_base64"].as_str().ok_or("no CBOR")?.as_bytes())?;
         let record = Record::new(record);
         assert_eq!(record.cid.to_string(), fixture["cid"].as_str().ok_or("no CID")?);
-        let car = Made::new([(b"com.example.test/self".to_vec(), record.clone())]).to_bytes(Order::Pds);
+        let car =
+            Made::new([(b"com.example.test/self".to_vec(), record.clone())]).to_bytes(Order::Pds);
         let json = run_on(["get", "com.example.test/self"], &car).quiet_success();
         assert_eq!(serde_json::from_str::<Value>(&json)?, fixture["json"]);
         assert_eq!(encode(&json), record.bytes);
@@ -213,15 +226,20 @@ fn dasl(folder: &Path) -> Result<(), Failed> {
         }
         let cases: Vec<Value> = serde_json::from_slice(&fs::read(&path)?)?;
         for case in cases {
-            let has = |tag: &str| case["tags"].as_array().is_some_and(|tags| tags.iter().any(|own| own == tag));
+            let has = |tag: &str| {
+                case["tags"].as_array().is_some_and(|tags| tags.iter().any(|own| own == tag))
+            };
             let item = HEXLOWER.decode(case["data"].as_str().ok_or("no data")?.as_bytes())?;
             let mut told = Vec::new();
             // In a map, so that an item of any kind makes a record.
             let record = [b"\xa1\x61v", &item[..]].concat();
-            let is_refused = Survey::new(&record, |_, oddity| told.push(oddity.to_string())).is_err();
+            let is_refused =
+                Survey::new(&record, |_, oddity| told.push(oddity.to_string())).is_err();
             if case["type"] == "roundtrip" && has("basic") {
                 // DAG-CBOR has these, the data model of records does not.
-                told.retain(|oddity| !oddity.starts_with("float") && !oddity.ends_with("takes more than 53 bits"));
+                told.retain(|oddity| {
+                    !oddity.starts_with("float") && !oddity.ends_with("takes more than 53 bits")
+                });
                 assert!(!is_refused && told.is_empty(), "{case} {told:?}");
                 sound += 1;
             } else if case["type"] != "roundtrip" && has("dag-cbor") {
@@ -261,7 +279,8 @@ fn lookups(folder: &Path) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Answers of com.atproto.sync.getRecord. `get` says what they prove, `verify` whether they are whose they should be.
+/// Answers of com.atproto.sync.getRecord. `get` says what they prove, `verify` whether they are
+/// whose they should be.
 fn proofs(path: &Path) -> Result<(), Failed> {
     let proofs: Value = serde_json::from_slice(&fs::read(path)?)?;
     let text = |value: &Value| value.as_str().map(str::to_owned).ok_or("not a text");
@@ -302,7 +321,8 @@ fn every_file_has_a_trial(folders: &[PathBuf]) -> Result<(), Failed> {
     for folder in folders {
         for file in fs::read_dir(folder)? {
             let name = file?.file_name();
-            let mut known = CARS.iter().chain(&CONTAINERS).map(|(name, _)| *name).chain(["expected.json"]);
+            let mut known =
+                CARS.iter().chain(&CONTAINERS).map(|(name, _)| *name).chain(["expected.json"]);
             assert!(known.any(|known| name == known), "{name:?} has no trial");
         }
     }

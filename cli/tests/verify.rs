@@ -1,4 +1,5 @@
-//! `carwalk verify`: what it says of sound and of partial CARs, whose they are, and how it tells of what is wrong.
+//! `carwalk verify`: what it says of sound and of partial CARs, whose they are, and how it tells of
+//! what is wrong.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -25,16 +26,27 @@ fn success_says_what_was_checked() {
     let repo = sample();
     let car = repo.to_bytes(Order::Pds);
     let text = run_on(["verify"], &car).quiet_success();
-    for part in [&format!("ok: {DID} at {REV}\n"), "\ntree: 10 nodes, height 3\n", "\nrecords: 11 with ", "not checked"]
-    {
+    for part in [
+        &format!("ok: {DID} at {REV}\n"),
+        "\ntree: 10 nodes, height 3\n",
+        "\nrecords: 11 with ",
+        "not checked",
+    ] {
         assert!(text.contains(part), "{text}");
     }
     let empty = run_on(["verify"], &Repo::new([]).to_bytes(Order::Pds)).quiet_success();
-    assert!(empty.contains(" bytes, 2 sections, 0 of them") && empty.contains("\ntree: 1 node, height 0\n"), "{empty}");
+    assert!(
+        empty.contains(" bytes, 2 sections, 0 of them")
+            && empty.contains("\ntree: 1 node, height 0\n"),
+        "{empty}"
+    );
     assert_eq!(run_on(["verify", "-q"], &car).quiet_success(), "");
     let object = run_on(["verify", "--json"], &car).json().remove(0);
     assert_eq!((&object["ok"], &object["signature_checked"]), (&json!(true), &json!(false)));
-    assert_eq!((&object["nodes"], &object["records"], &object["sections"]), (&json!(10), &json!(11), &json!(22)));
+    assert_eq!(
+        (&object["nodes"], &object["records"], &object["sections"]),
+        (&json!(10), &json!(11), &json!(22))
+    );
     assert_eq!((&object["path_problems"], &object["unreached_blocks"]), (&json!(0), &json!(0)));
     assert_eq!(object["commit"], json!(repo.commit_cid().to_string()));
 }
@@ -43,7 +55,11 @@ fn success_says_what_was_checked() {
 fn hashes_of_blocks_that_nothing_reaches_are_checked() {
     let mut car = sample().to_car(Order::Pds);
     car.push_block(b"\xf6");
-    assert!(run_on(["verify"], &car.to_bytes()).quiet_success().contains("23 blocks, 1 of them unreached"));
+    assert!(
+        run_on(["verify"], &car.to_bytes())
+            .quiet_success()
+            .contains("23 blocks, 1 of them unreached")
+    );
     car.sections.last_mut().unwrap().data = b"\xf5".to_vec();
     let error = run_on(["verify"], &car.to_bytes()).one_error(3);
     assert!(error.contains("its bytes hash to"), "{error}");
@@ -51,7 +67,8 @@ fn hashes_of_blocks_that_nothing_reaches_are_checked() {
 
 #[test]
 fn path_problems_are_told_one_by_one() {
-    let odd: [&[u8]; 4] = [b"com.example.test/..", b"com.example.test/\x1b[31m", b"noslash", b"Odd/self"];
+    let odd: [&[u8]; 4] =
+        [b"com.example.test/..", b"com.example.test/\x1b[31m", b"noslash", b"Odd/self"];
     let repo = Repo::sample(odd.into_iter().chain([&b"com.example.test/sound"[..]]));
     let run = run_on(["verify"], &repo.to_bytes(Order::Pds));
     assert_eq!((run.code, run.stdout.as_str()), (Some(3), ""));
@@ -60,7 +77,10 @@ fn path_problems_are_told_one_by_one() {
     assert_eq!(lines.len(), 5);
     assert_eq!(
         lines[0],
-        format!("bad path: record {}: collection is not a normalized NSID, key \"Odd/self\"", cids[0].1)
+        format!(
+            "bad path: record {}: collection is not a normalized NSID, key \"Odd/self\"",
+            cids[0].1
+        )
     );
     assert!(lines[1].ends_with("key \"com.example.test/\\x1b[31m\""), "{lines:?}");
     assert!(lines[2].ends_with("key \"com.example.test/..\""), "{lines:?}");
@@ -86,7 +106,8 @@ fn contains(block: &[u8], key: &[u8]) -> bool {
 fn partial_counts_what_is_missing() {
     let (repo, keys) = (sample(), sample_keys());
     // The leaf with keys 6 and 7 hangs below two empty nodes.
-    let leaf = repo.root.blocks().into_iter().find(|(_, block)| contains(block, &keys[6])).unwrap().0;
+    let leaf =
+        repo.root.blocks().into_iter().find(|(_, block)| contains(block, &keys[6])).unwrap().0;
     let mut car = repo.to_car(Order::Preorder);
     let records = repo.entries();
     for cid in [leaf, records[2].1, records[3].1] {
@@ -101,7 +122,8 @@ fn partial_counts_what_is_missing() {
     assert!(!text.contains("all there"), "{text}");
     assert_eq!(run_on(["verify", "--partial", "--quiet"], &car).quiet_success(), "");
     let object = run_on(["verify", "--partial", "--json"], &car).json().remove(0);
-    let found = ["ok", "complete", "missing_subtrees", "missing_records", "records"].map(|name| &object[name]);
+    let found = ["ok", "complete", "missing_subtrees", "missing_records", "records"]
+        .map(|name| &object[name]);
     assert_eq!(found, [&json!(true), &json!(false), &json!(1), &json!(2), &json!(7)]);
     assert_eq!(object["unreached_blocks"], json!(2));
 }
@@ -128,7 +150,12 @@ fn partial_lets_nothing_pass_but_gaps() {
         };
         assert_eq!(run.code, Some(code), "{breakage:?}\n{}", run.stderr);
         let last = run.stderr.lines().last().unwrap_or_default();
-        assert_eq!(last.starts_with("error: standard input: "), code != 0, "{breakage:?}\n{}", run.stderr);
+        assert_eq!(
+            last.starts_with("error: standard input: "),
+            code != 0,
+            "{breakage:?}\n{}",
+            run.stderr
+        );
     }
 }
 
@@ -149,10 +176,12 @@ fn bad_subtrees_do_not_keep_the_rest_from_being_checked() {
     assert!(lines[0].starts_with(&format!("bad subtree: node {bad} at byte ")), "{lines:?}");
     assert!(lines[0].contains("; hides keys between "), "{lines:?}");
     assert!(lines[1].starts_with("bad path: ") && lines[2].starts_with("bad path: "), "{lines:?}");
-    let error = "error: standard input: 2 keys are not of the syntax of repo paths, 1 subtree is bad";
+    let error =
+        "error: standard input: 2 keys are not of the syntax of repo paths, 1 subtree is bad";
     assert_eq!((lines.len(), lines[3]), (4, error));
     let object = run_on(["verify", "--partial", "--json"], &car).json().remove(0);
-    let found = ["ok", "complete", "bad_subtrees", "path_problems", "missing_subtrees"].map(|name| &object[name]);
+    let found = ["ok", "complete", "bad_subtrees", "path_problems", "missing_subtrees"]
+        .map(|name| &object[name]);
     assert_eq!(found, [&json!(false), &json!(false), &json!(1), &json!(2), &json!(0)]);
 }
 
@@ -169,7 +198,11 @@ fn the_account_can_be_demanded() {
     let car = sample().to_bytes(Order::Pds);
     let expected = run_on(["verify"], &car).quiet_success();
     assert_eq!(run_on(["verify", "--did", DID], &car).quiet_success(), expected);
-    for other in ["did:web:example.com", &DID.to_uppercase().replace("DID:PLC", "did:plc"), &format!("{DID}z")] {
+    for other in [
+        "did:web:example.com",
+        &DID.to_uppercase().replace("DID:PLC", "did:plc"),
+        &format!("{DID}z"),
+    ] {
         for more in [&[][..], &["--partial"], &["--json"], &["--quiet"]] {
             let run = run_on([&["verify", "--did", other], more].concat(), &car);
             assert_eq!(run.stdout, "");
@@ -179,7 +212,9 @@ fn the_account_can_be_demanded() {
             assert_eq!(error, format!("error: standard input: {expected}\n"));
         }
     }
-    for malformed in ["", "example.com", "did:plc", "DID:plc:abc", "did:plc:abc\n", "at://did:plc:abc"] {
+    for malformed in
+        ["", "example.com", "did:plc", "DID:plc:abc", "did:plc:abc\n", "at://did:plc:abc"]
+    {
         assert_eq!(run_on(["verify", "--did", malformed], &car).code, Some(2), "{malformed:?}");
     }
 }
@@ -192,17 +227,28 @@ fn signatures_are_checked_with_keys_of_both_curves() {
         let multibase = did_key.strip_prefix("did:key:").unwrap();
         for text in [&*did_key, multibase] {
             let lines = run_on(["verify", "--key", text, "--did", DID], &car).quiet_success();
-            assert!(lines.contains(&format!("\ncommit: {}, signed with {did_key}\n", repo.commit_cid())), "{lines}");
+            assert!(
+                lines
+                    .contains(&format!("\ncommit: {}, signed with {did_key}\n", repo.commit_cid())),
+                "{lines}"
+            );
             assert!(!lines.contains("not checked"), "{lines}");
             let object = run_on(["verify", "--key", text, "--json"], &car).json().remove(0);
-            assert_eq!((&object["signature_checked"], &object["key"]), (&json!(true), &json!(did_key)));
+            assert_eq!(
+                (&object["signature_checked"], &object["key"]),
+                (&json!(true), &json!(did_key))
+            );
         }
         let object = run_on(["verify", "--json"], &car).json().remove(0);
         assert_eq!((&object["signature_checked"], &object["key"]), (&json!(false), &json!(null)));
         let mut part = repo.to_car(Order::Preorder);
         repo.root.blocks().iter().for_each(|(cid, _)| part.remove(cid));
-        let lines = run_on(["verify", "--partial", "--key", &did_key], &part.to_bytes()).quiet_success();
-        assert!(lines.contains("signed with") && lines.contains("missing: 1 subtree, 0 records"), "{lines}");
+        let lines =
+            run_on(["verify", "--partial", "--key", &did_key], &part.to_bytes()).quiet_success();
+        assert!(
+            lines.contains("signed with") && lines.contains("missing: 1 subtree, 0 records"),
+            "{lines}"
+        );
     }
 }
 
@@ -268,9 +314,16 @@ fn malformed_keys_are_usage_errors() {
     let car = sample().to_bytes(Order::Pds);
     let key = SigningKey::k256(SECRET).did_key();
     let cut = &key[..key.len() - 1];
-    for malformed in
-        ["", "z", DID, cut, &format!("{key}1"), &key.replace(":z", ":m"), &format!("did:key:{key}"), "z6Mkf5rGM"]
-    {
+    for malformed in [
+        "",
+        "z",
+        DID,
+        cut,
+        &format!("{key}1"),
+        &key.replace(":z", ":m"),
+        &format!("did:key:{key}"),
+        "z6Mkf5rGM",
+    ] {
         let run = run_on(["verify", "--key", malformed], &car);
         assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{malformed}");
         assert!(run.stderr.starts_with("error: invalid value"), "{run:?}");

@@ -1,4 +1,5 @@
-//! Varints have one encoding: what decodes encodes to the same bytes, and every cut of it asks for more.
+//! Varints have one encoding: what decodes encodes to the same bytes, and every cut of it asks for
+//! more.
 #![no_main]
 
 carwalk_fuzz::target!(varint);

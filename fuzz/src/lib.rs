@@ -10,7 +10,8 @@ use peak_alloc::PeakAlloc;
 #[global_allocator]
 static HEAP: PeakAlloc = PeakAlloc;
 
-/// Bytes of heap that one run may take. Inputs are some kilobytes, so that more was allocated by what one declares.
+/// Bytes of heap that one run may take. Inputs are some kilobytes, so that more was allocated by
+/// what one declares.
 const MAX_HEAP: usize = 64 << 20;
 
 /// Runs a body.
@@ -33,7 +34,10 @@ pub fn run(body: fn(&[u8]), data: &[u8]) {
 #[macro_export]
 macro_rules! target {
     ($body:ident) => {
-        $crate::libfuzzer_sys::fuzz_target!(|data: &[u8]| $crate::run(carwalk_fuzz_bodies::$body, data));
+        $crate::libfuzzer_sys::fuzz_target!(|data: &[u8]| $crate::run(
+            carwalk_fuzz_bodies::$body,
+            data
+        ));
     };
 }
 

@@ -1,7 +1,8 @@
-//! Where the bytes of a stream stay: large chunks that the reader fills, sections whole in one chunk.
+//! Where the bytes of a stream stay: large chunks that the reader fills, sections whole in one
+//! chunk.
 //!
-//! A place is a number for a byte of the arena. Chunks begin at multiples of `UNIT`, and a table of units finds the
-//! chunk of a place in one step.
+//! A place is a number for a byte of the arena. Chunks begin at multiples of `UNIT`, and a table of
+//! units finds the chunk of a place in one step.
 
 #[cfg(feature = "redb")]
 mod chunks;
@@ -39,7 +40,8 @@ pub(crate) struct Arena {
 pub(crate) struct Chunk {
     bytes: Vec<u8>,
     filled: usize,
-    /// Where the first byte stands in the CAR. If blocks were appended one by one: where the first of them stood.
+    /// Where the first byte stands in the CAR. If blocks were appended one by one: where the first
+    /// of them stood.
     offset: u64,
     /// The place of the first byte.
     place: u64,
@@ -82,8 +84,8 @@ impl Arena {
         self.chunks.last().map_or(0, |chunk| chunk.place.saturating_add(at as u64))
     }
 
-    /// Makes room after the last chunk's end, where what stands from `at` on is not whole yet, and tells where that is
-    /// from now on. Chunks before stay as they are.
+    /// Makes room after the last chunk's end, where what stands from `at` on is not whole yet, and
+    /// tells where that is from now on. Chunks before stay as they are.
     ///
     /// `None`, and nothing is done, if more than `allowance` bytes would be held at any time.
     ///
@@ -108,8 +110,8 @@ impl Arena {
         chunks.saturating_add(self.units.capacity().saturating_mul(size_of::<u32>())) as u64
     }
 
-    /// Most bytes that growing takes beside what is held: copies are made before the old bytes are given back, and
-    /// tables may double.
+    /// Most bytes that growing takes beside what is held: copies are made before the old bytes are
+    /// given back, and tables may double.
     fn growth(&self, at: usize) -> u64 {
         let bytes = match self.chunks.last() {
             None => UNIT,
@@ -129,7 +131,8 @@ impl Arena {
             return Ok(0);
         };
         if at == 0 {
-            // One section is as long as the chunk: room grows with what came, not with what was declared.
+            // One section is as long as the chunk: room grows with what came, not with what was
+            // declared.
             let len = last.bytes.len();
             last.bytes.try_reserve_exact(len).map_err(|_| io::ErrorKind::OutOfMemory)?;
             last.bytes.resize(len.saturating_mul(2), 0);
@@ -161,20 +164,27 @@ impl Arena {
         }
     }
 
-    /// Makes room for `len` bytes, whole in one chunk, and tells their place and the offset of the chunk, which is `offset`
-    /// if they are its first.
+    /// Makes room for `len` bytes, whole in one chunk, and tells their place and the offset of the
+    /// chunk, which is `offset` if they are its first.
     ///
     /// `None`, and nothing is done, if more than `allowance` bytes would be held at any time.
     ///
     /// # Errors
     ///
     /// `OutOfMemory` if a chunk beyond the usual length cannot be had.
-    pub(crate) fn reserve(&mut self, len: usize, offset: u64, allowance: u64) -> io::Result<Option<(u64, u64)>> {
-        let (last_len, filled) = self.chunks.last().map_or((0, 0), |last| (last.bytes.len(), last.filled));
+    pub(crate) fn reserve(
+        &mut self,
+        len: usize,
+        offset: u64,
+        allowance: u64,
+    ) -> io::Result<Option<(u64, u64)>> {
+        let (last_len, filled) =
+            self.chunks.last().map_or((0, 0), |last| (last.bytes.len(), last.filled));
         if last_len.saturating_sub(filled) < len {
             let next_len = next_len(last_len, len.div_ceil(2));
             // Closing the last chunk may copy it, before the next is there.
-            let growth = (next_len.max(filled) as u64).saturating_add(self.tables().saturating_mul(2));
+            let growth =
+                (next_len.max(filled) as u64).saturating_add(self.tables().saturating_mul(2));
             if self.held().saturating_add(growth) > allowance {
                 return Ok(None);
             }
@@ -195,7 +205,8 @@ impl Arena {
         }
     }
 
-    /// All that was filled into the chunk of a place, where in it the place is, and the offset of the chunk.
+    /// All that was filled into the chunk of a place, where in it the place is, and the offset of
+    /// the chunk.
     #[inline]
     pub(crate) fn chunk_at(&self, place: u64) -> Option<(&[u8], usize, u64)> {
         let (_, chunk) = self.chunk_of(place)?;
@@ -212,20 +223,25 @@ impl Arena {
         Some(self.chunks.get(number.checked_add(1)?)?.place)
     }
 
-    /// Gives back what the last chunk has not filled, unless more than `allowance` bytes would be held meanwhile.
+    /// Gives back what the last chunk has not filled, unless more than `allowance` bytes would be
+    /// held meanwhile.
     pub(crate) fn close(&mut self, allowance: u64) {
         let held = self.held();
         let last = self.chunks.last_mut();
-        if let Some(last) = last.filter(|last| held.saturating_add(last.filled as u64) <= allowance) {
+        if let Some(last) = last.filter(|last| held.saturating_add(last.filled as u64) <= allowance)
+        {
             last.close(last.filled);
         }
     }
 
     fn add_chunk(&mut self, len: usize, offset: u64) -> io::Result<()> {
         let place = (self.units.len() as u64).saturating_mul(UNIT as u64);
-        // `vec!` has zeros from the system for nothing; only lengths beyond the usual are worth the doubt.
+        // `vec!` has zeros from the system for nothing; only lengths beyond the usual are worth the
+        // doubt.
         let bytes = if len <= MAX_CHUNK_LEN { vec![0; len] } else { zeros(len)? };
-        self.closed = self.closed.saturating_add(self.chunks.last().map_or(0, |chunk| chunk.bytes.capacity() as u64));
+        self.closed = self
+            .closed
+            .saturating_add(self.chunks.last().map_or(0, |chunk| chunk.bytes.capacity() as u64));
         self.chunks.push(Chunk { bytes, filled: 0, offset, place });
         self.cover();
         Ok(())
@@ -250,12 +266,14 @@ impl Arena {
     /// Whether two places lie in one chunk.
     #[inline]
     pub(super) fn are_joined(&self, place: u64, later: u64) -> bool {
-        let number = |place: u64| usize::try_from(place >> UNIT_BITS).ok().and_then(|unit| self.units.get(unit));
+        let number = |place: u64| {
+            usize::try_from(place >> UNIT_BITS).ok().and_then(|unit| self.units.get(unit))
+        };
         number(place) == number(later)
     }
 
-    /// Lends the bytes of a chunk, and tells where in them a place is. Until they are back, the chunk looks empty; what
-    /// is held stays the same. `None` for the last chunk.
+    /// Lends the bytes of a chunk, and tells where in them a place is. Until they are back, the
+    /// chunk looks empty; what is held stays the same. `None` for the last chunk.
     pub(super) fn lend(&mut self, place: u64) -> Option<(Vec<u8>, usize)> {
         let (number, chunk) = self.chunk_of(place)?;
         let at = usize::try_from(place.checked_sub(chunk.place)?).ok()?;
@@ -278,7 +296,8 @@ impl Arena {
         chunk.section_at(place).map(|(section, _)| section)
     }
 
-    /// The block at a place where a section was read before, and its section's offset, if it is the one of `cid`.
+    /// The block at a place where a section was read before, and its section's offset, if it is the
+    /// one of `cid`.
     #[inline]
     pub(crate) fn block_at(&self, place: u64, cid: &Cid) -> Option<(&[u8], u64)> {
         let (_, chunk) = self.chunk_of(place)?;
@@ -305,7 +324,8 @@ impl Arena {
     }
 }
 
-/// Length of the chunk that comes after one of `len` bytes, of which the last `tail` go into the new one.
+/// Length of the chunk that comes after one of `len` bytes, of which the last `tail` go into the
+/// new one.
 fn next_len(len: usize, tail: usize) -> usize {
     let usual = len.saturating_mul(2).min(MAX_CHUNK_LEN);
     let units = usual.max(tail.saturating_mul(2)).div_ceil(UNIT);
@@ -334,13 +354,19 @@ impl Chunk {
         let filled = self.bytes.get(..self.filled)?;
         let (section, next) = section_at(filled, place.checked_sub(self.place)?)?;
         let offset = self.offset.saturating_add(section.offset());
-        Some((Section::new(offset, section.cid(), section.block()), self.place.saturating_add(next)))
+        Some((
+            Section::new(offset, section.cid(), section.block()),
+            self.place.saturating_add(next),
+        ))
     }
 }
 
 impl fmt::Debug for Arena {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Arena").field("chunks", &self.chunks.len()).field("end", &self.end()).finish()
+        f.debug_struct("Arena")
+            .field("chunks", &self.chunks.len())
+            .field("end", &self.end())
+            .finish()
     }
 }
 
@@ -361,9 +387,14 @@ mod tests {
         arena.chunks.iter().map(|chunk| chunk.bytes.len()).collect()
     }
 
-    /// Tries to grow with one byte too few, which must change nothing, and then with as many as are needed.
+    /// Tries to grow with one byte too few, which must change nothing, and then with as many as are
+    /// needed.
     #[track_caller]
-    fn assert_takes<T>(arena: &mut Arena, most: u64, grow: impl Fn(&mut Arena, u64) -> io::Result<Option<T>>) {
+    fn assert_takes<T>(
+        arena: &mut Arena,
+        most: u64,
+        grow: impl Fn(&mut Arena, u64) -> io::Result<Option<T>>,
+    ) {
         let before = (arena.held(), chunk_lens(arena));
         assert!(grow(arena, most.saturating_sub(1)).unwrap().is_none());
         assert_eq!((arena.held(), chunk_lens(arena)), before);
@@ -373,19 +404,35 @@ mod tests {
 
     #[test]
     fn what_was_reserved_is_there_whole() {
-        let lens = [1, UNIT, UNIT + 1, 4 * UNIT + 1, 100, MAX_CHUNK_LEN - 1, MAX_CHUNK_LEN, 3 * MAX_CHUNK_LEN + 1];
+        let lens = [
+            1,
+            UNIT,
+            UNIT + 1,
+            4 * UNIT + 1,
+            100,
+            MAX_CHUNK_LEN - 1,
+            MAX_CHUNK_LEN,
+            3 * MAX_CHUNK_LEN + 1,
+        ];
         let alone = lens.iter().map(core::slice::from_ref);
         for lens in alone.chain([&lens[..]]) {
             let mut arena = Arena::default();
             let mut places = Vec::new();
             for (number, &len) in (1u8..).zip(lens) {
                 places.push(arena.reserve(len, 0, u64::MAX).unwrap().unwrap().0);
-                assert!(arena.room().len() >= len, "{len} bytes in chunks of {:?}", chunk_lens(&arena));
+                assert!(
+                    arena.room().len() >= len,
+                    "{len} bytes in chunks of {:?}",
+                    chunk_lens(&arena)
+                );
                 arena.write(&vec![number; len]);
             }
             for ((number, &len), place) in (1u8..).zip(lens).zip(places) {
                 let (bytes, at, _) = arena.chunk_at(place).unwrap();
-                assert!(bytes[at..at + len].iter().all(|&byte| byte == number), "number {number} of {lens:?}");
+                assert!(
+                    bytes[at..at + len].iter().all(|&byte| byte == number),
+                    "number {number} of {lens:?}"
+                );
             }
         }
     }
@@ -414,20 +461,28 @@ mod tests {
     fn a_chunk_takes_what_it_has_and_what_is_copied() {
         let unit = UNIT as u64;
         assert_takes(&mut Arena::default(), unit, |arena, allowance| arena.extend(0, allowance));
-        assert_takes(&mut Arena::default(), unit, |arena, allowance| arena.reserve(1, 0, allowance));
+        assert_takes(&mut Arena::default(), unit, |arena, allowance| {
+            arena.reserve(1, 0, allowance)
+        });
         for len in [UNIT, 4 * UNIT, MAX_CHUNK_LEN, 2 * MAX_CHUNK_LEN] {
             // One section is as long as the chunk.
             let mut arena = full(len);
             let held = arena.held() + 2 * arena.tables();
-            assert_takes(&mut arena, held + 2 * len as u64, |arena, allowance| arena.extend(0, allowance));
+            assert_takes(&mut arena, held + 2 * len as u64, |arena, allowance| {
+                arena.extend(0, allowance)
+            });
             // The next section begins in the chunk: what there is of it is moved into the next.
             let tail = 100;
             let mut arena = full(len);
             let next = (2 * len).min(MAX_CHUNK_LEN).max(len - tail) + tail;
-            assert_takes(&mut arena, held + next as u64, |arena, allowance| arena.extend(len - tail, allowance));
+            assert_takes(&mut arena, held + next as u64, |arena, allowance| {
+                arena.extend(len - tail, allowance)
+            });
             let mut arena = full(len);
             let next = (2 * len).min(MAX_CHUNK_LEN).max(len);
-            assert_takes(&mut arena, held + next as u64, |arena, allowance| arena.reserve(1, 0, allowance));
+            assert_takes(&mut arena, held + next as u64, |arena, allowance| {
+                arena.reserve(1, 0, allowance)
+            });
         }
     }
 
@@ -438,7 +493,8 @@ mod tests {
             arena.reserve(len, 0, u64::MAX).unwrap().unwrap();
             arena.fill(len);
             let chunks: usize = arena.chunks.iter().map(|chunk| chunk.bytes.capacity()).sum();
-            let tables = arena.chunks.capacity() * size_of::<Chunk>() + arena.units.capacity() * size_of::<u32>();
+            let tables = arena.chunks.capacity() * size_of::<Chunk>()
+                + arena.units.capacity() * size_of::<u32>();
             assert_eq!(arena.held(), (chunks + tables) as u64);
         }
         assert_eq!(arena.chunks.len(), 4);

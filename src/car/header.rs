@@ -12,8 +12,8 @@ use crate::varint;
 
 /// The header of a CAR: its roots.
 ///
-/// There is at least one root. The first is the commit of a repository; others have no meaning yet. Header fields that
-/// are neither `roots` nor `version` are checked for form and passed over.
+/// There is at least one root. The first is the commit of a repository; others have no meaning yet.
+/// Header fields that are neither `roots` nor `version` are checked for form and passed over.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Header {
     root: Cid,
@@ -23,7 +23,10 @@ pub struct Header {
 /// Without all roots but the first: there may be thousands.
 impl fmt::Debug for Header {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Header").field("root", &self.root).field("roots", &self.roots.len()).finish()
+        f.debug_struct("Header")
+            .field("root", &self.root)
+            .field("roots", &self.roots.len())
+            .finish()
     }
 }
 
@@ -51,7 +54,8 @@ impl Header {
         &self.roots
     }
 
-    /// Looks for the header that `bytes`, the start of a CAR, begin with, and for the position of its end.
+    /// Looks for the header that `bytes`, the start of a CAR, begin with, and for the position of
+    /// its end.
     pub(super) fn look(bytes: &[u8], limits: &Limits) -> Result<Look<(Self, usize)>> {
         Self::look_frame(bytes, limits).map_err(|error| explain(decisive(bytes, limits), error))
     }
@@ -73,7 +77,8 @@ impl Header {
             return Err(Error::limit(LimitName::HeaderLen, max, len));
         }
         let expected = len.saturating_add(prefix_len as u64);
-        let frame = usize::try_from(expected).ok().and_then(|end| Some((bytes.get(prefix_len..end)?, end)));
+        let frame =
+            usize::try_from(expected).ok().and_then(|end| Some((bytes.get(prefix_len..end)?, end)));
         match frame {
             Some((frame, end)) => Ok(Look::Whole((Self::parse(frame)?, end))),
             None => Ok(Look::Short { expected }),
@@ -118,20 +123,23 @@ fn parse_version(cursor: &mut Cursor<'_>) -> Result<()> {
     }
 }
 
-/// The bytes that a header is refused for: its length if that is bad, else all of it. What comes after must not change the
-/// error, because how much of it is there depends on who reads.
+/// The bytes that a header is refused for: its length if that is bad, else all of it. What comes
+/// after must not change the error, because how much of it is there depends on who reads.
 #[cold]
 fn decisive<'a>(bytes: &'a [u8], limits: &Limits) -> &'a [u8] {
     let len = match varint::decode(bytes) {
         Ok(Some((len, prefix_len))) if len > u64::from(limits.header_len()) => prefix_len,
-        Ok(Some((len, prefix_len))) => usize::try_from(len).map_or(prefix_len, |len| len.saturating_add(prefix_len)),
+        Ok(Some((len, prefix_len))) => {
+            usize::try_from(len).map_or(prefix_len, |len| len.saturating_add(prefix_len))
+        }
         // No file that is named begins with a bad number: its first byte is enough.
         _ => 1,
     };
     bytes.get(..len).unwrap_or(bytes)
 }
 
-/// Names the file that `bytes` really begin, if it is a well-known one; else gives `error` its place.
+/// Names the file that `bytes` really begin, if it is a well-known one; else gives `error` its
+/// place.
 ///
 /// Only bytes that are no header come here: a header may begin with any of these marks.
 #[cold]
@@ -149,8 +157,8 @@ fn explain(bytes: &[u8], error: Error) -> Error {
     error.in_structure(Structure::Header).at(Some(0))
 }
 
-/// Whether `bytes` begin with one of `marks` and go on as text. A header that begins with the same byte goes on with the
-/// head of a map, which is not ASCII.
+/// Whether `bytes` begin with one of `marks` and go on as text. A header that begins with the same
+/// byte goes on with the head of a map, which is not ASCII.
 fn is_text_after(bytes: &[u8], marks: &[u8]) -> bool {
     let second = bytes.get(1).copied().unwrap_or(b' ');
     bytes.first().is_some_and(|first| marks.contains(first)) && second.is_ascii()

@@ -12,8 +12,9 @@ use crate::limits::Limits;
 
 /// Reads the sections of a CAR from a stream, one at a time.
 ///
-/// Reads in large pieces into its own buffer; there is no use in a `BufReader` around the stream. The buffer grows with
-/// the bytes that arrive, never with a declared length. Blocks are not hashed: see [`Section::verify`].
+/// Reads in large pieces into its own buffer; there is no use in a `BufReader` around the stream.
+/// The buffer grows with the bytes that arrive, never with a declared length. Blocks are not
+/// hashed: see [`Section::verify`].
 ///
 /// ```
 /// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
@@ -58,8 +59,9 @@ impl<R: Read> Reader<R> {
     ///
     /// # Errors
     ///
-    /// `Io` if reading fails; `LookAlike`, `Truncated`, `Malformed`, `NonCanonical` for a stream that does not begin
-    /// with a header; `Limit` for a header, or a stream before the header's end, that is too long.
+    /// `Io` if reading fails; `LookAlike`, `Truncated`, `Malformed`, `NonCanonical` for a stream
+    /// that does not begin with a header; `Limit` for a header, or a stream before the header's
+    /// end, that is too long.
     pub fn with_limits(input: R, limits: Limits) -> Result<Self> {
         Self::open(input, limits, false)
     }
@@ -77,13 +79,27 @@ impl<R: Read> Reader<R> {
             match Header::look(arena.rest(at), &limits)? {
                 Look::Whole((header, end)) => {
                     let input = stream.input;
-                    return Ok(Reader { input, limits, header, arena, keep, allowance, at, end, done: false });
+                    return Ok(Reader {
+                        input,
+                        limits,
+                        header,
+                        arena,
+                        keep,
+                        allowance,
+                        at,
+                        end,
+                        done: false,
+                    });
                 }
                 Look::Short { expected } => {
                     let filled = stream.fill(&mut arena, &mut at, keep, allowance);
-                    match filled.map_err(|error| error.in_structure(Structure::Header).at(Some(0)))? {
+                    match filled
+                        .map_err(|error| error.in_structure(Structure::Header).at(Some(0)))?
+                    {
                         Filled::More => {}
-                        Filled::End | Filled::Full => return Err(Header::cut_short(arena.rest(at), expected)),
+                        Filled::End | Filled::Full => {
+                            return Err(Header::cut_short(arena.rest(at), expected));
+                        }
                     }
                 }
             }
@@ -94,8 +110,9 @@ impl<R: Read> Reader<R> {
     ///
     /// # Errors
     ///
-    /// `Io` if reading fails; `Truncated`, `Malformed`, `NonCanonical` for bytes that are no section; `Limit` for a
-    /// block or stream that is too long. Each has the offset of the section at fault.
+    /// `Io` if reading fails; `Truncated`, `Malformed`, `NonCanonical` for bytes that are no
+    /// section; `Limit` for a block or stream that is too long. Each has the offset of the section
+    /// at fault.
     pub fn read_section(&mut self) -> Result<Option<Section<'_>>> {
         match self.advance()? {
             Advance::Section(place, _) => Ok(self.section_at(place)),
@@ -118,7 +135,9 @@ impl<R: Read> Reader<R> {
                     let available = rest.len();
                     match self.fill()? {
                         Filled::More => {}
-                        Filled::End if available > 0 => return Err(Error::truncated(expected, available)),
+                        Filled::End if available > 0 => {
+                            return Err(Error::truncated(expected, available));
+                        }
                         Filled::End => return Ok(Advance::End),
                         Filled::Full => return Ok(Advance::Full),
                     }
@@ -159,18 +178,24 @@ impl<R> Reader<R> {
         self.input
     }
 
-    /// The bytes that were read, without what the last chunk has not filled, if there is room to give that back.
+    /// The bytes that were read, without what the last chunk has not filled, if there is room to
+    /// give that back.
     pub(crate) fn into_arena(mut self) -> Arena {
         self.arena.close(self.allowance);
         self.arena
     }
 
-    /// Gives up the sections that were read, after `visit` saw all that begin at `first` or later: in their order, and
-    /// chunk by chunk, so that their memory can be used for what becomes of them. From now on none is kept.
+    /// Gives up the sections that were read, after `visit` saw all that begin at `first` or later:
+    /// in their order, and chunk by chunk, so that their memory can be used for what becomes of
+    /// them. From now on none is kept.
     ///
     /// Tells by how much the places of sections at hand move down.
     #[cfg(feature = "redb")]
-    pub(crate) fn release(&mut self, first: u64, mut visit: impl FnMut(Section<'_>) -> Result<()>) -> Result<u64> {
+    pub(crate) fn release(
+        &mut self,
+        first: u64,
+        mut visit: impl FnMut(Section<'_>) -> Result<()>,
+    ) -> Result<u64> {
         for chunk in self.arena.take_front() {
             chunk.sections(first).try_for_each(&mut visit)?;
         }
@@ -192,7 +217,8 @@ impl<R: Read> Source for Reader<R> {
 
     const FINDS_LENT: bool = false;
 
-    /// What a pipe holds: whoever fills it works meanwhile, and not only after all was asked for that there was.
+    /// What a pipe holds: whoever fills it works meanwhile, and not only after all was asked for
+    /// that there was.
     const PORTION: u64 = 1 << 16;
 
     fn header(&self) -> &Header {
@@ -213,7 +239,8 @@ impl<R: Read> Source for Reader<R> {
         }
         self.at = self.end;
         let offset = self.arena.offset(self.at);
-        let next = self.look().map_err(|error| error.in_structure(Structure::Section).at(Some(offset)));
+        let next =
+            self.look().map_err(|error| error.in_structure(Structure::Section).at(Some(offset)));
         self.done = !matches!(next, Ok(Advance::Section(..) | Advance::Full));
         if self.done {
             self.end = self.at;
@@ -273,7 +300,13 @@ enum Filled {
 
 impl<R: Read> Stream<R> {
     /// Reads once into the arena. What stands from `at` on stays together, and `at` with it.
-    fn fill(&mut self, arena: &mut Arena, at: &mut usize, keep: bool, allowance: u64) -> Result<Filled> {
+    fn fill(
+        &mut self,
+        arena: &mut Arena,
+        at: &mut usize,
+        keep: bool,
+        allowance: u64,
+    ) -> Result<Filled> {
         let left = self.max.saturating_sub(arena.end());
         if left == 0 {
             // Only a stream that goes on is too long.
@@ -284,7 +317,8 @@ impl<R: Read> Stream<R> {
             };
         }
         if arena.room().is_empty() {
-            let extended = if keep { arena.extend(*at, allowance) } else { arena.recycle(*at, allowance) };
+            let extended =
+                if keep { arena.extend(*at, allowance) } else { arena.recycle(*at, allowance) };
             match extended? {
                 Some(moved) => *at = moved,
                 None => return Ok(Filled::Full),
@@ -314,7 +348,8 @@ mod tests {
     use crate::cid::{Cid, Codec};
     use crate::error::ErrorKind;
 
-    /// Nobody sets an allowance for a reader that gives sections out; if somebody did, it would be told.
+    /// Nobody sets an allowance for a reader that gives sections out; if somebody did, it would be
+    /// told.
     #[test]
     fn a_section_that_may_not_be_held_is_an_error_and_comes_once_it_may() {
         let cid = Cid::of(Codec::Raw, &[7; 200_000]);
@@ -324,9 +359,14 @@ mod tests {
         let mut reader = Reader::new(&car[..]).unwrap();
         reader.allow(0);
         let error = reader.read_section().unwrap_err();
-        assert!(matches!(error.kind(), ErrorKind::Io(cause) if cause.kind() == io::ErrorKind::OutOfMemory), "{error}");
+        assert!(
+            matches!(error.kind(), ErrorKind::Io(cause) if cause.kind() == io::ErrorKind::OutOfMemory),
+            "{error}"
+        );
         reader.allow(u64::MAX);
         assert_eq!(reader.read_section().unwrap().unwrap().cid(), cid);
-        assert!(reader.read_section().unwrap().is_none() && reader.read_section().unwrap().is_none());
+        assert!(
+            reader.read_section().unwrap().is_none() && reader.read_section().unwrap().is_none()
+        );
     }
 }

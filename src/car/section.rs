@@ -54,7 +54,9 @@ impl<'a> Section<'a> {
     /// `HashMismatch`, with the section's offset.
     pub fn verify(&self) -> Result<()> {
         let verified = self.cid.verify(self.block);
-        verified.map_err(|error| error.in_structure(crate::error::Structure::Section).at(Some(self.offset)))
+        verified.map_err(|error| {
+            error.in_structure(crate::error::Structure::Section).at(Some(self.offset))
+        })
     }
 }
 
@@ -120,7 +122,9 @@ pub(super) fn look<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Look<Framed<'
     };
     let cid = Cid::parse(cid).map_err(|error| error.within(prefix_len))?;
     let framed = usize::try_from(expected).ok().zip(usize::try_from(block_len).ok());
-    match framed.and_then(|(len, block_len)| Some(Framed { cid, block: rest.get(..block_len)?, len })) {
+    match framed
+        .and_then(|(len, block_len)| Some(Framed { cid, block: rest.get(..block_len)?, len }))
+    {
         Some(framed) => Ok(Look::Whole(framed)),
         None => Ok(Look::Short { expected }),
     }

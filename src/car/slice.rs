@@ -11,7 +11,8 @@ use crate::limits::{Limits, MAX_CAR_LEN};
 use crate::prefetch::prefetch;
 use crate::varint;
 
-/// How far ahead bytes are fetched, and how many at most: where a section begins, only the one before it tells.
+/// How far ahead bytes are fetched, and how many at most: where a section begins, only the one
+/// before it tells.
 const AHEAD: usize = 2048;
 
 /// Reads the sections of a CAR from a slice: an iterator that copies nothing.
@@ -57,8 +58,8 @@ impl<'a> SliceReader<'a> {
     ///
     /// # Errors
     ///
-    /// `LookAlike`, `Truncated`, `Malformed`, `NonCanonical` for bytes that do not begin with a header; `Limit` for a
-    /// header, or a CAR, that is too long.
+    /// `LookAlike`, `Truncated`, `Malformed`, `NonCanonical` for bytes that do not begin with a
+    /// header; `Limit` for a header, or a CAR, that is too long.
     pub fn with_limits(bytes: &'a [u8], limits: Limits) -> Result<Self> {
         let len = bytes.len() as u64;
         if len > MAX_CAR_LEN {
@@ -130,7 +131,9 @@ impl<'a> Source for SliceReader<'a> {
 
     #[inline]
     fn advance(&mut self) -> Result<Advance> {
-        Ok(self.read()?.map_or(Advance::End, |section| Advance::Section(section.offset(), section.cid())))
+        Ok(self
+            .read()?
+            .map_or(Advance::End, |section| Advance::Section(section.offset(), section.cid())))
     }
 
     #[inline]
@@ -178,7 +181,8 @@ pub(crate) fn section_at(bytes: &[u8], place: u64) -> Option<(Section<'_>, u64)>
     Some((Section::new(place, cid::Cid::parse(cid).ok()?, block), end as u64))
 }
 
-/// The sections that `bytes` begin with, and were read before: where each begins, and its CID and block in one.
+/// The sections that `bytes` begin with, and were read before: where each begins, and its CID and
+/// block in one.
 #[inline]
 pub(crate) fn sections_in(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     let mut at = 0;

@@ -8,9 +8,10 @@ use crate::varint;
 
 /// Writes a CAR: the header first, then one section for each block.
 ///
-/// What it writes, [`SliceReader`](super::SliceReader) and [`Reader`](super::Reader) read, as far as their limits allow.
-/// Blocks are taken as they are: that they hash to their CIDs, and which of them belong into the CAR, is the caller's to
-/// know. Each section is two writes, a short one and the block: put a `BufWriter` around files.
+/// What it writes, [`SliceReader`](super::SliceReader) and [`Reader`](super::Reader) read, as far
+/// as their limits allow. Blocks are taken as they are: that they hash to their CIDs, and which of
+/// them belong into the CAR, is the caller's to know. Each section is two writes, a short one and
+/// the block: put a `BufWriter` around files.
 ///
 /// ```
 /// use carwalk::car::{SliceReader, Writer};
@@ -101,7 +102,10 @@ impl<W: Write> Writer<W> {
 
 impl<W> fmt::Debug for Writer<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Writer").field("bytes", &self.bytes).field("sections", &self.sections).finish_non_exhaustive()
+        f.debug_struct("Writer")
+            .field("bytes", &self.bytes)
+            .field("sections", &self.sections)
+            .finish_non_exhaustive()
     }
 }
 
@@ -143,7 +147,8 @@ mod tests {
     #[test]
     fn headers_of_any_length_are_read_back() {
         for count in [1, 2, 23, 24, 255, 256, 300] {
-            let roots: Vec<Cid> = (0..count).map(|n: u32| Cid::of(Codec::DagCbor, &n.to_be_bytes())).collect();
+            let roots: Vec<Cid> =
+                (0..count).map(|n: u32| Cid::of(Codec::DagCbor, &n.to_be_bytes())).collect();
             let car = Writer::new(Vec::new(), &roots).unwrap().finish().unwrap();
             let sections = SliceReader::new(&car).unwrap();
             assert_eq!(sections.header().roots(), roots);
@@ -172,7 +177,9 @@ mod tests {
 
     #[test]
     fn the_head_of_a_list_is_the_shortest_whatever_its_length() {
-        for count in [0, 23, 24, 0xff, 0x100, 0xffff, 0x1_0000, 0xffff_ffff, 0x1_0000_0000, u64::MAX] {
+        for count in
+            [0, 23, 24, 0xff, 0x100, 0xffff, 0x1_0000, 0xffff_ffff, 0x1_0000_0000, u64::MAX]
+        {
             let (mut ours, mut expected) = (Vec::new(), minicbor::Encoder::new(Vec::new()));
             put_array_head(count, &mut ours);
             expected.array(count).unwrap();

@@ -87,7 +87,9 @@ impl<'a> Cursor<'a> {
             0xf4..=0xf6 => Ok(()),
             0xfb => match f64::from_be_bytes(self.take_array()?) {
                 float if !float.is_finite() => Err(Error::malformed(Malformed::CborFloat)),
-                float if float == 0.0 && float.is_sign_negative() => Err(Error::non_canonical(NonCanonical::Float)),
+                float if float == 0.0 && float.is_sign_negative() => {
+                    Err(Error::non_canonical(NonCanonical::Float))
+                }
                 _ => Ok(()),
             },
             0xf9 | 0xfa => Err(Error::non_canonical(NonCanonical::Float)),

@@ -37,7 +37,8 @@ pub enum ErrorKind {
     /// The bytes have not the form that the format lays down.
     #[error(transparent)]
     Malformed(Malformed),
-    /// The bytes could be understood, but no correct writer makes them: each value has one encoding only.
+    /// The bytes could be understood, but no correct writer makes them: each value has one encoding
+    /// only.
     #[error(transparent)]
     NonCanonical(NonCanonical),
     /// A rule of the Merkle Search Tree is broken.
@@ -88,10 +89,12 @@ pub enum ErrorKind {
     /// A signature is not the key's signature of these bytes.
     #[error(transparent)]
     Signature(SignatureFault),
-    /// A record could not be decoded into the type that was asked for. The cause is the error's source.
+    /// A record could not be decoded into the type that was asked for. The cause is the error's
+    /// source.
     #[error("the record does not decode into this type")]
     Decode(#[source] Source),
-    /// What a process function made of a record has no bytes to be stored as. The cause is the error's source.
+    /// What a process function made of a record has no bytes to be stored as. The cause is the
+    /// error's source.
     #[error("what was made of the record cannot be stored")]
     Encode(#[source] Source),
 }
@@ -282,7 +285,8 @@ pub enum Malformed {
     /// `rev` is not a TID.
     #[error("`rev` is not a TID")]
     Rev,
-    /// A link to a node leads to a block that is none: it was reduced by a process function as it was loaded.
+    /// A link to a node leads to a block that is none: it was reduced by a process function as it
+    /// was loaded.
     #[error("the block is no node; it was reduced as it was loaded")]
     ReducedNode,
     /// `sig` has not 64 bytes.
@@ -314,8 +318,8 @@ pub enum NonCanonical {
     Float,
 }
 
-/// The rules of a Merkle Search Tree that a node can break. Where the specification numbers none, the letters N1 to N17
-/// of `docs/design.md` stand in each variant's text.
+/// The rules of a Merkle Search Tree that a node can break. Where the specification numbers none,
+/// the letters N1 to N17 of `docs/design.md` stand in each variant's text.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum TreeRule {
@@ -326,7 +330,9 @@ pub enum TreeRule {
         prefix_len: u64,
     },
     /// N3: a prefix is no longer than the key before it.
-    #[error("entry {entry} has a prefix of {prefix_len} bytes, but the key before it has {previous_len}")]
+    #[error(
+        "entry {entry} has a prefix of {prefix_len} bytes, but the key before it has {previous_len}"
+    )]
     PrefixTooLong {
         /// The entry's number in its node, from 0.
         entry: usize,
@@ -336,7 +342,9 @@ pub enum TreeRule {
         previous_len: usize,
     },
     /// N4: a prefix is the longest that the two keys share.
-    #[error("entry {entry} has a prefix of {prefix_len} bytes, but shares more with the key before it")]
+    #[error(
+        "entry {entry} has a prefix of {prefix_len} bytes, but shares more with the key before it"
+    )]
     PrefixNotMaximal {
         /// The entry's number in its node, from 0.
         entry: usize,
@@ -365,8 +373,8 @@ pub enum TreeRule {
         /// The key's layer.
         found: u8,
     },
-    /// N8: the keys of a subtree lie strictly between the keys around its link. Two links to one node (N16) break
-    /// this rule too.
+    /// N8: the keys of a subtree lie strictly between the keys around its link. Two links to one
+    /// node (N16) break this rule too.
     #[error("key is outside its subtree, which has {interval}")]
     KeyOutside {
         /// The interval of the subtree.
@@ -480,7 +488,9 @@ pub enum PublicKeyFault {
     #[error("public key text does not begin with `z` (base58btc)")]
     Multibase,
     /// A character that base58btc does not have.
-    #[error("public key text with the byte {found:#04x} at position {at}, which is no digit of base58btc")]
+    #[error(
+        "public key text with the byte {found:#04x} at position {at}, which is no digit of base58btc"
+    )]
     Base58 {
         /// The byte.
         found: u8,
@@ -491,7 +501,9 @@ pub enum PublicKeyFault {
     #[error("public key does not begin with a multicodec")]
     NoCodec,
     /// A key of another curve or kind.
-    #[error("public key of multicodec {found:#x}, expected 0xe7 (secp256k1-pub) or 0x1200 (p256-pub)")]
+    #[error(
+        "public key of multicodec {found:#x}, expected 0xe7 (secp256k1-pub) or 0x1200 (p256-pub)"
+    )]
     Codec {
         /// Its multicodec.
         found: u64,
@@ -505,7 +517,9 @@ pub enum PublicKeyFault {
         expected: &'static str,
     },
     /// A point in another form than its length says.
-    #[error("point with the first byte {found:#04x}, expected 0x02 or 0x03 (33 bytes) or 0x04 (65 bytes)")]
+    #[error(
+        "point with the first byte {found:#04x}, expected 0x02 or 0x03 (33 bytes) or 0x04 (65 bytes)"
+    )]
     PointForm {
         /// Its first byte.
         found: u8,

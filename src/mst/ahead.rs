@@ -1,7 +1,8 @@
 //! Nodes that are read before a walk comes to them: some siblings together.
 //!
-//! Their keys are hashed together, and the store fetches at once all that they link to, where each alone would wait for
-//! its own. Only good nodes come of it: at any other the walk finds out itself what is wrong, when it comes there.
+//! Their keys are hashed together, and the store fetches at once all that they link to, where each
+//! alone would wait for its own. Only good nodes come of it: at any other the walk finds out itself
+//! what is wrong, when it comes there.
 
 use super::frame::{Buffers, Order, Spare};
 use super::key::Layer;
@@ -11,7 +12,8 @@ use crate::error::Result;
 use crate::sha256::sha256_each;
 use crate::store::Found;
 
-/// Entries that a walk comes to before it reads ahead: somebody who wants only the first few should not pay for more.
+/// Entries that a walk comes to before it reads ahead: somebody who wants only the first few should
+/// not pay for more.
 pub(super) const RESERVE: u32 = 32;
 
 /// Siblings that are read together: a node has about five links to nodes.
@@ -20,10 +22,12 @@ pub(super) const MAX_NODES: usize = 8;
 /// Longest block that is read ahead, in bytes: chance makes few nodes longer.
 pub(super) const MAX_LEN: usize = 1 << 12;
 
-/// Bytes that the keys of nodes which are read together have at most. Prefixes make keys of few bytes long.
+/// Bytes that the keys of nodes which are read together have at most. Prefixes make keys of few
+/// bytes long.
 const MAX_KEYS_LEN: usize = 1 << 13;
 
-/// Bytes of memory that nodes which are read together may take, with their keys and copies of their blocks.
+/// Bytes of memory that nodes which are read together may take, with their keys and copies of their
+/// blocks.
 pub(super) const COST: u64 = (MAX_NODES * MAX_LEN * 2 + MAX_KEYS_LEN * 4) as u64;
 
 /// Entries of a node whose links are prefetched; chance makes no node longer.
@@ -40,7 +44,8 @@ pub(super) struct Ahead<B> {
 pub(super) struct ReadNode<B> {
     /// What the store gave. It is not asked again.
     pub(super) found: Result<Option<Found<B>>>,
-    /// What the node was read into, with its last key, if it keeps all rules; but its bounds are not known yet.
+    /// What the node was read into, with its last key, if it keeps all rules; but its bounds are
+    /// not known yet.
     pub(super) buffers: Option<Buffers>,
     cid: Cid,
     /// The depth of the node that links to this one.
@@ -54,9 +59,15 @@ impl<B> Default for Ahead<B> {
 }
 
 impl<B: AsRef<[u8]>> Ahead<B> {
-    /// The node of a CID under the node at `depth`, if it was read. The walk has passed by all that were to come before it.
+    /// The node of a CID under the node at `depth`, if it was read. The walk has passed by all that
+    /// were to come before it.
     #[inline]
-    pub(super) fn take(&mut self, depth: usize, cid: &Cid, spare: &mut Spare) -> Option<ReadNode<B>> {
+    pub(super) fn take(
+        &mut self,
+        depth: usize,
+        cid: &Cid,
+        spare: &mut Spare,
+    ) -> Option<ReadNode<B>> {
         while let Some(node) = self.nodes.pop_if(|node| node.depth >= depth) {
             if node.depth == depth && node.cid == *cid {
                 return Some(node);
@@ -66,8 +77,8 @@ impl<B: AsRef<[u8]>> Ahead<B> {
         None
     }
 
-    /// Reads nodes of one layer under the node at `depth`, in the order in which the walk comes to them, up to the first that
-    /// is not good. `found` says of each whether it may be.
+    /// Reads nodes of one layer under the node at `depth`, in the order in which the walk comes to
+    /// them, up to the first that is not good. `found` says of each whether it may be.
     pub(super) fn read(
         &mut self,
         found: impl Iterator<Item = (Cid, Result<Option<Found<B>>>, bool)>,
@@ -104,7 +115,8 @@ impl<B: AsRef<[u8]>> Ahead<B> {
         }
     }
 
-    /// The good ones of the nodes that were just read under the node at `depth`, in the order in which the walk comes to them.
+    /// The good ones of the nodes that were just read under the node at `depth`, in the order in
+    /// which the walk comes to them.
     pub(super) fn good(&self, depth: usize) -> impl Iterator<Item = (&[u8], &Layout)> {
         let read = self.nodes.iter().rev().take_while(move |node| node.depth == depth);
         read.filter_map(|node| Some((node.block()?, &node.buffers.as_ref()?.layout)))
@@ -185,9 +197,15 @@ impl Keys {
     }
 }
 
-/// Appends the CIDs of the blocks that a node leads to, of records only if they are wanted: of the first entries, if it is
-/// a huge node.
-pub(super) fn links(block: &[u8], layout: &Layout, order: Order, records: bool, soon: &mut Vec<Cid>) {
+/// Appends the CIDs of the blocks that a node leads to, of records only if they are wanted: of the
+/// first entries, if it is a huge node.
+pub(super) fn links(
+    block: &[u8],
+    layout: &Layout,
+    order: Order,
+    records: bool,
+    soon: &mut Vec<Cid>,
+) {
     let entries = layout.entries();
     let mut push = |at: Option<u32>| soon.extend(at.and_then(|at| cid_at(block, at)));
     let value = |entry: &EntryLayout| records.then_some(entry.value_at());

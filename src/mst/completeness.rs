@@ -18,7 +18,8 @@ pub struct Completeness {
     pub entries: u64,
     /// Those of them whose records are not at hand. `None` if the walk was not to look records up.
     pub missing_records: Option<u64>,
-    /// Nodes that are not at hand, each of which may hide entries: [`Walker::gaps`](super::Walker::gaps) tells which.
+    /// Nodes that are not at hand, each of which may hide entries:
+    /// [`Walker::gaps`](super::Walker::gaps) tells which.
     pub gaps: u64,
 }
 
@@ -47,7 +48,9 @@ impl Completeness {
                     missing_records = missing_records.saturating_add(1);
                 }
                 Event::MissingSubtree { .. } => gaps = gaps.saturating_add(1),
-                Event::BadRecord { error, .. } | Event::BadSubtree { error, .. } => return Err(error),
+                Event::BadRecord { error, .. } | Event::BadSubtree { error, .. } => {
+                    return Err(error);
+                }
             }
         }
         Ok(Completeness { entries, missing_records: records.then_some(missing_records), gaps })

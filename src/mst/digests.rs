@@ -1,4 +1,5 @@
-//! What large blocks hashed to, so that none is hashed for each of the links that lead to it, as long as memory allows.
+//! What large blocks hashed to, so that none is hashed for each of the links that lead to it, as
+//! long as memory allows.
 
 use std::collections::HashMap;
 
@@ -7,8 +8,8 @@ use crate::error::Result;
 use crate::sha256::sha256;
 use crate::store::{Form, Found};
 
-/// Length from which on a block's digest is remembered, so that hashing takes at most some twenty times the bytes of the
-/// links that lead to blocks.
+/// Length from which on a block's digest is remembered, so that hashing takes at most some twenty
+/// times the bytes of the links that lead to blocks.
 const LARGE_BLOCK: usize = 1024;
 
 /// Bytes that a digest takes with its CID, and twice that while the table grows.
@@ -28,17 +29,28 @@ impl Digests {
         (self.known.len() as u64).saturating_mul(COST)
     }
 
-    /// Checks a block that was found, unless it was hashed before, or is what a process function made of one.
+    /// Checks a block that was found, unless it was hashed before, or is what a process function
+    /// made of one.
     #[inline]
-    pub(super) fn check<B: AsRef<[u8]>>(&mut self, cid: Cid, found: &Found<B>, memory_limit: u64) -> Result<()> {
+    pub(super) fn check<B: AsRef<[u8]>>(
+        &mut self,
+        cid: Cid,
+        found: &Found<B>,
+        memory_limit: u64,
+    ) -> Result<()> {
         if found.is_hashed || found.form == Form::Reduced {
             return Ok(());
         }
         let block = found.bytes.as_ref();
-        if block.len() < LARGE_BLOCK { cid.verify(block) } else { self.verify(cid, block, memory_limit) }
+        if block.len() < LARGE_BLOCK {
+            cid.verify(block)
+        } else {
+            self.verify(cid, block, memory_limit)
+        }
     }
 
-    /// Checks a block against its CID. If more is remembered than memory allows, it is the longer blocks.
+    /// Checks a block against its CID. If more is remembered than memory allows, it is the longer
+    /// blocks.
     fn verify(&mut self, cid: Cid, block: &[u8], memory_limit: u64) -> Result<()> {
         if let Some((digest, _)) = self.known.get(&cid) {
             return cid.verify_digest(digest);

@@ -25,7 +25,8 @@ pub enum Event<'w> {
         /// Where its section begins in the CAR, if the store knows.
         offset: Option<u64>,
     },
-    /// An entry of the tree whose record was not looked up. Only after [`Walker::records`](super::Walker::records) with `false`.
+    /// An entry of the tree whose record was not looked up. Only after
+    /// [`Walker::records`](super::Walker::records) with `false`.
     #[non_exhaustive]
     Entry {
         /// Key and record CID.
@@ -38,7 +39,8 @@ pub enum Event<'w> {
         entry: Entry<'w>,
         /// The record: DAG-CBOR, unless its CID's codec says otherwise. Not looked into.
         block: &'w [u8],
-        /// Whether `block` is the record, or what a process function made of it while it was loaded.
+        /// Whether `block` is the record, or what a process function made of it while it was
+        /// loaded.
         form: Form,
         /// Where its section begins in the CAR, if the store knows.
         offset: Option<u64>,
@@ -49,7 +51,8 @@ pub enum Event<'w> {
         /// Key and record CID.
         entry: Entry<'w>,
     },
-    /// An entry whose record does not have its CID. Only in a partial walk over blocks that were not hashed before.
+    /// An entry whose record does not have its CID. Only in a partial walk over blocks that were
+    /// not hashed before.
     #[non_exhaustive]
     BadRecord {
         /// Key and record CID.
@@ -82,12 +85,15 @@ pub enum Event<'w> {
 }
 
 impl Event<'_> {
-    /// Where the section of the block at hand begins in the CAR, be it good or bad, if the store knows.
+    /// Where the section of the block at hand begins in the CAR, be it good or bad, if the store
+    /// knows.
     #[must_use]
     pub fn offset(&self) -> Option<u64> {
         match self {
             Event::Node { offset, .. } | Event::Record { offset, .. } => *offset,
-            Event::BadRecord { error, .. } | Event::BadSubtree { error, .. } => error.position().offset(),
+            Event::BadRecord { error, .. } | Event::BadSubtree { error, .. } => {
+                error.position().offset()
+            }
             _ => None,
         }
     }
@@ -108,7 +114,9 @@ impl fmt::Debug for Event<'_> {
                 debug.field("entry", entry).field("block_len", &block.len()).field("form", form);
                 debug.field("offset", offset).finish()
             }
-            Event::MissingRecord { entry } => f.debug_struct("MissingRecord").field("entry", entry).finish(),
+            Event::MissingRecord { entry } => {
+                f.debug_struct("MissingRecord").field("entry", entry).finish()
+            }
             Event::BadRecord { entry, error } => {
                 f.debug_struct("BadRecord").field("entry", entry).field("error", error).finish()
             }

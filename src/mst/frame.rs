@@ -1,5 +1,6 @@
-//! The open nodes of a walk: each checked whole when it is entered, against its place, which is the layer below its parent's
-//! and the keys around the link that led to it. A place refers to the keys of the frames above, so bounds are never copied.
+//! The open nodes of a walk: each checked whole when it is entered, against its place, which is the
+//! layer below its parent's and the keys around the link that led to it. A place refers to the keys
+//! of the frames above, so bounds are never copied.
 
 use super::key::{Key, Layer};
 use super::node::{EntryLayout, Layout, cid_at};
@@ -7,7 +8,8 @@ use crate::cid::Cid;
 use crate::error::{Error, KeyInterval, Result, Structure, TreeRule};
 use crate::store::Found;
 
-/// Bytes of buffers that are kept for another node: enough for hundreds of entries, which chance makes no node have.
+/// Bytes of buffers that are kept for another node: enough for hundreds of entries, which chance
+/// makes no node have.
 const MAX_SPARE: u64 = 1 << 13;
 
 /// The order in which a walk takes keys.
@@ -80,19 +82,35 @@ impl<B: AsRef<[u8]>> Frame<B> {
                 buffers.layout.link_before(buffers.layout.entries().len())
             }
         };
-        Frame { block, cid, offset, layer, place, buffers, is_covered, order, came: 0, link, is_ahead: false }
+        Frame {
+            block,
+            cid,
+            offset,
+            layer,
+            place,
+            buffers,
+            is_covered,
+            order,
+            came: 0,
+            link,
+            is_ahead: false,
+        }
     }
 
-    /// The number of the entry that comes next. After the last there is none, or no entry of that number.
+    /// The number of the entry that comes next. After the last there is none, or no entry of that
+    /// number.
     #[inline]
     fn next(&self) -> Option<usize> {
         match self.order {
             Order::Ascending => Some(self.came),
-            Order::Descending => self.buffers.layout.entries().len().checked_sub(self.came)?.checked_sub(1),
+            Order::Descending => {
+                self.buffers.layout.entries().len().checked_sub(self.came)?.checked_sub(1)
+            }
         }
     }
 
-    /// The link to follow before the next entry, and the place of its node. `depth` is this frame's own.
+    /// The link to follow before the next entry, and the place of its node. `depth` is this frame's
+    /// own.
     #[inline]
     pub(super) fn next_gap(&mut self, depth: usize) -> Result<Option<(Cid, Place)>> {
         let Some(link) = self.link.take() else {
@@ -135,7 +153,9 @@ impl<B: AsRef<[u8]>> Frame<B> {
     pub(super) fn next_entry(&mut self) -> Result<Option<Cid>> {
         let next = self.next();
         let Buffers { layout, key, ahead } = &mut self.buffers;
-        let Some((number, entry)) = next.and_then(|number| Some((number, layout.entries().get(number)?))) else {
+        let Some((number, entry)) =
+            next.and_then(|number| Some((number, layout.entries().get(number)?)))
+        else {
             return Ok(None);
         };
         let block = self.block.as_ref();
@@ -184,8 +204,11 @@ impl Buffers {
         let mut layer = place_layer;
         self.layout.parse(block, &mut self.key, |entry, key| {
             check_layer(entry, Layer::of(key), &mut layer, place_layer)?;
-            // Held against both bounds, the first key tells all links but one of a node that has many.
-            let is_outside = || lower.is_some_and(|lower| key <= lower) || upper.is_some_and(|upper| key >= upper);
+            // Held against both bounds, the first key tells all links but one of a node that has
+            // many.
+            let is_outside = || {
+                lower.is_some_and(|lower| key <= lower) || upper.is_some_and(|upper| key >= upper)
+            };
             if entry == 0 && is_outside() { Err(outside()) } else { Ok(()) }
         })?;
         let last = self.key.as_bytes();
@@ -197,8 +220,14 @@ impl Buffers {
         Ok(layer)
     }
 
-    /// Lays out the parts of a node that is not the root, and checks all rules but those about layers and bounds of keys.
-    pub(super) fn read(&mut self, block: &[u8], layer: Layer, mut tell: impl FnMut(&[u8])) -> Result<()> {
+    /// Lays out the parts of a node that is not the root, and checks all rules but those about
+    /// layers and bounds of keys.
+    pub(super) fn read(
+        &mut self,
+        block: &[u8],
+        layer: Layer,
+        mut tell: impl FnMut(&[u8]),
+    ) -> Result<()> {
         self.layout.parse(block, &mut self.key, |_, key| {
             tell(key);
             Ok(())
@@ -211,7 +240,8 @@ impl Buffers {
     pub(super) fn are_within(&self, block: &[u8], interval: &KeyInterval<&[u8]>) -> bool {
         let Some(first) = self.layout.entries().first() else { return true };
         let (first, last) = (first.suffix(block), self.key.as_bytes());
-        interval.lower.is_none_or(|lower| lower < first) && interval.upper.is_none_or(|upper| last < upper)
+        interval.lower.is_none_or(|lower| lower < first)
+            && interval.upper.is_none_or(|upper| last < upper)
     }
 
     /// Checks that there are links where there must be some, and none where there must not.
@@ -260,7 +290,12 @@ impl Spare {
 
 /// Holds a key's layer against its node's. The root has none until its first key gives it one.
 #[inline]
-fn check_layer(entry: usize, found: Layer, layer: &mut Option<Layer>, place_layer: Option<Layer>) -> Result<()> {
+fn check_layer(
+    entry: usize,
+    found: Layer,
+    layer: &mut Option<Layer>,
+    place_layer: Option<Layer>,
+) -> Result<()> {
     let expected = *layer.get_or_insert(found);
     if found == expected {
         return Ok(());

@@ -8,7 +8,8 @@ use crate::sha256::sha256;
 
 /// The layer of a key or node: 0 at the bottom, 128 at most.
 ///
-/// The repository specification says "depth" for it, the drafts say "layer", the interop tests "height".
+/// The repository specification says "depth" for it, the drafts say "layer", the interop tests
+/// "height".
 #[doc(alias = "depth")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Layer(u8);
@@ -89,8 +90,8 @@ impl Key {
         self.0.extend_from_slice(suffix);
     }
 
-    /// Puts a part of a key that grows from its end: the bytes from `start` on, up to those that stand there already.
-    /// Without an `end` it is the last part.
+    /// Puts a part of a key that grows from its end: the bytes from `start` on, up to those that
+    /// stand there already. Without an `end` it is the last part.
     #[inline]
     pub(super) fn put(&mut self, start: usize, part: &[u8], end: Option<usize>) {
         let end = end.unwrap_or_else(|| {
@@ -109,11 +110,18 @@ impl Key {
         self.0.capacity()
     }
 
-    /// Becomes the next key of a node, entry number `entry`, if the rules N2 to N6 and N15 allow it.
+    /// Becomes the next key of a node, entry number `entry`, if the rules N2 to N6 and N15 allow
+    /// it.
     #[inline]
-    pub(super) fn advance_checked(&mut self, entry: usize, prefix_len: u64, suffix: &[u8]) -> Result<()> {
+    pub(super) fn advance_checked(
+        &mut self,
+        entry: usize,
+        prefix_len: u64,
+        suffix: &[u8],
+    ) -> Result<()> {
         let previous_len = self.0.len();
-        let Some(prefix_len) = usize::try_from(prefix_len).ok().filter(|&len| len <= previous_len) else {
+        let Some(prefix_len) = usize::try_from(prefix_len).ok().filter(|&len| len <= previous_len)
+        else {
             return Err(Error::tree(match entry {
                 0 => TreeRule::FirstPrefix { prefix_len },
                 _ => TreeRule::PrefixTooLong { entry, prefix_len, previous_len },
@@ -123,8 +131,8 @@ impl Key {
         if len > MAX_KEY_LEN {
             return Err(Error::limit(LimitName::KeyLen, MAX_KEY_LEN as u64, len as u64));
         }
-        // With the longest prefix, the first byte that differs decides the order; a key that ends there is no key
-        // before the other.
+        // With the longest prefix, the first byte that differs decides the order; a key that ends
+        // there is no key before the other.
         let ascends = match (self.0.get(prefix_len), suffix.first()) {
             (Some(before), Some(after)) => before < after,
             (None, Some(_)) => true,
@@ -200,7 +208,9 @@ mod tests {
     fn keys_follow_each_other() {
         let mut key = Key::default();
         for (entry, (prefix_len, suffix, whole)) in
-            [(0, "a/b", "a/b"), (3, "b", "a/bb"), (3, "c", "a/bc"), (0, "b", "b")].into_iter().enumerate()
+            [(0, "a/b", "a/b"), (3, "b", "a/bb"), (3, "c", "a/bc"), (0, "b", "b")]
+                .into_iter()
+                .enumerate()
         {
             key.advance_checked(entry, prefix_len, suffix.as_bytes()).unwrap();
             assert_eq!(key.as_bytes(), whole.as_bytes());
@@ -211,7 +221,10 @@ mod tests {
     fn each_misplaced_key_has_its_rule() {
         assert_eq!(rule("", 0, 1, "a"), TreeRule::FirstPrefix { prefix_len: 1 });
         assert_eq!(rule("", 0, 0, ""), TreeRule::EmptyKey { entry: 0 });
-        assert_eq!(rule("ab", 1, 3, "c"), TreeRule::PrefixTooLong { entry: 1, prefix_len: 3, previous_len: 2 });
+        assert_eq!(
+            rule("ab", 1, 3, "c"),
+            TreeRule::PrefixTooLong { entry: 1, prefix_len: 3, previous_len: 2 }
+        );
         assert_eq!(rule("ab", 1, 0, "ac"), TreeRule::PrefixNotMaximal { entry: 1, prefix_len: 0 });
         assert_eq!(rule("ab", 1, 1, "bc"), TreeRule::PrefixNotMaximal { entry: 1, prefix_len: 1 });
         assert_eq!(rule("ab", 1, 1, "a"), TreeRule::KeyOrder { entry: 1 });

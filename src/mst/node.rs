@@ -4,9 +4,9 @@
 //! { e: [{ k: bytes, p: uint, t: link | null, v: link }, ..], l: link | null }
 //! ```
 //!
-//! `p` counts the bytes that an entry's key shares with the key before it, `k` is the rest of the key, `v` links to the
-//! record, `t` to the subtree between this key and the next, and `l` to the subtree before the first key. All of the
-//! keys are there, in this order, nulls included.
+//! `p` counts the bytes that an entry's key shares with the key before it, `k` is the rest of the
+//! key, `v` links to the record, `t` to the subtree between this key and the next, and `l` to the
+//! subtree before the first key. All of the keys are there, in this order, nulls included.
 
 use core::fmt;
 
@@ -72,7 +72,8 @@ pub(super) fn cid_at(block: &[u8], at: u32) -> Option<Cid> {
     Cid::parse(block.get(at..at.checked_add(cid::LEN)?)?).ok()
 }
 
-/// Whether a block begins as nodes do. If it does not, no link to a node can lead to it without an error.
+/// Whether a block begins as nodes do. If it does not, no link to a node can lead to it without an
+/// error.
 #[inline]
 pub(crate) fn may_be_node(cid: &Cid, block: &[u8]) -> bool {
     cid.codec() == Codec::DagCbor && block.starts_with(b"\xa2\x61e")
@@ -103,7 +104,8 @@ impl Layout {
         &self.entries
     }
 
-    /// The link between an entry and the one before it; after the last entry if there is none of that number.
+    /// The link between an entry and the one before it; after the last entry if there is none of
+    /// that number.
     #[inline]
     pub(super) fn link_before(&self, number: usize) -> Option<u32> {
         match number.checked_sub(1) {
@@ -120,14 +122,18 @@ impl Layout {
 
     /// Makes ready for [`unfold`](Layout::unfold).
     ///
-    /// What an entry takes over from the key before it lies in the suffixes of those entries before it that have ever
-    /// shorter prefixes. Chained to each other, they are found without going through all others.
+    /// What an entry takes over from the key before it lies in the suffixes of those entries before
+    /// it that have ever shorter prefixes. Chained to each other, they are found without going
+    /// through all others.
     pub(super) fn chain_prefixes(&mut self) {
         self.shorter.clear();
         for (number, entry) in self.entries.iter().enumerate() {
             let mut before = number.checked_sub(1);
             while let Some(candidate) = before
-                && self.entries.get(candidate).is_some_and(|candidate| candidate.prefix_len >= entry.prefix_len)
+                && self
+                    .entries
+                    .get(candidate)
+                    .is_some_and(|candidate| candidate.prefix_len >= entry.prefix_len)
             {
                 before = self.before(candidate);
             }
@@ -141,11 +147,14 @@ impl Layout {
         (before < number).then_some(before)
     }
 
-    /// Makes `key` the key of an entry, whatever it was before. Takes at most as many steps as the key has bytes.
+    /// Makes `key` the key of an entry, whatever it was before. Takes at most as many steps as the
+    /// key has bytes.
     pub(super) fn unfold(&self, number: usize, block: &[u8], key: &mut Key) {
         let mut next = Some(number);
         let mut end = None;
-        while let Some((number, entry)) = next.and_then(|number| Some((number, self.entries.get(number)?))) {
+        while let Some((number, entry)) =
+            next.and_then(|number| Some((number, self.entries.get(number)?)))
+        {
             let (start, suffix) = (entry.prefix_len(), entry.suffix(block));
             key.put(start, suffix, end);
             end = Some(start);
@@ -159,8 +168,8 @@ impl Layout {
 
     /// Parses `block` in one pass, and hands each key with its number to `check`.
     ///
-    /// Checks N1 to N6 and N13 to N15: what a node alone can break. `key` holds the key at fault after an error that is
-    /// about one, and the last key after success.
+    /// Checks N1 to N6 and N13 to N15: what a node alone can break. `key` holds the key at fault
+    /// after an error that is about one, and the last key after success.
     pub(super) fn parse(
         &mut self,
         block: &[u8],
@@ -180,8 +189,10 @@ impl Layout {
         let count = cursor.array()?;
         for number in 0..count {
             let start = cursor.position();
-            let entry = parse_entry(&mut cursor, number, key).map_err(|error| error.within(start))?;
-            check(number, key.as_bytes()).map_err(|error| error.within(start).of_key(key.as_bytes()))?;
+            let entry =
+                parse_entry(&mut cursor, number, key).map_err(|error| error.within(start))?;
+            check(number, key.as_bytes())
+                .map_err(|error| error.within(start).of_key(key.as_bytes()))?;
             self.entries.push(entry);
         }
         self.left_at = parse_subtree(&mut cursor, LEFT, "l")?;
@@ -212,12 +223,22 @@ fn parse_entry(cursor: &mut Cursor<'_>, number: usize, key: &mut Key) -> Result<
     // Both are at most the length of a key, which was checked.
     let prefix_len = u16::try_from(prefix_len).unwrap_or(u16::MAX);
     let suffix_len = u16::try_from(suffix.len()).unwrap_or(u16::MAX);
-    Ok(EntryLayout { suffix_at: narrow(suffix_at), value_at: narrow(value_at), tree_at, suffix_len, prefix_len })
+    Ok(EntryLayout {
+        suffix_at: narrow(suffix_at),
+        value_at: narrow(value_at),
+        tree_at,
+        suffix_len,
+        prefix_len,
+    })
 }
 
 /// The place of the CID of a subtree, if the link in the field at the cursor is not null.
 #[inline]
-fn parse_subtree(cursor: &mut Cursor<'_>, link: &[u8; 11], name: &'static str) -> Result<Option<u32>> {
+fn parse_subtree(
+    cursor: &mut Cursor<'_>,
+    link: &[u8; 11],
+    name: &'static str,
+) -> Result<Option<u32>> {
     if let Some(at) = cursor.accept_link(link) {
         return Ok(Some(narrow(at)));
     }
@@ -243,7 +264,8 @@ fn narrow(at: usize) -> u32 {
 
 /// A node, parsed and checked as far as one node alone can be: rules N1 to N6 and N13 to N15.
 ///
-/// For looking at single blocks. [`Walker`](super::Walker) checks the other rules, which need the tree around the node.
+/// For looking at single blocks. [`Walker`](super::Walker) checks the other rules, which need the
+/// tree around the node.
 ///
 /// ```
 /// use carwalk::mst::Node;
@@ -263,8 +285,8 @@ impl<'a> Node<'a> {
     ///
     /// # Errors
     ///
-    /// `Malformed`, `NonCanonical`, `Tree` or `Limit`, with the place in the block and, where it is about one, the
-    /// key.
+    /// `Malformed`, `NonCanonical`, `Tree` or `Limit`, with the place in the block and, where it is
+    /// about one, the key.
     pub fn parse(block: &'a [u8]) -> Result<Self> {
         let mut layout = Layout::default();
         let parsed = layout.parse(block, &mut Key::default(), |_, _| Ok(()));
@@ -287,7 +309,10 @@ impl<'a> Node<'a> {
 
 impl fmt::Debug for Node<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Node").field("left", &self.left()).field("entries", &self.layout.entries.len()).finish()
+        f.debug_struct("Node")
+            .field("left", &self.left())
+            .field("entries", &self.layout.entries.len())
+            .finish()
     }
 }
 
@@ -383,13 +408,25 @@ mod tests {
     #[test]
     fn a_huge_count_of_entries_allocates_nothing() {
         let error = Node::parse(b"\xa2\x61e\x9b\x00\x00\x00\x01\x00\x00\x00\x00").unwrap_err();
-        assert!(matches!(error.kind(), crate::ErrorKind::Malformed(Malformed::CborEnd { .. })), "{error}");
+        assert!(
+            matches!(error.kind(), crate::ErrorKind::Malformed(Malformed::CborEnd { .. })),
+            "{error}"
+        );
     }
 
     fn layout(prefix_lens: &[u16]) -> Layout {
-        let entry =
-            |&prefix_len: &u16| EntryLayout { suffix_at: 0, value_at: 0, tree_at: 0, suffix_len: 1, prefix_len };
-        Layout { left_at: None, entries: prefix_lens.iter().map(entry).collect(), shorter: Vec::new() }
+        let entry = |&prefix_len: &u16| EntryLayout {
+            suffix_at: 0,
+            value_at: 0,
+            tree_at: 0,
+            suffix_len: 1,
+            prefix_len,
+        };
+        Layout {
+            left_at: None,
+            entries: prefix_lens.iter().map(entry).collect(),
+            shorter: Vec::new(),
+        }
     }
 
     /// The prefixes of the entries that an entry's key is put together from, its own first.
@@ -403,7 +440,8 @@ mod tests {
         let mut rng = carwalk_testkit::rng::Rng::new(1);
         for round in 0..400 {
             let longest = 1 + round % 40;
-            let prefix_lens: Vec<u16> = (0..round).map(|_| u16::try_from(rng.below(longest)).unwrap()).collect();
+            let prefix_lens: Vec<u16> =
+                (0..round).map(|_| u16::try_from(rng.below(longest)).unwrap()).collect();
             let mut layout = layout(&prefix_lens);
             layout.chain_prefixes();
             for (number, len) in prefix_lens.iter().enumerate() {

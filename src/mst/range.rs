@@ -1,12 +1,14 @@
 //! Ranges of keys.
 
 use core::fmt;
-use core::ops::{Bound, Range, RangeBounds, RangeFrom, RangeFull, RangeInclusive, RangeTo, RangeToInclusive};
+use core::ops::{
+    Bound, Range, RangeBounds, RangeFrom, RangeFull, RangeInclusive, RangeTo, RangeToInclusive,
+};
 
 /// Keys that follow each other: a range, all that begin alike, or one.
 ///
-/// Made from any range of the standard library over strings or bytes, as in `"a".."b"`, and narrowed by others. Keys are byte
-/// strings, compared byte by byte.
+/// Made from any range of the standard library over strings or bytes, as in `"a".."b"`, and
+/// narrowed by others. Keys are byte strings, compared byte by byte.
 ///
 /// ```
 /// use carwalk::{KeyRange, Repo};
@@ -25,8 +27,8 @@ use core::ops::{Bound, Range, RangeBounds, RangeFrom, RangeFull, RangeInclusive,
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct KeyRange {
-    /// All keys are at least this one; the empty one is below all keys. The least key above `k` is `k` with a zero byte, so
-    /// any bound can be said as "at least" or "below".
+    /// All keys are at least this one; the empty one is below all keys. The least key above `k` is
+    /// `k` with a zero byte, so any bound can be said as "at least" or "below".
     pub(super) start: Vec<u8>,
     /// All keys are below this one.
     pub(super) end: Option<Vec<u8>>,
@@ -187,9 +189,17 @@ mod tests {
             for other in &ranges {
                 let both = one.and(other);
                 for key in &probes {
-                    assert_eq!(both.contains(key), one.contains(key) && other.contains(key), "{both:?}");
+                    assert_eq!(
+                        both.contains(key),
+                        one.contains(key) && other.contains(key),
+                        "{both:?}"
+                    );
                 }
-                assert_eq!(both.is_empty(), !probes.iter().any(|key| both.contains(key)), "{both:?}");
+                assert_eq!(
+                    both.is_empty(),
+                    !probes.iter().any(|key| both.contains(key)),
+                    "{both:?}"
+                );
             }
         }
     }
@@ -222,6 +232,9 @@ mod tests {
             (string.clone()..=string).into(),
             (Bound::Excluded(bytes), Bound::Unbounded).into(),
         ];
-        assert_eq!(ranges.map(|range| range.contains(&b"a".to_vec())), [false, true, true, false, true, false]);
+        assert_eq!(
+            ranges.map(|range| range.contains(&b"a".to_vec())),
+            [false, true, true, false, true, false]
+        );
     }
 }

@@ -19,16 +19,18 @@ use crate::store::{BlockStore, Form, Found};
 
 /// A walk over a tree in key order, or in reverse.
 ///
-/// Goes through a [`BlockStore`] from a root node down, and gives one [`Event`] after the other. Every node is checked by
-/// all rules of the tree before anything of it comes out; every block is hashed, unless the store's blocks were hashed
-/// when they were loaded. By default the walk is complete: a block that is missing is an error.
+/// Goes through a [`BlockStore`] from a root node down, and gives one [`Event`] after the other.
+/// Every node is checked by all rules of the tree before anything of it comes out; every block is
+/// hashed, unless the store's blocks were hashed when they were loaded. By default the walk is
+/// complete: a block that is missing is an error.
 ///
-/// A complete walk that has come by some entries reads the next few nodes under the same one together, which is faster; it
-/// asks the store for each node once all the same.
+/// A complete walk that has come by some entries reads the next few nodes under the same one
+/// together, which is faster; it asks the store for each node once all the same.
 ///
-/// Allocates nothing per node or record once its buffers have grown, but for the digests of blocks from 1 KiB on, if it
-/// hashes: no such block is hashed for each of many links, unless a [`memory_limit`](Walker::memory_limit) leaves no room for
-/// its digest. After an error or the end, every later call gives `None`.
+/// Allocates nothing per node or record once its buffers have grown, but for the digests of blocks
+/// from 1 KiB on, if it hashes: no such block is hashed for each of many links, unless a
+/// [`memory_limit`](Walker::memory_limit) leaves no room for its digest. After an error or the end,
+/// every later call gives `None`.
 ///
 /// ```
 /// use carwalk::Repo;
@@ -65,7 +67,8 @@ pub struct Walker<'s, S: BlockStore> {
     spare: Spare,
     /// What the store is told to prefetch.
     soon: Vec<Cid>,
-    /// The digests that large blocks were found to have, so that none of these is hashed for each of its links.
+    /// The digests that large blocks were found to have, so that none of these is hashed for each
+    /// of its links.
     digests: Digests,
     /// The record at hand.
     record: Option<Found<S::Block<'s>>>,
@@ -95,7 +98,8 @@ enum Step {
 }
 
 impl<'s, S: BlockStore> Walker<'s, S> {
-    /// A complete walk over the tree under the node `root`, records looked up and every block hashed that is reached.
+    /// A complete walk over the tree under the node `root`, records looked up and every block
+    /// hashed that is reached.
     pub fn new(store: &'s S, root: Cid) -> Self {
         let options = Options {
             nodes: false,
@@ -131,16 +135,19 @@ impl<'s, S: BlockStore> Walker<'s, S> {
         self
     }
 
-    /// Sets whether records are looked up, as by default, or only named: then their blocks are never asked for.
+    /// Sets whether records are looked up, as by default, or only named: then their blocks are
+    /// never asked for.
     pub fn records(mut self, yes: bool) -> Self {
         self.options.records = yes;
         self
     }
 
-    /// Sets whether the walk goes on where blocks are missing or nodes are bad: then these are events.
+    /// Sets whether the walk goes on where blocks are missing or nodes are bad: then these are
+    /// events.
     ///
-    /// However bad the tree is, a partial walk looks up at most as many nodes as there are links to nodes, times the
-    /// root's layer and one, and reads no node beyond its first key for more than one of its links.
+    /// However bad the tree is, a partial walk looks up at most as many nodes as there are links to
+    /// nodes, times the root's layer and one, and reads no node beyond its first key for more than
+    /// one of its links.
     pub fn partial(mut self, yes: bool) -> Self {
         self.options.partial = yes;
         self
@@ -148,7 +155,8 @@ impl<'s, S: BlockStore> Walker<'s, S> {
 
     /// Sets whether the walk goes from the last key to the first; it does not by default.
     ///
-    /// A node is still an event before anything in it. Costs four bytes more for each entry of an open node.
+    /// A node is still an event before anything in it. Costs four bytes more for each entry of an
+    /// open node.
     pub fn reverse(mut self, yes: bool) -> Self {
         self.options.order = if yes { Order::Descending } else { Order::Ascending };
         let window = self.window.clone();
@@ -157,8 +165,9 @@ impl<'s, S: BlockStore> Walker<'s, S> {
 
     /// Leaves out the keys that are not in a range. The walk begins anew.
     ///
-    /// Subtrees that can have none of the others are not looked at, whether they are there or not: so the walk begins by
-    /// going straight down to the first key. If it is complete and ends without an error, nothing in the range is missing.
+    /// Subtrees that can have none of the others are not looked at, whether they are there or not:
+    /// so the walk begins by going straight down to the first key. If it is complete and ends
+    /// without an error, nothing in the range is missing.
     ///
     /// ```
     /// use carwalk::Repo;
@@ -184,7 +193,8 @@ impl<'s, S: BlockStore> Walker<'s, S> {
         self.range(KeyRange::prefix(prefix))
     }
 
-    /// Leaves out the keys that are not in a collection, like `app.bsky.feed.post`: as [`range`](Walker::range).
+    /// Leaves out the keys that are not in a collection, like `app.bsky.feed.post`: as
+    /// [`range`](Walker::range).
     pub fn collection(self, collection: &str) -> Self {
         self.range(KeyRange::collection(collection))
     }
@@ -221,18 +231,21 @@ impl<'s, S: BlockStore> Walker<'s, S> {
         }
     }
 
-    /// Sets how many bytes of memory the walk may take; there is no limit by default, but for what nodes can be.
+    /// Sets how many bytes of memory the walk may take; there is no limit by default, but for what
+    /// nodes can be.
     ///
-    /// Counted are the nodes from the root down to the one at hand: what is noted of their entries, and their blocks if
-    /// these are copies; and the digests that a walk which hashes remembers, half of the limit at most. If there are more,
-    /// the shorter blocks, or all, are hashed for each link. Real trees take some kilobytes. It is looked at after each node
-    /// that was read. Nodes that are read ahead count too, and are done without where there is no room.
+    /// Counted are the nodes from the root down to the one at hand: what is noted of their entries,
+    /// and their blocks if these are copies; and the digests that a walk which hashes remembers,
+    /// half of the limit at most. If there are more, the shorter blocks, or all, are hashed for
+    /// each link. Real trees take some kilobytes. It is looked at after each node that was read.
+    /// Nodes that are read ahead count too, and are done without where there is no room.
     pub fn memory_limit(mut self, bytes: u64) -> Self {
         self.options.memory_limit = bytes;
         self
     }
 
-    /// Sets whether blocks are hashed when they are reached. The store's blocks must have been hashed if not.
+    /// Sets whether blocks are hashed when they are reached. The store's blocks must have been
+    /// hashed if not.
     pub(crate) fn hash(mut self, yes: bool) -> Self {
         self.options.hash = yes;
         self
@@ -242,16 +255,17 @@ impl<'s, S: BlockStore> Walker<'s, S> {
     ///
     /// # Errors
     ///
-    /// `Missing` for a node or record that is not in the store; `HashMismatch` for one that does not have its CID; `Tree`,
-    /// `Malformed`, `NonCanonical` or `Limit` for a node that breaks a rule. In a partial walk these are events instead.
-    /// `Store` or `Io` if the store fails, in every walk.
+    /// `Missing` for a node or record that is not in the store; `HashMismatch` for one that does
+    /// not have its CID; `Tree`, `Malformed`, `NonCanonical` or `Limit` for a node that breaks a
+    /// rule. In a partial walk these are events instead. `Store` or `Io` if the store fails, in
+    /// every walk.
     pub fn next_event(&mut self) -> Result<Option<Event<'_>>> {
         let step = self.advance()?;
         Ok(self.event(step))
     }
 
-    /// As [`next_event`](Walker::next_event), for the owned record adapters: the next entry, and its record if there is
-    /// one. Only for complete walks without node events.
+    /// As [`next_event`](Walker::next_event), for the owned record adapters: the next entry, and
+    /// its record if there is one. Only for complete walks without node events.
     pub(crate) fn next_entry(&mut self) -> Result<Option<EntryAndRecord<'_, S::Block<'s>>>> {
         match self.advance()? {
             Step::Entry { cid } | Step::Record { cid } => {
@@ -267,7 +281,9 @@ impl<'s, S: BlockStore> Walker<'s, S> {
     pub(crate) fn find(mut self) -> Result<Lookup<Found<S::Block<'s>>>> {
         match self.advance()? {
             Step::Record { cid } => Ok(Lookup::Present { cid, record: self.record.take() }),
-            Step::Entry { cid } | Step::MissingRecord { cid } => Ok(Lookup::Present { cid, record: None }),
+            Step::Entry { cid } | Step::MissingRecord { cid } => {
+                Ok(Lookup::Present { cid, record: None })
+            }
             Step::Done => Ok(Lookup::Absent),
             Step::MissingSubtree { cid, place } => {
                 let interval = self.interval(place).to_owned();
@@ -346,7 +362,9 @@ impl<'s, S: BlockStore> Walker<'s, S> {
                 match (self.window.side(self.key()), self.options.order) {
                     (Side::Inside, _) => return self.look_up(record),
                     // Nothing that is further up can be in the window either.
-                    (Side::After, Order::Ascending) | (Side::Before, Order::Descending) => self.frames.clear(),
+                    (Side::After, Order::Ascending) | (Side::Before, Order::Descending) => {
+                        self.frames.clear()
+                    }
                     _ => {}
                 }
             } else if let Some(left) = self.frames.pop() {
@@ -373,14 +391,20 @@ impl<'s, S: BlockStore> Walker<'s, S> {
                 return Ok(Some(Step::MissingSubtree { cid, place }));
             }
             let interval = Some(self.interval(place).to_owned());
-            return Err(Error::new(ErrorKind::Missing { interval }).in_structure(Structure::Node).of_cid(cid));
+            return Err(Error::new(ErrorKind::Missing { interval })
+                .in_structure(Structure::Node)
+                .of_cid(cid));
         };
         let offset = found.offset;
         match self.enter(cid, found, place, read) {
             Ok(()) => Ok(self.options.nodes.then_some(Step::Node)),
             Err(error) => {
                 let error = error.in_structure(Structure::Node).at(offset).of_cid(cid);
-                if self.options.partial { Ok(Some(Step::BadSubtree { cid, place, error })) } else { Err(error) }
+                if self.options.partial {
+                    Ok(Some(Step::BadSubtree { cid, place, error }))
+                } else {
+                    Err(error)
+                }
             }
         }
     }
@@ -390,7 +414,11 @@ impl<'s, S: BlockStore> Walker<'s, S> {
     fn read_ahead(&mut self, cid: Cid, place: Place) -> Option<ReadNode<S::Block<'s>>> {
         let depth = self.frames.len().checked_sub(1)?;
         let node = self.ahead.take(depth, &cid, &mut self.spare);
-        if node.is_some() || self.reserve > 0 || self.options.partial || !self.frames.last()?.is_covered {
+        if node.is_some()
+            || self.reserve > 0
+            || self.options.partial
+            || !self.frames.last()?.is_covered
+        {
             return node;
         }
         self.look_ahead(depth, cid, place.layer?);
@@ -401,7 +429,9 @@ impl<'s, S: BlockStore> Walker<'s, S> {
     #[inline(never)]
     fn look_ahead(&mut self, depth: usize, first: Cid, layer: Layer) {
         let (options, max) = (self.options, self.options.memory_limit);
-        if max < u64::MAX && self.held().saturating_add(self.held_ahead()).saturating_add(ahead::COST) > max {
+        if max < u64::MAX
+            && self.held().saturating_add(self.held_ahead()).saturating_add(ahead::COST) > max
+        {
             return;
         }
         let others = self.frames.last().into_iter().flat_map(Frame::links_to_come);
@@ -413,7 +443,8 @@ impl<'s, S: BlockStore> Walker<'s, S> {
             if let Ok(Some(found)) = &mut found {
                 let is_node = cid.into_dag_cbor().is_ok() && found.form == Form::Raw;
                 let is_short = found.bytes.as_ref().len() <= ahead::MAX_LEN;
-                may_be_good = is_node && is_short && verify(options, &mut self.digests, *cid, found).is_ok();
+                may_be_good =
+                    is_node && is_short && verify(options, &mut self.digests, *cid, found).is_ok();
                 found.is_hashed |= may_be_good;
             }
             (*cid, found, may_be_good)
@@ -430,11 +461,25 @@ impl<'s, S: BlockStore> Walker<'s, S> {
     }
 
     /// Checks a node whole, unless it was read ahead and is good, and opens a frame for it.
-    fn enter(&mut self, cid: Cid, found: Found<S::Block<'s>>, place: Place, read: Option<Buffers>) -> Result<()> {
+    fn enter(
+        &mut self,
+        cid: Cid,
+        found: Found<S::Block<'s>>,
+        place: Place,
+        read: Option<Buffers>,
+    ) -> Result<()> {
         if let Some(buffers) = read {
             if buffers.are_within(found.bytes.as_ref(), &self.interval(place)) {
                 let layer = place.layer.unwrap_or(Layer::BOTTOM);
-                return self.open(Frame::new(cid, found, layer, place, buffers, true, self.options.order));
+                return self.open(Frame::new(
+                    cid,
+                    found,
+                    layer,
+                    place,
+                    buffers,
+                    true,
+                    self.options.order,
+                ));
             }
             self.spare.put(buffers);
         }
@@ -470,7 +515,8 @@ impl<'s, S: BlockStore> Walker<'s, S> {
     /// Bytes of memory that open nodes and digests take.
     fn held(&self) -> u64 {
         let cost = |frame: &Frame<S::Block<'s>>| self.store.block_cost(&frame.block);
-        let frames = self.frames.iter().map(|frame| frame.buffers.held().saturating_add(cost(frame)));
+        let frames =
+            self.frames.iter().map(|frame| frame.buffers.held().saturating_add(cost(frame)));
         frames.fold(self.digests.held(), u64::saturating_add)
     }
 
@@ -504,11 +550,19 @@ impl<'s, S: BlockStore> Walker<'s, S> {
             if self.options.partial {
                 return Ok(Step::MissingRecord { cid });
             }
-            return Err(self.of_record(Error::new(ErrorKind::Missing { interval: None }), cid, None));
+            return Err(self.of_record(
+                Error::new(ErrorKind::Missing { interval: None }),
+                cid,
+                None,
+            ));
         };
         if let Err(error) = verify(self.options, &mut self.digests, cid, &found) {
             let error = self.of_record(error, cid, found.offset);
-            return if self.options.partial { Ok(Step::BadRecord { cid, error }) } else { Err(error) };
+            return if self.options.partial {
+                Ok(Step::BadRecord { cid, error })
+            } else {
+                Err(error)
+            };
         }
         self.record = Some(found);
         Ok(Step::Record { cid })
@@ -546,12 +600,23 @@ impl<'s, S: BlockStore> Walker<'s, S> {
             Step::Node => {
                 let Frame { block, cid, offset, layer, .. } = self.frames.last()?;
                 let depth = self.frames.len().saturating_sub(1);
-                Event::Node { cid: *cid, layer: *layer, depth, block: block.as_ref(), offset: *offset }
+                Event::Node {
+                    cid: *cid,
+                    layer: *layer,
+                    depth,
+                    block: block.as_ref(),
+                    offset: *offset,
+                }
             }
             Step::Entry { cid } => Event::Entry { entry: self.entry(cid) },
             Step::Record { cid } => {
                 let Found { bytes, form, offset, .. } = self.record.as_ref()?;
-                Event::Record { entry: self.entry(cid), block: bytes.as_ref(), form: *form, offset: *offset }
+                Event::Record {
+                    entry: self.entry(cid),
+                    block: bytes.as_ref(),
+                    form: *form,
+                    offset: *offset,
+                }
             }
             Step::MissingRecord { cid } => Event::MissingRecord { entry: self.entry(cid) },
             Step::BadRecord { cid, error } => Event::BadRecord { entry: self.entry(cid), error },
@@ -567,7 +632,12 @@ impl<'s, S: BlockStore> Walker<'s, S> {
 
 /// Checks a block against its CID, if the walk hashes.
 #[inline]
-fn verify<B: AsRef<[u8]>>(options: Options, digests: &mut Digests, cid: Cid, found: &Found<B>) -> Result<()> {
+fn verify<B: AsRef<[u8]>>(
+    options: Options,
+    digests: &mut Digests,
+    cid: Cid,
+    found: &Found<B>,
+) -> Result<()> {
     if options.hash { digests.check(cid, found, options.memory_limit / 2) } else { Ok(()) }
 }
 

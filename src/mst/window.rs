@@ -39,7 +39,12 @@ impl Window {
         spans.sort_unstable_by(|a, b| a.start.cmp(&b.start));
         spans.dedup_by(|later, span| {
             let is_apart = span.end.as_ref().is_some_and(|end| *end < later.start);
-            if !is_apart && later.end.as_ref().is_none_or(|later| span.end.as_ref().is_some_and(|end| end < later)) {
+            if !is_apart
+                && later
+                    .end
+                    .as_ref()
+                    .is_none_or(|later| span.end.as_ref().is_some_and(|end| end < later))
+            {
                 span.end = later.end.take();
             }
             !is_apart
@@ -95,7 +100,9 @@ impl Window {
         if self.is_all {
             return Side::Inside;
         }
-        let number = self.spans.partition_point(|span| span.end.as_ref().is_some_and(|end| end.as_slice() <= key));
+        let number = self
+            .spans
+            .partition_point(|span| span.end.as_ref().is_some_and(|end| end.as_slice() <= key));
         match self.spans.get(number) {
             None => Side::After,
             Some(span) if span.start.as_slice() <= key => Side::Inside,
@@ -116,11 +123,13 @@ impl Window {
 
     /// The first span that has `least` or a key above it.
     fn span_from(&self, least: Least<'_>) -> Option<&KeyRange> {
-        let ends_before = |span: &KeyRange| span.end.as_ref().is_some_and(|end| !least.is_below(end));
+        let ends_before =
+            |span: &KeyRange| span.end.as_ref().is_some_and(|end| !least.is_below(end));
         self.spans.get(self.spans.partition_point(ends_before))
     }
 
-    /// Whether a node of that layer, with keys strictly inside an interval, or any below it, can have a key in the window.
+    /// Whether a node of that layer, with keys strictly inside an interval, or any below it, can
+    /// have a key in the window.
     pub(super) fn touches(&self, interval: KeyInterval<&[u8]>, layer: Option<Layer>) -> bool {
         // A key of a higher layer would stand in a node further up.
         if self.layer.zip(layer).is_some_and(|(of_key, of_node)| of_node < of_key) {
@@ -170,11 +179,13 @@ mod tests {
 
     use super::*;
 
-    /// Keys up to three bytes long of three bytes, and the empty one: dense enough for every border.
+    /// Keys up to three bytes long of three bytes, and the empty one: dense enough for every
+    /// border.
     fn keys() -> Vec<Vec<u8>> {
         let mut keys = vec![vec![]];
         for len in 0..3 {
-            let longer: Vec<Vec<u8>> = keys.iter().filter(|key| key.len() == len).cloned().collect();
+            let longer: Vec<Vec<u8>> =
+                keys.iter().filter(|key| key.len() == len).cloned().collect();
             for key in longer {
                 for byte in [0, 1, 0xff] {
                     keys.push([&key[..], &[byte]].concat());
@@ -201,7 +212,11 @@ mod tests {
                 let range = (start.clone(), end);
                 let window = Window::of(vec![KeyRange::of(range.clone())]);
                 for key in &keys {
-                    assert_eq!(window.side(key) == Side::Inside, range.contains(key), "{range:?} {key:?}");
+                    assert_eq!(
+                        window.side(key) == Side::Inside,
+                        range.contains(key),
+                        "{range:?} {key:?}"
+                    );
                 }
             }
         }
@@ -223,7 +238,8 @@ mod tests {
                                 && upper.is_none_or(|upper| key < upper)
                                 && window.side(key) == Side::Inside
                         };
-                        // Whatever two sets of such borders share, they share a key that is at most one byte longer.
+                        // Whatever two sets of such borders share, they share a key that is at most
+                        // one byte longer.
                         let expected = keys.iter().any(|key| inside(key));
                         let found = window.touches(KeyInterval { lower, upper }, None);
                         assert_eq!(found, expected, "{window:?} {lower:?} {upper:?}");
@@ -245,7 +261,10 @@ mod tests {
             _ => {
                 let bounds = bounds(keys);
                 let range = (rng.pick(&bounds).clone(), rng.pick(&bounds).clone());
-                (KeyRange::of(range.clone()), Box::new(move |other| range.contains(&other.to_vec())))
+                (
+                    KeyRange::of(range.clone()),
+                    Box::new(move |other| range.contains(&other.to_vec())),
+                )
             }
         }
     }
@@ -255,8 +274,10 @@ mod tests {
         let keys = keys();
         (0..count).map(move |seed| {
             let mut rng = Rng::new(seed);
-            let (spans, tests): (Vec<_>, Vec<_>) = (0..rng.below(6)).map(|_| any_span(&keys, &mut rng)).unzip();
-            let inside = keys.iter().filter(|key| tests.iter().any(|test| test(key))).cloned().collect();
+            let (spans, tests): (Vec<_>, Vec<_>) =
+                (0..rng.below(6)).map(|_| any_span(&keys, &mut rng)).unzip();
+            let inside =
+                keys.iter().filter(|key| tests.iter().any(|test| test(key))).cloned().collect();
             (Window::of(spans), inside)
         })
     }
@@ -291,7 +312,8 @@ mod tests {
             // The keys are in order: the first one above the lower end tells.
             let least = inside.iter().find(|key| lower.is_none_or(|lower| key.as_slice() > lower));
             for upper in ends() {
-                let expected = least.is_some_and(|key| upper.is_none_or(|upper| key.as_slice() < upper));
+                let expected =
+                    least.is_some_and(|key| upper.is_none_or(|upper| key.as_slice() < upper));
                 let found = window.touches(KeyInterval { lower, upper }, None);
                 assert_eq!(found, expected, "{window:?} {lower:?} {upper:?}");
             }
@@ -303,7 +325,11 @@ mod tests {
         let (mut apart, mut none) = (0, 0);
         for (window, inside) in windows(2000) {
             assert_holds(&window, &inside);
-            assert_eq!(window.is_all(), inside.len() == keys().len() && window.spans[0].end.is_none(), "{window:?}");
+            assert_eq!(
+                window.is_all(),
+                inside.len() == keys().len() && window.spans[0].end.is_none(),
+                "{window:?}"
+            );
             apart += usize::from(window.spans.len() > 2);
             none += usize::from(window.spans.is_empty());
         }
@@ -322,8 +348,14 @@ mod tests {
 
     #[test]
     fn spans_that_only_meet_become_one() {
-        let span = |start: &[u8], end: &[u8]| KeyRange { start: start.to_vec(), end: Some(end.to_vec()) };
-        let window = Window::of(vec![span(b"c", b"d"), span(b"a", b"b"), span(b"b", b"c"), span(b"d\0", b"e")]);
+        let span =
+            |start: &[u8], end: &[u8]| KeyRange { start: start.to_vec(), end: Some(end.to_vec()) };
+        let window = Window::of(vec![
+            span(b"c", b"d"),
+            span(b"a", b"b"),
+            span(b"b", b"c"),
+            span(b"d\0", b"e"),
+        ]);
         assert_eq!(window.spans, [span(b"a", b"d"), span(b"d\0", b"e")]);
         assert_eq!(window.side(b"d"), Side::Between);
     }
@@ -383,20 +415,22 @@ mod tests {
         let (mut covered, mut cut) = (0, 0);
         for (window, inside) in windows(1000) {
             // The keys where a span ends may be others, and are in no span.
-            let span_ends: Vec<_> = window.spans.iter().filter_map(|span| span.end.clone()).collect();
+            let span_ends: Vec<_> =
+                window.spans.iter().filter_map(|span| span.end.clone()).collect();
             assert!(span_ends.iter().all(|key| window.side(key) != Side::Inside));
             let is_endless = window.spans.last().is_some_and(|span| span.end.is_none());
             for lower in ends() {
                 for upper in ends() {
                     let fits = |key: &&Vec<u8>| {
-                        lower.is_none_or(|lower| &key[..] > lower) && upper.is_none_or(|upper| &key[..] < upper)
+                        lower.is_none_or(|lower| &key[..] > lower)
+                            && upper.is_none_or(|upper| &key[..] < upper)
                     };
                     let count = all.iter().filter(fits).count();
                     if count == 0 {
                         continue;
                     }
-                    let has_all =
-                        inside.iter().filter(fits).count() == count && !span_ends.iter().any(|key| fits(&key));
+                    let has_all = inside.iter().filter(fits).count() == count
+                        && !span_ends.iter().any(|key| fits(&key));
                     let expected = has_all && (upper.is_some() || is_endless);
                     let found = window.covers(KeyInterval { lower, upper });
                     assert_eq!(found, expected, "{window:?} {lower:?} {upper:?}");

@@ -1,7 +1,7 @@
 //! Values that can be stored in place of a record, and their bytes.
 //!
-//! Numbers take their width, little-endian. What has a length says it before, as a varint; what has variants says which,
-//! in one byte.
+//! Numbers take their width, little-endian. What has a length says it before, as a varint; what has
+//! variants says which, in one byte.
 
 use crate::cid::{self, Cid};
 use crate::error::{Error, ErrorKind, Result};
@@ -12,8 +12,9 @@ const MAX_EMPTY: usize = 256;
 
 /// A value that can be stored in place of a record.
 ///
-/// There are implementations for numbers, booleans, characters, texts, [`Cid`], and for tuples, arrays, `Vec`, `Option`, `Result` and
-/// `Box` of such; [`Cbor`] makes one of whatever `minicbor` can encode.
+/// There are implementations for numbers, booleans, characters, texts, [`Cid`], and for tuples,
+/// arrays, `Vec`, `Option`, `Result` and `Box` of such; [`Cbor`] makes one of whatever `minicbor`
+/// can encode.
 ///
 /// ```
 /// use carwalk::process::Processable;
@@ -45,8 +46,8 @@ pub trait Processable: Sized {
     /// `Encode` if the value has no bytes; it ends the load.
     fn encode(&self, out: &mut Vec<u8>) -> Result<()>;
 
-    /// Takes a value off the front of `input`. `None` if that is no value of this type. Must not panic, whatever the
-    /// bytes are: a file on a disk may have been changed.
+    /// Takes a value off the front of `input`. `None` if that is no value of this type. Must not
+    /// panic, whatever the bytes are: a file on a disk may have been changed.
     fn decode(input: &mut &[u8]) -> Option<Self>;
 }
 
@@ -155,7 +156,9 @@ impl<T: Processable> Processable for Vec<T> {
         let start = out.len();
         self.iter().try_for_each(|item| item.encode(out))?;
         if out.len() == start && self.len() > MAX_EMPTY {
-            return Err(Error::new(ErrorKind::Encode("more than 256 items that take no bytes".into())));
+            return Err(Error::new(ErrorKind::Encode(
+                "more than 256 items that take no bytes".into(),
+            )));
         }
         Ok(())
     }
@@ -259,7 +262,8 @@ where
     T: minicbor::Encode<()> + for<'b> minicbor::Decode<'b, ()>,
 {
     fn encode(&self, out: &mut Vec<u8>) -> Result<()> {
-        minicbor::encode(&self.0, out).map_err(|error| Error::new(ErrorKind::Encode(error.to_string().into())))
+        minicbor::encode(&self.0, out)
+            .map_err(|error| Error::new(ErrorKind::Encode(error.to_string().into())))
     }
 
     fn decode(input: &mut &[u8]) -> Option<Self> {

@@ -3,11 +3,11 @@
 //! The names are those of [FIPS 180-4](https://doi.org/10.6028/NIST.FIPS.180-4), section 6.2.2.
 
 use core::arch::x86_64::{
-    __m512i, _mm_set_epi64x, _mm512_add_epi32, _mm512_broadcast_i32x4, _mm512_loadu_si512, _mm512_mask_add_epi32,
-    _mm512_mask_set1_epi8, _mm512_mask_set1_epi64, _mm512_maskz_loadu_epi8, _mm512_ror_epi32, _mm512_set1_epi32,
-    _mm512_setzero_si512, _mm512_shuffle_epi8, _mm512_shuffle_i32x4, _mm512_srli_epi32, _mm512_storeu_si512,
-    _mm512_ternarylogic_epi32, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32,
-    _mm512_unpacklo_epi64,
+    __m512i, _mm_set_epi64x, _mm512_add_epi32, _mm512_broadcast_i32x4, _mm512_loadu_si512,
+    _mm512_mask_add_epi32, _mm512_mask_set1_epi8, _mm512_mask_set1_epi64, _mm512_maskz_loadu_epi8,
+    _mm512_ror_epi32, _mm512_set1_epi32, _mm512_setzero_si512, _mm512_shuffle_epi8,
+    _mm512_shuffle_i32x4, _mm512_srli_epi32, _mm512_storeu_si512, _mm512_ternarylogic_epi32,
+    _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
 };
 
 use super::{BATCH, sha256};
@@ -42,7 +42,8 @@ pub(super) struct Lanes(());
 impl Lanes {
     #[inline]
     pub(super) fn of_cpu() -> Option<Self> {
-        (is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw")).then_some(Lanes(()))
+        (is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw"))
+            .then_some(Lanes(()))
     }
 
     /// As [`sha256_each`](super::sha256_each), for [`BATCH`] messages at most.
@@ -93,7 +94,11 @@ fn blocks_of(message: &[u8]) -> u16 {
 
 /// Numbers and blocks of messages, the longest first: a counting sort.
 #[inline]
-fn sort(count: usize, blocks: impl Fn(usize) -> u16, order: &mut [(u16, u16); BATCH]) -> &[(u16, u16)] {
+fn sort(
+    count: usize,
+    blocks: impl Fn(usize) -> u16,
+    order: &mut [(u16, u16); BATCH],
+) -> &[(u16, u16)] {
     // Where those of so many blocks begin, from the end on.
     let mut starts = [0u16; MAX_BLOCKS + 2];
     for number in 0..count {
@@ -151,7 +156,8 @@ fn block(message: &[u8], step: usize) -> __m512i {
     let is_first = step == whole.len();
     // An empty slice has to be somewhere too: masked loads from nowhere take long.
     let rest = if is_first { rest } else { rest.get(..0).unwrap_or_default() };
-    let block = _mm512_mask_set1_epi8(load_rest(rest), u64::from(is_first) << (rest.len() % BLOCK), MARK);
+    let block =
+        _mm512_mask_set1_epi8(load_rest(rest), u64::from(is_first) << (rest.len() % BLOCK), MARK);
     let has_room = rest.len() < BLOCK - LENGTH;
     let length = (message.len() as u64).wrapping_mul(8).swap_bytes();
     _mm512_mask_set1_epi64(block, u8::from(has_room) << 7, length.cast_signed())
@@ -266,7 +272,8 @@ fn schedule(words: [__m512i; 16]) -> [__m512i; 16] {
 #[inline]
 fn next_word(w0: __m512i, w1: __m512i, w9: __m512i, w14: __m512i) -> __m512i {
     let sigma0 = xor(_mm512_ror_epi32(w1, 7), _mm512_ror_epi32(w1, 18), _mm512_srli_epi32(w1, 3));
-    let sigma1 = xor(_mm512_ror_epi32(w14, 17), _mm512_ror_epi32(w14, 19), _mm512_srli_epi32(w14, 10));
+    let sigma1 =
+        xor(_mm512_ror_epi32(w14, 17), _mm512_ror_epi32(w14, 19), _mm512_srli_epi32(w14, 10));
     add(add(w0, sigma0), add(w9, sigma1))
 }
 
@@ -291,7 +298,8 @@ fn transpose(blocks: [__m512i; LANES]) -> [__m512i; 16] {
     [w0, w1, w2, w3, w4, w5, w6, w7, w8, w9, w10, w11, w12, w13, w14, w15]
 }
 
-/// Of each quarter of four blocks, the first words in one vector, the second in the next, and so on.
+/// Of each quarter of four blocks, the first words in one vector, the second in the next, and so
+/// on.
 #[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
 fn words_together(a: __m512i, b: __m512i, c: __m512i, d: __m512i) -> [__m512i; 4] {
@@ -338,8 +346,16 @@ fn splat(word: u32) -> __m512i {
 }
 
 /// The state before the first block: section 5.3.3.
-const INITIAL: [u32; 8] =
-    [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
+const INITIAL: [u32; 8] = [
+    0x6a09_e667,
+    0xbb67_ae85,
+    0x3c6e_f372,
+    0xa54f_f53a,
+    0x510e_527f,
+    0x9b05_688c,
+    0x1f83_d9ab,
+    0x5be0_cd19,
+];
 
 /// Added to the words of the schedule: section 4.2.2.
 #[rustfmt::skip]

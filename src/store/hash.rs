@@ -1,5 +1,5 @@
-//! Hashes of CIDs for the indexes. CIDs are chosen by whoever made the CAR, so each hash mixes all of a digest with
-//! random numbers of the index's own.
+//! Hashes of CIDs for the indexes. CIDs are chosen by whoever made the CAR, so each hash mixes all
+//! of a digest with random numbers of the index's own.
 
 use core::hash::{BuildHasher, Hasher};
 use std::hash::RandomState;
@@ -20,15 +20,16 @@ impl Secret {
 
     /// A hash of 64 bits.
     ///
-    /// Blocks may not have been hashed, so all of a digest can be chosen. Each word meets a secret of its own before they
-    /// are multiplied: then no choice makes sums collide more often than chance does.
+    /// Blocks may not have been hashed, so all of a digest can be chosen. Each word meets a secret
+    /// of its own before they are multiplied: then no choice makes sums collide more often than
+    /// chance does.
     #[inline]
     pub(crate) fn hash(&self, cid: &Cid) -> u64 {
         let [a, b, c, d] = words(cid.digest());
         let [w, x, y, z] = self.words;
         let product = |one: u64, other: u64| u128::from(one).wrapping_mul(u128::from(other));
-        let sum =
-            product(a.wrapping_add(w), b.wrapping_add(x)).wrapping_add(product(c.wrapping_add(y), d.wrapping_add(z)));
+        let sum = product(a.wrapping_add(w), b.wrapping_add(x))
+            .wrapping_add(product(c.wrapping_add(y), d.wrapping_add(z)));
         let folded = (sum >> 64) ^ (sum & u128::from(u64::MAX));
         u64::try_from(folded).unwrap_or(0)
     }

@@ -1,7 +1,9 @@
-//! Blocks checked against their CIDs, many at a time: by the thread that loads, and by others if there are to be any.
+//! Blocks checked against their CIDs, many at a time: by the thread that loads, and by others if
+//! there are to be any.
 //!
-//! What is handed over are stretches of sections, each with the bytes that it lies in. Threads begin to work when the first
-//! stretch is there, and end before the load stops, for whatever reason.
+//! What is handed over are stretches of sections, each with the bytes that it lies in. Threads
+//! begin to work when the first stretch is there, and end before the load stops, for whatever
+//! reason.
 
 use std::collections::VecDeque;
 use std::panic::resume_unwind;
@@ -15,8 +17,8 @@ use crate::cid::{self, Cid};
 use crate::error::Result;
 use crate::sha256::{BATCH, sha256_each};
 
-/// Bytes of a load that the thread hashes that reads them, before there are others. To start and end one takes as long as to
-/// hash some 100 KiB.
+/// Bytes of a load that the thread hashes that reads them, before there are others. To start and
+/// end one takes as long as to hash some 100 KiB.
 const ALONE: u64 = 1 << 20;
 
 /// Bytes of a stretch for another thread, and more by a section at most.
@@ -137,7 +139,8 @@ impl<L: AsRef<[u8]>> Queue<L> {
 }
 
 impl<'scope, 'env, L: AsRef<[u8]> + Send> Hashers<'scope, 'env, L> {
-    /// Starts no thread yet. Until then, a stretch has `portion` bytes, and more by a section at most.
+    /// Starts no thread yet. Until then, a stretch has `portion` bytes, and more by a section at
+    /// most.
     pub(super) fn new(
         scope: &'scope Scope<'scope, 'env>,
         queue: &'scope Queue<L>,
@@ -166,7 +169,8 @@ impl<'scope, 'env, L: AsRef<[u8]> + Send> Hashers<'scope, 'env, L> {
     pub(super) fn is_full(&self, source: &impl Source, place: u64) -> bool {
         let (count, len) = self.full;
         let Stretch { first, count: noted } = self.stretch;
-        noted >= count || noted > 0 && (place.saturating_sub(first) >= len || !source.are_joined(first, place))
+        noted >= count
+            || noted > 0 && (place.saturating_sub(first) >= len || !source.are_joined(first, place))
     }
 
     /// Notes a section that is to be hashed.
@@ -178,14 +182,18 @@ impl<'scope, 'env, L: AsRef<[u8]> + Send> Hashers<'scope, 'env, L> {
         self.stretch.count = self.stretch.count.saturating_add(1);
     }
 
-    /// Hashes what was noted, or hands it to others. `allowance` is how many bytes that may take. False if there is no use in
-    /// going on, because some section does not have its CID.
+    /// Hashes what was noted, or hands it to others. `allowance` is how many bytes that may take.
+    /// False if there is no use in going on, because some section does not have its CID.
     #[inline(never)]
     pub(super) fn hand_on<S: Source<Lent = L>>(&mut self, source: &mut S, allowance: u64) -> bool {
         let stretch = core::mem::take(&mut self.stretch);
         self.begin = self.begin.min(stretch.first);
         let is_long = stretch.first.saturating_sub(self.begin) >= ALONE;
-        let lent = if is_long && self.begin_to_share(allowance) { source.lend(stretch.first) } else { None };
+        let lent = if is_long && self.begin_to_share(allowance) {
+            source.lend(stretch.first)
+        } else {
+            None
+        };
         match lent {
             Some((lent, at)) => self.share(source, Piece { stretch, lent, at }),
             None => self.queue.check(stretch, source.bytes_from(stretch.first)),
@@ -193,7 +201,8 @@ impl<'scope, 'env, L: AsRef<[u8]> + Send> Hashers<'scope, 'env, L> {
         !self.queue.is_bad()
     }
 
-    /// Makes room for what threads share, if that is not done; false if that takes too much memory, or there is to be but one.
+    /// Makes room for what threads share, if that is not done; false if that takes too much memory,
+    /// or there is to be but one.
     fn begin_to_share(&mut self, allowance: u64) -> bool {
         if self.held > 0 {
             return true;
@@ -201,7 +210,8 @@ impl<'scope, 'env, L: AsRef<[u8]> + Send> Hashers<'scope, 'env, L> {
         let threads = self.max_workers.saturating_mul(THREAD);
         // Besides those that wait, each thread has one that is done before it is taken back.
         let waiting = MAX_WAITING.saturating_mul(size_of::<Piece<L>>());
-        let done = MAX_WAITING.saturating_add(self.max_workers).saturating_mul(size_of::<Piece<L>>());
+        let done =
+            MAX_WAITING.saturating_add(self.max_workers).saturating_mul(size_of::<Piece<L>>());
         let held = threads.saturating_add(waiting).saturating_add(done) as u64;
         if self.max_workers == 0 || held > allowance {
             return false;
@@ -215,8 +225,8 @@ impl<'scope, 'env, L: AsRef<[u8]> + Send> Hashers<'scope, 'env, L> {
         true
     }
 
-    /// Hands a piece to other threads, of which one more is started if all are at work. If too many pieces wait, this thread
-    /// helps.
+    /// Hands a piece to other threads, of which one more is started if all are at work. If too many
+    /// pieces wait, this thread helps.
     fn share<S: Source<Lent = L>>(&mut self, source: &mut S, piece: Piece<L>) {
         let mut pieces = self.queue.lock();
         take_back(source, &mut pieces.done);
@@ -235,7 +245,8 @@ impl<'scope, 'env, L: AsRef<[u8]> + Send> Hashers<'scope, 'env, L> {
             let worker = Builder::new().stack_size(STACK).spawn_scoped(self.scope, || queue.work());
             match worker {
                 Ok(worker) => self.workers.push(worker),
-                // The system gives no more; what waits is done by those that there are, this one at the end.
+                // The system gives no more; what waits is done by those that there are, this one at
+                // the end.
                 Err(_) => self.max_workers = self.workers.len(),
             }
         }
@@ -294,10 +305,15 @@ fn take_back<S: Source>(source: &mut S, done: &mut Vec<Piece<S::Lent>>) {
     }
 }
 
-/// Where the first of `count` sections begins that `bytes` begin with and that does not have its CID.
+/// Where the first of `count` sections begins that `bytes` begin with and that does not have its
+/// CID.
 fn first_bad(bytes: &[u8], count: usize) -> Option<usize> {
     // Room for many batches' sections would take a small CAR longer to make than to fill.
-    if count <= FEW { first_bad_by::<FEW>(bytes, count) } else { first_bad_by::<BATCH>(bytes, count) }
+    if count <= FEW {
+        first_bad_by::<FEW>(bytes, count)
+    } else {
+        first_bad_by::<BATCH>(bytes, count)
+    }
 }
 
 /// As `first_bad`, with so many sections hashed together.
@@ -321,8 +337,8 @@ fn first_bad_by<const N: usize>(bytes: &[u8], mut count: usize) -> Option<usize>
     None
 }
 
-/// Hashes sections together, `N` at most, and tells the number and the place of each that does not have its CID. Gives how
-/// many there were.
+/// Hashes sections together, `N` at most, and tells the number and the place of each that does not
+/// have its CID. Gives how many there were.
 fn hash<'a, const N: usize>(
     sections: &mut impl Iterator<Item = (usize, &'a [u8])>,
     mut tell: impl FnMut(usize, usize),
@@ -334,7 +350,9 @@ fn hash<'a, const N: usize>(
         read = read.saturating_add(1);
     }
     let batch = batch.get(..read).unwrap_or_default();
-    let block = |number: usize| batch.get(number).and_then(|(_, body)| body.get(cid::LEN..)).unwrap_or_default();
+    let block = |number: usize| {
+        batch.get(number).and_then(|(_, body)| body.get(cid::LEN..)).unwrap_or_default()
+    };
     sha256_each(read, block, |number, digest| {
         let Some((at, body)) = batch.get(number) else { return };
         let cid = body.get(..cid::LEN).and_then(|cid| Cid::parse(cid).ok());
@@ -355,8 +373,8 @@ pub(super) struct Judged {
 }
 
 impl Judged {
-    /// Whether the section at `place` has its CID, which is the one after that was asked about last. If not all of it could be
-    /// looked at, it is said to have none.
+    /// Whether the section at `place` has its CID, which is the one after that was asked about
+    /// last. If not all of it could be looked at, it is said to have none.
     #[inline]
     pub(super) fn is_good(&mut self, source: &impl Source, place: u64) -> bool {
         if self.next >= self.count {
@@ -364,7 +382,8 @@ impl Judged {
         }
         let number = self.next;
         self.next = number.saturating_add(1);
-        number < self.count && self.is_bad.get(number / 64).is_some_and(|bits| bits >> (number % 64) & 1 == 0)
+        number < self.count
+            && self.is_bad.get(number / 64).is_some_and(|bits| bits >> (number % 64) & 1 == 0)
     }
 
     #[inline(never)]
@@ -378,7 +397,11 @@ impl Judged {
         };
         // A stream may come in small pieces.
         let is_short = bytes.len() < FEW.saturating_mul(cid::LEN);
-        judged.count = if is_short { hash::<FEW>(&mut sections, note) } else { hash::<BATCH>(&mut sections, note) };
+        judged.count = if is_short {
+            hash::<FEW>(&mut sections, note)
+        } else {
+            hash::<BATCH>(&mut sections, note)
+        };
         judged
     }
 }
@@ -445,12 +468,19 @@ mod tests {
         let block = |number: usize| number.to_be_bytes().repeat(5_000);
         let root = Cid::of(Codec::Raw, &block(0));
         let mut writer = Writer::new(Vec::new(), &[root]).unwrap();
-        (0..blocks).for_each(|number| writer.write(Cid::of(Codec::Raw, &block(number)), &block(number)).unwrap());
+        (0..blocks).for_each(|number| {
+            writer.write(Cid::of(Codec::Raw, &block(number)), &block(number)).unwrap()
+        });
         writer.finish().unwrap()
     }
 
     /// Hashes all of a CAR, and tells how many threads were started and what was held at most.
-    fn hash(car: &[u8], only: Option<thread::ThreadId>, threads: usize, allowance: u64) -> Result<(usize, u64)> {
+    fn hash(
+        car: &[u8],
+        only: Option<thread::ThreadId>,
+        threads: usize,
+        allowance: u64,
+    ) -> Result<(usize, u64)> {
         let mut source = Lender(SliceReader::new(car).unwrap(), only);
         let queue = Queue::new();
         thread::scope(|scope| {
@@ -493,7 +523,9 @@ mod tests {
     #[test]
     fn a_worker_that_panics_is_no_success() {
         let long = car(100);
-        let panic = catch_unwind(AssertUnwindSafe(|| hash(&long, Some(thread::current().id()), 2, u64::MAX)));
+        let panic = catch_unwind(AssertUnwindSafe(|| {
+            hash(&long, Some(thread::current().id()), 2, u64::MAX)
+        }));
         // The loading thread may have been so fast that nothing was left for the worker.
         if let Err(panic) = panic {
             assert_eq!(panic.downcast_ref(), Some(&"a worker panics"));
@@ -505,15 +537,26 @@ mod tests {
     #[test]
     fn the_first_of_several_bad_sections_is_found_in_each_stretch() {
         let good = car(100);
-        let starts: Vec<_> = SliceReader::new(&good).unwrap().map(|section| section.unwrap().offset()).collect();
+        let starts: Vec<_> =
+            SliceReader::new(&good).unwrap().map(|section| section.unwrap().offset()).collect();
         // Of the last, threads find several at the same time.
         let all_but_the_first_stretches = (30..100).collect();
-        for bad in [vec![0], vec![99], vec![40, 41], vec![98, 3, 50], vec![6, 7, 8, 99], all_but_the_first_stretches] {
+        for bad in [
+            vec![0],
+            vec![99],
+            vec![40, 41],
+            vec![98, 3, 50],
+            vec![6, 7, 8, 99],
+            all_but_the_first_stretches,
+        ] {
             let mut car = good.clone();
             bad.iter().for_each(|&number| car[usize::try_from(starts[number]).unwrap() + 100] ^= 1);
             for threads in [0, 2, 4] {
                 let error = hash(&car, None, threads, u64::MAX).unwrap_err();
-                assert_eq!(error.position().offset(), bad.iter().map(|&number| starts[number]).min());
+                assert_eq!(
+                    error.position().offset(),
+                    bad.iter().map(|&number| starts[number]).min()
+                );
             }
         }
     }

@@ -5,11 +5,12 @@
 //!        24 bits of hash | 40 bits of place       if a CAR has places that need them
 //! ```
 //!
-//! The CID itself is not in the slot: it stands at the place, and is compared there when the hash bits agree. With 32 of
-//! them hardly any strangers do, each of which would be a cache miss.
+//! The CID itself is not in the slot: it stands at the place, and is compared there when the hash
+//! bits agree. With 32 of them hardly any strangers do, each of which would be a cache miss.
 //!
-//! A table of slots with linear probing, in which a slot's home is its hash scaled to the table's length. So one cache
-//! miss finds a slot, and a table can have any length. It is made in one go when all blocks are known, and never grows.
+//! A table of slots with linear probing, in which a slot's home is its hash scaled to the table's
+//! length. So one cache miss finds a slot, and a table can have any length. It is made in one go
+//! when all blocks are known, and never grows.
 
 use super::hash::Secret;
 use crate::cid::Cid;
@@ -138,7 +139,8 @@ impl Notes {
         self.slots.capacity().saturating_sub(self.slots.len())
     }
 
-    /// Makes room to note more CIDs, and tells whether it is there. Takes no more than `allowance` bytes beside what is held.
+    /// Makes room to note more CIDs, and tells whether it is there. Takes no more than `allowance`
+    /// bytes beside what is held.
     pub(crate) fn make_room(&mut self, allowance: u64) -> bool {
         let held = self.slots.capacity();
         let more = (held / 4).max(MIN_NOTED);
@@ -161,10 +163,12 @@ impl Notes {
         len_of(table_len(self.slots.len())).saturating_add(order as u64)
     }
 
-    /// The index of what was noted. `compare` is given the places of an earlier and a later section that may have one CID.
+    /// The index of what was noted. `compare` is given the places of an earlier and a later section
+    /// that may have one CID.
     ///
-    /// Slots are entered about in the order of their hashes, some thousands at a time, so that the table is passed over from
-    /// its start to its end: much faster than entering each wherever it belongs. Those of one CID keep their order.
+    /// Slots are entered about in the order of their hashes, some thousands at a time, so that the
+    /// table is passed over from its start to its end: much faster than entering each wherever it
+    /// belongs. Those of one CID keep their order.
     pub(crate) fn index(&mut self, compare: impl Fn(u64, u64) -> Match) -> Index {
         let noted = core::mem::take(&mut self.slots);
         let slots = vec![0; table_len(noted.len())];
@@ -175,7 +179,8 @@ impl Notes {
             let mut order = vec![0; BATCH];
             for batch in noted.chunks(BATCH) {
                 let order = order_of(batch, &mut order);
-                let slots = order.iter().filter_map(|&number| batch.get(usize::from(number)).copied());
+                let slots =
+                    order.iter().filter_map(|&number| batch.get(usize::from(number)).copied());
                 index.enter_all(slots, &compare);
             }
         }
@@ -185,7 +190,8 @@ impl Notes {
     }
 }
 
-/// The numbers of slots in the order of the first bits of their hashes: a counting sort, which keeps the order of equals.
+/// The numbers of slots in the order of the first bits of their hashes: a counting sort, which
+/// keeps the order of equals.
 fn order_of<'o>(batch: &[u64], order: &'o mut [u16]) -> &'o [u16] {
     let part = |slot: u64| usize::try_from(slot >> (u64::BITS - ORDER_BITS)).unwrap_or(0);
     let mut starts = [0u16; 1 << ORDER_BITS];
@@ -220,7 +226,11 @@ impl Index {
         len_of(self.slots.capacity())
     }
 
-    fn enter_all(&mut self, slots: impl Iterator<Item = u64> + Clone, compare: &impl Fn(u64, u64) -> Match) {
+    fn enter_all(
+        &mut self,
+        slots: impl Iterator<Item = u64> + Clone,
+        compare: &impl Fn(u64, u64) -> Match,
+    ) {
         let mut soon = slots.clone().skip(SOON);
         for slot in slots {
             if let Some(soon) = soon.next() {
@@ -276,8 +286,8 @@ impl Index {
         }
     }
 
-    /// What `read` makes of the place of a CID. `read` is asked about each place that may be the one, and gives `None`
-    /// for another CID's.
+    /// What `read` makes of the place of a CID. `read` is asked about each place that may be the
+    /// one, and gives `None` for another CID's.
     #[inline]
     pub(crate) fn find<T>(&self, cid: &Cid, read: impl Fn(u64) -> Option<T>) -> Option<T> {
         self.probe(self.tag(cid), read)
@@ -315,7 +325,8 @@ impl Index {
         self.split.tag(self.secret.hash(cid))
     }
 
-    /// What `read` makes of the place of a slot with this tag: the first that it makes something of.
+    /// What `read` makes of the place of a slot with this tag: the first that it makes something
+    /// of.
     #[inline]
     fn probe<T>(&self, tag: u64, read: impl Fn(u64) -> Option<T>) -> Option<T> {
         let Index { slots, split, .. } = self;
@@ -354,7 +365,11 @@ fn from_home(slots: &mut [u64], home: usize) -> impl Iterator<Item = &mut u64> {
 }
 
 #[cfg(test)]
-#[expect(clippy::cast_possible_truncation, clippy::arithmetic_side_effects, reason = "tests fail by panicking")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::arithmetic_side_effects,
+    reason = "tests fail by panicking"
+)]
 mod tests {
     use super::*;
     use crate::cid::Codec;
@@ -377,7 +392,10 @@ mod tests {
         let index = notes.index(compare);
         assert_eq!(index.len(), cids.len());
         for (number, cid) in cids.iter().enumerate() {
-            assert_eq!(index.find(cid, |place| (at(place) == *cid).then_some(place)), Some(number as u64 + 1));
+            assert_eq!(
+                index.find(cid, |place| (at(place) == *cid).then_some(place)),
+                Some(number as u64 + 1)
+            );
         }
         let other = Cid::of(Codec::DagCbor, &0u64.to_be_bytes());
         assert_eq!(index.find(&other, |place| (at(place) == other).then_some(())), None);
@@ -386,7 +404,8 @@ mod tests {
 
     #[test]
     fn slots_whose_hashes_agree_are_told_apart_at_their_places() {
-        // More CIDs than there are hashes to most of them: without secrets, and alike but for bits that are lost.
+        // More CIDs than there are hashes to most of them: without secrets, and alike but for bits
+        // that are lost.
         let mut notes = Notes { secret: Secret { words: [0; 4] }, ..Notes::new() };
         let alike: Vec<Cid> = (0..40).map(|number| like(&[0; 32], 31, number)).collect();
         for (number, cid) in alike.iter().enumerate() {
@@ -411,8 +430,9 @@ mod tests {
     fn digests_that_differ_in_one_byte_have_different_hashes() {
         let secret = Secret::random();
         for at in 0..32 {
-            let mut tags: Vec<u64> =
-                (0..=255).map(|number| WIDE.tag(secret.hash(&like(&[7; 32], at, number)))).collect();
+            let mut tags: Vec<u64> = (0..=255)
+                .map(|number| WIDE.tag(secret.hash(&like(&[7; 32], at, number))))
+                .collect();
             tags.sort_unstable();
             tags.dedup();
             assert!(tags.len() > 250, "byte {at}: {} tags of 256", tags.len());
@@ -442,7 +462,12 @@ mod tests {
             assert!(number < 1000 || notes.held() + notes.index_len() <= number * 21, "{number}");
         }
         // Of four sections three are repeats.
-        let index = notes.index(|old, new| if old % 100_000 == new % 100_000 { Match::Repeat } else { Match::Other });
+        let index =
+            notes.index(
+                |old, new| {
+                    if old % 100_000 == new % 100_000 { Match::Repeat } else { Match::Other }
+                },
+            );
         assert_eq!((index.len(), index.held(), notes.held()), (100_000, 1_000_000, 0));
     }
 
@@ -455,7 +480,9 @@ mod tests {
 
     #[test]
     fn places_beyond_4_gib_are_found_again_and_so_are_those_before_them() {
-        let far = |number: u64| if number < 20_000 { number + 1 } else { (number << 20) % (1 << 40) + number };
+        let far = |number: u64| {
+            if number < 20_000 { number + 1 } else { (number << 20) % (1 << 40) + number }
+        };
         let mut notes = Notes::new();
         for number in 0..40_000 {
             assert_eq!(notes.split == WIDE, number > 20_000);

@@ -9,18 +9,21 @@ use crate::limits::{Limits, MAX_CAR_LEN};
 
 /// Which blocks are hashed against their CIDs.
 ///
-/// The tree's rules are checked under each of these; only blocks that do not hash to their CID go unnoticed.
+/// The tree's rules are checked under each of these; only blocks that do not hash to their CID go
+/// unnoticed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verification {
     /// Every block, while loading.
     #[default]
     EveryBlock,
-    /// The commit, and the blocks that a walk reaches, when it does. Gives up noticing bad blocks that nothing
-    /// links to; a CAR with a damaged block opens, and the damage shows where the walk meets it.
+    /// The commit, and the blocks that a walk reaches, when it does. Gives up noticing bad blocks
+    /// that nothing links to; a CAR with a damaged block opens, and the damage shows where the walk
+    /// meets it.
     ReachedBlocks,
-    /// No block at all. Gives up everything that the signature could prove: whoever made the CAR can have put any bytes
-    /// under any CID. For CARs that were verified before and have been out of reach since.
+    /// No block at all. Gives up everything that the signature could prove: whoever made the CAR
+    /// can have put any bytes under any CID. For CARs that were verified before and have been out
+    /// of reach since.
     DangerouslyNone,
 }
 
@@ -62,7 +65,11 @@ impl CarStats {
 impl Intake<'_> {
     /// Checks the section at a place, but for the block's hash.
     #[inline]
-    pub(super) fn check_frame<'a>(&self, source: &'a impl Source, place: u64) -> Result<Section<'a>> {
+    pub(super) fn check_frame<'a>(
+        &self,
+        source: &'a impl Source,
+        place: u64,
+    ) -> Result<Section<'a>> {
         let section = source.section_at(place).ok_or_else(changed)?;
         check_place(place, || Some(section.offset()))?;
         Ok(section)
@@ -75,7 +82,8 @@ impl Intake<'_> {
     }
 }
 
-/// Refuses a place that the index has no room for, which the section that begins at `offset` would have.
+/// Refuses a place that the index has no room for, which the section that begins at `offset` would
+/// have.
 #[inline]
 pub(super) fn check_place(place: u64, offset: impl FnOnce() -> Option<u64>) -> Result<()> {
     if place < MAX_CAR_LEN {
@@ -144,11 +152,15 @@ mod tests {
     fn a_section_that_the_index_has_no_place_for_is_a_limit() {
         let car = include_bytes!("../../samples/repo.car");
         let intake = Intake::default();
-        let check = |place| intake.check_frame(&Far(SliceReader::new(car).unwrap(), place), place).map(drop);
+        let check = |place| {
+            intake.check_frame(&Far(SliceReader::new(car).unwrap(), place), place).map(drop)
+        };
         check(MAX_CAR_LEN - 1).unwrap();
         for place in [MAX_CAR_LEN, MAX_CAR_LEN + 1, u64::MAX] {
             let error = check(place).unwrap_err();
-            let ErrorKind::Limit { limit: LimitName::CarLen, max, found } = *error.kind() else { panic!("{error}") };
+            let ErrorKind::Limit { limit: LimitName::CarLen, max, found } = *error.kind() else {
+                panic!("{error}")
+            };
             assert!(max == MAX_CAR_LEN && found > max, "{error}");
         }
     }

@@ -30,8 +30,8 @@ pub(crate) trait Sink {
     /// Whether sections stay where the source has them, and are only noted; else they are taken.
     fn is_in_place(&self) -> bool;
 
-    /// Makes room for what is known of one section more, or at the end, for all that is left to do. False if that takes
-    /// more than `memory_limit` bytes, the source's included.
+    /// Makes room for what is known of one section more, or at the end, for all that is left to do.
+    /// False if that takes more than `memory_limit` bytes, the source's included.
     fn make_room(&mut self, source: &impl Source, at_end: bool, memory_limit: u64) -> Result<bool>;
 
     /// How many sections can be noted before room has to be made again.
@@ -40,8 +40,8 @@ pub(crate) trait Sink {
     /// Notes a section that stays where it is, at `place` in the source.
     fn note(&mut self, source: &impl Source, cid: &Cid, place: u64) -> Result<()>;
 
-    /// Copies a section, which is at `place` in the source, and tells the place that it has from now on. `None`, and
-    /// nothing is done, if more than `allowance` bytes would be held here.
+    /// Copies a section, which is at `place` in the source, and tells the place that it has from
+    /// now on. `None`, and nothing is done, if more than `allowance` bytes would be held here.
     fn take(&mut self, section: &Packed<'_>, place: u64, allowance: u64) -> Result<Option<u64>>;
 
     /// Bytes of memory that are held.
@@ -92,8 +92,8 @@ impl<K: Sink> Loading<K> {
         }
     }
 
-    /// Takes in sections until there are no more, or more than `memory_limit` bytes would be held; true if there are no
-    /// more.
+    /// Takes in sections until there are no more, or more than `memory_limit` bytes would be held;
+    /// true if there are no more.
     pub(crate) fn go_on<S: Source>(
         &mut self,
         source: &mut S,
@@ -126,7 +126,11 @@ impl<K: Sink> Loading<K> {
                 hashers.end(source);
             }
             let memory_limit = memory_limit.saturating_sub(hashers.held());
-            if !self.sink.make_room(source, at_end, memory_limit.saturating_sub(self.progress.held()))? {
+            if !self.sink.make_room(
+                source,
+                at_end,
+                memory_limit.saturating_sub(self.progress.held()),
+            )? {
                 return Ok(false);
             }
             source.allow(memory_limit.saturating_sub(self.held()));
@@ -167,7 +171,8 @@ impl<K: Sink> Loading<K> {
         if is_done { Ok(()) } else { Err(io::Error::from(io::ErrorKind::OutOfMemory).into()) }
     }
 
-    /// Takes in sections that stay where they are, until there is something else to do between two of them.
+    /// Takes in sections that stay where they are, until there is something else to do between two
+    /// of them.
     fn note<S: Source>(
         &mut self,
         source: &mut S,
@@ -186,7 +191,8 @@ impl<K: Sink> Loading<K> {
             }
             match progress.advance(source, settings)? {
                 Advance::Section(next, next_cid)
-                    if !hashers.is_full(source, next) && !progress.is_to_tell(source.position()) =>
+                    if !hashers.is_full(source, next)
+                        && !progress.is_to_tell(source.position()) =>
                 {
                     (place, cid) = (next, next_cid);
                 }
@@ -202,7 +208,12 @@ impl<K: Sink> Loading<K> {
 
     /// Has the sections hashed that were noted; false if there is no use in going on.
     #[inline(never)]
-    fn hand_on<S: Source>(&self, source: &mut S, memory_limit: u64, hashers: &mut Hashers<'_, '_, S::Lent>) -> bool {
+    fn hand_on<S: Source>(
+        &self,
+        source: &mut S,
+        memory_limit: u64,
+        hashers: &mut Hashers<'_, '_, S::Lent>,
+    ) -> bool {
         let allowance = memory_limit.saturating_sub(source.held()).saturating_sub(self.held());
         hashers.hand_on(source, allowance)
     }
@@ -241,7 +252,8 @@ impl<K: Sink> Loading<K> {
 }
 
 impl Loading<MemorySink> {
-    /// Gives all sections that were taken in to a writer, in the order of the CAR, and their memory back piece by piece.
+    /// Gives all sections that were taken in to a writer, in the order of the CAR, and their memory
+    /// back piece by piece.
     #[cfg(feature = "redb")]
     pub(crate) fn move_into<R>(
         self,
@@ -285,7 +297,8 @@ impl Loading<MemorySink> {
 }
 
 impl Progress {
-    /// Checks the section at hand, and reduces its block if that can be done without knowing what links to it.
+    /// Checks the section at hand, and reduces its block if that can be done without knowing what
+    /// links to it.
     fn classify(
         &mut self,
         source: &impl Source,
@@ -294,21 +307,30 @@ impl Progress {
         place: u64,
     ) -> Result<State> {
         let section = settings.check_frame(source, place)?;
-        if settings.verification != Verification::DangerouslyNone && !self.judged.is_good(source, place) {
+        if settings.verification != Verification::DangerouslyNone
+            && !self.judged.is_good(source, place)
+        {
             match section.verify() {
-                // Of two blocks with one CID the good one is found. Here they are told apart once and for all.
-                Err(_) if settings.verification == Verification::ReachedBlocks => return Ok(State::Bad),
+                // Of two blocks with one CID the good one is found. Here they are told apart once
+                // and for all.
+                Err(_) if settings.verification == Verification::ReachedBlocks => {
+                    return Ok(State::Bad);
+                }
                 verified => verified?,
             }
         }
         let (cid, block) = (section.cid(), section.block());
-        let Some(reduce) = reduce.filter(|_| cid != source.header().root() && !may_be_node(&cid, block)) else {
+        let Some(reduce) =
+            reduce.filter(|_| cid != source.header().root() && !may_be_node(&cid, block))
+        else {
             return Ok(State::Raw);
         };
         self.reduced.clear();
         self.reduced.shrink_to(USUAL_REDUCED);
         let reduced = reduce(block, &mut self.reduced);
-        reduced.map_err(|error| error.in_structure(Structure::Record).at(Some(section.offset())).of_cid(cid))?;
+        reduced.map_err(|error| {
+            error.in_structure(Structure::Record).at(Some(section.offset())).of_cid(cid)
+        })?;
         Ok(State::Reduced)
     }
 
@@ -373,7 +395,8 @@ impl Progress {
         }
     }
 
-    /// What was loaded. Of a CAR that is bad before its commit nothing can be saved: then its fault is the error.
+    /// What was loaded. Of a CAR that is bad before its commit nothing can be saved: then its fault
+    /// is the error.
     pub(crate) fn finish(self, source: &impl Source, distinct_blocks: u64) -> Result<Contents> {
         let Progress { mut stats, first, commit, fault, .. } = self;
         let fault = match (fault, commit) {
@@ -416,6 +439,9 @@ impl<K> fmt::Debug for Loading<K> {
 
 impl fmt::Debug for Contents {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Contents").field("header", &self.header).field("stats", &self.stats).finish_non_exhaustive()
+        f.debug_struct("Contents")
+            .field("header", &self.header)
+            .field("stats", &self.stats)
+            .finish_non_exhaustive()
     }
 }

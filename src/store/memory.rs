@@ -15,8 +15,9 @@ use crate::error::{Error, Result};
 
 /// The blocks of a CAR that was read from a stream, in a few large chunks.
 ///
-/// These are the chunks that the stream was read into. Takes the CAR's length and 10 bytes a block. With a process
-/// function, what that leaves of the blocks is in chunks of its own, with some 4 bytes a block more.
+/// These are the chunks that the stream was read into. Takes the CAR's length and 10 bytes a block.
+/// With a process function, what that leaves of the blocks is in chunks of its own, with some 4
+/// bytes a block more.
 pub struct MemoryStore {
     arena: Arena,
     is_packed: bool,
@@ -26,7 +27,8 @@ pub struct MemoryStore {
     contents: Contents,
 }
 
-/// Takes sections into memory: only notes them where they are, or packs them into an arena of its own.
+/// Takes sections into memory: only notes them where they are, or packs them into an arena of its
+/// own.
 pub(crate) struct MemorySink {
     notes: Notes,
     /// Once there are no more sections.
@@ -43,13 +45,18 @@ impl MemorySink {
     }
 
     /// The section at a place that was taken in.
-    pub(crate) fn section_at<'a>(&'a self, source: &'a impl Source, place: u64) -> Option<Packed<'a>> {
+    pub(crate) fn section_at<'a>(
+        &'a self,
+        source: &'a impl Source,
+        place: u64,
+    ) -> Option<Packed<'a>> {
         section_at(self.packed.as_ref(), source, place)
     }
 
     /// Makes the index, if it is not there; false if that takes too much memory.
     fn index(&mut self, source: &impl Source, memory_limit: u64) -> bool {
-        let fits = self.index.is_some() || self.notes.index_len() <= self.allowance(source, memory_limit);
+        let fits =
+            self.index.is_some() || self.notes.index_len() <= self.allowance(source, memory_limit);
         if fits {
             self.index = Some(self.take_index(source));
         }
@@ -125,7 +132,12 @@ impl Sink for MemorySink {
 
 /// Copies a section, and tells its place in the index. `None` if that takes too much memory.
 #[inline(never)]
-fn pack(arena: &mut Arena, head: &mut Vec<u8>, section: &Packed<'_>, allowance: u64) -> Result<Option<u64>> {
+fn pack(
+    arena: &mut Arena,
+    head: &mut Vec<u8>,
+    section: &Packed<'_>,
+    allowance: u64,
+) -> Result<Option<u64>> {
     let len = section.bytes.len().saturating_add(packed::MAX_HEAD_LEN);
     let Some((at, base)) = arena.reserve(len, section.offset, allowance)? else {
         return Ok(None);
@@ -142,7 +154,8 @@ fn pack(arena: &mut Arena, head: &mut Vec<u8>, section: &Packed<'_>, allowance: 
 impl MemoryStore {
     /// Reads a CAR to its end, hashes every block, and indexes them, by the default limits.
     ///
-    /// For CARs that hold no commit; [`Repo::from_reader`](crate::Repo::from_reader) opens repositories.
+    /// For CARs that hold no commit; [`Repo::from_reader`](crate::Repo::from_reader) opens
+    /// repositories.
     ///
     /// # Errors
     ///
@@ -180,20 +193,37 @@ impl MemoryStore {
 }
 
 #[inline]
-fn section_at<'a>(packed: Option<&'a Arena>, source: &'a impl Source, place: u64) -> Option<Packed<'a>> {
+fn section_at<'a>(
+    packed: Option<&'a Arena>,
+    source: &'a impl Source,
+    place: u64,
+) -> Option<Packed<'a>> {
     if let Some(arena) = packed {
         return packed_at(arena, place);
     }
     let section = source.section_at(place)?;
-    Some(Packed { offset: section.offset(), cid: section.cid(), state: State::Raw, bytes: section.block() })
+    Some(Packed {
+        offset: section.offset(),
+        cid: section.cid(),
+        state: State::Raw,
+        bytes: section.block(),
+    })
 }
 
 /// How the section at `new` stands to that at `old`, which came before.
 ///
-/// Sections that were not hashed may not have the CIDs that they name. Of two that name the same, the good one is kept. The
-/// later one is hashed first: it pays for that with its own bytes, however often the earlier one is repeated.
-fn compare(packed: Option<&Arena>, source: &impl Source, verification: Verification, old: u64, new: u64) -> Match {
-    let (Some(old), Some(new)) = (section_at(packed, source, old), section_at(packed, source, new)) else {
+/// Sections that were not hashed may not have the CIDs that they name. Of two that name the same,
+/// the good one is kept. The later one is hashed first: it pays for that with its own bytes,
+/// however often the earlier one is repeated.
+fn compare(
+    packed: Option<&Arena>,
+    source: &impl Source,
+    verification: Verification,
+    old: u64,
+    new: u64,
+) -> Match {
+    let (Some(old), Some(new)) = (section_at(packed, source, old), section_at(packed, source, new))
+    else {
         return Match::Other;
     };
     let was_hashed = packed.is_some() || verification != Verification::ReachedBlocks;
@@ -277,7 +307,8 @@ mod tests {
     use super::*;
     use crate::car::SliceReader;
 
-    /// As of a mapped file that somebody else wrote: an index must not take them for copies of each other.
+    /// As of a mapped file that somebody else wrote: an index must not take them for copies of each
+    /// other.
     #[test]
     fn sections_that_are_there_no_more_are_like_no_other() {
         let car = include_bytes!("../../samples/repo.car");
@@ -287,7 +318,10 @@ mod tests {
             let compare = |old, new| compare(None, &source, verification, old, new);
             assert_eq!(compare(first, first), Match::Repeat);
             for gone in [car.len() as u64, u64::MAX] {
-                assert_eq!([compare(first, gone), compare(gone, first), compare(gone, gone)], [Match::Other; 3]);
+                assert_eq!(
+                    [compare(first, gone), compare(gone, first), compare(gone, gone)],
+                    [Match::Other; 3]
+                );
             }
         }
     }

@@ -26,7 +26,8 @@ pub(crate) enum State {
     Raw,
     /// A process function made something else of it.
     Reduced,
-    /// It is kept as it was, though it does not hash to its CID. Only a walk that reaches it has to care.
+    /// It is kept as it was, though it does not hash to its CID. Only a walk that reaches it has to
+    /// care.
     Bad,
 }
 
@@ -63,8 +64,8 @@ impl<'a> Packed<'a> {
         out.extend_from_slice(self.cid.as_bytes());
     }
 
-    /// The block that stands at `at`, and where the next one does. `None` if the bytes are not of this form: a file may
-    /// have been changed.
+    /// The block that stands at `at`, and where the next one does. `None` if the bytes are not of
+    /// this form: a file may have been changed.
     #[inline]
     pub(crate) fn read(bytes: &'a [u8], at: usize, base: u64) -> Option<(Self, usize)> {
         let rest = bytes.get(at..)?;
@@ -74,8 +75,10 @@ impl<'a> Packed<'a> {
         let (cid, rest) = rest.get(delta_len..)?.split_at_checked(cid::LEN)?;
         let bytes = rest.get(..usize::try_from(first >> STATE_BITS).ok()?)?;
         let state = State::from_number(first & ((1 << STATE_BITS) - 1))?;
-        let packed = Packed { offset: base.checked_add(delta)?, cid: Cid::parse(cid).ok()?, state, bytes };
-        let len = first_len.checked_add(delta_len)?.checked_add(cid::LEN)?.checked_add(bytes.len())?;
+        let packed =
+            Packed { offset: base.checked_add(delta)?, cid: Cid::parse(cid).ok()?, state, bytes };
+        let len =
+            first_len.checked_add(delta_len)?.checked_add(cid::LEN)?.checked_add(bytes.len())?;
         Some((packed, at.checked_add(len)?))
     }
 
@@ -85,7 +88,9 @@ impl<'a> Packed<'a> {
 
     /// The block as a store gives it, which knows whether good blocks were hashed.
     pub(crate) fn found(&self, good_is_hashed: bool) -> Found<&'a [u8]> {
-        let found = Found::new(self.bytes).at(self.offset).hashed(good_is_hashed && self.state != State::Bad);
+        let found = Found::new(self.bytes)
+            .at(self.offset)
+            .hashed(good_is_hashed && self.state != State::Bad);
         if self.form() == Form::Reduced { found.reduced() } else { found }
     }
 
@@ -113,8 +118,12 @@ mod tests {
         let states = [State::Raw, State::Reduced, State::Bad];
         for (number, (block, state)) in blocks.iter().zip(states.into_iter().cycle()).enumerate() {
             starts.push(out.len());
-            let packed =
-                Packed { offset: 1 << (40 - number), cid: Cid::of(Codec::Raw, &block[..]), state, bytes: block };
+            let packed = Packed {
+                offset: 1 << (40 - number),
+                cid: Cid::of(Codec::Raw, &block[..]),
+                state,
+                bytes: block,
+            };
             packed.write_head(100, &mut out);
             out.extend_from_slice(block);
         }
@@ -133,7 +142,8 @@ mod tests {
     #[test]
     fn a_state_that_does_not_exist_is_none() {
         let mut out = Vec::new();
-        let packed = Packed { offset: 0, cid: Cid::of(Codec::Raw, b""), state: State::Raw, bytes: b"" };
+        let packed =
+            Packed { offset: 0, cid: Cid::of(Codec::Raw, b""), state: State::Raw, bytes: b"" };
         packed.write_head(0, &mut out);
         assert!(Packed::read(&out, 0, 0).is_some());
         out[0] |= 3;

@@ -13,7 +13,8 @@ const PIECE: usize = 512;
 
 const PIECE_BITS: u64 = PIECE as u64 * 64;
 
-/// A set of sections by their offsets: one bit for 37 bytes of the CAR, since no two sections begin closer together.
+/// A set of sections by their offsets: one bit for 37 bytes of the CAR, since no two sections begin
+/// closer together.
 ///
 /// Tells what of a CAR is linked: insert the offset of each block that a walk meets, and compare
 /// [`len`](Reached::len) with the number of distinct blocks.
@@ -27,7 +28,8 @@ pub struct Reached {
 }
 
 impl Reached {
-    /// An empty set for a CAR of `car_len` bytes, as its [`CarStats`](super::CarStats) tell, but at most 1 TiB.
+    /// An empty set for a CAR of `car_len` bytes, as its [`CarStats`](super::CarStats) tell, but at
+    /// most 1 TiB.
     #[must_use]
     pub fn new(car_len: u64) -> Self {
         let pieces = car_len.min(MAX_CAR_LEN).div_ceil(MIN_SECTION_LEN).div_ceil(PIECE_BITS);

@@ -1,8 +1,9 @@
 //! A CAR in a file: for more blocks than memory is to hold.
 //!
-//! One redb database. Blocks lie in segments, many in each: those of a collection together, in the order of the CAR, since
-//! walks mostly go about so too: what is asked for next is often in a segment that is open. The index names a block's
-//! segment, no more, and is read in pages as it is needed.
+//! One redb database. Blocks lie in segments, many in each: those of a collection together, in the
+//! order of the CAR, since walks mostly go about so too: what is asked for next is often in a
+//! segment that is open. The index names a block's segment, no more, and is read in pages as it is
+//! needed.
 
 mod backend;
 mod cache;
@@ -49,8 +50,8 @@ type Table = ReadOnlyTable<u32, &'static [u8]>;
 
 /// The blocks of a CAR in a file, with bounded caches in memory.
 ///
-/// Made by [`Suspended::spill`](crate::Suspended::spill), or [`open`](RedbStore::open)ed if it was kept. Holding a block takes
-/// its own bytes, or at most about twice as many if it is a long one.
+/// Made by [`Suspended::spill`](crate::Suspended::spill), or [`open`](RedbStore::open)ed if it was
+/// kept. Holding a block takes its own bytes, or at most about twice as many if it is a long one.
 pub struct RedbStore {
     // Dropped before the database that they read.
     segments: Table,
@@ -90,7 +91,9 @@ impl StoredBlock {
         // Holding a block must not hold much more than its bytes.
         let is_most = len > SHARED_LEN && packed.len() > pages_of(segment.value()) / 2;
         let start = len.checked_sub(packed.len()).filter(|_| is_most);
-        let is_there = |start: &usize| segment.value().get(*start..).is_some_and(|end| core::ptr::eq(end, packed));
+        let is_there = |start: &usize| {
+            segment.value().get(*start..).is_some_and(|end| core::ptr::eq(end, packed))
+        };
         match start.filter(is_there) {
             Some(start) => StoredBlock(Bytes::Shared(segment.clone(), start)),
             None => StoredBlock(Bytes::Copy(packed.into())),
@@ -123,16 +126,18 @@ const USUAL_CACHE: u64 = 16 << 20;
 impl RedbStore {
     /// Reads a CAR into a file, hashes every block, and indexes them, by the default limits.
     ///
-    /// For CARs that hold no commit; [`Suspended::spill`](crate::Suspended::spill) opens repositories.
+    /// For CARs that hold no commit; [`Suspended::spill`](crate::Suspended::spill) opens
+    /// repositories.
     ///
     /// # Errors
     ///
-    /// Those of [`Reader`], `HashMismatch` for a block that does not have its CID, and those of the file: `Store`, or `Limit`
-    /// if more is stored than it may be.
+    /// Those of [`Reader`], `HashMismatch` for a block that does not have its CID, and those of the
+    /// file: `Store`, or `Limit` if more is stored than it may be.
     pub fn new<R: Read>(input: R, file: SpillFile) -> Result<Self> {
         let mut intake = Intake::default();
         let mut reader = Reader::with_limits(input, intake.limits.clone())?;
-        let mut loading = Loading::new(SpillSink(Writer::new(file, USUAL_CACHE, intake.verification)?));
+        let mut loading =
+            Loading::new(SpillSink(Writer::new(file, USUAL_CACHE, intake.verification)?));
         loading.go_to_end(&mut reader, &mut intake, None)?;
         let mut store = loading.finish(&reader)?;
         store.publish()?;
@@ -141,17 +146,19 @@ impl RedbStore {
 
     /// Opens a file that was kept, with `cache_size` bytes of memory for what is held of it.
     ///
-    /// Reads all of the file once, to see that it is as it was written. It is not changed, and need not be writable. Nobody
-    /// else may change it as long as the store lives: then lookups could panic, or give blocks that are not hashed again.
-    /// [`Loader::reopen`](crate::Loader::reopen) opens the repository in it.
+    /// Reads all of the file once, to see that it is as it was written. It is not changed, and need
+    /// not be writable. Nobody else may change it as long as the store lives: then lookups could
+    /// panic, or give blocks that are not hashed again. [`Loader::reopen`](crate::Loader::reopen)
+    /// opens the repository in it.
     ///
-    /// Open only files that you made yourself, or somebody whom you trust. Damage is found, but not forgery: redb is not
-    /// hardened against files that were made to harm it, checksums included, and such a file can make it panic.
+    /// Open only files that you made yourself, or somebody whom you trust. Damage is found, but not
+    /// forgery: redb is not hardened against files that were made to harm it, checksums included,
+    /// and such a file can make it panic.
     ///
     /// # Errors
     ///
-    /// `Io` if the file cannot be opened, `Store` if reading fails, `Kept` for a file that is damaged, not complete, of
-    /// another version or no spill file at all.
+    /// `Io` if the file cannot be opened, `Store` if reading fails, `Kept` for a file that is
+    /// damaged, not complete, of another version or no spill file at all.
     pub fn open(path: impl AsRef<Path>, cache_size: u64) -> Result<Self> {
         let budget = Budget::of(cache_size);
         let (database, first) = open_kept(File::open(path)?, budget, true)?;
@@ -171,7 +178,17 @@ impl RedbStore {
         let repeats = core::mem::take(&mut meta.repeats);
         let segments_open = OpenSegments::new(open, meta.stored, secret, repeats);
         let caches = Mutex::new(Caches { segments: segments_open, pages: PageCache::new(pages) });
-        Ok(RedbStore { segments, index, caches, meta, is_hashed: false, fault: None, first, database, file: None })
+        Ok(RedbStore {
+            segments,
+            index,
+            caches,
+            meta,
+            is_hashed: false,
+            fault: None,
+            first,
+            database,
+            file: None,
+        })
     }
 
     /// Gives a file that is to be kept its name.
@@ -231,7 +248,8 @@ impl RedbStore {
 
     /// Finds a block, and gives it to `take` with its segment.
     fn find<T>(&self, cid: &Cid, take: impl Fn(&Packed<'_>, &Shared) -> T) -> Result<Option<T>> {
-        let Caches { segments, pages } = &mut *self.caches.lock().unwrap_or_else(PoisonError::into_inner);
+        let Caches { segments, pages } =
+            &mut *self.caches.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((packed, segment)) = segments.block(cid) {
             return Ok(Some(take(&packed, segment)));
         }
@@ -256,7 +274,8 @@ impl RedbStore {
 
     fn segment(&self, number: u32) -> Result<Shared> {
         let value = self.segments.get_owned(number).map_err(|error| self.first.explain(error))?;
-        let value = value.ok_or_else(|| Error::kept(KeptFault::Damaged("a segment is not there".into())))?;
+        let value = value
+            .ok_or_else(|| Error::kept(KeptFault::Damaged("a segment is not there".into())))?;
         Ok(Shared::new(value))
     }
 }
@@ -289,7 +308,9 @@ impl BlockStore for RedbStore {
     type Block<'a> = StoredBlock;
 
     fn get(&self, cid: &Cid) -> Result<Option<Found<StoredBlock>>> {
-        self.find(cid, |packed, segment| packed.found(self.is_hashed).map(|bytes| StoredBlock::new(bytes, segment)))
+        self.find(cid, |packed, segment| {
+            packed.found(self.is_hashed).map(|bytes| StoredBlock::new(bytes, segment))
+        })
     }
 
     fn contains(&self, cid: &Cid) -> Result<bool> {

@@ -15,8 +15,8 @@ use crate::error::{Error, Result};
 
 /// The blocks of a CAR in any bytes that stay where they are: a slice, a `Vec<u8>`, a memory map.
 ///
-/// Blocks are borrowed from the bytes. The index takes 10 bytes a block; with a memory limit that it exceeds, it is in
-/// a file.
+/// Blocks are borrowed from the bytes. The index takes 10 bytes a block; with a memory limit that
+/// it exceeds, it is in a file.
 pub struct SliceStore<B> {
     bytes: B,
     places: Places,
@@ -40,9 +40,11 @@ impl Places {
 }
 
 impl<B: AsRef<[u8]>> SliceStore<B> {
-    /// Reads all sections of the CAR in `bytes`, hashes every block, and indexes them, by the default limits.
+    /// Reads all sections of the CAR in `bytes`, hashes every block, and indexes them, by the
+    /// default limits.
     ///
-    /// For CARs that hold no commit; [`Repo::from_slice`](crate::Repo::from_slice) opens repositories.
+    /// For CARs that hold no commit; [`Repo::from_slice`](crate::Repo::from_slice) opens
+    /// repositories.
     ///
     /// # Errors
     ///
@@ -55,7 +57,8 @@ impl<B: AsRef<[u8]>> SliceStore<B> {
     ///
     /// # Errors
     ///
-    /// Those of [`new`](SliceStore::new) and of the file: `Store`, or `Limit` if more is stored than it may be.
+    /// Those of [`new`](SliceStore::new) and of the file: `Store`, or `Limit` if more is stored
+    /// than it may be.
     #[cfg(feature = "redb")]
     pub fn with_index_in(bytes: B, file: SpillFile) -> Result<Self> {
         Self::load_within(bytes, &mut Intake::default(), 0, file)
@@ -71,7 +74,12 @@ impl<B: AsRef<[u8]>> SliceStore<B> {
 
     /// Indexes the sections in memory, or in a file if that takes more memory than it may.
     #[cfg(feature = "redb")]
-    pub(crate) fn load_within(bytes: B, intake: &mut Intake<'_>, memory_limit: u64, file: SpillFile) -> Result<Self> {
+    pub(crate) fn load_within(
+        bytes: B,
+        intake: &mut Intake<'_>,
+        memory_limit: u64,
+        file: SpillFile,
+    ) -> Result<Self> {
         PlaceSink::check(&file)?;
         let mut sections = SliceReader::with_limits(bytes.as_ref(), intake.limits.clone())?;
         let mut loading = Loading::new(MemorySink::new(true, intake.verification));

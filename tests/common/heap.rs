@@ -1,4 +1,5 @@
-//! What the heap held, for tests that have a file to themselves: the allocator counts for the whole process.
+//! What the heap held, for tests that have a file to themselves: the allocator counts for the whole
+//! process.
 #![allow(dead_code, reason = "no test file uses all of it")]
 
 use peak_alloc::PeakAlloc;

@@ -12,8 +12,11 @@ use tempfile::TempDir;
 
 use crate::common::{self, Row, spill};
 
-pub(crate) const TABLES: [TableDefinition<'_, u32, &[u8]>; 3] =
-    [TableDefinition::new("carwalk segments"), TableDefinition::new("carwalk index"), TableDefinition::new("carwalk")];
+pub(crate) const TABLES: [TableDefinition<'_, u32, &[u8]>; 3] = [
+    TableDefinition::new("carwalk segments"),
+    TableDefinition::new("carwalk index"),
+    TableDefinition::new("carwalk"),
+];
 
 pub(crate) const DESCRIPTION: TableDefinition<'_, u32, &[u8]> = TABLES[2];
 
@@ -50,7 +53,12 @@ pub(crate) fn open(path: &Path) -> Result<Repo<RedbStore>> {
 }
 
 /// Changes a value of a kept file, whose structure stays whole.
-pub(crate) fn change(path: &Path, table: TableDefinition<'_, u32, &[u8]>, key: u32, change: impl FnOnce(&mut Vec<u8>)) {
+pub(crate) fn change(
+    path: &Path,
+    table: TableDefinition<'_, u32, &[u8]>,
+    key: u32,
+    change: impl FnOnce(&mut Vec<u8>),
+) {
     let database = Database::open(path).unwrap();
     let txn = database.begin_write().unwrap();
     {

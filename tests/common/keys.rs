@@ -91,7 +91,11 @@ pub(crate) fn any_range(part: &Part, rng: &mut Rng) -> Range {
     match (rng.below(4), &start) {
         // Ends where it starts.
         (0, Bound::Included(key) | Bound::Excluded(key)) => {
-            let end = if rng.chance(1, 2) { Bound::Included(key.clone()) } else { Bound::Excluded(key.clone()) };
+            let end = if rng.chance(1, 2) {
+                Bound::Included(key.clone())
+            } else {
+                Bound::Excluded(key.clone())
+            };
             (start, end)
         }
         // Has at most the one key that comes next.
@@ -192,7 +196,8 @@ fn add_expected(part: &Part, number: usize, keys: &Keys, reverse: bool, told: &m
         return;
     }
     told.push(Told::Node { cid: cid(&node.cid), layer: node.layer });
-    let mut steps: Vec<(usize, bool)> = (0..node.links.len()).flat_map(|gap| [(gap, false), (gap, true)]).collect();
+    let mut steps: Vec<(usize, bool)> =
+        (0..node.links.len()).flat_map(|gap| [(gap, false), (gap, true)]).collect();
     if reverse {
         steps.reverse();
     }
@@ -201,7 +206,9 @@ fn add_expected(part: &Part, number: usize, keys: &Keys, reverse: bool, told: &m
             if let Some(below) = node.links[gap] {
                 add_expected(part, below, keys, reverse, told);
             }
-        } else if let Some((key, value)) = node.entries.get(gap).filter(|(key, _)| keys.contains(key)) {
+        } else if let Some((key, value)) =
+            node.entries.get(gap).filter(|(key, _)| keys.contains(key))
+        {
             let cid = cid(value);
             let record = part.is_there(value).then(|| part.record(cid).to_vec());
             told.push(Told::Entry { key: key.clone(), cid, record });
@@ -215,15 +222,24 @@ pub(crate) fn told_by<S: BlockStore>(mut walk: Walker<'_, S>) -> Vec<Told> {
     while let Some(event) = walk.next_event().unwrap() {
         told.push(match event {
             Event::Node { cid, layer, .. } => Told::Node { cid, layer: layer.get() },
-            Event::Record { entry, block, .. } => {
-                Told::Entry { key: entry.key().to_vec(), cid: entry.cid(), record: Some(block.to_vec()) }
-            }
+            Event::Record { entry, block, .. } => Told::Entry {
+                key: entry.key().to_vec(),
+                cid: entry.cid(),
+                record: Some(block.to_vec()),
+            },
             Event::MissingRecord { entry, .. } => {
                 Told::Entry { key: entry.key().to_vec(), cid: entry.cid(), record: None }
             }
-            Event::MissingSubtree { cid, interval: KeyInterval { lower, upper }, layer, .. } => {
+            Event::MissingSubtree {
+                cid, interval: KeyInterval { lower, upper }, layer, ..
+            } => {
                 let layer = layer.map(Layer::get);
-                Told::Missing(Hidden { cid, lower: lower.map(Into::into), upper: upper.map(Into::into), layer })
+                Told::Missing(Hidden {
+                    cid,
+                    lower: lower.map(Into::into),
+                    upper: upper.map(Into::into),
+                    layer,
+                })
             }
             other => panic!("{other:?}"),
         });

@@ -1,4 +1,5 @@
-//! What several test files need: readers that give little at a time, stores that count, and one CAR read in every way.
+//! What several test files need: readers that give little at a time, stores that count, and one CAR
+//! read in every way.
 #![allow(
     dead_code,
     clippy::unwrap_used,
@@ -65,7 +66,8 @@ impl<R: Read> Read for Ragged<R> {
     }
 }
 
-/// All records of a repository, or the error that ends them. Nothing comes after an error, or after the end.
+/// All records of a repository, or the error that ends them. Nothing comes after an error, or after
+/// the end.
 #[track_caller]
 pub(crate) fn rows<S: BlockStore>(repo: &Repo<S>) -> Result<Vec<Row>> {
     let mut records = repo.records();
@@ -78,14 +80,17 @@ pub(crate) fn rows<S: BlockStore>(repo: &Repo<S>) -> Result<Vec<Row>> {
     rows
 }
 
-/// The records of a CAR by slice, and the same from a reader, from one byte at a time, and from random amounts: the same
-/// records, or the same error to the last detail.
+/// The records of a CAR by slice, and the same from a reader, from one byte at a time, and from
+/// random amounts: the same records, or the same error to the last detail.
 #[track_caller]
 pub(crate) fn rows_each_way(car: &[u8], loader: impl Fn() -> Loader<'static>) -> Result<Vec<Row>> {
     let by_slice = loader().slice(car).and_then(|repo| rows(&repo));
     let ragged = Ragged::new(car, car.len() as u64);
-    let streams: [(&str, Box<dyn Read + '_>); 3] =
-        [("reader", Box::new(car)), ("one byte", Box::new(OneByte(car))), ("ragged", Box::new(ragged))];
+    let streams: [(&str, Box<dyn Read + '_>); 3] = [
+        ("reader", Box::new(car)),
+        ("one byte", Box::new(OneByte(car))),
+        ("ragged", Box::new(ragged)),
+    ];
     for (way, stream) in streams {
         let by_reader = loader().read(stream).and_then(|repo| rows(&repo));
         assert_same(way, &by_slice, &by_reader);
@@ -156,7 +161,8 @@ impl BlockStore for MapStore {
     }
 }
 
-/// What the tests make of a record: its length, its beginning, and what a function that fails may give.
+/// What the tests make of a record: its length, its beginning, and what a function that fails may
+/// give.
 pub(crate) type Summary = (u64, Vec<u8>, Result<u8, String>);
 
 /// The process function of the tests.
@@ -169,7 +175,9 @@ pub(crate) fn summary(record: &[u8]) -> Summary {
 pub(crate) type Summarize = Reduce<fn(&[u8]) -> Summary, Summary>;
 
 /// A loader that makes summaries.
-pub(crate) fn summarizing(loader: Loader<'static>) -> Loader<'static, carwalk::Unlimited, Summarize> {
+pub(crate) fn summarizing(
+    loader: Loader<'static>,
+) -> Loader<'static, carwalk::Unlimited, Summarize> {
     loader.process(summary as fn(&[u8]) -> Summary)
 }
 
@@ -184,7 +192,10 @@ pub(crate) struct Told<V> {
     pub(crate) unreached: u64,
 }
 
-fn told_of<S: CarStore, P: Process, V>(repo: &Repo<S, P>, records: Vec<(Vec<u8>, Cid, V)>) -> Result<Told<V>> {
+fn told_of<S: CarStore, P: Process, V>(
+    repo: &Repo<S, P>,
+    records: Vec<(Vec<u8>, Cid, V)>,
+) -> Result<Told<V>> {
     let heads: Result<Vec<_>> = repo.store().sections().collect();
     Ok(Told {
         records,
@@ -202,7 +213,9 @@ pub(crate) fn told<S: CarStore>(repo: &Repo<S>) -> Result<Told<Vec<u8>>> {
 }
 
 /// Keys, CIDs and summaries of all records.
-pub(crate) fn summaries<S: BlockStore>(repo: &Repo<S, Summarize>) -> Result<Vec<(Vec<u8>, Cid, Summary)>> {
+pub(crate) fn summaries<S: BlockStore>(
+    repo: &Repo<S, Summarize>,
+) -> Result<Vec<(Vec<u8>, Cid, Summary)>> {
     let records = repo.records().map(|record| {
         let (path, cid, value) = record?.into_parts();
         Ok((path.to_string().into_bytes(), cid, value))
@@ -299,7 +312,8 @@ pub(crate) mod spill {
         }
     }
 
-    /// A load with a random limit, gone on with none to two times, and then into a file if it is not whole yet.
+    /// A load with a random limit, gone on with none to two times, and then into a file if it is
+    /// not whole yet.
     pub(crate) fn any_way<P: Process>(
         loader: Loader<'static, Unlimited, P>,
         car: &[u8],

@@ -1,4 +1,5 @@
-//! Trees of which a part is not there, and what is true of their keys: worked out on the nodes of the testkit.
+//! Trees of which a part is not there, and what is true of their keys: worked out on the nodes of
+//! the testkit.
 
 use std::collections::HashSet;
 use std::ops::{Bound, RangeBounds};
@@ -49,7 +50,8 @@ impl PlainTree {
     }
 
     pub(crate) fn keys(&self) -> Vec<Vec<u8>> {
-        let mut keys: Vec<_> = self.0.iter().flat_map(|node| &node.entries).map(|(key, _)| key.clone()).collect();
+        let mut keys: Vec<_> =
+            self.0.iter().flat_map(|node| &node.entries).map(|(key, _)| key.clone()).collect();
         keys.sort();
         keys
     }
@@ -81,7 +83,9 @@ impl PlainTree {
             return Answer::Unknown(self.hidden(number));
         }
         match value {
-            Some(value) => Answer::Present { cid: cid(&value), record: is_there(&value).then_some(()) },
+            Some(value) => {
+                Answer::Present { cid: cid(&value), record: is_there(&value).then_some(()) }
+            }
             None => Answer::Absent,
         }
     }
@@ -110,11 +114,25 @@ impl PlainTree {
     }
 }
 
-fn add(node: &tree::Node, layer: u8, lower: Option<Vec<u8>>, upper: Option<Vec<u8>>, nodes: &mut Vec<Plain>) -> usize {
+fn add(
+    node: &tree::Node,
+    layer: u8,
+    lower: Option<Vec<u8>>,
+    upper: Option<Vec<u8>>,
+    nodes: &mut Vec<Plain>,
+) -> usize {
     let number = nodes.len();
-    let entries: Vec<_> = node.entries.iter().map(|entry| (entry.key.clone(), entry.value_cid().unwrap())).collect();
+    let entries: Vec<_> =
+        node.entries.iter().map(|entry| (entry.key.clone(), entry.value_cid().unwrap())).collect();
     let (from, to) = (lower.clone(), upper.clone());
-    nodes.push(Plain { cid: node.cid(), layer, lower, upper, entries: entries.clone(), links: Vec::new() });
+    nodes.push(Plain {
+        cid: node.cid(),
+        layer,
+        lower,
+        upper,
+        entries: entries.clone(),
+        links: Vec::new(),
+    });
     let mut links = Vec::new();
     for (gap, link) in node.links().enumerate() {
         let lower = if gap == 0 { from.clone() } else { Some(entries[gap - 1].0.clone()) };
@@ -180,7 +198,8 @@ pub(crate) enum Removal {
 }
 
 impl Removal {
-    pub(crate) const ALL: [Self; 5] = [Self::None, Self::One, Self::Some, Self::AllButRoot, Self::Root];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::None, Self::One, Self::Some, Self::AllButRoot, Self::Root];
 }
 
 /// A random repository of which a part was taken out.
@@ -203,7 +222,9 @@ impl Part {
         let mut absent: HashSet<KitCid> = match removal {
             Removal::None => HashSet::new(),
             Removal::One => [*rng.pick(&nodes)].into(),
-            Removal::Some => nodes.iter().skip(1).copied().filter(|_| rng.chance(part, 12)).collect(),
+            Removal::Some => {
+                nodes.iter().skip(1).copied().filter(|_| rng.chance(part, 12)).collect()
+            }
             Removal::AllButRoot => nodes[1..].iter().copied().collect(),
             Removal::Root => {
                 let rest = nodes[1..].iter().copied().filter(|_| rng.chance(1, 3));
@@ -214,7 +235,8 @@ impl Part {
             absent.extend(random.repo.records.keys().copied().filter(|_| rng.chance(1, 5)));
         }
         let mut car = Car::parse(&random.car).unwrap();
-        car.sections.retain(|section| !absent.iter().any(|cid| cid.as_bytes()[..] == section.cid[..]));
+        car.sections
+            .retain(|section| !absent.iter().any(|cid| cid.as_bytes()[..] == section.cid[..]));
         let car = car.to_bytes();
         Part { name: format!("seed {seed}, {removal:?}"), random, tree, absent, car }
     }
@@ -253,7 +275,15 @@ pub(crate) fn probes(tree: &PlainTree, rng: &mut Rng) -> Vec<Vec<u8>> {
     if !keys.is_empty() {
         probes.push([&rng.pick(&keys)[..], &[b'a'; 1100]].concat());
     }
-    probes.extend([vec![], vec![0], vec![0xff], vec![0xff; 40], vec![b'a'; 1024], vec![b'a'; 1025], vec![b'z'; 3000]]);
+    probes.extend([
+        vec![],
+        vec![0],
+        vec![0xff],
+        vec![0xff; 40],
+        vec![b'a'; 1024],
+        vec![b'a'; 1025],
+        vec![b'z'; 3000],
+    ]);
     for _ in 0..10 {
         probes.push(random::path(rng));
         let len = rng.below(30);

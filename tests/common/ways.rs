@@ -37,18 +37,24 @@ mod spilled {
 
     /// Files that are kept are synced, which takes its time: they have their turn now and then.
     pub(super) fn ways(car: &[u8]) -> Vec<(&'static str, Result<Vec<Row>>)> {
-        let whole = spill::all_into(Loader::new(), car, SpillFile::temporary()).and_then(|repo| common::rows(&repo));
+        let whole = spill::all_into(Loader::new(), car, SpillFile::temporary())
+            .and_then(|repo| common::rows(&repo));
         if !CALLS.replace(CALLS.get() + 1).is_multiple_of(16) {
             return vec![("spilled", whole)];
         }
-        let index =
-            Loader::new().memory_limit(0).slice(car, SpillFile::temporary()).and_then(|repo| common::rows(&repo));
+        let index = Loader::new()
+            .memory_limit(0)
+            .slice(car, SpillFile::temporary())
+            .and_then(|repo| common::rows(&repo));
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("kept");
-        let kept = spill::all_into(Loader::new(), common::OneByte(car), SpillFile::keep(&path)).and_then(|repo| {
-            drop(repo);
-            Loader::new().reopen(RedbStore::open(&path, 1 << 20)?).and_then(|repo| common::rows(&repo))
-        });
+        let kept = spill::all_into(Loader::new(), common::OneByte(car), SpillFile::keep(&path))
+            .and_then(|repo| {
+                drop(repo);
+                Loader::new()
+                    .reopen(RedbStore::open(&path, 1 << 20)?)
+                    .and_then(|repo| common::rows(&repo))
+            });
         vec![("spilled", whole), ("index in a file", index), ("kept", kept)]
     }
 }
@@ -91,10 +97,13 @@ pub(crate) fn refused_by_all_walks(car: &[u8]) -> Error {
     assert!(error.is_invalid(), "{error}");
     let rule = if let ErrorKind::Tree(rule) = error.kind() { Some(rule) } else { None };
     let layers = rule.is_some_and(|rule| {
-        matches!(rule, TreeRule::KeyLayer { .. } | TreeRule::ChildLayer { .. } | TreeRule::LinkBelowLayer0)
+        matches!(
+            rule,
+            TreeRule::KeyLayer { .. } | TreeRule::ChildLayer { .. } | TreeRule::LinkBelowLayer0
+        )
     });
-    // A lookup goes by less of the tree, and may come by no bad node. What it finds is there all the same; and a key is
-    // absent only if it is not in the layer where it would have to be.
+    // A lookup goes by less of the tree, and may come by no bad node. What it finds is there all
+    // the same; and a key is absent only if it is not in the layer where it would have to be.
     for (key, cid) in oracle_entries(car) {
         match repo.get(&key) {
             Ok(Lookup::Present { cid: found, .. }) => assert!(found == super::cid(&cid)),

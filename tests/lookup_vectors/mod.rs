@@ -1,4 +1,5 @@
-//! Lookups in data that others made: slices of repositories, and trees of which only the nodes of a proof are there.
+//! Lookups in data that others made: slices of repositories, and trees of which only the nodes of a
+//! proof are there.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs;
@@ -68,7 +69,8 @@ pub(crate) fn slice_answers(path: &Path) {
     {
         use carwalk::Loader;
         use carwalk::store::SpillFile;
-        let file = common::spill::all_into(Loader::new(), &bytes[..], SpillFile::temporary()).unwrap();
+        let file =
+            common::spill::all_into(Loader::new(), &bytes[..], SpillFile::temporary()).unwrap();
         repo_answers(&file, expected);
     }
 }
@@ -77,27 +79,35 @@ fn repo_answers<S: BlockStore>(repo: &Repo<S>, expected: &[(&str, Known)]) {
     for time in ["first", "second"] {
         for (key, expected) in expected {
             let found = known(&repo.get(key).unwrap());
-            let is_right = found == *expected || (found, *expected) == (Known::Record, Known::Present);
+            let is_right =
+                found == *expected || (found, *expected) == (Known::Record, Known::Present);
             assert!(is_right, "{key}, the {time} time: {found:?}");
         }
     }
     partial_walk_agrees(repo);
 }
 
-/// A lookup of every key that a partial walk finds is present, and of the ends of every gap never absent.
+/// A lookup of every key that a partial walk finds is present, and of the ends of every gap never
+/// absent.
 fn partial_walk_agrees<S: BlockStore>(repo: &Repo<S>) {
     let mut walk = repo.walk().partial(true);
     let (mut keys, mut gaps) = (Vec::new(), Vec::new());
     while let Some(event) = walk.next_event().unwrap() {
         match event {
             Event::Record { entry, .. } => keys.push((entry.key().to_vec(), entry.cid(), true)),
-            Event::MissingRecord { entry, .. } => keys.push((entry.key().to_vec(), entry.cid(), false)),
-            Event::MissingSubtree { cid, interval, layer, .. } => gaps.push((cid, interval.to_owned(), layer)),
+            Event::MissingRecord { entry, .. } => {
+                keys.push((entry.key().to_vec(), entry.cid(), false))
+            }
+            Event::MissingSubtree { cid, interval, layer, .. } => {
+                gaps.push((cid, interval.to_owned(), layer))
+            }
             other => panic!("{other:?}"),
         }
     }
     for (key, cid, has_record) in keys {
-        let Lookup::Present { cid: found, record } = repo.get(&key).unwrap() else { panic!("{}", key.escape_ascii()) };
+        let Lookup::Present { cid: found, record } = repo.get(&key).unwrap() else {
+            panic!("{}", key.escape_ascii())
+        };
         assert_eq!((found, record.is_some()), (cid, has_record));
     }
     assert!(!gaps.is_empty());
@@ -105,9 +115,14 @@ fn partial_walk_agrees<S: BlockStore>(repo: &Repo<S>) {
         // A key inside the gap that its node can have.
         let start = interval.lower.as_deref().unwrap_or_default();
         let inside = (0..10_000).map(|number| [start, format!("{number}").as_bytes()].concat());
-        let mut inside = inside.filter(|key| interval.upper.as_deref().is_none_or(|upper| &key[..] < upper));
-        let key = inside.find(|key| layer.is_some_and(|layer| carwalk::mst::Layer::of(key) <= layer)).unwrap();
-        let Lookup::Unknown(gap) = repo.get(&key).unwrap() else { panic!("{}", key.escape_ascii()) };
+        let mut inside =
+            inside.filter(|key| interval.upper.as_deref().is_none_or(|upper| &key[..] < upper));
+        let key = inside
+            .find(|key| layer.is_some_and(|layer| carwalk::mst::Layer::of(key) <= layer))
+            .unwrap();
+        let Lookup::Unknown(gap) = repo.get(&key).unwrap() else {
+            panic!("{}", key.escape_ascii())
+        };
         assert_eq!((gap.cid, gap.interval, gap.layer), (cid, interval, layer));
     }
 }
@@ -129,7 +144,8 @@ impl Whole {
         let mut walk = tree.walk().records(false);
         while let Some(event) = walk.next_event().unwrap() {
             let Event::Entry { entry, .. } = event else { panic!("{event:?}") };
-            records.insert(entry.key().to_vec(), KitCid::from_bytes(entry.cid().as_bytes()).unwrap());
+            records
+                .insert(entry.key().to_vec(), KitCid::from_bytes(entry.cid().as_bytes()).unwrap());
         }
         let tree = PlainTree::of(&tree::build(&records));
         assert_eq!(tree.root(), root);
@@ -165,7 +181,8 @@ fn answers_agree(folder: &Path, list: &str) {
         let mut store = MapStore::default();
         let mut there = HashSet::new();
         let root = second.tree.0[0].cid.to_string();
-        let nodes = case["results"][list].as_array().unwrap().iter().map(|cid| cid.as_str().unwrap());
+        let nodes =
+            case["results"][list].as_array().unwrap().iter().map(|cid| cid.as_str().unwrap());
         for name in nodes.chain([&root[..]]) {
             // A proof of what was deleted may have nodes of the first tree alone.
             if let Some((cid, block)) = second.blocks.get(name).or_else(|| first.blocks.get(name)) {
@@ -198,9 +215,12 @@ fn answers_agree(folder: &Path, list: &str) {
         // The proof is one of what the case changes.
         for change in case["results"]["record_ops"].as_array().unwrap() {
             let key = change["rpath"].as_str().unwrap();
-            let expected: Option<Cid> = change["new_value"].as_str().map(|cid| cid.parse().unwrap());
+            let expected: Option<Cid> =
+                change["new_value"].as_str().map(|cid| cid.parse().unwrap());
             match (tree.get(key).unwrap(), expected) {
-                (Lookup::Present { cid, .. }, Some(expected)) => assert_eq!(cid, expected, "{key}: {line}"),
+                (Lookup::Present { cid, .. }, Some(expected)) => {
+                    assert_eq!(cid, expected, "{key}: {line}")
+                }
                 (Lookup::Absent, None) => {}
                 (found, expected) => panic!("{key}: {found:?}, {expected:?}: {line}"),
             }
@@ -214,8 +234,8 @@ fn answers_agree(folder: &Path, list: &str) {
     assert!(present > 1000 && absent > 1000 && unknown > 100, "{present}, {absent}, {unknown}");
 }
 
-/// Leaves out each node in turn: what was known is known still or unknown, and never turns into its opposite. Tells how
-/// many answers became unknown.
+/// Leaves out each node in turn: what was known is known still or unknown, and never turns into its
+/// opposite. Tells how many answers became unknown.
 fn without_any_one_node(
     mut store: MapStore,
     mut there: HashSet<KitCid>,
@@ -223,7 +243,9 @@ fn without_any_one_node(
     keys: &BTreeSet<&Vec<u8>>,
     case: &str,
 ) -> usize {
-    let ask = |store: &MapStore, key| part::answer(Tree::new(store, tree.root()).get(key).unwrap()).map(|_, _| ());
+    let ask = |store: &MapStore, key| {
+        part::answer(Tree::new(store, tree.root()).get(key).unwrap()).map(|_, _| ())
+    };
     let before: Vec<_> = keys.iter().map(|key| ask(&store, key)).collect();
     let mut less = 0;
     for cid in there.clone() {
@@ -239,7 +261,9 @@ fn without_any_one_node(
                     assert_eq!(hidden.cid, common::cid(&cid), "{case}");
                     less += 1;
                 }
-                (before, found) => assert_eq!(before, found, "{} without {cid}: {case}", key.escape_ascii()),
+                (before, found) => {
+                    assert_eq!(before, found, "{} without {cid}: {case}", key.escape_ascii())
+                }
             }
         }
         store.insert(&cid, block);

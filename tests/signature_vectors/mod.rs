@@ -21,7 +21,8 @@ pub(crate) fn signatures(path: &Path) {
         assert_eq!(key.to_string(), text("publicKeyDid"));
         let curve = if text("algorithm") == "ES256" { Curve::P256 } else { Curve::K256 };
         assert_eq!(key.curve(), curve);
-        let method = VerifyingKey::from_verification_method(text("didDocSuite"), text("publicKeyMultibase"));
+        let method =
+            VerifyingKey::from_verification_method(text("didDocSuite"), text("publicKeyMultibase"));
         assert_eq!(method.unwrap(), key);
 
         let signature = unbase64(text("signatureBase64"));
@@ -37,7 +38,10 @@ pub(crate) fn signatures(path: &Path) {
             "der-encoded" => SignatureFault::Len { found: signature.len() },
             other => panic!("unknown tag {other}"),
         };
-        assert!(matches!(error.kind(), ErrorKind::Signature(fault) if *fault == expected), "{case}: {error}");
+        assert!(
+            matches!(error.kind(), ErrorKind::Signature(fault) if *fault == expected),
+            "{case}: {error}"
+        );
         judged.1 += 1;
     }
     assert_eq!(judged, (2, 4));
@@ -81,7 +85,10 @@ pub(crate) fn commits(path: &Path) {
         let outcome = repo.commit().verify_signature(&key);
         if case["name"].as_str().unwrap().ends_with("/wrong_key") {
             let error = outcome.unwrap_err();
-            assert!(matches!(error.kind(), ErrorKind::Signature(SignatureFault::Mismatch)), "{case}: {error}");
+            assert!(
+                matches!(error.kind(), ErrorKind::Signature(SignatureFault::Mismatch)),
+                "{case}: {error}"
+            );
             fails += 1;
         } else {
             // A commit of another account is validly signed: its DID is the caller's to compare.
@@ -110,7 +117,9 @@ pub(crate) fn record_proofs(path: &Path) {
         match outcome {
             Ok(Lookup::Present { cid, record: Some(record) }) => {
                 assert_eq!(case["expect"], cid.to_string(), "{case}");
-                assert!(cid.verify(record).is_ok() && car.as_ptr_range().contains(&record.as_ptr()));
+                assert!(
+                    cid.verify(record).is_ok() && car.as_ptr_range().contains(&record.as_ptr())
+                );
                 present += 1;
             }
             Ok(Lookup::Absent) => {
@@ -122,7 +131,10 @@ pub(crate) fn record_proofs(path: &Path) {
                 assert_eq!(case["expect"], "error", "{case}: {error}");
                 match error.kind() {
                     ErrorKind::OtherAccount { expected, .. } => {
-                        assert!(text("name").ends_with("/wrong_did") && **expected == *text("did"), "{case}");
+                        assert!(
+                            text("name").ends_with("/wrong_did") && **expected == *text("did"),
+                            "{case}"
+                        );
                         other_account += 1;
                     }
                     ErrorKind::Signature(SignatureFault::Mismatch) => {

@@ -50,8 +50,8 @@ impl Growth {
     ///
     /// # Errors
     ///
-    /// If the comparisons cannot be put beside each other: if they were made on different machines, have a reader twice
-    /// over as many records, or a file that was read again and again.
+    /// If the comparisons cannot be put beside each other: if they were made on different machines,
+    /// have a reader twice over as many records, or a file that was read again and again.
     pub fn of(records: &[Record]) -> Result<Self> {
         let mut points = Vec::new();
         for reader in READERS {
@@ -59,13 +59,21 @@ impl Growth {
                 let files = medians::files(record).into_iter();
                 files.filter_map(move |file| Medians::of(record, &file.file, reader))
             };
-            let mut row =
-                records.iter().flat_map(of_reader).map(|found| Point::of(&found)).collect::<Result<Vec<_>>>()?;
+            let mut row = records
+                .iter()
+                .flat_map(of_reader)
+                .map(|found| Point::of(&found))
+                .collect::<Result<Vec<_>>>()?;
             row.sort_by_key(|point| point.records);
-            if let Some([twice, _]) =
-                row.windows(2).find(|pair| matches!(pair, [one, other] if one.records == other.records))
+            if let Some([twice, _]) = row
+                .windows(2)
+                .find(|pair| matches!(pair, [one, other] if one.records == other.records))
             {
-                return Err(format!("{} was measured twice over {} records", reader.name, twice.records).into());
+                return Err(format!(
+                    "{} was measured twice over {} records",
+                    reader.name, twice.records
+                )
+                .into());
             }
             points.extend(row);
         }
@@ -139,7 +147,9 @@ fn notes(records: &[Record]) -> Result<Vec<String>> {
                 machines.push(format!("machine: {}", setting.machine));
                 notes.push(format!("command: {}", setting.command));
             }
-            Line::LeftOut(left) => notes.push(format!("left out: {}, {}: {}", left.reader, left.file, left.why)),
+            Line::LeftOut(left) => {
+                notes.push(format!("left out: {}, {}: {}", left.reader, left.file, left.why))
+            }
             Line::Run(_) => {}
         }
     }

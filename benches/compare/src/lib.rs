@@ -1,4 +1,5 @@
-//! Times readers of AT Protocol repository exports beside each other: one process a run, all rounds interleaved.
+//! Times readers of AT Protocol repository exports beside each other: one process a run, all rounds
+//! interleaved.
 //!
 //! `README.md` says what is measured how; [`readers::READERS`] is the list of readers.
 

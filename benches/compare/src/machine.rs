@@ -35,12 +35,17 @@ impl Machine {
             let fields = || info.lines().filter_map(|line| line.split_once(':'));
             fields().find(|(found, _)| found.trim() == name).map_or("", |(_, value)| value.trim())
         };
-        let number = |name| Some(field(name)).filter(|value| !value.is_empty()).map(|value| format!("{name} {value}"));
-        let cpu: Vec<_> = [Some(field("model name").to_owned()), number("cpu family"), number("model")]
-            .into_iter()
-            .flatten()
-            .filter(|part| !part.is_empty())
-            .collect();
+        let number = |name| {
+            Some(field(name))
+                .filter(|value| !value.is_empty())
+                .map(|value| format!("{name} {value}"))
+        };
+        let cpu: Vec<_> =
+            [Some(field("model name").to_owned()), number("cpu family"), number("model")]
+                .into_iter()
+                .flatten()
+                .filter(|part| !part.is_empty())
+                .collect();
         let system = uname()?;
         Ok(Self {
             cpu: cpu.join(", "),
@@ -49,7 +54,11 @@ impl Machine {
                 .flat_map(str::split_whitespace)
                 .any(|flag| flag == "sha_ni" || flag == "sha2"),
             cores: std::thread::available_parallelism()?.get(),
-            kernel: format!("{} {}", system.sysname().to_string_lossy(), system.release().to_string_lossy()),
+            kernel: format!(
+                "{} {}",
+                system.sysname().to_string_lossy(),
+                system.release().to_string_lossy()
+            ),
             rustc: env!("COMPARE_RUSTC").to_owned(),
         })
     }
@@ -58,6 +67,10 @@ impl Machine {
 impl fmt::Display for Machine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sha = if self.sha_extension { "with" } else { "without" };
-        write!(f, "{}, {sha} SHA extension, {} cores, {}, {}", self.cpu, self.cores, self.kernel, self.rustc)
+        write!(
+            f,
+            "{}, {sha} SHA extension, {} cores, {}, {}",
+            self.cpu, self.cores, self.kernel, self.rustc
+        )
     }
 }

@@ -37,8 +37,8 @@ pub struct Run {
     /// What the worker told.
     #[serde(flatten)]
     pub report: Report,
-    /// The most anonymous memory that the process was seen with, looked at each millisecond or more often, from
-    /// outside: what it allocated and wrote to, and no page of a mapped file.
+    /// The most anonymous memory that the process was seen with, looked at each millisecond or more
+    /// often, from outside: what it allocated and wrote to, and no page of a mapped file.
     pub peak_anonymous: u64,
 }
 
@@ -92,7 +92,9 @@ pub fn run(program: &Path, reader: &Reader, file: &Path, mode: Mode) -> Result<R
 
 fn rust_worker(program: &Path, reader: &Reader, file: &Path, mode: Mode) -> Command {
     let mut command = Command::new(program);
-    command.arg("--worker").args(mode.to_possible_value().map(|mode| format!("--mode={}", mode.get_name())));
+    command
+        .arg("--worker")
+        .args(mode.to_possible_value().map(|mode| format!("--mode={}", mode.get_name())));
     command.arg(reader.name).arg(file);
     command
 }
@@ -106,9 +108,12 @@ fn feed(file: &Path, mut pipe: ChildStdin) -> io::Result<JoinHandle<()>> {
     }))
 }
 
-/// Waits for the process to end, and gives the most anonymous memory that it had at any time that one looked.
+/// Waits for the process to end, and gives the most anonymous memory that it had at any time that
+/// one looked.
 fn watch(child: &mut Child) -> Result<u64> {
-    let page = sysconf(SysconfVar::PAGE_SIZE)?.and_then(|len| u64::try_from(len).ok()).ok_or("no page size")?;
+    let page = sysconf(SysconfVar::PAGE_SIZE)?
+        .and_then(|len| u64::try_from(len).ok())
+        .ok_or("no page size")?;
     let mut statm = File::open(format!("/proc/{}/statm", child.id()))?;
     let (mut peak, start) = (0, Instant::now());
     while child.try_wait()?.is_none() {
@@ -118,7 +123,8 @@ fn watch(child: &mut Child) -> Result<u64> {
     Ok(peak)
 }
 
-/// Resident pages that no file is behind: the second field of `statm` without the third. None once the process ended.
+/// Resident pages that no file is behind: the second field of `statm` without the third. None once
+/// the process ended.
 fn anonymous_pages(statm: &mut File) -> Option<u64> {
     let mut text = String::new();
     statm.rewind().ok()?;

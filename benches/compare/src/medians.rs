@@ -39,7 +39,9 @@ impl Medians {
             mode: first.mode,
             rounds: timed().map(|round| round.round).max()?,
             seconds: of(|run| run.report.seconds),
-            busy: of(|run| (run.report.user_seconds + run.report.system_seconds) / run.report.seconds),
+            busy: of(|run| {
+                (run.report.user_seconds + run.report.system_seconds) / run.report.seconds
+            }),
             items: first.report.items as f64,
             file_bytes: first.file_bytes as f64,
             peak_rss: of(|run| run.report.peak_rss as f64),

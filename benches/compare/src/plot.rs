@@ -31,7 +31,8 @@ const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
 const GRID: RGBColor = RGBColor(0xdd, 0xdd, 0xdd);
 const FAINT: RGBColor = RGBColor(0x99, 0x99, 0x99);
 
-/// The colours of the lines, and whether they are dashed. Colours that eyes of all kinds can tell apart.
+/// The colours of the lines, and whether they are dashed. Colours that eyes of all kinds can tell
+/// apart.
 const STYLES: [(RGBColor, bool); 5] = [
     (RGBColor(0x00, 0x72, 0xb2), false),
     (RGBColor(0x56, 0xb4, 0xe9), false),
@@ -51,7 +52,10 @@ struct Panel {
 
 const PANELS: [Panel; 2] = [
     Panel { title: "Time per record, microseconds", value: |point| point.microseconds_per_record },
-    Panel { title: "Peak anonymous memory per record, bytes", value: |point| point.bytes_per_record },
+    Panel {
+        title: "Peak anonymous memory per record, bytes",
+        value: |point| point.bytes_per_record,
+    },
 ];
 
 /// The picture as SVG: the same for the same numbers.
@@ -62,9 +66,13 @@ const PANELS: [Panel; 2] = [
 pub fn svg(growth: &Growth) -> Result<String> {
     let lines: Vec<_> = growth.points.chunk_by(|one, other| one.reader == other.reader).collect();
     if lines.is_empty() || lines.len() > STYLES.len() {
-        return Err(format!("{} readers: from 1 to {} can be drawn", lines.len(), STYLES.len()).into());
+        return Err(
+            format!("{} readers: from 1 to {} can be drawn", lines.len(), STYLES.len()).into()
+        );
     }
-    let drawable = |point: &Point| PANELS.iter().all(|panel| (panel.value)(point).is_normal()) && point.records > 0;
+    let drawable = |point: &Point| {
+        PANELS.iter().all(|panel| (panel.value)(point).is_normal()) && point.records > 0
+    };
     if let Some(point) = growth.points.iter().find(|point| !drawable(point)) {
         return Err(format!("not above 0, and so not on a logarithmic axis: {point:?}").into());
     }
@@ -79,7 +87,11 @@ pub fn svg(growth: &Growth) -> Result<String> {
         draw_panel(area, panel, &lines)?;
     }
     for (line, at) in below.iter().zip(0..) {
-        foot.draw(&Text::new(line.as_str(), (8, 10 + at * LINE_HEIGHT), font(11, FontStyle::Normal)))?;
+        foot.draw(&Text::new(
+            line.as_str(),
+            (8, 10 + at * LINE_HEIGHT),
+            font(11, FontStyle::Normal),
+        ))?;
     }
     root.present()?;
     drop((foot, above, root));
@@ -88,7 +100,8 @@ pub fn svg(growth: &Growth) -> Result<String> {
 
 fn draw_panel(area: &Area<'_>, panel: &Panel, lines: &[&[Point]]) -> Drawn {
     let points = || lines.iter().copied().flatten();
-    let (x, y) = (ticks(points().map(records), &[1.0]), ticks(points().map(panel.value), &[1.0, 2.0, 5.0]));
+    let (x, y) =
+        (ticks(points().map(records), &[1.0]), ticks(points().map(panel.value), &[1.0, 2.0, 5.0]));
     area.draw(&Text::new(panel.title, (8, 14), font(14, FontStyle::Bold)))?;
     let mut chart = ChartBuilder::on(area)
         .margin_top(40)
@@ -112,7 +125,8 @@ fn draw_panel(area: &Area<'_>, panel: &Panel, lines: &[&[Point]]) -> Drawn {
 
 fn draw_lines(chart: &mut Chart<'_>, panel: &Panel, lines: &[&[Point]]) -> Drawn {
     for (points, (colour, dashed)) in lines.iter().zip(STYLES) {
-        let at: Vec<_> = points.iter().map(|point| (records(point), (panel.value)(point))).collect();
+        let at: Vec<_> =
+            points.iter().map(|point| (records(point), (panel.value)(point))).collect();
         let style = colour.stroke_width(2);
         if dashed {
             chart.draw_series(DashedLineSeries::new(at.clone(), 6, 4, style))?;
@@ -124,19 +138,25 @@ fn draw_lines(chart: &mut Chart<'_>, panel: &Panel, lines: &[&[Point]]) -> Drawn
     Ok(())
 }
 
-/// Writes each line's name, after its colour, beside its end, and draws a thin grey line between them.
+/// Writes each line's name, after its colour, beside its end, and draws a thin grey line between
+/// them.
 fn draw_names(area: &Area<'_>, chart: &Chart<'_>, panel: &Panel, lines: &[&[Point]]) -> Drawn {
     let at = |point: &Point| chart.backend_coord(&(records(point), (panel.value)(point)));
-    let mut ends: Vec<_> = lines.iter().zip(STYLES).filter_map(|(line, style)| Some((line.last()?, style))).collect();
+    let mut ends: Vec<_> =
+        lines.iter().zip(STYLES).filter_map(|(line, style)| Some((line.last()?, style))).collect();
     ends.sort_by_key(|(end, _)| at(end).1);
     let (across, down) = chart.plotting_area().get_pixel_range();
-    let heights = spread(&ends.iter().map(|(end, _)| at(end).1).collect::<Vec<_>>(), LINE_HEIGHT, down.end);
+    let heights =
+        spread(&ends.iter().map(|(end, _)| at(end).1).collect::<Vec<_>>(), LINE_HEIGHT, down.end);
     let top = area.get_pixel_range().1.start;
     for ((end, (colour, _)), height) in ends.iter().zip(heights) {
         let (x, y) = at(end);
         let (across, down) = (across.end + 10, height - top);
         area.draw(&PathElement::new([(x, y - top), (across, down)], FAINT))?;
-        area.draw(&PathElement::new([(across, down), (across + 10, down)], colour.stroke_width(3)))?;
+        area.draw(&PathElement::new(
+            [(across, down), (across + 10, down)],
+            colour.stroke_width(3),
+        ))?;
         let beside = font(12, FontStyle::Normal).pos(Pos::new(HPos::Left, VPos::Center));
         area.draw(&Text::new(end.reader.as_str(), (across + 15, down), beside))?;
     }
@@ -167,15 +187,19 @@ fn records(point: &Point) -> f64 {
 
 /// An axis from the first of the ticks to the last.
 fn axis(ticks: Vec<f64>) -> Axis {
-    let (low, high) = (ticks.first().copied().unwrap_or(1.0), ticks.last().copied().unwrap_or(10.0));
+    let (low, high) =
+        (ticks.first().copied().unwrap_or(1.0), ticks.last().copied().unwrap_or(10.0));
     (low..high).log_scale().with_key_points(ticks)
 }
 
 /// These steps of each power of ten, from the last one below all values to the first one above.
 fn ticks(values: impl Iterator<Item = f64>, steps: &[f64]) -> Vec<f64> {
-    let (low, high) = values.fold((f64::MAX, 0.0), |(low, high): (f64, f64), value| (low.min(value), high.max(value)));
+    let (low, high) = values
+        .fold((f64::MAX, 0.0), |(low, high): (f64, f64), value| (low.min(value), high.max(value)));
     let decades = low.log10().floor() as i32 - 1..=high.log10().ceil() as i32 + 1;
-    let all: Vec<_> = decades.flat_map(|decade| steps.iter().map(move |step| step * 10_f64.powi(decade))).collect();
+    let all: Vec<_> = decades
+        .flat_map(|decade| steps.iter().map(move |step| step * 10_f64.powi(decade)))
+        .collect();
     let first = all.iter().rposition(|tick| *tick <= low).unwrap_or(0);
     let last = all.iter().position(|tick| *tick >= high && *tick > low).unwrap_or(all.len());
     all.into_iter().take(last + 1).skip(first).collect()
@@ -194,7 +218,8 @@ fn grouped(number: &f64) -> String {
 
 /// What is said below the panels, in lines.
 fn wrapped(growth: &Growth) -> Vec<String> {
-    let told = growth.notes.iter().filter(|note| !note.starts_with("command: ")).map(String::as_str);
+    let told =
+        growth.notes.iter().filter(|note| !note.starts_with("command: ")).map(String::as_str);
     let mut lines = Vec::new();
     for text in [HOW].into_iter().chain(told) {
         let mut line = String::new();

@@ -61,7 +61,8 @@ pub struct Record {
 }
 
 impl Record {
-    /// Begins a comparison. What is added goes into the file as well, if there is one, line by line.
+    /// Begins a comparison. What is added goes into the file as well, if there is one, line by
+    /// line.
     ///
     /// # Errors
     ///

@@ -24,7 +24,8 @@ fn write(out: &mut String, record: &Record) -> fmt::Result {
     }
     let mut shown = Vec::new();
     for file in medians::files(record) {
-        let rows: Vec<_> = READERS.iter().filter_map(|reader| Medians::of(record, &file.file, reader)).collect();
+        let rows: Vec<_> =
+            READERS.iter().filter_map(|reader| Medians::of(record, &file.file, reader)).collect();
         table(out, record, file, &rows)?;
         shown.extend(rows.iter().map(|row| row.reader.name));
     }
@@ -38,14 +39,23 @@ fn write(out: &mut String, record: &Record) -> fmt::Result {
 fn table(out: &mut String, record: &Record, file: &Run, rows: &[Medians]) -> fmt::Result {
     let once = file.mode == Mode::Once;
     let rounds = rows.iter().map(|row| row.rounds).max().unwrap_or(0);
-    let how = if once { "a process for each run" } else { "in memory, read again and again in one process" };
-    writeln!(out, "\n{}: {} bytes, {how}, medians of {rounds} rounds.\n", file.file, file.file_bytes)?;
+    let how = if once {
+        "a process for each run"
+    } else {
+        "in memory, read again and again in one process"
+    };
+    writeln!(
+        out,
+        "\n{}: {} bytes, {how}, medians of {rounds} rounds.\n",
+        file.file, file.file_bytes
+    )?;
     let memory = if once { " peak RSS | peak anonymous |" } else { "" };
     writeln!(out, "| | time | to carwalk | to hashing | records/s | MB/s | CPU |{memory}")?;
     writeln!(out, "|---|--:|--:|--:|--:|--:|--:|{}", if once { "--:|--:|" } else { "" })?;
     let of = |name| rows.iter().find(|row| row.reader.name == name).map(|row| row.seconds);
     for row in rows {
-        let ratio = |to: Option<f64>| to.map_or_else(String::new, |to| format!("{:.2}", row.seconds / to));
+        let ratio =
+            |to: Option<f64>| to.map_or_else(String::new, |to| format!("{:.2}", row.seconds / to));
         let each_second = match row.reader.items {
             Items::Blocks => String::new(),
             Items::Records | Items::Entries => format!("{:.0}", row.items / row.seconds),
@@ -53,7 +63,10 @@ fn table(out: &mut String, record: &Record, file: &Run, rows: &[Medians]) -> fmt
         let (title, time, busy) = (row.reader.title, time(row.seconds), row.busy);
         let (to_carwalk, to_hashing) = (ratio(of(REFERENCE)), ratio(of(YARDSTICK)));
         let speed = row.file_bytes / row.seconds / 1e6;
-        write!(out, "| {title} | {time} | {to_carwalk} | {to_hashing} | {each_second} | {speed:.0} | {busy:.2} |")?;
+        write!(
+            out,
+            "| {title} | {time} | {to_carwalk} | {to_hashing} | {each_second} | {speed:.0} | {busy:.2} |"
+        )?;
         if once {
             write!(out, " {} | {} |", mebibytes(row.peak_rss), mebibytes(row.peak_anonymous))?;
         }

@@ -65,8 +65,8 @@ impl Tally {
         self.record(b"", block, cid);
     }
 
-    /// What a check came to, in hexadecimal: SHA-256 over each item's length of the key (4 bytes, little-endian), key
-    /// and CID. Nothing if there was no check.
+    /// What a check came to, in hexadecimal: SHA-256 over each item's length of the key (4 bytes,
+    /// little-endian), key and CID. Nothing if there was no check.
     ///
     /// # Errors
     ///
@@ -75,7 +75,9 @@ impl Tally {
         let Some(Check { keys_and_cids, forged }) = self.check else { return Ok(None) };
         match forged {
             Some(key) => Err(format!("a block under the key {key:?} does not have its CID").into()),
-            None => Ok(Some(keys_and_cids.finalize().iter().map(|byte| format!("{byte:02x}")).collect())),
+            None => Ok(Some(
+                keys_and_cids.finalize().iter().map(|byte| format!("{byte:02x}")).collect(),
+            )),
         }
     }
 }

@@ -32,7 +32,8 @@ pub struct Report {
     pub digest: Option<String>,
     /// How often the file was read.
     pub iterations: u64,
-    /// From before the file is opened until all is dropped; the median of batches if the file was read often.
+    /// From before the file is opened until all is dropped; the median of batches if the file was
+    /// read often.
     pub seconds: f64,
     /// What all threads of the process used for one reading.
     pub user_seconds: f64,
@@ -48,7 +49,9 @@ pub struct Report {
 ///
 /// Whatever the reader says is wrong with the file, or what the system does not tell.
 pub fn run(reader: &Reader, file: &Path, mode: Mode) -> Result<Report> {
-    let Work::Rust(work) = reader.work else { return Err("a script has a worker of its own".into()) };
+    let Work::Rust(work) = reader.work else {
+        return Err("a script has a worker of its own".into());
+    };
     let read = |source: &Source<'_>, mut tally: Tally| work(source, &mut tally).map(|()| tally);
     let source = if reader.input == Input::Pipe { Source::Pipe } else { Source::File(file) };
     let in_memory = if mode == Mode::Repeat { fs::read(file)? } else { Vec::new() };
@@ -103,7 +106,10 @@ impl Cpu {
 /// Of this program alone: what `getrusage` tells began with the process that started it.
 fn peak_rss() -> Result<u64> {
     let status = fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM in /proc/self/status")?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .ok_or("no VmHWM in /proc/self/status")?;
     let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse()?;
     Ok(kibibytes << 10)
 }

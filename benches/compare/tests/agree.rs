@@ -1,5 +1,11 @@
 //! That all readers give the same, which is what makes their times worth comparing.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)]
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -8,7 +14,8 @@ use carwalk_compare::measure::{self, Run};
 use carwalk_compare::readers::{self, Items, Mode, READERS, Work};
 use carwalk_testkit::export::{Export, Order, Written};
 
-/// What every reader that is Rust gives of a file, each in its process, through a pipe if it has its input from one.
+/// What every reader that is Rust gives of a file, each in its process, through a pipe if it has
+/// its input from one.
 fn checked(file: &Path) -> Vec<Run> {
     let rust = READERS.iter().filter(|reader| matches!(reader.work, Work::Rust(_)));
     rust.map(|reader| run(reader.name, file, Mode::Check)).collect()
@@ -29,7 +36,8 @@ fn all_agree(runs: &[Run]) {
 
 fn export(folder: &Path, records: usize, order: Order) -> (PathBuf, Written) {
     let path = folder.join(format!("{order:?}.car"));
-    let written = Export { records, seed: 7, order }.write_to(&mut File::create(&path).unwrap()).unwrap();
+    let written =
+        Export { records, seed: 7, order }.write_to(&mut File::create(&path).unwrap()).unwrap();
     (path, written)
 }
 
@@ -51,7 +59,9 @@ fn all_readers_agree_on_exports_in_every_order() {
         for run in &runs {
             let (items, bytes) = (run.report.items, run.report.bytes);
             match run.gives {
-                Items::Records => assert_eq!((items, bytes), (4_000, written.record_bytes), "{}", run.reader),
+                Items::Records => {
+                    assert_eq!((items, bytes), (4_000, written.record_bytes), "{}", run.reader)
+                }
                 Items::Entries => assert_eq!(items, 4_000, "{}", run.reader),
                 Items::Blocks => assert_eq!(items, written.blocks as u64, "{}", run.reader),
             }
@@ -67,8 +77,8 @@ fn spilled_readers_agree_beyond_their_limit() {
     let folder = tempfile::tempdir().unwrap();
     let (file, _) = export(folder.path(), 80_000, Order::Pds);
     assert!(file.metadata().unwrap().len() > 24 << 20);
-    let runs =
-        ["carwalk-mapped", "carwalk-spilled", "repo-stream-0.5-spilled"].map(|name| run(name, &file, Mode::Check));
+    let runs = ["carwalk-mapped", "carwalk-spilled", "repo-stream-0.5-spilled"]
+        .map(|name| run(name, &file, Mode::Check));
     all_agree(&runs);
 }
 
@@ -114,7 +124,9 @@ fn readers_that_are_said_to_hash_records_refuse_a_forged_one() {
 #[test]
 fn small_files_are_read_again_and_again() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../samples/repo.car");
-    for reader in READERS.iter().filter(|reader| reader.repeats && matches!(reader.work, Work::Rust(_))) {
+    for reader in
+        READERS.iter().filter(|reader| reader.repeats && matches!(reader.work, Work::Rust(_)))
+    {
         let once = run(reader.name, &file, Mode::Check);
         let often = run(reader.name, &file, Mode::Repeat);
         assert!(once.agrees(&often), "{}", reader.name);

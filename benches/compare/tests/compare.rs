@@ -12,7 +12,10 @@ fn compare(args: &[&str]) -> Output {
 }
 
 fn sample() -> String {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../samples/repo.car").to_string_lossy().into_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../samples/repo.car")
+        .to_string_lossy()
+        .into_owned()
 }
 
 #[test]
@@ -31,7 +34,11 @@ fn table_of_a_kept_record_is_the_table_of_the_run() {
     assert!(table.contains("| carwalk, mapped |"), "{table}");
     assert!(table.contains("| 1.00 |"), "{table}");
     assert!(!table.contains("| carwalk, spilled"), "small files are not spilled: {table}");
-    let runs = Record::open(Path::new(kept)).unwrap().lines.into_iter().filter(|line| matches!(line, Line::Run(_)));
+    let runs = Record::open(Path::new(kept))
+        .unwrap()
+        .lines
+        .into_iter()
+        .filter(|line| matches!(line, Line::Run(_)));
     assert_eq!(runs.count(), 3 * 3, "three readers, each checked and timed twice");
 }
 
@@ -39,15 +46,23 @@ fn table_of_a_kept_record_is_the_table_of_the_run() {
 fn small_files_are_read_once_on_request() {
     let folder = tempfile::tempdir().unwrap();
     let kept = folder.path().join("record.jsonl");
-    let ran =
-        compare(&["--once", "--rounds=2", "--only=sha2,carwalk-spilled", "--json", kept.to_str().unwrap(), &sample()]);
+    let ran = compare(&[
+        "--once",
+        "--rounds=2",
+        "--only=sha2,carwalk-spilled",
+        "--json",
+        kept.to_str().unwrap(),
+        &sample(),
+    ]);
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
     let table = String::from_utf8(ran.stdout).unwrap();
     assert!(table.contains("| carwalk, spilled"), "{table}");
     assert!(table.contains("| peak anonymous |"), "{table}");
     let lines = Record::open(&kept).unwrap().lines;
-    let timed: Vec<_> =
-        lines.iter().filter_map(|line| if let Line::Run(run) = line { Some(run) } else { None }).collect();
+    let timed: Vec<_> = lines
+        .iter()
+        .filter_map(|line| if let Line::Run(run) = line { Some(run) } else { None })
+        .collect();
     assert_eq!(timed.len(), 2 * 3, "two readers, each checked and timed twice");
     for round in timed.iter().filter(|round| round.round > 0) {
         assert_eq!((round.run.mode, round.run.report.iterations), (Mode::Once, 1));

@@ -24,12 +24,19 @@ fn growth(args: &[&Path]) -> Output {
 
 fn machine(cores: usize) -> Machine {
     let name = |name: &str| name.to_owned();
-    Machine { cpu: name("cpu"), sha_extension: true, cores, kernel: name("kernel"), rustc: name("rustc") }
+    Machine {
+        cpu: name("cpu"),
+        sha_extension: true,
+        cores,
+        kernel: name("kernel"),
+        rustc: name("rustc"),
+    }
 }
 
 fn record(cores: usize, lines: Vec<Line>) -> Record {
     let mut record =
-        Record::begin(Setting { command: "compare --once".into(), machine: machine(cores) }, None).unwrap();
+        Record::begin(Setting { command: "compare --once".into(), machine: machine(cores) }, None)
+            .unwrap();
     lines.into_iter().for_each(|line| record.add(line).unwrap());
     record
 }
@@ -78,7 +85,8 @@ fn drawn(points: Vec<Point>) -> carwalk_compare::Result<String> {
 
 #[test]
 fn committed_picture_is_what_the_committed_numbers_give() {
-    let checked = growth(&[Path::new("--check"), &docs("cost-growth.csv"), &docs("cost-growth.svg")]);
+    let checked =
+        growth(&[Path::new("--check"), &docs("cost-growth.csv"), &docs("cost-growth.svg")]);
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
 }
 
@@ -86,7 +94,10 @@ fn committed_picture_is_what_the_committed_numbers_give() {
 fn picture_of_other_numbers_fails_the_check_and_stays() {
     let folder = tempfile::tempdir().unwrap();
     let (csv, svg) = (folder.path().join("a.csv"), folder.path().join("a.svg"));
-    let numbers = |bytes| Growth { notes: Vec::new(), points: vec![point("carwalk-mapped", 1_000, 1.0, bytes)] };
+    let numbers = |bytes| Growth {
+        notes: Vec::new(),
+        points: vec![point("carwalk-mapped", 1_000, 1.0, bytes)],
+    };
     numbers(1.0).write(&csv).unwrap();
     assert!(growth(&[&csv, &svg]).status.success());
     let before = fs::read(&svg).unwrap();
@@ -100,11 +111,17 @@ fn picture_of_other_numbers_fails_the_check_and_stays() {
 fn comparison_becomes_numbers_and_a_picture() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
-    let mut args = vec!["--once".to_owned(), "--rounds=3".into(), "--only=repo-stream-0.5,carwalk-mapped".into()];
+    let mut args = vec![
+        "--once".to_owned(),
+        "--rounds=3".into(),
+        "--only=repo-stream-0.5,carwalk-mapped".into(),
+    ];
     args.extend(["--json".into(), at("kept.jsonl").to_str().unwrap().to_owned()]);
     for records in [2_000, 1_000] {
         let file = at(&format!("{records}.car"));
-        Export { records, seed: 7, order: Order::Pds }.write_to(&mut File::create(&file).unwrap()).unwrap();
+        Export { records, seed: 7, order: Order::Pds }
+            .write_to(&mut File::create(&file).unwrap())
+            .unwrap();
         args.push(file.to_str().unwrap().to_owned());
     }
     let compared = Command::new(env!("CARGO_BIN_EXE_compare")).args(args).output().unwrap();
@@ -114,7 +131,8 @@ fn comparison_becomes_numbers_and_a_picture() {
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let Growth { notes, points } = Growth::open(&at("a.csv")).unwrap();
     assert_eq!(notes.len(), 2, "machine and command: {notes:?}");
-    let rows: Vec<_> = points.iter().map(|point| (point.reader.as_str(), point.records, point.rounds)).collect();
+    let rows: Vec<_> =
+        points.iter().map(|point| (point.reader.as_str(), point.records, point.rounds)).collect();
     let sizes = |reader| [(reader, 1_000, 3), (reader, 2_000, 3)];
     assert_eq!(rows, [sizes("carwalk-mapped"), sizes("repo-stream-0.5")].concat());
     for point in &points {
@@ -126,9 +144,13 @@ fn comparison_becomes_numbers_and_a_picture() {
 #[test]
 fn points_are_medians_by_the_number_of_records() {
     let rounds = [(0, 99.0, 9_999), (1, 0.9, 5_000), (2, 0.004, 3_000), (3, 0.003, 1)];
-    let lines = rounds.map(|(round, seconds, peak)| run("carwalk-pipe", 1_000, round, seconds, peak));
+    let lines =
+        rounds.map(|(round, seconds, peak)| run("carwalk-pipe", 1_000, round, seconds, peak));
     let few = record(2, lines.into());
-    let many = record(2, vec![run("carwalk-pipe", 500, 1, 0.001, 100), run("carwalk-mapped", 9_000, 1, 1.0, 9)]);
+    let many = record(
+        2,
+        vec![run("carwalk-pipe", 500, 1, 0.001, 100), run("carwalk-mapped", 9_000, 1, 1.0, 9)],
+    );
     let growth = Growth::of(&[few, many]).unwrap();
     let mut expected = vec![point("carwalk-mapped", 9_000, 111.1111, 0.0)];
     expected[0] = Point { median_seconds: 1.0, peak_anonymous_bytes: 9, ..expected[0].clone() };
@@ -160,9 +182,16 @@ fn what_does_not_belong_together_is_refused() {
 
 #[test]
 fn reader_that_is_left_out_is_told_of_in_numbers_and_picture() {
-    let left = LeftOut { reader: "carwalk-pipe".into(), file: "9000.car".into(), why: "signal:\n9".into() };
-    let growth =
-        Growth::of(&[record(2, vec![Line::LeftOut(left), run("carwalk-pipe", 1_000, 1, 1.0, 1_000)])]).unwrap();
+    let left = LeftOut {
+        reader: "carwalk-pipe".into(),
+        file: "9000.car".into(),
+        why: "signal:\n9".into(),
+    };
+    let growth = Growth::of(&[record(
+        2,
+        vec![Line::LeftOut(left), run("carwalk-pipe", 1_000, 1, 1.0, 1_000)],
+    )])
+    .unwrap();
     let note = "left out: carwalk-pipe, 9000.car: signal: 9";
     assert!(growth.notes.contains(&note.to_owned()), "{:?}", growth.notes);
     let folder = tempfile::tempdir().unwrap();
@@ -173,7 +202,10 @@ fn reader_that_is_left_out_is_told_of_in_numbers_and_picture() {
 
 #[test]
 fn axes_hold_all_points_between_labelled_ticks() {
-    let svg = drawn(vec![point("carwalk-mapped", 1_000, 0.6, 2_100.0), point("carwalk-mapped", 3_000_000, 8.0, 12.0)]);
+    let svg = drawn(vec![
+        point("carwalk-mapped", 1_000, 0.6, 2_100.0),
+        point("carwalk-mapped", 3_000_000, 8.0, 12.0),
+    ]);
     let svg = svg.unwrap();
     for tick in ["1,000", "10,000,000", "0.5", "10", "5,000"] {
         assert!(svg.contains(&format!(">\n{tick}\n<")), "{tick}");
@@ -183,7 +215,10 @@ fn axes_hold_all_points_between_labelled_ticks() {
     }
     assert!(svg.contains("of &lt;some&gt; kind"));
     let numbers = |name: &str| -> Vec<i32> {
-        svg.split(&format!(" {name}=\"")).skip(1).map(|rest| rest.split('"').next().unwrap().parse().unwrap()).collect()
+        svg.split(&format!(" {name}=\""))
+            .skip(1)
+            .map(|rest| rest.split('"').next().unwrap().parse().unwrap())
+            .collect()
     };
     // Two panels with two points each, none on another, and all within the frame.
     let (xs, ys) = (numbers("cx"), numbers("cy"));
@@ -194,13 +229,20 @@ fn axes_hold_all_points_between_labelled_ticks() {
 
 #[test]
 fn names_of_lines_that_end_at_one_point_lie_beside_each_other() {
-    let names = ["carwalk-mapped", "carwalk-pipe", "carwalk-spilled", "repo-stream-0.5", "repo-stream-0.5-spilled"];
+    let names = [
+        "carwalk-mapped",
+        "carwalk-pipe",
+        "carwalk-spilled",
+        "repo-stream-0.5",
+        "repo-stream-0.5-spilled",
+    ];
     let lines = |microseconds| names.map(|name| point(name, 1_000, microseconds, 1.0)).to_vec();
     // The second time at the bottom of the panel, where there is no room below.
     for microseconds in [3.0, 1.0] {
         let svg = drawn(lines(microseconds)).unwrap();
         let height = |name: &str| -> i32 {
-            let before = svg.split(&format!(">\n{name}\n")).next().unwrap().rsplit(" y=\"").next().unwrap();
+            let before =
+                svg.split(&format!(">\n{name}\n")).next().unwrap().rsplit(" y=\"").next().unwrap();
             before.split('"').next().unwrap().parse().unwrap()
         };
         let mut heights = names.map(height);

@@ -8,7 +8,8 @@ pub(super) fn is_memory(folder: &Path) -> bool {
     const TMPFS: i128 = 0x0102_1994;
     const RAMFS: i128 = 0x8584_58f6;
     // The number's type, and with it its sign, is another on other processors.
-    rustix::fs::statfs(folder).is_ok_and(|stat| [TMPFS, RAMFS].contains(&(i128::from(stat.f_type) & 0xffff_ffff)))
+    rustix::fs::statfs(folder)
+        .is_ok_and(|stat| [TMPFS, RAMFS].contains(&(i128::from(stat.f_type) & 0xffff_ffff)))
 }
 
 /// Whether files in a folder take memory and not disk; here nobody can tell.

@@ -19,10 +19,12 @@ const USUAL_CACHE: u64 = 64 << 20;
 /// Where blocks go that are not to stay in memory.
 #[derive(Args, Debug)]
 pub(super) struct Storage {
-    /// Most memory that a CAR takes, like 256MiB; what is more goes into a temporary file [default: no limit]
+    /// Most memory that a CAR takes, like 256MiB; what is more goes into a temporary file [default:
+    /// no limit]
     ///
-    /// Counted are blocks and index; of a file that is mapped only the index, of one that --keep made what is held of
-    /// it. The file has no name, and is gone when carwalk is, whatever ends it.
+    /// Counted are blocks and index; of a file that is mapped only the index, of one that --keep
+    /// made what is held of it. The file has no name, and is gone when carwalk is, whatever ends
+    /// it.
     #[arg(long, value_name = "SIZE", value_parser = size::parse, help_heading = "Input options")]
     memory_limit: Option<u64>,
 
@@ -36,10 +38,11 @@ pub(super) struct Storage {
 
     /// Store the blocks in a new file that stays, to be read in place of the CAR, with --kept
     ///
-    /// The CAR is read, not mapped. FILE is there once all of it is read, every block is hashed, and its commit is
-    /// found; that blocks of the tree are missing does not matter. Without a memory limit, 64 MiB are used. Take such
-    /// files from nobody whom you do not trust: reading them finds damage, but not forgery. After a signal, a file
-    /// `.carwalk-` and six letters may stay beside FILE, and may be deleted.
+    /// The CAR is read, not mapped. FILE is there once all of it is read, every block is hashed,
+    /// and its commit is found; that blocks of the tree are missing does not matter. Without a
+    /// memory limit, 64 MiB are used. Take such files from nobody whom you do not trust: reading
+    /// them finds damage, but not forgery. After a signal, a file `.carwalk-` and six letters may
+    /// stay beside FILE, and may be deleted.
     #[arg(long, value_name = "FILE", help_heading = "Input options")]
     keep: Option<PathBuf>,
 
@@ -52,12 +55,18 @@ impl Storage {
     /// Refuses what cannot be, before anything is read.
     pub(super) fn check(&self) -> Result<(), Cause> {
         let found = match (&self.keep, &self.spill_dir) {
-            (Some(path), _) if fs::symlink_metadata(path).is_ok() => Err(io::ErrorKind::AlreadyExists.into()),
-            (None, Some(folder)) => fs::metadata(folder)
-                .and_then(|metadata| if metadata.is_dir() { Ok(()) } else { Err(io::ErrorKind::NotADirectory.into()) }),
+            (Some(path), _) if fs::symlink_metadata(path).is_ok() => {
+                Err(io::ErrorKind::AlreadyExists.into())
+            }
+            (None, Some(folder)) => fs::metadata(folder).and_then(|metadata| {
+                if metadata.is_dir() { Ok(()) } else { Err(io::ErrorKind::NotADirectory.into()) }
+            }),
             _ => Ok(()),
         };
-        found.map_err(|error| Cause::SpillFile { use_of_file: self.use_of_file(), error: error.into() })
+        found.map_err(|error| Cause::SpillFile {
+            use_of_file: self.use_of_file(),
+            error: error.into(),
+        })
     }
 
     /// Whether the blocks go into a file that stays.
@@ -92,7 +101,8 @@ impl Storage {
         Ok(repo)
     }
 
-    /// Says that something was spilled: after how many bytes of the CAR, and how many there are in the file.
+    /// Says that something was spilled: after how many bytes of the CAR, and how many there are in
+    /// the file.
     pub(super) fn tell(&self, read: Option<u64>, stored: u64, note: impl Fn(fmt::Arguments<'_>)) {
         let folder = self.folder();
         if !self.keeps() && folder::is_memory(&folder) {
@@ -105,7 +115,9 @@ impl Storage {
         }
         let place = self.place();
         match read {
-            Some(read) => note(format_args!("spilled after {read} bytes: {stored} bytes are stored in {place}")),
+            Some(read) => note(format_args!(
+                "spilled after {read} bytes: {stored} bytes are stored in {place}"
+            )),
             None => note(format_args!("spilled the index: {stored} bytes are stored in {place}")),
         }
     }
@@ -122,7 +134,11 @@ impl Storage {
     /// What fails if the file does.
     pub(super) fn use_of_file(&self) -> String {
         let place = self.place();
-        if self.keeps() { format!("cannot keep the blocks in {place}") } else { format!("cannot spill into {place}") }
+        if self.keeps() {
+            format!("cannot keep the blocks in {place}")
+        } else {
+            format!("cannot spill into {place}")
+        }
     }
 
     fn cache_size(&self) -> u64 {

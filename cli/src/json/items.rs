@@ -65,9 +65,15 @@ pub(crate) enum Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Refusal::Ended { at } => write!(f, "byte {at}: the record ends inside the item that begins here"),
-            Refusal::NoItem { at } => write!(f, "byte {at}: no CBOR item can begin so, or not here"),
-            Refusal::Nesting { at } => write!(f, "byte {at}: nesting exceeds the limit of {MAX_NESTING}"),
+            Refusal::Ended { at } => {
+                write!(f, "byte {at}: the record ends inside the item that begins here")
+            }
+            Refusal::NoItem { at } => {
+                write!(f, "byte {at}: no CBOR item can begin so, or not here")
+            }
+            Refusal::Nesting { at } => {
+                write!(f, "byte {at}: nesting exceeds the limit of {MAX_NESTING}")
+            }
         }
     }
 }
@@ -103,7 +109,10 @@ impl<'b> Items<'b> {
         }
         self.is_started = true;
         let token = self.token(at)?;
-        let may_break = self.open.last().is_some_and(|open| open.left.is_none() && open.is_key == open.is_map());
+        let may_break = self
+            .open
+            .last()
+            .is_some_and(|open| open.left.is_none() && open.is_key == open.is_map());
         match token {
             Ok(Token::Break) if may_break => return Ok(Some(self.close(at))),
             Ok(Token::Break) => return Err(Refusal::NoItem { at }),
@@ -171,7 +180,9 @@ impl<'b> Items<'b> {
             Token::BeginString => self.text_chunks(at)?,
             Token::Tag(tag) if tag.as_u64() == 42 => return self.link(at, form),
             Token::Tag(_) => self.begin(Shape::Tagged, Some(1), at)?,
-            Token::Simple(value) if self.decoder.position().saturating_sub(at) > 1 && value < 32 => {
+            Token::Simple(value)
+                if self.decoder.position().saturating_sub(at) > 1 && value < 32 =>
+            {
                 What::Formless(Oddity::WideSimple(value))
             }
             Token::Simple(value) => What::Formless(Oddity::Simple(value)),
@@ -190,7 +201,11 @@ impl<'b> Items<'b> {
     }
 
     /// What is behind the tag 42: a link, or an odd thing.
-    fn link(&mut self, at: usize, form: Option<Oddity>) -> Result<(What<'b>, Option<Oddity>), Refusal> {
+    fn link(
+        &mut self,
+        at: usize,
+        form: Option<Oddity>,
+    ) -> Result<(What<'b>, Option<Oddity>), Refusal> {
         let inside = self.decoder.position();
         if !matches!(self.decoder.datatype(), Ok(Type::Bytes)) {
             return Ok((self.begin(Shape::Tagged, Some(1), at)?, form));
@@ -245,7 +260,9 @@ impl<'b> Items<'b> {
         }
         match (first & 31, rest) {
             (31, _) => Some(Oddity::Indefinite),
-            (24, [..24, ..]) | (25, [0, ..]) | (26, [0, 0, ..]) | (27, [0, 0, 0, 0, ..]) => Some(Oddity::Padded),
+            (24, [..24, ..]) | (25, [0, ..]) | (26, [0, 0, ..]) | (27, [0, 0, 0, 0, ..]) => {
+                Some(Oddity::Padded)
+            }
             _ => None,
         }
     }

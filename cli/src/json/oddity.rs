@@ -46,10 +46,14 @@ impl fmt::Display for Oddity {
         match self {
             Oddity::Padded => write!(f, "integer or length is not in its shortest form"),
             Oddity::Indefinite => write!(f, "item of indefinite length"),
-            Oddity::Float(value) => write!(f, "float {value:?}, which the data model does not have"),
+            Oddity::Float(value) => {
+                write!(f, "float {value:?}, which the data model does not have")
+            }
             Oddity::UnsafeInteger(value) => write!(f, "integer {value} takes more than 53 bits"),
             Oddity::Simple(23) => write!(f, "undefined, which the data model does not have"),
-            Oddity::Simple(value) => write!(f, "simple value {value}, which the data model does not have"),
+            Oddity::Simple(value) => {
+                write!(f, "simple value {value}, which the data model does not have")
+            }
             Oddity::WideSimple(value) => match value {
                 20 => write!(f, "badly encoded `false`, in two bytes"),
                 21 => write!(f, "badly encoded `true`, in two bytes"),
@@ -64,7 +68,9 @@ impl fmt::Display for Oddity {
             Oddity::KeyType => write!(f, "map key is not a text"),
             Oddity::KeyOrder => write!(f, "map keys are not in canonical order"),
             Oddity::KeyTwice => write!(f, "the same key twice in one map"),
-            Oddity::KeyReserved => write!(f, "map key is one of the names {LINK}, {BYTES} and {CBOR}"),
+            Oddity::KeyReserved => {
+                write!(f, "map key is one of the names {LINK}, {BYTES} and {CBOR}")
+            }
             Oddity::NoMap => write!(f, "the record is not a map"),
             Oddity::Trailing(1) => write!(f, "1 byte after the end is left out"),
             Oddity::Trailing(len) => write!(f, "{len} bytes after the end are left out"),

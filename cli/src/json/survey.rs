@@ -21,7 +21,8 @@ pub(crate) struct Survey<'b> {
 impl<'b> Survey<'b> {
     /// Looks a record through. Tells each odd thing, and at which byte of the record it is.
     pub(crate) fn new(record: &'b [u8], tell: impl FnMut(usize, &Oddity)) -> Result<Self, Refusal> {
-        let mut surveyor = Surveyor { tell, formless: Vec::new(), open: Vec::new(), keys: Vec::new() };
+        let mut surveyor =
+            Surveyor { tell, formless: Vec::new(), open: Vec::new(), keys: Vec::new() };
         let mut items = Items::new(record);
         let mut end = 0;
         while let Some(item) = items.next()? {
@@ -84,7 +85,9 @@ impl<'b, F: FnMut(usize, &Oddity)> Surveyor<'b, F> {
                     self.formless.push(at..end);
                 }
             }
-            What::Integer(value) if value.abs() > MAX_SAFE => (self.tell)(at, &Oddity::UnsafeInteger(value)),
+            What::Integer(value) if value.abs() > MAX_SAFE => {
+                (self.tell)(at, &Oddity::UnsafeInteger(value))
+            }
             What::Formless(oddity) => {
                 (self.tell)(at, &oddity);
                 self.formless.push(at..end);
@@ -137,7 +140,8 @@ impl<'b, F: FnMut(usize, &Oddity)> Surveyor<'b, F> {
         }
     }
 
-    /// Finds keys of the innermost map that are equal, wherever they are in it; says whether there are any.
+    /// Finds keys of the innermost map that are equal, wherever they are in it; says whether there
+    /// are any.
     #[cold]
     fn tell_repeated(&mut self, first: usize) -> bool {
         let keys = self.keys.get_mut(first..).unwrap_or_default();

@@ -41,7 +41,8 @@ impl Survey<'_> {
                 Some(range) => {
                     items.pass_over(&item, range.end);
                     let bytes = self.record.get(range).unwrap_or_default();
-                    writer.leaf(&item, |writer| writer.wrapped(CBOR, &BASE64_NOPAD.encode(bytes)))?;
+                    writer
+                        .leaf(&item, |writer| writer.wrapped(CBOR, &BASE64_NOPAD.encode(bytes)))?;
                 }
                 None => writer.item(&item)?,
             }
@@ -99,7 +100,11 @@ impl<W: Write, F: Formatter> Writer<'_, W, F> {
         self.after(false)
     }
 
-    fn leaf(&mut self, item: &Item<'_>, write: impl FnOnce(&mut Self) -> io::Result<()>) -> io::Result<()> {
+    fn leaf(
+        &mut self,
+        item: &Item<'_>,
+        write: impl FnOnce(&mut Self) -> io::Result<()>,
+    ) -> io::Result<()> {
         self.before(item.is_key)?;
         write(self)?;
         self.after(item.is_key)
@@ -113,7 +118,9 @@ impl<W: Write, F: Formatter> Writer<'_, W, F> {
             What::Text(text) => self.text(text),
             What::Bytes(bytes) => self.wrapped(BYTES, &BASE64_NOPAD.encode(bytes)),
             What::Link(cid) => self.wrapped(LINK, cid.to_text().as_str()),
-            What::Null | What::Formless(_) | What::Begin(_) | What::End => self.format.write_null(self.out),
+            What::Null | What::Formless(_) | What::Begin(_) | What::End => {
+                self.format.write_null(self.out)
+            }
         }
     }
 
@@ -155,11 +162,16 @@ impl<W: Write, F: Formatter> Writer<'_, W, F> {
     }
 }
 
-/// Writes texts so that they do nothing to a terminal: what controls one is escaped, beyond what JSON asks for.
+/// Writes texts so that they do nothing to a terminal: what controls one is escaped, beyond what
+/// JSON asks for.
 struct Harmless;
 
 impl Formatter for Harmless {
-    fn write_string_fragment<W: ?Sized + Write>(&mut self, out: &mut W, fragment: &str) -> io::Result<()> {
+    fn write_string_fragment<W: ?Sized + Write>(
+        &mut self,
+        out: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
         let mut rest = fragment;
         while let Some(at) = rest.find(is_control) {
             let (plain, from) = rest.split_at(at);
@@ -174,7 +186,8 @@ impl Formatter for Harmless {
     }
 }
 
-/// Control characters, line separators, and what changes the direction of text. All of them take four digits.
+/// Control characters, line separators, and what changes the direction of text. All of them take
+/// four digits.
 fn is_control(char: char) -> bool {
     char.is_control()
         || matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

@@ -59,7 +59,9 @@ impl<'de> Visitor<'de> for Items {
             map.push((key, item));
         }
         match &map[..] {
-            [(key, Value::Text(text))] if key == "$link" => link(text).ok_or_else(|| A::Error::custom("no link")),
+            [(key, Value::Text(text))] if key == "$link" => {
+                link(text).ok_or_else(|| A::Error::custom("no link"))
+            }
             [(key, Value::Text(text))] if key == "$bytes" => {
                 BASE64_NOPAD.decode(text.as_bytes()).map(Value::Bytes).map_err(A::Error::custom)
             }

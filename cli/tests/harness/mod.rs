@@ -1,5 +1,9 @@
 //! Runs the tool and keeps what it said.
-#![allow(clippy::unwrap_used, dead_code, reason = "not every test uses all of it, and each fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    dead_code,
+    reason = "not every test uses all of it, and each fails by panicking"
+)]
 
 use std::ffi::OsStr;
 use std::io::Write;
@@ -49,7 +53,10 @@ pub(crate) fn tool() -> Command {
 }
 
 /// Runs the tool with `input` on stdin; what it printed need not be text.
-pub(crate) fn run_bytes<I: AsRef<OsStr>>(args: impl IntoIterator<Item = I>, input: &[u8]) -> Run<Vec<u8>> {
+pub(crate) fn run_bytes<I: AsRef<OsStr>>(
+    args: impl IntoIterator<Item = I>,
+    input: &[u8],
+) -> Run<Vec<u8>> {
     let mut command = tool();
     command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
@@ -59,7 +66,11 @@ pub(crate) fn run_bytes<I: AsRef<OsStr>>(args: impl IntoIterator<Item = I>, inpu
         scope.spawn(move || stdin.write_all(input));
         child.wait_with_output().unwrap()
     });
-    Run { code: output.status.code(), stdout: output.stdout, stderr: String::from_utf8(output.stderr).unwrap() }
+    Run {
+        code: output.status.code(),
+        stdout: output.stdout,
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
 }
 
 /// Runs the tool with `input` on stdin.

@@ -16,14 +16,15 @@ use crate::store::SPILL_SIGNATURE;
 /// Bytes that are copied when one of them is to be other than in the file.
 const GRANULE: u64 = 1 << 12;
 
-/// Bytes of a kept file that may be other than in the file, beside a part of its length: redb only writes down what it
-/// knows of free pages.
+/// Bytes of a kept file that may be other than in the file, beside a part of its length: redb only
+/// writes down what it knows of free pages.
 const OVERLAY: u64 = 16 << 20;
 
 /// Part of a kept file's length that may be other than in the file.
 const OVERLAY_PART: u64 = 16;
 
-/// What went wrong with a file first. redb knows it when it happens, and later only that something did.
+/// What went wrong with a file first. redb knows it when it happens, and later only that something
+/// did.
 #[derive(Clone, Default)]
 pub(super) struct FirstError(Arc<Mutex<Option<io::Error>>>);
 
@@ -110,7 +111,8 @@ impl StorageBackend for SpillBackend {
         self.first.note(self.file.set_len(len))
     }
 
-    /// A file that is to outlast the machine gets its name after all of it was written, and is on the disk before.
+    /// A file that is to outlast the machine gets its name after all of it was written, and is on
+    /// the disk before.
     fn sync_data(&self) -> io::Result<()> {
         Ok(())
     }
@@ -124,8 +126,8 @@ impl StorageBackend for SpillBackend {
     }
 }
 
-/// A file that is read. redb writes when it opens a file and when it closes it, so what it writes stays in memory: the file
-/// need not be writable, is not changed, and can be read by many at once.
+/// A file that is read. redb writes when it opens a file and when it closes it, so what it writes
+/// stays in memory: the file need not be writable, is not changed, and can be read by many at once.
 #[derive(Debug)]
 pub(super) struct KeptBackend {
     file: FileBackend,
@@ -154,10 +156,9 @@ impl KeptBackend {
     /// Refuses what redb would not know, and what it would begin anew.
     pub(super) fn check_signature(&self) -> Result<()> {
         let mut found = [0; SPILL_SIGNATURE.len()];
-        let read = self
-            .file
-            .len()
-            .and_then(|len| if len < found.len() as u64 { Ok(()) } else { self.file.read(0, &mut found) });
+        let read = self.file.len().and_then(|len| {
+            if len < found.len() as u64 { Ok(()) } else { self.file.read(0, &mut found) }
+        });
         read.map_err(Error::spill_io)?;
         if found == SPILL_SIGNATURE { Ok(()) } else { Err(Error::kept(KeptFault::NotOurs)) }
     }
@@ -208,7 +209,9 @@ impl Overlay {
     fn read(&self, file: impl Read, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let end = offset.checked_add(out.len() as u64).filter(|&end| end <= self.len);
         let end = end.ok_or(io::ErrorKind::UnexpectedEof)?;
-        let in_file = usize::try_from(self.file_len.saturating_sub(offset)).unwrap_or(usize::MAX).min(out.len());
+        let in_file = usize::try_from(self.file_len.saturating_sub(offset))
+            .unwrap_or(usize::MAX)
+            .min(out.len());
         let (there, beyond) = out.split_at_mut_checked(in_file).unwrap_or_default();
         if !there.is_empty() {
             file(offset, there)?;
@@ -217,7 +220,9 @@ impl Overlay {
         for (&number, granule) in self.granules.range(offset / GRANULE..=end / GRANULE) {
             let start = number.saturating_mul(GRANULE);
             let common = start.max(offset)..start.saturating_add(GRANULE).min(end);
-            if let (Some(from), Some(to)) = (part(granule, &common, start), part_mut(out, &common, offset)) {
+            if let (Some(from), Some(to)) =
+                (part(granule, &common, start), part_mut(out, &common, offset))
+            {
                 to.copy_from_slice(from);
             }
         }
@@ -244,7 +249,8 @@ impl Overlay {
             }
             let common = start.max(offset)..next.min(end);
             if let Some(granule) = self.granules.get_mut(&(start / GRANULE))
-                && let (Some(from), Some(to)) = (part(data, &common, offset), part_mut(granule, &common, start))
+                && let (Some(from), Some(to)) =
+                    (part(data, &common, offset), part_mut(granule, &common, start))
             {
                 to.copy_from_slice(from);
             }
@@ -295,7 +301,8 @@ mod tests {
     impl Beside {
         fn new(len: usize) -> Self {
             let file: Vec<u8> = (1..=251).cycle().take(len).collect();
-            let overlay = Overlay { granules: BTreeMap::new(), len: len as u64, file_len: len as u64 };
+            let overlay =
+                Overlay { granules: BTreeMap::new(), len: len as u64, file_len: len as u64 };
             Beside { model: file.clone(), file, overlay }
         }
 
@@ -355,8 +362,8 @@ mod tests {
     fn a_file_that_is_written_without_end_takes_no_more_memory_than_it_may() {
         let mut beside = Beside::new(0);
         beside.overlay.set_len(u64::MAX);
-        let mut writes =
-            (0..1 << 14).map(|number| beside.overlay.write(|_, _: &mut [u8]| Ok(()), number * GRANULE, &[1]));
+        let mut writes = (0..1 << 14)
+            .map(|number| beside.overlay.write(|_, _: &mut [u8]| Ok(()), number * GRANULE, &[1]));
         let refused = writes.find_map(Result::err).unwrap();
         assert_eq!(refused.kind(), io::ErrorKind::FileTooLarge);
         assert!(beside.overlay.granules.len() as u64 * GRANULE <= OVERLAY + 2 * GRANULE);

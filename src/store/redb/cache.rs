@@ -14,7 +14,8 @@ use crate::cid::Cid;
 use crate::store::hash::Secret;
 use crate::store::packed::{Packed, State};
 
-/// Blocks that have to be found in the table, of late, for those of a segment to come there as soon as it is opened.
+/// Blocks that have to be found in the table, of late, for those of a segment to come there as soon
+/// as it is opened.
 const MANY: u32 = 8;
 
 /// Bytes that anything held takes beside its own.
@@ -28,7 +29,8 @@ pub(super) fn pages_of(value: &[u8]) -> usize {
     value.len().saturating_add(12).max(1 << 12).checked_next_power_of_two().unwrap_or(usize::MAX)
 }
 
-/// Things by number, of which the least used go when there is no room: each is passed over once after each use.
+/// Things by number, of which the least used go when there is no room: each is passed over once
+/// after each use.
 pub(super) struct Clock<T> {
     items: Vec<Item<T>>,
     numbers: HashMap<u32, usize, Plain>,
@@ -94,14 +96,17 @@ impl<T> Clock<T> {
 /// Open segments, and a table of the blocks in those that are used again and again.
 pub(super) struct OpenSegments {
     segments: Clock<Shared>,
-    /// The segment of a long block that was asked for last, beside the bound: many keys may lead to it.
+    /// The segment of a long block that was asked for last, beside the bound: many keys may lead to
+    /// it.
     long: Option<(u32, Shared)>,
     /// Good blocks, some of segments that are not open.
     blocks: BlockTable,
-    /// Blocks that were found in the table, of which half are forgotten each time that a segment is opened.
+    /// Blocks that were found in the table, of which half are forgotten each time that a segment is
+    /// opened.
     found: Cell<u32>,
     secret: Secret,
-    /// Segments in which some block is not the one that its CID stands for: which is, only the index knows.
+    /// Segments in which some block is not the one that its CID stands for: which is, only the
+    /// index knows.
     repeats: Repeats,
 }
 
@@ -127,8 +132,8 @@ impl OpenSegments {
 
     /// A segment, if it is open.
     ///
-    /// Who asks twice will ask again: now its blocks come into the table. In a CAR in random order they would only come and
-    /// go if they came there sooner.
+    /// Who asks twice will ask again: now its blocks come into the table. In a CAR in random order
+    /// they would only come and go if they came there sooner.
     pub(super) fn segment(&mut self, number: u32) -> Option<&Shared> {
         if let Some((_, value)) = self.long.as_ref().filter(|(long, _)| *long == number) {
             return Some(value);
@@ -138,8 +143,8 @@ impl OpenSegments {
         Some(value)
     }
 
-    /// Opens a segment, and tells whether its blocks came into the table. A segment that would crowd out most others stays
-    /// until the next such one comes.
+    /// Opens a segment, and tells whether its blocks came into the table. A segment that would
+    /// crowd out most others stays until the next such one comes.
     pub(super) fn open(&mut self, number: u32, value: Shared) -> bool {
         let len = pages_of(value.value());
         if len > self.segments.capacity / 2 {
@@ -157,8 +162,15 @@ impl OpenSegments {
     }
 }
 
-/// Enters the blocks of a segment in a table. A bad block is found only when there is no other; that, the index knows.
-fn enter(table: &mut BlockTable, secret: &Secret, repeats: &Repeats, number: u32, segment: &Shared) {
+/// Enters the blocks of a segment in a table. A bad block is found only when there is no other;
+/// that, the index knows.
+fn enter(
+    table: &mut BlockTable,
+    secret: &Secret,
+    repeats: &Repeats,
+    number: u32,
+    segment: &Shared,
+) {
     if repeats.contains(u64::from(number)) {
         return;
     }
@@ -237,7 +249,12 @@ mod tests {
             let mut segment = SegmentBuilder::default();
             for block in 0..10 {
                 let (cid, bytes) = (cid(number * 10 + block), vec![0; len]);
-                segment.push(&Packed { offset: u64::from(block), cid, state: State::Raw, bytes: &bytes });
+                segment.push(&Packed {
+                    offset: u64::from(block),
+                    cid,
+                    state: State::Raw,
+                    bytes: &bytes,
+                });
             }
             txn.open_table(SEGMENTS).unwrap().insert(number, segment.bytes()).unwrap();
         }
@@ -249,7 +266,8 @@ mod tests {
     #[test]
     fn blocks_are_found_from_the_second_question_on_as_long_as_their_segment_is_open() {
         let segments = segments(20, 100);
-        let mut open = OpenSegments::new(5 * (4096 + 1024), u64::MAX, Secret::random(), Repeats::default());
+        let mut open =
+            OpenSegments::new(5 * (4096 + 1024), u64::MAX, Secret::random(), Repeats::default());
         for (number, segment) in (0..).zip(&segments) {
             open.found.set(0);
             assert!(!open.open(number, segment.clone()));

@@ -12,8 +12,8 @@ use super::backend::{FirstError, SpillBackend};
 use crate::error::{Error, Result};
 use crate::store::SPILL_SIGNATURE;
 
-/// Most bytes of a segment, unless one block is longer. redb gives such a value a page of 64 KiB; one byte more, and it
-/// would take two.
+/// Most bytes of a segment, unless one block is longer. redb gives such a value a page of 64 KiB;
+/// one byte more, and it would take two.
 const MAX_SEGMENT_LEN: usize = 65_524;
 
 /// Bytes of a segment if nobody says how many: a page of 16 KiB, by the same reckoning.
@@ -78,9 +78,11 @@ impl SpillFile {
     /// The bytes that files which were kept begin with. No CAR does.
     pub const SIGNATURE: [u8; 9] = SPILL_SIGNATURE;
 
-    /// A file that nobody else sees, and that is gone with the store or with the process, even if that is killed.
+    /// A file that nobody else sees, and that is gone with the store or with the process, even if
+    /// that is killed.
     ///
-    /// It will lie in the [`default_folder`](SpillFile::default_folder). It is made when it is needed, as all spill files.
+    /// It will lie in the [`default_folder`](SpillFile::default_folder). It is made when it is
+    /// needed, as all spill files.
     pub fn temporary() -> Self {
         Self::temporary_in(Self::default_folder())
     }
@@ -90,12 +92,16 @@ impl SpillFile {
         Self::new(Target::Temporary { folder: folder.into() })
     }
 
-    /// The folder that temporary files lie in if no other is named: the one that `TMPDIR` names; else, on Unix,
-    /// `/var/tmp`, since `/tmp` is often memory; else the system's folder for temporary files.
+    /// The folder that temporary files lie in if no other is named: the one that `TMPDIR` names;
+    /// else, on Unix, `/var/tmp`, since `/tmp` is often memory; else the system's folder for
+    /// temporary files.
     #[must_use]
     pub fn default_folder() -> PathBuf {
         let usual = Path::new("/var/tmp");
-        if cfg!(unix) && std::env::var_os("TMPDIR").is_none_or(|folder| folder.is_empty()) && usual.is_dir() {
+        if cfg!(unix)
+            && std::env::var_os("TMPDIR").is_none_or(|folder| folder.is_empty())
+            && usual.is_dir()
+        {
             return usual.to_owned();
         }
         std::env::temp_dir()
@@ -103,9 +109,10 @@ impl SpillFile {
 
     /// A file that stays, for [`RedbStore::open`](super::RedbStore::open).
     ///
-    /// It is written under a passing name in the same folder, and gets its own when it is complete and on the disk. A file
-    /// that has this name already is not touched: then making the file is an error, as is giving it the name if another
-    /// came to be there meanwhile. Nobody else may change it as long as the store lives.
+    /// It is written under a passing name in the same folder, and gets its own when it is complete
+    /// and on the disk. A file that has this name already is not touched: then making the file is
+    /// an error, as is giving it the name if another came to be there meanwhile. Nobody else may
+    /// change it as long as the store lives.
     pub fn keep(path: impl Into<PathBuf>) -> Self {
         Self::new(Target::Kept { path: path.into() })
     }
@@ -115,12 +122,14 @@ impl SpillFile {
     }
 
     fn new(target: Target) -> Self {
-        let settings = Settings { cache_size: None, max_stored: u64::MAX, segment_len: SEGMENT_LEN };
+        let settings =
+            Settings { cache_size: None, max_stored: u64::MAX, segment_len: SEGMENT_LEN };
         SpillFile { target, settings }
     }
 
-    /// Sets how many bytes of memory the store takes for what it holds of the file; by default the memory limit of the
-    /// load, and 512 KiB at least. The one long block that was asked for last comes on top.
+    /// Sets how many bytes of memory the store takes for what it holds of the file; by default the
+    /// memory limit of the load, and 512 KiB at least. The one long block that was asked for last
+    /// comes on top.
     pub fn cache_size(mut self, bytes: u64) -> Self {
         self.settings.cache_size = Some(bytes);
         self
@@ -128,18 +137,21 @@ impl SpillFile {
 
     /// Sets how many bytes may be stored; there is no limit by default.
     ///
-    /// Counted is what blocks and index take in the file: each segment a power of two, 4 KiB at least. Around that the file
-    /// takes more, up to about twice as much, and 1 MiB at least.
+    /// Counted is what blocks and index take in the file: each segment a power of two, 4 KiB at
+    /// least. Around that the file takes more, up to about twice as much, and 1 MiB at least.
     pub fn max_stored(mut self, bytes: u64) -> Self {
         self.settings.max_stored = bytes;
         self
     }
 
-    /// Sets how many bytes a segment has, which is what is read at once; 16,372 by default, and 65,524 at most.
+    /// Sets how many bytes a segment has, which is what is read at once; 16,372 by default, and
+    /// 65,524 at most.
     ///
-    /// Smaller ones make walks over CARs in random order faster, and take more room for what is around them.
+    /// Smaller ones make walks over CARs in random order faster, and take more room for what is
+    /// around them.
     pub fn segment_len(mut self, bytes: u32) -> Self {
-        self.settings.segment_len = usize::try_from(bytes).unwrap_or(MAX_SEGMENT_LEN).min(MAX_SEGMENT_LEN);
+        self.settings.segment_len =
+            usize::try_from(bytes).unwrap_or(MAX_SEGMENT_LEN).min(MAX_SEGMENT_LEN);
         self
     }
 }
@@ -150,9 +162,15 @@ impl Target {
         let opened = match self {
             Target::Temporary { folder } => tempfile::tempfile_in(folder).map(Opened::Temporary),
             Target::Again(file) => Ok(Opened::Temporary(file)),
-            Target::Kept { path } if !names_a_file(&path) => Err(io::ErrorKind::InvalidFilename.into()),
-            Target::Kept { path } if fs::symlink_metadata(&path).is_ok() => Err(io::ErrorKind::AlreadyExists.into()),
-            Target::Kept { path } => passing_file(folder_of(&path)).map(|file| Opened::Kept { file, path }),
+            Target::Kept { path } if !names_a_file(&path) => {
+                Err(io::ErrorKind::InvalidFilename.into())
+            }
+            Target::Kept { path } if fs::symlink_metadata(&path).is_ok() => {
+                Err(io::ErrorKind::AlreadyExists.into())
+            }
+            Target::Kept { path } => {
+                passing_file(folder_of(&path)).map(|file| Opened::Kept { file, path })
+            }
         };
         opened.map_err(Error::spill_io)
     }
@@ -177,7 +195,8 @@ impl Opened {
             Opened::Kept { file, path } => (file, path),
         };
         file.persist_noclobber(&path).map_err(|error| Error::spill_io(error.error))?;
-        // The name is on the disk when the folder is. Some systems cannot open folders; there is nothing more to be done.
+        // The name is on the disk when the folder is. Some systems cannot open folders; there is
+        // nothing more to be done.
         if let Ok(folder) = File::open(folder_of(&path)) {
             let _ = folder.sync_all();
         }
@@ -187,7 +206,8 @@ impl Opened {
 
 /// Whether a path could be a file's, and not only a folder's.
 fn names_a_file(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| path.as_os_str().as_encoded_bytes().ends_with(name.as_encoded_bytes()))
+    path.file_name()
+        .is_some_and(|name| path.as_os_str().as_encoded_bytes().ends_with(name.as_encoded_bytes()))
 }
 
 /// A file under a passing name, with the rights that new files have.
@@ -229,7 +249,9 @@ mod tests {
 
     #[test]
     fn the_folder_of_a_bare_name_is_the_present_one() {
-        for (path, folder) in [("kept", "."), ("a/kept", "a"), ("./kept", "."), ("/kept", "/"), ("/", ".")] {
+        for (path, folder) in
+            [("kept", "."), ("a/kept", "a"), ("./kept", "."), ("/kept", "/"), ("/", ".")]
+        {
             assert_eq!(folder_of(Path::new(path)), Path::new(folder), "{path}");
         }
     }

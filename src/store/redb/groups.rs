@@ -1,8 +1,9 @@
 //! Which blocks are stored together: those of one collection.
 //!
-//! A walk takes one collection after the other, while most CARs have blocks in the order in which they were written. In
-//! segments of their own, the blocks of a collection are read once, and not again with each of the others. It is only a
-//! guess about what a walk asks for next: a wrong one costs time, and nothing else.
+//! A walk takes one collection after the other, while most CARs have blocks in the order in which
+//! they were written. In segments of their own, the blocks of a collection are read once, and not
+//! again with each of the others. It is only a guess about what a walk asks for next: a wrong one
+//! costs time, and nothing else.
 
 use crate::cbor::Cursor;
 use crate::store::packed::{Packed, State};
@@ -24,10 +25,13 @@ pub(super) struct Groups {
 }
 
 impl Groups {
-    /// As many groups as there is memory for, whose segments have such a length. If blocks are `alike`, copies of one block
-    /// have the same bytes: else all blocks are in one group, since only in one group they keep their order.
+    /// As many groups as there is memory for, whose segments have such a length. If blocks are
+    /// `alike`, copies of one block have the same bytes: else all blocks are in one group, since
+    /// only in one group they keep their order.
     pub(super) fn new(memory_limit: u64, segment_len: usize, alike: bool) -> Self {
-        let count = usize::try_from(memory_limit / PART).unwrap_or(usize::MAX).div_euclid(segment_len.max(1));
+        let count = usize::try_from(memory_limit / PART)
+            .unwrap_or(usize::MAX)
+            .div_euclid(segment_len.max(1));
         Groups { names: Vec::new(), count: if alike { count.clamp(1, MAX_GROUPS) } else { 1 } }
     }
 
@@ -67,12 +71,14 @@ fn collection(block: &[u8]) -> Option<&[u8]> {
 
 /// That of a node's first key.
 fn collection_of_node(mut cursor: Cursor<'_>) -> Option<&[u8]> {
-    let has_entries = cursor.array().ok()? > 0 && cursor.map().ok()? == 4 && cursor.accept(b"\x61k");
+    let has_entries =
+        cursor.array().ok()? > 0 && cursor.map().ok()? == 4 && cursor.accept(b"\x61k");
     let key = if has_entries { cursor.bytes().ok()? } else { return None };
     key.split(|&byte| byte == b'/').next()
 }
 
-/// What a record says of itself. Before `$type` there are only shorter fields, of which most are texts.
+/// What a record says of itself. Before `$type` there are only shorter fields, of which most are
+/// texts.
 fn collection_of_record(mut cursor: Cursor<'_>, fields: usize) -> Option<&[u8]> {
     for _ in 0..fields {
         if cursor.accept(b"\x65$type") {
@@ -114,11 +120,20 @@ mod tests {
     #[test]
     fn records_and_nodes_of_a_collection_are_in_one_group() {
         assert_eq!(collection(&record("app.bsky.feed.post")), Some(&b"app.bsky.feed.post"[..]));
-        assert_eq!(collection(&node("app.bsky.feed.post/3jui7kd54zh2y")), Some(&b"app.bsky.feed.post"[..]));
+        assert_eq!(
+            collection(&node("app.bsky.feed.post/3jui7kd54zh2y")),
+            Some(&b"app.bsky.feed.post"[..])
+        );
         let mut groups = Groups::new(u64::MAX, 16_372, true);
         let number = group(&mut groups, &record("app.bsky.feed.post"), State::Raw);
-        assert_eq!(group(&mut groups, &node("app.bsky.feed.post/3jui7kd54zh2y"), State::Raw), number);
-        assert_ne!(group(&mut groups, &node("app.bsky.feed.like/3jui7kd54zh2y"), State::Raw), number);
+        assert_eq!(
+            group(&mut groups, &node("app.bsky.feed.post/3jui7kd54zh2y"), State::Raw),
+            number
+        );
+        assert_ne!(
+            group(&mut groups, &node("app.bsky.feed.like/3jui7kd54zh2y"), State::Raw),
+            number
+        );
     }
 
     #[test]
@@ -147,13 +162,15 @@ mod tests {
 
     #[test]
     fn there_are_no_more_groups_than_there_is_memory_for_and_each_keeps_its_own() {
-        for (memory_limit, alike, count) in [(0, true, 1), (1 << 20, true, 2), (1 << 40, true, 16), (1 << 40, false, 1)]
+        for (memory_limit, alike, count) in
+            [(0, true, 1), (1 << 20, true, 2), (1 << 40, true, 16), (1 << 40, false, 1)]
         {
             let mut groups = Groups::new(memory_limit, 16_372, alike);
             assert_eq!(groups.count(), count);
             for _ in 0..2 {
                 for number in 0..40 {
-                    let found = group(&mut groups, &record(&format!("app.test.a{number}")), State::Raw);
+                    let found =
+                        group(&mut groups, &record(&format!("app.test.a{number}")), State::Raw);
                     assert_eq!(found, number.min(count - 1));
                 }
             }

@@ -28,14 +28,20 @@ pub(super) struct PagedIndex {
 }
 
 impl PagedIndex {
-    pub(super) fn open(txn: &ReadTransaction, shape: Shape, secret: Secret, first: &FirstError) -> Result<Self> {
+    pub(super) fn open(
+        txn: &ReadTransaction,
+        shape: Shape,
+        secret: Secret,
+        first: &FirstError,
+    ) -> Result<Self> {
         Ok(PagedIndex { table: open_table(txn, PAGES, first)?, shape, secret })
     }
 
-    /// What `read` makes of the payload of a CID. `read` is asked about each that may be the one, and gives `None` for
-    /// another CID's; else it says whether the block is bad.
+    /// What `read` makes of the payload of a CID. `read` is asked about each that may be the one,
+    /// and gives `None` for another CID's; else it says whether the block is bad.
     ///
-    /// A payload of another CID may lead to a copy of the block too. The index means the first good one, or else the first.
+    /// A payload of another CID may lead to a copy of the block too. The index means the first good
+    /// one, or else the first.
     pub(super) fn find<T>(
         &self,
         cache: &mut PageCache,
@@ -115,14 +121,21 @@ mod tests {
         }
 
         /// Looks the CID up twice, since the page is held the second time.
-        fn find(&self, page: &[u8], mut read: impl FnMut(u64) -> Option<(bool, u64)>) -> Result<Option<u64>> {
+        fn find(
+            &self,
+            page: &[u8],
+            mut read: impl FnMut(u64) -> Option<(bool, u64)>,
+        ) -> Result<Option<u64>> {
             let txn = self.db.begin_write().unwrap();
             txn.open_table(PAGES).unwrap().insert(0, page).unwrap();
             txn.commit().unwrap();
             let first = FirstError::default();
-            let index = PagedIndex::open(&self.db.begin_read().unwrap(), self.shape, self.secret, &first).unwrap();
+            let index =
+                PagedIndex::open(&self.db.begin_read().unwrap(), self.shape, self.secret, &first)
+                    .unwrap();
             let mut cache = PageCache::new(1 << 20);
-            let mut find = || index.find(&mut cache, &first, &self.cid, |payload| Ok(read(payload)));
+            let mut find =
+                || index.find(&mut cache, &first, &self.cid, |payload| Ok(read(payload)));
             let found = find()?;
             assert_eq!(find().unwrap(), found);
             Ok(found)
@@ -142,7 +155,8 @@ mod tests {
             assert!(asked <= 2 * MAX_CANDIDATES);
             found
         };
-        let page = |entries: usize| [[high, low, 8].repeat(entries - 1), vec![high, low, 9]].concat();
+        let page =
+            |entries: usize| [[high, low, 8].repeat(entries - 1), vec![high, low, 9]].concat();
         assert_eq!(found(&page(MAX_CANDIDATES)).unwrap(), Some(9));
         for page in [page(MAX_CANDIDATES + 1), page(10_000), vec![0; MAX_PAGE_LEN + 1]] {
             let error = found(&page).unwrap_err();
@@ -159,7 +173,9 @@ mod tests {
         let [high, low] = index.tag();
         let found = |payloads: &[u8]| {
             let page: Vec<u8> = payloads.iter().flat_map(|&payload| [high, low, payload]).collect();
-            index.find(&page, |payload| (!STRANGER(payload)).then_some((BAD(payload), payload))).unwrap()
+            index
+                .find(&page, |payload| (!STRANGER(payload)).then_some((BAD(payload), payload)))
+                .unwrap()
         };
         for (payloads, meant) in [
             (&[][..], None),

@@ -12,7 +12,8 @@ use crate::store::CarStats;
 use crate::store::hash::Secret;
 
 /// Segments by their numbers.
-pub(super) const SEGMENTS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("carwalk segments");
+pub(super) const SEGMENTS: TableDefinition<'_, u32, &[u8]> =
+    TableDefinition::new("carwalk segments");
 
 /// The pages of the index by their numbers.
 pub(super) const PAGES: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("carwalk index");
@@ -51,7 +52,8 @@ pub(super) struct Meta {
 
 impl Meta {
     pub(super) fn write(&self, txn: &redb::WriteTransaction) -> Result<(), redb::Error> {
-        let bytes = self.to_bytes().map_err(|_| redb::Error::Corrupted("encoding failed".to_owned()))?;
+        let bytes =
+            self.to_bytes().map_err(|_| redb::Error::Corrupted("encoding failed".to_owned()))?;
         let mut table = txn.open_table(META)?;
         table.insert(DESCRIPTION, bytes.as_slice())?;
         table.insert(REPEATS, self.repeats.as_bytes())?;
@@ -59,10 +61,15 @@ impl Meta {
     }
 
     /// Reads it, unless the file is another's, of another version, or not complete.
-    pub(super) fn read(txn: &redb::ReadTransaction, explain: impl Fn(redb::Error) -> Error) -> Result<Self> {
+    pub(super) fn read(
+        txn: &redb::ReadTransaction,
+        explain: impl Fn(redb::Error) -> Error,
+    ) -> Result<Self> {
         let table = match txn.open_table(META) {
             Ok(table) => table,
-            Err(redb::TableError::TableDoesNotExist(_) | redb::TableError::TableTypeMismatch { .. }) => {
+            Err(
+                redb::TableError::TableDoesNotExist(_) | redb::TableError::TableTypeMismatch { .. },
+            ) => {
                 return Err(Error::kept(KeptFault::NotOurs));
             }
             Err(error) => return Err(explain(error.into())),
@@ -73,7 +80,8 @@ impl Meta {
         };
         let mut meta = Self::parse(get(DESCRIPTION)?.value())?;
         let repeats = Repeats::from_bytes(get(REPEATS)?.value());
-        meta.repeats = repeats.ok_or_else(|| Error::kept(KeptFault::Damaged("it has too many segments".into())))?;
+        meta.repeats = repeats
+            .ok_or_else(|| Error::kept(KeptFault::Damaged("it has too many segments".into())))?;
         Ok(meta)
     }
 
@@ -82,7 +90,8 @@ impl Meta {
         let CarStats { bytes, sections, distinct_blocks } = *stats;
         let mut out = Vec::new();
         (MAGIC, VERSION).encode(&mut out)?;
-        (secret.words, bytes, sections, distinct_blocks, *stored, *segments, shape.pages).encode(&mut out)?;
+        (secret.words, bytes, sections, distinct_blocks, *stored, *segments, shape.pages)
+            .encode(&mut out)?;
         (shape.payload_len, *hashed, *reduced, header.roots().to_vec()).encode(&mut out)?;
         Ok(out)
     }

@@ -13,7 +13,8 @@ use super::cache::pages_of;
 use super::meta::PAGES;
 use super::runs::{Entry, Repeats, Runs};
 
-/// Bytes that a page has on average: redb's pages have room for values of 4,084 bytes, which few pages exceed.
+/// Bytes that a page has on average: redb's pages have room for values of 4,084 bytes, which few
+/// pages exceed.
 const PAGE_LEN: u64 = 3584;
 
 const TAG_LEN: usize = 2;
@@ -56,7 +57,8 @@ impl Shape {
             page.get(at..at.checked_add(self.entry_len())?)?.split_first_chunk::<TAG_LEN>()
         };
         let tag_of = move |number| entry(number).map(|(tag, _)| u16::from_be_bytes(*tag));
-        // Tags are spread evenly, so it is not far from where it would be if they were so to the last.
+        // Tags are spread evenly, so it is not far from where it would be if they were so to the
+        // last.
         let count = page.len().div_euclid(self.entry_len().max(1));
         let mut low = count.saturating_mul(usize::from(tag)) >> u16::BITS;
         while let Some(before) = low.checked_sub(1).filter(|&before| tag_of(before) >= Some(tag)) {
@@ -65,8 +67,11 @@ impl Shape {
         while tag_of(low).is_some_and(|found| found < tag) {
             low = low.saturating_add(1);
         }
-        let entries = (low..).map_while(entry).take_while(move |(found, _)| **found == tag.to_be_bytes());
-        entries.map(|(_, payload)| payload.iter().rev().fold(0, |sum, &byte| sum << 8 | u64::from(byte)))
+        let entries =
+            (low..).map_while(entry).take_while(move |(found, _)| **found == tag.to_be_bytes());
+        entries.map(|(_, payload)| {
+            payload.iter().rev().fold(0, |sum, &byte| sum << 8 | u64::from(byte))
+        })
     }
 }
 
@@ -80,7 +85,11 @@ pub(super) struct Written {
 }
 
 /// Makes an index of all entries.
-pub(super) fn write(runs: Runs, max_payload: u64, txn: &WriteTransaction) -> Result<Written, redb::Error> {
+pub(super) fn write(
+    runs: Runs,
+    max_payload: u64,
+    txn: &WriteTransaction,
+) -> Result<Written, redb::Error> {
     let shape = Shape::of(runs.max_len(), max_payload);
     // It is there even if nothing is in it.
     txn.open_table(PAGES)?;
@@ -133,10 +142,12 @@ mod tests {
     fn every_entry_is_found_in_its_page() {
         let secrets = [Secret::random(), Secret::random()];
         let db = Database::builder().create_with_backend(InMemoryBackend::new()).unwrap();
-        for (len, max_payload) in [(1, 0u64), (1000, 255), (50_000, 70_000), (1000, (1 << 40) - 1)] {
+        for (len, max_payload) in [(1, 0u64), (1000, 255), (50_000, 70_000), (1000, (1 << 40) - 1)]
+        {
             let txn = db.begin_write().unwrap();
             let mut runs = Runs::new(1 << 20, false);
-            let cids: Vec<Cid> = (0..len).map(|number: u64| Cid::of(Codec::Raw, &number.to_le_bytes())).collect();
+            let cids: Vec<Cid> =
+                (0..len).map(|number: u64| Cid::of(Codec::Raw, &number.to_le_bytes())).collect();
             let payload = |number: u64| max_payload.saturating_sub(number);
             for (number, cid) in (0..).zip(&cids) {
                 runs.push(Entry::new(&secrets, cid, true, payload(number)));

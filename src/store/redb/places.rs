@@ -1,5 +1,5 @@
-//! The index of a CAR that lies in memory or is mapped, if that is too large for memory: then it is in a spill file, and the
-//! blocks stay where they are.
+//! The index of a CAR that lies in memory or is mapped, if that is too large for memory: then it is
+//! in a spill file, and the blocks stay where they are.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -32,11 +32,12 @@ impl PlaceIndex {
         self.stored
     }
 
-    /// What `read` makes of the place of a CID. `read` is asked about each place that may be the one, and gives `None`
-    /// for another CID's.
+    /// What `read` makes of the place of a CID. `read` is asked about each place that may be the
+    /// one, and gives `None` for another CID's.
     pub(crate) fn find<T>(&self, cid: &Cid, read: impl Fn(u64) -> Option<T>) -> Result<Option<T>> {
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        self.index.find(&mut cache, &self.first, cid, |place| Ok(read(place).map(|found| (false, found))))
+        self.index
+            .find(&mut cache, &self.first, cid, |place| Ok(read(place).map(|found| (false, found))))
     }
 }
 
@@ -56,14 +57,23 @@ impl PlaceSink {
         }
     }
 
-    pub(crate) fn new(file: SpillFile, memory_limit: u64, verification: Verification) -> Result<Self> {
-        Ok(PlaceSink { file: Transaction::begin(file, memory_limit, false)?, verification, last: 0 })
+    pub(crate) fn new(
+        file: SpillFile,
+        memory_limit: u64,
+        verification: Verification,
+    ) -> Result<Self> {
+        Ok(PlaceSink {
+            file: Transaction::begin(file, memory_limit, false)?,
+            verification,
+            last: 0,
+        })
     }
 
     /// Enters a section.
     pub(crate) fn enter(&mut self, section: &Packed<'_>, place: u64) -> Result<()> {
         // Of two blocks with one CID the good one is found.
-        let is_good = self.verification != Verification::ReachedBlocks || section.cid.verify(section.bytes).is_ok();
+        let is_good = self.verification != Verification::ReachedBlocks
+            || section.cid.verify(section.bytes).is_ok();
         self.last = place;
         self.file.note(&section.cid, is_good, place)
     }

@@ -1,12 +1,14 @@
-//! The index of a spill file, made of more entries than memory holds: sorted piece by piece, and then merged.
+//! The index of a spill file, made of more entries than memory holds: sorted piece by piece, and
+//! then merged.
 //!
 //! ```text
 //! entry   64 bits of hash | 22 bits of another | codec | not good | 40 bits of payload
 //! ```
 //!
-//! Sorted as numbers, entries of one CID stand together, the good and early ones first. CIDs that agree in all 87 bits are
-//! taken for one: the hashes have secrets, so no choice of CIDs makes that likelier than chance does. Were it ever to
-//! happen, a block would be missing, since a block's CID is compared whole before it is given.
+//! Sorted as numbers, entries of one CID stand together, the good and early ones first. CIDs that
+//! agree in all 87 bits are taken for one: the hashes have secrets, so no choice of CIDs makes that
+//! likelier than chance does. Were it ever to happen, a block would be missing, since a block's CID
+//! is compared whole before it is given.
 
 use redb::{ReadableTable, WriteTransaction};
 
@@ -27,8 +29,9 @@ const SECOND_BITS: u32 = 22;
 /// Bytes of an entry.
 const ENTRY_LEN: usize = 16;
 
-/// Entries of a stored piece: as many as fill a page of 16 KiB of redb's. The smaller a piece, the fewer parts of the range
-/// of hashes it has something of, and is read for; but each costs redb about as much as one of 4 KiB.
+/// Entries of a stored piece: as many as fill a page of 16 KiB of redb's. The smaller a piece, the
+/// fewer parts of the range of hashes it has something of, and is read for; but each costs redb
+/// about as much as one of 4 KiB.
 const PIECE: usize = 16_372 / ENTRY_LEN;
 
 /// Highest number of a segment.
@@ -79,7 +82,8 @@ pub(super) struct Runs {
     repeats: Repeats,
 }
 
-/// Payloads of entries that did not stay, as bits: segments in which some block is not the one that its CID stands for.
+/// Payloads of entries that did not stay, as bits: segments in which some block is not the one that
+/// its CID stands for.
 #[derive(Default)]
 pub(super) struct Repeats(Vec<u8>);
 
@@ -147,7 +151,8 @@ impl Runs {
         for piece in self.buffer.chunks(PIECE) {
             bytes.clear();
             piece.iter().for_each(|entry| bytes.extend_from_slice(&entry.0.to_le_bytes()));
-            let number = u32::try_from(self.pieces.len()).map_err(|_| redb::Error::ValueTooLarge(self.pieces.len()))?;
+            let number = u32::try_from(self.pieces.len())
+                .map_err(|_| redb::Error::ValueTooLarge(self.pieces.len()))?;
             table.insert(number, bytes.as_slice())?;
             written = written.saturating_add(pages_of(&bytes) as u64);
             if let (Some(first), Some(last)) = (piece.first(), piece.last()) {
@@ -164,8 +169,8 @@ impl Runs {
         self.stored.saturating_add(self.buffer.len() as u64)
     }
 
-    /// Gives all entries in order, one for each CID. What was stored stays. Tells how many there were, and the payloads of the
-    /// others.
+    /// Gives all entries in order, one for each CID. What was stored stays. Tells how many there
+    /// were, and the payloads of the others.
     pub(super) fn merge<E: From<redb::Error>>(
         mut self,
         txn: &WriteTransaction,
@@ -180,8 +185,10 @@ impl Runs {
         if !self.buffer.is_empty() {
             self.flush(txn)?;
         }
-        // Hashes are spread evenly, so equal parts of their range have about equal numbers of entries.
-        let parts = self.stored.saturating_mul(4).div_ceil((self.capacity as u64).saturating_mul(3)).max(1);
+        // Hashes are spread evenly, so equal parts of their range have about equal numbers of
+        // entries.
+        let parts =
+            self.stored.saturating_mul(4).div_ceil((self.capacity as u64).saturating_mul(3)).max(1);
         for part in 0..parts {
             self.gather(txn, part, parts)?;
             self.sort();
@@ -210,12 +217,15 @@ impl Runs {
         let Runs { buffer, pieces, .. } = self;
         let table = txn.open_table(RUNS)?;
         for (number, &(first, last)) in (0u32..).zip(pieces.iter()) {
-            let (first, last) = (u64::from(first) << u32::BITS, u64::from(last) << u32::BITS | u64::from(u32::MAX));
+            let (first, last) =
+                (u64::from(first) << u32::BITS, u64::from(last) << u32::BITS | u64::from(u32::MAX));
             if part < scale(first, parts) || part > scale(last, parts) {
                 continue;
             }
             let piece = table.get(number)?;
-            let piece = piece.ok_or_else(|| redb::Error::Corrupted("a piece of the index is not there".to_owned()))?;
+            let piece = piece.ok_or_else(|| {
+                redb::Error::Corrupted("a piece of the index is not there".to_owned())
+            })?;
             let (entries, _) = piece.value().as_chunks();
             let entries = entries.iter().map(|bytes| Entry(u128::from_le_bytes(*bytes)));
             buffer.extend(entries.filter(|entry| scale(entry.hash(), parts) == part));
@@ -254,8 +264,10 @@ mod tests {
     #[test]
     fn entries_come_sorted_and_once_for_each_cid_however_often_they_were_stored() {
         let secrets = [Secret::random(), Secret::random()];
-        let cids: Vec<Cid> = (0..60_000u32).map(|number| Cid::of(Codec::Raw, &number.to_le_bytes())).collect();
-        let mut expected: Vec<Entry> = (0..).zip(&cids).map(|(at, cid)| Entry::new(&secrets, cid, true, at)).collect();
+        let cids: Vec<Cid> =
+            (0..60_000u32).map(|number| Cid::of(Codec::Raw, &number.to_le_bytes())).collect();
+        let mut expected: Vec<Entry> =
+            (0..).zip(&cids).map(|(at, cid)| Entry::new(&secrets, cid, true, at)).collect();
         expected.sort_unstable();
         for memory in [1 << 24, 0] {
             let db = Database::builder().create_with_backend(InMemoryBackend::new()).unwrap();
@@ -300,7 +312,8 @@ mod tests {
     #[test]
     fn codecs_are_told_apart() {
         let secrets = [Secret::random(), Secret::random()];
-        let [raw, cbor] = [Codec::Raw, Codec::DagCbor].map(|codec| Entry::new(&secrets, &Cid::of(codec, b""), true, 7));
+        let [raw, cbor] = [Codec::Raw, Codec::DagCbor]
+            .map(|codec| Entry::new(&secrets, &Cid::of(codec, b""), true, 7));
         assert_ne!(raw.identity(), cbor.identity());
         assert_eq!((raw.payload(), raw.hash()), (7, cbor.hash()));
     }

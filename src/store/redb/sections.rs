@@ -1,4 +1,5 @@
-//! The sections of a spilled CAR in its order, which the segments of each group have, but not those of all.
+//! The sections of a spilled CAR in its order, which the segments of each group have, but not those
+//! of all.
 
 use core::iter::Peekable;
 use std::vec::IntoIter;
@@ -12,7 +13,8 @@ use crate::error::{Error, KeptFault, Result};
 /// The heads of a segment's sections.
 type Heads = Peekable<IntoIter<SectionHead>>;
 
-/// Merges segments by the offsets of their sections. Segments are numbered in the order of their first ones.
+/// Merges segments by the offsets of their sections. Segments are numbered in the order of their
+/// first ones.
 pub(super) struct Sections<F> {
     read: F,
     /// The segment that is read next.
@@ -29,11 +31,13 @@ impl<F: Fn(u32) -> Result<Shared>> Sections<F> {
 
     /// Opens segments until the last begins after the section that comes next.
     fn open_more(&mut self) -> Result<()> {
-        while self.number < self.segments && self.first().is_none_or(|(at, _)| at.saturating_add(1) == self.open.len())
+        while self.number < self.segments
+            && self.first().is_none_or(|(at, _)| at.saturating_add(1) == self.open.len())
         {
             let segment = (self.read)(self.number)?;
             self.number = self.number.saturating_add(1);
-            let heads: Vec<_> = segment::blocks(segment.value()).map(|(_, packed)| packed.head()).collect();
+            let heads: Vec<_> =
+                segment::blocks(segment.value()).map(|(_, packed)| packed.head()).collect();
             let is_empty = heads.is_empty();
             self.open.push(heads.into_iter().peekable());
             if is_empty || self.open.len() > MAX_GROUPS.saturating_add(1) {
@@ -45,7 +49,8 @@ impl<F: Fn(u32) -> Result<Shared>> Sections<F> {
 
     /// The section that comes next, and which of the open segments has it.
     fn first(&mut self) -> Option<(usize, u64)> {
-        let offsets = self.open.iter_mut().map(|heads| heads.peek().map_or(u64::MAX, SectionHead::offset));
+        let offsets =
+            self.open.iter_mut().map(|heads| heads.peek().map_or(u64::MAX, SectionHead::offset));
         offsets.enumerate().min_by_key(|&(_, offset)| offset)
     }
 }

@@ -39,7 +39,8 @@ impl SegmentBuilder {
     }
 }
 
-/// The blocks of a segment, and where each stands in it. Ends where the bytes are not those of a segment.
+/// The blocks of a segment, and where each stands in it. Ends where the bytes are not those of a
+/// segment.
 pub(super) fn blocks(segment: &[u8]) -> impl Iterator<Item = (usize, Packed<'_>)> {
     let base = base(segment);
     let mut at = BASE_LEN;
@@ -59,7 +60,11 @@ pub(super) fn block_at(segment: &[u8], at: usize) -> Option<Packed<'_>> {
 pub(super) fn find<'a>(segment: &'a [u8], cid: &Cid) -> Option<Packed<'a>> {
     let mut same = blocks(segment).map(|(_, packed)| packed).filter(|packed| packed.cid == *cid);
     let first = same.next()?;
-    if first.state == State::Bad { same.find(|packed| packed.state != State::Bad).or(Some(first)) } else { Some(first) }
+    if first.state == State::Bad {
+        same.find(|packed| packed.state != State::Bad).or(Some(first))
+    } else {
+        Some(first)
+    }
 }
 
 #[inline]

@@ -4,15 +4,16 @@
 //! entry   24 bits of hash | 24 bits of segment | 16 bits of place      0 is no entry: no block is at place 0
 //! ```
 //!
-//! What a segment holds never changes. So an entry is never wrong, and stays when its segment is closed: new ones push out
-//! the oldest.
+//! What a segment holds never changes. So an entry is never wrong, and stays when its segment is
+//! closed: new ones push out the oldest.
 
 use super::runs::scale;
 
 /// Entries that have one home, in a line of the processor's cache.
 const WAYS: usize = 8;
 
-/// Bytes of what is open that there is an entry for: in most repositories twice as many as there are blocks.
+/// Bytes of what is open that there is an entry for: in most repositories twice as many as there
+/// are blocks.
 const ENTRY_PART: usize = 128;
 
 /// Most lines.
@@ -41,7 +42,10 @@ pub(super) struct BlockTable {
 impl BlockTable {
     /// A table for blocks of open segments, which take so many bytes.
     pub(super) fn new(open: usize) -> Self {
-        BlockTable { lines: Vec::new(), max_lines: (open / (WAYS * ENTRY_PART)).clamp(1, MAX_LINES) }
+        BlockTable {
+            lines: Vec::new(),
+            max_lines: (open / (WAYS * ENTRY_PART)).clamp(1, MAX_LINES),
+        }
     }
 
     /// Bytes that it takes.
@@ -53,7 +57,9 @@ impl BlockTable {
     #[inline]
     pub(super) fn get(&self, hash: u64) -> impl Iterator<Item = (u32, usize)> {
         let line = self.lines.get(home(hash, self.lines.len())).map_or(&[][..], |line| &line.0);
-        let same = line.iter().filter(move |entry| **entry >> (PLACE_BITS + NUMBER_BITS) == hash & TAG_MASK);
+        let same = line
+            .iter()
+            .filter(move |entry| **entry >> (PLACE_BITS + NUMBER_BITS) == hash & TAG_MASK);
         same.filter_map(|&entry| {
             let number = entry >> PLACE_BITS & NUMBER_MASK;
             let place = entry & ((1 << PLACE_BITS) - 1);
@@ -63,8 +69,9 @@ impl BlockTable {
 
     /// Enters a block, if no other of the segment seems to be the same.
     ///
-    /// So of equal blocks the first stays, if blocks of a segment are entered in their order. None pushes out another of
-    /// its segment, since then the first could be entered before the second and not be there any more.
+    /// So of equal blocks the first stays, if blocks of a segment are entered in their order. None
+    /// pushes out another of its segment, since then the first could be entered before the second
+    /// and not be there any more.
     #[inline]
     pub(super) fn enter(&mut self, hash: u64, number: u32, place: usize) {
         if self.lines.is_empty() {
@@ -79,8 +86,11 @@ impl BlockTable {
             return;
         };
         let is_same = |entry: u64| entry != 0 && entry >> PLACE_BITS == head;
-        let is_of_segment = |entry: u64| entry != 0 && (entry >> PLACE_BITS ^ head) & NUMBER_MASK == 0;
-        if line.iter().any(|&entry| is_same(entry)) || line.last().is_some_and(|&oldest| is_of_segment(oldest)) {
+        let is_of_segment =
+            |entry: u64| entry != 0 && (entry >> PLACE_BITS ^ head) & NUMBER_MASK == 0;
+        if line.iter().any(|&entry| is_same(entry))
+            || line.last().is_some_and(|&oldest| is_of_segment(oldest))
+        {
             return;
         }
         line.rotate_right(1);
@@ -111,11 +121,16 @@ mod tests {
         let mut table = BlockTable::new(open * 256);
         assert!(table.max_held() <= open * 256 / 16);
         for number in 0..20 * open as u64 {
-            table.enter(hash(number), u32::try_from(number / 50).unwrap(), usize::try_from(8 + number % 50).unwrap());
+            table.enter(
+                hash(number),
+                u32::try_from(number / 50).unwrap(),
+                usize::try_from(8 + number % 50).unwrap(),
+            );
         }
         assert_eq!(table.lines.len() * size_of::<Line>(), table.max_held());
         let is_there = |number: u64| {
-            let (segment, place) = (u32::try_from(number / 50).unwrap(), usize::try_from(8 + number % 50).unwrap());
+            let (segment, place) =
+                (u32::try_from(number / 50).unwrap(), usize::try_from(8 + number % 50).unwrap());
             table.get(hash(number)).any(|found| found == (segment, place))
         };
         let found = (19 * open as u64..20 * open as u64).filter(|&number| is_there(number)).count();
@@ -130,7 +145,8 @@ mod tests {
                 // All have one home, and some the same hash.
                 table.enter(place as u64 % 20, round, place);
             }
-            let found: Vec<usize> = (0..20).flat_map(|hash| table.get(hash)).map(|(_, place)| place).collect();
+            let found: Vec<usize> =
+                (0..20).flat_map(|hash| table.get(hash)).map(|(_, place)| place).collect();
             assert_eq!(found.len(), WAYS);
             assert!(found.iter().all(|place| (8..28).contains(place)), "{found:?}");
         }

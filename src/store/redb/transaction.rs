@@ -1,7 +1,9 @@
-//! What all that is written into a spill file has in common: transactions, an index, and a limit on what is stored.
+//! What all that is written into a spill file has in common: transactions, an index, and a limit on
+//! what is stored.
 //!
-//! What redb has no memory for is written before its transaction ends, and then read and written again to be given its
-//! checksum. So a transaction ends before that, though only the last one makes the file whole.
+//! What redb has no memory for is written before its transaction ends, and then read and written
+//! again to be given its checksum. So a transaction ends before that, though only the last one
+//! makes the file whole.
 
 use redb::{Database, TableDefinition, WriteTransaction};
 
@@ -16,7 +18,8 @@ use crate::error::{Error, LimitName, Result};
 use crate::load::WALK_PART;
 use crate::store::hash::Secret;
 
-/// Part of redb's memory that a transaction fills before it ends: redb begins to write at half of it.
+/// Part of redb's memory that a transaction fills before it ends: redb begins to write at half of
+/// it.
 const BUFFER_PART: u64 = 4;
 
 /// Bytes that redb takes for a value beside its own, about.
@@ -25,7 +28,8 @@ const VALUE_COST: u64 = 64;
 /// Most bytes that a page of an index takes in a cache, but for few.
 const PAGE_COST: u64 = 4096 + 128;
 
-/// Bytes of open segments that come before the pages of an index: a walk goes about in some at a time, in most orders of blocks.
+/// Bytes of open segments that come before the pages of an index: a walk goes about in some at a
+/// time, in most orders of blocks.
 const MIN_OPEN: u64 = 1 << 20;
 
 /// How memory is shared out.
@@ -46,8 +50,9 @@ impl Budget {
         Budget { redb, runs: (memory / 8).min(1 << 26), caches }
     }
 
-    /// What of the caches is for the pages of an index, and what for segments. Pages are asked for in random order, so that
-    /// only having nearly all of them is of use; segments mostly one after the other.
+    /// What of the caches is for the pages of an index, and what for segments. Pages are asked for
+    /// in random order, so that only having nearly all of them is of use; segments mostly one after
+    /// the other.
     pub(super) fn share_caches(&self, pages: u32) -> (u64, u64) {
         let all = u64::from(pages).saturating_mul(PAGE_COST);
         let open = (self.caches / 4).max(MIN_OPEN.min(self.caches.saturating_sub(self.caches / 4)));
@@ -83,7 +88,18 @@ impl Transaction {
         let secrets = [Secret::random(), Secret::random()];
         let runs = Runs::new(budget.runs, of_segments);
         let txn = Some(txn);
-        Ok(Transaction { txn, unwritten: 0, database, target, first, budget, secrets, stored: 0, settings, runs })
+        Ok(Transaction {
+            txn,
+            unwritten: 0,
+            database,
+            target,
+            first,
+            budget,
+            secrets,
+            stored: 0,
+            settings,
+            runs,
+        })
     }
 
     /// Enters a block in the index.
@@ -91,7 +107,9 @@ impl Transaction {
         self.runs.push(Entry::new(&self.secrets, cid, is_good, payload));
         if self.runs.is_full() {
             let txn = self.txn.as_ref().ok_or(redb::Error::PreviousIo);
-            let written = txn.and_then(|txn| self.runs.flush(txn)).map_err(|error| self.first.explain(error))?;
+            let written = txn
+                .and_then(|txn| self.runs.flush(txn))
+                .map_err(|error| self.first.explain(error))?;
             self.count(written)?;
             self.go_on_anew()?;
         }
@@ -99,7 +117,12 @@ impl Transaction {
     }
 
     /// Stores a value.
-    pub(super) fn insert(&mut self, table: TableDefinition<'_, u32, &[u8]>, key: u32, value: &[u8]) -> Result<()> {
+    pub(super) fn insert(
+        &mut self,
+        table: TableDefinition<'_, u32, &[u8]>,
+        key: u32,
+        value: &[u8],
+    ) -> Result<()> {
         let len = pages_of(value) as u64;
         self.count(len)?;
         self.write(|txn| {
@@ -107,12 +130,16 @@ impl Transaction {
             Ok(())
         })?;
         // redb has short values together in pages.
-        self.unwritten = self.unwritten.saturating_add(len.min((value.len() as u64).saturating_add(VALUE_COST)));
+        self.unwritten =
+            self.unwritten.saturating_add(len.min((value.len() as u64).saturating_add(VALUE_COST)));
         if self.unwritten >= self.budget.redb / BUFFER_PART { self.go_on_anew() } else { Ok(()) }
     }
 
     /// Does something in the transaction.
-    pub(super) fn write<T>(&self, write: impl FnOnce(&WriteTransaction) -> Result<T, redb::Error>) -> Result<T> {
+    pub(super) fn write<T>(
+        &self,
+        write: impl FnOnce(&WriteTransaction) -> Result<T, redb::Error>,
+    ) -> Result<T> {
         let txn = self.txn.as_ref().ok_or(redb::Error::PreviousIo);
         txn.and_then(write).map_err(|error| self.first.explain(error))
     }
@@ -130,8 +157,9 @@ impl Transaction {
         txn.and_then(|txn| Ok(txn.commit()?)).map_err(|error| self.first.explain(error))
     }
 
-    /// Ends the last transaction, and one more that is empty. Freeing pages, redb leaves some unwritten after a transaction,
-    /// for which it would look at each read; it leaves none if nothing was freed.
+    /// Ends the last transaction, and one more that is empty. Freeing pages, redb leaves some
+    /// unwritten after a transaction, for which it would look at each read; it leaves none if
+    /// nothing was freed.
     pub(super) fn end(&mut self) -> Result<()> {
         self.go_on_anew()?;
         self.commit()
@@ -153,7 +181,8 @@ impl Transaction {
         let is_kept = matches!(self.target, Opened::Kept { .. });
         let written = self.write(|txn| {
             let written = pages::write(runs, max_payload, txn)?;
-            // redb would read all of it only to free its pages, which nobody needs in a file that goes with its store.
+            // redb would read all of it only to free its pages, which nobody needs in a file that
+            // goes with its store.
             if is_kept {
                 txn.delete_table(RUNS)?;
             }

@@ -36,7 +36,11 @@ struct OpenSegment {
 }
 
 impl Writer {
-    pub(crate) fn new(file: SpillFile, memory_limit: u64, verification: Verification) -> Result<Self> {
+    pub(crate) fn new(
+        file: SpillFile,
+        memory_limit: u64,
+        verification: Verification,
+    ) -> Result<Self> {
         let segment_len = file.settings.segment_len;
         let file = Transaction::begin(file, memory_limit, true)?;
         let hashed = verification != Verification::DangerouslyNone;
@@ -49,8 +53,10 @@ impl Writer {
     pub(crate) fn push(&mut self, packed: &Packed<'_>) -> Result<()> {
         let group = self.groups.of(packed);
         let len = packed.bytes.len().saturating_add(packed::MAX_HEAD_LEN);
-        let segment =
-            self.open.get_mut(group).ok_or_else(|| Error::store("a block is in a group that is not there"))?;
+        let segment = self
+            .open
+            .get_mut(group)
+            .ok_or_else(|| Error::store("a block is in a group that is not there"))?;
         if segment.builder.bytes().len().saturating_add(len) > self.segment_len {
             segment.flush(&mut self.file, self.segment_len)?;
         }
@@ -58,7 +64,11 @@ impl Writer {
             segment.number = self.segments;
             let number = u64::from(self.segments);
             if number > MAX_SEGMENT {
-                return Err(Error::limit(LimitName::Segments, MAX_SEGMENT.saturating_add(1), number.saturating_add(1)));
+                return Err(Error::limit(
+                    LimitName::Segments,
+                    MAX_SEGMENT.saturating_add(1),
+                    number.saturating_add(1),
+                ));
             }
             self.segments = self.segments.saturating_add(1);
         }
@@ -72,11 +82,17 @@ impl Writer {
         self.file.note(&packed.cid, packed.state != State::Bad, number)
     }
 
-    /// Writes the index and all the rest, and opens the store. `contents` tells what the CAR is, given the number of distinct
-    /// blocks in it.
-    pub(crate) fn finish(mut self, contents: impl FnOnce(u64) -> Result<Contents>) -> Result<RedbStore> {
-        self.open.iter_mut().try_for_each(|segment| segment.flush(&mut self.file, self.segment_len))?;
-        let Written { shape, distinct, repeats, .. } = self.file.write_index(u64::from(self.segments))?;
+    /// Writes the index and all the rest, and opens the store. `contents` tells what the CAR is,
+    /// given the number of distinct blocks in it.
+    pub(crate) fn finish(
+        mut self,
+        contents: impl FnOnce(u64) -> Result<Contents>,
+    ) -> Result<RedbStore> {
+        self.open
+            .iter_mut()
+            .try_for_each(|segment| segment.flush(&mut self.file, self.segment_len))?;
+        let Written { shape, distinct, repeats, .. } =
+            self.file.write_index(u64::from(self.segments))?;
         let contents = contents(distinct)?;
         // Of the description, these two are as long as the CAR has it.
         let roots = contents.header.roots().len().saturating_mul(cid::LEN);
@@ -183,13 +199,16 @@ mod tests {
     use crate::store::{BlockStore, CarStore};
     use crate::varint;
 
-    /// Nobody may change a file that is open, be it kept or not, and a kept one is open until its store is dropped.
+    /// Nobody may change a file that is open, be it kept or not, and a kept one is open until its
+    /// store is dropped.
     #[test]
     fn blocks_that_were_hashed_before_they_were_stored_are_not_hashed_again() {
         let folder = tempfile::tempdir().unwrap();
         let car = include_bytes!("../../../samples/repo.car");
         let kept = |verification| SpillFile::keep(folder.path().join(format!("{verification:?}")));
-        for verification in [Verification::EveryBlock, Verification::ReachedBlocks, Verification::DangerouslyNone] {
+        for verification in
+            [Verification::EveryBlock, Verification::ReachedBlocks, Verification::DangerouslyNone]
+        {
             for file in [SpillFile::temporary_in(folder.path()), kept(verification)] {
                 let loader = Loader::new().verification(verification).memory_limit(0);
                 let store = loader.spill(&car[..], file).unwrap().into_store();
@@ -212,7 +231,9 @@ mod tests {
         }
         let store = RedbStore::new(&car[..], SpillFile::temporary().cache_size(0)).unwrap();
         let modified = || {
-            let Some((Opened::Temporary(file), _)) = &store.file else { panic!("a temporary file") };
+            let Some((Opened::Temporary(file), _)) = &store.file else {
+                panic!("a temporary file")
+            };
             file.metadata().unwrap().modified().unwrap()
         };
         let before = modified();
@@ -231,7 +252,12 @@ mod tests {
         writer.segments = u32::try_from(most - 2).unwrap();
         let mut push = |number: u64| {
             let bytes = number.to_be_bytes();
-            let packed = Packed { offset: number, cid: Cid::of(Codec::Raw, &bytes), state: State::Raw, bytes: &bytes };
+            let packed = Packed {
+                offset: number,
+                cid: Cid::of(Codec::Raw, &bytes),
+                state: State::Raw,
+                bytes: &bytes,
+            };
             writer.push(&packed)
         };
         // Each has a segment of its own.
@@ -239,7 +265,9 @@ mod tests {
             push(number).unwrap();
         }
         let error = push(2).unwrap_err();
-        let ErrorKind::Limit { limit: LimitName::Segments, max, found } = *error.kind() else { panic!("{error}") };
+        let ErrorKind::Limit { limit: LimitName::Segments, max, found } = *error.kind() else {
+            panic!("{error}")
+        };
         assert_eq!((max, found), (most, most + 1));
     }
 }

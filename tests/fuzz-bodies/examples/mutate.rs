@@ -1,8 +1,9 @@
-//! Mutates CARs and reads what comes of it by every way in: `cargo run --release -p carwalk-fuzz-bodies --example mutate --
-//! COUNT FILE..`. Bytes are flipped, cut out, spliced in from elsewhere, and lengths edited.
+//! Mutates CARs and reads what comes of it by every way in: `cargo run --release -p
+//! carwalk-fuzz-bodies --example mutate -- COUNT FILE..`. Bytes are flipped, cut out, spliced in
+//! from elsewhere, and lengths edited.
 //!
-//! Nothing may panic or hang, all ways must agree, and whatever is given must be the original's: records, and answers to
-//! lookups. Ends with 1 otherwise; what was mutated is left in a file.
+//! Nothing may panic or hang, all ways must agree, and whatever is given must be the original's:
+//! records, and answers to lookups. Ends with 1 otherwise; what was mutated is left in a file.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it is a tool")]
 
 use std::collections::{BTreeMap, HashMap};
@@ -37,7 +38,8 @@ impl Original {
     fn read(name: &str) -> io::Result<Self> {
         let bytes = std::fs::read(name)?;
         let offsets = Car::parse(&bytes).map(|car| car.offsets()).unwrap_or_default();
-        let mut original = Original { bytes, is_tree: false, is_whole: false, records: BTreeMap::new(), offsets };
+        let mut original =
+            Original { bytes, is_tree: false, is_whole: false, records: BTreeMap::new(), offsets };
         if let Ok(repo) = loader().slice(&original.bytes[..]) {
             (original.records, original.is_whole) = contents(repo.walk()).unwrap_or_default();
         } else if let Ok(tree) = tree(&original.bytes) {
@@ -91,7 +93,8 @@ impl Original {
         let by_slice = loader().slice(bytes);
         let told = by_slice.as_ref().err().map(ToString::to_string);
         self.judge_repo(by_slice, rng)?;
-        let same = |way: &str, error: Option<&Error>| match (error.map(ToString::to_string), &told) {
+        let same = |way: &str, error: Option<&Error>| match (error.map(ToString::to_string), &told)
+        {
             (found, expected) if found == *expected => Ok(()),
             (found, expected) => Err(format!("{way}: {found:?}, but {expected:?}")),
         };
@@ -107,11 +110,16 @@ impl Original {
             same("one byte", slowly.as_ref().err())?;
             self.judge_repo(slowly, rng)?;
         }
-        let salvaged = loader().verification(Verification::ReachedBlocks).salvage(true).slice(bytes);
+        let salvaged =
+            loader().verification(Verification::ReachedBlocks).salvage(true).slice(bytes);
         self.judge_repo(salvaged, rng)
     }
 
-    fn judge_repo<S: BlockStore>(&self, repo: Result<Repo<S>>, rng: &mut Rng) -> std::result::Result<(), String> {
+    fn judge_repo<S: BlockStore>(
+        &self,
+        repo: Result<Repo<S>>,
+        rng: &mut Rng,
+    ) -> std::result::Result<(), String> {
         match repo {
             Ok(repo) => self.judge_walk(Some(repo.tree()), rng),
             Err(_) => Ok(()),
@@ -142,7 +150,9 @@ impl Original {
         for _ in 0..if keys.is_empty() { 0 } else { 3 } {
             let key = *rng.pick(&keys);
             match tree.get(key) {
-                Ok(Lookup::Present { cid, .. }) if cid != self.records[key].0 => return Err("another answer".into()),
+                Ok(Lookup::Present { cid, .. }) if cid != self.records[key].0 => {
+                    return Err("another answer".into());
+                }
                 Ok(Lookup::Absent) => return Err(format!("{} is absent", key.escape_ascii())),
                 _ => {}
             }
@@ -159,7 +169,8 @@ fn loader() -> Loader<'static> {
 fn tree(bytes: &[u8]) -> Result<Tree<Blocks<'_>>> {
     let mut sections = SliceReader::new(bytes)?;
     let root = sections.header().root();
-    let blocks = sections.by_ref().map_while(Result::ok).map(|section| (section.cid(), section.block()));
+    let blocks =
+        sections.by_ref().map_while(Result::ok).map(|section| (section.cid(), section.block()));
     Ok(Tree::new(Blocks(blocks.collect()), root))
 }
 
@@ -232,7 +243,9 @@ fn main() -> ExitCode {
             let begun = Instant::now();
             let judged = catch_unwind(AssertUnwindSafe(|| original.judge(&bytes, &mut rng)));
             let outcome = match judged {
-                Ok(Ok(())) if begun.elapsed() > TOO_LONG => Err(format!("took {:?}", begun.elapsed())),
+                Ok(Ok(())) if begun.elapsed() > TOO_LONG => {
+                    Err(format!("took {:?}", begun.elapsed()))
+                }
                 Ok(outcome) => outcome,
                 Err(_) => Err("it panicked".to_owned()),
             };
@@ -245,7 +258,10 @@ fn main() -> ExitCode {
             *outcomes.entry(loader().slice(&bytes[..]).is_ok()).or_default() += 1;
         }
         let accepted = outcomes.remove(&true).unwrap_or(0);
-        println!("{name}: {count} mutations, {accepted} of them still open, {:.1?}", start.elapsed());
+        println!(
+            "{name}: {count} mutations, {accepted} of them still open, {:.1?}",
+            start.elapsed()
+        );
         outcomes.clear();
     }
     ExitCode::SUCCESS

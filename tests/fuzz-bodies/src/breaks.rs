@@ -1,7 +1,7 @@
 //! Ways to break one rule of a valid repository, each at a place of the fuzzer's choice.
 //!
-//! The testkit's breakages do that to one sample; these do it to any tree. A way returns `None` where a repository has no
-//! place for it.
+//! The testkit's breakages do that to one sample; these do it to any tree. A way returns `None`
+//! where a repository has no place for it.
 
 use carwalk::ErrorKind;
 use carwalk::error::{LimitName, Malformed, NonCanonical, TreeRule};
@@ -68,9 +68,14 @@ pub(crate) const BREAKS: &[Break] = breaks! {
 };
 
 /// The number of a node that passes a test.
-fn number(repo: &Repo, choices: &mut Choices<'_>, test: impl Fn(usize, &Plain) -> bool) -> Option<usize> {
+fn number(
+    repo: &Repo,
+    choices: &mut Choices<'_>,
+    test: impl Fn(usize, &Plain) -> bool,
+) -> Option<usize> {
     let tree = PlainTree::of(&repo.root);
-    let numbers: Vec<usize> = (0..tree.0.len()).filter(|&number| test(number, &tree.0[number])).collect();
+    let numbers: Vec<usize> =
+        (0..tree.0.len()).filter(|&number| test(number, &tree.0[number])).collect();
     if numbers.is_empty() { None } else { Some(*choices.pick(&numbers)) }
 }
 
@@ -85,7 +90,11 @@ fn node<'r>(
 }
 
 /// Changes the map of any node, or of any entry.
-fn edit_map(repo: &mut Repo, choices: &mut Choices<'_>, change: impl FnOnce(&mut Value, usize)) -> Option<()> {
+fn edit_map(
+    repo: &mut Repo,
+    choices: &mut Choices<'_>,
+    change: impl FnOnce(&mut Value, usize),
+) -> Option<()> {
     let node = node(repo, choices, |_, _| true)?;
     let (entry, field) = (choices.below(node.entries.len() + 1), choices.below(4));
     node.edit(|value| match value.at_mut("e").items_mut().get_mut(entry) {
@@ -127,7 +136,9 @@ fn map_indefinite(repo: &mut Repo, choices: &mut Choices<'_>) -> Option<()> {
 }
 
 fn value_of_other_type(repo: &mut Repo, choices: &mut Choices<'_>) -> Option<()> {
-    let other = choices.pick(&[Value::Bool(true), Value::text("x"), Value::Int(-1), Value::Map(Vec::new())]).clone();
+    let other = choices
+        .pick(&[Value::Bool(true), Value::text("x"), Value::Int(-1), Value::Map(Vec::new())])
+        .clone();
     edit_map(repo, choices, |map, field| map.pairs_mut()[field].1 = other)
 }
 
@@ -152,7 +163,10 @@ fn first_prefix(repo: &mut Repo, choices: &mut Choices<'_>) -> Option<()> {
 }
 
 /// A node with an entry after another one, and the place of that entry.
-fn second_entry<'r>(repo: &'r mut Repo, choices: &mut Choices<'_>) -> Option<(&'r mut Node, usize)> {
+fn second_entry<'r>(
+    repo: &'r mut Repo,
+    choices: &mut Choices<'_>,
+) -> Option<(&'r mut Node, usize)> {
     let node = node(repo, choices, |_, plain| plain.entries.len() > 1)?;
     let place = 1 + choices.below(node.entries.len() - 1);
     Some((node, place))
@@ -200,15 +214,18 @@ fn insert(repo: &mut Repo, number: usize, key: &[u8]) {
 }
 
 fn is_inside(plain: &Plain, key: &[u8]) -> bool {
-    plain.lower.as_deref().is_none_or(|lower| lower < key) && plain.upper.as_deref().is_none_or(|upper| key < upper)
+    plain.lower.as_deref().is_none_or(|lower| lower < key)
+        && plain.upper.as_deref().is_none_or(|upper| key < upper)
 }
 
 fn key_of_other_layer(repo: &mut Repo, choices: &mut Choices<'_>) -> Option<()> {
     let key = choices.pick(pool()).clone();
     let layer = key::layer(&key);
-    let fits = |plain: &Plain| !plain.entries.is_empty() && plain.layer != layer && is_inside(plain, &key);
+    let fits =
+        |plain: &Plain| !plain.entries.is_empty() && plain.layer != layer && is_inside(plain, &key);
     let number = number(repo, choices, |_, plain| fits(plain))?;
-    // A first key of another layer makes the root one of that layer, in which links may have no place.
+    // A first key of another layer makes the root one of that layer, in which links may have no
+    // place.
     let first = &nth_mut(&mut repo.root, number).entries[0].key;
     if number == 0 && key < *first && layer == 0 {
         return None;
@@ -238,7 +255,8 @@ fn key_too_long(repo: &mut Repo, choices: &mut Choices<'_>) -> Option<()> {
     Some(())
 }
 
-/// A link of any node that leads, or does not lead, to another node: the number of its node, and which it is.
+/// A link of any node that leads, or does not lead, to another node: the number of its node, and
+/// which it is.
 fn link(
     repo: &Repo,
     choices: &mut Choices<'_>,
@@ -292,7 +310,8 @@ fn root_passes_through(repo: &mut Repo, choices: &mut Choices<'_>) -> Option<()>
 }
 
 fn subtree_linked_twice(repo: &mut Repo, choices: &mut Choices<'_>) -> Option<()> {
-    let (number, which) = link(repo, choices, |plain, below| below.is_some() && plain.links.len() > 1)?;
+    let (number, which) =
+        link(repo, choices, |plain, below| below.is_some() && plain.links.len() > 1)?;
     let node = nth_mut(&mut repo.root, number);
     let copy = node.links().nth(which)?.clone();
     let len = node.entries.len() + 1;
@@ -325,7 +344,9 @@ fn key_that_is_no_path(repo: &mut Repo, choices: &mut Choices<'_>) -> Option<()>
     let mut key = choices.pick(pool()).clone();
     let at = choices.below(key.len());
     key[at] = *choices.pick(b" /@\0\xff%");
-    if key.iter().filter(|&&byte| byte == b'/').count() == 1 && carwalk_testkit::oracle::is_path(&key) {
+    if key.iter().filter(|&&byte| byte == b'/').count() == 1
+        && carwalk_testkit::oracle::is_path(&key)
+    {
         return None;
     }
     let records = repo.entries().into_iter().map(|(key, cid)| (key, repo.records[&cid].clone()));
@@ -335,7 +356,11 @@ fn key_that_is_no_path(repo: &mut Repo, choices: &mut Choices<'_>) -> Option<()>
 }
 
 /// Changes the commit, and the place of one of its fields.
-fn edit_commit(repo: &mut Repo, choices: &mut Choices<'_>, change: impl FnOnce(&mut Value, usize)) -> Option<()> {
+fn edit_commit(
+    repo: &mut Repo,
+    choices: &mut Choices<'_>,
+    change: impl FnOnce(&mut Value, usize),
+) -> Option<()> {
     let field = choices.below(6);
     repo.rewrite_commit(|mut value| {
         change(&mut value, field);

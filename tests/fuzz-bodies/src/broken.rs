@@ -8,14 +8,16 @@ use crate::choices::Choices;
 use crate::common;
 use crate::export::Export;
 
-/// Any valid repository, in any order, is accepted; with one rule broken, be it of tree, commit or framing, it is refused
-/// with an error of that rule's kind, by slice and by stream.
+/// Any valid repository, in any order, is accepted; with one rule broken, be it of tree, commit or
+/// framing, it is refused with an error of that rule's kind, by slice and by stream.
 pub fn broken_rule(data: &[u8]) {
     let mut choices = Choices::new(data);
     let number = choices.below(BREAKS.len() + FRAMING.len());
     let mut export = Export::of_paths(&mut choices, 24);
     let valid = export.sections().to_bytes();
-    assert!(common::rows(&Repo::from_slice(&valid).unwrap()).unwrap() == common::oracle_rows(&valid));
+    assert!(
+        common::rows(&Repo::from_slice(&valid).unwrap()).unwrap() == common::oracle_rows(&valid)
+    );
     let (name, car, fits) = match BREAKS.get(number) {
         Some(rule) => {
             if (rule.apply)(&mut export.repo, &mut choices).is_none() {
@@ -69,7 +71,14 @@ pub(crate) const FRAMING: &[FramingBreak] = &[
         fits: |kind| {
             use Malformed::{CidCodec, CidDigestLen, CidHash, CidVersion, CidVersion0};
             let ErrorKind::Malformed(reason) = kind else { return false };
-            matches!(reason, CidCodec { .. } | CidDigestLen { .. } | CidHash { .. } | CidVersion { .. } | CidVersion0)
+            matches!(
+                reason,
+                CidCodec { .. }
+                    | CidDigestLen { .. }
+                    | CidHash { .. }
+                    | CidVersion { .. }
+                    | CidVersion0
+            )
         },
     },
     FramingBreak {
@@ -109,13 +118,16 @@ pub(crate) const FRAMING: &[FramingBreak] = &[
             bytes.truncate(end);
             (!starts.contains(&end)).then_some(bytes)
         },
-        fits: |kind| matches!(kind, ErrorKind::Truncated { .. } | ErrorKind::LookAlike(LookAlike::Empty)),
+        fits: |kind| {
+            matches!(kind, ErrorKind::Truncated { .. } | ErrorKind::LookAlike(LookAlike::Empty))
+        },
     },
     FramingBreak {
         name: "cut_between_sections",
         apply: |mut car, choices| {
             let lost = car.sections.split_off(choices.below(car.sections.len()));
-            let is_kept = |section: &Section| car.sections.iter().any(|kept| kept.cid == section.cid);
+            let is_kept =
+                |section: &Section| car.sections.iter().any(|kept| kept.cid == section.cid);
             // Nothing is amiss if only repeats of blocks are cut off.
             let is_broken = !lost.iter().all(is_kept);
             is_broken.then(|| car.to_bytes())

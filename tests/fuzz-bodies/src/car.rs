@@ -19,8 +19,8 @@ use crate::seen::{Seen, assert_same};
 const VERIFICATIONS: [Verification; 3] =
     [Verification::EveryBlock, Verification::ReachedBlocks, Verification::DangerouslyNone];
 
-/// A header is accepted exactly if it is canonical, of version 1, and names a root; slice and stream find the same roots, or
-/// the same fault.
+/// A header is accepted exactly if it is canonical, of version 1, and names a root; slice and
+/// stream find the same roots, or the same fault.
 pub fn car_header(data: &[u8]) {
     let limits = Limits::default().max_header_len(4096);
     // As the whole of a CAR, and as a header whose length fits.
@@ -41,13 +41,14 @@ pub fn car_header(data: &[u8]) {
 
 fn roots(header: &Value) -> Option<Vec<carwalk::Cid>> {
     let Some(Value::Array(roots)) = header.get("roots") else { return None };
-    let link = |root: &Value| if let Value::Link(cid) = root { Some(common::cid(cid)) } else { None };
+    let link =
+        |root: &Value| if let Value::Link(cid) = root { Some(common::cid(cid)) } else { None };
     let roots: Option<Vec<_>> = roots.iter().map(link).collect();
     roots.filter(|roots| !roots.is_empty() && header.get("version") == Some(&Value::Uint(1)))
 }
 
-/// Sections after a good header are those that the testkit finds, by slice and by stream; what it does not take is an error,
-/// as is a block over the limit that the first byte sets.
+/// Sections after a good header are those that the testkit finds, by slice and by stream; what it
+/// does not take is an error, as is a block over the limit that the first byte sets.
 pub fn section(data: &[u8]) {
     let Some((&first, sections)) = data.split_first() else { return };
     let max = if first < 128 { u32::from(first) } else { 2 << 20 };
@@ -55,12 +56,15 @@ pub fn section(data: &[u8]) {
     let car = [&header[..], sections].concat();
     let frames = Frames::of(&car, &Limits::default().max_block_len(max)).unwrap();
     let expected = Car::parse(&car);
-    let whole =
-        expected.as_ref().is_ok_and(|car| car.sections.iter().all(|section| section.data.len() <= max as usize));
+    let whole = expected
+        .as_ref()
+        .is_ok_and(|car| car.sections.iter().all(|section| section.data.len() <= max as usize));
     assert_eq!(frames.error.is_none(), whole, "{:?}", frames.error);
     if let Ok(expected) = expected {
         let offsets = expected.offsets();
-        for (found, (section, offset)) in frames.sections.iter().zip(expected.sections.iter().zip(offsets)) {
+        for (found, (section, offset)) in
+            frames.sections.iter().zip(expected.sections.iter().zip(offsets))
+        {
             assert_eq!((found.0, &found.2), (offset as u64, &section.data));
             assert_eq!(found.1.as_bytes()[..], section.cid);
         }
@@ -68,20 +72,27 @@ pub fn section(data: &[u8]) {
     }
 }
 
-/// Any bytes as a CAR, with whatever is hashed and salvaged: no panic, no end without an end, and a walk that ends well is
-/// one that a partial walk finds nothing missing in.
+/// Any bytes as a CAR, with whatever is hashed and salvaged: no panic, no end without an end, and a
+/// walk that ends well is one that a partial walk finds nothing missing in.
 pub fn car(data: &[u8]) {
     for verification in VERIFICATIONS {
         for salvage in [false, true] {
-            let loader = Loader::new().verification(verification).salvage(salvage).strict_paths(salvage);
+            let loader =
+                Loader::new().verification(verification).salvage(salvage).strict_paths(salvage);
             match loader.slice(data) {
                 Ok(repo) => walked(&repo, data.len()),
                 Err(error) => {
                     let whole = !error.is_io() && !error.to_string().is_empty();
-                    assert!(whole && error.position().offset().is_none_or(|at| at <= data.len() as u64), "{error:?}");
+                    assert!(
+                        whole && error.position().offset().is_none_or(|at| at <= data.len() as u64),
+                        "{error:?}"
+                    );
                     let empty = matches!(error.kind(), ErrorKind::LookAlike(LookAlike::Empty));
                     assert_eq!(empty, data.is_empty());
-                    assert!(!matches!(error.kind(), ErrorKind::Limit { limit: LimitName::StreamLen, .. }));
+                    assert!(!matches!(
+                        error.kind(),
+                        ErrorKind::Limit { limit: LimitName::StreamLen, .. }
+                    ));
                 }
             }
         }
@@ -92,7 +103,8 @@ pub fn car(data: &[u8]) {
 fn walked<B: AsRef<[u8]>>(repo: &Repo<carwalk::store::SliceStore<B>>, len: usize) {
     let is_complete = {
         let mut walk = repo.walk();
-        std::iter::from_fn(|| walk.next_event().map(|event| event.map(drop)).transpose()).all(|event| event.is_ok())
+        std::iter::from_fn(|| walk.next_event().map(|event| event.map(drop)).transpose())
+            .all(|event| event.is_ok())
     };
     parts_agree(repo, is_complete);
     let mut walk = repo.walk().partial(true).nodes(true);
@@ -108,19 +120,24 @@ fn walked<B: AsRef<[u8]>>(repo: &Repo<carwalk::store::SliceStore<B>>, len: usize
     let _ = format!("{repo} {:?} {:?}", repo.store(), repo.commit());
 }
 
-/// Slice, reader, one byte at a time, any pieces, and loads that stop at any limit and go on: the same records and counts, or
-/// the same error at the same place. The CAR is one of choices, with damage, or the rest of the bytes.
+/// Slice, reader, one byte at a time, any pieces, and loads that stop at any limit and go on: the
+/// same records and counts, or the same error at the same place. The CAR is one of choices, with
+/// damage, or the rest of the bytes.
 pub fn chunk_independence(data: &[u8]) {
     let mut choices = Choices::new(data);
     let verification = *choices.pick(&VERIFICATIONS);
     let salvage = choices.flag();
     let block_len = if choices.flag() { 2 << 20 } else { 400 };
     let limits = Limits::default().max_block_len(block_len);
-    let loader = || Loader::new().verification(verification).salvage(salvage).limits(limits.clone());
+    let loader =
+        || Loader::new().verification(verification).salvage(salvage).limits(limits.clone());
     let pieces = choices.bytes(8);
     let steps = choices.bytes(4);
-    let car =
-        if choices.flag() { choices.rest().to_vec() } else { Export::any(&mut choices, 24).damaged(&mut choices) };
+    let car = if choices.flag() {
+        choices.rest().to_vec()
+    } else {
+        Export::any(&mut choices, 24).damaged(&mut choices)
+    };
     let expected = loader().slice(&car).map(|repo| Seen::of(&repo));
     let streams: [(&str, Box<dyn Read + '_>); 3] = [
         ("reader", Box::new(&car[..])),
@@ -142,14 +159,16 @@ fn resumed(loader: Loader<'static>, stream: impl Read, steps: &[u8]) -> Result<S
             Loaded::Complete(repo) => return Ok(Seen::of(&repo)),
             Loaded::Suspended(load) => {
                 let _ = load.commit();
-                let limit = load.memory_limit().max(load.bytes_held()) + steps.next().unwrap_or(1 << 20);
+                let limit =
+                    load.memory_limit().max(load.bytes_held()) + steps.next().unwrap_or(1 << 20);
                 load.resume(limit)?
             }
         };
     }
 }
 
-/// A reader that gives pieces of the lengths that bytes say, over and over; a zero is an interruption.
+/// A reader that gives pieces of the lengths that bytes say, over and over; a zero is an
+/// interruption.
 struct Pieces<'a> {
     car: &'a [u8],
     lens: std::iter::Cycle<std::slice::Iter<'a, u8>>,

@@ -2,7 +2,8 @@
 
 use arbitrary::Unstructured;
 
-/// Takes choices off the front of some bytes. When these are at an end, each choice is the first that there is.
+/// Takes choices off the front of some bytes. When these are at an end, each choice is the first
+/// that there is.
 pub(crate) struct Choices<'a>(Unstructured<'a>);
 
 impl<'a> Choices<'a> {

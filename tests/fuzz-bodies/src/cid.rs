@@ -2,7 +2,8 @@ use carwalk::Cid;
 use carwalk::cid::Codec;
 use carwalk_testkit::cid::Cid as KitCid;
 
-/// Bytes and texts are CIDs exactly where the testkit and the `cid` crate say so, and go there and back unchanged.
+/// Bytes and texts are CIDs exactly where the testkit and the `cid` crate say so, and go there and
+/// back unchanged.
 pub fn cid(data: &[u8]) {
     let ours = Cid::parse(data).ok();
     let kit = KitCid::from_bytes(data);
@@ -28,14 +29,19 @@ fn foreign(data: &[u8]) {
 fn text(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let ours = text.parse::<Cid>().ok();
-    assert_eq!(ours.map(|cid| *cid.as_bytes()), text.parse::<KitCid>().ok().map(|cid| *cid.as_bytes()));
+    assert_eq!(
+        ours.map(|cid| *cid.as_bytes()),
+        text.parse::<KitCid>().ok().map(|cid| *cid.as_bytes())
+    );
     if let Some(cid) = ours {
         assert_eq!((cid.to_string().as_str(), cid.to_text().as_str()), (text, text));
     }
 }
 
 fn hashes(block: &[u8]) {
-    for (codec, kit) in [(Codec::Raw, KitCid::raw(block)), (Codec::DagCbor, KitCid::dag_cbor(block))] {
+    for (codec, kit) in
+        [(Codec::Raw, KitCid::raw(block)), (Codec::DagCbor, KitCid::dag_cbor(block))]
+    {
         let cid = Cid::of(codec, block);
         assert_eq!(cid.as_bytes(), kit.as_bytes());
         cid.verify(block).unwrap();

@@ -6,8 +6,9 @@ use carwalk_testkit::oracle;
 use crate::common;
 use crate::judge::{beyond_limit, canonical, too_nested};
 
-/// A commit is accepted exactly if it is canonical and has the fields that it must have; its parts are those fields, and the
-/// signed bytes are the same commit without `sig`. What the current rules accept, the legacy ones do.
+/// A commit is accepted exactly if it is canonical and has the fields that it must have; its parts
+/// are those fields, and the signed bytes are the same commit without `sig`. What the current rules
+/// accept, the legacy ones do.
 pub fn commit(data: &[u8]) {
     let cid = common::cid(&KitCid::dag_cbor(data));
     let current = Commit::parse(cid, data, CommitRules::Current);

@@ -111,7 +111,9 @@ fn edit_link(node: &mut Node, place: usize, other: Node, choices: &mut Choices<'
         (2, _) => Link::to(Node::default()),
         (3, Link::Node(below)) => Link::to(Node::pass_through(*below)),
         (4, Link::Node(below)) => below.left,
-        (5, Link::Node(below)) => Link::Cid(Cid::new(RAW, below.cid().digest().try_into().expect("32 bytes"))),
+        (5, Link::Node(below)) => {
+            Link::Cid(Cid::new(RAW, below.cid().digest().try_into().expect("32 bytes")))
+        }
         (6, _) => Link::Cid(Cid::dag_cbor(choices.bytes(4))),
         (7, _) => Link::Raw(choices.bytes(3).to_vec()),
         (_, present) => present,
@@ -132,7 +134,9 @@ fn edit_value(node: &mut Node, choices: &mut Choices<'_>) {
         let field = field % pairs.len();
         match what {
             // What is raw need not have a head.
-            0 if !matches!(pairs[field].1, Value::Raw(_)) => pairs[field].1 = wide(&pairs[field].1, 8),
+            0 if !matches!(pairs[field].1, Value::Raw(_)) => {
+                pairs[field].1 = wide(&pairs[field].1, 8)
+            }
             0 | 1 => pairs[field].0 = wide(&pairs[field].0, 1),
             2 => drop(pairs.remove(field)),
             3 => pairs.rotate_left(field),

@@ -42,7 +42,11 @@ impl Export {
         Self::with_keys(choices, max_records, path)
     }
 
-    fn with_keys(choices: &mut Choices<'_>, max: usize, key: fn(&mut Choices<'_>) -> Vec<u8>) -> Self {
+    fn with_keys(
+        choices: &mut Choices<'_>,
+        max: usize,
+        key: fn(&mut Choices<'_>) -> Vec<u8>,
+    ) -> Self {
         let order = match choices.below(8) {
             7 => Order::Shuffled(u64::from(choices.byte())),
             order => Order::ALL[order],
@@ -85,7 +89,8 @@ pub(crate) fn damaged(mut car: Car, choices: &mut Choices<'_>) -> Vec<u8> {
     bytes
 }
 
-/// Puts in strays now and then, so long that a reader has more than one buffer, and a load stops after the first.
+/// Puts in strays now and then, so long that a reader has more than one buffer, and a load stops
+/// after the first.
 pub(crate) fn lengthen(car: &mut Car, choices: &mut Choices<'_>) {
     for _ in 0..*choices.pick(&[0, 0, 0, 0, 1, 2, 4]) {
         let block = vec![choices.byte(); *choices.pick(&[20_000, 40_000, 66_000, 100_000])];
@@ -101,7 +106,9 @@ pub(crate) fn surrounded(car: &[u8]) -> Vec<u8> {
         carwalk_testkit::car::section(Cid::raw(&block).as_bytes(), &block).repeat(count)
     };
     let header = carwalk::varint::decode(car).ok().flatten();
-    let header = header.map_or(0, |(len, prefix)| prefix.saturating_add(usize::try_from(len).unwrap_or(usize::MAX)));
+    let header = header.map_or(0, |(len, prefix)| {
+        prefix.saturating_add(usize::try_from(len).unwrap_or(usize::MAX))
+    });
     match car.split_at_checked(header) {
         Some((header, sections)) => [header, &filler(1, 11), sections, &filler(2, 10)].concat(),
         None => car.to_vec(),
@@ -130,7 +137,12 @@ pub(crate) fn any_key(choices: &mut Choices<'_>) -> Vec<u8> {
 pub(crate) fn path(choices: &mut Choices<'_>) -> Vec<u8> {
     match choices.below(8) {
         0 => {
-            let collection = *choices.pick(&["a", "app.bsky.feed.like", "com.example.test", "com.example.testing"]);
+            let collection = *choices.pick(&[
+                "a",
+                "app.bsky.feed.like",
+                "com.example.test",
+                "com.example.testing",
+            ]);
             let mut path = [collection.as_bytes(), b"/"].concat();
             path.extend((0..=choices.below(20)).map(|_| *choices.pick(RKEY)));
             // One or two dots are no record key.

@@ -5,7 +5,8 @@ use std::io::Read;
 use carwalk::car::{Reader, SliceReader};
 use carwalk::{Cid, Limits, Result};
 
-/// Everything that framing tells: roots, then offset, CID and block of each section, and the error that ended it.
+/// Everything that framing tells: roots, then offset, CID and block of each section, and the error
+/// that ended it.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Frames {
     pub(crate) roots: Vec<Cid>,
@@ -17,10 +18,15 @@ impl Frames {
     /// Those of a slice.
     pub(crate) fn of_slice(car: &[u8], limits: &Limits) -> Result<Self> {
         let mut reader = SliceReader::with_limits(car, limits.clone())?;
-        let mut frames = Frames { roots: reader.header().roots().to_vec(), sections: Vec::new(), error: None };
+        let mut frames =
+            Frames { roots: reader.header().roots().to_vec(), sections: Vec::new(), error: None };
         for section in reader.by_ref() {
             match section {
-                Ok(section) => frames.sections.push((section.offset(), section.cid(), section.block().to_vec())),
+                Ok(section) => frames.sections.push((
+                    section.offset(),
+                    section.cid(),
+                    section.block().to_vec(),
+                )),
                 Err(error) => frames.error = Some(crate::common::details(&error)),
             }
         }
@@ -31,11 +37,16 @@ impl Frames {
     /// Those of a stream.
     pub(crate) fn of_stream(car: impl Read, limits: &Limits) -> Result<Self> {
         let mut reader = Reader::with_limits(car, limits.clone())?;
-        let mut frames = Frames { roots: reader.header().roots().to_vec(), sections: Vec::new(), error: None };
+        let mut frames =
+            Frames { roots: reader.header().roots().to_vec(), sections: Vec::new(), error: None };
         loop {
             match reader.read_section() {
                 Ok(Some(section)) => {
-                    frames.sections.push((section.offset(), section.cid(), section.block().to_vec()));
+                    frames.sections.push((
+                        section.offset(),
+                        section.cid(),
+                        section.block().to_vec(),
+                    ));
                 }
                 Ok(None) => break,
                 Err(error) => {
@@ -51,7 +62,9 @@ impl Frames {
     /// Those of a slice, which must be those of a stream.
     pub(crate) fn of(car: &[u8], limits: &Limits) -> Result<Self> {
         let by_slice = Self::of_slice(car, limits);
-        for by_stream in [Self::of_stream(car, limits), Self::of_stream(crate::common::OneByte(car), limits)] {
+        for by_stream in
+            [Self::of_stream(car, limits), Self::of_stream(crate::common::OneByte(car), limits)]
+        {
             match (&by_slice, &by_stream) {
                 (Ok(slice), Ok(stream)) => assert_eq!(slice, stream),
                 (Err(slice), Err(stream)) => {

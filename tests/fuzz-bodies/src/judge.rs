@@ -13,8 +13,9 @@ use crate::edits;
 use crate::export::Export;
 use crate::rehash::rehash;
 
-/// Repositories of which anything in tree, commit and header may be edited, all hashes made to fit: the library accepts those
-/// that the oracle does, with the same records, and no other. A partial walk and lookups tell what is left of the others.
+/// Repositories of which anything in tree, commit and header may be edited, all hashes made to fit:
+/// the library accepts those that the oracle does, with the same records, and no other. A partial
+/// walk and lookups tell what is left of the others.
 pub fn walk_oracle(data: &[u8]) {
     let mut choices = Choices::new(data);
     let mut export = Export::any(&mut choices, 24);
@@ -45,7 +46,8 @@ pub(crate) fn beyond_limit(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Limit { limit: LimitName::CommitFields, .. })
 }
 
-/// Whether the oracle counts nesting from the outermost map, where the library counts from a field's value.
+/// Whether the oracle counts nesting from the outermost map, where the library counts from a
+/// field's value.
 pub(crate) fn too_nested(error: &str) -> bool {
     error == "nested too deeply"
 }
@@ -54,23 +56,30 @@ pub(crate) fn too_nested(error: &str) -> bool {
 fn agree(car: &[u8]) {
     let oracle = oracle::walk_any_keys(car);
     let repo = Repo::from_slice(car);
-    let rows = repo.as_ref().map_err(common::details).and_then(|repo| rows(repo).map_err(|e| common::details(&e)));
+    let rows = repo
+        .as_ref()
+        .map_err(common::details)
+        .and_then(|repo| rows(repo).map_err(|e| common::details(&e)));
     match (&oracle, &rows) {
         (Ok(walk), Ok(rows)) => {
             let entries = walk.entries.iter();
-            let expected =
-                entries.map(|entry| (entry.key.clone(), common::cid(&entry.cid), entry.record.clone().unwrap()));
+            let expected = entries.map(|entry| {
+                (entry.key.clone(), common::cid(&entry.cid), entry.record.clone().unwrap())
+            });
             assert!(expected.eq(rows.iter().cloned()), "other records");
         }
         (Ok(_), Err(error)) => {
             let tolerated = repo.as_ref().is_err_and(beyond_limit);
             assert!(tolerated, "refused, but the oracle accepts it: {error}");
         }
-        (Err(error), Ok(_)) => assert!(too_nested(error), "accepted, but the oracle refuses it: {error}"),
+        (Err(error), Ok(_)) => {
+            assert!(too_nested(error), "accepted, but the oracle refuses it: {error}")
+        }
         (Err(_), Err(_)) => {}
     }
     if let Ok(repo) = &repo {
-        let is_path = |rows: &Vec<Row>| rows.iter().all(|(key, ..)| carwalk::RepoPath::parse(key).is_ok());
+        let is_path =
+            |rows: &Vec<Row>| rows.iter().all(|(key, ..)| carwalk::RepoPath::parse(key).is_ok());
         assert_eq!(common::rows(repo).is_ok(), rows.as_ref().is_ok_and(is_path));
         parts_agree(repo, rows.is_ok());
     }
@@ -82,14 +91,17 @@ fn rows<S: BlockStore>(repo: &Repo<S>) -> Result<Vec<Row>> {
     let mut walk = repo.walk();
     while let Some(event) = walk.next_event()? {
         match event {
-            Event::Record { entry, block, .. } => rows.push((entry.key().to_vec(), entry.cid(), block.to_vec())),
+            Event::Record { entry, block, .. } => {
+                rows.push((entry.key().to_vec(), entry.cid(), block.to_vec()))
+            }
             other => panic!("{other:?}"),
         }
     }
     Ok(rows)
 }
 
-/// A partial walk finds something missing or bad exactly if a complete one fails; its keys ascend; lookups agree with it.
+/// A partial walk finds something missing or bad exactly if a complete one fails; its keys ascend;
+/// lookups agree with it.
 pub(crate) fn parts_agree<S: BlockStore>(repo: &Repo<S>, is_complete: bool) {
     let mut keys: Vec<Vec<u8>> = Vec::new();
     let mut gaps: Vec<KeyInterval> = Vec::new();
@@ -145,7 +157,8 @@ pub(crate) fn shown<B>(found: &Result<Lookup<B>>) -> String {
 /// In how many gaps a key is.
 fn is_in(gaps: &[KeyInterval], key: &[u8]) -> usize {
     let is_in = |gap: &&KeyInterval| {
-        gap.lower.as_deref().is_none_or(|lower| lower < key) && gap.upper.as_deref().is_none_or(|upper| key < upper)
+        gap.lower.as_deref().is_none_or(|lower| lower < key)
+            && gap.upper.as_deref().is_none_or(|upper| key < upper)
     };
     gaps.iter().filter(is_in).count()
 }

@@ -1,12 +1,13 @@
 //! What the fuzz targets run: one function for each structure or property.
 //!
-//! Each takes any bytes, and panics if its property does not hold for them. The targets in `fuzz/` and the test that replays
-//! seeds and regressions call the same functions, so that what the fuzzer finds fails under `cargo test` too.
+//! Each takes any bytes, and panics if its property does not hold for them. The targets in `fuzz/`
+//! and the test that replays seeds and regressions call the same functions, so that what the fuzzer
+//! finds fails under `cargo test` too.
 //!
-//! Bytes are read in one of two ways. Where a structure is parsed, they are the structure. Where a repository is needed, they
-//! are choices: how many records there are, which keys they have, what is broken. Only so does the fuzzer get past the
-//! hashes, which no mutation of a CAR's bytes survives; [`car_rehashed`] is the exception, which mends the hashes of
-//! a CAR that was mutated.
+//! Bytes are read in one of two ways. Where a structure is parsed, they are the structure. Where a
+//! repository is needed, they are choices: how many records there are, which keys they have, what
+//! is broken. Only so does the fuzzer get past the hashes, which no mutation of a CAR's bytes
+//! survives; [`car_rehashed`] is the exception, which mends the hashes of a CAR that was mutated.
 //!
 //! The expectations come from the testkit, which shares no code with the library.
 

@@ -7,8 +7,8 @@ use carwalk_testkit::tree::{Entry, Link, Node as KitNode};
 
 use crate::common::{self, MapStore};
 
-/// A node that parses encodes to the same bytes; one that is as the testkit writes nodes parses. A walk that meets it as a
-/// root finds its keys, or refuses it.
+/// A node that parses encodes to the same bytes; one that is as the testkit writes nodes parses. A
+/// walk that meets it as a root finds its keys, or refuses it.
 pub fn node(data: &[u8]) {
     let parsed = Node::parse(data);
     let again = expected(data);
@@ -83,13 +83,18 @@ fn as_root(block: &[u8], node: Option<&KitNode>) {
             _ => {}
         }
     }
-    let expected = node.map(|node| node.entries.iter().map(|entry| entry.key.clone()).collect::<Vec<_>>());
+    let expected =
+        node.map(|node| node.entries.iter().map(|entry| entry.key.clone()).collect::<Vec<_>>());
     match expected {
         None => assert!(is_bad),
         Some(expected) => assert!(keys == expected || (is_bad && keys.is_empty())),
     }
     for key in keys {
         let found = tree.get(&key);
-        assert!(matches!(found, Ok(carwalk::Lookup::Present { .. })), "{}: {found:?}", key.escape_ascii());
+        assert!(
+            matches!(found, Ok(carwalk::Lookup::Present { .. })),
+            "{}: {found:?}",
+            key.escape_ascii()
+        );
     }
 }

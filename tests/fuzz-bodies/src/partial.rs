@@ -12,9 +12,9 @@ use crate::common;
 use crate::common::part::{self, Hidden, PlainTree, Range};
 use crate::export::{Export, any_key};
 
-/// Any nodes and records are taken out of a repository. Then each lookup gives what the rest proves and no more, and a walk
-/// over any range gives what is in it, and the gaps that share a key with it, in order or in reverse; and its completeness is
-/// the sum of these.
+/// Any nodes and records are taken out of a repository. Then each lookup gives what the rest proves
+/// and no more, and a walk over any range gives what is in it, and the gaps that share a key with
+/// it, in order or in reverse; and its completeness is the sum of these.
 pub fn partial_trees(data: &[u8]) {
     let mut choices = Choices::new(data);
     let export = Export::any(&mut choices, 24);
@@ -36,7 +36,9 @@ pub fn partial_trees(data: &[u8]) {
     probes.extend((0..1 + choices.below(8)).map(|_| any_probe(&part, &mut choices)));
     for key in probes {
         let expected = part.answer(&key);
-        let asked = |repo: &Repo<_>| part::answer(repo.get(&key).unwrap()).map(|_, block: &[u8]| block.to_vec());
+        let asked = |repo: &Repo<_>| {
+            part::answer(repo.get(&key).unwrap()).map(|_, block: &[u8]| block.to_vec())
+        };
         assert_eq!(asked(&by_slice), expected, "{}", key.escape_ascii());
     }
     crate::judge::parts_agree(&by_slice, part.absent.is_empty());
@@ -59,7 +61,8 @@ impl<'e> Part<'e> {
         let mut part = Part { export, tree, absent, car: Vec::new() };
         let mut car = export.sections();
         // A record may be a node too; then it is in no section any more.
-        car.sections.retain(|section| !part.absent.iter().any(|cid| cid.as_bytes()[..] == section.cid[..]));
+        car.sections
+            .retain(|section| !part.absent.iter().any(|cid| cid.as_bytes()[..] == section.cid[..]));
         part.car = car.to_bytes();
         part
     }
@@ -95,7 +98,8 @@ impl<'e> Part<'e> {
             if let Some(below) = link {
                 self.add_expected(*below, range, told);
             }
-            if let Some((key, value)) = node.entries.get(gap).filter(|(key, _)| range.contains(key)) {
+            if let Some((key, value)) = node.entries.get(gap).filter(|(key, _)| range.contains(key))
+            {
                 let cid = common::cid(value);
                 let record = self.is_there(value).then(|| self.record(cid));
                 told.push(Told::Entry { key: key.clone(), cid, record });
@@ -115,15 +119,24 @@ fn told<S: BlockStore>(walk: Walker<'_, S>, range: &Range) -> Vec<Told> {
     let mut walk = walk.partial(true).range(range.clone());
     while let Some(event) = walk.next_event().unwrap() {
         told.push(match event {
-            Event::Record { entry, block, .. } => {
-                Told::Entry { key: entry.key().to_vec(), cid: entry.cid(), record: Some(block.to_vec()) }
-            }
+            Event::Record { entry, block, .. } => Told::Entry {
+                key: entry.key().to_vec(),
+                cid: entry.cid(),
+                record: Some(block.to_vec()),
+            },
             Event::MissingRecord { entry, .. } => {
                 Told::Entry { key: entry.key().to_vec(), cid: entry.cid(), record: None }
             }
-            Event::MissingSubtree { cid, interval: KeyInterval { lower, upper }, layer, .. } => {
+            Event::MissingSubtree {
+                cid, interval: KeyInterval { lower, upper }, layer, ..
+            } => {
                 let layer = layer.map(Layer::get);
-                Told::Missing(Hidden { cid, lower: lower.map(Into::into), upper: upper.map(Into::into), layer })
+                Told::Missing(Hidden {
+                    cid,
+                    lower: lower.map(Into::into),
+                    upper: upper.map(Into::into),
+                    layer,
+                })
             }
             other => panic!("{other:?}"),
         });
@@ -155,7 +168,10 @@ fn summed_up<S: BlockStore>(repo: &Repo<S>, range: &Range, expected: &[Told]) {
     let found = repo.walk().range(range.clone()).completeness().unwrap();
     let missing = count(|told| matches!(told, Told::Entry { record: None, .. }));
     assert_eq!(found.entries, count(|told| matches!(told, Told::Entry { .. })));
-    assert_eq!((found.gaps, found.missing_records), (count(|told| matches!(told, Told::Missing(_))), Some(missing)));
+    assert_eq!(
+        (found.gaps, found.missing_records),
+        (count(|told| matches!(told, Told::Missing(_))), Some(missing))
+    );
     let gaps = repo.walk().range(range.clone()).gaps().map(|gap| Some(gap.unwrap().cid));
     assert!(gaps.eq(expected.iter().filter_map(|told| match told {
         Told::Missing(hidden) => Some(Some(hidden.cid)),

@@ -1,7 +1,8 @@
 use carwalk::RepoPath;
 use carwalk_testkit::oracle;
 
-/// Repo paths are those of the testkit, and split where the slash is; the strict check takes those of the full syntax.
+/// Repo paths are those of the testkit, and split where the slash is; the strict check takes those
+/// of the full syntax.
 pub fn path(data: &[u8]) {
     let dots = data.ends_with(b"/.") || data.ends_with(b"/..");
     let path = RepoPath::parse(data);
@@ -29,7 +30,10 @@ fn is_nsid(text: &str) -> bool {
     let lower = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'-';
     let sized = |segment: &[u8]| (1..64).contains(&segment.len());
     let domain = |segment: &[u8]| {
-        sized(segment) && segment.iter().all(lower) && segment[0] != b'-' && segment[segment.len() - 1] != b'-'
+        sized(segment)
+            && segment.iter().all(lower)
+            && segment[0] != b'-'
+            && segment[segment.len() - 1] != b'-'
     };
     text.len() <= 317
         && authority.len() > 1

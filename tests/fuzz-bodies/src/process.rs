@@ -7,22 +7,25 @@ use crate::common::{self, Summarize, Summary, Told};
 use crate::export::Export;
 use crate::stores::{Kind, Plan, Way, any_verification, scratch};
 
-/// What a process function makes of records is the same whether they are reduced while a slice is walked, in memory, after
-/// any number of stops, in a file, or in a file that was kept; and it is what the function makes of the records.
+/// What a process function makes of records is the same whether they are reduced while a slice is
+/// walked, in memory, after any number of stops, in a file, or in a file that was kept; and it is
+/// what the function makes of the records.
 pub fn process(data: &[u8]) {
     let mut choices = Choices::new(data);
     let verification = any_verification(&mut choices);
     let salvage = choices.flag();
     let plan = Plan::of(&mut choices);
     // What is salvaged is not kept.
-    let plain = || Loader::new().verification(verification).salvage(salvage && plan.kind != Kind::Kept);
+    let plain =
+        || Loader::new().verification(verification).salvage(salvage && plan.kind != Kind::Kept);
     let loader = || common::summarizing(plain());
     let car = Export::of_paths(&mut choices, 24).damaged(&mut choices);
 
     let records = plain().slice(&car[..]).and_then(|repo| common::rows(&repo));
     let expected = loader().slice(&car[..]).and_then(|repo| told(&repo));
     if let (Ok(rows), Ok(told)) = (&records, &expected) {
-        let summaries = rows.iter().map(|(key, cid, record)| (key.clone(), *cid, common::summary(record)));
+        let summaries =
+            rows.iter().map(|(key, cid, record)| (key.clone(), *cid, common::summary(record)));
         assert!(summaries.eq(told.records.iter().cloned()));
     }
     assert_eq!(records.is_ok(), expected.is_ok());
@@ -55,22 +58,34 @@ fn told_either(way: Way<Summarize>) -> Result<Told<Summary>> {
     }
 }
 
-/// Values are the same. Errors need not be: a block that was reduced is no node any more, whatever it was before.
+/// Values are the same. Errors need not be: a block that was reduced is no node any more, whatever
+/// it was before.
 #[track_caller]
 fn assert_alike(way: &str, expected: &Result<Told<Summary>>, found: Result<Told<Summary>>) {
     match (expected, found) {
-        (Ok(expected), Ok(found)) => assert!(*expected == found, "{way}: {found:?}, not {expected:?}"),
+        (Ok(expected), Ok(found)) => {
+            assert!(*expected == found, "{way}: {found:?}, not {expected:?}")
+        }
         (Err(expected), Err(found)) => {
-            assert_eq!(expected.position().offset(), found.position().offset(), "{way}: {found}, not {expected}");
+            assert_eq!(
+                expected.position().offset(),
+                found.position().offset(),
+                "{way}: {found}, not {expected}"
+            );
             assert_eq!(expected.cid(), found.cid(), "{way}");
-            assert_eq!(expected.is_missing_block(), found.is_missing_block(), "{way}: {found}, not {expected}");
+            assert_eq!(
+                expected.is_missing_block(),
+                found.is_missing_block(),
+                "{way}: {found}, not {expected}"
+            );
         }
         (Ok(_), Err(error)) => panic!("{way}: refused: {error}"),
         (Err(error), Ok(_)) => panic!("{way}: accepted, but refused as a slice: {error}"),
     }
 }
 
-/// Bytes that decode into a value which can be stored are decoded again, after it was encoded, into the same value.
+/// Bytes that decode into a value which can be stored are decoded again, after it was encoded, into
+/// the same value.
 pub fn processable(data: &[u8]) {
     let Some((kind, data)) = data.split_first() else { return };
     match kind % 12 {

@@ -10,8 +10,9 @@ use crate::export::{Export, any_key};
 
 type Range = (Bound<Vec<u8>>, Bound<Vec<u8>>);
 
-/// A proof of any keys and ranges answers for them as the whole repository does, with or without records; for all other keys it
-/// never says what the whole does not. It begins with the commit, and has no block twice.
+/// A proof of any keys and ranges answers for them as the whole repository does, with or without
+/// records; for all other keys it never says what the whole does not. It begins with the commit,
+/// and has no block twice.
 pub fn proofs(data: &[u8]) {
     let mut choices = Choices::new(data);
     let export = Export::any(&mut choices, 24);
@@ -36,7 +37,10 @@ pub fn proofs(data: &[u8]) {
     assert_eq!((proof.commit(), proof.stats()), (whole.commit(), stats));
     let sections = Car::parse(&car).unwrap().sections;
     assert_eq!(sections[0].cid, whole.commit().cid().as_bytes());
-    assert_eq!(sections.iter().map(|section| &section.cid).collect::<BTreeSet<_>>().len(), sections.len());
+    assert_eq!(
+        sections.iter().map(|section| &section.cid).collect::<BTreeSet<_>>().len(),
+        sections.len()
+    );
 
     for key in &keys {
         let (here, there) = (proof.get(key).unwrap(), whole.get(key).unwrap());

@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use carwalk_testkit::car::Car;
 use carwalk_testkit::cid::Cid;
 
-/// A CAR whose every block has its CID, and whose links follow: what a mutation of a CAR's bytes would have been if SHA-256
-/// did not stand in its way. `None` if it has not the framing of a CAR.
+/// A CAR whose every block has its CID, and whose links follow: what a mutation of a CAR's bytes
+/// would have been if SHA-256 did not stand in its way. `None` if it has not the framing of a CAR.
 ///
-/// Wherever the CID of a block stands, in a block or in the header, its new one is put; from the leaves up, and not
-/// in circles, which no hashes fit.
+/// Wherever the CID of a block stands, in a block or in the header, its new one is put; from the
+/// leaves up, and not in circles, which no hashes fit.
 pub(crate) fn rehash(bytes: &[u8]) -> Option<Vec<u8>> {
     let car = Car::parse(bytes).ok()?;
     let mut rehash = Rehash { blocks: HashMap::new(), done: HashMap::new() };

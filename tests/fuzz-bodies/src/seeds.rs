@@ -1,7 +1,8 @@
 //! Seeds: small inputs that bring the fuzzer to where it is to begin, named after what they are.
 //!
-//! `cargo run -p carwalk-fuzz-bodies --example make-seeds` writes them; a test keeps the files equal to these. Where bytes are
-//! choices, they mean something else once the order of choices changes: the names then say what a seed was.
+//! `cargo run -p carwalk-fuzz-bodies --example make-seeds` writes them; a test keeps the files
+//! equal to these. Where bytes are choices, they mean something else once the order of choices
+//! changes: the names then say what a seed was.
 
 use carwalk_testkit::breakage::{self, Breakage};
 use carwalk_testkit::car::Car;
@@ -76,18 +77,32 @@ fn breakages(rules: &str) -> impl Iterator<Item = &'static Breakage> {
 fn headers(seeds: &mut Vec<Seed>) {
     for oddity in legal::all() {
         let header = Car::parse(&oddity.make()).unwrap().header;
-        if ["one_record", "two_roots", "thirty_roots", "header_unknown_keys", "header_nested"].contains(&oddity.name) {
+        if ["one_record", "two_roots", "thirty_roots", "header_unknown_keys", "header_nested"]
+            .contains(&oddity.name)
+        {
             add(seeds, "car_header", oddity.name, header);
         }
     }
     for breakage in breakages("HX").filter(|breakage| breakage.name.starts_with("header_")) {
         let broken = breakage.make().broken;
-        if let Some(header) = Car::parse(&broken).ok().map(|car| car.header).filter(|header| header.len() < 500) {
+        if let Some(header) =
+            Car::parse(&broken).ok().map(|car| car.header).filter(|header| header.len() < 500)
+        {
             add(seeds, "car_header", breakage.name, header);
         }
     }
-    add(seeds, "car_header", "json", b"{\"error\":\"RepoNotFound\",\"message\":\"Could not find repo for this DID\"}");
-    add(seeds, "car_header", "html", b"\n<!DOCTYPE html>\n<html><body>502 Bad Gateway</body></html>");
+    add(
+        seeds,
+        "car_header",
+        "json",
+        b"{\"error\":\"RepoNotFound\",\"message\":\"Could not find repo for this DID\"}",
+    );
+    add(
+        seeds,
+        "car_header",
+        "html",
+        b"\n<!DOCTYPE html>\n<html><body>502 Bad Gateway</body></html>",
+    );
     add(seeds, "car_header", "gzip", [&[0x1f, 0x8b, 8][..], &[0; 40]].concat());
 }
 
@@ -111,11 +126,18 @@ fn sections(seeds: &mut Vec<Seed>) {
     add(seeds, "section", "zeros_after_it", with(255, &[&good, &[0; 9]]));
     add(seeds, "section", "length_padded", with(255, &[&varint::padded(43, 2), &good[1..]]));
     add(seeds, "section", "length_without_room", with(255, &[&[35], &good[1..]]));
-    add(seeds, "section", "length_beyond_memory", with(255, &[&varint::encode(u64::MAX >> 1), &good[1..]]));
+    add(
+        seeds,
+        "section",
+        "length_beyond_memory",
+        with(255, &[&varint::encode(u64::MAX >> 1), &good[1..]]),
+    );
 }
 
 fn commits(seeds: &mut Vec<Seed>) {
-    for oddity in legal::all().filter(|oddity| oddity.name == "one_record" || oddity.name.starts_with("commit_")) {
+    for oddity in legal::all()
+        .filter(|oddity| oddity.name == "one_record" || oddity.name.starts_with("commit_"))
+    {
         let car = Car::parse(&oddity.make()).unwrap();
         add(seeds, "commit", oddity.name, &car.sections[0].data);
     }
@@ -127,7 +149,8 @@ fn commits(seeds: &mut Vec<Seed>) {
 }
 
 fn nodes(seeds: &mut Vec<Seed>) {
-    for (number, (_, block)) in breakage::sample().root.blocks().into_iter().enumerate().step_by(2) {
+    for (number, (_, block)) in breakage::sample().root.blocks().into_iter().enumerate().step_by(2)
+    {
         add(seeds, "node", &format!("node_{number}_of_the_sample"), block);
     }
     add(seeds, "node", "empty_repository", Repo::new([]).root.block());
@@ -170,7 +193,12 @@ fn paths(seeds: &mut Vec<Seed>) {
 fn values(seeds: &mut Vec<Seed>) {
     let of = |kind: u8, bytes: &[u8]| [&[kind][..], bytes].concat();
     add(seeds, "processable", "numbers", of(0, &[7; 40]));
-    add(seeds, "processable", "bool_char_and_sizes", of(1, &[&[1, b'a', 0, 0, 0][..], &[3; 16]].concat()));
+    add(
+        seeds,
+        "processable",
+        "bool_char_and_sizes",
+        of(1, &[&[1, b'a', 0, 0, 0][..], &[3; 16]].concat()),
+    );
     add(seeds, "processable", "string", of(2, b"\x05hello"));
     add(seeds, "processable", "cid", of(3, Cid::raw(b"").as_bytes()));
     add(seeds, "processable", "bytes", of(4, &[3, 1, 2, 3]));
@@ -186,11 +214,25 @@ fn values(seeds: &mut Vec<Seed>) {
 
 /// Whole CARs: bytes that are read as such.
 fn cars(seeds: &mut Vec<Seed>) {
-    let legal_ones =
-        ["empty_repository", "one_record", "order_pds", "shared_record", "only_left", "two_roots", "strays"];
-    let broken_ones = ["prefix_not_maximal", "keys_unsorted", "subtrees_exchanged", "empty_leaf", "key_layer_too_high"];
+    let legal_ones = [
+        "empty_repository",
+        "one_record",
+        "order_pds",
+        "shared_record",
+        "only_left",
+        "two_roots",
+        "strays",
+    ];
+    let broken_ones = [
+        "prefix_not_maximal",
+        "keys_unsorted",
+        "subtrees_exchanged",
+        "empty_leaf",
+        "key_layer_too_high",
+    ];
     for target in ["car", "car_rehashed", "chunk_independence"] {
-        // Where the first bytes are choices: hash what is reached, salvage, usual limits, some pieces, and a CAR of bytes.
+        // Where the first bytes are choices: hash what is reached, salvage, usual limits, some
+        // pieces, and a CAR of bytes.
         let before: &[u8] = if target == "chunk_independence" {
             &[1, 1, 1, 7, 0, 255, 1, 201, 30, 2, 90, 0, 10, 20, 40, 1]
         } else {
@@ -212,21 +254,37 @@ fn cars(seeds: &mut Vec<Seed>) {
     let mut damaged = Car::parse(&legal::case("one_record")).unwrap();
     damaged.sections[2].data[3] ^= 1;
     add(seeds, "car", "record_damaged", damaged.to_bytes());
-    add(seeds, "car", "commit_of_array", Car::new(&[Cid::dag_cbor(&Value::Array(vec![]).encode())]).to_bytes());
+    add(
+        seeds,
+        "car",
+        "commit_of_array",
+        Car::new(&[Cid::dag_cbor(&Value::Array(vec![]).encode())]).to_bytes(),
+    );
 }
 
-/// Choices that make an export: its order, and for each record the number of its key in the pool and its kind.
+/// Choices that make an export: its order, and for each record the number of its key in the pool
+/// and its kind.
 fn export(order: u8, records: &[(u8, u8)]) -> Vec<u8> {
     let records = records.iter().flat_map(|&(key, kind)| [2, key, kind, key % 4]);
     [order, (records.clone().count() / 4) as u8].into_iter().chain(records).collect()
 }
 
-/// A record with a text, one that another key has too, one that is empty, one that is as long as two of 700 bytes.
+/// A record with a text, one that another key has too, one that is empty, one that is as long as
+/// two of 700 bytes.
 const TEXT: u8 = 7;
 
 /// Exports by their names.
 fn exports() -> [(&'static str, Vec<u8>); 6] {
-    let three = [(3, TEXT), (125, TEXT), (9, TEXT), (10, TEXT), (190, TEXT), (30, TEXT), (140, TEXT), (44, TEXT)];
+    let three = [
+        (3, TEXT),
+        (125, TEXT),
+        (9, TEXT),
+        (10, TEXT),
+        (190, TEXT),
+        (30, TEXT),
+        (140, TEXT),
+        (44, TEXT),
+    ];
     let odd = [(1, 0), (2, 3), (130, 3), (4, 5), (181, 0), (12, 3), (50, 5)];
     [
         ("empty", export(0, &[])),
@@ -243,22 +301,63 @@ fn repositories(seeds: &mut Vec<Seed>) {
     for (name, export) in exports() {
         let with = |before: &[u8], after: &[u8]| [before, &export, after].concat();
         add(seeds, "walk_oracle", name, &export);
-        add(seeds, "walk_oracle", &format!("{name}_link_edited"), with(&[], &[1, 2, 0, 2, 9, 0, 1, 4, 3]));
-        add(seeds, "walk_oracle", &format!("{name}_entry_edited"), with(&[], &[1, 2, 0, 2, 9, 1, 0, 6, 0, 3]));
-        add(seeds, "walk_oracle", &format!("{name}_bytes_edited"), with(&[], &[1, 2, 0, 2, 9, 0, 0, 1, 12, 2, 0x41]));
+        add(
+            seeds,
+            "walk_oracle",
+            &format!("{name}_link_edited"),
+            with(&[], &[1, 2, 0, 2, 9, 0, 1, 4, 3]),
+        );
+        add(
+            seeds,
+            "walk_oracle",
+            &format!("{name}_entry_edited"),
+            with(&[], &[1, 2, 0, 2, 9, 1, 0, 6, 0, 3]),
+        );
+        add(
+            seeds,
+            "walk_oracle",
+            &format!("{name}_bytes_edited"),
+            with(&[], &[1, 2, 0, 2, 9, 0, 0, 1, 12, 2, 0x41]),
+        );
         add(seeds, "partial_trees", name, with(&[], &[2, 1, 4, 3, 1, 1, 3, 0, 3, 1, 9, 1, 5]));
-        add(seeds, "partial_trees", &format!("{name}_without_a_root"), with(&[], &[1, 0, 4, 0, 0, 1, 3, 1, 2]));
+        add(
+            seeds,
+            "partial_trees",
+            &format!("{name}_without_a_root"),
+            with(&[], &[1, 0, 4, 0, 0, 1, 3, 1, 2]),
+        );
         add(seeds, "proofs", name, with(&[], &[3, 1, 2, 1, 0, 1, 3, 2, 0, 1, 1, 1, 2, 0, 0, 1]));
-        add(seeds, "proofs", &format!("{name}_without_records"), with(&[], &[0, 2, 0, 1, 1, 3, 1, 2, 1, 0, 0]));
-        // Hash all; some memory, small segments, a stop, or none of it. Damaged, hash what is reached.
+        add(
+            seeds,
+            "proofs",
+            &format!("{name}_without_records"),
+            with(&[], &[0, 2, 0, 1, 1, 3, 1, 2, 1, 0, 0]),
+        );
+        // Hash all; some memory, small segments, a stop, or none of it. Damaged, hash what is
+        // reached.
         for (kind, way) in ["spilled", "kept", "indexed"].into_iter().enumerate() {
             let plan = |before: &[u8]| [before, &[kind as u8, 1, 2, 1, 3]].concat();
-            add(seeds, "store_independence", &format!("{name}_{way}"), with(&plan(&[0, 0]), &[0, 0, 9]));
+            add(
+                seeds,
+                "store_independence",
+                &format!("{name}_{way}"),
+                with(&plan(&[0, 0]), &[0, 0, 9]),
+            );
             add(seeds, "process", &format!("{name}_{way}"), with(&plan(&[0, 0]), &[0, 9]));
             let (plan, damage) = ([1, 0, kind as u8, 0, 1, 0], [0, 2, 1, 2, 3, 1, 1, 2, 3]);
-            add(seeds, "store_independence", &format!("{name}_damaged_{way}"), with(&plan, &damage));
+            add(
+                seeds,
+                "store_independence",
+                &format!("{name}_damaged_{way}"),
+                with(&plan, &damage),
+            );
         }
-        add(seeds, "process", &format!("{name}_damaged"), with(&[1, 1, 0, 0, 1, 0], &[2, 1, 2, 3, 1, 1, 2, 3]));
+        add(
+            seeds,
+            "process",
+            &format!("{name}_damaged"),
+            with(&[1, 1, 0, 0, 1, 0], &[2, 1, 2, 3, 1, 1, 2, 3]),
+        );
         let pieces = [0, 0, 1, 9, 8, 7, 1, 1, 1, 1, 1, 1, 2, 3, 4, 0];
         add(seeds, "chunk_independence", &format!("choices_{name}"), with(&pieces, &[1, 2, 1, 0]));
     }
@@ -282,18 +381,29 @@ fn repositories(seeds: &mut Vec<Seed>) {
     }
 }
 
-/// CARs of several buffers, from which a load has taken sections in when it stops; then it goes on into a file.
+/// CARs of several buffers, from which a load has taken sections in when it stops; then it goes on
+/// into a file.
 fn long_repositories(seeds: &mut Vec<Seed>) {
     let [_, _, _, (_, export), ..] = exports();
     // Four long strays: their byte, length, and place.
     let strays = [6, 1, 0, 3, 2, 1, 9, 3, 3, 10, 4, 2, 16];
     for (kind, way) in ["spilled", "kept", "indexed"].into_iter().enumerate() {
         let whole = [0, 0, kind as u8, 1, 2, 1, 90];
-        add(seeds, "store_independence", &format!("long_{way}"), [&whole[..], &export, &strays, &[0, 9]].concat());
+        add(
+            seeds,
+            "store_independence",
+            &format!("long_{way}"),
+            [&whole[..], &export, &strays, &[0, 9]].concat(),
+        );
         // The same without strays, with threads; and damaged.
         let after: [(&str, &[u8]); 2] = [("", &[0, 0, 9, 6]), ("_damaged", &[0, 1, 1, 2, 3, 9, 7])];
         for (name, after) in after {
-            add(seeds, "store_independence", &format!("threads{name}_{way}"), [&whole[..], &export, after].concat());
+            add(
+                seeds,
+                "store_independence",
+                &format!("threads{name}_{way}"),
+                [&whole[..], &export, after].concat(),
+            );
         }
         let damaged = [1, 0, kind as u8, 0, 1, 2, 90, 50];
         // Bad copies of a block: one before it, and one after the stop.
@@ -318,7 +428,12 @@ fn signatures(seeds: &mut Vec<Seed>) {
             &format!("{name}_of_other_bytes"),
             with(&[[0, 0, 64].as_slice(), &[0x11; 64]].concat()),
         );
-        add(seeds, "signature", &format!("{name}_cut"), with(&[[0, 0, 63].as_slice(), &[0x11; 63]].concat()));
+        add(
+            seeds,
+            "signature",
+            &format!("{name}_cut"),
+            with(&[[0, 0, 63].as_slice(), &[0x11; 63]].concat()),
+        );
         add(seeds, "signature", &format!("{name}_of_another_key"), with(&[1, 4, 8, 1]));
         add(seeds, "signature", &format!("{name}_of_another_message"), with(&[2, 1]));
     }

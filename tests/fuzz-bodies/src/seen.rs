@@ -37,10 +37,13 @@ fn events<S: BlockStore>(repo: &Repo<S>) -> Vec<(String, Vec<u8>)> {
     let mut walk = repo.walk().partial(true).nodes(true);
     while let Some(event) = walk.next_event().unwrap() {
         events.push(match event {
-            Event::Node { cid, layer, depth, block, offset, .. } => {
-                (format!("node {cid}, layer {layer:?}, depth {depth}, at {offset:?}"), block.to_vec())
+            Event::Node { cid, layer, depth, block, offset, .. } => (
+                format!("node {cid}, layer {layer:?}, depth {depth}, at {offset:?}"),
+                block.to_vec(),
+            ),
+            Event::Record { entry, block, offset, .. } => {
+                (format!("{entry:?} at {offset:?}"), block.to_vec())
             }
-            Event::Record { entry, block, offset, .. } => (format!("{entry:?} at {offset:?}"), block.to_vec()),
             other => (format!("{other:?}"), Vec::new()),
         });
     }
@@ -55,11 +58,21 @@ pub(crate) fn assert_same<T: PartialEq + Debug>(
     found: &Result<T, impl Borrow<Error>>,
 ) {
     match (expected, found) {
-        (Ok(expected), Ok(found)) => assert!(expected == found, "{way}: {found:#?}, not {expected:#?}"),
-        (Err(expected), Err(found)) => {
-            assert_eq!(common::details(expected.borrow()), common::details(found.borrow()), "{way}");
+        (Ok(expected), Ok(found)) => {
+            assert!(expected == found, "{way}: {found:#?}, not {expected:#?}")
         }
-        (Ok(_), Err(error)) => panic!("{way}: refused, but accepted as a slice: {}", error.borrow()),
-        (Err(error), Ok(_)) => panic!("{way}: accepted, but refused as a slice: {}", error.borrow()),
+        (Err(expected), Err(found)) => {
+            assert_eq!(
+                common::details(expected.borrow()),
+                common::details(found.borrow()),
+                "{way}"
+            );
+        }
+        (Ok(_), Err(error)) => {
+            panic!("{way}: refused, but accepted as a slice: {}", error.borrow())
+        }
+        (Err(error), Ok(_)) => {
+            panic!("{way}: accepted, but refused as a slice: {}", error.borrow())
+        }
     }
 }

@@ -11,8 +11,9 @@ const HALF_P256: [u8; 32] = *b"\x7f\xff\xff\xff\x80\x00\x00\x00\x7f\xff\xff\xff\
 const HALF_K256: [u8; 32] = *b"\x7f\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\
 \x5d\x57\x6e\x73\x57\xa4\x50\x1d\xdf\xe9\x2f\x46\x68\x1b\x20\xa0";
 
-/// A signature holds for its key and message, however that is cut into pieces, and for no other; another with high s, or of
-/// another length, is refused as such. Keys that parse are written as they were.
+/// A signature holds for its key and message, however that is cut into pieces, and for no other;
+/// another with high s, or of another length, is refused as such. Keys that parse are written as
+/// they were.
 pub fn signature(data: &[u8]) {
     let mut choices = Choices::new(data);
     let signing = any_key(&mut choices);
@@ -48,7 +49,12 @@ fn any_key(choices: &mut Choices<'_>) -> SigningKey {
 }
 
 /// Changes some bytes, or takes any others.
-fn refused_unless_the_same(key: &VerifyingKey, message: &[u8], signature: &[u8; 64], choices: &mut Choices<'_>) {
+fn refused_unless_the_same(
+    key: &VerifyingKey,
+    message: &[u8],
+    signature: &[u8; 64],
+    choices: &mut Choices<'_>,
+) {
     let mut other = signature.to_vec();
     if choices.flag() {
         for _ in 0..1 + choices.below(3) {
@@ -84,9 +90,14 @@ fn text(bytes: &[u8]) {
     if let Ok(key) = text.parse::<VerifyingKey>() {
         assert!(key.to_string() == text || key.to_multikey() == text);
     }
-    for method in ["Multikey", "EcdsaSecp256k1VerificationKey2019", "EcdsaSecp256r1VerificationKey2019"] {
+    for method in
+        ["Multikey", "EcdsaSecp256k1VerificationKey2019", "EcdsaSecp256r1VerificationKey2019"]
+    {
         if let Ok(key) = VerifyingKey::from_verification_method(method, &text) {
-            assert_eq!(VerifyingKey::from_sec1_bytes(key.curve(), &key.to_sec1_bytes()).unwrap(), key);
+            assert_eq!(
+                VerifyingKey::from_sec1_bytes(key.curve(), &key.to_sec1_bytes()).unwrap(),
+                key
+            );
         }
     }
     for curve in [Curve::P256, Curve::K256] {

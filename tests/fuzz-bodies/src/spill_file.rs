@@ -13,11 +13,14 @@ use crate::stores::{any_verification, scratch};
 
 type Table = TableDefinition<'static, u32, &'static [u8]>;
 
-const TABLES: [Table; 3] =
-    [TableDefinition::new("carwalk"), TableDefinition::new("carwalk index"), TableDefinition::new("carwalk segments")];
+const TABLES: [Table; 3] = [
+    TableDefinition::new("carwalk"),
+    TableDefinition::new("carwalk index"),
+    TableDefinition::new("carwalk segments"),
+];
 
-/// A kept file of which any values or bytes were changed is refused, or gives the records that it had. Where nothing is
-/// hashed, or records were reduced, it may give others; it never panics.
+/// A kept file of which any values or bytes were changed is refused, or gives the records that it
+/// had. Where nothing is hashed, or records were reduced, it may give others; it never panics.
 pub fn spill_file(data: &[u8]) {
     let mut choices = Choices::new(data);
     let reduced = choices.flag();
@@ -37,15 +40,24 @@ pub fn spill_file(data: &[u8]) {
         let loader = common::summarizing(Loader::new()).verification(verification);
         if let Ok(repo) = store.and_then(|store| loader.reopen(store)) {
             let found = common::summaries(&repo);
-            let found = found.map(|rows| rows.into_iter().map(|(key, cid, _)| (key, cid)).collect::<Vec<_>>());
+            let found = found
+                .map(|rows| rows.into_iter().map(|(key, cid, _)| (key, cid)).collect::<Vec<_>>());
             let keys = || kept.rows.iter().map(|(key, cid, _)| (key.clone(), *cid));
             let is_same = |found: Vec<_>| keys().eq(found);
-            assert!(verification == Verification::DangerouslyNone || found.map_or(true, is_same), "other keys");
+            assert!(
+                verification == Verification::DangerouslyNone || found.map_or(true, is_same),
+                "other keys"
+            );
         }
-    } else if let Ok(repo) = store.and_then(|store| Loader::new().verification(verification).reopen(store)) {
+    } else if let Ok(repo) =
+        store.and_then(|store| Loader::new().verification(verification).reopen(store))
+    {
         let found = read(&repo);
         let is_same = || found.as_ref().is_ok_and(|rows| *rows == kept.rows);
-        assert!(verification == Verification::DangerouslyNone || found.is_err() || is_same(), "other records");
+        assert!(
+            verification == Verification::DangerouslyNone || found.is_err() || is_same(),
+            "other records"
+        );
     }
 }
 
@@ -102,7 +114,12 @@ fn damaged(good: &[u8], choices: &mut Choices<'_>) -> Vec<u8> {
                     bytes.copy_within(from..from + 4096, to);
                 }
             }
-            _ => bytes.iter_mut().skip(at).take(8).zip(choices.bytes(8)).for_each(|(byte, new)| *byte = *new),
+            _ => bytes
+                .iter_mut()
+                .skip(at)
+                .take(8)
+                .zip(choices.bytes(8))
+                .for_each(|(byte, new)| *byte = *new),
         }
     }
     bytes
@@ -133,10 +150,18 @@ fn tamper(path: &Path, choices: &mut Choices<'_>) {
             _ => {
                 let at = choices.below(value.len().max(1));
                 let len = 1 + choices.below(9);
-                value.iter_mut().skip(at).zip(choices.bytes(len)).for_each(|(byte, new)| *byte = *new);
+                value
+                    .iter_mut()
+                    .skip(at)
+                    .zip(choices.bytes(len))
+                    .for_each(|(byte, new)| *byte = *new);
             }
         }
-        let key = if choices.below(8) == 7 { u32::from_le_bytes([choices.byte(), 0, choices.byte(), 0]) } else { key };
+        let key = if choices.below(8) == 7 {
+            u32::from_le_bytes([choices.byte(), 0, choices.byte(), 0])
+        } else {
+            key
+        };
         table.insert(key, value.as_slice()).unwrap();
     }
     txn.commit().unwrap();

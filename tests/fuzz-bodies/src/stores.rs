@@ -8,10 +8,11 @@ use crate::choices::Choices;
 use crate::export::{Export, damaged, lengthen, surrounded};
 use crate::seen::{Seen, assert_same};
 
-/// Slice, memory, a file of tiny segments with hardly any memory, such a file used again, an index in a file, and a kept file
-/// that is opened again: the same records, counts, parts and lookups, or the same error at the same place. CARs are damaged
-/// in any way, and some are longer than what a reader takes at once. With threads, the same of a CAR that is so long that they
-/// have some of it to hash.
+/// Slice, memory, a file of tiny segments with hardly any memory, such a file used again, an index
+/// in a file, and a kept file that is opened again: the same records, counts, parts and lookups, or
+/// the same error at the same place. CARs are damaged in any way, and some are longer than what a
+/// reader takes at once. With threads, the same of a CAR that is so long that they have some of it
+/// to hash.
 pub fn store_independence(data: &[u8]) {
     let mut choices = Choices::new(data);
     let verification = any_verification(&mut choices);
@@ -33,7 +34,8 @@ pub fn store_independence(data: &[u8]) {
             let way = plan.load(loader(), &car, file());
             assert_same("file", &expected, &way.as_ref().map(Way::seen));
             if let Ok(Way::File(repo)) = way {
-                let again = loader().memory_limit(0).spill(&car[..], repo.into_store().reset().unwrap());
+                let again =
+                    loader().memory_limit(0).spill(&car[..], repo.into_store().reset().unwrap());
                 assert_same("file used again", &expected, &again.map(|repo| Seen::of(&repo)));
             }
         }
@@ -69,7 +71,11 @@ fn thread_independence(
     let threaded = || loader().threads(threads);
     assert_same("slice, threads", &expected, &threaded().slice(car).map(|repo| Seen::of(&repo)));
     assert_same("memory, threads", &expected, &threaded().read(car).map(|repo| Seen::of(&repo)));
-    assert_same("file, threads", &expected, &plan.load(threaded(), car, file()).map(|way| way.seen()));
+    assert_same(
+        "file, threads",
+        &expected,
+        &plan.load(threaded(), car, file()).map(|way| way.seen()),
+    );
     let indexed = threaded().memory_limit(plan.cache_size).slice(car, file());
     assert_same("index in a file, threads", &expected, &indexed.map(|repo| Seen::of(&repo)));
 }
@@ -144,7 +150,11 @@ impl Plan {
 }
 
 pub(crate) fn any_verification(choices: &mut Choices<'_>) -> Verification {
-    *choices.pick(&[Verification::EveryBlock, Verification::ReachedBlocks, Verification::DangerouslyNone])
+    *choices.pick(&[
+        Verification::EveryBlock,
+        Verification::ReachedBlocks,
+        Verification::DangerouslyNone,
+    ])
 }
 
 /// A folder for one run, in memory where there is such a place.

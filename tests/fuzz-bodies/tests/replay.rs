@@ -1,5 +1,5 @@
-//! Seeds and regressions of all fuzz targets, replayed: each is a trial. Every target has seeds, and they are those that the
-//! generator makes.
+//! Seeds and regressions of all fuzz targets, replayed: each is a trial. Every target has seeds,
+//! and they are those that the generator makes.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,12 +10,16 @@ use libtest_mimic::{Arguments, Trial};
 
 fn main() {
     let replays = TARGETS.iter().flat_map(|target| {
-        let files = ["seeds", "regressions"].into_iter().flat_map(|kind| files(&folder(kind).join(target.name)));
+        let files = ["seeds", "regressions"]
+            .into_iter()
+            .flat_map(|kind| files(&folder(kind).join(target.name)));
         files.map(|file| replay(target, file))
     });
     let mut trials: Vec<Trial> = replays.collect();
     trials.push(Trial::test("every_target_has_seeds", || check(every_target_has_seeds())));
-    trials.push(Trial::test("seeds_are_those_of_the_generator", || check(seeds_are_those_of_the_generator())));
+    trials.push(Trial::test("seeds_are_those_of_the_generator", || {
+        check(seeds_are_those_of_the_generator())
+    }));
     trials.push(Trial::test("every_folder_is_a_target", || check(every_folder_is_a_target())));
     trials.push(Trial::test("every_target_is_built", || check(every_target_is_built())));
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
@@ -46,7 +50,8 @@ fn check(faults: Vec<String>) -> Result<(), libtest_mimic::Failed> {
 }
 
 fn every_target_has_seeds() -> Vec<String> {
-    let without = TARGETS.iter().filter(|target| files(&folder("seeds").join(target.name)).is_empty());
+    let without =
+        TARGETS.iter().filter(|target| files(&folder("seeds").join(target.name)).is_empty());
     without.map(|target| format!("{} has no seeds", target.name)).collect()
 }
 
@@ -62,11 +67,18 @@ fn seeds_are_those_of_the_generator() -> Vec<String> {
         for file in files(&folder) {
             let found = expected.remove(&(name(&folder), name(&file)));
             if found != fs::read(&file).ok() {
-                faults.push(format!("{} is not what the generator makes: run make-seeds", file.display()));
+                faults.push(format!(
+                    "{} is not what the generator makes: run make-seeds",
+                    file.display()
+                ));
             }
         }
     }
-    faults.extend(expected.into_keys().map(|(target, name)| format!("{target}/{name} is not there: run make-seeds")));
+    faults.extend(
+        expected
+            .into_keys()
+            .map(|(target, name)| format!("{target}/{name} is not there: run make-seeds")),
+    );
     faults
 }
 
@@ -84,7 +96,9 @@ fn every_target_is_built() -> Vec<String> {
     for Target { name, .. } in TARGETS {
         let path = format!("fuzz_targets/{name}.rs");
         let body = fs::read_to_string(folder(&path)).unwrap_or_default();
-        if !manifest.contains(&format!("path = \"{path}\"")) || !body.contains(&format!("target!({name});")) {
+        if !manifest.contains(&format!("path = \"{path}\""))
+            || !body.contains(&format!("target!({name});"))
+        {
             faults.push(format!("{name} is not a target in fuzz/"));
         }
     }

@@ -1,4 +1,5 @@
-//! Proofs that carwalk writes are accepted by shrike, and the other way round, with the same answers.
+//! Proofs that carwalk writes are accepted by shrike, and the other way round, with the same
+//! answers.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -27,12 +28,18 @@ impl Account {
         let mut rng = Rng::new(seed);
         let count = rng.below(120);
         let paths = (0..count).map(|_| random::path(&mut rng)).filter(|path| both_take(path));
-        let records: BTreeMap<_, _> = paths.map(|path| (path.clone(), Record::sample(&path))).collect();
+        let records: BTreeMap<_, _> =
+            paths.map(|path| (path.clone(), Record::sample(&path))).collect();
         let others = (0..20).map(|_| random::path(&mut rng)).filter(|path| both_take(path));
-        let neighbours = records.keys().map(|path| [path, &b"0"[..]].concat()).filter(|path| both_take(path));
+        let neighbours =
+            records.keys().map(|path| [path, &b"0"[..]].concat()).filter(|path| both_take(path));
         let absent = others.chain(neighbours).filter(|path| !records.contains_key(path)).collect();
         let secret = [seed as u8 + 1; 32];
-        let signing = if seed.is_multiple_of(2) { SigningKey::k256(&secret) } else { SigningKey::p256(&secret) };
+        let signing = if seed.is_multiple_of(2) {
+            SigningKey::k256(&secret)
+        } else {
+            SigningKey::p256(&secret)
+        };
         let mut repo = KitRepo::new(records.clone());
         repo.sign(&signing);
         Account { car: repo.to_car(Order::Pds).to_bytes(), signing, records, absent }
@@ -63,7 +70,12 @@ fn both_take(path: &[u8]) -> bool {
 }
 
 /// What the peer says of one key of a proof.
-fn asked_peer(car: &[u8], did: &str, key: &str, path: &[u8]) -> Result<Option<(PeerCid, Vec<u8>)>, ProofError> {
+fn asked_peer(
+    car: &[u8],
+    did: &str,
+    key: &str,
+    path: &[u8],
+) -> Result<Option<(PeerCid, Vec<u8>)>, ProofError> {
     let key = shrike::crypto::parse_did_key(key).unwrap();
     let (collection, record_key) = parts(path).unwrap();
     let did = Did::try_from(did).unwrap();
@@ -87,7 +99,11 @@ fn proofs_written_here_are_accepted_there_with_the_same_answer() {
             let there = asked_peer(&proof, DID, &did_key, path).unwrap();
             let here = verify_record_proof(&proof, DID, &account.key(), path_of(path)).unwrap();
             match (here, there, account.records.get(path)) {
-                (Lookup::Present { cid, record: Some(bytes) }, Some((peer_cid, peer_bytes)), Some(record)) => {
+                (
+                    Lookup::Present { cid, record: Some(bytes) },
+                    Some((peer_cid, peer_bytes)),
+                    Some(record),
+                ) => {
                     assert_eq!(cid.as_bytes()[..], peer_cid.to_bytes());
                     assert_eq!(cid.as_bytes()[..], record.cid.as_bytes()[..]);
                     assert!(bytes == peer_bytes && bytes == record.bytes);
@@ -110,7 +126,10 @@ fn one_proof_of_many_keys_is_accepted_there() {
         for path in account.probes() {
             request = request.key(path);
             let (collection, rkey) = parts(path).unwrap();
-            let cid = account.records.get(path).map(|record| PeerCid::from_bytes(&record.cid.as_bytes()[..]).unwrap());
+            let cid = account
+                .records
+                .get(path)
+                .map(|record| PeerCid::from_bytes(&record.cid.as_bytes()[..]).unwrap());
             claims.push(RecordClaim { collection, rkey, cid });
         }
         let mut proof = Vec::new();
@@ -131,12 +150,14 @@ fn the_wrong_account_or_key_is_refused_by_both() {
         repo.prove().key(path).write(&mut proof).unwrap();
         let did_key = account.signing.did_key();
         assert!(asked_peer(&proof, OTHER_DID, &did_key, path).is_err());
-        let refused = verify_record_proof(&proof, OTHER_DID, &account.key(), path_of(path)).unwrap_err();
+        let refused =
+            verify_record_proof(&proof, OTHER_DID, &account.key(), path_of(path)).unwrap_err();
         assert!(matches!(refused.kind(), ErrorKind::OtherAccount { .. }), "{refused}");
 
         let other = SigningKey::k256(&[99; 32]).did_key();
         assert!(asked_peer(&proof, DID, &other, path).is_err());
-        let refused = verify_record_proof(&proof, DID, &other.parse().unwrap(), path_of(path)).unwrap_err();
+        let refused =
+            verify_record_proof(&proof, DID, &other.parse().unwrap(), path_of(path)).unwrap_err();
         assert!(matches!(refused.kind(), ErrorKind::Signature(_)), "{refused}");
     }
 }
@@ -155,7 +176,9 @@ fn proofs_written_there_give_the_same_answer_here() {
         for path in account.probes() {
             let proof = record_proofs_car(&blocks, &commit, &[parts(path).unwrap()]).unwrap();
             match verify_record_proof(&proof, DID, &account.key(), path_of(path)).unwrap() {
-                Lookup::Present { record: Some(bytes), .. } => assert_eq!(bytes, account.records[path].bytes),
+                Lookup::Present { record: Some(bytes), .. } => {
+                    assert_eq!(bytes, account.records[path].bytes)
+                }
                 Lookup::Absent => assert!(!account.records.contains_key(path)),
                 other => panic!("{}: {other:?}", path.escape_ascii()),
             }

@@ -1,4 +1,5 @@
-//! Writes a large export: `cargo run --release -p carwalk-testkit --example make-export -- --records N OUT`.
+//! Writes a large export: `cargo run --release -p carwalk-testkit --example make-export --
+//! --records N OUT`.
 
 use std::fs::File;
 use std::process::ExitCode;

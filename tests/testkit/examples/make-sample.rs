@@ -1,4 +1,5 @@
-//! Writes the sample export: `cargo run -p carwalk-testkit --features signing --example make-sample -- samples/repo.car`.
+//! Writes the sample export: `cargo run -p carwalk-testkit --features signing --example make-sample
+//! -- samples/repo.car`.
 
 use std::process::ExitCode;
 

@@ -14,11 +14,13 @@ pub fn encode(bytes: &[u8]) -> String {
 ///
 /// Panics if a character is no digit.
 pub fn decode(text: &str) -> Vec<u8> {
-    let value = |digit| DIGITS.iter().position(|&own| own == digit).expect("no digit of base58") as u8;
+    let value =
+        |digit| DIGITS.iter().position(|&own| own == digit).expect("no digit of base58") as u8;
     rebase(text.bytes().map(value), 58, 256)
 }
 
-/// The same number in another base, most significant digit first. Zeros at the front stay, one for one.
+/// The same number in another base, most significant digit first. Zeros at the front stay, one for
+/// one.
 fn rebase(digits: impl Iterator<Item = u8>, from: u32, to: u32) -> Vec<u8> {
     let mut zeros = 0;
     let mut little_endian: Vec<u8> = Vec::new();
@@ -48,9 +50,12 @@ mod tests {
 
     #[test]
     fn known_texts() {
-        for (bytes, text) in
-            [(&b""[..], ""), (b"\0\0", "11"), (b"Hello World!", "2NEpo7TZRRrLZSi2U"), (b"\0\x01", "12")]
-        {
+        for (bytes, text) in [
+            (&b""[..], ""),
+            (b"\0\0", "11"),
+            (b"Hello World!", "2NEpo7TZRRrLZSi2U"),
+            (b"\0\x01", "12"),
+        ] {
             assert_eq!(encode(bytes), text);
             assert_eq!(decode(text), bytes);
         }

@@ -32,7 +32,12 @@ impl Car {
 
     /// A CAR without sections whose header has any body.
     pub fn with_header(header: Vec<u8>) -> Self {
-        Self { header_length: varint::encode(header.len() as u64), header, sections: Vec::new(), trailing: Vec::new() }
+        Self {
+            header_length: varint::encode(header.len() as u64),
+            header,
+            sections: Vec::new(),
+            trailing: Vec::new(),
+        }
     }
 
     /// Replaces the header's body, and its length to fit.
@@ -103,8 +108,8 @@ impl Car {
         out
     }
 
-    /// Takes a well-framed CAR apart: minimal varints and 36-byte CIDs. Neither the header's body nor any hash is
-    /// looked at.
+    /// Takes a well-framed CAR apart: minimal varints and 36-byte CIDs. Neither the header's body
+    /// nor any hash is looked at.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
         let (header, mut rest) = split_frame(bytes)?;
         let mut car = Self::with_header(header.to_vec());

@@ -1,7 +1,9 @@
-//! A CBOR encoder that writes what it is told: canonical items, and items that no decoder may accept.
+//! A CBOR encoder that writes what it is told: canonical items, and items that no decoder may
+//! accept.
 //!
-//! [`Value`] is a tree written exactly in the order given, with minimal heads. Everything that a canonical encoder
-//! cannot say goes in as [`Value::Raw`], which [`with_head`], [`indefinite`] and [`wide`] make from a value.
+//! [`Value`] is a tree written exactly in the order given, with minimal heads. Everything that a
+//! canonical encoder cannot say goes in as [`Value::Raw`], which [`with_head`], [`indefinite`] and
+//! [`wide`] make from a value.
 
 use crate::cid::Cid;
 
@@ -47,7 +49,8 @@ impl Value {
 
     /// A map with text keys in canonical order: shorter keys first, then bytewise.
     pub fn map_sorted<K: Into<String>>(pairs: impl IntoIterator<Item = (K, Value)>) -> Self {
-        let mut pairs: Vec<(String, Value)> = pairs.into_iter().map(|(key, value)| (key.into(), value)).collect();
+        let mut pairs: Vec<(String, Value)> =
+            pairs.into_iter().map(|(key, value)| (key.into(), value)).collect();
         pairs.sort_by(|(a, _), (b, _)| a.len().cmp(&b.len()).then_with(|| a.cmp(b)));
         Self::map(pairs)
     }
@@ -190,7 +193,8 @@ pub fn with_head(value: &Value, head: &[u8]) -> Value {
     Value::Raw(out)
 }
 
-/// The item with its own head written in `width` bytes (1, 2, 4 or 8): not minimal if it fits in fewer.
+/// The item with its own head written in `width` bytes (1, 2, 4 or 8): not minimal if it fits in
+/// fewer.
 pub fn wide(value: &Value, width: usize) -> Value {
     let encoded = value.encode();
     with_head(value, &wide_head(encoded[0] >> 5, head_number(&encoded), width))
@@ -276,8 +280,15 @@ mod tests {
 
     #[test]
     fn map_sorted_is_length_first() {
-        let map = Value::map_sorted([("version", Value::Null), ("sig", Value::Null), ("did", Value::Null)]);
-        assert_eq!(map, Value::map([("did", Value::Null), ("sig", Value::Null), ("version", Value::Null)]));
+        let map = Value::map_sorted([
+            ("version", Value::Null),
+            ("sig", Value::Null),
+            ("did", Value::Null),
+        ]);
+        assert_eq!(
+            map,
+            Value::map([("did", Value::Null), ("sig", Value::Null), ("version", Value::Null)])
+        );
     }
 
     #[test]

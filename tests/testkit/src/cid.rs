@@ -1,4 +1,5 @@
-//! Content identifiers in the one form that repositories use: `01 {55,71} 12 20` and a SHA-256 digest.
+//! Content identifiers in the one form that repositories use: `01 {55,71} 12 20` and a SHA-256
+//! digest.
 
 use std::fmt;
 use std::str::FromStr;
@@ -38,7 +39,8 @@ impl Cid {
     /// Reads the binary form; `None` for any other form of CID.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let bytes: [u8; 36] = bytes.try_into().ok()?;
-        let fits = bytes[0] == 1 && matches!(bytes[1], RAW | DAG_CBOR) && bytes[2..4] == [0x12, 0x20];
+        let fits =
+            bytes[0] == 1 && matches!(bytes[1], RAW | DAG_CBOR) && bytes[2..4] == [0x12, 0x20];
         fits.then_some(Self(bytes))
     }
 

@@ -99,8 +99,8 @@ impl Commit {
     }
 }
 
-/// Bytes in the shape of a signature: 64 of them, the second half below half the order of either curve. They
-/// verify with no key; `Commit::signed` (feature `signing`) makes some that do.
+/// Bytes in the shape of a signature: 64 of them, the second half below half the order of either
+/// curve. They verify with no key; `Commit::signed` (feature `signing`) makes some that do.
 pub fn signature() -> Vec<u8> {
     (1..=64).collect()
 }

@@ -1,7 +1,7 @@
 //! Keys of the tree: their layers, and mining for keys of a wanted layer.
 //!
-//! Every mined key is a repository path of the collection `com.example.test`. A key of layer n takes about 4 to
-//! the power of n attempts.
+//! Every mined key is a repository path of the collection `com.example.test`. A key of layer n
+//! takes about 4 to the power of n attempts.
 
 use crate::cid::sha256;
 
@@ -32,7 +32,9 @@ pub fn ascending(layers: &[u8]) -> Vec<Vec<u8>> {
     layers
         .iter()
         .map(|&wanted| {
-            let (number, key) = numbered(next).find(|(_, key)| layer(key) == wanted).expect("the numbers do not end");
+            let (number, key) = numbered(next)
+                .find(|(_, key)| layer(key) == wanted)
+                .expect("the numbers do not end");
             next = number + 1;
             key
         })
@@ -43,8 +45,8 @@ pub fn ascending(layers: &[u8]) -> Vec<Vec<u8>> {
 ///
 /// # Panics
 ///
-/// Panics if nothing is found that `low` is the beginning of: that is, if `high` is `low` and a few least
-/// characters.
+/// Panics if nothing is found that `low` is the beginning of: that is, if `high` is `low` and a few
+/// least characters.
 pub fn between(low: &[u8], high: &[u8], wanted: u8) -> Vec<u8> {
     let found = above_all(low).find(|key| key.as_slice() >= high || layer(key) == wanted);
     found.filter(|key| key.as_slice() < high).expect("no key in between")

@@ -8,10 +8,10 @@
 //! - [`oracle`] walks a CAR in the most obvious way.
 //! - [`random`] makes small repositories for property tests, [`export`] large ones for benchmarks.
 //! - [`vectors`] finds the data that others made.
-//! - With the feature `signing`, `signing` has keys that sign commits, and `sample` is a readable repository for examples.
-//!   All other signatures are made up.
-//! - [`cid`], [`cbor`], [`varint`], [`base58`], [`car`], [`key`], [`tid`], [`tree`] and [`commit`] are the parts: each writes what is
-//!   right by default and what is wrong on request.
+//! - With the feature `signing`, `signing` has keys that sign commits, and `sample` is a readable
+//!   repository for examples. All other signatures are made up.
+//! - [`cid`], [`cbor`], [`varint`], [`base58`], [`car`], [`key`], [`tid`], [`tree`] and [`commit`]
+//!   are the parts: each writes what is right by default and what is wrong on request.
 //!
 //! ```
 //! use carwalk_testkit::{breakage, oracle, repo::{Order, Repo}};

@@ -31,8 +31,8 @@ pub struct Random {
     pub records: BTreeMap<Vec<u8>, Record>,
 }
 
-/// Makes the repository of a seed: at most so many records, some of them shared by several keys or equal to nodes,
-/// in any order, some blocks twice, some that nothing reaches.
+/// Makes the repository of a seed: at most so many records, some of them shared by several keys or
+/// equal to nodes, in any order, some blocks twice, some that nothing reaches.
 pub fn repo(seed: u64, max_records: usize) -> Random {
     let mut rng = Rng::new(seed);
     let records = records(&mut rng, max_records);

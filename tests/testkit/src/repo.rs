@@ -86,7 +86,8 @@ pub struct Repo {
     pub root: Node,
     /// The commit; its `data` follows the tree unless a test sets it.
     pub commit: Commit,
-    /// The blocks of records by CID. Entries of the tree refer to them; an entry may well have none.
+    /// The blocks of records by CID. Entries of the tree refer to them; an entry may well have
+    /// none.
     pub records: BTreeMap<Cid, Record>,
     /// Blocks at the end of every order: strays, or targets of links that the tree does not have.
     pub extra: Vec<(Cid, Vec<u8>)>,
@@ -102,10 +103,16 @@ impl Repo {
             let block = blocks.entry(record.cid).or_insert_with(|| record.clone());
             block.revision = block.revision.max(record.revision);
         }
-        Self { root: tree::build(&tree), commit: Commit::default(), records: blocks, extra: Vec::new() }
+        Self {
+            root: tree::build(&tree),
+            commit: Commit::default(),
+            records: blocks,
+            extra: Vec::new(),
+        }
     }
 
-    /// A valid repository with a sample record at each of these paths, each of a revision of its own.
+    /// A valid repository with a sample record at each of these paths, each of a revision of its
+    /// own.
     pub fn sample<P: AsRef<[u8]>>(paths: impl IntoIterator<Item = P>) -> Self {
         let records = paths.into_iter().enumerate().map(|(index, path)| {
             let path = path.as_ref();
@@ -132,7 +139,8 @@ impl Repo {
         Cid::dag_cbor(&self.commit_block())
     }
 
-    /// Sets the commit's block to a changed form of the present one. The tree must not be changed afterwards.
+    /// Sets the commit's block to a changed form of the present one. The tree must not be changed
+    /// afterwards.
     pub fn rewrite_commit(&mut self, change: impl FnOnce(Value) -> Vec<u8>) {
         let value = self.commit.to_value(&self.root.cid());
         self.commit.bytes_override = Some(change(value));
@@ -142,7 +150,9 @@ impl Repo {
     pub fn entries(&self) -> Vec<(Vec<u8>, Cid)> {
         let steps = self.root.preorder().into_iter();
         steps
-            .filter_map(|step| if let Step::Entry { key, value, .. } = step { Some((key, value?)) } else { None })
+            .filter_map(|step| {
+                if let Step::Entry { key, value, .. } = step { Some((key, value?)) } else { None }
+            })
             .collect()
     }
 
@@ -197,7 +207,8 @@ impl Repo {
         let revisions = node_revisions(&steps, &self.records);
         let newest = revisions.first().copied().unwrap_or(0);
         let commit = self.commit_block();
-        let mut blocks = vec![Block { cid: Cid::dag_cbor(&commit), bytes: commit, revision: newest, level: 0 }];
+        let mut blocks =
+            vec![Block { cid: Cid::dag_cbor(&commit), bytes: commit, revision: newest, level: 0 }];
         for (step, revision) in steps.into_iter().zip(revisions) {
             blocks.extend(self.block(step, revision));
         }
@@ -206,10 +217,17 @@ impl Repo {
 
     fn block(&self, step: Step, revision: u32) -> Option<Block> {
         match step {
-            Step::Node { cid, block, depth } => Some(Block { cid, bytes: block, revision, level: depth + 1 }),
+            Step::Node { cid, block, depth } => {
+                Some(Block { cid, bytes: block, revision, level: depth + 1 })
+            }
             Step::Entry { value, .. } => {
                 let record = self.records.get(&value?)?;
-                Some(Block { cid: record.cid, bytes: record.bytes.clone(), revision, level: usize::MAX })
+                Some(Block {
+                    cid: record.cid,
+                    bytes: record.bytes.clone(),
+                    revision,
+                    level: usize::MAX,
+                })
             }
         }
     }
@@ -254,5 +272,7 @@ fn node_revisions(steps: &[Step], records: &BTreeMap<Cid, Record>) -> Vec<u32> {
 /// Blocks by CID, as a reader of a whole CAR holds them.
 pub fn block_map(car: &Car) -> HashMap<Cid, Vec<u8>> {
     let sections = car.sections.iter();
-    sections.filter_map(|section| Some((Cid::from_bytes(&section.cid)?, section.data.clone()))).collect()
+    sections
+        .filter_map(|section| Some((Cid::from_bytes(&section.cid)?, section.data.clone())))
+        .collect()
 }

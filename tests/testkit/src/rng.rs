@@ -1,7 +1,7 @@
 //! A small deterministic random number generator.
 //!
-//! Equal seeds give equal sequences on every machine and in every version of this crate: seeds in test failures
-//! and recorded exports stay meaningful.
+//! Equal seeds give equal sequences on every machine and in every version of this crate: seeds in
+//! test failures and recorded exports stay meaningful.
 
 /// A splitmix64 generator.
 #[derive(Clone, Debug)]
@@ -15,7 +15,8 @@ impl Rng {
         Self { state: seed }
     }
 
-    /// Creates the generator of item `index` of a family, independent of how many items were drawn before it.
+    /// Creates the generator of item `index` of a family, independent of how many items were drawn
+    /// before it.
     pub fn for_item(seed: u64, index: u64) -> Self {
         let mut family = Self::new(seed ^ index.wrapping_mul(0xd6e8_feb8_6659_fd93));
         Self::new(family.next_u64())

@@ -20,7 +20,12 @@ const POSTS: [(&str, &str, &str, Option<usize>); 14] = [
     ("09:30:27", "Does anybody else keep bees on a balcony?", "en", None),
     ("09:58:03", "To answer the question: yes, the neighbours like the honey.", "en", Some(3)),
     ("10:44:51", "Der Nebel ist weg.", "de", None),
-    ("11:20:00", "Reading about search trees whose shape follows from their keys alone.", "en", None),
+    (
+        "11:20:00",
+        "Reading about search trees whose shape follows from their keys alone.",
+        "en",
+        None,
+    ),
     ("11:22:36", "However you insert the keys, you get the same tree.", "en", Some(6)),
     ("12:31:09", "Soup.", "en", None),
     ("14:05:55", "Finished the bookshelf. It leans, but with confidence.", "en", None),
@@ -33,7 +38,11 @@ const POSTS: [(&str, &str, &str, Option<usize>); 14] = [
 /// The repository.
 pub fn repo() -> Repo {
     let posts = posts();
-    let mut records = vec![Written { path: "app.bsky.actor.profile/self".to_owned(), time: 0, record: profile() }];
+    let mut records = vec![Written {
+        path: "app.bsky.actor.profile/self".to_owned(),
+        time: 0,
+        record: profile(),
+    }];
     records.extend(likes(&posts));
     records.extend(follows());
     records.extend(posts);
@@ -69,7 +78,11 @@ impl Written {
     fn new(collection: &str, time: &str, mut fields: Vec<(&str, Value)>) -> Self {
         fields.push(("createdAt", Value::text(format!("2024-09-21T{time}.000Z"))));
         let time = seconds(time);
-        Self { path: format!("{collection}/{}", rev(time)), time, record: record(collection, fields) }
+        Self {
+            path: format!("{collection}/{}", rev(time)),
+            time,
+            record: record(collection, fields),
+        }
     }
 
     fn strong_ref(&self) -> Value {
@@ -80,10 +93,12 @@ impl Written {
 fn posts() -> Vec<Written> {
     let mut posts: Vec<Written> = Vec::new();
     for (time, text, lang, parent) in POSTS {
-        let mut fields = vec![("text", Value::text(text)), ("langs", Value::Array(vec![Value::text(lang)]))];
+        let mut fields =
+            vec![("text", Value::text(text)), ("langs", Value::Array(vec![Value::text(lang)]))];
         if let Some(parent) = parent {
             let parent = posts[parent].strong_ref();
-            fields.push(("reply", Value::map_sorted([("root", parent.clone()), ("parent", parent)])));
+            fields
+                .push(("reply", Value::map_sorted([("root", parent.clone()), ("parent", parent)])));
         }
         posts.push(Written::new("app.bsky.feed.post", time, fields));
     }
@@ -92,7 +107,10 @@ fn posts() -> Vec<Written> {
 
 fn profile() -> Record {
     let about = "Bees, boats, bookshelves. This account is an example.";
-    let fields = vec![("displayName", Value::text("Ada of the Harbour")), ("description", Value::text(about))];
+    let fields = vec![
+        ("displayName", Value::text("Ada of the Harbour")),
+        ("description", Value::text(about)),
+    ];
     record("app.bsky.actor.profile", fields)
 }
 
@@ -126,7 +144,10 @@ fn record(collection: &str, mut fields: Vec<(&str, Value)>) -> Record {
 }
 
 fn strong_ref(did: &str, path: &str, cid: Cid) -> Value {
-    Value::map_sorted([("uri", Value::text(format!("at://{did}/{path}"))), ("cid", Value::text(cid.to_string()))])
+    Value::map_sorted([
+        ("uri", Value::text(format!("at://{did}/{path}"))),
+        ("cid", Value::text(cid.to_string())),
+    ])
 }
 
 /// The seconds of a time of day.
@@ -141,7 +162,9 @@ fn rev(time: u64) -> String {
 
 /// The DID of another account.
 fn friend(n: usize) -> String {
-    let names = ["marlow", "fennel", "juniper", "tansy", "bracken", "sorrel", "yarrow", "clover", "thistle"];
+    let names = [
+        "marlow", "fennel", "juniper", "tansy", "bracken", "sorrel", "yarrow", "clover", "thistle",
+    ];
     let letters = format!("{:a<24}", names[n]);
     format!("did:plc:{letters}")
 }

@@ -23,7 +23,10 @@ impl SigningKey {
     ///
     /// Panics if the number is 0 or not below the curve's order.
     pub fn p256(secret: &[u8; 32]) -> Self {
-        Self::P256(p256::ecdsa::SigningKey::from_slice(secret).expect("a number from 1 to the order less 1"))
+        Self::P256(
+            p256::ecdsa::SigningKey::from_slice(secret)
+                .expect("a number from 1 to the order less 1"),
+        )
     }
 
     /// The K-256 key of a secret number.
@@ -32,7 +35,10 @@ impl SigningKey {
     ///
     /// Panics if the number is 0 or not below the curve's order.
     pub fn k256(secret: &[u8; 32]) -> Self {
-        Self::K256(k256::ecdsa::SigningKey::from_slice(secret).expect("a number from 1 to the order less 1"))
+        Self::K256(
+            k256::ecdsa::SigningKey::from_slice(secret)
+                .expect("a number from 1 to the order less 1"),
+        )
     }
 
     /// The public key as a compressed point: 33 bytes.
@@ -76,7 +82,8 @@ impl SigningKey {
 }
 
 impl Commit {
-    /// The same commit with the signature of its other fields, for a tree with this root. Any later change breaks it.
+    /// The same commit with the signature of its other fields, for a tree with this root. Any later
+    /// change breaks it.
     ///
     /// # Panics
     ///

@@ -5,8 +5,8 @@
 //! entry = { "k": bytes, "p": uint, "t": CID | null, "v": CID }
 //! ```
 //!
-//! [`build`] makes the canonical tree of some keys. A test changes a node in place; encoding goes bottom up, so that
-//! the links of all ancestors follow the change.
+//! [`build`] makes the canonical tree of some keys. A test changes a node in place; encoding goes
+//! bottom up, so that the links of all ancestors follow the change.
 
 use std::collections::BTreeMap;
 
@@ -81,7 +81,13 @@ pub struct Entry {
 impl Entry {
     /// An entry without a subtree.
     pub fn new(key: &[u8], value: Cid) -> Self {
-        Self { key: key.to_vec(), prefix_len: None, suffix: None, value: Value::Link(value), tree: Link::None }
+        Self {
+            key: key.to_vec(),
+            prefix_len: None,
+            suffix: None,
+            value: Value::Link(value),
+            tree: Link::None,
+        }
     }
 
     /// The record's CID, if the value is a link.
@@ -95,7 +101,10 @@ impl Entry {
     fn to_value(&self, previous: &[u8], tree: Value) -> Value {
         let shared = previous.iter().zip(&self.key).take_while(|(a, b)| a == b).count();
         let prefix_len = self.prefix_len.unwrap_or(shared as u64);
-        let suffix = self.suffix.as_deref().unwrap_or_else(|| self.key.get(prefix_len as usize..).unwrap_or_default());
+        let suffix = self
+            .suffix
+            .as_deref()
+            .unwrap_or_else(|| self.key.get(prefix_len as usize..).unwrap_or_default());
         Value::map([
             ("k", Value::Bytes(suffix.to_vec())),
             ("p", Value::Uint(prefix_len)),
@@ -208,7 +217,8 @@ impl Node {
         std::iter::once(&mut self.left).chain(self.entries.iter_mut().map(|entry| &mut entry.tree))
     }
 
-    /// The tree's nodes and entries in the order in which a reader of a streamable export expects them.
+    /// The tree's nodes and entries in the order in which a reader of a streamable export expects
+    /// them.
     pub fn preorder(&self) -> Vec<Step> {
         let mut steps = Vec::new();
         self.add_steps(0, &mut steps);
@@ -219,12 +229,14 @@ impl Node {
     pub fn blocks(&self) -> Vec<(Cid, Vec<u8>)> {
         let steps = self.preorder().into_iter();
         steps
-            .filter_map(|step| if let Step::Node { cid, block, .. } = step { Some((cid, block)) } else { None })
+            .filter_map(|step| {
+                if let Step::Node { cid, block, .. } = step { Some((cid, block)) } else { None }
+            })
             .collect()
     }
 
-    /// Adds the steps of the subtree and returns the node's CID. The node's own step stands before those of its
-    /// children, whose CIDs it needs: its place is taken first and filled last.
+    /// Adds the steps of the subtree and returns the node's CID. The node's own step stands before
+    /// those of its children, whose CIDs it needs: its place is taken first and filled last.
     fn add_steps(&self, depth: usize, steps: &mut Vec<Step>) -> Cid {
         let place = steps.len();
         steps.push(Step::Entry { key: Vec::new(), value: None, depth });
@@ -244,7 +256,8 @@ impl Node {
 
     /// The node's CBOR; `child` tells the CIDs of the subtrees, asked left to right.
     fn value_with(&self, child: &mut dyn FnMut(&Link) -> Option<Cid>) -> Value {
-        let mut links: Vec<Value> = self.links().map(|link| link_value(link, child(link))).collect();
+        let mut links: Vec<Value> =
+            self.links().map(|link| link_value(link, child(link))).collect();
         let entries = links.split_off(1);
         let mut previous: &[u8] = &[];
         let entries = self.entries.iter().zip(entries).map(|(entry, tree)| {
@@ -291,7 +304,8 @@ pub enum Step {
 
 /// The canonical tree of some keys; the empty repository's node if there are none.
 pub fn build(records: &BTreeMap<Vec<u8>, Cid>) -> Node {
-    let keys: Vec<_> = records.iter().map(|(key, value)| (key::layer(key), key.as_slice(), *value)).collect();
+    let keys: Vec<_> =
+        records.iter().map(|(key, value)| (key::layer(key), key.as_slice(), *value)).collect();
     let height = keys.iter().map(|(layer, ..)| *layer).max().unwrap_or(0);
     build_layer(&keys, height)
 }
@@ -304,7 +318,10 @@ fn build_layer(keys: &[(u8, &[u8], Cid)], layer: u8) -> Node {
     });
     let left = gaps.next().unwrap_or_default();
     let own = keys.iter().filter(|(own, ..)| *own == layer);
-    let entries = own.zip(gaps).map(|((_, key, value), tree)| Entry { tree, ..Entry::new(key, *value) }).collect();
+    let entries = own
+        .zip(gaps)
+        .map(|((_, key, value), tree)| Entry { tree, ..Entry::new(key, *value) })
+        .collect();
     Node { left, entries, bytes_override: None }
 }
 
@@ -321,7 +338,10 @@ mod tests {
     fn empty_repository_is_one_empty_node() {
         let node = build(&BTreeMap::new());
         assert_eq!(node.block(), [0xa2, 0x61, 0x65, 0x80, 0x61, 0x6c, 0xf6]);
-        assert_eq!(node.cid().to_string(), "bafyreie5737gdxlw5i64vzichcalba3z2v5n6icifvx5xytvske7mr3hpm");
+        assert_eq!(
+            node.cid().to_string(),
+            "bafyreie5737gdxlw5i64vzichcalba3z2v5n6icifvx5xytvske7mr3hpm"
+        );
     }
 
     #[test]
@@ -338,7 +358,8 @@ mod tests {
     fn steps_are_in_preorder_and_links_follow_changes() {
         let mut tree = of_layers(&[0, 1, 0]);
         let before = tree.cid();
-        let depths: Vec<_> = tree.preorder().iter().map(|step| matches!(step, Step::Node { .. })).collect();
+        let depths: Vec<_> =
+            tree.preorder().iter().map(|step| matches!(step, Step::Node { .. })).collect();
         assert_eq!(depths, [true, true, false, false, true, false]);
         tree.left.node_mut().unwrap().rewrite(|_| vec![0xf6]);
         assert_ne!(tree.cid(), before);

@@ -16,7 +16,8 @@ pub fn put(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
-/// Encodes a number in exactly `len` bytes: continuation bits and a last byte of zero fill what is not needed.
+/// Encodes a number in exactly `len` bytes: continuation bits and a last byte of zero fill what is
+/// not needed.
 ///
 /// # Panics
 ///

@@ -3,7 +3,8 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-/// The folder of the vectors: the one that `CARWALK_VECTORS` names, or `shared/vectors` beside the repository.
+/// The folder of the vectors: the one that `CARWALK_VECTORS` names, or `shared/vectors` beside the
+/// repository.
 ///
 /// `None` if it is not there.
 pub fn folder() -> Option<PathBuf> {

@@ -8,7 +8,10 @@ use carwalk_testkit::{oracle, tree, vectors};
 /// The folder of the vectors, or nothing where they are not at hand.
 fn cars() -> Option<PathBuf> {
     let folder = vectors::folder();
-    assert!(folder.is_some() || !vectors::are_required(), "set CARWALK_VECTORS to the folder of the vectors");
+    assert!(
+        folder.is_some() || !vectors::are_required(),
+        "set CARWALK_VECTORS to the folder of the vectors"
+    );
     folder.map(|folder| folder.join("cars"))
 }
 
@@ -18,7 +21,8 @@ fn whole_repositories_come_out_the_same() {
     for name in ["empty.car", "tiny.car", "little.car", "midsize.car", "prev-not-null.car"] {
         let car = std::fs::read(folder.join(name)).unwrap();
         let walk = oracle::walk(&car).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let records: BTreeMap<_, _> = walk.entries.into_iter().map(|entry| (entry.key, entry.cid)).collect();
+        let records: BTreeMap<_, _> =
+            walk.entries.into_iter().map(|entry| (entry.key, entry.cid)).collect();
         assert_eq!(tree::build(&records).cid(), walk.commit.data, "{name}");
     }
 }

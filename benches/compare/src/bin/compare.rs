@@ -15,9 +15,11 @@ use clap::Parser;
 /// Files up to this length are timed in memory: starting a process takes longer than reading them.
 const SMALL: u64 = 16 << 20;
 
-/// Runs all readers in turn, round after round, each in a process of its own, and prints a table of medians.
+/// Runs all readers in turn, round after round, each in a process of its own, and prints a table of
+/// medians.
 ///
-/// Before the first round each reader is checked: all have to give the same records, byte for byte, in the same order.
+/// Before the first round each reader is checked: all have to give the same records, byte for byte,
+/// in the same order.
 #[derive(Parser)]
 struct Args {
     /// How often each reader is timed.
@@ -26,8 +28,8 @@ struct Args {
     /// Only these readers.
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
     only: Vec<String>,
-    /// Time small files as large ones, read once by a process for each run: this shows memory, and what is the same for
-    /// any file.
+    /// Time small files as large ones, read once by a process for each run: this shows memory, and
+    /// what is the same for any file.
     #[arg(long)]
     once: bool,
     /// Where to keep all runs.
@@ -36,7 +38,8 @@ struct Args {
     /// Print the table of runs that were kept, and run nothing.
     #[arg(long, value_name = "RECORD", conflicts_with_all = ["rounds", "only", "once", "json", "files"])]
     from: Option<PathBuf>,
-    /// The CARs. One of at most 16 MiB is read into memory first, and then timed again and again in one process.
+    /// The CARs. One of at most 16 MiB is read into memory first, and then timed again and again in
+    /// one process.
     #[arg(required_unless_present = "from", value_name = "FILE")]
     files: Vec<PathBuf>,
 }
@@ -65,8 +68,13 @@ fn compare(args: &Args) -> Result<Record> {
     if !args.only.is_empty() {
         readers = args.only.iter().map(|name| readers::find(name)).collect::<Result<_>>()?;
     }
-    let command = ["compare".to_owned()].into_iter().chain(std::env::args().skip(1)).collect::<Vec<_>>().join(" ");
-    let mut record = Record::begin(Setting { command, machine: Machine::this()? }, args.json.as_deref())?;
+    let command = ["compare".to_owned()]
+        .into_iter()
+        .chain(std::env::args().skip(1))
+        .collect::<Vec<_>>()
+        .join(" ");
+    let mut record =
+        Record::begin(Setting { command, machine: Machine::this()? }, args.json.as_deref())?;
     let mut jobs = Vec::new();
     for file in &args.files {
         let in_memory = !args.once && fs::metadata(file)?.len() <= SMALL;
@@ -103,7 +111,11 @@ fn check<'a>(
             }
             Err(error) => {
                 let file = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                record.add(Line::LeftOut(LeftOut { reader: reader.name.to_owned(), file, why: error.to_string() }))?;
+                record.add(Line::LeftOut(LeftOut {
+                    reader: reader.name.to_owned(),
+                    file,
+                    why: error.to_string(),
+                }))?;
             }
         }
     }
@@ -117,7 +129,11 @@ fn keep(record: &mut Record, round: u32, run: Run) -> Result<()> {
             && other.run.file == run.file
             && !run.agrees(&other.run)
         {
-            return Err(format!("{} and {} do not give the same of {}", run.reader, other.run.reader, run.file).into());
+            return Err(format!(
+                "{} and {} do not give the same of {}",
+                run.reader, other.run.reader, run.file
+            )
+            .into());
         }
     }
     record.add(Line::Run(Round { round, run }))

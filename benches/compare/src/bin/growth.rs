@@ -1,4 +1,5 @@
-//! Draws how cost grows with the number of records, from what `compare --once` kept of files of different lengths.
+//! Draws how cost grows with the number of records, from what `compare --once` kept of files of
+//! different lengths.
 
 use std::fs;
 use std::io::{self, Write};
@@ -13,7 +14,8 @@ use clap::Parser;
 /// Draws how cost grows with the number of records, from what `compare --once --json` kept.
 #[derive(Parser)]
 struct Args {
-    /// What was kept, to make the CSV of; more than once for more than one file. Without, the CSV is there.
+    /// What was kept, to make the CSV of; more than once for more than one file. Without, the CSV
+    /// is there.
     #[arg(long, value_name = "RECORD")]
     from: Vec<PathBuf>,
     /// Write nothing, but fail if the SVG is not what the CSV gives.
@@ -37,7 +39,8 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<()> {
     if !args.from.is_empty() {
-        let records = args.from.iter().map(|file| Record::open(file)).collect::<Result<Vec<_>>>()?;
+        let records =
+            args.from.iter().map(|file| Record::open(file)).collect::<Result<Vec<_>>>()?;
         Growth::of(&records)?.write(&args.csv)?;
     }
     let svg = plot::svg(&Growth::open(&args.csv)?)?;
@@ -45,7 +48,9 @@ fn run(args: &Args) -> Result<()> {
         return Ok(fs::write(&args.svg, svg)?);
     }
     if fs::read_to_string(&args.svg)? != svg {
-        return Err(format!("{} is not what {} gives", args.svg.display(), args.csv.display()).into());
+        return Err(
+            format!("{} is not what {} gives", args.svg.display(), args.csv.display()).into()
+        );
     }
     Ok(())
 }

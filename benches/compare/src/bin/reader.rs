@@ -8,7 +8,8 @@ use carwalk_compare::readers::{self, Mode};
 use carwalk_compare::{Result, measure, worker};
 use clap::Parser;
 
-/// Runs one reader over one file, in a process of its own, and prints what came of it as a line of JSON.
+/// Runs one reader over one file, in a process of its own, and prints what came of it as a line of
+/// JSON.
 #[derive(Parser)]
 struct Args {
     /// The reader; another name shows which there are.
@@ -18,7 +19,8 @@ struct Args {
     /// What the run is for.
     #[arg(long, value_enum, default_value = "once")]
     mode: Mode,
-    /// Do the work in this process, which has nothing else to do; a reader on a pipe reads standard input.
+    /// Do the work in this process, which has nothing else to do; a reader on a pipe reads standard
+    /// input.
     #[arg(long)]
     worker: bool,
 }
@@ -38,7 +40,12 @@ fn run(args: &Args) -> Result<()> {
     let line = if args.worker {
         serde_json::to_string(&worker::run(reader, &args.file, args.mode)?)?
     } else {
-        serde_json::to_string(&measure::run(&std::env::current_exe()?, reader, &args.file, args.mode)?)?
+        serde_json::to_string(&measure::run(
+            &std::env::current_exe()?,
+            reader,
+            &args.file,
+            args.mode,
+        )?)?
     };
     Ok(writeln!(io::stdout(), "{line}")?)
 }

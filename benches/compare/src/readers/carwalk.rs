@@ -9,7 +9,8 @@ use crate::Result;
 use crate::source::Source;
 use crate::tally::Tally;
 
-const EVERYTHING: &str = "Everything: framing, the hash of every block, the commit's form, every rule of the tree.";
+const EVERYTHING: &str =
+    "Everything: framing, the hash of every block, the commit's form, every rule of the tree.";
 
 pub(super) const MAPPED: Reader = Reader {
     name: "carwalk-mapped",
@@ -29,8 +30,13 @@ pub(super) const READER: Reader = Reader {
     ..MAPPED
 };
 
-pub(super) const PIPE: Reader =
-    Reader { name: "carwalk-pipe", title: "carwalk, reader on a pipe", input: Input::Pipe, repeats: false, ..READER };
+pub(super) const PIPE: Reader = Reader {
+    name: "carwalk-pipe",
+    title: "carwalk, reader on a pipe",
+    input: Input::Pipe,
+    repeats: false,
+    ..READER
+};
 
 pub(super) const SPILLED: Reader = Reader {
     name: "carwalk-spilled",
@@ -93,7 +99,9 @@ fn walk<S: BlockStore>(mut walk: Walker<'_, S>, tally: &mut Tally) -> Result<()>
             Event::Record { entry, block, .. } => {
                 tally.record(entry.path()?.as_str().as_bytes(), block, || *entry.cid().as_bytes());
             }
-            Event::Entry { entry, .. } => tally.entry(entry.path()?.as_str().as_bytes(), || *entry.cid().as_bytes()),
+            Event::Entry { entry, .. } => {
+                tally.entry(entry.path()?.as_str().as_bytes(), || *entry.cid().as_bytes())
+            }
             other => return Err(format!("neither a record nor an entry: {other:?}").into()),
         }
     }

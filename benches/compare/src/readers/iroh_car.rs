@@ -34,7 +34,11 @@ fn hashing(source: &Source<'_>, tally: &mut Tally) -> Result<()> {
     blocks(source, tally, |cid, block| cid.hash().digest() == Sha256::digest(block).as_slice())
 }
 
-fn blocks(source: &Source<'_>, tally: &mut Tally, sound: impl Fn(&cid::Cid, &[u8]) -> bool) -> Result<()> {
+fn blocks(
+    source: &Source<'_>,
+    tally: &mut Tally,
+    sound: impl Fn(&cid::Cid, &[u8]) -> bool,
+) -> Result<()> {
     let bytes = source.bytes()?;
     block_on(async {
         let mut reader = CarReader::new(&*bytes).await?;

@@ -31,7 +31,8 @@ pub struct Reader {
     pub input: Input,
     /// What it gives.
     pub items: Items,
-    /// Whether it is timed on small files, in memory: not those that would do there what another does.
+    /// Whether it is timed on small files, in memory: not those that would do there what another
+    /// does.
     pub repeats: bool,
     /// What it checks, or what it leaves unchecked, in one sentence.
     pub checks: &'static str,
@@ -121,8 +122,10 @@ pub fn find(name: &str) -> Result<&'static Reader> {
     })
 }
 
-/// For the peers that are async: one thread, made once. Those that start tasks for blocking work get a second from it.
-static RUNTIME: LazyLock<std::io::Result<Runtime>> = LazyLock::new(|| Builder::new_current_thread().build());
+/// For the peers that are async: one thread, made once. Those that start tasks for blocking work
+/// get a second from it.
+static RUNTIME: LazyLock<std::io::Result<Runtime>> =
+    LazyLock::new(|| Builder::new_current_thread().build());
 
 fn block_on<F: Future<Output = Result<()>>>(work: F) -> Result<()> {
     RUNTIME.as_ref().map_err(ToString::to_string)?.block_on(work)

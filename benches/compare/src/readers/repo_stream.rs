@@ -15,8 +15,8 @@ use crate::{Error, Result};
 /// In MiB: more than any file.
 const NO_LIMIT: usize = 1 << 20;
 
-/// In MiB, for blocks in memory. The cache of the database has its default, 64 MiB: with 16 it takes twice the processor
-/// time at 3 million records, though no more at 1 million.
+/// In MiB, for blocks in memory. The cache of the database has its default, 64 MiB: with 16 it
+/// takes twice the processor time at 3 million records, though no more at 1 million.
 const SPILL_LIMIT: usize = 16;
 
 pub(super) const IN_MEMORY: Reader = Reader {
@@ -95,11 +95,16 @@ fn walk(mut car: MemCar, tally: &mut Tally) -> Result<()> {
     Ok(())
 }
 
-/// A stream that keeps the thread waiting, which is faster than to hand each read to another thread.
+/// A stream that keeps the thread waiting, which is faster than to hand each read to another
+/// thread.
 struct Blocking<R>(R);
 
 impl<R: Read + Unpin> AsyncRead for Blocking<R> {
-    fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let read = self.0.read(buf.initialize_unfilled())?;
         buf.advance(read);
         Poll::Ready(Ok(()))

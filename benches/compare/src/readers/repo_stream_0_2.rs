@@ -24,7 +24,9 @@ fn in_memory(source: &Source<'_>, tally: &mut Tally) -> Result<()> {
     let bytes = source.bytes()?;
     block_on(async {
         let loaded = DriverBuilder::new().with_mem_limit_mb(NO_LIMIT).load_car(&*bytes).await?;
-        let Driver::Memory(_, mut driver) = loaded else { return Err("more than the limit".into()) };
+        let Driver::Memory(_, mut driver) = loaded else {
+            return Err("more than the limit".into());
+        };
         while let Some(chunk) = driver.next_chunk(256).await? {
             for (key, block) in chunk {
                 tally.record(key.as_bytes(), &block, || cid_of(&block));

@@ -27,7 +27,11 @@ pub(super) const ATCUTE: Reader = Reader {
     repeats: true,
     checks: "Canonical DAG-CBOR, maximal prefixes, repo paths, the order of keys in each node; no hash, no \
              layers, no order of keys across nodes.",
-    work: Work::Script(Script { variable: "COMPARE_NODE", interpreter: "node", file: "atcute_repo.mjs" }),
+    work: Work::Script(Script {
+        variable: "COMPARE_NODE",
+        interpreter: "node",
+        file: "atcute_repo.mjs",
+    }),
 };
 
 pub(super) const PYTHON_LIBIPLD: Reader = Reader {
@@ -36,7 +40,11 @@ pub(super) const PYTHON_LIBIPLD: Reader = Reader {
     items: Items::Entries,
     checks: "That every block is DAG-CBOR, and it makes Python objects of each, records too; no hash, and nothing \
              of the tree: the walk is the script's own. It does not give a record's bytes.",
-    work: Work::Script(Script { variable: "COMPARE_PYTHON", interpreter: "python3", file: "python_libipld.py" }),
+    work: Work::Script(Script {
+        variable: "COMPARE_PYTHON",
+        interpreter: "python3",
+        file: "python_libipld.py",
+    }),
     ..ATCUTE
 };
 
@@ -46,7 +54,10 @@ impl Script {
         let interpreter = env::var_os(self.variable).unwrap_or_else(|| self.interpreter.into());
         let mut command = Command::new(interpreter);
         let mode = mode.to_possible_value().map(|value| value.get_name().to_owned());
-        command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts").join(self.file)).arg(file).args(mode);
+        command
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts").join(self.file))
+            .arg(file)
+            .args(mode);
         command
     }
 }

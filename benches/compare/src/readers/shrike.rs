@@ -39,7 +39,8 @@ fn load_car(source: &Source<'_>, tally: &mut Tally) -> Result<()> {
     walk(commit.data, &Stored(repo.store()), tally)
 }
 
-/// Borrowed blocks, hashed as they come, in a map that takes as little time as one can, and presized.
+/// Borrowed blocks, hashed as they come, in a map that takes as little time as one can, and
+/// presized.
 fn parts(source: &Source<'_>, tally: &mut Tally) -> Result<()> {
     let bytes = source.bytes()?;
     let reader = SliceReader::new(&bytes)?;
@@ -59,7 +60,8 @@ fn parts(source: &Source<'_>, tally: &mut Tally) -> Result<()> {
 
 fn walk(root: Cid, blocks: &impl BlockSource, tally: &mut Tally) -> Result<()> {
     let give = |key: &str, cid: Cid| {
-        let block = blocks.read_block(&cid)?.ok_or_else(|| MstError::BlockNotFound(cid.to_string()))?;
+        let block =
+            blocks.read_block(&cid)?.ok_or_else(|| MstError::BlockNotFound(cid.to_string()))?;
         tally.record(key.as_bytes(), &block, || cid.to_bytes());
         Ok(())
     };

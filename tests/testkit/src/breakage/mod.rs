@@ -1,8 +1,8 @@
 //! Exports that break one rule each, next to the valid export that they were made from.
 //!
-//! All hashes, links and roots are made to fit the break, so that nothing but the rule itself is left to notice.
-//! Rules are named as in the project's notes: H, V and B for the container, X for CBOR, C for the commit, N for
-//! the tree, P for repository paths.
+//! All hashes, links and roots are made to fit the break, so that nothing but the rule itself is
+//! left to notice. Rules are named as in the project's notes: H, V and B for the container, X for
+//! CBOR, C for the commit, N for the tree, P for repository paths.
 
 mod commit;
 mod header;
@@ -20,8 +20,8 @@ use crate::repo::{Order, Repo};
 
 /// What a reader should blame.
 ///
-/// [`Malformed`](Self::Malformed) and [`NonCanonical`](Self::NonCanonical) are neighbours: a reader that compares
-/// bytes with what they must be need not tell them apart.
+/// [`Malformed`](Self::Malformed) and [`NonCanonical`](Self::NonCanonical) are neighbours: a reader
+/// that compares bytes with what they must be need not tell them apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fault {
     /// The input ends too early.
@@ -84,7 +84,8 @@ pub struct Case {
 
 /// All breakages.
 pub fn all() -> impl Iterator<Item = &'static Breakage> {
-    let tables = [header::CASES, section::CASES, commit::CASES, node::CASES, shape::CASES, tree::CASES];
+    let tables =
+        [header::CASES, section::CASES, commit::CASES, node::CASES, shape::CASES, tree::CASES];
     tables.into_iter().flatten()
 }
 
@@ -94,7 +95,9 @@ pub fn all() -> impl Iterator<Item = &'static Breakage> {
 ///
 /// Panics if there is none.
 pub fn find(name: &str) -> &'static Breakage {
-    all().find(|breakage| breakage.name == name).unwrap_or_else(|| panic!("no breakage is called {name}"))
+    all()
+        .find(|breakage| breakage.name == name)
+        .unwrap_or_else(|| panic!("no breakage is called {name}"))
 }
 
 /// The exports of the breakage of a name.
@@ -130,7 +133,8 @@ pub fn sample_keys() -> Vec<Vec<u8>> {
     key::ascending(&LAYERS)
 }
 
-/// The valid repository that most breakages start from: eleven keys on four layers, two empty nodes among them.
+/// The valid repository that most breakages start from: eleven keys on four layers, two empty nodes
+/// among them.
 pub fn sample() -> Repo {
     Repo::sample(sample_keys())
 }
@@ -170,7 +174,11 @@ mod tests {
     fn oracle_accepts_every_valid_twin() {
         for breakage in all() {
             let case = breakage.make();
-            assert!(oracle::walk(&case.valid).is_ok(), "{breakage:?}: {:?}", oracle::walk(&case.valid));
+            assert!(
+                oracle::walk(&case.valid).is_ok(),
+                "{breakage:?}: {:?}",
+                oracle::walk(&case.valid)
+            );
         }
     }
 
@@ -198,7 +206,10 @@ mod tests {
     fn sample_has_the_tree_of_its_picture() {
         let keys = sample_keys();
         let root = sample().root;
-        assert_eq!(root.entries.iter().map(|entry| &entry.key).collect::<Vec<_>>(), [&keys[5], &keys[8]]);
+        assert_eq!(
+            root.entries.iter().map(|entry| &entry.key).collect::<Vec<_>>(),
+            [&keys[5], &keys[8]]
+        );
         let empty = |node: &crate::tree::Node| node.entries.is_empty();
         assert!(root.entries[0].tree.node().is_some_and(empty));
         assert_eq!(root.blocks().len(), 10);

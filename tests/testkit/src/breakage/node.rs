@@ -8,33 +8,48 @@ pub(super) const CASES: &[Breakage] = &[
     breakage(("X1", NonCanonical), "node_wide_map", "the map's head in two bytes", || {
         node(|node| *node = wide(node, 1))
     }),
-    breakage(("X1", NonCanonical), "node_wide_field_name", "a field name's head in two bytes", || {
-        node(|node| node.pairs_mut()[0].0 = wide(&Value::text("e"), 1))
-    }),
+    breakage(
+        ("X1", NonCanonical),
+        "node_wide_field_name",
+        "a field name's head in two bytes",
+        || node(|node| node.pairs_mut()[0].0 = wide(&Value::text("e"), 1)),
+    ),
     breakage(("X1", NonCanonical), "node_wide_array", "the entries' head in three bytes", || {
         node(|node| *node.at_mut("e") = wide(node.at_mut("e"), 2))
     }),
     breakage(("X1", NonCanonical), "entry_wide_map", "an entry's head in two bytes", || {
         entry(|entry| *entry = wide(entry, 1))
     }),
-    breakage(("X1", NonCanonical), "entry_wide_field_name", "a field name's head in two bytes", || {
-        entry(|entry| entry.pairs_mut()[2].0 = wide(&Value::text("t"), 1))
-    }),
+    breakage(
+        ("X1", NonCanonical),
+        "entry_wide_field_name",
+        "a field name's head in two bytes",
+        || entry(|entry| entry.pairs_mut()[2].0 = wide(&Value::text("t"), 1)),
+    ),
     breakage(("X1", NonCanonical), "entry_wide_prefix_1", "p in two bytes", || {
         first_entry(|entry| widen(entry, "p", 1))
     }),
-    breakage(("X1", NonCanonical), "entry_wide_prefix_2", "p in three bytes", || entry(|entry| widen(entry, "p", 2))),
-    breakage(("X1", NonCanonical), "entry_wide_prefix_8", "p in nine bytes", || entry(|entry| widen(entry, "p", 8))),
+    breakage(("X1", NonCanonical), "entry_wide_prefix_2", "p in three bytes", || {
+        entry(|entry| widen(entry, "p", 2))
+    }),
+    breakage(("X1", NonCanonical), "entry_wide_prefix_8", "p in nine bytes", || {
+        entry(|entry| widen(entry, "p", 8))
+    }),
     breakage(("X1", NonCanonical), "entry_wide_suffix", "k with a head of three bytes", || {
         entry(|entry| widen(entry, "k", 2))
     }),
-    breakage(("X1", NonCanonical), "entry_wide_link", "the bytes of v with a head of three bytes", || {
-        link("v", |link| link.splice(2..4, [0x59, 0, 37]).for_each(drop))
-    }),
+    breakage(
+        ("X1", NonCanonical),
+        "entry_wide_link",
+        "the bytes of v with a head of three bytes",
+        || link("v", |link| link.splice(2..4, [0x59, 0, 37]).for_each(drop)),
+    ),
     breakage(("X4", NonCanonical), "entry_wide_tag", "tag 42 of v in three bytes", || {
         entry(|entry| widen(entry, "v", 2))
     }),
-    breakage(("X4", NonCanonical), "node_wide_tag", "tag 42 of l in five bytes", || node(|node| widen(node, "l", 4))),
+    breakage(("X4", NonCanonical), "node_wide_tag", "tag 42 of l in five bytes", || {
+        node(|node| widen(node, "l", 4))
+    }),
     breakage(("X2", NonCanonical), "node_indefinite_map", "the map without a length", || {
         node(|node| *node = indefinite(node))
     }),
@@ -53,29 +68,45 @@ pub(super) const CASES: &[Breakage] = &[
     breakage(("X2", Malformed), "node_break", "a break in place of l", || {
         node(|node| *node.at_mut("l") = Value::Raw(vec![0xff]))
     }),
-    breakage(("X3", Malformed), "entry_reserved_head", "p as a head of the reserved kind 28", || {
-        entry(|entry| *entry.at_mut("p") = Value::Raw(vec![0x1c]))
-    }),
-    breakage(("X3", Malformed), "node_reserved_head", "the entries' head of the reserved kind 30", || {
-        node(|node| *node.at_mut("e") = Value::Raw(vec![0x9e]))
-    }),
+    breakage(
+        ("X3", Malformed),
+        "entry_reserved_head",
+        "p as a head of the reserved kind 28",
+        || entry(|entry| *entry.at_mut("p") = Value::Raw(vec![0x1c])),
+    ),
+    breakage(
+        ("X3", Malformed),
+        "node_reserved_head",
+        "the entries' head of the reserved kind 30",
+        || node(|node| *node.at_mut("e") = Value::Raw(vec![0x9e])),
+    ),
     breakage(("X4", Malformed), "node_other_tag", "l with tag 43", || left(|link| link[1] = 43)),
-    breakage(("X4", Malformed), "entry_other_tag", "v with tag 43", || link("v", |link| link[1] = 43)),
+    breakage(("X4", Malformed), "entry_other_tag", "v with tag 43", || {
+        link("v", |link| link[1] = 43)
+    }),
     breakage(("X5", Malformed), "entry_link_without_tag", "v without its tag", || {
         link("v", |link| link.drain(..2).for_each(drop))
     }),
     breakage(("X5", Malformed), "entry_link_around_text", "v with tag 42 around text", || {
         link("v", |link| link[2] = 0x78)
     }),
-    breakage(("X5", Malformed), "entry_link_without_zero", "v without the zero before its CID", || {
-        link("v", |link| {
-            link.remove(4);
-            link[3] = 36;
-        })
-    }),
-    breakage(("X5", Malformed), "entry_link_other_multibase", "v with a one before its CID", || {
-        link("v", |link| link[4] = 1)
-    }),
+    breakage(
+        ("X5", Malformed),
+        "entry_link_without_zero",
+        "v without the zero before its CID",
+        || {
+            link("v", |link| {
+                link.remove(4);
+                link[3] = 36;
+            })
+        },
+    ),
+    breakage(
+        ("X5", Malformed),
+        "entry_link_other_multibase",
+        "v with a one before its CID",
+        || link("v", |link| link[4] = 1),
+    ),
     breakage(("X5", Malformed), "entry_link_empty", "v with no CID after the zero", || {
         entry(|entry| *entry.at_mut("v") = Value::link_bytes(&[]))
     }),
@@ -88,8 +119,12 @@ pub(super) const CASES: &[Breakage] = &[
     breakage(("X7", Malformed), "entry_field_name_number", "a field name as a number", || {
         entry(|entry| entry.pairs_mut()[1].0 = Value::Uint(1))
     }),
-    breakage(("X8", NonCanonical), "node_unsorted", "l before e", || node(|node| node.pairs_mut().reverse())),
-    breakage(("X8", NonCanonical), "entry_unsorted", "p before k", || entry(|entry| entry.pairs_mut().swap(0, 1))),
+    breakage(("X8", NonCanonical), "node_unsorted", "l before e", || {
+        node(|node| node.pairs_mut().reverse())
+    }),
+    breakage(("X8", NonCanonical), "entry_unsorted", "p before k", || {
+        entry(|entry| entry.pairs_mut().swap(0, 1))
+    }),
     breakage(("X8", NonCanonical), "entry_reversed", "the fields backwards", || {
         entry(|entry| entry.pairs_mut().reverse())
     }),
@@ -105,9 +140,12 @@ pub(super) const CASES: &[Breakage] = &[
             entry.pairs_mut().push(value);
         })
     }),
-    breakage(("X10", Malformed), "node_field_name_not_utf8", "a third field whose name is not UTF-8", || {
-        node(|node| node.pairs_mut().push((Value::Raw(vec![0x61, 0xff]), Value::Null)))
-    }),
+    breakage(
+        ("X10", Malformed),
+        "node_field_name_not_utf8",
+        "a third field whose name is not UTF-8",
+        || node(|node| node.pairs_mut().push((Value::Raw(vec![0x61, 0xff]), Value::Null))),
+    ),
     breakage(("X11", Malformed), "entry_prefix_float", "p as a float", || {
         entry(|entry| {
             let Value::Uint(prefix_len) = *entry.at_mut("p") else { return };
@@ -135,7 +173,9 @@ pub(super) const CASES: &[Breakage] = &[
     breakage(("X16", Malformed), "node_trailing_byte", "a byte after the map", || {
         rewritten(|node| [node.encode(), vec![0]].concat())
     }),
-    breakage(("X16", Malformed), "node_twice", "the map twice", || rewritten(|node| node.encode().repeat(2))),
+    breakage(("X16", Malformed), "node_twice", "the map twice", || {
+        rewritten(|node| node.encode().repeat(2))
+    }),
     breakage(("X17", Malformed), "node_cut", "the block without its last byte", || {
         rewritten(|node| {
             let block = node.encode();
@@ -148,21 +188,43 @@ pub(super) const CASES: &[Breakage] = &[
             block[..block.len() / 2].to_vec()
         })
     }),
-    breakage(("X17", Malformed), "node_empty_block", "a block of no bytes", || rewritten(|_| Vec::new())),
-    breakage(("X17", Malformed), "node_counts_more_entries", "an entry fewer than the array counts", || {
-        node(|node| *node.at_mut("e") = with_head(node.at_mut("e"), &[0x83]))
+    breakage(("X17", Malformed), "node_empty_block", "a block of no bytes", || {
+        rewritten(|_| Vec::new())
     }),
-    breakage(("X17", Malformed), "node_counts_huge", "entries counted by the largest number of 64 bits", || {
-        node(|node| *node.at_mut("e") = with_head(node.at_mut("e"), &[0x9b, 255, 255, 255, 255, 255, 255, 255, 255]))
-    }),
-    breakage(("X17", Malformed), "entry_suffix_huge", "k with the largest length of 64 bits", || {
-        entry(|entry| {
-            *entry.at_mut("k") = with_head(entry.at_mut("k"), &[0x5b, 255, 255, 255, 255, 255, 255, 255, 255])
-        })
-    }),
-    breakage(("X16", Malformed), "node_counts_fewer_entries", "an entry more than the array counts", || {
-        node(|node| *node.at_mut("e") = with_head(node.at_mut("e"), &[0x81]))
-    }),
+    breakage(
+        ("X17", Malformed),
+        "node_counts_more_entries",
+        "an entry fewer than the array counts",
+        || node(|node| *node.at_mut("e") = with_head(node.at_mut("e"), &[0x83])),
+    ),
+    breakage(
+        ("X17", Malformed),
+        "node_counts_huge",
+        "entries counted by the largest number of 64 bits",
+        || {
+            node(|node| {
+                *node.at_mut("e") =
+                    with_head(node.at_mut("e"), &[0x9b, 255, 255, 255, 255, 255, 255, 255, 255])
+            })
+        },
+    ),
+    breakage(
+        ("X17", Malformed),
+        "entry_suffix_huge",
+        "k with the largest length of 64 bits",
+        || {
+            entry(|entry| {
+                *entry.at_mut("k") =
+                    with_head(entry.at_mut("k"), &[0x5b, 255, 255, 255, 255, 255, 255, 255, 255])
+            })
+        },
+    ),
+    breakage(
+        ("X16", Malformed),
+        "node_counts_fewer_entries",
+        "an entry more than the array counts",
+        || node(|node| *node.at_mut("e") = with_head(node.at_mut("e"), &[0x81])),
+    ),
 ];
 
 /// Rewrites the root: two entries, and links on the left and after the first.

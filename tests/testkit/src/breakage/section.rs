@@ -11,35 +11,72 @@ use crate::varint;
 const CHANGED: usize = 8;
 
 pub(super) const CASES: &[Breakage] = &[
-    breakage(("V2", NonCanonical), "section_length_padded", "a section's length with a byte too many", || {
-        at(CHANGED, |section| section.length = varint::padded(payload(section), section.length.len() + 1))
-    }),
-    breakage(("V2", NonCanonical), "section_length_9_bytes", "a section's length in nine bytes", || {
-        at(CHANGED, |section| section.length = varint::padded(payload(section), 9))
-    }),
-    breakage(("V3", Malformed), "section_length_10_bytes", "a section's length in ten bytes", || {
-        at(CHANGED, |section| section.length = varint::padded(payload(section), 10))
-    }),
+    breakage(
+        ("V2", NonCanonical),
+        "section_length_padded",
+        "a section's length with a byte too many",
+        || {
+            at(CHANGED, |section| {
+                section.length = varint::padded(payload(section), section.length.len() + 1)
+            })
+        },
+    ),
+    breakage(
+        ("V2", NonCanonical),
+        "section_length_9_bytes",
+        "a section's length in nine bytes",
+        || at(CHANGED, |section| section.length = varint::padded(payload(section), 9)),
+    ),
+    breakage(
+        ("V3", Malformed),
+        "section_length_10_bytes",
+        "a section's length in ten bytes",
+        || at(CHANGED, |section| section.length = varint::padded(payload(section), 10)),
+    ),
     breakage(("V3", Malformed), "section_length_64_bits", "a section's length of 64 bits", || {
         at(CHANGED, |section| section.length = varint::encode(u64::MAX))
     }),
-    breakage(("V4", Malformed), "section_empty", "a section of length 0 between two others", || raw(&[0])),
-    breakage(("V4", Malformed), "section_empty_last", "a length of 0 at the end of the file", || trailing(&[0])),
-    breakage(("V4", Malformed), "sections_empty_padding", "512 zeros at the end of the file", || trailing(&[0; 512])),
+    breakage(
+        ("V4", Malformed),
+        "section_empty",
+        "a section of length 0 between two others",
+        || raw(&[0]),
+    ),
+    breakage(
+        ("V4", Malformed),
+        "section_empty_last",
+        "a length of 0 at the end of the file",
+        || trailing(&[0]),
+    ),
+    breakage(
+        ("V4", Malformed),
+        "sections_empty_padding",
+        "512 zeros at the end of the file",
+        || trailing(&[0; 512]),
+    ),
     breakage(("B3", Malformed), "section_of_1_byte", "a section of length 1", || raw(&[1, 1])),
-    breakage(("B3", Malformed), "section_of_35_bytes", "a CID without its last byte and nothing more", || {
-        raw(&section(&Cid::raw(b"").as_bytes()[..35], b""))
-    }),
-    breakage(("B3", Malformed), "section_length_below_cid", "a length that ends inside the CID", || {
-        at(CHANGED, |section| section.length = varint::encode(20))
-    }),
+    breakage(
+        ("B3", Malformed),
+        "section_of_35_bytes",
+        "a CID without its last byte and nothing more",
+        || raw(&section(&Cid::raw(b"").as_bytes()[..35], b"")),
+    ),
+    breakage(
+        ("B3", Malformed),
+        "section_length_below_cid",
+        "a length that ends inside the CID",
+        || at(CHANGED, |section| section.length = varint::encode(20)),
+    ),
     breakage(("B3", Limit), "section_over_limit", "an unreached block of more than 2 MiB", || {
         let block = vec![0; BLOCK_LIMIT + 1];
         raw(&section(Cid::raw(&block).as_bytes(), &block))
     }),
-    breakage(("B3", Limit), "section_length_huge", "the largest length that nine bytes can say", || {
-        at(CHANGED, |section| section.length = varint::encode(u64::MAX >> 1))
-    }),
+    breakage(
+        ("B3", Limit),
+        "section_length_huge",
+        "the largest length that nine bytes can say",
+        || at(CHANGED, |section| section.length = varint::encode(u64::MAX >> 1)),
+    ),
     breakage(("B1", Malformed), "section_cid_v0", "an unreached block under a CIDv0", || {
         stray(|cid| cid[2..].to_vec())
     }),
@@ -56,12 +93,25 @@ pub(super) const CASES: &[Breakage] = &[
     breakage(("B2", Malformed), "section_cid_identity", "a CID that is the block itself", || {
         car_case(|_, car| insert(car, &section(&[1, 0x55, 0, 32], &[7; 32])))
     }),
-    breakage(("B1", Malformed), "section_cid_padded", "a CID whose version is a padded varint", || {
-        stray(|cid| [&[0x81, 0][..], &cid[1..]].concat())
-    }),
-    breakage(("V5", Truncated), "end_inside_varint", "the file ends inside a section's length", || trailing(&[0x80])),
+    breakage(
+        ("B1", Malformed),
+        "section_cid_padded",
+        "a CID whose version is a padded varint",
+        || stray(|cid| [&[0x81, 0][..], &cid[1..]].concat()),
+    ),
+    breakage(
+        ("V5", Truncated),
+        "end_inside_varint",
+        "the file ends inside a section's length",
+        || trailing(&[0x80]),
+    ),
     breakage(("B5", Truncated), "end_inside_cid", "the file ends inside a CID", || cut(20)),
-    breakage(("B5", Truncated), "end_after_length", "the file ends after a section's length", || cut(0)),
+    breakage(
+        ("B5", Truncated),
+        "end_after_length",
+        "the file ends after a section's length",
+        || cut(0),
+    ),
     breakage(("B5", Truncated), "end_after_cid", "the file ends between CID and block", || cut(36)),
     breakage(("B5", Truncated), "end_inside_block", "the file ends inside a block", || cut(50)),
     breakage(("B5", Truncated), "end_one_byte_early", "the last byte is absent", || {
@@ -71,12 +121,17 @@ pub(super) const CASES: &[Breakage] = &[
             Some(car.offsets()[last])
         })
     }),
-    breakage(("B9", Missing), "end_between_sections", "the file ends after a whole section", || {
-        car_case(|_, car| {
-            car.sections.truncate(CHANGED);
-            None
-        })
-    }),
+    breakage(
+        ("B9", Missing),
+        "end_between_sections",
+        "the file ends after a whole section",
+        || {
+            car_case(|_, car| {
+                car.sections.truncate(CHANGED);
+                None
+            })
+        },
+    ),
     breakage(("B9", Missing), "end_after_header", "no sections", || {
         car_case(|_, car| {
             car.sections.clear();
@@ -99,9 +154,12 @@ pub(super) const CASES: &[Breakage] = &[
             Some(car.offsets()[index])
         })
     }),
-    breakage(("B4", Mismatch), "hash_of_stray", "a block that nothing reaches and that does not fit its CID", || {
-        raw(&section(Cid::raw(b"one").as_bytes(), b"two"))
-    }),
+    breakage(
+        ("B4", Mismatch),
+        "hash_of_stray",
+        "a block that nothing reaches and that does not fit its CID",
+        || raw(&section(Cid::raw(b"one").as_bytes(), b"two")),
+    ),
     breakage(("B4", Mismatch), "hash_of_second_copy", "a node again, with other bytes", || {
         car_case(|_, car| {
             let mut copy = car.sections[CHANGED].clone();
@@ -114,7 +172,8 @@ pub(super) const CASES: &[Breakage] = &[
         car_case(|repo, car| {
             let records = [2, 4].map(|entry| car.index_of(&repo.entries()[entry].1));
             let cid = std::mem::take(&mut car.sections[records[0]].cid);
-            car.sections[records[0]].cid = std::mem::replace(&mut car.sections[records[1]].cid, cid);
+            car.sections[records[0]].cid =
+                std::mem::replace(&mut car.sections[records[1]].cid, cid);
             let first = records[0].min(records[1]);
             Some(car.offsets()[first])
         })
@@ -125,16 +184,25 @@ pub(super) const CASES: &[Breakage] = &[
         "text after the last section, whose first byte says a length below that of a CID",
         || trailing(b"\n-- end --\n"),
     ),
-    breakage(("B11", Malformed), "trailing_garbage_long", "much text after the last section", || {
-        trailing(&b"garbage ".repeat(64))
-    }),
+    breakage(
+        ("B11", Malformed),
+        "trailing_garbage_long",
+        "much text after the last section",
+        || trailing(&b"garbage ".repeat(64)),
+    ),
     breakage(("B11", Malformed), "trailing_second_car", "the whole CAR twice", || {
         let car = super::sample().to_bytes(crate::repo::Order::Preorder);
         trailing(&car)
     }),
-    breakage(("H8", Missing), "commit_absent", "no block of the commit", || absent(|repo| repo.commit_cid())),
-    breakage(("B9", Missing), "root_absent", "no block of the root node", || absent(|repo| repo.root.cid())),
-    breakage(("B9", Missing), "node_absent", "no block of an inner node", || absent(|repo| repo.root.blocks()[1].0)),
+    breakage(("H8", Missing), "commit_absent", "no block of the commit", || {
+        absent(|repo| repo.commit_cid())
+    }),
+    breakage(("B9", Missing), "root_absent", "no block of the root node", || {
+        absent(|repo| repo.root.cid())
+    }),
+    breakage(("B9", Missing), "node_absent", "no block of an inner node", || {
+        absent(|repo| repo.root.blocks()[1].0)
+    }),
     breakage(("B9", Missing), "empty_node_absent", "no block of a node without entries", || {
         absent(|repo| repo.root.blocks()[5].0)
     }),
@@ -144,7 +212,9 @@ pub(super) const CASES: &[Breakage] = &[
     breakage(("B9", Missing), "last_node_absent", "no block of the last node", || {
         absent(|repo| repo.root.blocks()[9].0)
     }),
-    breakage(("B9", Missing), "record_absent", "no block of a record", || absent(|repo| repo.entries()[5].1)),
+    breakage(("B9", Missing), "record_absent", "no block of a record", || {
+        absent(|repo| repo.entries()[5].1)
+    }),
     breakage(("B9", Missing), "first_record_absent", "no block of the first record", || {
         absent(|repo| repo.entries()[0].1)
     }),

@@ -19,21 +19,40 @@ pub(super) const CASES: &[Breakage] = &[
     breakage(("N1", Malformed), "entry_without_prefix", "no p where it should be 0", || {
         first_entry(|entry| drop(entry.remove("p")))
     }),
-    breakage(("N1", Malformed), "entry_without_suffix", "no k", || entry(|entry| drop(entry.remove("k")))),
-    breakage(("N1", Malformed), "entry_without_value", "no v", || entry(|entry| drop(entry.remove("v")))),
-    breakage(("N1", Malformed), "node_extra_field", "an unknown field in its canonical place", || {
-        node(|node| node.pairs_mut().push((Value::text("x"), Value::Null)))
+    breakage(("N1", Malformed), "entry_without_suffix", "no k", || {
+        entry(|entry| drop(entry.remove("k")))
     }),
-    breakage(("N1", Malformed), "entry_extra_field", "an unknown field in its canonical place", || {
-        entry(|entry| entry.pairs_mut().push((Value::text("x"), Value::Null)))
+    breakage(("N1", Malformed), "entry_without_value", "no v", || {
+        entry(|entry| drop(entry.remove("v")))
     }),
+    breakage(
+        ("N1", Malformed),
+        "node_extra_field",
+        "an unknown field in its canonical place",
+        || node(|node| node.pairs_mut().push((Value::text("x"), Value::Null))),
+    ),
+    breakage(
+        ("N1", Malformed),
+        "entry_extra_field",
+        "an unknown field in its canonical place",
+        || entry(|entry| entry.pairs_mut().push((Value::text("x"), Value::Null))),
+    ),
     breakage(("N1", Malformed), "node_is_array", "an array of the two values", || {
         node(|node| *node = Value::Array(node.pairs_mut().drain(..).map(|pair| pair.1).collect()))
     }),
-    breakage(("N1", Malformed), "node_is_null", "null in place of the map", || node(|node| *node = Value::Null)),
-    breakage(("N1", Malformed), "node_is_empty_map", "a map without fields", || node(|node| node.pairs_mut().clear())),
+    breakage(("N1", Malformed), "node_is_null", "null in place of the map", || {
+        node(|node| *node = Value::Null)
+    }),
+    breakage(("N1", Malformed), "node_is_empty_map", "a map without fields", || {
+        node(|node| node.pairs_mut().clear())
+    }),
     breakage(("N1", Malformed), "node_is_record", "a record in the node's place", || {
-        node(|node| *node = Value::map([("text", Value::text("hello")), ("$type", Value::text("com.example.test"))]))
+        node(|node| {
+            *node = Value::map([
+                ("text", Value::text("hello")),
+                ("$type", Value::text("com.example.test")),
+            ])
+        })
     }),
     breakage(("N1", Malformed), "node_entries_null", "e null where it should be empty", || {
         pass_through(|node| *node.at_mut("e") = Value::Null)
@@ -42,23 +61,31 @@ pub(super) const CASES: &[Breakage] = &[
         pass_through(|node| *node.at_mut("e") = Value::Map(Vec::new()))
     }),
     breakage(("N1", Malformed), "entry_is_array", "an entry as an array of its values", || {
-        entry(|entry| *entry = Value::Array(entry.pairs_mut().drain(..).map(|pair| pair.1).collect()))
+        entry(|entry| {
+            *entry = Value::Array(entry.pairs_mut().drain(..).map(|pair| pair.1).collect())
+        })
     }),
-    breakage(("N1", Malformed), "entry_is_null", "null in place of an entry", || entry(|entry| *entry = Value::Null)),
+    breakage(("N1", Malformed), "entry_is_null", "null in place of an entry", || {
+        entry(|entry| *entry = Value::Null)
+    }),
     breakage(("N1", Malformed), "entry_suffix_text", "k as text", || {
         entry(|entry| {
             let Value::Bytes(suffix) = entry.at_mut("k").clone() else { return };
             *entry.at_mut("k") = Value::text(String::from_utf8_lossy(&suffix));
         })
     }),
-    breakage(("N1", Malformed), "entry_suffix_null", "k null", || entry(|entry| *entry.at_mut("k") = Value::Null)),
+    breakage(("N1", Malformed), "entry_suffix_null", "k null", || {
+        entry(|entry| *entry.at_mut("k") = Value::Null)
+    }),
     breakage(("N1", Malformed), "entry_prefix_text", "p as text", || {
         entry(|entry| *entry.at_mut("p") = Value::text("1"))
     }),
     breakage(("N1", Malformed), "entry_prefix_null", "p null where it should be 0", || {
         first_entry(|entry| *entry.at_mut("p") = Value::Null)
     }),
-    breakage(("N1", Malformed), "entry_value_null", "v null", || entry(|entry| *entry.at_mut("v") = Value::Null)),
+    breakage(("N1", Malformed), "entry_value_null", "v null", || {
+        entry(|entry| *entry.at_mut("v") = Value::Null)
+    }),
     breakage(
         ("N13", Malformed),
         "left_raw_codec",
@@ -90,22 +117,36 @@ pub(super) const CASES: &[Breakage] = &[
             })
         },
     ),
-    breakage(("X6", Malformed), "left_codec", "l with the codec dag-pb", || left(|cid| cid[1] = 0x70)),
-    breakage(("X6", Malformed), "left_hash", "l with the code of BLAKE3", || left(|cid| cid[2] = 0x1e)),
-    breakage(("X6", Malformed), "left_cid_v0", "l in the form of CIDv0", || left(|cid| cid.drain(..2).for_each(drop))),
+    breakage(("X6", Malformed), "left_codec", "l with the codec dag-pb", || {
+        left(|cid| cid[1] = 0x70)
+    }),
+    breakage(("X6", Malformed), "left_hash", "l with the code of BLAKE3", || {
+        left(|cid| cid[2] = 0x1e)
+    }),
+    breakage(("X6", Malformed), "left_cid_v0", "l in the form of CIDv0", || {
+        left(|cid| cid.drain(..2).for_each(drop))
+    }),
     breakage(("X6", Malformed), "left_digest_cut", "l with a digest of 31 bytes", || {
         left(|cid| {
             cid.pop();
             cid[3] = 31;
         })
     }),
-    breakage(("X6", Malformed), "left_cid_trailing", "l with a byte after the digest", || left(|cid| cid.push(0))),
+    breakage(("X6", Malformed), "left_cid_trailing", "l with a byte after the digest", || {
+        left(|cid| cid.push(0))
+    }),
     breakage(("N13", Malformed), "left_text", "l as text", || {
         node(|node| *node.at_mut("l") = Value::text(Cid::dag_cbor(b"").to_string()))
     }),
-    breakage(("N13", Malformed), "tree_number", "t as a number", || entry(|entry| *entry.at_mut("t") = Value::Uint(0))),
-    breakage(("N14", Malformed), "value_codec", "v with the codec dag-pb", || value(|cid| cid[1] = 0x70)),
-    breakage(("N14", Malformed), "value_hash", "v with the code of BLAKE3", || value(|cid| cid[2] = 0x1e)),
+    breakage(("N13", Malformed), "tree_number", "t as a number", || {
+        entry(|entry| *entry.at_mut("t") = Value::Uint(0))
+    }),
+    breakage(("N14", Malformed), "value_codec", "v with the codec dag-pb", || {
+        value(|cid| cid[1] = 0x70)
+    }),
+    breakage(("N14", Malformed), "value_hash", "v with the code of BLAKE3", || {
+        value(|cid| cid[2] = 0x1e)
+    }),
     breakage(("N14", Malformed), "value_version", "v of CID version 2", || value(|cid| cid[0] = 2)),
     breakage(("N14", Malformed), "value_cid_v0", "v in the form of CIDv0", || {
         value(|cid| cid.drain(..2).for_each(drop))
@@ -118,7 +159,8 @@ pub(super) const CASES: &[Breakage] = &[
     }),
 ];
 
-/// Nodes that are taken out of the tree take their entries along: their records must stay in the CAR.
+/// Nodes that are taken out of the tree take their entries along: their records must stay in the
+/// CAR.
 fn keep_records(repo: &mut crate::repo::Repo) {
     repo.extra.extend(repo.records.values().map(|record| (record.cid, record.bytes.clone())));
 }
@@ -147,7 +189,8 @@ fn first_entry(change: impl FnOnce(&mut Value)) -> Case {
 /// Changes a node without entries.
 fn pass_through(change: impl FnOnce(&mut Value)) -> Case {
     repo_case(sample(), |repo| {
-        let node = repo.root.entries[0].tree.node_mut().expect("the sample has an empty node there");
+        let node =
+            repo.root.entries[0].tree.node_mut().expect("the sample has an empty node there");
         node.edit(change);
         Some(node.cid())
     })

@@ -1,7 +1,7 @@
 //! Large exports that look like those of real accounts, for benchmarks and memory tests.
 //!
-//! The same numbers give the same bytes. Records are written from their number whenever they are needed and never
-//! held; what is held is a few dozen bytes a record, and the nodes.
+//! The same numbers give the same bytes. Records are written from their number whenever they are
+//! needed and never held; what is held is a few dozen bytes a record, and the nodes.
 
 mod record;
 mod tree;
@@ -63,8 +63,10 @@ impl Export {
         let account = Account::new(self.records, self.seed);
         let tree = Tree::build(&account);
         let rev = account.newest_rev();
-        let commit = Commit::default().set("rev", Value::text(rev)).encode(&Cid::new(DAG_CBOR, tree.root()));
-        let mut out = CarWriter { out: BufWriter::with_capacity(1 << 20, writer), bytes: 0, record_bytes: 0 };
+        let commit =
+            Commit::default().set("rev", Value::text(rev)).encode(&Cid::new(DAG_CBOR, tree.root()));
+        let mut out =
+            CarWriter { out: BufWriter::with_capacity(1 << 20, writer), bytes: 0, record_bytes: 0 };
         out.header(Cid::dag_cbor(&commit))?;
         let mut blocks = tree.preorder();
         self.arrange(&mut blocks, &account, &tree, &commit);
@@ -72,7 +74,9 @@ impl Export {
         for block in &blocks {
             match *block {
                 Block::Commit => out.section(&Cid::dag_cbor(&commit), &commit)?,
-                Block::Node(node) => out.section(&Cid::new(DAG_CBOR, tree.digest(node)), tree.block(node))?,
+                Block::Node(node) => {
+                    out.section(&Cid::new(DAG_CBOR, tree.digest(node)), tree.block(node))?
+                }
                 Block::Record(index) => {
                     account.record(index, &mut record);
                     out.section(&Cid::new(DAG_CBOR, account.digest(index)), &record)?;
@@ -95,8 +99,12 @@ impl Export {
             Order::Pds => blocks.sort_by_cached_key(|block| {
                 let (revision, cid) = match *block {
                     Block::Commit => (newest, Cid::dag_cbor(commit)),
-                    Block::Node(node) => (tree.revision(node), Cid::new(DAG_CBOR, tree.digest(node))),
-                    Block::Record(index) => (account.revision(index), Cid::new(DAG_CBOR, account.digest(index))),
+                    Block::Node(node) => {
+                        (tree.revision(node), Cid::new(DAG_CBOR, tree.digest(node)))
+                    }
+                    Block::Record(index) => {
+                        (account.revision(index), Cid::new(DAG_CBOR, account.digest(index)))
+                    }
                 };
                 std::cmp::Reverse((revision, cid_text_rank(&cid)))
             }),
@@ -104,11 +112,13 @@ impl Export {
     }
 }
 
-/// A number that orders CIDs of one codec as their texts are ordered. In base 32 the digits stand for the largest
-/// values but sort before the letters; twelve characters are enough to tell blocks apart.
+/// A number that orders CIDs of one codec as their texts are ordered. In base 32 the digits stand
+/// for the largest values but sort before the letters; twelve characters are enough to tell blocks
+/// apart.
 fn cid_text_rank(cid: &Cid) -> u64 {
     // Two bits of the constant part, then digest: where the seventh character of the text begins.
-    let window = cid.as_bytes()[3..12].iter().fold(0_u128, |bits, &byte| bits << 8 | u128::from(byte));
+    let window =
+        cid.as_bytes()[3..12].iter().fold(0_u128, |bits, &byte| bits << 8 | u128::from(byte));
     (0..12).fold(0, |rank, letter| {
         let value = (window >> (61 - 5 * letter)) as u64 & 31;
         rank << 5 | if value < 26 { value + 6 } else { value - 26 }

@@ -22,8 +22,9 @@ const KINDS: [(Kind, usize); 6] = [
 ];
 
 const WORDS: [&str; 24] = [
-    "the", "a", "to", "of", "morning", "coffee", "again", "really", "cat", "photo", "new", "today", "is", "was", "and",
-    "for", "this", "thread", "good", "about", "people", "network", "post", "why",
+    "the", "a", "to", "of", "morning", "coffee", "again", "really", "cat", "photo", "new", "today",
+    "is", "was", "and", "for", "this", "thread", "good", "about", "people", "network", "post",
+    "why",
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,8 +52,8 @@ impl Kind {
     }
 }
 
-/// What is known of a record without its bytes. The order is that of the keys: kinds are declared in the order of
-/// their collections, and the text of a TID sorts as its number.
+/// What is known of a record without its bytes. The order is that of the keys: kinds are declared
+/// in the order of their collections, and the text of a TID sorts as its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Outline {
     kind: Kind,
@@ -125,7 +126,8 @@ impl Account {
     /// Writes a record's bytes.
     pub(super) fn record(&self, index: usize, out: &mut Vec<u8>) {
         let outline = &self.outlines[index];
-        // The key decides the content, so that records of any two accounts differ only where they should.
+        // The key decides the content, so that records of any two accounts differ only where they
+        // should.
         let mut rng = Rng::for_item(self.seed ^ outline.kind as u64, outline.tid);
         out.clear();
         match outline.kind {
@@ -146,8 +148,11 @@ impl Account {
             }
             Kind::ListItem => {
                 put_head(out, 5, 4);
-                let list =
-                    format!("at://{}/app.bsky.graph.list/{}", crate::commit::DID, tid::text(tid::number(START, 0)));
+                let list = format!(
+                    "at://{}/app.bsky.graph.list/{}",
+                    crate::commit::DID,
+                    tid::text(tid::number(START, 0))
+                );
                 put_field(out, "list", &list);
                 put_type(out, outline);
                 put_field(out, "subject", &did(&mut rng));
@@ -171,7 +176,8 @@ fn outlines(records: usize, seed: u64) -> Vec<Outline> {
         time += 1 + rng.next_u64() % (2 * step - 1);
         let kind = if index == 0 { Kind::Profile } else { pick_kind(&mut rng) };
         // One record in two hundred was written elsewhere and brought along.
-        let written = if rng.chance(1, 200) { START + rng.next_u64() % (time - START) } else { time };
+        let written =
+            if rng.chance(1, 200) { START + rng.next_u64() % (time - START) } else { time };
         Outline { kind, tid: tid::number(written, rng.below(1024) as u64), revision }
     });
     outlines.collect()
@@ -268,7 +274,9 @@ pub(crate) fn timestamp(micros: u64) -> String {
 }
 
 fn date(mut days: u64) -> (u64, u64, u64) {
-    let leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let leap = |year: u64| {
+        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+    };
     let mut year = 1970;
     while days >= 365 + u64::from(leap(year)) {
         days -= 365 + u64::from(leap(year));

@@ -64,8 +64,8 @@ impl Tree {
         self.order.clone()
     }
 
-    /// Adds the node of a layer over some records, after all nodes below it, and returns its number. Its place in
-    /// pre-order is taken before theirs.
+    /// Adds the node of a layer over some records, after all nodes below it, and returns its
+    /// number. Its place in pre-order is taken before theirs.
     fn add(&mut self, account: &Account, records: Range<usize>, layer: u8) -> usize {
         let place = self.order.len();
         self.order.push(Block::Commit);
@@ -81,7 +81,8 @@ impl Tree {
             start = end + 1;
         }
         let children = links.iter().flatten().map(|&node| self.revision(node));
-        let revision = own.iter().map(|&index| account.revision(index)).chain(children).max().unwrap_or(0);
+        let revision =
+            own.iter().map(|&index| account.revision(index)).chain(children).max().unwrap_or(0);
         let block = self.write(account, &own, &links);
         let digest = sha256(&self.bytes[block.clone()]);
         self.nodes.push(Node { block, digest, revision });

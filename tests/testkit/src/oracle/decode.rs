@@ -1,19 +1,21 @@
-//! A general CBOR decoder: definite lengths, text keys or any others, links only to CIDs of the usual form.
+//! A general CBOR decoder: definite lengths, text keys or any others, links only to CIDs of the
+//! usual form.
 
 use crate::cbor::{Value, head};
 use crate::cid::Cid;
 
 const MAX_NESTING: usize = 32;
 
-/// Decodes exactly one item. Heads need not be minimal and maps need not be sorted: see [`is_canonical`].
+/// Decodes exactly one item. Heads need not be minimal and maps need not be sorted: see
+/// [`is_canonical`].
 pub fn decode(bytes: &[u8]) -> Result<Value, String> {
     let mut decoder = Decoder { rest: bytes };
     let value = decoder.value(MAX_NESTING)?;
     if decoder.rest.is_empty() { Ok(value) } else { Err("bytes after the item".into()) }
 }
 
-/// Whether all maps of a value have text keys, sorted and each once. A block is canonical if its value is and
-/// encodes to the same bytes.
+/// Whether all maps of a value have text keys, sorted and each once. A block is canonical if its
+/// value is and encodes to the same bytes.
 pub fn is_canonical(value: &Value) -> bool {
     match value {
         Value::Array(items) => items.iter().all(is_canonical),
@@ -23,8 +25,11 @@ pub fn is_canonical(value: &Value) -> bool {
         Value::Map(pairs) => {
             let keys: Vec<_> = pairs.iter().map(|(key, _)| key.encode()).collect();
             let texts = pairs.iter().all(|(key, _)| matches!(key, Value::Text(_)));
-            // The head of a longer text is greater, so that encoded keys sort by their length first.
-            texts && keys.is_sorted_by(|a, b| a < b) && pairs.iter().all(|(_, value)| is_canonical(value))
+            // The head of a longer text is greater, so that encoded keys sort by their length
+            // first.
+            texts
+                && keys.is_sorted_by(|a, b| a < b)
+                && pairs.iter().all(|(_, value)| is_canonical(value))
         }
         _ => true,
     }
@@ -40,11 +45,15 @@ impl<'a> Decoder<'a> {
         let (major, info, number) = self.head()?;
         match major {
             0 => Ok(Value::Uint(number)),
-            1 => Ok(i64::try_from(number).map_or_else(|_| Value::Raw(head(1, number)), |number| Value::Int(!number))),
+            1 => Ok(i64::try_from(number)
+                .map_or_else(|_| Value::Raw(head(1, number)), |number| Value::Int(!number))),
             2 => Ok(Value::Bytes(self.take(number)?.to_vec())),
             3 => self.text(number),
             4..=6 if nesting == 0 => Err("nested too deeply".into()),
-            4 => (0..number).map(|_| self.value(nesting - 1)).collect::<Result<_, _>>().map(Value::Array),
+            4 => (0..number)
+                .map(|_| self.value(nesting - 1))
+                .collect::<Result<_, _>>()
+                .map(Value::Array),
             5 => (0..number)
                 .map(|_| Ok((self.value(nesting - 1)?, self.value(nesting - 1)?)))
                 .collect::<Result<_, String>>()
@@ -59,7 +68,10 @@ impl<'a> Decoder<'a> {
         let info = first & 31;
         let number = match info {
             0..24 => u64::from(info),
-            24..28 => self.take(1 << (info - 24))?.iter().fold(0, |number, &byte| number << 8 | u64::from(byte)),
+            24..28 => self
+                .take(1 << (info - 24))?
+                .iter()
+                .fold(0, |number, &byte| number << 8 | u64::from(byte)),
             _ => return Err("reserved or indefinite head".into()),
         };
         Ok((first >> 5, info, number))
@@ -78,9 +90,13 @@ impl<'a> Decoder<'a> {
     }
 
     fn link(&mut self, tag: u64) -> Result<Value, String> {
-        let Value::Bytes(bytes) = self.value(0)? else { return Err("tag around something else than bytes".into()) };
+        let Value::Bytes(bytes) = self.value(0)? else {
+            return Err("tag around something else than bytes".into());
+        };
         match bytes.split_first() {
-            Some((0, cid)) if tag == 42 => Cid::from_bytes(cid).map(Value::Link).ok_or("CID of another form".into()),
+            Some((0, cid)) if tag == 42 => {
+                Cid::from_bytes(cid).map(Value::Link).ok_or("CID of another form".into())
+            }
             _ => Err("not a link".into()),
         }
     }
@@ -92,7 +108,9 @@ fn simple(info: u8, number: u64) -> Result<Value, String> {
         21 => Ok(Value::Bool(true)),
         22 => Ok(Value::Null),
         // The negative zero is not canonical.
-        27 if f64::from_bits(number).is_finite() && number != 1 << 63 => Ok(Value::F64(f64::from_bits(number))),
+        27 if f64::from_bits(number).is_finite() && number != 1 << 63 => {
+            Ok(Value::F64(f64::from_bits(number)))
+        }
         _ => Err("no such simple value".into()),
     }
 }
@@ -103,8 +121,14 @@ mod tests {
 
     #[test]
     fn decodes_what_the_encoder_writes() {
-        let inner = Value::Array(vec![Value::Int(-3), Value::Bytes(vec![1]), Value::Null, Value::Bool(true)]);
-        let value = Value::map([("a", inner), ("b", Value::Link(Cid::raw(b""))), ("c", Value::F64(0.5))]);
+        let inner = Value::Array(vec![
+            Value::Int(-3),
+            Value::Bytes(vec![1]),
+            Value::Null,
+            Value::Bool(true),
+        ]);
+        let value =
+            Value::map([("a", inner), ("b", Value::Link(Cid::raw(b""))), ("c", Value::F64(0.5))]);
         assert_eq!(decode(&value.encode()), Ok(value.clone()));
         assert!(is_canonical(&value));
     }

@@ -1,8 +1,9 @@
 //! A naive walker: slow, recursive, and as plainly right as can be.
 //!
-//! It keeps all blocks in a map, decodes nodes with a general CBOR decoder, collects the keys, and then checks the
-//! tree by building the canonical one from them: if the root's CID comes out the same, every byte of every node was
-//! as it must be. Commit and header are checked by encoding what was decoded.
+//! It keeps all blocks in a map, decodes nodes with a general CBOR decoder, collects the keys, and
+//! then checks the tree by building the canonical one from them: if the root's CID comes out the
+//! same, every byte of every node was as it must be. Commit and header are checked by encoding what
+//! was decoded.
 
 mod decode;
 mod syntax;
@@ -119,8 +120,8 @@ pub fn walk_any_keys(car: &[u8]) -> Result<Walk, String> {
 
 /// Walks what there is of an export.
 ///
-/// Framing, hashes and commit are checked as for a complete one; of the tree only that nodes can be decoded, that
-/// keys ascend and that no node is linked twice.
+/// Framing, hashes and commit are checked as for a complete one; of the tree only that nodes can be
+/// decoded, that keys ascend and that no node is linked twice.
 pub fn walk_partial(car: &[u8]) -> Result<PartialWalk, String> {
     let car = Car::parse(car)?;
     let root = check_header(&car.header)?;
@@ -131,7 +132,9 @@ pub fn walk_partial(car: &[u8]) -> Result<PartialWalk, String> {
     let items = collector.items;
     check_keys(&items)?;
     let missing = missing_nodes(&items);
-    let entries = items.into_iter().filter_map(|item| if let Item::Entry(entry) = item { Some(entry) } else { None });
+    let entries = items
+        .into_iter()
+        .filter_map(|item| if let Item::Entry(entry) = item { Some(entry) } else { None });
     Ok(PartialWalk { commit, entries: entries.collect(), missing })
 }
 
@@ -143,7 +146,9 @@ fn check_header(header: &[u8]) -> Result<Cid, String> {
     if value.get("version") != Some(&Value::Uint(1)) {
         return Err("header without version 1".into());
     }
-    let Some(Value::Array(roots)) = value.get("roots") else { return Err("header without roots".into()) };
+    let Some(Value::Array(roots)) = value.get("roots") else {
+        return Err("header without roots".into());
+    };
     if !roots.iter().all(|root| matches!(root, Value::Link(_))) {
         return Err("root is not a link".into());
     }
@@ -158,8 +163,10 @@ fn check_blocks(car: &Car) -> Result<HashMap<Cid, Vec<u8>>, String> {
         return Err("block too long".into());
     }
     let blocks = block_map(car);
-    let sound =
-        car.sections.iter().all(|section| Cid::from_bytes(&section.cid).is_some_and(|cid| cid.fits(&section.data)));
+    let sound = car
+        .sections
+        .iter()
+        .all(|section| Cid::from_bytes(&section.cid).is_some_and(|cid| cid.fits(&section.data)));
     if sound { Ok(blocks) } else { Err("a block does not fit its CID".into()) }
 }
 
@@ -174,10 +181,20 @@ fn parse_commit(cid: Cid, block: &[u8]) -> Result<Commit, String> {
         _ => return Err("bad prev".into()),
     };
     match (value.get("did"), value.get("rev"), value.get("data"), value.get("sig")) {
-        (Some(Value::Text(did)), Some(Value::Text(rev)), Some(Value::Link(data)), Some(Value::Bytes(sig)))
-            if is_did(did) && is_tid(rev) && data.codec() == DAG_CBOR && sig.len() == 64 =>
-        {
-            Ok(Commit { cid, did: did.clone(), rev: rev.clone(), data: *data, prev, sig: sig.clone() })
+        (
+            Some(Value::Text(did)),
+            Some(Value::Text(rev)),
+            Some(Value::Link(data)),
+            Some(Value::Bytes(sig)),
+        ) if is_did(did) && is_tid(rev) && data.codec() == DAG_CBOR && sig.len() == 64 => {
+            Ok(Commit {
+                cid,
+                did: did.clone(),
+                rev: rev.clone(),
+                data: *data,
+                prev,
+                sig: sig.clone(),
+            })
         }
         _ => Err("bad field in commit".into()),
     }
@@ -185,7 +202,11 @@ fn parse_commit(cid: Cid, block: &[u8]) -> Result<Commit, String> {
 
 fn canonical(block: &[u8]) -> Result<Value, String> {
     let value = decode(block)?;
-    if is_canonical(&value) && value.encode() == block { Ok(value) } else { Err("not canonical".into()) }
+    if is_canonical(&value) && value.encode() == block {
+        Ok(value)
+    } else {
+        Err("not canonical".into())
+    }
 }
 
 enum Item {
@@ -213,7 +234,9 @@ impl Collector<'_> {
         }
         let node = decode(block)?;
         self.collect_link(node.get("l"), depth)?;
-        let Some(Value::Array(entries)) = node.get("e") else { return Err("node without entries".into()) };
+        let Some(Value::Array(entries)) = node.get("e") else {
+            return Err("node without entries".into());
+        };
         let mut key = Vec::new();
         for entry in entries {
             self.collect_entry(entry, &mut key)?;
@@ -248,7 +271,9 @@ impl Collector<'_> {
 }
 
 fn keys(items: &[Item]) -> impl DoubleEndedIterator<Item = &Vec<u8>> {
-    items.iter().filter_map(|item| if let Item::Entry(entry) = item { Some(&entry.key) } else { None })
+    items
+        .iter()
+        .filter_map(|item| if let Item::Entry(entry) = item { Some(&entry.key) } else { None })
 }
 
 fn check_keys(items: &[Item]) -> Result<(), String> {
@@ -283,7 +308,8 @@ mod tests {
         let expected = repo.entries();
         for order in Order::ALL {
             let walk = walk(&repo.to_bytes(order)).unwrap();
-            let entries: Vec<_> = walk.entries.into_iter().map(|entry| (entry.key, entry.cid)).collect();
+            let entries: Vec<_> =
+                walk.entries.into_iter().map(|entry| (entry.key, entry.cid)).collect();
             assert_eq!(entries, expected, "{order:?}");
         }
     }
@@ -296,7 +322,12 @@ mod tests {
         let leaf = repo.root.blocks()[1].0;
         car.remove(&leaf);
         let partial = walk_partial(&car.to_bytes()).unwrap();
-        let expected = MissingNode { cid: leaf, low: Some(keys[0].clone()), high: Some(keys[2].clone()), depth: 1 };
+        let expected = MissingNode {
+            cid: leaf,
+            low: Some(keys[0].clone()),
+            high: Some(keys[2].clone()),
+            depth: 1,
+        };
         assert_eq!(partial.missing, [expected]);
         assert_eq!(partial.entries.len(), 2);
     }

@@ -2,7 +2,9 @@
 
 /// Whether a text is a DID.
 pub fn is_did(text: &str) -> bool {
-    let Some((method, id)) = text.strip_prefix("did:").and_then(|rest| rest.split_once(':')) else { return false };
+    let Some((method, id)) = text.strip_prefix("did:").and_then(|rest| rest.split_once(':')) else {
+        return false;
+    };
     let method_fits = !method.is_empty() && method.bytes().all(|byte| byte.is_ascii_lowercase());
     let id_fits = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._:%-".contains(&byte));
     let end_fits = id.bytes().next_back().is_some_and(|byte| !b":%".contains(&byte));
@@ -15,8 +17,8 @@ pub fn is_tid(text: &str) -> bool {
     text.len() == 13 && text.bytes().all(sortable) && text.as_bytes()[0] < b'k'
 }
 
-/// Whether a key is a repository path: ASCII, one slash between two halves that are not empty, the second of
-/// record-key characters and neither `.` nor `..`.
+/// Whether a key is a repository path: ASCII, one slash between two halves that are not empty, the
+/// second of record-key characters and neither `.` nor `..`.
 pub fn is_path(key: &[u8]) -> bool {
     let Some(slash) = key.iter().position(|&byte| byte == b'/') else { return false };
     let (collection, rkey) = (&key[..slash], &key[slash + 1..]);
@@ -33,7 +35,9 @@ mod tests {
     fn dids() {
         assert!(is_did("did:plc:ewvi7nxzyoun6zhxrhs64oiz"));
         assert!(is_did("did:web:localhost%3A1234"));
-        for text in ["", "did:plc", "did:plc:", "did:PLC:a", "did:plc:a:", "did:plc:a/b", "plc:a", "did::a"] {
+        for text in
+            ["", "did:plc", "did:plc:", "did:PLC:a", "did:plc:a:", "did:plc:a/b", "plc:a", "did::a"]
+        {
             assert!(!is_did(text), "{text}");
         }
     }
@@ -41,7 +45,14 @@ mod tests {
     #[test]
     fn tids() {
         assert!(is_tid("3jzfcijpj2z2a"));
-        for text in ["", "3jzfcijpj2z2", "3jzfcijpj2z2aa", "3jzfcijpj2z21", "kjzfcijpj2z2a", "3JZFCIJPJ2Z2A"] {
+        for text in [
+            "",
+            "3jzfcijpj2z2",
+            "3jzfcijpj2z2aa",
+            "3jzfcijpj2z21",
+            "kjzfcijpj2z2a",
+            "3JZFCIJPJ2Z2A",
+        ] {
             assert!(!is_tid(text), "{text}");
         }
     }
@@ -49,7 +60,18 @@ mod tests {
     #[test]
     fn paths() {
         assert!(is_path(b"com.example.test/a:b~c_d-e.f"));
-        for key in [&b""[..], b"a", b"a/", b"/a", b"a/b/c", b"a/.", b"a/..", b"a/b c", b"a/\xc3\xa9", b"a@b/c"] {
+        for key in [
+            &b""[..],
+            b"a",
+            b"a/",
+            b"/a",
+            b"a/b/c",
+            b"a/.",
+            b"a/..",
+            b"a/b c",
+            b"a/\xc3\xa9",
+            b"a@b/c",
+        ] {
             assert!(!is_path(key), "{}", key.escape_ascii());
         }
     }
