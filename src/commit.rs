@@ -17,6 +17,7 @@ use crate::cbor::{Cursor, KeyOrder};
 use crate::cid::Cid;
 use crate::error::{Error, ErrorKind, LimitName, LookAlike, Malformed, Result, Structure};
 use crate::limits::MAX_COMMIT_FIELDS;
+use crate::shape::begins_like_node;
 #[cfg(feature = "signature")]
 use crate::signature::VerifyingKey;
 use crate::syntax::{is_did, is_tid};
@@ -253,7 +254,7 @@ struct Draft {
 
 impl Fields {
     fn parse(block: &[u8], rules: CommitRules) -> Result<Self> {
-        if block.starts_with(b"\xa2\x61e") {
+        if begins_like_node(block) {
             return Err(Error::look_alike(LookAlike::BareTree));
         }
         let mut cursor = Cursor::new(block);

@@ -79,6 +79,7 @@
 //! [CARv1](https://ipld.io/specs/transport/car/carv1/), and
 //! [DAG-CBOR](https://ipld.io/specs/codecs/dag-cbor/spec/).
 
+mod budget;
 pub mod car;
 mod cbor;
 pub mod cid;
@@ -86,21 +87,19 @@ mod commit;
 pub mod error;
 pub mod limits;
 mod load;
-mod lookup;
-#[cfg(feature = "mmap")]
-mod mmap;
 pub mod mst;
 mod path;
 mod prefetch;
 pub mod process;
 mod proof;
+mod record;
 mod records;
 mod repo;
 mod sha256;
+mod shape;
 #[cfg(feature = "signature")]
 pub mod signature;
 pub mod store;
-mod suspend;
 pub mod syntax;
 pub mod varint;
 
@@ -108,22 +107,22 @@ pub use self::cid::Cid;
 pub use self::commit::{Commit, CommitRules};
 pub use self::error::{Error, ErrorKind, Result};
 pub use self::limits::Limits;
-pub use self::load::{Loader, Memory, MemoryLimit, Unlimited};
-pub use self::lookup::{Gap, Lookup};
-pub use self::mst::KeyRange;
+#[cfg(feature = "redb")]
+pub use self::load::SpillError;
+pub use self::load::{
+    Loaded, Loader, Memory, MemoryLimit, Suspended, Unlimited, Verification, peek_commit,
+};
+pub use self::mst::{Gap, KeyRange, Lookup};
 pub use self::path::{RepoPath, RepoPathBuf};
 pub use self::process::{Keep, Process, Processable, Reduce};
 pub use self::proof::Proof;
 #[cfg(feature = "signature")]
 pub use self::proof::verify_record_proof;
-pub use self::records::{Record, Records, RepoEntries, RepoEntry};
-pub use self::repo::{Repo, Tree, peek_commit};
+pub use self::record::Record;
+pub use self::records::{Records, RepoEntries, RepoEntry};
+pub use self::repo::{Repo, Tree};
 #[cfg(feature = "signature")]
 pub use self::signature::VerifyingKey;
-pub use self::store::Verification;
-#[cfg(feature = "redb")]
-pub use self::suspend::SpillError;
-pub use self::suspend::{Loaded, Suspended};
 
 #[cfg(all(doctest, feature = "redb"))]
 #[doc = include_str!("../README.md")]

@@ -6,11 +6,11 @@ use std::io::{self, Write};
 
 use crate::car::Writer;
 #[cfg(feature = "signature")]
-use crate::car::block_at;
+use crate::car::block_at_offset;
 use crate::cid::Cid;
 use crate::error::{Error, ErrorKind, KeptFault, Result, Structure};
 #[cfg(feature = "signature")]
-use crate::lookup::Lookup;
+use crate::mst::Lookup;
 use crate::mst::{Event, KeyRange};
 #[cfg(feature = "signature")]
 use crate::path::RepoPath;
@@ -164,12 +164,21 @@ pub fn verify_record_proof<'a>(
     commit.verify_signature(key)?;
     Ok(match repo.walk().partial(true).one(path.as_ref()).find()? {
         Lookup::Present { cid, record } => {
-            let place = record.and_then(|found| found.offset);
-            Lookup::Present { cid, record: place.and_then(|place| block_at(car, place, &cid)) }
+            // Borrowed from the CAR, and not from the repository, which ends here.
+            let offset = record.and_then(|found| found.offset);
+            let record = offset.and_then(|offset| block_at_offset(car, offset, &cid));
+            Lookup::Present { cid, record }
         }
         Lookup::Absent => Lookup::Absent,
         Lookup::Unknown(gap) => Lookup::Unknown(gap),
     })
+}
+
+impl<S: BlockStore> Repo<S> {
+    /// A proof to be made: name what it is about, then write it.
+    pub fn prove(&self) -> Proof<'_, S> {
+        Proof::new(self)
+    }
 }
 
 fn output_error(error: io::Error) -> Error {

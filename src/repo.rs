@@ -1,21 +1,15 @@
 //! Repositories: a commit, its tree, and the store that they lie in.
 
 use core::fmt;
-use std::io::Read;
 
-use crate::car::Reader;
 use crate::cid::Cid;
 use crate::commit::{Commit, CommitRules};
 use crate::error::{Error, ErrorKind, Malformed, Result, Structure};
-use crate::load::{Loader, Memory};
-use crate::lookup::Lookup;
-use crate::mst::Walker;
-use crate::process::{Keep, Process};
-use crate::proof::Proof;
-use crate::records::{Records, RepoEntries, restore};
-use crate::store::{
-    BlockStore, CarStats, CarStore, Form, MemoryStore, Reached, SliceStore, Verification,
-};
+use crate::mst::{Lookup, Walker};
+use crate::process::{Keep, Process, restore};
+use crate::records::{Records, RepoEntries};
+use crate::store::trust::Trust;
+use crate::store::{BlockStore, CarStats, CarStore, Form, Reached};
 
 /// A tree without a commit: a store and the CID of the root node.
 ///
@@ -44,8 +38,7 @@ pub struct Tree<S, P = Keep> {
 
 #[derive(Clone, Copy, Debug)]
 struct TreeOptions {
-    /// Whether blocks are hashed when they are reached.
-    hash_reached: bool,
+    trust: Trust,
     strict_paths: bool,
     /// Bytes of memory that a walk may take.
     memory_limit: u64,
@@ -54,8 +47,11 @@ struct TreeOptions {
 impl<S: BlockStore> Tree<S> {
     /// The tree under the node `root` in `store`. Nothing is read yet.
     pub fn new(store: S, root: Cid) -> Self {
-        let options =
-            TreeOptions { hash_reached: true, strict_paths: false, memory_limit: u64::MAX };
+        let options = TreeOptions {
+            trust: Trust::HashWhenReached,
+            strict_paths: false,
+            memory_limit: u64::MAX,
+        };
         Tree { store, root, options, process: Keep }
     }
 }
@@ -83,8 +79,8 @@ impl<S: BlockStore, P: Process> Tree<S, P> {
     /// A walk over the tree, for all that the iterators do not give: nodes, partial trees, no
     /// allocation per record.
     pub fn walk(&self) -> Walker<'_, S> {
-        let TreeOptions { hash_reached, memory_limit, .. } = self.options;
-        Walker::new(&self.store, self.root).hash(hash_reached).memory_limit(memory_limit)
+        let TreeOptions { trust, memory_limit, .. } = self.options;
+        Walker::new(&self.store, self.root).trust(trust).memory_limit(memory_limit)
     }
 
     /// The records in key order.
@@ -157,68 +153,13 @@ pub struct Repo<S, P = Keep> {
     tree: Tree<S, P>,
 }
 
-impl<B: AsRef<[u8]>> Repo<SliceStore<B>> {
-    /// Opens the repository in the CAR that `bytes` are: a slice, a `Vec<u8>`, anything that holds
-    /// still.
-    ///
-    /// Every block is hashed; nothing is copied but the commit. The tree is not walked yet.
-    ///
-    /// # Errors
-    ///
-    /// `LookAlike` for well-known files that are no CAR of version 1; `Truncated`, `Malformed`,
-    /// `NonCanonical`, `Limit` or `HashMismatch` for header, sections and commit, each with its
-    /// offset; `NoCommit` if the commit is not there.
-    pub fn from_slice(bytes: B) -> Result<Self> {
-        Loader::new().slice(bytes)
-    }
-}
-
-impl Repo<MemoryStore> {
-    /// Reads a stream to its end and opens the repository in the CAR that it is.
-    ///
-    /// Every block is hashed. The stream is held in memory, 1 GiB at most: [`Loader`] sets other
-    /// limits. There is no use in a `BufReader` around it.
-    ///
-    /// # Errors
-    ///
-    /// `Io` if reading fails; else as [`from_slice`](Repo::from_slice).
-    pub fn from_reader<R: Read>(input: R) -> Result<Self> {
-        Loader::new().read(input)
-    }
-}
-
-impl<S: BlockStore> Repo<S> {
-    /// Opens the repository whose commit is the block `commit` of a store. The commit is hashed
-    /// now, all other blocks when the walk reaches them.
-    ///
-    /// # Errors
-    ///
-    /// `NoCommit`, `HashMismatch`, `LookAlike`, `Malformed`, `NonCanonical` or `Limit` for the
-    /// commit; `Store` or `Io` if the store fails.
-    pub fn from_store(store: S, commit: Cid) -> Result<Self> {
-        Loader::new().store(store, commit)
-    }
-
-    /// A proof to be made: name what it is about, then write it.
-    pub fn prove(&self) -> Proof<'_, S> {
-        Proof::new(self)
-    }
-}
-
 impl<S: BlockStore, P: Process> Repo<S, P> {
-    pub(crate) fn open<M: Memory>(
-        store: S,
-        cid: Cid,
-        verification: Verification,
-        loader: Loader<'_, M, P>,
-    ) -> Result<Self> {
-        let hash_reached = verification == Verification::ReachedBlocks;
-        let commit = find_commit(&store, cid, loader.commits, hash_reached)
-            .map_err(|error| error.in_structure(Structure::Commit).of_cid(cid))?;
-        let memory_limit = loader.memory.for_walks();
-        let options = TreeOptions { hash_reached, strict_paths: loader.strict_paths, memory_limit };
-        let tree = Tree { store, root: commit.data(), options, process: loader.process };
-        Ok(Repo { commit, tree })
+    /// Puts a repository together from a commit that was found in its store.
+    pub(crate) fn of(commit: Commit<'static>, store: S, opening: Opening<P>) -> Self {
+        let Opening { trust, strict_paths, walk_memory, process, .. } = opening;
+        let options = TreeOptions { trust, strict_paths, memory_limit: walk_memory };
+        let tree = Tree { store, root: commit.data(), options, process };
+        Repo { commit, tree }
     }
 
     /// The commit.
@@ -236,11 +177,6 @@ impl<S: BlockStore, P: Process> Repo<S, P> {
     /// The store.
     pub fn store(&self) -> &S {
         &self.tree.store
-    }
-
-    #[cfg(feature = "redb")]
-    pub(crate) fn store_mut(&mut self) -> &mut S {
-        &mut self.tree.store
     }
 
     /// The store, without the rest.
@@ -312,65 +248,45 @@ impl<S: CarStore, P: Process> Repo<S, P> {
     }
 }
 
-fn find_commit<S: BlockStore>(
-    store: &S,
+/// What opening a repository needs besides its store.
+#[derive(Debug)]
+pub(crate) struct Opening<P> {
+    pub(crate) trust: Trust,
+    pub(crate) commits: CommitRules,
+    pub(crate) strict_paths: bool,
+    /// Bytes of memory that a walk may take.
+    pub(crate) walk_memory: u64,
+    pub(crate) process: P,
+}
+
+impl<P> Opening<P> {
+    /// Finds the commit in a store.
+    pub(crate) fn commit<S: BlockStore>(&self, store: &S, cid: Cid) -> Result<Commit<'static>> {
+        let find = || {
+            let cid = cid.into_dag_cbor()?;
+            let found = store.get(&cid)?.ok_or_else(|| Error::new(ErrorKind::NoCommit))?;
+            if found.form == Form::Reduced {
+                return Err(Error::malformed(Malformed::ReducedNode).at(found.offset));
+            }
+            let trusted = self.trust == Trust::Unchecked || found.verified == Some(cid);
+            read_commit(cid, found.bytes.as_ref(), self.commits, !trusted)
+                .map_err(|error| error.at(found.offset))
+        };
+        find().map_err(|error| error.in_structure(Structure::Commit).of_cid(cid))
+    }
+}
+
+/// Parses a commit, after comparing it with its CID if `hash` is set.
+pub(crate) fn read_commit(
     cid: Cid,
+    block: &[u8],
     rules: CommitRules,
     hash: bool,
 ) -> Result<Commit<'static>> {
-    let cid = cid.into_dag_cbor()?;
-    let found = store.get(&cid)?.ok_or_else(|| Error::new(ErrorKind::NoCommit))?;
-    if found.form == Form::Reduced {
-        return Err(Error::malformed(Malformed::ReducedNode).at(found.offset));
-    }
-    read_commit(cid, found.bytes.as_ref(), rules, hash).map_err(|error| error.at(found.offset))
-}
-
-fn read_commit(cid: Cid, block: &[u8], rules: CommitRules, hash: bool) -> Result<Commit<'static>> {
     if hash {
         cid.verify(block).map_err(|error| error.in_structure(Structure::Commit))?;
     }
     Ok(Commit::parse(cid, block, rules)?.into_owned())
-}
-
-/// Reads a stream up to the commit of the repository in it, and no further.
-///
-/// For those who only want to know account or revision. The commit is hashed; the blocks before it
-/// are neither hashed nor kept. Takes one buffer of memory; most exports have the commit among
-/// their first blocks. [`Loader::peek_commit`] does it by other settings.
-///
-/// # Errors
-///
-/// `Io` if reading fails; `LookAlike`, `Truncated`, `Malformed`, `NonCanonical` or `Limit` for what
-/// was read; `HashMismatch` for the commit; `NoCommit` if the stream ends without it.
-///
-/// ```
-/// # let stream: &[u8] = include_bytes!("../samples/repo.car");
-/// let commit = carwalk::peek_commit(stream)?;
-/// assert_eq!(commit.version(), 3);
-/// # Ok::<(), carwalk::Error>(())
-/// ```
-pub fn peek_commit<R: Read>(input: R) -> Result<Commit<'static>> {
-    Loader::new().peek_commit(input)
-}
-
-/// Reads on to the commit that the header names.
-pub(crate) fn peek<R: Read>(
-    mut reader: Reader<R>,
-    rules: CommitRules,
-    hash: bool,
-) -> Result<Commit<'static>> {
-    let root = reader.header().commit()?;
-    let mut search = || {
-        while let Some(section) = reader.read_section()? {
-            if section.cid() == root {
-                let commit = read_commit(root, section.block(), rules, hash);
-                return commit.map_err(|error| error.at(Some(section.offset())));
-            }
-        }
-        Err(Error::new(ErrorKind::NoCommit))
-    };
-    search().map_err(|error| error.in_structure(Structure::Commit).of_cid(root))
 }
 
 impl<S, P> fmt::Display for Repo<S, P> {

@@ -10,6 +10,7 @@ mod chunks;
 use core::fmt;
 use std::io;
 
+use super::placement::Placement;
 use super::section::Section;
 use super::slice::{block_at, section_at};
 use crate::cid::Cid;
@@ -78,10 +79,17 @@ impl Arena {
         self.chunks.last().map_or(0, |chunk| chunk.offset.saturating_add(chunk.filled as u64))
     }
 
-    /// The place of `at` in the last chunk.
+    /// Returns the placement of `at` in the last chunk.
     #[inline]
-    pub(super) fn place(&self, at: usize) -> u64 {
-        self.chunks.last().map_or(0, |chunk| chunk.place.saturating_add(at as u64))
+    pub(super) fn place(&self, at: usize) -> Placement {
+        Placement::new(self.chunks.last().map_or(0, |chunk| chunk.place.saturating_add(at as u64)))
+    }
+
+    /// Returns the offset in the CAR of a placement.
+    pub(super) fn offset_of(&self, at: Placement) -> u64 {
+        self.chunk_of(at).map_or(0, |(_, chunk)| {
+            chunk.offset.saturating_add(at.at().saturating_sub(chunk.place))
+        })
     }
 
     /// Makes room after the last chunk's end, where what stands from `at` on is not whole yet, and
@@ -177,7 +185,7 @@ impl Arena {
         len: usize,
         offset: u64,
         allowance: u64,
-    ) -> io::Result<Option<(u64, u64)>> {
+    ) -> io::Result<Option<(Placement, u64)>> {
         let (last_len, filled) =
             self.chunks.last().map_or((0, 0), |last| (last.bytes.len(), last.filled));
         if last_len.saturating_sub(filled) < len {
@@ -194,7 +202,8 @@ impl Arena {
             self.add_chunk(next_len, offset)?;
         }
         let last = self.chunks.last();
-        Ok(last.map(|last| (last.place.saturating_add(last.filled as u64), last.offset)))
+        let place = |last: &Chunk| Placement::new(last.place.saturating_add(last.filled as u64));
+        Ok(last.map(|last| (place(last), last.offset)))
     }
 
     /// Fills in bytes that there is room for.
@@ -208,19 +217,19 @@ impl Arena {
     /// All that was filled into the chunk of a place, where in it the place is, and the offset of
     /// the chunk.
     #[inline]
-    pub(crate) fn chunk_at(&self, place: u64) -> Option<(&[u8], usize, u64)> {
-        let (_, chunk) = self.chunk_of(place)?;
-        let at = usize::try_from(place.checked_sub(chunk.place)?).ok()?;
+    pub(crate) fn chunk_at(&self, at: Placement) -> Option<(&[u8], usize, u64)> {
+        let (_, chunk) = self.chunk_of(at)?;
+        let at = chunk.index_of(at)?;
         Some((chunk.bytes.get(..chunk.filled)?, at, chunk.offset))
     }
 
     /// The place of what comes after the bytes that end at `end` in the chunk of a place.
-    pub(crate) fn place_at(&self, place: u64, end: usize) -> Option<u64> {
-        let (number, chunk) = self.chunk_of(place)?;
+    pub(crate) fn place_at(&self, at: Placement, end: usize) -> Option<Placement> {
+        let (number, chunk) = self.chunk_of(at)?;
         if end < chunk.filled {
-            return chunk.place.checked_add(end as u64);
+            return chunk.place.checked_add(end as u64).map(Placement::new);
         }
-        Some(self.chunks.get(number.checked_add(1)?)?.place)
+        Some(Placement::new(self.chunks.get(number.checked_add(1)?)?.place))
     }
 
     /// Gives back what the last chunk has not filled, unless more than `allowance` bytes would be
@@ -257,33 +266,33 @@ impl Arena {
     }
 
     #[inline]
-    fn chunk_of(&self, place: u64) -> Option<(usize, &Chunk)> {
-        let unit = usize::try_from(place >> UNIT_BITS).ok()?;
+    fn chunk_of(&self, at: Placement) -> Option<(usize, &Chunk)> {
+        let unit = usize::try_from(at.at() >> UNIT_BITS).ok()?;
         let number = usize::try_from(*self.units.get(unit)?).ok()?;
         Some((number, self.chunks.get(number)?))
     }
 
     /// Whether two places lie in one chunk.
     #[inline]
-    pub(super) fn are_joined(&self, place: u64, later: u64) -> bool {
-        let number = |place: u64| {
-            usize::try_from(place >> UNIT_BITS).ok().and_then(|unit| self.units.get(unit))
+    pub(super) fn are_joined(&self, at: Placement, later: Placement) -> bool {
+        let number = |at: Placement| {
+            usize::try_from(at.at() >> UNIT_BITS).ok().and_then(|unit| self.units.get(unit))
         };
-        number(place) == number(later)
+        number(at) == number(later)
     }
 
     /// Lends the bytes of a chunk, and tells where in them a place is. Until they are back, the
     /// chunk looks empty; what is held stays the same. `None` for the last chunk.
-    pub(super) fn lend(&mut self, place: u64) -> Option<(Vec<u8>, usize)> {
-        let (number, chunk) = self.chunk_of(place)?;
-        let at = usize::try_from(place.checked_sub(chunk.place)?).ok()?;
+    pub(super) fn lend(&mut self, at: Placement) -> Option<(Vec<u8>, usize)> {
+        let (number, chunk) = self.chunk_of(at)?;
+        let at = chunk.index_of(at)?;
         let (_, closed) = self.chunks.split_last_mut()?;
         Some((core::mem::take(&mut closed.get_mut(number)?.bytes), at))
     }
 
     /// Takes back the bytes of the chunk that a place lies in.
-    pub(super) fn take_back(&mut self, place: u64, lent: Vec<u8>) {
-        let number = self.chunk_of(place).map(|(number, _)| number);
+    pub(super) fn take_back(&mut self, at: Placement, lent: Vec<u8>) {
+        let number = self.chunk_of(at).map(|(number, _)| number);
         if let Some(chunk) = number.and_then(|number| self.chunks.get_mut(number)) {
             chunk.bytes = lent;
         }
@@ -291,36 +300,35 @@ impl Arena {
 
     /// The section at a place where one was read before.
     #[inline]
-    pub(crate) fn section_at(&self, place: u64) -> Option<Section<'_>> {
-        let (_, chunk) = self.chunk_of(place)?;
-        chunk.section_at(place).map(|(section, _)| section)
+    pub(crate) fn section_at(&self, at: Placement) -> Option<Section<'_>> {
+        let (_, chunk) = self.chunk_of(at)?;
+        chunk.section_at(at).map(|(section, _)| section)
     }
 
     /// The block at a place where a section was read before, and its section's offset, if it is the
     /// one of `cid`.
     #[inline]
-    pub(crate) fn block_at(&self, place: u64, cid: &Cid) -> Option<(&[u8], u64)> {
-        let (_, chunk) = self.chunk_of(place)?;
-        let at = place.checked_sub(chunk.place)?;
-        let block = block_at(chunk.bytes.get(..chunk.filled)?, at, cid)?;
-        Some((block, chunk.offset.saturating_add(at)))
+    pub(crate) fn block_at(&self, at: Placement, cid: &Cid) -> Option<(&[u8], u64)> {
+        let (_, chunk) = self.chunk_of(at)?;
+        let within = Placement::new(at.at().checked_sub(chunk.place)?);
+        let (block, start) = block_at(chunk.bytes.get(..chunk.filled)?, within, cid)?;
+        Some((block, chunk.offset.saturating_add(start)))
     }
 
     /// What was filled in from a place on, in its chunk.
     #[inline]
-    pub(crate) fn bytes_at(&self, place: u64) -> &[u8] {
-        let bytes = self.chunk_of(place).and_then(|(_, chunk)| {
-            let at = usize::try_from(place.checked_sub(chunk.place)?).ok()?;
-            chunk.bytes.get(at..chunk.filled)
-        });
+    pub(crate) fn bytes_at(&self, at: Placement) -> &[u8] {
+        let bytes = self
+            .chunk_of(at)
+            .and_then(|(_, chunk)| chunk.bytes.get(chunk.index_of(at)?..chunk.filled));
         bytes.unwrap_or_default()
     }
 
     /// The place of the section that stands after the one at `place`.
-    pub(crate) fn place_after(&self, place: u64) -> Option<u64> {
-        let (_, chunk) = self.chunk_of(place)?;
-        let (_, next) = chunk.section_at(place)?;
-        self.place_at(place, usize::try_from(next.checked_sub(chunk.place)?).ok()?)
+    pub(crate) fn place_after(&self, at: Placement) -> Option<Placement> {
+        let (_, chunk) = self.chunk_of(at)?;
+        let (_, next) = chunk.section_at(at)?;
+        self.place_at(at, chunk.index_of(next)?)
     }
 }
 
@@ -349,15 +357,20 @@ impl Chunk {
         }
     }
 
+    /// Returns where in the chunk a placement is.
     #[inline]
-    fn section_at(&self, place: u64) -> Option<(Section<'_>, u64)> {
+    fn index_of(&self, at: Placement) -> Option<usize> {
+        usize::try_from(at.at().checked_sub(self.place)?).ok()
+    }
+
+    #[inline]
+    fn section_at(&self, at: Placement) -> Option<(Section<'_>, Placement)> {
         let filled = self.bytes.get(..self.filled)?;
-        let (section, next) = section_at(filled, place.checked_sub(self.place)?)?;
+        let within = Placement::new(at.at().checked_sub(self.place)?);
+        let (section, next) = section_at(filled, within)?;
         let offset = self.offset.saturating_add(section.offset());
-        Some((
-            Section::new(offset, section.cid(), section.block()),
-            self.place.saturating_add(next),
-        ))
+        let next = Placement::new(self.place.saturating_add(next.at()));
+        Some((Section::new(offset, section.cid(), section.block()), next))
     }
 }
 
@@ -452,8 +465,9 @@ mod tests {
         arena.reserve(1, 0, u64::MAX).unwrap().unwrap();
         assert_eq!(chunk_lens(&arena), [UNIT]);
         arena.fill(10);
-        assert_eq!(arena.reserve(UNIT - 10, 7, 0).unwrap(), Some((10, 0)));
-        assert_eq!(arena.reserve(UNIT - 9, 7, u64::MAX).unwrap(), Some((UNIT as u64, 7)));
+        let second = Placement::new(UNIT as u64);
+        assert_eq!(arena.reserve(UNIT - 10, 7, 0).unwrap(), Some((Placement::new(10), 0)));
+        assert_eq!(arena.reserve(UNIT - 9, 7, u64::MAX).unwrap(), Some((second, 7)));
         assert_eq!(arena.chunks.len(), 2);
     }
 
@@ -521,6 +535,6 @@ mod tests {
         assert_eq!(arena.held(), held);
         arena.close(held + 4);
         assert_eq!(arena.held(), held - UNIT as u64 + 4);
-        assert_eq!(arena.chunk_at(0), Some((&b"kept"[..], 0, 0)));
+        assert_eq!(arena.chunk_at(Placement::new(0)), Some((&b"kept"[..], 0, 0)));
     }
 }

@@ -3,11 +3,11 @@
 use core::fmt;
 
 use super::Look;
+use super::look_alike::explain;
 use crate::cbor::{Cursor, KeyOrder};
 use crate::cid::Cid;
-use crate::error::{Error, LimitName, LookAlike, Malformed, Result, Structure};
+use crate::error::{Error, LimitName, Malformed, Result, Structure};
 use crate::limits::Limits;
-use crate::store::SPILL_SIGNATURE;
 use crate::varint;
 
 /// The header of a CAR: its roots.
@@ -136,30 +136,4 @@ fn decisive<'a>(bytes: &'a [u8], limits: &Limits) -> &'a [u8] {
         _ => 1,
     };
     bytes.get(..len).unwrap_or(bytes)
-}
-
-/// Names the file that `bytes` really begin, if it is a well-known one; else gives `error` its
-/// place.
-///
-/// Only bytes that are no header come here: a header may begin with any of these marks.
-#[cold]
-fn explain(bytes: &[u8], error: Error) -> Error {
-    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
-    let error = match bytes {
-        [] => Error::look_alike(LookAlike::Empty),
-        [0x1f, 0x8b] | [0x1f, 0x8b, 0x08, ..] => Error::look_alike(LookAlike::Gzip),
-        _ if bytes.starts_with(&SPILL_SIGNATURE) => Error::look_alike(LookAlike::SpillFile),
-        _ if bytes.starts_with(b"\x0a\xa1\x67version\x02") => Error::look_alike(LookAlike::CarV2),
-        _ if is_text_after(text, b"{[") => Error::look_alike(LookAlike::Json),
-        _ if is_text_after(text, b"<") => Error::look_alike(LookAlike::Html),
-        _ => error,
-    };
-    error.in_structure(Structure::Header).at(Some(0))
-}
-
-/// Whether `bytes` begin with one of `marks` and go on as text. A header that begins with the same
-/// byte goes on with the head of a map, which is not ASCII.
-fn is_text_after(bytes: &[u8], marks: &[u8]) -> bool {
-    let second = bytes.get(1).copied().unwrap_or(b' ');
-    bytes.first().is_some_and(|first| marks.contains(first)) && second.is_ascii()
 }

@@ -3,10 +3,12 @@
 use core::fmt;
 use std::io::{self, Read};
 
+use super::Look;
 use super::arena::Arena;
 use super::header::Header;
+use super::placement::Placement;
 use super::section::{self, Section};
-use super::{Advance, Look, Source};
+use super::source::{Advance, Located, Source};
 use crate::error::{Error, LimitName, Result, Structure};
 use crate::limits::Limits;
 
@@ -66,12 +68,8 @@ impl<R: Read> Reader<R> {
         Self::open(input, limits, false)
     }
 
-    /// Reads the header of a CAR whose sections are to stay.
-    pub(crate) fn keeping(input: R, limits: Limits) -> Result<Self> {
-        Self::open(input, limits, true)
-    }
-
-    fn open(input: R, limits: Limits, keep: bool) -> Result<Self> {
+    /// Reads the header of a CAR, whose sections stay in memory if `keep` is set.
+    pub(crate) fn open(input: R, limits: Limits, keep: bool) -> Result<Self> {
         let mut stream = Stream { input, max: limits.stream_len() };
         let (mut arena, allowance) = (Arena::default(), u64::MAX);
         let mut at = 0;
@@ -115,7 +113,7 @@ impl<R: Read> Reader<R> {
     /// at fault.
     pub fn read_section(&mut self) -> Result<Option<Section<'_>>> {
         match self.advance()? {
-            Advance::Section(place, _) => Ok(self.section_at(place)),
+            Advance::Section(located) => located.section(self).map(Some),
             Advance::End => Ok(None),
             // Nobody limits what this reader holds.
             Advance::Full => Err(io::Error::from(io::ErrorKind::OutOfMemory).into()),
@@ -129,7 +127,8 @@ impl<R: Read> Reader<R> {
             match section::look(rest, &self.limits)? {
                 Look::Whole(framed) => {
                     self.end = self.at.saturating_add(framed.len);
-                    return Ok(Advance::Section(self.arena.place(self.at), framed.cid));
+                    let located = Located::new(self.arena.place(self.at), &framed);
+                    return Ok(Advance::Section(located));
                 }
                 Look::Short { expected } => {
                     let available = rest.len();
@@ -193,7 +192,7 @@ impl<R> Reader<R> {
     #[cfg(feature = "redb")]
     pub(crate) fn release(
         &mut self,
-        first: u64,
+        first: Placement,
         mut visit: impl FnMut(Section<'_>) -> Result<()>,
     ) -> Result<u64> {
         for chunk in self.arena.take_front() {
@@ -241,32 +240,36 @@ impl<R: Read> Source for Reader<R> {
         let offset = self.arena.offset(self.at);
         let next =
             self.look().map_err(|error| error.in_structure(Structure::Section).at(Some(offset)));
-        self.done = !matches!(next, Ok(Advance::Section(..) | Advance::Full));
+        self.done = !matches!(next, Ok(Advance::Section(_) | Advance::Full));
         if self.done {
             self.end = self.at;
         }
         next
     }
 
-    fn section_at(&self, place: u64) -> Option<Section<'_>> {
-        self.arena.section_at(place)
+    fn section_at(&self, at: Placement) -> Option<Section<'_>> {
+        self.arena.section_at(at)
+    }
+
+    fn offset_of(&self, at: Placement) -> u64 {
+        self.arena.offset_of(at)
     }
 
     #[inline]
-    fn are_joined(&self, place: u64, later: u64) -> bool {
-        self.arena.are_joined(place, later)
+    fn are_joined(&self, at: Placement, later: Placement) -> bool {
+        self.arena.are_joined(at, later)
     }
 
-    fn bytes_from(&self, place: u64) -> &[u8] {
-        self.arena.bytes_at(place)
+    fn bytes_from(&self, at: Placement) -> &[u8] {
+        self.arena.bytes_at(at)
     }
 
-    fn lend(&mut self, place: u64) -> Option<(Vec<u8>, usize)> {
-        self.arena.lend(place)
+    fn lend(&mut self, at: Placement) -> Option<(Vec<u8>, usize)> {
+        self.arena.lend(at)
     }
 
-    fn take_back(&mut self, place: u64, lent: Vec<u8>) {
-        self.arena.take_back(place, lent);
+    fn take_back(&mut self, at: Placement, lent: Vec<u8>) {
+        self.arena.take_back(at, lent);
     }
 
     fn position(&self) -> u64 {

@@ -2,9 +2,11 @@
 
 use core::fmt;
 
+use super::Look;
 use super::header::Header;
-use super::section::{self, Section};
-use super::{Advance, Look, Source};
+use super::placement::Placement;
+use super::section::{self, Framed, Section};
+use super::source::{Advance, Located, Source};
 use crate::cid;
 use crate::error::{Error, LimitName, Result, Structure};
 use crate::limits::{Limits, MAX_CAR_LEN};
@@ -77,14 +79,14 @@ impl<'a> SliceReader<'a> {
         &self.header
     }
 
-    /// The section that is, or was, at `place`, and the place after it.
+    /// Returns the section at a placement, and where the next one is.
     #[cfg(feature = "redb")]
-    pub(crate) fn section_and_next(&self, place: u64) -> Option<(Section<'a>, u64)> {
-        section_at(self.bytes, place)
+    pub(crate) fn section_and_next(&self, at: Placement) -> Option<(Section<'a>, Placement)> {
+        section_at(self.bytes, at)
     }
 
     #[inline]
-    fn read(&mut self) -> Result<Option<Section<'a>>> {
+    fn read(&mut self) -> Result<Option<(Placement, Framed<'a>)>> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         if rest.is_empty() || self.done {
             return Ok(None);
@@ -95,7 +97,7 @@ impl<'a> SliceReader<'a> {
                 let ahead = rest.get(AHEAD..).unwrap_or_default();
                 prefetch(ahead.get(..framed.len.min(AHEAD)).unwrap_or(ahead));
                 self.at = self.at.saturating_add(framed.len);
-                Ok(Some(Section::new(offset, framed.cid, framed.block)))
+                Ok(Some((Placement::new(offset), framed)))
             }
             Ok(Look::Short { expected }) => Err(self.end(Error::truncated(expected, rest.len()))),
             Err(error) => Err(self.end(error)),
@@ -114,7 +116,9 @@ impl<'a> Iterator for SliceReader<'a> {
     type Item = Result<Section<'a>>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.read().transpose()
+        let section =
+            |(at, framed): (Placement, Framed<'a>)| Section::new(at.at(), framed.cid, framed.block);
+        self.read().map(|read| read.map(section)).transpose()
     }
 }
 
@@ -131,30 +135,33 @@ impl<'a> Source for SliceReader<'a> {
 
     #[inline]
     fn advance(&mut self) -> Result<Advance> {
-        Ok(self
-            .read()?
-            .map_or(Advance::End, |section| Advance::Section(section.offset(), section.cid())))
+        let located = |(at, framed): (Placement, Framed<'_>)| Located::new(at, &framed);
+        Ok(self.read()?.map_or(Advance::End, |read| Advance::Section(located(read))))
     }
 
     #[inline]
-    fn section_at(&self, place: u64) -> Option<Section<'_>> {
-        section_at(self.bytes, place).map(|(section, _)| section)
+    fn section_at(&self, at: Placement) -> Option<Section<'_>> {
+        section_at(self.bytes, at).map(|(section, _)| section)
+    }
+
+    fn offset_of(&self, at: Placement) -> u64 {
+        at.at()
     }
 
     #[inline]
-    fn are_joined(&self, _: u64, _: u64) -> bool {
+    fn are_joined(&self, _: Placement, _: Placement) -> bool {
         true
     }
 
-    fn bytes_from(&self, place: u64) -> &[u8] {
-        usize::try_from(place).ok().and_then(|at| self.bytes.get(at..)).unwrap_or_default()
+    fn bytes_from(&self, at: Placement) -> &[u8] {
+        bytes_at(self.bytes, at)
     }
 
-    fn lend(&mut self, place: u64) -> Option<(&'a [u8], usize)> {
-        Some((self.bytes, usize::try_from(place).ok()?))
+    fn lend(&mut self, at: Placement) -> Option<(&'a [u8], usize)> {
+        Some((self.bytes, usize::try_from(at.at()).ok()?))
     }
 
-    fn take_back(&mut self, _: u64, _: &'a [u8]) {}
+    fn take_back(&mut self, _: Placement, _: &'a [u8]) {}
 
     fn position(&self) -> u64 {
         self.at as u64
@@ -172,13 +179,20 @@ impl fmt::Debug for SliceReader<'_> {
     }
 }
 
-/// The section at a place where one was read before, and the place of the next.
+/// Returns the bytes of a CAR from a placement on.
 #[inline]
-pub(crate) fn section_at(bytes: &[u8], place: u64) -> Option<(Section<'_>, u64)> {
-    let (start, body) = body_at(bytes, place)?;
+pub(crate) fn bytes_at(bytes: &[u8], at: Placement) -> &[u8] {
+    usize::try_from(at.at()).ok().and_then(|at| bytes.get(at..)).unwrap_or_default()
+}
+
+/// Returns the section at a placement in a CAR, and where the next one is.
+#[inline]
+pub(crate) fn section_at(bytes: &[u8], at: Placement) -> Option<(Section<'_>, Placement)> {
+    let (start, body) = body_at(bytes, at.at())?;
     let (cid, block) = body.split_at_checked(cid::LEN)?;
     let end = start.checked_add(body.len())?;
-    Some((Section::new(place, cid::Cid::parse(cid).ok()?, block), end as u64))
+    let section = Section::new(at.at(), cid::Cid::parse(cid).ok()?, block);
+    Some((section, Placement::new(end as u64)))
 }
 
 /// The sections that `bytes` begin with, and were read before: where each begins, and its CID and
@@ -194,12 +208,26 @@ pub(crate) fn sections_in(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> 
     })
 }
 
-/// The block at a place where a section was read before, if it is the one of `cid`.
+/// Returns the block at a placement in a CAR and the offset of its section, if its CID is `cid`.
 #[inline]
-pub(crate) fn block_at<'a>(bytes: &'a [u8], place: u64, cid: &cid::Cid) -> Option<&'a [u8]> {
-    let (_, body) = body_at(bytes, place)?;
+pub(crate) fn block_at<'a>(
+    bytes: &'a [u8],
+    at: Placement,
+    cid: &cid::Cid,
+) -> Option<(&'a [u8], u64)> {
+    let (_, body) = body_at(bytes, at.at())?;
     let (found, block) = body.split_first_chunk()?;
-    (found == cid.as_bytes()).then_some(block)
+    (found == cid.as_bytes()).then_some((block, at.at()))
+}
+
+/// Returns the block of the section at an offset, if its CID is `cid`.
+#[cfg(feature = "signature")]
+pub(crate) fn block_at_offset<'a>(
+    bytes: &'a [u8],
+    offset: u64,
+    cid: &cid::Cid,
+) -> Option<&'a [u8]> {
+    block_at(bytes, Placement::new(offset), cid).map(|(block, _)| block)
 }
 
 /// CID and block of the section at a place, and where they begin.

@@ -1,6 +1,6 @@
 //! Moving past an item that carwalk has no use for, all rules checked.
 
-use super::{ARRAY, BYTES, Cursor, Head, KeyOrder, MAP, NEGATIVE, TAG, TEXT, UINT};
+use super::read::{ARRAY, BYTES, Cursor, Head, KeyOrder, MAP, NEGATIVE, TAG, TEXT, UINT};
 use crate::cid::Cid;
 use crate::error::{Error, LimitName, Malformed, NonCanonical, Result};
 use crate::limits::MAX_NESTING;

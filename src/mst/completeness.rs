@@ -4,9 +4,9 @@ use core::fmt;
 use core::iter::FusedIterator;
 
 use super::event::Event;
+use super::lookup::Gap;
 use super::walk::Walker;
 use crate::error::Result;
-use crate::lookup::Gap;
 use crate::store::BlockStore;
 
 /// How much is at hand of the keys that a walk is about, and of their records: see

@@ -38,7 +38,7 @@ impl Digests {
         found: &Found<B>,
         memory_limit: u64,
     ) -> Result<()> {
-        if found.is_hashed || found.form == Form::Reduced {
+        if found.verified == Some(cid) || found.form == Form::Reduced {
             return Ok(());
         }
         let block = found.bytes.as_ref();

@@ -12,7 +12,7 @@ use core::fmt;
 
 use super::key::Key;
 use crate::cbor::Cursor;
-use crate::cid::{self, Cid, Codec};
+use crate::cid::{self, Cid};
 use crate::error::{Error, LimitName, Malformed, Result};
 
 /// Where a node's parts lie in its block: 16 bytes for an entry, whatever its key's length.
@@ -70,13 +70,6 @@ fn place(at: u32) -> usize {
 pub(super) fn cid_at(block: &[u8], at: u32) -> Option<Cid> {
     let at = place(at);
     Cid::parse(block.get(at..at.checked_add(cid::LEN)?)?).ok()
-}
-
-/// Whether a block begins as nodes do. If it does not, no link to a node can lead to it without an
-/// error.
-#[inline]
-pub(crate) fn may_be_node(cid: &Cid, block: &[u8]) -> bool {
-    cid.codec() == Codec::DagCbor && block.starts_with(b"\xa2\x61e")
 }
 
 /// Fields of an entry.

@@ -10,11 +10,13 @@ use super::digests::Digests;
 use super::event::{Entry, EntryAndRecord, Event};
 use super::frame::{Buffers, Frame, Order, Place, Spare};
 use super::key::Layer;
+use super::lookup::{Gap, Lookup};
 use super::range::KeyRange;
 use super::window::{Side, Window};
+use crate::budget;
 use crate::cid::Cid;
 use crate::error::{Error, ErrorKind, KeyInterval, LimitName, Malformed, Result, Structure};
-use crate::lookup::{Gap, Lookup};
+use crate::store::trust::Trust;
 use crate::store::{BlockStore, Form, Found};
 
 /// A walk over a tree in key order, or in reverse.
@@ -80,8 +82,7 @@ struct Options {
     records: bool,
     partial: bool,
     order: Order,
-    /// Whether blocks are hashed when they are reached.
-    hash: bool,
+    trust: Trust,
     memory_limit: u64,
 }
 
@@ -106,7 +107,7 @@ impl<'s, S: BlockStore> Walker<'s, S> {
             records: true,
             partial: false,
             order: Order::Ascending,
-            hash: true,
+            trust: Trust::HashWhenReached,
             memory_limit: u64::MAX,
         };
         Walker::begin(store, root, options, Window::all())
@@ -244,10 +245,9 @@ impl<'s, S: BlockStore> Walker<'s, S> {
         self
     }
 
-    /// Sets whether blocks are hashed when they are reached. The store's blocks must have been
-    /// hashed if not.
-    pub(crate) fn hash(mut self, yes: bool) -> Self {
-        self.options.hash = yes;
+    /// Sets how far the store's blocks are trusted: whether those without a mark are hashed.
+    pub(crate) fn trust(mut self, trust: Trust) -> Self {
+        self.options.trust = trust;
         self
     }
 
@@ -445,7 +445,9 @@ impl<'s, S: BlockStore> Walker<'s, S> {
                 let is_short = found.bytes.as_ref().len() <= ahead::MAX_LEN;
                 may_be_good =
                     is_node && is_short && verify(options, &mut self.digests, *cid, found).is_ok();
-                found.is_hashed |= may_be_good;
+                if may_be_good {
+                    found.verified = Some(*cid);
+                }
             }
             (*cid, found, may_be_good)
         });
@@ -638,7 +640,11 @@ fn verify<B: AsRef<[u8]>>(
     cid: Cid,
     found: &Found<B>,
 ) -> Result<()> {
-    if options.hash { digests.check(cid, found, options.memory_limit / 2) } else { Ok(()) }
+    if options.trust.hashes_when_reached() {
+        digests.check(cid, found, budget::digests(options.memory_limit))
+    } else {
+        Ok(())
+    }
 }
 
 impl<S: BlockStore> fmt::Debug for Walker<'_, S> {

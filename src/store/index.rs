@@ -1,19 +1,24 @@
-//! The index that all stores share: from CIDs to places, in 8 bytes a block and the table's slack.
+//! The index that all stores share: from CIDs to placements, in 8 bytes a block and the table's
+//! slack.
 //!
 //! ```text
-//! slot   32 bits of hash | 32 bits of place       0 is an empty slot: no section is at place 0
-//!        24 bits of hash | 40 bits of place       if a CAR has places that need them
+//! slot   32 bits of hash | 32 bits of placement + 1       0 is an empty slot
+//!        24 bits of hash | 40 bits of placement + 1       if a placement needs them
 //! ```
 //!
-//! The CID itself is not in the slot: it stands at the place, and is compared there when the hash
-//! bits agree. With 32 of them hardly any strangers do, each of which would be a cache miss.
+//! The CID itself is not in the slot: it stands at the placement, and is compared there when the
+//! hash bits agree. With 32 of them hardly any other CID's do, each of which would cost a cache
+//! miss.
 //!
 //! A table of slots with linear probing, in which a slot's home is its hash scaled to the table's
 //! length. So one cache miss finds a slot, and a table can have any length. It is made in one go
 //! when all blocks are known, and never grows.
 
 use super::hash::Secret;
+use crate::car::Placement;
 use crate::cid::Cid;
+use crate::error::{Error, LimitName, Result, Structure};
+use crate::limits::MAX_CAR_LEN;
 use crate::prefetch::prefetch;
 
 /// How slots are divided.
@@ -21,14 +26,14 @@ use crate::prefetch::prefetch;
 struct Split {
     /// Bits that hold the hash.
     tag_bits: u32,
-    /// The others.
+    /// Bits that hold the placement.
     place_bits: u32,
 }
 
-/// For places up to 4 GiB.
+/// For placements up to 4 GiB.
 const NARROW: Split = Split { tag_bits: 32, place_bits: 32 };
 
-/// For all places.
+/// For all placements.
 const WIDE: Split = Split { tag_bits: 24, place_bits: 40 };
 
 /// Slots that are entered in one pass over the table, if there are more than fit in a cache.
@@ -87,19 +92,24 @@ impl Split {
         hash >> self.place_bits
     }
 
+    /// The placement in a slot that is not empty.
     #[inline]
-    fn place(self, slot: u64) -> u64 {
-        slot & self.max_place()
+    fn placement(self, slot: u64) -> Placement {
+        debug_assert!(slot & self.low_bits() > 0, "the slot is empty");
+        Placement::from_bits((slot & self.low_bits()).wrapping_sub(1))
     }
 
+    /// The bits that hold the placement, all set.
     #[inline]
-    fn max_place(self) -> u64 {
+    fn low_bits(self) -> u64 {
         u64::MAX >> self.tag_bits
     }
 
+    /// The slot with the first bits of `hash` and these low bits.
     #[inline]
-    fn slot(self, hash: u64, place: u64) -> u64 {
-        hash & !self.max_place() | self.place(place)
+    fn slot(self, hash: u64, low: u64) -> u64 {
+        debug_assert!(low > 0 && low <= self.low_bits(), "another slot's bits are overwritten");
+        hash & !self.low_bits() | low
     }
 
     /// The number of the slot where probing begins, of so many.
@@ -110,25 +120,36 @@ impl Split {
     }
 }
 
+/// Refuses a placement that no slot has room for; `offset` is that of its section.
+#[inline]
+pub(crate) fn check_placement(at: Placement, offset: impl FnOnce() -> Option<u64>) -> Result<()> {
+    if at.to_bits() < WIDE.low_bits() {
+        return Ok(());
+    }
+    let limit = Error::limit(LimitName::CarLen, MAX_CAR_LEN, at.to_bits().saturating_add(2));
+    Err(limit.in_structure(Structure::Section).at(offset()))
+}
+
 impl Notes {
     pub(crate) fn new() -> Self {
         Notes { slots: Vec::new(), split: NARROW, secret: Secret::random() }
     }
 
-    /// Notes a CID whose section is at `place`, from 1 to 2^40 - 1.
+    /// Notes a CID whose section is at a placement that was [checked](check_placement).
     #[inline]
-    pub(crate) fn note(&mut self, cid: &Cid, place: u64) {
-        if place > self.split.max_place() {
+    pub(crate) fn note(&mut self, cid: &Cid, at: Placement) {
+        let low = at.to_bits().wrapping_add(1);
+        if low > self.split.low_bits() {
             self.widen();
         }
-        self.slots.push(self.split.slot(self.secret.hash(cid), place));
+        self.slots.push(self.split.slot(self.secret.hash(cid), low));
     }
 
-    /// Gives up some bits of all hashes for places.
+    /// Gives up some bits of all hashes for placements.
     #[cold]
     fn widen(&mut self) {
         for slot in &mut self.slots {
-            *slot = WIDE.slot(*slot, self.split.place(*slot));
+            *slot = WIDE.slot(*slot, *slot & self.split.low_bits());
         }
         self.split = WIDE;
     }
@@ -163,13 +184,13 @@ impl Notes {
         len_of(table_len(self.slots.len())).saturating_add(order as u64)
     }
 
-    /// The index of what was noted. `compare` is given the places of an earlier and a later section
-    /// that may have one CID.
+    /// Makes the index. `compare` is called with the placements of an earlier and a later section
+    /// that may have the same CID.
     ///
     /// Slots are entered about in the order of their hashes, some thousands at a time, so that the
     /// table is passed over from its start to its end: much faster than entering each wherever it
     /// belongs. Those of one CID keep their order.
-    pub(crate) fn index(&mut self, compare: impl Fn(u64, u64) -> Match) -> Index {
+    pub(crate) fn index(&mut self, compare: impl Fn(Placement, Placement) -> Match) -> Index {
         let noted = core::mem::take(&mut self.slots);
         let slots = vec![0; table_len(noted.len())];
         let mut index = Index { slots, split: self.split, len: 0, secret: self.secret };
@@ -229,7 +250,7 @@ impl Index {
     fn enter_all(
         &mut self,
         slots: impl Iterator<Item = u64> + Clone,
-        compare: &impl Fn(u64, u64) -> Match,
+        compare: &impl Fn(Placement, Placement) -> Match,
     ) {
         let mut soon = slots.clone().skip(SOON);
         for slot in slots {
@@ -263,7 +284,7 @@ impl Index {
     }
 
     #[inline]
-    fn enter(&mut self, new: u64, compare: impl Fn(u64, u64) -> Match) {
+    fn enter(&mut self, new: u64, compare: impl Fn(Placement, Placement) -> Match) {
         let Index { slots, split, .. } = self;
         let (split, tag) = (*split, split.tag(new));
         let home = split.home(tag, slots.len());
@@ -274,7 +295,7 @@ impl Index {
                 return;
             }
             if split.tag(*slot) == tag {
-                match compare(split.place(*slot), split.place(new)) {
+                match compare(split.placement(*slot), split.placement(new)) {
                     Match::Other => {}
                     Match::Repeat => return,
                     Match::Better => {
@@ -286,38 +307,33 @@ impl Index {
         }
     }
 
-    /// What `read` makes of the place of a CID. `read` is asked about each place that may be the
-    /// one, and gives `None` for another CID's.
+    /// Returns what `read` returns for the placement of a CID. `read` is called with each placement
+    /// that may be the one, and returns `None` for another CID's.
     #[inline]
-    pub(crate) fn find<T>(&self, cid: &Cid, read: impl Fn(u64) -> Option<T>) -> Option<T> {
+    pub(crate) fn find<T>(&self, cid: &Cid, read: impl Fn(Placement) -> Option<T>) -> Option<T> {
         self.probe(self.tag(cid), read)
     }
 
-    /// Has the slots of CIDs fetched, and what stands at their places, as `at` gives it.
+    /// Prefetches the slots of CIDs, and the bytes that `at` returns for their placements.
     ///
-    /// In three rounds, so that all slots are on their way before the first is looked at.
-    pub(crate) fn prefetch<'a>(&self, cids: &[Cid], at: impl Fn(u64) -> &'a [u8]) {
+    /// In three rounds, so that all slots are on their way before the first is read.
+    pub(crate) fn prefetch<'a>(&self, cids: &[Cid], at: impl Fn(Placement) -> &'a [u8]) {
         let mut tags = [0; PREFETCH];
-        let mut places = [0; PREFETCH];
+        let mut places = [None; PREFETCH];
         for cids in cids.chunks(PREFETCH) {
             for (cid, tag) in cids.iter().zip(&mut tags) {
                 *tag = self.tag(cid);
                 self.fetch(*tag);
             }
             for ((_, &tag), place) in cids.iter().zip(&tags).zip(&mut places) {
-                *place = self.guess(tag);
+                // Most likely the CID's own; the bytes there are not looked at.
+                *place = self.probe(tag, Some);
             }
             for (_, &place) in cids.iter().zip(&places) {
-                let bytes = at(place);
+                let bytes = place.map(&at).unwrap_or_default();
                 prefetch(bytes.get(..USUAL_LEN).unwrap_or(bytes));
             }
         }
-    }
-
-    /// The place that most likely is the CID's; 0 if there is none.
-    #[inline]
-    fn guess(&self, tag: u64) -> u64 {
-        self.probe(tag, Some).unwrap_or(0)
     }
 
     #[inline]
@@ -325,17 +341,16 @@ impl Index {
         self.split.tag(self.secret.hash(cid))
     }
 
-    /// What `read` makes of the place of a slot with this tag: the first that it makes something
-    /// of.
+    /// Returns the first result of `read` for the placement of a slot with this tag.
     #[inline]
-    fn probe<T>(&self, tag: u64, read: impl Fn(u64) -> Option<T>) -> Option<T> {
+    fn probe<T>(&self, tag: u64, read: impl Fn(Placement) -> Option<T>) -> Option<T> {
         let Index { slots, split, .. } = self;
         let home = split.home(tag, slots.len());
         // From there on, and then from the start: two loops take half the time of one over a chain.
         for part in [slots.get(home..), slots.get(..home)] {
             for &slot in part.unwrap_or_default() {
                 if split.tag(slot) == tag && slot != 0 {
-                    if let Some(found) = read(split.place(slot)) {
+                    if let Some(found) = read(split.placement(slot)) {
                         return Some(found);
                     }
                 } else if slot == 0 {
@@ -374,6 +389,12 @@ mod tests {
     use super::*;
     use crate::cid::Codec;
 
+    use crate::error::ErrorKind;
+
+    fn p(bits: u64) -> Placement {
+        Placement::from_bits(bits)
+    }
+
     fn cid(number: u64) -> Cid {
         Cid::of(Codec::Raw, &number.to_be_bytes())
     }
@@ -381,12 +402,12 @@ mod tests {
     #[test]
     fn places_are_found_again_and_repeats_are_not_counted() {
         let cids: Vec<Cid> = (0..100_000).map(cid).collect();
-        let at = |place: u64| cids[(place as usize - 1) % cids.len()];
+        let at = |place: Placement| cids[(place.to_bits() as usize) % cids.len()];
         let compare = |one, other| if at(one) == at(other) { Match::Repeat } else { Match::Other };
         let mut notes = Notes::new();
         for round in 0..2 {
             for (number, cid) in cids.iter().enumerate() {
-                notes.note(cid, (round * cids.len() + number + 1) as u64);
+                notes.note(cid, p((round * cids.len() + number) as u64));
             }
         }
         let index = notes.index(compare);
@@ -394,7 +415,7 @@ mod tests {
         for (number, cid) in cids.iter().enumerate() {
             assert_eq!(
                 index.find(cid, |place| (at(place) == *cid).then_some(place)),
-                Some(number as u64 + 1)
+                Some(p(number as u64))
             );
         }
         let other = Cid::of(Codec::DagCbor, &0u64.to_be_bytes());
@@ -409,12 +430,12 @@ mod tests {
         let mut notes = Notes { secret: Secret { words: [0; 4] }, ..Notes::new() };
         let alike: Vec<Cid> = (0..40).map(|number| like(&[0; 32], 31, number)).collect();
         for (number, cid) in alike.iter().enumerate() {
-            notes.note(cid, number as u64 + 1);
+            notes.note(cid, p(number as u64));
         }
         let index = notes.index(|_, _| Match::Other);
         for (number, cid) in alike.iter().enumerate() {
-            let read = |place: u64| (alike[place as usize - 1] == *cid).then_some(place);
-            assert_eq!(index.find(cid, read), Some(number as u64 + 1));
+            let read = |at: Placement| (alike[at.to_bits() as usize] == *cid).then_some(at);
+            assert_eq!(index.find(cid, read), Some(p(number as u64)));
         }
     }
 
@@ -443,10 +464,10 @@ mod tests {
     fn a_better_section_takes_the_place_of_the_one_before() {
         let mut notes = Notes::new();
         for place in 1..=3 {
-            notes.note(&cid(0), place);
+            notes.note(&cid(0), p(place));
         }
-        let index = notes.index(|_, new| if new == 2 { Match::Better } else { Match::Repeat });
-        assert_eq!((index.len(), index.find(&cid(0), Some)), (1, Some(2)));
+        let index = notes.index(|_, new| if new == p(2) { Match::Better } else { Match::Repeat });
+        assert_eq!((index.len(), index.find(&cid(0), Some)), (1, Some(p(2))));
     }
 
     #[test]
@@ -458,17 +479,33 @@ mod tests {
                 assert!(notes.make_room(u64::MAX));
                 assert!(number < 1000 || held + notes.held() <= number * 19, "{number}");
             }
-            notes.note(&cid(number % 100_000), number);
+            notes.note(&cid(number % 100_000), p(number));
             assert!(number < 1000 || notes.held() + notes.index_len() <= number * 21, "{number}");
         }
         // Of four sections three are repeats.
-        let index =
-            notes.index(
-                |old, new| {
-                    if old % 100_000 == new % 100_000 { Match::Repeat } else { Match::Other }
-                },
-            );
+        let index = notes.index(|old, new| {
+            if old.to_bits() % 100_000 == new.to_bits() % 100_000 {
+                Match::Repeat
+            } else {
+                Match::Other
+            }
+        });
         assert_eq!((index.len(), index.held(), notes.held()), (100_000, 1_000_000, 0));
+    }
+
+    /// A stream would have to be a tebibyte long to come there.
+    #[test]
+    fn a_placement_that_no_slot_has_room_for_is_a_limit() {
+        let check = |bits| check_placement(p(bits), || Some(7));
+        check(MAX_CAR_LEN - 2).unwrap();
+        for bits in [MAX_CAR_LEN - 1, MAX_CAR_LEN, u64::MAX] {
+            let error = check(bits).unwrap_err();
+            assert_eq!(error.position().offset(), Some(7));
+            let ErrorKind::Limit { limit: LimitName::CarLen, max, found } = *error.kind() else {
+                panic!("{error}")
+            };
+            assert!(max == MAX_CAR_LEN && found > max, "{error}");
+        }
     }
 
     #[test]
@@ -481,23 +518,23 @@ mod tests {
     #[test]
     fn places_beyond_4_gib_are_found_again_and_so_are_those_before_them() {
         let far = |number: u64| {
-            if number < 20_000 { number + 1 } else { (number << 20) % (1 << 40) + number }
+            if number < 20_000 { number } else { (number << 20) % (1 << 40) + number }
         };
         let mut notes = Notes::new();
         for number in 0..40_000 {
             assert_eq!(notes.split == WIDE, number > 20_000);
-            notes.note(&cid(number), far(number));
+            notes.note(&cid(number), p(far(number)));
         }
         let index = notes.index(|_, _| Match::Other);
         for number in 0..40_000 {
-            let read = |place: u64| (place == far(number)).then_some(());
+            let read = |at: Placement| (at == p(far(number))).then_some(());
             assert_eq!(index.find(&cid(number), read), Some(()), "{number}");
         }
-        for place in [(1 << 32) - 1, 1 << 32] {
+        for place in [(1 << 32) - 2, (1 << 32) - 1] {
             let mut notes = Notes::new();
-            notes.note(&cid(0), place);
-            assert_eq!(notes.split == WIDE, place == 1 << 32);
-            assert_eq!(notes.index(|_, _| Match::Other).find(&cid(0), Some), Some(place));
+            notes.note(&cid(0), p(place));
+            assert_eq!(notes.split == WIDE, place == (1 << 32) - 1);
+            assert_eq!(notes.index(|_, _| Match::Other).find(&cid(0), Some), Some(p(place)));
         }
     }
 
@@ -505,13 +542,13 @@ mod tests {
     #[test]
     fn hardly_any_cid_is_taken_for_another() {
         let mut notes = Notes::new();
-        (0..200_000).for_each(|number| notes.note(&cid(number), number + 1));
+        (0..200_000).for_each(|number| notes.note(&cid(number), p(number)));
         let index = notes.index(|_, _| Match::Other);
         let strangers = core::cell::Cell::new(0);
         for number in 0..200_000 {
-            let read = |place: u64| {
-                strangers.set(strangers.get() + usize::from(place != number + 1));
-                (place == number + 1).then_some(())
+            let read = |at: Placement| {
+                strangers.set(strangers.get() + usize::from(at != p(number)));
+                (at == p(number)).then_some(())
             };
             assert!(index.find(&cid(number), read).is_some());
         }

@@ -7,8 +7,9 @@
 //! bytes    the block, or what a process function made of it
 //! ```
 
+use super::trust::Trust;
 use super::{Form, Found};
-use crate::car::SectionHead;
+use crate::car::{Section, SectionHead};
 use crate::cid::{self, Cid};
 use crate::error::{Result, Structure};
 use crate::varint;
@@ -56,6 +57,13 @@ pub(crate) struct Packed<'a> {
 }
 
 impl<'a> Packed<'a> {
+    /// The block of a section.
+    #[inline]
+    pub(crate) fn of(section: Section<'a>, state: State) -> Self {
+        let (offset, cid, bytes) = (section.offset(), section.cid(), section.block());
+        Packed { offset, cid, state, bytes }
+    }
+
     /// Appends all that stands before the bytes.
     pub(crate) fn write_head(&self, base: u64, out: &mut Vec<u8>) {
         let len = self.bytes.len() as u64;
@@ -86,11 +94,10 @@ impl<'a> Packed<'a> {
         SectionHead::new(self.offset, self.cid)
     }
 
-    /// The block as a store gives it, which knows whether good blocks were hashed.
-    pub(crate) fn found(&self, good_is_hashed: bool) -> Found<&'a [u8]> {
-        let found = Found::new(self.bytes)
-            .at(self.offset)
-            .hashed(good_is_hashed && self.state != State::Bad);
+    /// The block as a store returns it whose good blocks are trusted so far.
+    pub(crate) fn found(&self, trust: Trust) -> Found<&'a [u8]> {
+        let mark = trust.mark(&self.cid).filter(|_| self.state != State::Bad);
+        let found = Found::new(self.bytes).at(self.offset).verified(mark);
         if self.form() == Form::Reduced { found.reduced() } else { found }
     }
 

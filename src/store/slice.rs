@@ -2,14 +2,13 @@
 
 use core::fmt;
 
+use super::contents::{CarStats, Contents};
 use super::index::Index;
-use super::intake::Intake;
-use super::loading::{Contents, Loading};
-use super::memory::MemorySink;
 #[cfg(feature = "redb")]
-use super::redb::{PlaceIndex, PlaceSink, SpillFile};
-use super::{BlockStore, CarStats, CarStore, Found};
-use crate::car::{Header, SectionHead, SliceReader, Source, block_at, section_at};
+use super::spill::SpilledIndex;
+use super::trust::Trust;
+use super::{BlockStore, CarStore, Found};
+use crate::car::{Header, Placement, SectionHead, block_at, bytes_at, section_at};
 use crate::cid::Cid;
 use crate::error::{Error, Result};
 
@@ -19,94 +18,30 @@ use crate::error::{Error, Result};
 /// it exceeds, it is in a file.
 pub struct SliceStore<B> {
     bytes: B,
-    places: Places,
+    index: SliceIndex,
+    trust: Trust,
     contents: Contents,
 }
 
-/// Where the blocks are.
-enum Places {
+/// The index of a CAR that stays where it is.
+pub(crate) enum SliceIndex {
     Memory(Index),
     #[cfg(feature = "redb")]
-    File(Box<PlaceIndex>),
-}
-
-impl Places {
-    /// What a load came to that is at its end.
-    fn in_memory(loading: Loading<MemorySink>, source: &impl Source) -> Result<(Self, Contents)> {
-        let (index, _) = loading.sink.finish(source);
-        let contents = loading.progress.finish(source, index.len() as u64)?;
-        Ok((Places::Memory(index), contents))
-    }
+    Spilled(Box<SpilledIndex>),
 }
 
 impl<B: AsRef<[u8]>> SliceStore<B> {
-    /// Reads all sections of the CAR in `bytes`, hashes every block, and indexes them, by the
-    /// default limits.
-    ///
-    /// For CARs that hold no commit; [`Repo::from_slice`](crate::Repo::from_slice) opens
-    /// repositories.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`SliceReader`], and `HashMismatch` for a block that does not have its CID.
-    pub fn new(bytes: B) -> Result<Self> {
-        Self::load(bytes, &mut Intake::default())
-    }
-
-    /// As [`new`](SliceStore::new), with the index in a file.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`new`](SliceStore::new) and of the file: `Store`, or `Limit` if more is stored
-    /// than it may be.
-    #[cfg(feature = "redb")]
-    pub fn with_index_in(bytes: B, file: SpillFile) -> Result<Self> {
-        Self::load_within(bytes, &mut Intake::default(), 0, file)
-    }
-
-    pub(crate) fn load(bytes: B, intake: &mut Intake<'_>) -> Result<Self> {
-        let mut sections = SliceReader::with_limits(bytes.as_ref(), intake.limits.clone())?;
-        let mut loading = Loading::new(MemorySink::new(true, intake.verification));
-        loading.go_to_end(&mut sections, intake, None)?;
-        let (places, contents) = Places::in_memory(loading, &sections)?;
-        Ok(SliceStore { bytes, places, contents })
-    }
-
-    /// Indexes the sections in memory, or in a file if that takes more memory than it may.
-    #[cfg(feature = "redb")]
-    pub(crate) fn load_within(
-        bytes: B,
-        intake: &mut Intake<'_>,
-        memory_limit: u64,
-        file: SpillFile,
-    ) -> Result<Self> {
-        PlaceSink::check(&file)?;
-        let mut sections = SliceReader::with_limits(bytes.as_ref(), intake.limits.clone())?;
-        let mut loading = Loading::new(MemorySink::new(true, intake.verification));
-        let (places, contents) = if loading.go_on(&mut sections, intake, None, memory_limit)? {
-            Places::in_memory(loading, &sections)?
-        } else {
-            // The index so far makes room before the file's takes any.
-            let Loading { sink, progress } = loading;
-            drop(sink);
-            let mut sink = PlaceSink::new(file, memory_limit, intake.verification)?;
-            progress.replay(&sections, &mut sink)?;
-            let mut loading = Loading { sink, progress };
-            loading.go_to_end(&mut sections, intake, None)?;
-            let Loading { sink, progress } = loading;
-            let (index, distinct_blocks) = sink.finish()?;
-            (Places::File(Box::new(index)), progress.finish(&sections, distinct_blocks)?)
-        };
-        Ok(SliceStore { bytes, places, contents })
+    pub(crate) fn of(bytes: B, index: SliceIndex, trust: Trust, contents: Contents) -> Self {
+        SliceStore { bytes, index, trust, contents }
     }
 
     /// Bytes of the index that were put into a file; `None` if it is in memory.
     #[cfg(feature = "redb")]
     #[must_use]
     pub fn index_stored(&self) -> Option<u64> {
-        match &self.places {
-            Places::Memory(_) => None,
-            Places::File(index) => Some(index.stored()),
+        match &self.index {
+            SliceIndex::Memory(_) => None,
+            SliceIndex::Spilled(index) => Some(index.stored()),
         }
     }
 
@@ -119,11 +54,14 @@ impl<B: AsRef<[u8]>> SliceStore<B> {
     #[inline]
     fn find(&self, cid: &Cid) -> Result<Option<Found<&[u8]>>> {
         let bytes = self.bytes.as_ref();
-        let read = |place| block_at(bytes, place, cid).map(|block| Found::new(block).at(place));
-        match &self.places {
-            Places::Memory(index) => Ok(index.find(cid, read)),
+        let read = |at: Placement| {
+            let (block, offset) = block_at(bytes, at, cid)?;
+            Some(Found::new(block).at(offset).verified(self.trust.mark(cid)))
+        };
+        match &self.index {
+            SliceIndex::Memory(index) => Ok(index.find(cid, read)),
             #[cfg(feature = "redb")]
-            Places::File(index) => index.find(cid, read),
+            SliceIndex::Spilled(index) => index.find(cid, read),
         }
     }
 }
@@ -145,12 +83,10 @@ impl<B: AsRef<[u8]>> BlockStore for SliceStore<B> {
 
     fn prefetch(&self, cids: &[Cid]) {
         let bytes = self.bytes.as_ref();
-        match &self.places {
-            Places::Memory(index) => index.prefetch(cids, |place| {
-                usize::try_from(place).ok().and_then(|place| bytes.get(place..)).unwrap_or_default()
-            }),
+        match &self.index {
+            SliceIndex::Memory(index) => index.prefetch(cids, |at| bytes_at(bytes, at)),
             #[cfg(feature = "redb")]
-            Places::File(_) => {}
+            SliceIndex::Spilled(_) => {}
         }
     }
 }
@@ -170,10 +106,10 @@ impl<B: AsRef<[u8]>> CarStore for SliceStore<B> {
 
     fn sections(&self) -> impl Iterator<Item = Result<SectionHead>> {
         let bytes = self.bytes.as_ref();
-        let mut place = self.contents.first;
+        let mut next = self.contents.first;
         core::iter::from_fn(move || {
-            let (section, next) = section_at(bytes, place?)?;
-            place = Some(next);
+            let (section, following) = section_at(bytes, next?)?;
+            next = Some(following);
             Some(Ok(section.head()))
         })
     }

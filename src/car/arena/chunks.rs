@@ -1,7 +1,7 @@
 //! How an arena is taken apart, chunk by chunk.
 
 use super::{Arena, Chunk};
-use crate::car::Section;
+use crate::car::{Placement, Section};
 
 impl Arena {
     /// Takes out all chunks but the last.
@@ -44,11 +44,11 @@ impl Chunk {
     }
 
     /// The sections that were read into the chunk, from the one at `first` on, if that is in it.
-    pub(crate) fn sections(&self, first: u64) -> impl Iterator<Item = Section<'_>> {
-        let mut place = self.place.max(first);
+    pub(crate) fn sections(&self, first: Placement) -> impl Iterator<Item = Section<'_>> {
+        let mut at = first.max(Placement::new(self.place));
         core::iter::from_fn(move || {
-            let (section, next) = self.section_at(place)?;
-            place = next;
+            let (section, next) = self.section_at(at)?;
+            at = next;
             Some(section)
         })
     }

@@ -5,8 +5,6 @@
 //! text keys in order. See the [DAG-CBOR](https://ipld.io/specs/codecs/dag-cbor/spec/) strictness
 //! rules and [DRISL](https://dasl.ing/drisl.html), which agree on all of this.
 
-mod skip;
-
 use crate::cid::{self, Cid};
 use crate::error::{Error, Malformed, NonCanonical, Result};
 
@@ -16,14 +14,14 @@ const LINK_HEAD: [u8; 5] = [0xd8, 0x2a, 0x58, 0x25, 0x00];
 /// Length of the digest that ends a link.
 const DIGEST_LEN: usize = 32;
 
-const UINT: u8 = 0;
-const NEGATIVE: u8 = 1;
-const BYTES: u8 = 2;
-const TEXT: u8 = 3;
-const ARRAY: u8 = 4;
-const MAP: u8 = 5;
-const TAG: u8 = 6;
-const SIMPLE: u8 = 7;
+pub(super) const UINT: u8 = 0;
+pub(super) const NEGATIVE: u8 = 1;
+pub(super) const BYTES: u8 = 2;
+pub(super) const TEXT: u8 = 3;
+pub(super) const ARRAY: u8 = 4;
+pub(super) const MAP: u8 = 5;
+pub(super) const TAG: u8 = 6;
+pub(super) const SIMPLE: u8 = 7;
 
 const NULL: u8 = 0xf6;
 
@@ -37,19 +35,19 @@ pub(crate) struct Cursor<'a> {
 
 /// The first byte of an item and the number that its head holds.
 #[derive(Clone, Copy)]
-struct Head {
-    initial: u8,
-    value: u64,
-    at: usize,
+pub(super) struct Head {
+    pub(super) initial: u8,
+    pub(super) value: u64,
+    pub(super) at: usize,
 }
 
 impl Head {
-    fn major(&self) -> u8 {
+    pub(super) fn major(&self) -> u8 {
         self.initial >> 5
     }
 
     #[cold]
-    fn not(&self, expected: &'static str) -> Error {
+    pub(super) fn not(&self, expected: &'static str) -> Error {
         Error::malformed(Malformed::CborType { found: self.initial, expected }).within(self.at)
     }
 }
@@ -70,7 +68,7 @@ impl<'a> Cursor<'a> {
     }
 
     #[inline]
-    fn take(&mut self, len: u64) -> Result<&'a [u8]> {
+    pub(super) fn take(&mut self, len: u64) -> Result<&'a [u8]> {
         match usize::try_from(len).ok().and_then(|len| self.rest.split_at_checked(len)) {
             Some((taken, rest)) => {
                 self.rest = rest;
@@ -83,11 +81,11 @@ impl<'a> Cursor<'a> {
     /// An item that does not fit into the bytes, which are a whole frame or block: so this is no
     /// truncation.
     #[cold]
-    fn beyond(&self, expected: u64) -> Error {
+    pub(super) fn beyond(&self, expected: u64) -> Error {
         Error::malformed(Malformed::CborEnd { expected, available: self.rest.len() })
     }
 
-    fn take_array<const N: usize>(&mut self) -> Result<[u8; N]> {
+    pub(super) fn take_array<const N: usize>(&mut self) -> Result<[u8; N]> {
         let taken = self.take(N as u64)?;
         taken.try_into().map_err(|_| self.beyond(N as u64))
     }
@@ -104,7 +102,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    fn head(&mut self) -> Result<Head> {
+    pub(super) fn head(&mut self) -> Result<Head> {
         let at = self.position();
         let [initial] = self.take_array::<1>()?;
         let value = match initial & 0x1f {
@@ -134,7 +132,7 @@ impl<'a> Cursor<'a> {
 
     /// The number in the head of an item of one type.
     #[inline]
-    fn number(&mut self, major: u8, expected: &'static str) -> Result<u64> {
+    pub(super) fn number(&mut self, major: u8, expected: &'static str) -> Result<u64> {
         // Nearly all heads are of these two forms.
         let (value, rest) = match self.rest {
             [initial, rest @ ..] if initial >> 5 == major && initial & 0x1f < 24 => {
@@ -150,14 +148,14 @@ impl<'a> Cursor<'a> {
     }
 
     #[inline(never)]
-    fn head_of(&mut self, major: u8, expected: &'static str) -> Result<Head> {
+    pub(super) fn head_of(&mut self, major: u8, expected: &'static str) -> Result<Head> {
         let head = self.head()?;
         if head.major() == major { Ok(head) } else { Err(self.unexpected(head, expected)) }
     }
 
     /// Tells an item that may not occur anywhere from one that is only not expected here.
     #[cold]
-    fn unexpected(&self, head: Head, expected: &'static str) -> Error {
+    pub(super) fn unexpected(&self, head: Head, expected: &'static str) -> Error {
         match (head.major(), head.initial & 0x1f) {
             (SIMPLE, 31) => {
                 Error::malformed(Malformed::CborIndefinite { found: head.initial }).within(head.at)
@@ -175,7 +173,7 @@ impl<'a> Cursor<'a> {
     /// A count of items of at least `size` bytes each, held against the bytes that remain. Its head
     /// is at `at`.
     #[inline]
-    fn count(&self, value: u64, size: usize, at: usize) -> Result<usize> {
+    pub(super) fn count(&self, value: u64, size: usize, at: usize) -> Result<usize> {
         match usize::try_from(value) {
             Ok(count) if count.checked_mul(size).is_some_and(|least| least <= self.rest.len()) => {
                 Ok(count)

@@ -6,23 +6,22 @@
 //! needed.
 
 mod backend;
+mod block_table;
 mod cache;
 mod file;
 mod groups;
-mod index;
 mod meta;
+mod paged_index;
 mod pages;
-mod places;
 mod runs;
 mod sections;
 mod segment;
-mod table;
+mod spilled_index;
 mod transaction;
 mod writer;
 
 use core::fmt;
 use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -32,17 +31,17 @@ use self::backend::{FirstError, KeptBackend};
 use self::cache::{OpenSegments, Shared, pages_of};
 pub use self::file::SpillFile;
 use self::file::{Opened, Settings, builder};
-use self::index::{PageCache, PagedIndex};
 use self::meta::{Meta, SEGMENTS};
-pub(crate) use self::places::{PlaceIndex, PlaceSink};
+use self::paged_index::{PageCache, PagedIndex};
 use self::sections::Sections;
-use self::transaction::Budget;
-pub(crate) use self::writer::{SpillSink, Writer};
-use super::intake::Intake;
-use super::loading::Loading;
+pub(crate) use self::spilled_index::{SpilledIndex, SpilledIndexWriter};
+pub(crate) use self::writer::Writer;
+use super::contents::CarStats;
 use super::packed::{Packed, State};
-use super::{BlockStore, CarStats, CarStore, Form, Found};
-use crate::car::{Header, Reader, SectionHead};
+use super::trust::Trust;
+use super::{BlockStore, CarStore, Form, Found};
+use crate::budget::Budget;
+use crate::car::{Header, SectionHead};
 use crate::cid::Cid;
 use crate::error::{Error, KeptFault, Result};
 
@@ -58,8 +57,8 @@ pub struct RedbStore {
     index: PagedIndex,
     caches: Mutex<Caches>,
     meta: Meta,
-    /// Whether good blocks were hashed, since the file was opened or before they came into it.
-    is_hashed: bool,
+    /// Whether good blocks were hashed, since the file was opened or before they were stored.
+    trust: Trust,
     fault: Option<Error>,
     first: FirstError,
     database: Database,
@@ -120,30 +119,7 @@ impl fmt::Debug for StoredBlock {
 /// Length of the longest segment whose blocks are copied in any case.
 const SHARED_LEN: usize = 1 << 14;
 
-/// Bytes of memory that caches take if nobody says how many.
-const USUAL_CACHE: u64 = 16 << 20;
-
 impl RedbStore {
-    /// Reads a CAR into a file, hashes every block, and indexes them, by the default limits.
-    ///
-    /// For CARs that hold no commit; [`Suspended::spill`](crate::Suspended::spill) opens
-    /// repositories.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Reader`], `HashMismatch` for a block that does not have its CID, and those of the
-    /// file: `Store`, or `Limit` if more is stored than it may be.
-    pub fn new<R: Read>(input: R, file: SpillFile) -> Result<Self> {
-        let mut intake = Intake::default();
-        let mut reader = Reader::with_limits(input, intake.limits.clone())?;
-        let mut loading =
-            Loading::new(SpillSink(Writer::new(file, USUAL_CACHE, intake.verification)?));
-        loading.go_to_end(&mut reader, &mut intake, None)?;
-        let mut store = loading.finish(&reader)?;
-        store.publish()?;
-        Ok(store)
-    }
-
     /// Opens a file that was kept, with `cache_size` bytes of memory for what is held of it.
     ///
     /// Reads all of the file once, to see that it is as it was written. It is not changed, and need
@@ -160,7 +136,7 @@ impl RedbStore {
     /// `Io` if the file cannot be opened, `Store` if reading fails, `Kept` for a file that is
     /// damaged, not complete, of another version or no spill file at all.
     pub fn open(path: impl AsRef<Path>, cache_size: u64) -> Result<Self> {
-        let budget = Budget::of(cache_size);
+        let budget = Budget::new(cache_size);
         let (database, first) = open_kept(File::open(path)?, budget, true)?;
         let txn = database.begin_read().map_err(|error| first.explain(error))?;
         let meta = Meta::read(&txn, |error| first.explain(error))?;
@@ -183,7 +159,7 @@ impl RedbStore {
             index,
             caches,
             meta,
-            is_hashed: false,
+            trust: Trust::HashWhenReached,
             fault: None,
             first,
             database,
@@ -209,7 +185,7 @@ impl RedbStore {
                 Form::Reduced => Ok(()),
             })?;
         }
-        self.is_hashed = true;
+        self.trust = Trust::Hashed;
         Ok(())
     }
 
@@ -285,7 +261,7 @@ fn open_kept(file: File, budget: Budget, check: bool) -> Result<(Database, First
     let first = FirstError::default();
     let backend = KeptBackend::new(file, first.clone())?;
     backend.check_signature()?;
-    let mut builder = builder(budget.redb);
+    let mut builder = builder(budget.redb());
     builder.set_check_integrity_on_open(check);
     let database = builder.create_with_backend(backend).map_err(|error| first.explain(error))?;
     Ok((database, first))
@@ -309,7 +285,7 @@ impl BlockStore for RedbStore {
 
     fn get(&self, cid: &Cid) -> Result<Option<Found<StoredBlock>>> {
         self.find(cid, |packed, segment| {
-            packed.found(self.is_hashed).map(|bytes| StoredBlock::new(bytes, segment))
+            packed.found(self.trust).map(|bytes| StoredBlock::new(bytes, segment))
         })
     }
 

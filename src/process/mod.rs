@@ -1,13 +1,14 @@
 //! What is kept of a record: all of it, or what a function of the caller's makes of it.
 
-mod processable;
+mod value;
 
 use core::fmt;
 use core::marker::PhantomData;
 
-pub use self::processable::{Cbor, Processable};
-use crate::error::{Error, ErrorKind, Result};
-use crate::store::Form;
+pub use self::value::{Cbor, Processable};
+use crate::cid::Cid;
+use crate::error::{Error, ErrorKind, Result, Structure};
+use crate::store::{Form, Found};
 
 /// Appends what is stored in place of a record.
 type Reducer<P> = fn(&P, &[u8], &mut Vec<u8>) -> Result<()>;
@@ -27,6 +28,19 @@ pub trait Process: sealed::Sealed {
     /// The value of a record, from what the store has.
     #[doc(hidden)]
     fn restore<B: AsRef<[u8]>>(&self, stored: B, form: Form) -> Result<Self::Value<B>>;
+}
+
+/// Returns the value of a record that a store found.
+#[inline]
+pub(crate) fn restore<B: AsRef<[u8]>, P: Process>(
+    process: &P,
+    found: Found<B>,
+    cid: Cid,
+    key: &[u8],
+) -> Result<P::Value<B>> {
+    let Found { bytes, form, offset, .. } = found;
+    let value = process.restore(bytes, form);
+    value.map_err(|error| error.in_structure(Structure::Record).at(offset).of_cid(cid).of_key(key))
 }
 
 mod sealed {

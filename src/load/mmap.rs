@@ -6,10 +6,10 @@ use std::path::Path;
 
 use memmap2::Mmap;
 
-use crate::error::Result;
 #[cfg(feature = "redb")]
-use crate::load::MemoryLimit;
-use crate::load::{Loader, Unlimited};
+use super::MemoryLimit;
+use super::{Loader, Unlimited};
+use crate::error::Result;
 use crate::process::Process;
 use crate::repo::Repo;
 use crate::store::SliceStore;

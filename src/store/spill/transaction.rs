@@ -13,53 +13,13 @@ use super::file::{Opened, Settings, SpillFile};
 use super::meta::RUNS;
 use super::pages::{self, Written};
 use super::runs::{Entry, Runs};
+use crate::budget::Budget;
 use crate::cid::Cid;
 use crate::error::{Error, LimitName, Result};
-use crate::load::WALK_PART;
 use crate::store::hash::Secret;
-
-/// Part of redb's memory that a transaction fills before it ends: redb begins to write at half of
-/// it.
-const BUFFER_PART: u64 = 4;
 
 /// Bytes that redb takes for a value beside its own, about.
 const VALUE_COST: u64 = 64;
-
-/// Most bytes that a page of an index takes in a cache, but for few.
-const PAGE_COST: u64 = 4096 + 128;
-
-/// Bytes of open segments that come before the pages of an index: a walk goes about in some at a
-/// time, in most orders of blocks.
-const MIN_OPEN: u64 = 1 << 20;
-
-/// How memory is shared out.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Budget {
-    /// For redb's own pages: more is of no use, since what is read is held here.
-    pub(super) redb: u64,
-    /// For sorting the index, while loading.
-    runs: u64,
-    /// For what is held of the file once it is loaded.
-    pub(super) caches: u64,
-}
-
-impl Budget {
-    pub(super) fn of(memory: u64) -> Self {
-        let redb = (memory / 4).clamp(1 << 18, 1 << 22);
-        let caches = memory.saturating_sub(redb).saturating_sub(memory / WALK_PART).max(1 << 18);
-        Budget { redb, runs: (memory / 8).min(1 << 26), caches }
-    }
-
-    /// What of the caches is for the pages of an index, and what for segments. Pages are asked for
-    /// in random order, so that only having nearly all of them is of use; segments mostly one after
-    /// the other.
-    pub(super) fn share_caches(&self, pages: u32) -> (u64, u64) {
-        let all = u64::from(pages).saturating_mul(PAGE_COST);
-        let open = (self.caches / 4).max(MIN_OPEN.min(self.caches.saturating_sub(self.caches / 4)));
-        let pages = all.min(self.caches.saturating_sub(open));
-        (pages, self.caches.saturating_sub(pages))
-    }
-}
 
 /// A spill file that is being written.
 pub(super) struct Transaction {
@@ -81,12 +41,12 @@ impl Transaction {
     pub(super) fn begin(file: SpillFile, memory_limit: u64, of_segments: bool) -> Result<Self> {
         let SpillFile { target, settings } = file;
         let target = target.open()?;
-        let budget = Budget::of(settings.cache_size.unwrap_or(memory_limit));
+        let budget = Budget::new(settings.cache_size.unwrap_or(memory_limit));
         let first = FirstError::default();
-        let database = target.create(budget.redb, &first)?;
+        let database = target.create(budget.redb(), &first)?;
         let txn = database.begin_write().map_err(|error| first.explain(error))?;
         let secrets = [Secret::random(), Secret::random()];
-        let runs = Runs::new(budget.runs, of_segments);
+        let runs = Runs::new(budget.sorting(), of_segments);
         let txn = Some(txn);
         Ok(Transaction {
             txn,
@@ -132,7 +92,7 @@ impl Transaction {
         // redb has short values together in pages.
         self.unwritten =
             self.unwritten.saturating_add(len.min((value.len() as u64).saturating_add(VALUE_COST)));
-        if self.unwritten >= self.budget.redb / BUFFER_PART { self.go_on_anew() } else { Ok(()) }
+        if self.unwritten >= self.budget.transaction() { self.go_on_anew() } else { Ok(()) }
     }
 
     /// Does something in the transaction.

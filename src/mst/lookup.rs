@@ -2,9 +2,9 @@
 
 use core::fmt;
 
+use super::key::Layer;
 use crate::cid::Cid;
 use crate::error::KeyInterval;
-use crate::mst::Layer;
 
 /// What the blocks at hand say about one key.
 ///

@@ -5,14 +5,12 @@
 //! again with each of the others. It is only a guess about what a walk asks for next: a wrong one
 //! costs time, and nothing else.
 
-use crate::cbor::Cursor;
+use crate::budget::Budget;
+use crate::shape::collection;
 use crate::store::packed::{Packed, State};
 
 /// Most groups, if there is memory for their segments.
 pub(super) const MAX_GROUPS: usize = 16;
-
-/// Part of the memory limit that segments may take which are not full.
-const PART: u64 = 32;
 
 /// Longest name of a collection: that of an NSID.
 const MAX_NAME_LEN: usize = 317;
@@ -29,7 +27,7 @@ impl Groups {
     /// `alike`, copies of one block have the same bytes: else all blocks are in one group, since
     /// only in one group they keep their order.
     pub(super) fn new(memory_limit: u64, segment_len: usize, alike: bool) -> Self {
-        let count = usize::try_from(memory_limit / PART)
+        let count = usize::try_from(Budget::new(memory_limit).open_segments())
             .unwrap_or(usize::MAX)
             .div_euclid(segment_len.max(1));
         Groups { names: Vec::new(), count: if alike { count.clamp(1, MAX_GROUPS) } else { 1 } }
@@ -58,42 +56,6 @@ impl Groups {
         }
         others
     }
-}
-
-/// The collection that a block seems to belong to.
-fn collection(block: &[u8]) -> Option<&[u8]> {
-    let mut cursor = Cursor::new(block);
-    match cursor.map().ok()? {
-        2 if cursor.accept(b"\x61e") => collection_of_node(cursor),
-        fields => collection_of_record(cursor, fields),
-    }
-}
-
-/// That of a node's first key.
-fn collection_of_node(mut cursor: Cursor<'_>) -> Option<&[u8]> {
-    let has_entries =
-        cursor.array().ok()? > 0 && cursor.map().ok()? == 4 && cursor.accept(b"\x61k");
-    let key = if has_entries { cursor.bytes().ok()? } else { return None };
-    key.split(|&byte| byte == b'/').next()
-}
-
-/// What a record says of itself. Before `$type` there are only shorter fields, of which most are
-/// texts.
-fn collection_of_record(mut cursor: Cursor<'_>, fields: usize) -> Option<&[u8]> {
-    for _ in 0..fields {
-        if cursor.accept(b"\x65$type") {
-            return cursor.unchecked_text().ok();
-        }
-        if cursor.unchecked_text().ok()?.len() > "$type".len() {
-            return None;
-        }
-        let before = cursor;
-        if cursor.unchecked_text().is_err() {
-            cursor = before;
-            cursor.skip().ok()?;
-        }
-    }
-    None
 }
 
 #[cfg(test)]

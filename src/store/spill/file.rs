@@ -9,8 +9,8 @@ use redb::Database;
 use tempfile::NamedTempFile;
 
 use super::backend::{FirstError, SpillBackend};
+use crate::car::SPILL_SIGNATURE;
 use crate::error::{Error, Result};
-use crate::store::SPILL_SIGNATURE;
 
 /// Most bytes of a segment, unless one block is longer. redb gives such a value a page of 64 KiB;
 /// one byte more, and it would take two.

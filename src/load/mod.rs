@@ -1,29 +1,37 @@
 //! Loading with settings of one's own.
 
-use core::fmt;
-use std::io::Read;
-
-use crate::car::Reader;
-use crate::cid::Cid;
-use crate::commit::{Commit, CommitRules};
-use crate::error::Result;
+mod hashing;
+mod memory;
+#[cfg(feature = "mmap")]
+mod mmap;
+mod open;
+mod peek;
+mod pipeline;
+mod settings;
 #[cfg(feature = "redb")]
-use crate::error::{Error, ErrorKind, KeptFault};
+mod spill;
+mod suspended;
+
+use core::fmt;
+
+pub use self::peek::peek_commit;
+use self::settings::Settings;
+pub use self::settings::Verification;
+#[cfg(feature = "redb")]
+pub use self::suspended::SpillError;
+pub use self::suspended::{Loaded, Suspended};
+use crate::budget::Budget;
+use crate::commit::CommitRules;
 use crate::limits::Limits;
 use crate::process::{Keep, Process, Processable, Reduce};
-use crate::repo::{self, Repo};
-use crate::store::intake::Intake;
-use crate::store::{BlockStore, CarStore, MemoryStore, SliceStore, Verification};
-#[cfg(feature = "redb")]
-use crate::store::{RedbStore, SpillFile};
-use crate::suspend::{Loaded, Suspended};
+use crate::repo::Opening;
 
 /// Opens repositories by other settings than [`Repo`]'s own constructors have.
 ///
 /// ```
 /// use carwalk::{Limits, Loader};
 ///
-/// # let stream: &[u8] = include_bytes!("../samples/repo.car");
+/// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
 /// let repo = Loader::new()
 ///     .limits(Limits::default().max_stream_len(16 << 30))
 ///     .progress(|bytes| eprintln!("{bytes} bytes"))
@@ -34,11 +42,11 @@ use crate::suspend::{Loaded, Suspended};
 #[must_use]
 #[derive(Default)]
 pub struct Loader<'p, M = Unlimited, P = Keep> {
-    pub(crate) intake: Intake<'p>,
-    pub(crate) commits: CommitRules,
-    pub(crate) strict_paths: bool,
-    pub(crate) memory: M,
-    pub(crate) process: P,
+    settings: Settings<'p>,
+    commits: CommitRules,
+    strict_paths: bool,
+    memory: M,
+    process: P,
 }
 
 /// Says of a [`Loader`] that it takes as much memory as the CAR does.
@@ -48,20 +56,13 @@ pub struct Unlimited;
 
 /// Says of a [`Loader`] that it stops to read at a limit: see [`Loader::memory_limit`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MemoryLimit(pub(crate) u64);
-
-/// Part of a memory limit that is left for walks.
-pub(crate) const WALK_PART: u64 = 8;
-
-/// Bytes of memory that a walk may take in any case, enough for any tree that was not made to take
-/// more.
-const MIN_WALK: u64 = 1 << 20;
+pub struct MemoryLimit(u64);
 
 /// How much memory is there: [`Unlimited`], or a [`MemoryLimit`].
 pub trait Memory: sealed::Sealed {
-    /// Bytes that a walk may take.
+    /// Returns the memory limit; `u64::MAX` is none.
     #[doc(hidden)]
-    fn for_walks(&self) -> u64;
+    fn limit(&self) -> u64;
 }
 
 mod sealed {
@@ -73,15 +74,14 @@ mod sealed {
 }
 
 impl Memory for Unlimited {
-    fn for_walks(&self) -> u64 {
+    fn limit(&self) -> u64 {
         u64::MAX
     }
 }
 
 impl Memory for MemoryLimit {
-    fn for_walks(&self) -> u64 {
-        // The largest limit is none.
-        if self.0 == u64::MAX { u64::MAX } else { (self.0 / WALK_PART).max(MIN_WALK) }
+    fn limit(&self) -> u64 {
+        self.0
     }
 }
 
@@ -105,7 +105,7 @@ impl<'p, P: Process> Loader<'p, Unlimited, P> {
     /// ```
     /// use carwalk::{Loaded, Loader};
     ///
-    /// # let stream: &[u8] = include_bytes!("../samples/repo.car");
+    /// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
     /// match Loader::new().memory_limit(16 << 20).read(stream)? {
     ///     Loaded::Complete(repo) => println!("{} records", repo.records().count()),
     ///     Loaded::Suspended(load) => println!("{} bytes read, more to come", load.bytes_read()),
@@ -113,69 +113,8 @@ impl<'p, P: Process> Loader<'p, Unlimited, P> {
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     pub fn memory_limit(self, bytes: u64) -> Loader<'p, MemoryLimit, P> {
-        let Loader { intake, commits, strict_paths, memory: Unlimited, process } = self;
-        Loader { intake, commits, strict_paths, memory: MemoryLimit(bytes), process }
-    }
-
-    /// Opens the repository in `bytes`, which stay where they are.
-    ///
-    /// # Errors
-    ///
-    /// As [`Repo::from_slice`].
-    pub fn slice<B: AsRef<[u8]>>(mut self, bytes: B) -> Result<Repo<SliceStore<B>, P>> {
-        let store = SliceStore::load(bytes, &mut self.intake)?;
-        self.open(store)
-    }
-
-    /// Reads a stream to its end and opens the repository in it.
-    ///
-    /// # Errors
-    ///
-    /// As [`Repo::from_reader`].
-    pub fn read<R: Read>(self, input: R) -> Result<Repo<MemoryStore, P>> {
-        Suspended::new(input, self.memory_limit(u64::MAX))?.go_to_end()
-    }
-}
-
-impl<'p, P: Process> Loader<'p, MemoryLimit, P> {
-    /// Reads a stream to its end, or up to the memory limit.
-    ///
-    /// # Errors
-    ///
-    /// As [`Repo::from_reader`]. That the limit was reached is none.
-    pub fn read<R: Read>(self, input: R) -> Result<Loaded<'p, R, P>> {
-        Suspended::new(input, self)?.go_on()
-    }
-
-    /// Reads a stream to its end, right into a file: what [`read`](Loader::read) and
-    /// [`Suspended::spill`] do one after the other, for CARs that are to be in a file however small
-    /// they are.
-    ///
-    /// # Errors
-    ///
-    /// As [`Repo::from_reader`], and `Store` if the file fails, or `Limit` if more is stored than
-    /// it may be.
-    #[cfg(feature = "redb")]
-    pub fn spill<R: Read>(self, input: R, file: SpillFile) -> Result<Repo<RedbStore, P>> {
-        Ok(Suspended::new(input, self)?.spill(file)?)
-    }
-
-    /// Opens the repository in `bytes`, which stay where they are. Only the index takes memory; if
-    /// that is more than the limit, it goes into `file`, which must not be one that is kept.
-    ///
-    /// # Errors
-    ///
-    /// As [`Repo::from_slice`], and `Store` if the file fails, or `Limit` if more is stored than it
-    /// may be.
-    #[cfg(feature = "redb")]
-    pub fn slice<B: AsRef<[u8]>>(
-        mut self,
-        bytes: B,
-        file: SpillFile,
-    ) -> Result<Repo<SliceStore<B>, P>> {
-        let MemoryLimit(limit) = self.memory;
-        let store = SliceStore::load_within(bytes, &mut self.intake, limit, file)?;
-        self.open(store)
+        let Loader { settings, commits, strict_paths, memory: Unlimited, process } = self;
+        Loader { settings, commits, strict_paths, memory: MemoryLimit(bytes), process }
     }
 }
 
@@ -194,7 +133,7 @@ impl<'p, M> Loader<'p, M> {
     /// ```
     /// use carwalk::Loader;
     ///
-    /// # let stream: &[u8] = include_bytes!("../samples/repo.car");
+    /// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
     /// let repo = Loader::new().process(|record: &[u8]| record.len() as u64).read(stream)?;
     /// let mut total = 0;
     /// for record in repo.records() {
@@ -211,21 +150,21 @@ impl<'p, M> Loader<'p, M> {
         self,
         function: F,
     ) -> Loader<'p, M, Reduce<F, T>> {
-        let Loader { intake, commits, strict_paths, memory, process: Keep } = self;
-        Loader { intake, commits, strict_paths, memory, process: Reduce::new(function) }
+        let Loader { settings, commits, strict_paths, memory, process: Keep } = self;
+        Loader { settings, commits, strict_paths, memory, process: Reduce::new(function) }
     }
 }
 
 impl<'p, M: Memory, P: Process> Loader<'p, M, P> {
     /// Sets the limits.
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.intake.limits = limits;
+        self.settings.limits = limits;
         self
     }
 
     /// Sets which blocks are hashed.
     pub fn verification(mut self, verification: Verification) -> Self {
-        self.intake.verification = verification;
+        self.settings.verification = verification;
         self
     }
 
@@ -238,7 +177,7 @@ impl<'p, M: Memory, P: Process> Loader<'p, M, P> {
     /// damaged file.
     ///
     /// ```
-    /// # let whole: &[u8] = include_bytes!("../samples/repo.car");
+    /// # let whole: &[u8] = include_bytes!("../../samples/repo.car");
     /// use carwalk::mst::Event;
     /// use carwalk::store::CarStore;
     /// use carwalk::{Loader, Verification};
@@ -256,7 +195,7 @@ impl<'p, M: Memory, P: Process> Loader<'p, M, P> {
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     pub fn salvage(mut self, yes: bool) -> Self {
-        self.intake.salvage = yes;
+        self.settings.salvage = yes;
         self
     }
 
@@ -292,7 +231,7 @@ impl<'p, M: Memory, P: Process> Loader<'p, M, P> {
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     pub fn threads(mut self, n: usize) -> Self {
-        self.intake.threads = n;
+        self.settings.threads = n;
         self
     }
 
@@ -311,88 +250,28 @@ impl<'p, M: Memory, P: Process> Loader<'p, M, P> {
 
     /// Sets a function that is told the bytes loaded so far, about every MiB and at the end.
     pub fn progress(mut self, tell: impl FnMut(u64) + Send + 'p) -> Self {
-        self.intake.progress = Some(Box::new(tell));
+        self.settings.progress = Some(Box::new(tell));
         self
     }
 
-    /// Opens the repository whose commit is the block `commit` of a store. The commit and what
-    /// walks reach are hashed, unless no block is; limits and progress have no meaning here.
-    ///
-    /// # Errors
-    ///
-    /// As [`Repo::from_store`].
-    pub fn store<S: BlockStore>(self, store: S, commit: Cid) -> Result<Repo<S, P>> {
-        let verification = match self.intake.verification {
-            Verification::DangerouslyNone => Verification::DangerouslyNone,
-            _ => Verification::ReachedBlocks,
+    /// Splits the loader into the settings of a load and those of the repository.
+    fn into_parts(self) -> (Settings<'p>, Opening<P>) {
+        let Loader { settings, commits, strict_paths, memory, process } = self;
+        let opening = Opening {
+            trust: settings.verification.trust(),
+            commits,
+            strict_paths,
+            walk_memory: Budget::new(memory.limit()).walk(),
+            process,
         };
-        Repo::open(store, commit, verification, self)
-    }
-
-    /// Reads a stream up to the commit of the repository in it, and no further. The commit is
-    /// hashed, unless no block is. One buffer of memory is taken, whatever the memory limit.
-    ///
-    /// # Errors
-    ///
-    /// As [`peek_commit`](crate::peek_commit).
-    pub fn peek_commit<R: Read>(self, input: R) -> Result<Commit<'static>> {
-        let hash = self.intake.verification != Verification::DangerouslyNone;
-        repo::peek(Reader::with_limits(input, self.intake.limits)?, self.commits, hash)
-    }
-
-    /// Opens the repository in a file that was kept. Every block is hashed, or when a walk reaches
-    /// it, or none, but for what a process function made of records; limits and progress have no
-    /// meaning here.
-    ///
-    /// # Errors
-    ///
-    /// `Kept` if the file holds reduced records and this loader has no process function, or they
-    /// were made of records that were never hashed; `HashMismatch` for a block that does not have
-    /// its CID; else as [`Repo::from_store`].
-    ///
-    /// ```
-    /// use carwalk::Loader;
-    /// use carwalk::store::{RedbStore, SpillFile};
-    ///
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("repo.carwalk");
-    /// # let stream: &[u8] = include_bytes!("../samples/repo.car");
-    /// Loader::new().memory_limit(16 << 20).spill(stream, SpillFile::keep(&path))?;
-    /// let repo = Loader::new().reopen(RedbStore::open(&path, 1 << 20)?)?;
-    /// for record in repo.records() {
-    ///     println!("{}", record?.path());
-    /// }
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[cfg(feature = "redb")]
-    pub fn reopen(self, mut store: RedbStore) -> Result<Repo<RedbStore, P>> {
-        if store.is_reduced() && P::REDUCE.is_none() {
-            return Err(Error::new(ErrorKind::Kept(KeptFault::Reduced)));
-        }
-        let verification = self.intake.verification;
-        if store.is_reduced()
-            && !store.was_hashed()
-            && verification != Verification::DangerouslyNone
-        {
-            return Err(Error::new(ErrorKind::Kept(KeptFault::NotHashed)));
-        }
-        if verification == Verification::EveryBlock {
-            store.verify()?;
-        }
-        self.open(store)
-    }
-
-    pub(crate) fn open<S: CarStore>(self, store: S) -> Result<Repo<S, P>> {
-        let commit = store.header().commit()?;
-        let verification = self.intake.verification;
-        Repo::open(store, commit, verification, self)
+        (settings, opening)
     }
 }
 
 impl<M: fmt::Debug, P: fmt::Debug> fmt::Debug for Loader<'_, M, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Loader")
-            .field("intake", &self.intake)
+            .field("settings", &self.settings)
             .field("commits", &self.commits)
             .field("strict_paths", &self.strict_paths)
             .field("memory", &self.memory)

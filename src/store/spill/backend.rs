@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use redb::StorageBackend;
 use redb::backends::FileBackend;
 
+use crate::car::SPILL_SIGNATURE;
 use crate::error::{Error, ErrorKind, KeptFault, Result};
-use crate::store::SPILL_SIGNATURE;
 
 /// Bytes that are copied when one of them is to be other than in the file.
 const GRANULE: u64 = 1 << 12;

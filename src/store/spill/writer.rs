@@ -8,12 +8,12 @@ use super::runs::MAX_SEGMENT;
 use super::segment::SegmentBuilder;
 use super::transaction::Transaction;
 use super::{RedbStore, open_kept};
-use crate::car::Source;
-use crate::cid::{self, Cid};
+use crate::cid;
 use crate::error::{Error, LimitName, Result};
-use crate::store::loading::{Contents, Loading, Sink, out_of_place};
+use crate::store::Form;
+use crate::store::contents::Contents;
 use crate::store::packed::{self, Packed, State};
-use crate::store::{Form, Verification};
+use crate::store::trust::Trust;
 
 /// Takes blocks into a spill file.
 pub(crate) struct Writer {
@@ -36,14 +36,10 @@ struct OpenSegment {
 }
 
 impl Writer {
-    pub(crate) fn new(
-        file: SpillFile,
-        memory_limit: u64,
-        verification: Verification,
-    ) -> Result<Self> {
+    pub(crate) fn new(file: SpillFile, memory_limit: u64, trust: Trust) -> Result<Self> {
         let segment_len = file.settings.segment_len;
         let file = Transaction::begin(file, memory_limit, true)?;
-        let hashed = verification != Verification::DangerouslyNone;
+        let hashed = trust != Trust::Unchecked;
         let groups = Groups::new(memory_limit, segment_len, hashed);
         let mut open = Vec::new();
         open.resize_with(groups.count(), OpenSegment::default);
@@ -130,7 +126,7 @@ impl Writer {
             }
         };
         let mut store = RedbStore::read(database, first, meta, budget)?;
-        store.is_hashed = self.hashed;
+        store.trust = if self.hashed { Trust::Hashed } else { Trust::HashWhenReached };
         store.fault = fault;
         store.file = Some((target, settings));
         Ok(store)
@@ -149,55 +145,17 @@ impl OpenSegment {
     }
 }
 
-/// Spills the sections of a load.
-pub(crate) struct SpillSink(pub(crate) Writer);
-
-impl Sink for SpillSink {
-    fn is_in_place(&self) -> bool {
-        false
-    }
-
-    fn room(&self) -> usize {
-        0
-    }
-
-    fn note(&mut self, _: &impl Source, _: &Cid, _: u64) -> Result<()> {
-        Err(out_of_place())
-    }
-
-    fn make_room(&mut self, _: &impl Source, _: bool, _: u64) -> Result<bool> {
-        Ok(true)
-    }
-
-    fn take(&mut self, section: &Packed<'_>, place: u64, _: u64) -> Result<Option<u64>> {
-        self.0.push(section)?;
-        Ok(Some(place))
-    }
-
-    fn held(&self) -> u64 {
-        0
-    }
-}
-
-impl Loading<SpillSink> {
-    /// The store of a load that came to its end.
-    pub(crate) fn finish(self, source: &impl Source) -> Result<RedbStore> {
-        let Loading { sink: SpillSink(writer), progress } = self;
-        writer.finish(|distinct_blocks| progress.finish(source, distinct_blocks))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::thread::sleep;
     use std::time::Duration;
 
     use super::*;
-    use crate::cid::Codec;
+    use crate::cid::{Cid, Codec};
     use crate::error::ErrorKind;
-    use crate::load::Loader;
     use crate::store::{BlockStore, CarStore};
     use crate::varint;
+    use crate::{Loader, Verification};
 
     /// Nobody may change a file that is open, be it kept or not, and a kept one is open until its
     /// store is dropped.
@@ -213,7 +171,7 @@ mod tests {
                 let loader = Loader::new().verification(verification).memory_limit(0);
                 let store = loader.spill(&car[..], file).unwrap().into_store();
                 let root = store.header().root();
-                let is_hashed = store.get(&root).unwrap().unwrap().is_hashed;
+                let is_hashed = store.get(&root).unwrap().unwrap().verified == Some(root);
                 assert_eq!(is_hashed, verification != Verification::DangerouslyNone);
             }
         }
@@ -247,7 +205,7 @@ mod tests {
     #[test]
     fn a_segment_more_than_the_index_can_name_is_a_limit() {
         let file = SpillFile::temporary().segment_len(0);
-        let mut writer = Writer::new(file, 1 << 20, Verification::EveryBlock).unwrap();
+        let mut writer = Writer::new(file, 1 << 20, Trust::Hashed).unwrap();
         let most = MAX_SEGMENT + 1;
         writer.segments = u32::try_from(most - 2).unwrap();
         let mut push = |number: u64| {

@@ -3,20 +3,20 @@
 use core::fmt;
 use std::io::Read;
 
+use super::open::Load;
+use crate::budget::Budget;
 use crate::car::{Reader, Source};
 use crate::commit::Commit;
 #[cfg(feature = "redb")]
 use crate::error::Error;
 use crate::error::Result;
-use crate::load::{Loader, MemoryLimit};
 use crate::process::{Keep, Process};
 use crate::repo::Repo;
 use crate::store::MemoryStore;
-use crate::store::intake::Intake;
-use crate::store::loading::{Loading, Reducer};
-use crate::store::memory::MemorySink;
 #[cfg(feature = "redb")]
-use crate::store::redb::{RedbStore, SpillFile, SpillSink, Writer};
+use crate::store::spill::Writer;
+#[cfg(feature = "redb")]
+use crate::store::{RedbStore, SpillFile};
 
 /// What came of a load with a memory limit.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ pub enum Loaded<'p, R, P = Keep> {
 /// ```
 /// use carwalk::{Loaded, Loader};
 ///
-/// # let stream: &[u8] = include_bytes!("../samples/repo.car");
+/// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
 /// let mut loaded = Loader::new().memory_limit(64 << 10).read(stream)?;
 /// while let Loaded::Suspended(load) = loaded {
 ///     let more = load.memory_limit() + (1 << 20);
@@ -46,46 +46,34 @@ pub enum Loaded<'p, R, P = Keep> {
 /// ```
 #[must_use]
 pub struct Suspended<'p, R, P = Keep> {
-    reader: Reader<R>,
-    loading: Loading<MemorySink>,
-    loader: Loader<'p, MemoryLimit, P>,
+    load: Load<'p, Reader<R>, P>,
+    memory_limit: u64,
 }
 
 impl<R, P> Suspended<'_, R, P> {
     /// The memory limit that was reached.
     #[must_use]
     pub fn memory_limit(&self) -> u64 {
-        self.loader.memory.0
+        self.memory_limit
     }
 
     /// Bytes that were taken from the reader.
     #[must_use]
     pub fn bytes_read(&self) -> u64 {
-        self.reader.bytes_read()
+        self.load.source.bytes_read()
     }
 
     /// The reader.
     pub fn get_ref(&self) -> &R {
-        self.reader.get_ref()
+        self.load.source.get_ref()
     }
 }
 
 impl<'p, R: Read, P: Process> Suspended<'p, R, P> {
-    /// A load that has not begun but for the header.
-    pub(crate) fn new(input: R, loader: Loader<'p, MemoryLimit, P>) -> Result<Self> {
-        let limits = loader.intake.limits.clone();
-        // Sections stay where they were read, unless something else is made of them.
-        let keep = P::REDUCE.is_none();
-        let reader =
-            if keep { Reader::keeping(input, limits) } else { Reader::with_limits(input, limits) }?;
-        let loading = Loading::new(MemorySink::new(keep, loader.intake.verification));
-        Ok(Suspended { reader, loading, loader })
-    }
-
     /// Bytes of memory that are held, counted as the limit counts them.
     #[must_use]
     pub fn bytes_held(&self) -> u64 {
-        self.reader.held().saturating_add(self.loading.held())
+        self.load.source.held().saturating_add(self.load.loading.held())
     }
 
     /// The commit, if it was among the sections so far. It was hashed, if every block is.
@@ -95,11 +83,12 @@ impl<'p, R: Read, P: Process> Suspended<'p, R, P> {
     /// `Malformed`, `NonCanonical`, `LookAlike` or `Limit` if it is no commit, or the header does
     /// not name one.
     pub fn commit(&self) -> Result<Option<Commit<'_>>> {
-        self.reader.header().commit()?;
-        let Some(section) = self.loading.commit(&self.reader) else {
+        let Load { source, loading, opening, .. } = &self.load;
+        source.header().commit()?;
+        let Some(section) = loading.commit(source) else {
             return Ok(None);
         };
-        let commit = Commit::parse(section.cid, section.bytes, self.loader.commits);
+        let commit = Commit::parse(section.cid, section.bytes, opening.commits);
         commit.map(Some).map_err(|error| error.at(Some(section.offset)))
     }
 
@@ -108,9 +97,10 @@ impl<'p, R: Read, P: Process> Suspended<'p, R, P> {
     /// # Errors
     ///
     /// As [`Loader::read`].
-    pub fn resume(mut self, memory_limit: u64) -> Result<Loaded<'p, R, P>> {
-        self.loader.memory = MemoryLimit(memory_limit);
-        self.go_on()
+    pub fn resume(self, memory_limit: u64) -> Result<Loaded<'p, R, P>> {
+        let mut load = self.load;
+        load.opening.walk_memory = Budget::new(memory_limit).walk();
+        Loaded::of(load, memory_limit)
     }
 
     /// Goes on into a file: moves there what is held, and then what else comes.
@@ -124,67 +114,32 @@ impl<'p, R: Read, P: Process> Suspended<'p, R, P> {
     /// be. If the file failed before anything was moved, the error has the load.
     #[cfg(feature = "redb")]
     pub fn spill(self, file: SpillFile) -> Result<Repo<RedbStore, P>, SpillError<'p, R, P>> {
-        let verification = self.loader.intake.verification;
-        match Writer::new(file, self.memory_limit(), verification) {
-            Ok(writer) => self.spill_into(writer).map_err(|error| SpillError { error, load: None }),
+        match Writer::new(file, self.memory_limit, self.load.opening.trust) {
+            Ok(writer) => self.load.spill(writer).map_err(|error| SpillError { error, load: None }),
             Err(error) => Err(SpillError { error, load: Some(Box::new(self)) }),
         }
     }
-
-    #[cfg(feature = "redb")]
-    fn spill_into(self, mut writer: Writer) -> Result<Repo<RedbStore, P>> {
-        let Suspended { mut reader, loading, mut loader } = self;
-        let progress = loading.move_into(&mut writer, &mut reader, loader.intake.verification)?;
-        let mut loading = Loading { sink: SpillSink(writer), progress };
-        with_reducer(&mut loader, |intake, reduce| loading.go_to_end(&mut reader, intake, reduce))?;
-        let mut repo = loader.open(loading.finish(&reader)?)?;
-        // Only now: what is no repository is not kept.
-        repo.store_mut().publish()?;
-        Ok(repo)
-    }
-
-    pub(crate) fn go_on(mut self) -> Result<Loaded<'p, R, P>> {
-        let MemoryLimit(limit) = self.loader.memory;
-        let Suspended { reader, loading, loader } = &mut self;
-        if !with_reducer(loader, |intake, reduce| loading.go_on(reader, intake, reduce, limit))? {
-            return Ok(Loaded::Suspended(self));
-        }
-        self.complete().map(Loaded::Complete)
-    }
-
-    /// Goes on in memory, whatever that takes.
-    pub(crate) fn go_to_end(mut self) -> Result<Repo<MemoryStore, P>> {
-        let Suspended { reader, loading, loader } = &mut self;
-        with_reducer(loader, |intake, reduce| loading.go_to_end(reader, intake, reduce))?;
-        self.complete()
-    }
-
-    /// The repository of a load that came to its end.
-    fn complete(self) -> Result<Repo<MemoryStore, P>> {
-        let store = MemoryStore::finish(self.reader, self.loading)?;
-        self.loader.open(store)
-    }
 }
 
-/// Runs `work` with a loader's settings and what its process function makes of records, if it has
-/// one.
-fn with_reducer<P: Process, T>(
-    loader: &mut Loader<'_, MemoryLimit, P>,
-    work: impl FnOnce(&mut Intake<'_>, Option<Reducer<'_>>) -> T,
-) -> T {
-    let Loader { intake, process, .. } = loader;
-    let reduce = P::REDUCE
-        .map(|reduce| move |record: &[u8], out: &mut Vec<u8>| reduce(process, record, out));
-    work(intake, reduce.as_ref().map(|reduce| reduce as Reducer<'_>))
+impl<'p, R: Read, P: Process> Loaded<'p, R, P> {
+    /// Runs a load up to a memory limit.
+    pub(super) fn of(mut load: Load<'p, Reader<R>, P>, memory_limit: u64) -> Result<Self> {
+        if load.run(memory_limit)? {
+            load.into_repo().map(Loaded::Complete)
+        } else {
+            Ok(Loaded::Suspended(Suspended { load, memory_limit }))
+        }
+    }
 }
 
 impl<R, P: fmt::Debug> fmt::Debug for Suspended<'_, R, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("Suspended");
         debug
-            .field("reader", &self.reader)
-            .field("loading", &self.loading)
-            .field("loader", &self.loader)
+            .field("reader", &self.load.source)
+            .field("loading", &self.load.loading)
+            .field("opening", &self.load.opening)
+            .field("memory_limit", &self.memory_limit)
             .finish()
     }
 }

@@ -1,31 +1,27 @@
 //! Where blocks lie: the trait that the walk reads from, and the stores that come with the library.
 
+pub(crate) mod contents;
 mod hash;
-mod hashing;
-mod index;
-pub(crate) mod intake;
-pub(crate) mod loading;
+pub(crate) mod index;
 pub(crate) mod memory;
-mod packed;
+pub(crate) mod packed;
 mod reached;
+pub(crate) mod slice;
 #[cfg(feature = "redb")]
-pub(crate) mod redb;
-mod slice;
+pub(crate) mod spill;
+pub(crate) mod trust;
 
 use core::fmt;
 
-pub use self::intake::{CarStats, Verification};
+pub use self::contents::CarStats;
 pub use self::memory::MemoryStore;
 pub use self::reached::Reached;
-#[cfg(feature = "redb")]
-pub use self::redb::{RedbStore, SpillFile, StoredBlock};
 pub use self::slice::SliceStore;
+#[cfg(feature = "redb")]
+pub use self::spill::{RedbStore, SpillFile, StoredBlock};
 use crate::car::{Header, SectionHead};
 use crate::cid::Cid;
 use crate::error::{Error, Result};
-
-/// What redb's files begin with, and so all spill files.
-pub(crate) const SPILL_SIGNATURE: [u8; 9] = *b"redb\x1a\n\xa9\r\n";
 
 /// Blocks by CID.
 ///
@@ -117,14 +113,15 @@ pub struct Found<B> {
     pub form: Form,
     /// Where the block's section begins in the CAR that it came from, if the store knows.
     pub offset: Option<u64>,
-    /// Whether the block was hashed when it was stored, and nobody can have changed it since.
-    pub(crate) is_hashed: bool,
+    /// The CID that the block was verified to have, if a store or a walk has hashed it and nobody
+    /// can have changed it since.
+    pub(crate) verified: Option<Cid>,
 }
 
 impl<B> Found<B> {
     /// A block of which nothing else is known.
     pub fn new(bytes: B) -> Self {
-        Found { bytes, form: Form::Raw, offset: None, is_hashed: false }
+        Found { bytes, form: Form::Raw, offset: None, verified: None }
     }
 
     /// The same with other bytes.
@@ -134,7 +131,7 @@ impl<B> Found<B> {
             bytes: bytes(self.bytes),
             form: self.form,
             offset: self.offset,
-            is_hashed: self.is_hashed,
+            verified: self.verified,
         }
     }
 
@@ -145,9 +142,10 @@ impl<B> Found<B> {
         self
     }
 
-    /// Says that the block was hashed when it was stored.
-    pub(crate) fn hashed(mut self, yes: bool) -> Self {
-        self.is_hashed = yes;
+    /// The same block, marked with the CID that it was verified to have.
+    #[inline]
+    pub(crate) fn verified(mut self, cid: Option<Cid>) -> Self {
+        self.verified = cid;
         self
     }
 

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use redb::OwnedAccessGuard;
 
+use super::block_table::BlockTable;
 use super::runs::Repeats;
 use super::segment;
-use super::table::BlockTable;
 use crate::cid::Cid;
 use crate::store::hash::Secret;
 use crate::store::packed::{Packed, State};
@@ -216,8 +216,8 @@ mod tests {
 
     use super::*;
     use crate::cid::Codec;
-    use crate::store::redb::meta::SEGMENTS;
-    use crate::store::redb::segment::SegmentBuilder;
+    use crate::store::spill::meta::SEGMENTS;
+    use crate::store::spill::segment::SegmentBuilder;
 
     #[test]
     fn what_is_used_stays_and_no_more_is_held_than_there_is_room_for() {

@@ -1,0 +1,139 @@
+//! How a memory limit is shared out.
+//!
+//! Every share follows from one number, the limit `L` of a load in bytes:
+//!
+//! | share | of `L` | at least | at most |
+//! |---|---|---|---|
+//! | a load before it is suspended | all | | |
+//! | a walk over the loaded repository | 1/8 | 1 MiB | |
+//! | &nbsp;&nbsp;of that, digests of blocks already verified | 1/2 of the walk's | | |
+//! | redb's own cache | 1/4 | 256 KiB | 4 MiB |
+//! | &nbsp;&nbsp;of that, values written in one transaction | 1/4 of redb's | | |
+//! | sorting the index of a spill file | 1/8 | 1 MiB | 64 MiB |
+//! | segments that are not full, all groups together | 1/32 | one segment | 16 segments |
+//! | what is cached of a spill file, once it is written | the rest: `L` - redb - 1/8 | 256 KiB | |
+//! | &nbsp;&nbsp;of that, pages of the index | as long as all pages are, 3/4 of the caches | | all but 1 MiB |
+//! | &nbsp;&nbsp;of that, segments | the rest | | |
+//! | &nbsp;&nbsp;&nbsp;&nbsp;of that, the table of blocks in open segments | 1/16 | | |
+//!
+//! Sorting and open segments are needed only while a spill file is written, caches only afterwards.
+
+/// Bytes that a walk may take in any case: enough for any tree that was not made to take more.
+const MIN_WALK: u64 = 1 << 20;
+
+/// The part of a limit that is left to walks.
+const WALK_PART: u64 = 8;
+
+/// Bytes of the longest page of an index in a cache, but for few.
+#[cfg(feature = "redb")]
+const INDEX_PAGE_COST: u64 = 4096 + 128;
+
+/// Bytes of open segments that come before the pages of an index: most block orders have a walk
+/// move about in some segments at a time.
+#[cfg(feature = "redb")]
+const MIN_OPEN_SEGMENTS: u64 = 1 << 20;
+
+/// Memory that a spilled store caches if no limit is set, in bytes.
+#[cfg(feature = "redb")]
+pub(crate) const DEFAULT_CACHE: u64 = 16 << 20;
+
+/// A memory limit, from which all shares follow. `u64::MAX` is no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Budget {
+    limit: u64,
+}
+
+impl Budget {
+    pub(crate) const fn new(limit: u64) -> Self {
+        Budget { limit }
+    }
+
+    /// Returns how many bytes a walk may take.
+    pub(crate) fn walk(self) -> u64 {
+        if self.limit == u64::MAX { u64::MAX } else { (self.limit / WALK_PART).max(MIN_WALK) }
+    }
+}
+
+#[cfg(feature = "redb")]
+impl Budget {
+    /// Returns redb's own cache. What is read is cached outside of redb, so more is of no use.
+    pub(crate) fn redb(self) -> u64 {
+        (self.limit / 4).clamp(1 << 18, 1 << 22)
+    }
+
+    /// Returns how many bytes a transaction may write: redb begins to write pages out when half of
+    /// its cache is dirty, and reads them again at the end to compute checksums.
+    pub(crate) fn transaction(self) -> u64 {
+        self.redb() / 4
+    }
+
+    /// Returns how many bytes of index entries are sorted at a time.
+    pub(crate) fn sorting(self) -> u64 {
+        (self.limit / 8).clamp(1 << 20, 1 << 26)
+    }
+
+    /// Returns how many bytes the segments that are not full may take.
+    pub(crate) fn open_segments(self) -> u64 {
+        self.limit / 32
+    }
+
+    /// Returns how many bytes of a finished spill file may be cached.
+    pub(crate) fn caches(self) -> u64 {
+        let rest = self.limit.saturating_sub(self.redb()).saturating_sub(self.limit / WALK_PART);
+        rest.max(1 << 18)
+    }
+
+    /// Returns the shares of the caches that index pages and segments get, for an index of so many
+    /// pages.
+    ///
+    /// Pages are requested in random order, so a cache is of use only if it holds nearly all of
+    /// them; segments are mostly requested one after the other.
+    pub(crate) fn share_caches(self, index_pages: u32) -> (u64, u64) {
+        let caches = self.caches();
+        let all_pages = u64::from(index_pages).saturating_mul(INDEX_PAGE_COST);
+        let fourth = caches / 4;
+        let segments = fourth.max(MIN_OPEN_SEGMENTS.min(caches.saturating_sub(fourth)));
+        let pages = all_pages.min(caches.saturating_sub(segments));
+        (pages, caches.saturating_sub(pages))
+    }
+}
+
+/// Returns the part of a walk's memory that may hold digests.
+pub(crate) fn digests(walk: u64) -> u64 {
+    walk / 2
+}
+
+/// Returns the part of the memory for segments that the table of their blocks gets.
+#[cfg(feature = "redb")]
+pub(crate) fn block_table(segments: u64) -> u64 {
+    segments / 16
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(feature = "redb")]
+    fn the_shares_of_a_store_and_a_walk_together_stay_within_the_limit() {
+        for limit in [16 << 20, 100 << 20, 1 << 30, 1 << 40] {
+            let budget = Budget::new(limit);
+            assert!(budget.redb() + budget.caches() + budget.walk() <= limit, "{limit}");
+            assert!(budget.redb() + budget.sorting() + budget.open_segments() <= limit, "{limit}");
+            for pages in [0, 1, 1000, u32::MAX] {
+                let (pages, segments) = budget.share_caches(pages);
+                assert_eq!(pages + segments, budget.caches());
+                assert!(segments >= MIN_OPEN_SEGMENTS);
+            }
+        }
+    }
+
+    #[test]
+    fn every_share_has_a_floor() {
+        let budget = Budget::new(0);
+        assert_eq!(budget.walk(), 1 << 20);
+        #[cfg(feature = "redb")]
+        assert_eq!([budget.redb(), budget.caches(), budget.sorting()], [1 << 18, 1 << 18, 1 << 20]);
+        assert_eq!(Budget::new(u64::MAX).walk(), u64::MAX);
+    }
+}

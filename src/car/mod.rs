@@ -1,0 +1,43 @@
+//! The container: CAR version 1.
+//!
+//! ```text
+//! header   varint n   n bytes of DAG-CBOR: { roots: [link, ..], version: 1 }
+//! section  varint m   CID (36 bytes)   block (m - 36 bytes)
+//! section  ..
+//! ```
+//!
+//! A CAR ends between two sections and nowhere else. [`SliceReader`] borrows its blocks from the
+//! bytes, [`Reader`] takes them from a stream; both accept exactly the same CARs, and neither
+//! hashes a block. [`Writer`] makes CARs. See [CARv1](https://ipld.io/specs/transport/car/carv1/)
+//! and [DASL CAR](https://dasl.ing/car.html).
+
+pub(crate) mod arena;
+mod header;
+mod look_alike;
+mod placement;
+mod reader;
+mod section;
+mod slice;
+mod source;
+mod writer;
+
+pub use self::header::Header;
+#[cfg(feature = "redb")]
+pub(crate) use self::look_alike::SPILL_SIGNATURE;
+pub(crate) use self::placement::Placement;
+pub use self::reader::Reader;
+pub use self::section::{Section, SectionHead};
+pub use self::slice::SliceReader;
+#[cfg(feature = "signature")]
+pub(crate) use self::slice::block_at_offset;
+pub(crate) use self::slice::{block_at, bytes_at, section_at, sections_in};
+pub(crate) use self::source::{Advance, Located, Source, changed};
+pub use self::writer::Writer;
+
+/// What a look at the bytes at hand found.
+enum Look<T> {
+    /// The whole structure is there.
+    Whole(T),
+    /// The structure goes on beyond the bytes: it takes at least `expected` of them.
+    Short { expected: u64 },
+}

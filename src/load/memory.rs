@@ -1,0 +1,273 @@
+//! Loads into memory: sections stay where they were read, or are packed into an arena.
+
+use std::io::Read;
+
+#[cfg(feature = "redb")]
+use super::pipeline::LoadState;
+use super::pipeline::{Loading, Sink};
+use crate::car::arena::Arena;
+use crate::car::{Located, Placement, Reader, Source};
+use crate::error::{Error, Result};
+use crate::store::MemoryStore;
+use crate::store::contents::Contents;
+use crate::store::index::{Index, Match, Notes, check_placement};
+use crate::store::memory::{Blocks, packed_at};
+use crate::store::packed::{self, Packed, State};
+#[cfg(feature = "redb")]
+use crate::store::spill::Writer;
+use crate::store::trust::Trust;
+
+/// Takes sections into memory.
+pub(super) struct MemorySink {
+    notes: Notes,
+    /// Made when there are no more sections.
+    index: Option<Index>,
+    /// Where blocks are packed; `None` if sections stay in the source.
+    packed: Option<Arena>,
+    trust: Trust,
+    /// The head of the block that is packed next.
+    head: Vec<u8>,
+}
+
+impl MemorySink {
+    pub(super) fn new(in_place: bool, trust: Trust) -> Self {
+        let packed = (!in_place).then(Arena::default);
+        MemorySink { notes: Notes::new(), index: None, packed, trust, head: Vec::new() }
+    }
+
+    /// Returns the section at a placement that this sink was given or gave.
+    pub(super) fn section_at<'a>(
+        &'a self,
+        source: &'a impl Source,
+        at: Placement,
+    ) -> Option<Packed<'a>> {
+        section_at(self.packed.as_ref(), source, at)
+    }
+
+    /// Takes the index out, and makes it first if necessary.
+    fn take_index(&mut self, source: &impl Source) -> Index {
+        let MemorySink { notes, index, packed, trust, .. } = self;
+        let compare = |old, new| compare(packed.as_ref(), source, *trust, old, new);
+        index.take().unwrap_or_else(|| notes.index(compare))
+    }
+}
+
+impl Sink for MemorySink {
+    fn is_in_place(&self) -> bool {
+        self.packed.is_none()
+    }
+
+    #[inline]
+    fn make_room(&mut self, source: &impl Source, at_end: bool, allowance: u64) -> Result<bool> {
+        if !at_end {
+            return Ok(self.notes.room() > 0 || self.notes.make_room(allowance));
+        }
+        let fits = self.index.is_some() || self.notes.index_len() <= allowance;
+        if fits {
+            self.index = Some(self.take_index(source));
+        }
+        Ok(fits)
+    }
+
+    #[inline]
+    fn room(&self) -> usize {
+        self.notes.room()
+    }
+
+    #[inline]
+    fn note(&mut self, source: &impl Source, section: &Located) -> Result<()> {
+        check_placement(section.at, || Some(source.offset_of(section.at)))?;
+        self.notes.note(&section.cid, section.at);
+        Ok(())
+    }
+
+    #[inline]
+    fn take(
+        &mut self,
+        section: &Packed<'_>,
+        _: Placement,
+        allowance: u64,
+    ) -> Result<Option<Placement>> {
+        let MemorySink { notes, packed, head, .. } = self;
+        let arena = packed.as_mut().ok_or_else(not_in_place)?;
+        let at = pack(arena, head, section, allowance)?;
+        if let Some(at) = at {
+            notes.note(&section.cid, at);
+        }
+        Ok(at)
+    }
+
+    #[inline]
+    fn held(&self) -> u64 {
+        let packed = self.packed.as_ref().map_or(0, Arena::held);
+        let index = self.index.as_ref().map_or(0, Index::held);
+        self.notes.held().saturating_add(index).saturating_add(packed)
+    }
+}
+
+#[cold]
+fn not_in_place() -> Error {
+    debug_assert!(false, "a section that stays in the source was copied");
+    Error::store("a section that stays in the source was copied")
+}
+
+/// Copies a section, and returns where it is. `None` if that takes more than `allowance` bytes.
+#[inline(never)]
+fn pack(
+    arena: &mut Arena,
+    head: &mut Vec<u8>,
+    section: &Packed<'_>,
+    allowance: u64,
+) -> Result<Option<Placement>> {
+    let len = section.bytes.len().saturating_add(packed::MAX_HEAD_LEN);
+    let allowance = arena.held().saturating_add(allowance);
+    let Some((at, base)) = arena.reserve(len, section.offset, allowance)? else {
+        return Ok(None);
+    };
+    // A processed value may be longer than its record, so the arena may exceed the longest CAR.
+    check_placement(at, || Some(section.offset))?;
+    head.clear();
+    section.write_head(base, head);
+    arena.write(head);
+    arena.write(section.bytes);
+    Ok(Some(at))
+}
+
+#[inline]
+fn section_at<'a>(
+    packed: Option<&'a Arena>,
+    source: &'a impl Source,
+    at: Placement,
+) -> Option<Packed<'a>> {
+    match packed {
+        Some(arena) => packed_at(arena, at),
+        None => Some(Packed::of(source.section_at(at)?, State::Raw)),
+    }
+}
+
+/// Compares the section at `new` with the one at `old`, which came before.
+///
+/// Sections that were not hashed may not have the CIDs that they name. Of two that name the same,
+/// the good one is found.
+fn compare(
+    packed: Option<&Arena>,
+    source: &impl Source,
+    trust: Trust,
+    old: Placement,
+    new: Placement,
+) -> Match {
+    let (Some(old), Some(new)) = (section_at(packed, source, old), section_at(packed, source, new))
+    else {
+        return Match::Other;
+    };
+    if old.cid != new.cid {
+        return Match::Other;
+    }
+    let is_good = |section: &Packed<'_>| {
+        // Packed blocks were hashed when they were copied.
+        if packed.is_some() { section.state != State::Bad } else { section.verify().is_ok() }
+    };
+    // Equal bytes need no hash to be equally good, however often a block is repeated. Otherwise the
+    // later section is hashed first: it pays for that with its own bytes.
+    let is_better = trust == Trust::HashWhenReached
+        && (old.state, old.bytes) != (new.state, new.bytes)
+        && is_good(&new)
+        && !is_good(&old);
+    if is_better { Match::Better } else { Match::Repeat }
+}
+
+impl Loading<MemorySink> {
+    /// Returns the section that should be the commit's, if it was loaded.
+    pub(super) fn commit<'a>(&'a self, source: &'a impl Source) -> Option<Packed<'a>> {
+        self.sink.section_at(source, self.state.commit()?)
+    }
+
+    /// Returns the index and the contents of a complete load whose sections stay in the source.
+    pub(super) fn into_index(self, source: &impl Source) -> Result<(Index, Contents)> {
+        let (index, _, contents) = self.into_parts(source)?;
+        Ok((index, contents))
+    }
+
+    /// Returns the store of a complete load.
+    pub(super) fn into_store<R: Read>(self, reader: Reader<R>) -> Result<MemoryStore> {
+        let trust = self.sink.trust;
+        let (index, packed, contents) = self.into_parts(&reader)?;
+        Ok(match packed {
+            Some(arena) => {
+                MemoryStore::of(Blocks::Packed(arena), trust.once_copied(), index, contents)
+            }
+            None => MemoryStore::of(Blocks::Sections(reader.into_arena()), trust, index, contents),
+        })
+    }
+
+    fn into_parts(self, source: &impl Source) -> Result<(Index, Option<Arena>, Contents)> {
+        let Loading { mut sink, state } = self;
+        let index = sink.take_index(source);
+        let contents = state.finish(source, index.len() as u64)?;
+        Ok((index, sink.packed, contents))
+    }
+
+    /// Moves all loaded sections into a spill file, in the order of the CAR, and gives their memory
+    /// back piece by piece. Returns how far the load has come.
+    #[cfg(feature = "redb")]
+    pub(super) fn move_into<R: Read>(
+        self,
+        writer: &mut Writer,
+        reader: &mut Reader<R>,
+    ) -> Result<LoadState> {
+        let Loading { sink, mut state } = self;
+        let trust = sink.trust;
+        if let Some(arena) = sink.packed {
+            for chunk in arena.into_chunks() {
+                let mut at = 0;
+                while let Some((packed, next)) = Packed::read(chunk.bytes(), at, chunk.offset()) {
+                    writer.push(&packed)?;
+                    at = next;
+                }
+            }
+            return Ok(state);
+        }
+        let (Some(first), mut left) = state.loaded() else {
+            return Ok(state);
+        };
+        let moved = reader.release(first, |section| {
+            // The reader may have framed one more, which is not loaded yet.
+            if left == 0 {
+                return Ok(());
+            }
+            left = left.saturating_sub(1);
+            let is_bad = trust == Trust::HashWhenReached && section.verify().is_err();
+            writer.push(&Packed::of(section, if is_bad { State::Bad } else { State::Raw }))
+        })?;
+        debug_assert!(left == 0, "every loaded section was moved");
+        state.move_down(moved);
+        Ok(state)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::car::SliceReader;
+
+    const CAR: &[u8] = include_bytes!("../../samples/repo.car");
+
+    /// As in a mapped file that another process wrote to: an index must not take them for copies of
+    /// each other.
+    #[test]
+    fn sections_that_are_gone_equal_no_other() {
+        let source = SliceReader::new(CAR).unwrap();
+        let first = SliceReader::new(CAR).unwrap().next().unwrap().unwrap().offset();
+        let p = Placement::from_bits;
+        for trust in [Trust::Hashed, Trust::HashWhenReached] {
+            let compare = |old, new| compare(None, &source, trust, p(old), p(new));
+            assert_eq!(compare(first, first), Match::Repeat);
+            for gone in [CAR.len() as u64, u64::MAX] {
+                assert_eq!(
+                    [compare(first, gone), compare(gone, first), compare(gone, gone)],
+                    [Match::Other; 3]
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,395 @@
+//! The driver of every load: where sections come from, where they go, and what is opened at the end.
+
+use std::io::Read;
+
+use super::memory::MemorySink;
+use super::pipeline::{Loading, Reducer};
+use super::settings::Settings;
+#[cfg(feature = "redb")]
+use super::spill::{IndexSink, SpillSink};
+use super::suspended::Loaded;
+use super::{Loader, Memory, MemoryLimit, Unlimited};
+#[cfg(feature = "redb")]
+use crate::budget;
+use crate::car::{Reader, SliceReader, Source};
+use crate::cid::Cid;
+use crate::error::Result;
+#[cfg(feature = "redb")]
+use crate::error::{Error, ErrorKind, KeptFault};
+use crate::limits::Limits;
+use crate::process::Process;
+use crate::repo::{Opening, Repo};
+use crate::store::contents::Contents;
+use crate::store::slice::SliceIndex;
+#[cfg(feature = "redb")]
+use crate::store::spill::{SpilledIndexWriter, Writer};
+#[cfg(feature = "redb")]
+use crate::store::trust::Trust;
+use crate::store::{BlockStore, CarStore, MemoryStore, SliceStore};
+#[cfg(feature = "redb")]
+use crate::store::{RedbStore, SpillFile};
+
+/// A load that goes into memory, as far as it has come.
+pub(super) struct Load<'p, S, P> {
+    pub(super) source: S,
+    pub(super) loading: Loading<MemorySink>,
+    settings: Settings<'p>,
+    pub(super) opening: Opening<P>,
+}
+
+impl<P: Process> Opening<P> {
+    /// Runs `work` with what the process function makes of records, if there is one.
+    fn with_reducer<T>(&self, work: impl FnOnce(Option<Reducer<'_>>) -> T) -> T {
+        let reduce = P::REDUCE.map(|reduce| {
+            move |record: &[u8], out: &mut Vec<u8>| reduce(&self.process, record, out)
+        });
+        work(reduce.as_ref().map(|reduce| reduce as Reducer<'_>))
+    }
+}
+
+impl<'p, S: Source, P: Process> Load<'p, S, P> {
+    /// Prepares a load: nothing is read but the header, to which `open` gets its limits.
+    fn begin<M: Memory>(
+        loader: Loader<'p, M, P>,
+        in_place: bool,
+        open: impl FnOnce(Limits) -> Result<S>,
+    ) -> Result<Self> {
+        let (settings, opening) = loader.into_parts();
+        let source = open(settings.limits.clone())?;
+        let loading = Loading::new(MemorySink::new(in_place, settings.verification.trust()));
+        Ok(Load { source, loading, settings, opening })
+    }
+
+    /// Loads until there are no more sections, or more than `memory_limit` bytes would be held.
+    /// Returns true if there are no more.
+    pub(super) fn run(&mut self, memory_limit: u64) -> Result<bool> {
+        let Load { source, loading, settings, opening } = self;
+        opening.with_reducer(|reduce| loading.run(source, settings, reduce, memory_limit))
+    }
+
+    /// Loads all sections without a memory limit.
+    fn run_to_end(&mut self) -> Result<()> {
+        let Load { source, loading, settings, opening } = self;
+        opening.with_reducer(|reduce| loading.run_to_end(source, settings, reduce))
+    }
+}
+
+impl<'p, R: Read, P: Process> Load<'p, Reader<R>, P> {
+    /// Prepares the load of a stream.
+    pub(super) fn stream<M: Memory>(input: R, loader: Loader<'p, M, P>) -> Result<Self> {
+        // Sections stay where they were read, unless a process function makes something else of
+        // them.
+        let in_place = P::REDUCE.is_none();
+        Load::begin(loader, in_place, |limits| Reader::open(input, limits, in_place))
+    }
+
+    /// Returns the store and what else opening needs, of a complete load.
+    fn into_store(self) -> Result<(MemoryStore, Opening<P>)> {
+        Ok((self.loading.into_store(self.source)?, self.opening))
+    }
+
+    /// Opens the repository of a complete load.
+    pub(super) fn into_repo(self) -> Result<Repo<MemoryStore, P>> {
+        let (store, opening) = self.into_store()?;
+        open(store, opening)
+    }
+
+    /// Moves the loaded sections into a spill file, and loads the rest into it.
+    #[cfg(feature = "redb")]
+    fn into_file(self, mut writer: Writer) -> Result<(RedbStore, Opening<P>)> {
+        let Load { mut source, loading, mut settings, opening } = self;
+        let state = loading.move_into(&mut writer, &mut source)?;
+        let mut loading = Loading { sink: SpillSink(writer), state };
+        opening.with_reducer(|reduce| loading.run_to_end(&mut source, &mut settings, reduce))?;
+        Ok((loading.into_store(&source)?, opening))
+    }
+
+    /// Loads the rest into a spill file, and opens the repository in it.
+    #[cfg(feature = "redb")]
+    pub(super) fn spill(self, writer: Writer) -> Result<Repo<RedbStore, P>> {
+        let (mut store, opening) = self.into_file(writer)?;
+        let commit = opening.commit(&store, store.header().commit()?)?;
+        // A file that holds no repository is not kept.
+        store.publish()?;
+        Ok(Repo::of(commit, store, opening))
+    }
+}
+
+impl<'p, 'b, P: Process> Load<'p, SliceReader<'b>, P> {
+    /// Prepares the load of a CAR that stays where it is.
+    fn slice<M: Memory>(bytes: &'b [u8], loader: Loader<'p, M, P>) -> Result<Self> {
+        Load::begin(loader, true, |limits| SliceReader::with_limits(bytes, limits))
+    }
+
+    /// Loads all sections, and returns their index.
+    fn into_index(mut self) -> Result<(SliceIndex, Contents, Opening<P>)> {
+        self.run_to_end()?;
+        let (index, contents) = self.loading.into_index(&self.source)?;
+        Ok((SliceIndex::Memory(index), contents, self.opening))
+    }
+
+    /// As [`into_index`](Load::into_index), with the index in a spill file if it would exceed
+    /// `memory_limit`.
+    #[cfg(feature = "redb")]
+    fn into_index_within(
+        mut self,
+        memory_limit: u64,
+        file: SpillFile,
+    ) -> Result<(SliceIndex, Contents, Opening<P>)> {
+        SpilledIndexWriter::check(&file)?;
+        if self.run(memory_limit)? {
+            return self.into_index();
+        }
+        let Load { mut source, loading: Loading { sink, state }, mut settings, opening } = self;
+        // The index in memory has to go before the file takes any.
+        drop(sink);
+        let writer = SpilledIndexWriter::new(file, memory_limit)?;
+        let mut sink = IndexSink::new(writer, opening.trust);
+        sink.replay(&state, &source)?;
+        let mut loading = Loading { sink, state };
+        loading.run_to_end(&mut source, &mut settings, None)?;
+        let (index, contents) = loading.into_index(&source)?;
+        Ok((SliceIndex::Spilled(Box::new(index)), contents, opening))
+    }
+}
+
+/// Opens the repository whose commit a CAR's header names.
+fn open<S: CarStore, P: Process>(store: S, opening: Opening<P>) -> Result<Repo<S, P>> {
+    let commit = opening.commit(&store, store.header().commit()?)?;
+    Ok(Repo::of(commit, store, opening))
+}
+
+fn slice_store<B: AsRef<[u8]>, P>(
+    bytes: B,
+    load: impl FnOnce(&[u8]) -> Result<(SliceIndex, Contents, Opening<P>)>,
+) -> Result<(SliceStore<B>, Opening<P>)> {
+    let (index, contents, opening) = load(bytes.as_ref())?;
+    Ok((SliceStore::of(bytes, index, opening.trust, contents), opening))
+}
+
+impl<'p, P: Process> Loader<'p, Unlimited, P> {
+    /// Opens the repository in `bytes`, which stay where they are.
+    ///
+    /// # Errors
+    ///
+    /// As [`Repo::from_slice`].
+    pub fn slice<B: AsRef<[u8]>>(self, bytes: B) -> Result<Repo<SliceStore<B>, P>> {
+        let (store, opening) = slice_store(bytes, |bytes| Load::slice(bytes, self)?.into_index())?;
+        open(store, opening)
+    }
+
+    /// Reads a stream to its end and opens the repository in it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Repo::from_reader`].
+    pub fn read<R: Read>(self, input: R) -> Result<Repo<MemoryStore, P>> {
+        let mut load = Load::stream(input, self)?;
+        load.run_to_end()?;
+        load.into_repo()
+    }
+}
+
+impl<'p, P: Process> Loader<'p, MemoryLimit, P> {
+    /// Reads a stream to its end, or up to the memory limit.
+    ///
+    /// # Errors
+    ///
+    /// As [`Repo::from_reader`]. Reaching the memory limit is not an error.
+    pub fn read<R: Read>(self, input: R) -> Result<Loaded<'p, R, P>> {
+        let MemoryLimit(limit) = self.memory;
+        Loaded::of(Load::stream(input, self)?, limit)
+    }
+
+    /// Reads a stream to its end, right into a file: what [`read`](Loader::read) and
+    /// [`Suspended::spill`](crate::Suspended::spill) do one after the other, for CARs that are to
+    /// be in a file however small they are.
+    ///
+    /// # Errors
+    ///
+    /// As [`Repo::from_reader`], and `Store` if the file fails, or `Limit` if more is stored than
+    /// it may be.
+    #[cfg(feature = "redb")]
+    pub fn spill<R: Read>(self, input: R, file: SpillFile) -> Result<Repo<RedbStore, P>> {
+        let MemoryLimit(limit) = self.memory;
+        let load = Load::stream(input, self)?;
+        let writer = Writer::new(file, limit, load.opening.trust)?;
+        load.spill(writer)
+    }
+
+    /// Opens the repository in `bytes`, which stay where they are. Only the index takes memory; if
+    /// that is more than the limit, it goes into `file`, which must not be one that is kept.
+    ///
+    /// # Errors
+    ///
+    /// As [`Repo::from_slice`], and `Store` if the file fails, or `Limit` if more is stored than it
+    /// may be.
+    #[cfg(feature = "redb")]
+    pub fn slice<B: AsRef<[u8]>>(
+        self,
+        bytes: B,
+        file: SpillFile,
+    ) -> Result<Repo<SliceStore<B>, P>> {
+        let MemoryLimit(limit) = self.memory;
+        let (store, opening) =
+            slice_store(bytes, |bytes| Load::slice(bytes, self)?.into_index_within(limit, file))?;
+        open(store, opening)
+    }
+}
+
+impl<M: Memory, P: Process> Loader<'_, M, P> {
+    /// Opens the repository whose commit is the block `commit` of a store. The commit and what
+    /// walks reach are hashed, unless no block is; limits and progress have no meaning here.
+    ///
+    /// # Errors
+    ///
+    /// As [`Repo::from_store`].
+    pub fn store<S: BlockStore>(self, store: S, commit: Cid) -> Result<Repo<S, P>> {
+        let (_, opening) = self.into_parts();
+        let commit = opening.commit(&store, commit)?;
+        Ok(Repo::of(commit, store, opening))
+    }
+
+    /// Opens the repository in a file that was kept. Every block is hashed, or when a walk reaches
+    /// it, or none, but for what a process function made of records; limits and progress have no
+    /// meaning here.
+    ///
+    /// # Errors
+    ///
+    /// `Kept` if the file holds reduced records and this loader has no process function, or they
+    /// were made of records that were never hashed; `HashMismatch` for a block that does not have
+    /// its CID; else as [`Repo::from_store`].
+    ///
+    /// ```
+    /// use carwalk::Loader;
+    /// use carwalk::store::{RedbStore, SpillFile};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("repo.carwalk");
+    /// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
+    /// Loader::new().memory_limit(16 << 20).spill(stream, SpillFile::keep(&path))?;
+    /// let repo = Loader::new().reopen(RedbStore::open(&path, 1 << 20)?)?;
+    /// for record in repo.records() {
+    ///     println!("{}", record?.path());
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "redb")]
+    pub fn reopen(self, mut store: RedbStore) -> Result<Repo<RedbStore, P>> {
+        if store.is_reduced() && P::REDUCE.is_none() {
+            return Err(Error::new(ErrorKind::Kept(KeptFault::Reduced)));
+        }
+        let (_, opening) = self.into_parts();
+        if store.is_reduced() && !store.was_hashed() && opening.trust != Trust::Unchecked {
+            return Err(Error::new(ErrorKind::Kept(KeptFault::NotHashed)));
+        }
+        if opening.trust == Trust::Hashed {
+            store.verify()?;
+        }
+        open(store, opening)
+    }
+}
+
+impl<B: AsRef<[u8]>> Repo<SliceStore<B>> {
+    /// Opens the repository in the CAR `bytes`: a slice, a `Vec<u8>`, a memory map.
+    ///
+    /// Every block is hashed; nothing is copied but the commit. The tree is not walked yet.
+    ///
+    /// # Errors
+    ///
+    /// `LookAlike` for well-known files that are no CAR of version 1; `Truncated`, `Malformed`,
+    /// `NonCanonical`, `Limit` or `HashMismatch` for header, sections and commit, each with its
+    /// offset; `NoCommit` if the commit is missing.
+    pub fn from_slice(bytes: B) -> Result<Self> {
+        Loader::new().slice(bytes)
+    }
+}
+
+impl Repo<MemoryStore> {
+    /// Reads a stream to its end and opens the repository in the CAR that it is.
+    ///
+    /// Every block is hashed. The stream is held in memory, 1 GiB at most: [`Loader`] sets other
+    /// limits. There is no use in a `BufReader` around it.
+    ///
+    /// # Errors
+    ///
+    /// `Io` if reading fails; else as [`from_slice`](Repo::from_slice).
+    pub fn from_reader<R: Read>(input: R) -> Result<Self> {
+        Loader::new().read(input)
+    }
+}
+
+impl<S: BlockStore> Repo<S> {
+    /// Opens the repository whose commit is the block `commit` of a store. The commit is hashed
+    /// now, all other blocks when the walk reaches them.
+    ///
+    /// # Errors
+    ///
+    /// `NoCommit`, `HashMismatch`, `LookAlike`, `Malformed`, `NonCanonical` or `Limit` for the
+    /// commit; `Store` or `Io` if the store fails.
+    pub fn from_store(store: S, commit: Cid) -> Result<Self> {
+        Loader::new().store(store, commit)
+    }
+}
+
+impl<B: AsRef<[u8]>> SliceStore<B> {
+    /// Reads all sections of the CAR in `bytes`, hashes every block, and indexes them, with default
+    /// limits.
+    ///
+    /// For CARs that hold no commit; [`Repo::from_slice`] opens repositories.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`SliceReader`], and `HashMismatch` for a block that does not have its CID.
+    pub fn new(bytes: B) -> Result<Self> {
+        let load = |bytes: &[u8]| Load::slice(bytes, Loader::new())?.into_index();
+        Ok(slice_store(bytes, load)?.0)
+    }
+
+    /// As [`new`](SliceStore::new), with the index in a file.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`new`](SliceStore::new) and of the file: `Store`, or `Limit` if more is stored
+    /// than it may be.
+    #[cfg(feature = "redb")]
+    pub fn with_index_in(bytes: B, file: SpillFile) -> Result<Self> {
+        let load = |bytes: &[u8]| Load::slice(bytes, Loader::new())?.into_index_within(0, file);
+        Ok(slice_store(bytes, load)?.0)
+    }
+}
+
+impl MemoryStore {
+    /// Reads a CAR to its end, hashes every block, and indexes them, with default limits.
+    ///
+    /// For CARs that hold no commit; [`Repo::from_reader`] opens repositories.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Reader`], and `HashMismatch` for a block that does not have its CID.
+    pub fn new<R: Read>(input: R) -> Result<Self> {
+        let mut load = Load::stream(input, Loader::new())?;
+        load.run_to_end()?;
+        Ok(load.into_store()?.0)
+    }
+}
+
+#[cfg(feature = "redb")]
+impl RedbStore {
+    /// Reads a CAR into a file, hashes every block, and indexes them, with default limits.
+    ///
+    /// For CARs that hold no commit; [`Suspended::spill`](crate::Suspended::spill) opens
+    /// repositories.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Reader`], `HashMismatch` for a block that does not have its CID, and those of the
+    /// file: `Store`, or `Limit` if more is stored than it may be.
+    pub fn new<R: Read>(input: R, file: SpillFile) -> Result<Self> {
+        let load = Load::stream(input, Loader::new())?;
+        let writer = Writer::new(file, budget::DEFAULT_CACHE, load.opening.trust)?;
+        let (mut store, _) = load.into_file(writer)?;
+        store.publish()?;
+        Ok(store)
+    }
+}
