@@ -1,5 +1,4 @@
 //! A file that is kept, for the tests of what can be done with one, and to one.
-#![allow(dead_code, reason = "no test file uses all of it")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -10,6 +10,8 @@
     reason = "no test file uses all of it, and tests fail by panicking"
 )]
 
+#[cfg(feature = "redb")]
+pub(crate) mod kept;
 pub(crate) mod keys;
 pub(crate) mod part;
 pub(crate) mod ways;

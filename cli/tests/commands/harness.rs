@@ -1,0 +1,118 @@
+//! Runs the tool and keeps what it said.
+
+use std::ffi::OsStr;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::thread;
+
+use tempfile::TempDir;
+
+/// What a run of the tool came to.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Run<T = String> {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: T,
+    pub(crate) stderr: String,
+}
+
+impl Run {
+    /// Asserts success without a word on stderr, and gives stdout.
+    #[track_caller]
+    pub(crate) fn quiet_success(self) -> String {
+        assert_eq!((self.code, self.stderr.as_str()), (Some(0), ""));
+        self.stdout
+    }
+
+    /// Asserts an exit code and one line on stderr that begins with `error: `, and gives stderr.
+    #[track_caller]
+    pub(crate) fn one_error(self, code: i32) -> String {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        assert!(self.stderr.starts_with("error: "), "{self:?}");
+        assert_eq!(self.stderr.lines().count(), 1, "{self:?}");
+        assert!(!self.stderr.trim_end().chars().any(char::is_control), "{self:?}");
+        self.stderr
+    }
+
+    /// Stdout as one JSON value for each line.
+    #[track_caller]
+    pub(crate) fn json(self) -> Vec<serde_json::Value> {
+        let lines = self.stdout.lines();
+        lines.map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+/// The tool, ready to get arguments.
+pub(crate) fn tool() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_carwalk"))
+}
+
+/// Runs the tool with `input` on stdin; what it printed need not be text.
+pub(crate) fn run_bytes<I: AsRef<OsStr>>(
+    args: impl IntoIterator<Item = I>,
+    input: &[u8],
+) -> Run<Vec<u8>> {
+    let mut command = tool();
+    command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let output = thread::scope(|scope| {
+        // The tool may stop reading early.
+        scope.spawn(move || stdin.write_all(input));
+        child.wait_with_output().unwrap()
+    });
+    Run {
+        code: output.status.code(),
+        stdout: output.stdout,
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// Runs the tool with `input` on stdin.
+pub(crate) fn run_on<I: AsRef<OsStr>>(args: impl IntoIterator<Item = I>, input: &[u8]) -> Run {
+    let Run { code, stdout, stderr } = run_bytes(args, input);
+    Run { code, stdout: String::from_utf8(stdout).unwrap(), stderr }
+}
+
+/// Runs the tool with nothing on stdin.
+pub(crate) fn run<I: AsRef<OsStr>>(args: impl IntoIterator<Item = I>) -> Run {
+    run_on(args, b"")
+}
+
+/// A file that goes when this does.
+pub(crate) struct TempCar {
+    _folder: TempDir,
+    path: PathBuf,
+}
+
+impl TempCar {
+    pub(crate) fn new(bytes: &[u8]) -> Self {
+        Self::named("test.car", bytes)
+    }
+
+    pub(crate) fn named(name: &str, bytes: &[u8]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        TempCar { _folder: folder, path }
+    }
+
+    pub(crate) fn path(&self) -> &OsStr {
+        self.path.as_os_str()
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        self.path.to_str().unwrap()
+    }
+
+    /// Runs a command on the file, with options.
+    pub(crate) fn run(&self, args: &[&str]) -> Run {
+        self.run_with(args, &[])
+    }
+
+    /// Runs a command on the file, with options before it and more arguments after it.
+    pub(crate) fn run_with(&self, args: &[&str], more: &[&str]) -> Run {
+        let (args, more) = (args.iter().map(OsStr::new), more.iter().map(OsStr::new));
+        run(args.chain([self.path()]).chain(more))
+    }
+}

@@ -1,0 +1,127 @@
+//! Blocks that are not their CIDs', among good ones of the same CIDs or alone, where only what is
+//! reached is hashed: no store gives a bad one where there is a good one, or takes a bad one for
+//! good.
+
+use crate::common;
+use crate::common::{Row, spill};
+use carwalk::store::{BlockStore, SpillFile};
+use carwalk::{ErrorKind, Loaded, Loader, Lookup, Repo, Result, Verification};
+use carwalk_testkit::car::{Car, Section};
+use carwalk_testkit::repo::{Order, Record, Repo as KitRepo};
+use carwalk_testkit::rng::Rng;
+
+/// More than the first buffer of a reader holds.
+fn sample() -> KitRepo {
+    KitRepo::new((0..400).map(|number| {
+        let key = format!("com.example.test/{number:04}").into_bytes();
+        (key.clone(), Record::new(key.repeat(40)))
+    }))
+}
+
+fn damaged(section: &Section) -> Section {
+    let mut section = section.clone();
+    section.data.reverse();
+    section
+}
+
+fn lazy() -> Loader<'static> {
+    Loader::new().verification(Verification::ReachedBlocks)
+}
+
+/// A load that holds some of the blocks in memory when it goes on into a file, or none.
+fn spilled(car: &[u8], limit: u64, file: SpillFile) -> Result<Repo<carwalk::store::RedbStore>> {
+    match lazy().memory_limit(limit).read(car)? {
+        Loaded::Suspended(load) => {
+            assert!(limit == 0 || load.bytes_read() > 100_000, "{} bytes", load.bytes_read());
+            Ok(load.spill(file)?)
+        }
+        Loaded::Complete(_) => panic!("the limit was not reached"),
+    }
+}
+
+/// What each store makes of a CAR, given its name.
+fn each_store(car: &[u8], mut seen: impl FnMut(&str, Result<Vec<Row>>)) {
+    seen("slice", lazy().slice(car).and_then(|repo| twice(&repo)));
+    seen("memory", lazy().read(car).and_then(|repo| twice(&repo)));
+    let index = lazy().memory_limit(0).slice(car, SpillFile::temporary());
+    seen("index in a file", index.and_then(|repo| twice(&repo)));
+    for limit in [0, 250_000] {
+        for segment_len in [0, 1000, 16_372] {
+            for cache_size in [0, 8 << 20] {
+                let file = SpillFile::temporary().segment_len(segment_len).cache_size(cache_size);
+                let rows = spilled(car, limit, file).and_then(|repo| twice(&repo));
+                seen(
+                    &format!("file, limit {limit}, segments {segment_len}, cache {cache_size}"),
+                    rows,
+                );
+            }
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("kept");
+    let kept = spill::all_into(lazy(), car, SpillFile::keep(&path)).and_then(|_| {
+        let store = carwalk::store::RedbStore::open(&path, 8 << 20)?;
+        lazy().reopen(store).and_then(|repo| twice(&repo))
+    });
+    seen("kept", kept);
+}
+
+/// The records of two walks, with lookups of all keys in between: what is held by then is of use.
+fn twice<S: BlockStore>(repo: &Repo<S>) -> Result<Vec<Row>> {
+    let rows = common::rows(repo)?;
+    let mut order: Vec<&Row> = rows.iter().collect();
+    Rng::new(1).shuffle(&mut order);
+    for (key, cid, bytes) in order {
+        match repo.get(key)? {
+            Lookup::Present { cid: found, record: Some(record) } => {
+                assert!(found == *cid && record.as_ref() == &bytes[..], "{}", key.escape_ascii());
+            }
+            _ => panic!("{}", key.escape_ascii()),
+        }
+    }
+    assert!(common::rows(repo)? == rows);
+    Ok(rows)
+}
+
+#[test]
+fn a_bad_copy_before_or_after_is_never_found_in_place_of_the_good_one() {
+    let good = sample().to_car(Order::Preorder);
+    let expected = common::oracle_rows(&good.to_bytes());
+    let bad: Vec<Section> = good.sections.iter().map(damaged).collect();
+    let pairs = || bad.iter().zip(&good.sections);
+    let forms: [(&str, Vec<Section>); 4] = [
+        ("all bad ones first", bad.iter().chain(&good.sections).cloned().collect()),
+        ("all good ones first", good.sections.iter().chain(&bad).cloned().collect()),
+        (
+            "each bad one before",
+            pairs().flat_map(|(bad, good)| [bad.clone(), good.clone()]).collect(),
+        ),
+        (
+            "each bad one after",
+            pairs().flat_map(|(bad, good)| [good.clone(), bad.clone()]).collect(),
+        ),
+    ];
+    for (form, sections) in forms {
+        let car = Car { sections, ..good.clone() }.to_bytes();
+        each_store(&car, |store, rows| {
+            let rows = rows.unwrap_or_else(|error| panic!("{form}, {store}: {error}"));
+            assert!(rows == expected, "{form}, {store}: other records");
+        });
+    }
+}
+
+/// Each block in turn that was in memory when the load went on in a file, or came after that.
+#[test]
+fn a_bad_block_without_a_good_copy_is_a_mismatch_wherever_it_was_when_the_load_stopped() {
+    let good = sample().to_car(Order::Preorder);
+    for number in [1, 2, 3, 30, 100, good.sections.len() - 1] {
+        let mut car = good.clone();
+        car.sections[number] = damaged(&car.sections[number]);
+        each_store(&car.to_bytes(), |store, rows| match rows {
+            Ok(_) => panic!("{store}: block {number} is believed"),
+            Err(error) => {
+                assert!(matches!(error.kind(), ErrorKind::HashMismatch { .. }), "{store}: {error}")
+            }
+        });
+    }
+}

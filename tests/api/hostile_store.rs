@@ -1,0 +1,413 @@
+//! Stores that fail, lie, or change their minds: an error each time, once, and never a wrong record
+//! or a panic.
+
+use crate::common;
+use std::cell::Cell;
+use std::error::Error as _;
+
+use crate::common::MapStore;
+use carwalk::error::{Malformed, Structure};
+use carwalk::mst::Event;
+use carwalk::store::{BlockStore, Found};
+use carwalk::{Cid, Error, ErrorKind, Repo, Result, Tree};
+use carwalk_testkit::cid::Cid as KitCid;
+use carwalk_testkit::repo::{Order, Repo as KitRepo};
+use carwalk_testkit::{breakage, oracle, tree};
+
+/// What becomes of a block.
+type Lie<'a> = &'a dyn Fn(&[u8]) -> Vec<u8>;
+
+fn sample() -> (MapStore, Cid, KitRepo) {
+    let repo = breakage::sample();
+    (MapStore::new(&repo.to_bytes(Order::Preorder)), common::cid(&repo.root.cid()), repo)
+}
+
+/// Fails at one call of `get`, and no other.
+#[derive(Debug)]
+struct FailsAt<'a> {
+    store: &'a MapStore,
+    call: u64,
+    calls: Cell<u64>,
+}
+
+impl BlockStore for FailsAt<'_> {
+    type Block<'a>
+        = &'a [u8]
+    where
+        Self: 'a;
+
+    fn get(&self, cid: &Cid) -> Result<Option<Found<&[u8]>>> {
+        let call = self.calls.replace(self.calls.get() + 1);
+        if call == self.call { Err(Error::store("the disk is gone")) } else { self.store.get(cid) }
+    }
+
+    fn contains(&self, _: &Cid) -> Result<bool> {
+        Err(Error::store("the disk is gone"))
+    }
+}
+
+fn assert_is_the_stores(error: &Error) {
+    assert!(matches!(error.kind(), ErrorKind::Store(_)), "{error}");
+    assert!(error.is_io());
+    assert!(error.cid().is_some());
+    assert_eq!(error.source().unwrap().to_string(), "the disk is gone");
+}
+
+#[test]
+fn a_failure_at_any_call_comes_out_once_after_the_right_records() {
+    let (store, root, repo) = sample();
+    let expected = repo.entries();
+    let all = expected.len() + repo.root.blocks().len();
+    for call in 0..=all {
+        let failing = FailsAt { store: &store, call: call as u64, calls: Cell::new(0) };
+        let tree = Tree::new(&failing, root);
+        let mut records = tree.records();
+        let mut good = 0;
+        let error = loop {
+            match records.next() {
+                Some(Ok(record)) => {
+                    assert_eq!(record.path().as_str().as_bytes(), expected[good].0);
+                    good += 1;
+                }
+                Some(Err(error)) => break Some(error),
+                None => break None,
+            }
+        };
+        assert_eq!(error.is_none(), call == all);
+        if let Some(error) = error {
+            assert_is_the_stores(&error);
+            assert!(good < expected.len());
+        }
+        assert!(records.next().is_none() && records.next().is_none());
+        assert!(records.next_chunk(5).unwrap().is_empty());
+    }
+}
+
+#[test]
+fn a_failure_ends_partial_walks_too() {
+    let (store, root, repo) = sample();
+    let all = repo.entries().len() + repo.root.blocks().len();
+    for call in 0..all {
+        let failing = FailsAt { store: &store, call: call as u64, calls: Cell::new(0) };
+        let tree = Tree::new(&failing, root);
+        let mut walk = tree.walk().partial(true).nodes(true);
+        let error = loop {
+            match walk.next_event() {
+                Ok(event) => assert!(event.is_some()),
+                Err(error) => break error,
+            }
+        };
+        assert_is_the_stores(&error);
+        assert!(walk.next_event().unwrap().is_none());
+        assert!(walk.next_event().unwrap().is_none());
+    }
+}
+
+#[test]
+fn a_failure_at_the_commit_is_the_stores() {
+    let (store, _, repo) = sample();
+    let failing = FailsAt { store: &store, call: 0, calls: Cell::new(0) };
+    assert_is_the_stores(&Repo::from_store(&failing, common::cid(&repo.commit_cid())).unwrap_err());
+}
+
+#[test]
+fn what_contains_says_does_not_matter_to_a_walk() {
+    let (store, root, repo) = sample();
+    let lying = FailsAt { store: &store, call: u64::MAX, calls: Cell::new(0) };
+    let tree = Tree::new(&lying, root);
+    assert_eq!(tree.records().filter(Result::is_ok).count(), repo.entries().len());
+    assert_eq!(tree.entries().filter(Result::is_ok).count(), repo.entries().len());
+}
+
+/// The sample with one block replaced under its CID.
+fn with_other_bytes(index: usize, change: impl FnOnce(&mut Vec<u8>)) -> (MapStore, Cid, Cid) {
+    let (mut store, root, repo) = sample();
+    let (cid, mut block) = repo.blocks(Order::Preorder).swap_remove(index);
+    change(&mut block);
+    store.insert(&cid, block);
+    (store, root, common::cid(&cid))
+}
+
+#[test]
+fn wrong_bytes_are_a_hash_mismatch_wherever_they_are() {
+    let blocks = sample().2.blocks(Order::Preorder);
+    for index in 1..blocks.len() {
+        // A sound node, or a sound record, that belongs elsewhere.
+        let elsewhere = &blocks[if index > 1 { index - 1 } else { 2 }].1;
+        let changes: [Lie<'_>; 5] = [
+            &|block| [&[block[0] ^ 1], &block[1..]].concat(),
+            &|block| block[..block.len() - 1].to_vec(),
+            &|_| Vec::new(),
+            &|block| [block, &[0]].concat(),
+            &|_| elsewhere.clone(),
+        ];
+        for change in changes {
+            let (store, root, cid) = with_other_bytes(index, |block| *block = change(block));
+            let tree = Tree::new(&store, root);
+            let error = tree.records().find_map(Result::err).unwrap();
+            assert!(matches!(error.kind(), ErrorKind::HashMismatch { .. }), "{error}");
+            assert_eq!(error.cid(), Some(&cid));
+        }
+    }
+}
+
+#[test]
+fn wrong_bytes_cost_a_partial_walk_only_what_is_under_them() {
+    let (_, _, repo) = sample();
+    let blocks = repo.blocks(Order::Preorder);
+    for (index, (cid, _)) in blocks.iter().enumerate().skip(1) {
+        let (store, root, bad) = with_other_bytes(index, |block| block[2] ^= 0x10);
+        let mut car = repo.to_car(Order::Preorder);
+        car.remove(cid);
+        let expected = oracle::walk_partial(&car.to_bytes()).unwrap();
+        let tree = Tree::new(&store, root);
+        let mut walk = tree.walk().partial(true);
+        let (mut keys, mut seen) = (Vec::new(), 0);
+        while let Some(event) = walk.next_event().unwrap() {
+            let (cid, error) = match event {
+                Event::Record { entry, .. } => {
+                    keys.push(entry.key().to_vec());
+                    continue;
+                }
+                Event::BadRecord { entry, error, .. } => {
+                    keys.push(entry.key().to_vec());
+                    assert_eq!(error.key(), Some(entry.key()));
+                    (entry.cid(), error)
+                }
+                Event::BadSubtree { cid, interval, error, .. } => {
+                    let missing = &expected.missing[0];
+                    assert_eq!(interval.lower, missing.low.as_deref());
+                    assert_eq!(interval.upper, missing.high.as_deref());
+                    (cid, error)
+                }
+                other => panic!("{other:?}"),
+            };
+            assert!(matches!(error.kind(), ErrorKind::HashMismatch { .. }));
+            assert_eq!(cid, bad);
+            seen += 1;
+        }
+        assert_eq!(seen, 1);
+        assert!(keys.iter().eq(expected.entries.iter().map(|entry| &entry.key)));
+    }
+}
+
+#[test]
+fn a_commit_of_other_bytes_is_a_hash_mismatch() {
+    let (store, _, commit) = with_other_bytes(0, |block| block[9] ^= 1);
+    let error = Repo::from_store(&store, commit).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::HashMismatch { .. }), "{error}");
+    assert_eq!(error.cid(), Some(&commit));
+}
+
+#[test]
+fn a_commit_under_a_cid_of_raw_bytes_is_refused() {
+    let (mut store, _, repo) = sample();
+    let raw = KitCid::raw(&repo.commit_block());
+    store.insert(&raw, repo.commit_block());
+    let error = Repo::from_store(&store, common::cid(&raw)).unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::Malformed(Malformed::CidCodec { found: 0x55, .. })),
+        "{error}"
+    );
+    assert_eq!(error.cid(), Some(&common::cid(&raw)));
+}
+
+/// The store has the root under that CID, and the digest is the root's: nothing but the codec is
+/// wrong.
+#[test]
+fn a_root_under_a_cid_of_raw_bytes_is_refused_by_every_walk_and_lookup() {
+    let (mut store, root, repo) = sample();
+    let kit_raw = KitCid::raw(&repo.root.block());
+    let raw = common::cid(&kit_raw);
+    assert_eq!(raw.digest(), root.digest());
+    store.insert(&kit_raw, repo.root.block());
+    let tree = Tree::new(&store, raw);
+    let refused = |error: &Error| {
+        assert!(
+            matches!(error.kind(), ErrorKind::Malformed(Malformed::CidCodec { found: 0x55, .. })),
+            "{error}"
+        );
+        assert_eq!(error.cid(), Some(&raw));
+        assert_eq!(error.position().structure(), Structure::Node);
+    };
+    for (key, _) in repo.entries() {
+        refused(&tree.get(&key).unwrap_err());
+        refused(&tree.records().range(&key[..]..).next().unwrap().unwrap_err());
+        refused(&tree.entries().range(..=&key[..]).next_back().unwrap().unwrap_err());
+    }
+    refused(&tree.get("com.example.test/absent").unwrap_err());
+    for reverse in [false, true] {
+        for records in [false, true] {
+            let walk = || tree.walk().reverse(reverse).records(records).nodes(true);
+            refused(&walk().next_event().unwrap_err());
+            refused(&walk().completeness().unwrap_err());
+            refused(&walk().gaps().next().unwrap().unwrap_err());
+            let mut walk = walk().partial(true);
+            match walk.next_event().unwrap() {
+                Some(Event::BadSubtree { cid, layer: None, error, .. }) => {
+                    refused(&error);
+                    assert_eq!(cid, raw);
+                }
+                other => panic!("{other:?}"),
+            }
+            assert!(walk.next_event().unwrap().is_none());
+        }
+    }
+    assert_eq!(tree.records().filter(Result::is_ok).count(), 0);
+    assert_eq!(
+        Tree::new(&store, root).records().filter(Result::is_ok).count(),
+        repo.entries().len()
+    );
+}
+
+/// Bytes that are other ones from some call of `as_ref` on.
+struct Fickle {
+    first: Vec<u8>,
+    then: Vec<u8>,
+    honest: u32,
+    calls: Cell<u32>,
+}
+
+impl AsRef<[u8]> for Fickle {
+    fn as_ref(&self) -> &[u8] {
+        let call = self.calls.replace(self.calls.get() + 1);
+        if call < self.honest { &self.first } else { &self.then }
+    }
+}
+
+struct FickleStore<'a> {
+    store: &'a MapStore,
+    honest: u32,
+    then: Lie<'a>,
+}
+
+impl BlockStore for FickleStore<'_> {
+    type Block<'a>
+        = Fickle
+    where
+        Self: 'a;
+
+    fn get(&self, cid: &Cid) -> Result<Option<Found<Fickle>>> {
+        let found = self.store.get(cid)?;
+        Ok(found.map(|found| {
+            let (first, then) = (found.bytes.to_vec(), (self.then)(found.bytes));
+            Found::new(Fickle { first, then, honest: self.honest, calls: Cell::new(0) })
+        }))
+    }
+
+    fn contains(&self, cid: &Cid) -> Result<bool> {
+        self.store.contains(cid)
+    }
+}
+
+#[test]
+fn bytes_that_change_while_they_are_held_never_panic_and_the_walk_ends() {
+    let (store, root, repo) = sample();
+    let other = tree::build(&repo.entries().into_iter().skip(3).collect()).block();
+    let lies: [Lie<'_>; 7] = [
+        &|_| Vec::new(),
+        &|block| block[..block.len() / 2].to_vec(),
+        &|block| block[..block.len() - 1].to_vec(),
+        &|block| block.iter().map(|byte| !byte).collect(),
+        &|block| block.iter().rev().copied().collect(),
+        &|_| other.clone(),
+        &|block| [block, &[0xff; 5000]].concat(),
+    ];
+    for then in lies {
+        for honest in 0..12 {
+            let fickle = FickleStore { store: &store, honest, then };
+            let tree = Tree::new(&fickle, root);
+            for partial in [false, true] {
+                let mut walk = tree.walk().nodes(true).partial(partial);
+                let mut events = 0;
+                while let Ok(Some(event)) = walk.next_event() {
+                    let _ = format!("{event:?}");
+                    events += 1;
+                    assert!(events < 1000, "no end");
+                }
+                assert!(matches!(walk.next_event(), Ok(None)));
+            }
+            let mut records = tree.records();
+            let most = records.by_ref().take(1000).take_while(Result::is_ok).count();
+            assert!(most <= repo.entries().len());
+            assert!(records.next().is_none());
+        }
+    }
+}
+
+#[test]
+fn a_node_that_shrinks_after_its_check_is_an_error() {
+    let (store, root, _) = sample();
+    let fickle = FickleStore { store: &store, honest: 3, then: &|_| Vec::new() };
+    let error = Tree::new(&fickle, root).records().find_map(Result::err).unwrap();
+    assert!(matches!(error.kind(), ErrorKind::Store(_)), "{error}");
+}
+
+/// Says of every block that it is somewhere absurd.
+struct Misplacing<'a>(&'a MapStore, u64);
+
+impl BlockStore for Misplacing<'_> {
+    type Block<'a>
+        = &'a [u8]
+    where
+        Self: 'a;
+
+    fn get(&self, cid: &Cid) -> Result<Option<Found<&[u8]>>> {
+        Ok(self.0.get(cid)?.map(|found| found.at(self.1)))
+    }
+
+    fn contains(&self, cid: &Cid) -> Result<bool> {
+        self.0.contains(cid)
+    }
+}
+
+#[test]
+fn offsets_are_told_and_not_believed() {
+    for offset in [0, 1, 1 << 40, u64::MAX] {
+        let (store, root, repo) = sample();
+        let tree = Tree::new(Misplacing(&store, offset), root);
+        let records: Vec<_> = tree.records().collect::<Result<_>>().unwrap();
+        assert_eq!(records.len(), repo.entries().len());
+        assert!(records.iter().all(|record| record.offset() == Some(offset)));
+
+        let (store, root, _) = with_other_bytes(4, |block| block[0] ^= 1);
+        let tree = Tree::new(Misplacing(&store, offset), root);
+        let error = tree.records().find_map(Result::err).unwrap();
+        assert_eq!(error.position().offset(), Some(offset));
+        assert!(error.to_string().contains(&format!("at byte {offset}")));
+    }
+}
+
+/// Counts what it is told to prefetch.
+struct Listening<'a>(&'a MapStore, Cell<usize>);
+
+impl BlockStore for Listening<'_> {
+    type Block<'a>
+        = &'a [u8]
+    where
+        Self: 'a;
+
+    fn get(&self, cid: &Cid) -> Result<Option<Found<&[u8]>>> {
+        self.0.get(cid)
+    }
+
+    fn contains(&self, cid: &Cid) -> Result<bool> {
+        self.0.contains(cid)
+    }
+
+    fn prefetch(&self, cids: &[Cid]) {
+        assert!(cids.iter().all(|cid| self.0.contains(cid).unwrap()));
+        self.1.set(self.1.get() + cids.len());
+    }
+}
+
+#[test]
+fn blocks_are_announced_before_they_are_asked_for() {
+    let (store, root, repo) = sample();
+    let listening = Listening(&store, Cell::new(0));
+    let tree = Tree::new(&listening, root);
+    assert_eq!(tree.records().count(), repo.entries().len());
+    assert_eq!(listening.1.replace(0), repo.entries().len() + repo.root.blocks().len() - 1);
+    assert_eq!(tree.entries().count(), repo.entries().len());
+    assert_eq!(listening.1.get(), repo.root.blocks().len() - 1);
+}

@@ -1,0 +1,243 @@
+//! Kept files that were changed since: refused, or read right. Never a panic, a wrong record, or
+//! more than a while.
+
+use crate::common;
+use std::fs::{self, OpenOptions};
+use std::panic::{self, AssertUnwindSafe};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::common::kept::{DESCRIPTION, Kept, TABLES, change};
+use crate::common::{Row, spill};
+use carwalk::store::{CarStore, RedbStore, SpillFile};
+use carwalk::{ErrorKind, Loader, Result, Verification};
+use carwalk_testkit::random;
+use carwalk_testkit::rng::Rng;
+use redb::{Database, ReadableDatabase, ReadableTable};
+use tempfile::TempDir;
+
+/// Opens a file that is not what it was: an error, or the very same records. Tells what else it
+/// did.
+fn judge(path: &Path, rows: &[Row], number: u64) -> (Option<String>, bool) {
+    let start = Instant::now();
+    let verification =
+        if number & 1 == 0 { Verification::EveryBlock } else { Verification::ReachedBlocks };
+    let read = AssertUnwindSafe(|| -> Result<Vec<Row>> {
+        let store = RedbStore::open(path, if number & 2 == 0 { 0 } else { 1 << 20 })?;
+        let repo = Loader::new().verification(verification).reopen(store)?;
+        let heads = repo.store().sections().take(10_000).filter(Result::is_ok).count();
+        assert!(heads <= 10_000);
+        let mut walk = repo.walk().partial(true).nodes(true);
+        while walk.next_event()?.is_some() {}
+        let rows = common::rows(&repo)?;
+        let _ = format!("{:?} {:?}", repo.store(), repo.stats());
+        Ok(rows)
+    });
+    let failure = match panic::catch_unwind(read) {
+        Err(_) => Some("panicked"),
+        Ok(Ok(found)) if found != rows => Some("gave other records"),
+        Ok(Ok(_)) if start.elapsed() < Duration::from_secs(20) => return (None, true),
+        Ok(_) if start.elapsed() >= Duration::from_secs(20) => Some("took too long"),
+        Ok(_) => None,
+    };
+    (failure.map(str::to_owned), false)
+}
+
+#[test]
+fn four_hundred_damaged_files_are_refused_or_give_the_right_records() {
+    let kept = Kept::new();
+    let good = kept.bytes();
+    let path = kept.other("damaged");
+    let (mut failures, mut accepted) = (Vec::new(), 0);
+    for number in 0..400 {
+        let mut rng = Rng::new(number);
+        let mut bytes = good.clone();
+        let what = match rng.below(8) {
+            0 | 1 => {
+                let at = rng.below(bytes.len());
+                bytes[at] ^= 1 << rng.below(8);
+                "one bit flipped"
+            }
+            2 => {
+                // What says where all else is stands first.
+                let at = rng.below(512);
+                bytes[at] ^= 1 + rng.below(255) as u8;
+                "one byte of the beginning changed"
+            }
+            3 => {
+                for _ in 0..rng.range(2, 200) {
+                    let at = rng.below(bytes.len());
+                    bytes[at] ^= 1 + rng.below(255) as u8;
+                }
+                "many bytes changed"
+            }
+            4 => {
+                bytes.truncate(rng.below(good.len()));
+                "cut short"
+            }
+            5 => {
+                for _ in 0..rng.range(1, 4) {
+                    let at = rng.below(bytes.len() / 4096) * 4096;
+                    bytes[at..at + 4096].fill(0);
+                }
+                "blocks zeroed"
+            }
+            6 => {
+                let len = rng.range(1, 200_000);
+                bytes.extend(rng.bytes(len));
+                "garbage at the end"
+            }
+            _ => {
+                let (from, to) =
+                    (rng.below(bytes.len() / 4096) * 4096, rng.below(bytes.len() / 4096) * 4096);
+                bytes.copy_within(from..from + 4096, to);
+                "a block moved"
+            }
+        };
+        fs::write(&path, &bytes).unwrap();
+        let (failure, is_good) = judge(&path, &kept.rows, number);
+        failures.extend(failure.map(|failure| format!("{number}, {what}: {failure}")));
+        accepted += u32::from(is_good);
+        if fs::read(&path).unwrap() != bytes {
+            failures.push(format!("{number}, {what}: the file was changed"));
+        }
+    }
+    assert!(failures.is_empty(), "{} failures: {failures:#?}", failures.len());
+    // Much of a file is free, and what is there is free to change.
+    assert!(accepted < 300, "{accepted} of them were accepted");
+}
+
+/// Any change of values and keys, in tables that stay whole.
+fn tamper(path: &Path, rng: &mut Rng) -> String {
+    let database = Database::open(path).unwrap();
+    let txn = database.begin_write().unwrap();
+    let mut done = String::new();
+    for _ in 0..rng.range(1, 4) {
+        let number = rng.below(4).min(2);
+        let mut table = txn.open_table(TABLES[number]).unwrap();
+        let keys: Vec<u32> = table.iter().unwrap().map(|entry| entry.unwrap().0.value()).collect();
+        let Some(&key) = keys.get(rng.below(keys.len().max(1))) else { continue };
+        let mut value = table.get(key).unwrap().unwrap().value().to_vec();
+        let what = rng.below(10);
+        done += &format!("table {number}, key {key} of {}, change {what}; ", keys.len());
+        let at = rng.below(value.len().max(1));
+        match what {
+            0 | 1 if !value.is_empty() => value[at] ^= 1 << rng.below(8),
+            2 | 3 if !value.is_empty() => {
+                let end = value.len().min(at + rng.range(1, 9));
+                let byte = *rng.pick(&[0, 1, 0x7f, 0x80, 0xff]);
+                value[at..end].fill(byte);
+            }
+            4 => value.truncate(at),
+            5 => value = rng.bytes(at),
+            6 => {
+                let len = rng.below(300);
+                value.extend(rng.bytes(len));
+            }
+            7 => {
+                let other = *rng.pick(&keys);
+                value = table.get(other).unwrap().unwrap().value().to_vec();
+            }
+            8 => {
+                table.insert(rng.next_u64() as u32, value.as_slice()).unwrap();
+            }
+            _ => {
+                table.remove(key).unwrap();
+                continue;
+            }
+        }
+        table.insert(key, value.as_slice()).unwrap();
+    }
+    txn.commit().unwrap();
+    done
+}
+
+#[test]
+fn three_hundred_files_with_hostile_values_are_refused_or_give_the_right_records() {
+    let kept = Kept::new();
+    let path = kept.other("hostile");
+    let (mut failures, mut accepted) = (Vec::new(), 0);
+    for number in 0..300 {
+        let mut rng = Rng::new(number);
+        fs::copy(&kept.path, &path).unwrap();
+        let what = tamper(&path, &mut rng);
+        let (failure, is_good) = judge(&path, &kept.rows, number);
+        failures.extend(failure.map(|failure| format!("{number}, {what}: {failure}")));
+        accepted += u32::from(is_good);
+    }
+    assert!(failures.is_empty(), "{} failures: {failures:#?}", failures.len());
+    assert!(accepted < 200, "{accepted} of them were accepted");
+}
+
+/// Values of records cannot be hashed, so they may be any; all else is an error.
+#[test]
+fn hostile_values_of_reduced_records_do_no_harm() {
+    let folder = TempDir::new().unwrap();
+    let (good, path) = (folder.path().join("good"), folder.path().join("hostile"));
+    let car = random::repo(5, 300).car;
+    let loader = || common::summarizing(Loader::new());
+    drop(spill::all_into(loader(), &car[..], SpillFile::keep(&good).segment_len(1000)).unwrap());
+    let keys: Vec<_> =
+        common::oracle_rows(&car).into_iter().map(|(key, cid, _)| (key, cid)).collect();
+    let mut failures = Vec::new();
+    for number in 0..100 {
+        let mut rng = Rng::new(number);
+        fs::copy(&good, &path).unwrap();
+        let what = tamper(&path, &mut rng);
+        let read = AssertUnwindSafe(|| -> Result<bool> {
+            let repo = loader().reopen(RedbStore::open(&path, 0)?)?;
+            let found = common::summaries(&repo)?.into_iter().map(|(key, cid, _)| (key, cid));
+            Ok(found.eq(keys.iter().cloned()))
+        });
+        match panic::catch_unwind(read) {
+            Err(_) => failures.push(format!("{number}, {what}: panicked")),
+            Ok(Ok(false)) => failures.push(format!("{number}, {what}: other keys")),
+            Ok(_) => {}
+        }
+    }
+    assert!(failures.is_empty(), "{} failures: {failures:#?}", failures.len());
+}
+
+/// Numbers of a description that stand for as much as can be.
+#[test]
+fn a_hostile_description_asks_for_nothing_without_end() {
+    let kept = Kept::new();
+    let path = kept.other("hostile");
+    let len = {
+        let database = Database::open(&kept.path).unwrap();
+        let txn = database.begin_read().unwrap();
+        let table = txn.open_table(DESCRIPTION).unwrap();
+        table.get(0).unwrap().unwrap().value().len()
+    };
+    let mut failures = Vec::new();
+    for at in (18..len).step_by(2) {
+        for (number, bytes) in [[0xffu8; 8], [0; 8], [0x80; 8]].into_iter().enumerate() {
+            fs::copy(&kept.path, &path).unwrap();
+            change(&path, DESCRIPTION, 0, |value| {
+                let end = value.len().min(at + 8);
+                value[at..end].copy_from_slice(&bytes[..end - at]);
+            });
+            let (failure, _) = judge(&path, &kept.rows, number as u64);
+            failures.extend(failure.map(|failure| format!("{number} at {at}: {failure}")));
+        }
+    }
+    assert!(failures.is_empty(), "{} failures: {failures:#?}", failures.len());
+}
+
+#[test]
+fn a_file_that_is_cut_while_it_is_read_gives_errors_and_no_panic() {
+    let kept = Kept::new();
+    let len = kept.bytes().len() as u64;
+    let repo = Loader::new()
+        .verification(Verification::ReachedBlocks)
+        .reopen(RedbStore::open(&kept.path, 0).unwrap());
+    let repo = repo.unwrap();
+    let mut records = repo.records();
+    assert!(records.by_ref().take(5).all(|record| record.is_ok()));
+    OpenOptions::new().write(true).open(&kept.path).unwrap().set_len(len / 8).unwrap();
+    let rest = panic::catch_unwind(AssertUnwindSafe(|| records.find_map(Result::err)));
+    if let Some(error) = rest.expect("a walk panicked") {
+        assert!(matches!(error.kind(), ErrorKind::Store(_) | ErrorKind::Kept(_)), "{error}");
+    }
+    panic::catch_unwind(AssertUnwindSafe(|| drop(repo.into_store()))).expect("closing panicked");
+}

@@ -1,0 +1,109 @@
+//! What may be moved to, and shared between, threads. Compiling is the test.
+
+use carwalk::car::{Header, Reader, Section, SliceReader};
+use carwalk::error::KeyInterval;
+use carwalk::mst::{Entry, Event, Layer, Node, Walker};
+use carwalk::store::{CarStats, Found, MemoryStore, Reached, SliceStore};
+use carwalk::{
+    Cid, Commit, Error, Limits, Loaded, Loader, Record, Records, Repo, RepoEntries, RepoEntry,
+    RepoPath, RepoPathBuf, Suspended, Tree,
+};
+
+fn is_send<T: Send>() {}
+
+fn is_send_and_sync<T: Send + Sync>() {}
+
+type Slice = SliceStore<&'static [u8]>;
+type Owned = SliceStore<Vec<u8>>;
+
+#[test]
+fn repositories_and_stores_are_send_and_sync() {
+    is_send_and_sync::<Repo<Slice>>();
+    is_send_and_sync::<Repo<Owned>>();
+    is_send_and_sync::<Repo<MemoryStore>>();
+    is_send_and_sync::<Repo<&MemoryStore>>();
+    is_send_and_sync::<Tree<Slice>>();
+    is_send_and_sync::<Tree<MemoryStore>>();
+    #[cfg(feature = "mmap")]
+    is_send_and_sync::<Repo<SliceStore<memmap2::Mmap>>>();
+}
+
+#[test]
+fn walks_are_send_and_sync() {
+    is_send_and_sync::<Walker<'_, Slice>>();
+    is_send_and_sync::<Walker<'_, MemoryStore>>();
+    is_send_and_sync::<Records<'_, Slice>>();
+    is_send_and_sync::<Records<'_, Owned>>();
+    is_send_and_sync::<Records<'_, MemoryStore>>();
+    is_send_and_sync::<RepoEntries<'_, Slice>>();
+    is_send_and_sync::<RepoEntries<'_, MemoryStore>>();
+    is_send_and_sync::<Event<'_>>();
+}
+
+#[test]
+fn values_are_send_and_sync() {
+    is_send_and_sync::<Error>();
+    is_send_and_sync::<Commit<'_>>();
+    is_send_and_sync::<Record<&[u8]>>();
+    is_send_and_sync::<Record<Vec<u8>>>();
+    is_send_and_sync::<RepoEntry>();
+    is_send_and_sync::<Cid>();
+    is_send_and_sync::<Limits>();
+    is_send_and_sync::<Header>();
+    is_send_and_sync::<Section<'_>>();
+    is_send_and_sync::<SliceReader<'_>>();
+    is_send_and_sync::<Reader<std::fs::File>>();
+    is_send_and_sync::<Entry<'_>>();
+    is_send_and_sync::<Layer>();
+    is_send_and_sync::<Node<'_>>();
+    is_send_and_sync::<Found<&[u8]>>();
+    is_send_and_sync::<CarStats>();
+    is_send_and_sync::<Reached>();
+    is_send_and_sync::<KeyInterval>();
+    is_send_and_sync::<RepoPath<'_>>();
+    is_send_and_sync::<RepoPathBuf>();
+}
+
+#[test]
+fn loaders_are_send() {
+    is_send::<Loader<'_>>();
+    is_send::<Suspended<'_, std::fs::File>>();
+    is_send::<Loaded<'_, std::fs::File>>();
+}
+
+#[cfg(feature = "redb")]
+#[test]
+fn files_and_what_is_in_them_are_send_and_sync() {
+    use carwalk::SpillError;
+    use carwalk::store::{RedbStore, SpillFile, StoredBlock};
+    type Made = carwalk::Reduce<fn(&[u8]) -> u32, u32>;
+    is_send_and_sync::<SpillFile>();
+    is_send_and_sync::<RedbStore>();
+    is_send_and_sync::<StoredBlock>();
+    is_send_and_sync::<Found<StoredBlock>>();
+    is_send_and_sync::<Record<StoredBlock>>();
+    is_send_and_sync::<Repo<RedbStore>>();
+    is_send_and_sync::<Repo<RedbStore, Made>>();
+    is_send_and_sync::<Walker<'_, RedbStore>>();
+    is_send_and_sync::<Records<'_, RedbStore>>();
+    is_send_and_sync::<Records<'_, RedbStore, Made>>();
+    is_send_and_sync::<RepoEntries<'_, RedbStore>>();
+    is_send::<SpillError<'_, std::fs::File>>();
+    is_send::<SpillError<'_, std::fs::File, Made>>();
+}
+
+#[test]
+fn loads_with_process_functions_are_send() {
+    type Made = carwalk::Reduce<fn(&[u8]) -> u32, u32>;
+    is_send::<Loader<'_, carwalk::MemoryLimit, Made>>();
+    is_send::<Suspended<'_, std::fs::File, Made>>();
+    is_send::<Loaded<'_, std::fs::File, Made>>();
+    is_send_and_sync::<Repo<MemoryStore, Made>>();
+}
+
+#[cfg(feature = "signature")]
+#[test]
+fn public_keys_are_send_and_sync() {
+    is_send_and_sync::<carwalk::VerifyingKey>();
+    is_send_and_sync::<carwalk::signature::Curve>();
+}

@@ -1,0 +1,166 @@
+//! Memory follows the bytes that there are, not the lengths that they declare.
+
+use crate::heap::{Before, MIB, peak_of};
+use carwalk::{Limits, Loader, Repo, peek_commit};
+use carwalk_testkit::car::Car;
+use carwalk_testkit::cid::Cid;
+use carwalk_testkit::repo::{Order, Record, Repo as KitRepo};
+use carwalk_testkit::{breakage, key, varint};
+
+tests![
+    declared_lengths_cost_nothing,
+    broken_exports_cost_little_more_than_their_length,
+    a_stream_is_held_once,
+    sections_that_leave_much_of_each_buffer_unfilled_cost_a_sixteenth,
+    peeking_takes_one_buffer,
+    keys_are_not_all_expanded,
+    a_proof_takes_the_cids_of_its_blocks,
+    both_ends_take_a_walk_each,
+];
+
+fn declared_lengths_cost_nothing() {
+    let limits = || {
+        Limits::default().max_block_len(u32::MAX).max_header_len(u32::MAX).max_stream_len(u64::MAX)
+    };
+    let mut car = Car::new(&[Cid::dag_cbor(b"")]);
+    car.trailing =
+        [varint::encode(2 << 30), Cid::raw(b"").as_bytes().to_vec(), vec![0; 4]].concat();
+    let block_of_2_gib = car.to_bytes();
+    assert!(block_of_2_gib.len() < 110);
+    let header_of_2_gib = [varint::encode(2 << 30), vec![0xa2; 90]].concat();
+    // A header of many roots, fields, and a key of 2^60 bytes; none of them there.
+    let roots = b"\x12\xa2\x65roots\x9b\x00\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00".to_vec();
+    let fields = b"\x0a\xbb\x00\xff\xff\xff\xff\xff\xff\xff\x00".to_vec();
+    let key = b"\x0b\xa2\x7b\x0f\xff\xff\xff\xff\xff\xff\xff\x00".to_vec();
+    for input in [block_of_2_gib, header_of_2_gib, roots, fields, key] {
+        let by_reader = peak_of(|| Loader::new().limits(limits()).read(&input[..]).unwrap_err());
+        assert!(by_reader < MIB, "{by_reader}");
+        let by_slice = peak_of(|| Loader::new().limits(limits()).slice(&input).unwrap_err());
+        assert!(by_slice < MIB, "{by_slice}");
+        let by_peek = peak_of(|| peek_commit(&input[..]).unwrap_err());
+        assert!(by_peek < MIB, "{by_peek}");
+    }
+}
+
+fn broken_exports_cost_little_more_than_their_length() {
+    for breakage in breakage::all() {
+        let broken = breakage.make().broken;
+        let walk = |repo: Repo<_>| repo.records().filter(Result::is_err).count();
+        let by_slice = peak_of(|| Repo::from_slice(&broken[..]).map(walk));
+        assert!(by_slice < MIB, "{}: {by_slice}", breakage.name);
+        let by_reader =
+            peak_of(|| Repo::from_reader(&broken[..]).map(|repo| repo.records().count()));
+        assert!(by_reader < 3 * broken.len() + MIB, "{}: {by_reader}", breakage.name);
+    }
+}
+
+fn a_stream_is_held_once() {
+    let records = (0..40_000).map(|number| {
+        let path = format!("com.example.test/{number:08}").into_bytes();
+        (path.clone(), Record::new(path.repeat(20)))
+    });
+    let car = KitRepo::new(records).to_bytes(Order::Preorder);
+    assert!(car.len() > 20 * MIB);
+    for threads in [0, 3] {
+        let loader = || Loader::new().threads(threads);
+        let peak = peak_of(|| loader().read(&car[..]).unwrap());
+        assert!(
+            peak > car.len() && peak < car.len() + car.len() / 10 + 2 * MIB,
+            "{peak} for {}",
+            car.len()
+        );
+        let peak = peak_of(|| loader().slice(&car[..]).unwrap());
+        assert!(peak < 3 * MIB, "{peak}");
+    }
+}
+
+/// Lengths with which a buffer of 1 MiB has just too little room for one section more.
+fn sections_that_leave_much_of_each_buffer_unfilled_cost_a_sixteenth() {
+    let mut most = 0;
+    for len in [65_480, 65_500, 1 << 20, 1_966_000, 2 << 20] {
+        let mut car = breakage::sample().to_car(Order::Preorder);
+        let blocks = 20 * MIB / len;
+        for number in 0..blocks {
+            let block = [&number.to_be_bytes()[..], &vec![0; len - 8]].concat();
+            car.push(Cid::raw(&block), &block);
+        }
+        let car = car.to_bytes();
+        let peak = peak_of(|| Repo::from_reader(&car[..]).unwrap());
+        let expected = car.len() + car.len() / 16 + 20 * (blocks + 30) + 2 * len.max(MIB);
+        assert!(peak <= expected, "blocks of {len}: {peak}, expected {expected} at most");
+        most = most.max(peak * 100 / car.len());
+    }
+    assert!(most > 105, "{most} %");
+}
+
+fn peeking_takes_one_buffer() {
+    let mut car = breakage::sample().to_car(Order::Preorder);
+    let commit = car.sections.remove(0);
+    for number in 0..200u32 {
+        let block = [&number.to_be_bytes()[..], &[0; 50_000]].concat();
+        car.push(Cid::raw(&block), &block);
+    }
+    car.sections.push(commit);
+    let car = car.to_bytes();
+    let peak = peak_of(|| peek_commit(&car[..]).unwrap());
+    assert!(peak < MIB, "{peak}");
+}
+
+/// A node of 2 MiB whose keys would take 20 MB.
+fn keys_are_not_all_expanded() {
+    let prefix = [key::PREFIX.as_bytes(), &[b'a'; 950]].concat();
+    let keys = (0..).map(|number| [&prefix[..], format!("{number:08}").as_bytes()].concat());
+    let keys: Vec<_> = keys.filter(|key| key::layer(key) == 0).take(20_000).collect();
+    let record = Record::new(vec![0xa0]);
+    let expanded: usize = keys.iter().map(Vec::len).sum();
+    let repo = KitRepo::new(keys.into_iter().map(|key| (key, record.clone())));
+    assert!(repo.root.block().len() > MIB && expanded > 18 * MIB);
+    let car = repo.to_bytes(Order::Preorder);
+    let repo = Repo::from_slice(&car[..]).unwrap();
+    let peak = peak_of(|| {
+        let mut walk = repo.walk();
+        let mut events = 0;
+        while walk.next_event().unwrap().is_some() {
+            events += 1;
+        }
+        assert_eq!(events, 20_000);
+    });
+    assert!(peak < MIB, "{peak}");
+}
+
+/// What is written is not held; of each block its CID is, in a table that doubles.
+fn a_proof_takes_the_cids_of_its_blocks() {
+    for count in [3_000, 30_000] {
+        let records = (0..count).map(|number| {
+            let path = format!("com.example.test/{number:08}").into_bytes();
+            (path.clone(), Record::new(path.repeat(20)))
+        });
+        let car = KitRepo::new(records).to_bytes(Order::Preorder);
+        let repo = Repo::from_slice(&car[..]).unwrap();
+        let mut blocks = 0;
+        let peak =
+            peak_of(|| blocks = repo.prove().prefix("").write(std::io::sink()).unwrap().sections);
+        let blocks = usize::try_from(blocks).unwrap();
+        assert!(blocks > count);
+        assert!((40 * blocks..150 * blocks).contains(&peak), "{peak} for {blocks} blocks");
+        let reads = peak_of(|| repo.records().count());
+        assert!(reads < 64 << 10, "{reads}");
+    }
+}
+
+fn both_ends_take_a_walk_each() {
+    let record = Record::new(vec![0xa0]);
+    // Room for 32,768 entries, of 16 bytes and of 20.
+    let repo = KitRepo::new(key::at_layer(0).take(20_000).map(|key| (key, record.clone())));
+    let car = repo.to_bytes(Order::Preorder);
+    let repo = Repo::from_slice(&car[..]).unwrap();
+    let (mut entries, before) = (repo.entries(), Before::now());
+    assert!(entries.next().unwrap().is_ok());
+    let one = before.held();
+    let other = peak_of(|| assert!(repo.entries().next_back().unwrap().is_ok()));
+    assert!(one > 16 * 32_768 && other > 20 * 32_768, "{one}, {other}");
+    before.forget_peak();
+    assert!(entries.next_back().unwrap().is_ok());
+    let both = before.peak();
+    assert!(both.abs_diff(one + other) < one / 16, "{one}, {other}, {both}");
+}

@@ -1,0 +1,209 @@
+//! Loads that go into files, and walks over them, take about as much memory as the limit says.
+
+use std::fs;
+
+use crate::heap::{Before, KIB, MIB};
+use carwalk::store::{BlockStore, CarStore, RedbStore, SpillFile};
+use carwalk::{Loaded, Loader, Verification};
+use carwalk_testkit::breakage;
+use carwalk_testkit::cid::Cid;
+use carwalk_testkit::repo::{Order, Record, Repo as KitRepo};
+
+/// What may be taken beside the limit.
+const REST: usize = 3 * MIB;
+
+/// Checks that no more than `limit` was held since the last time.
+#[track_caller]
+fn assert_within(before: &Before, limit: usize, what: &str) {
+    let peak = before.peak();
+    assert!(peak <= limit, "{what}: {} KiB at a limit of {} KiB", peak / KIB, limit / KIB);
+    before.forget_peak();
+}
+
+tests![
+    large_exports_in_all_orders_stay_within_the_limit,
+    blocks_of_few_bytes_stay_within_the_limit,
+    long_blocks_of_many_collections_take_no_more_than_of_one,
+    copies_of_one_block_stay_within_the_limit,
+    one_block_beyond_the_limit_takes_little_more_than_itself,
+    a_kept_file_is_opened_and_walked_within_its_cache,
+    an_index_beyond_the_limit_takes_no_more_than_it,
+];
+
+const RECORDS: usize = 20_000;
+
+/// A repository whose CARs have 40 MB.
+fn large() -> KitRepo {
+    let records = (0u32..).take(RECORDS).map(|number| {
+        let key = format!("com.example.test/{number:08}").into_bytes();
+        let bytes =
+            [b"\x82\x59\x07\x80".as_slice(), &[7; 1920], b"\x48", &key[key.len() - 8..]].concat();
+        (key, Record::new(bytes).at_revision(number / 3 * 7 % 1000))
+    });
+    KitRepo::new(records)
+}
+
+fn large_exports_in_all_orders_stay_within_the_limit() {
+    let large = large();
+    for order in [Order::Pds, Order::Preorder, Order::Shuffled(1)] {
+        let car = large.to_bytes(order);
+        assert!(car.len() > 40_000_000, "{}", car.len());
+        let before = Before::now();
+        let limit = 2 * MIB;
+        // Hashing takes most of the time, and no memory.
+        let loader =
+            Loader::new().verification(Verification::DangerouslyNone).memory_limit(limit as u64);
+        let Loaded::Suspended(load) = loader.read(&car[..]).unwrap() else {
+            panic!("the limit was not reached")
+        };
+        assert_within(&before, limit + 64 * KIB, &format!("{order:?}, in memory"));
+        let repo = load.spill(SpillFile::temporary()).unwrap();
+        assert_within(&before, limit + REST, &format!("{order:?}, loading"));
+        let mut walk = repo.walk();
+        let mut records = 0;
+        while walk.next_event().unwrap().is_some() {
+            records += 1;
+        }
+        assert_eq!(records, RECORDS);
+        assert_within(&before, limit + REST, &format!("{order:?}, walking"));
+        drop(walk);
+        drop(repo);
+        let left = before.held();
+        assert!(left < 64 * KIB, "{left} bytes are left");
+    }
+}
+
+/// The sample, and raw blocks after it.
+fn with_blocks<B: AsRef<[u8]>>(blocks: impl Iterator<Item = B>) -> Vec<u8> {
+    let mut car = breakage::sample().to_bytes(Order::Preorder);
+    for block in blocks {
+        car.extend(carwalk_testkit::car::section(
+            Cid::raw(block.as_ref()).as_bytes(),
+            block.as_ref(),
+        ));
+    }
+    car
+}
+
+/// Loads into a file and walks, both within so many bytes.
+fn assert_spill_within(car: &[u8], limit: usize, within: usize, what: &str) {
+    let before = Before::now();
+    let Loaded::Suspended(load) =
+        Loader::new().threads(3).memory_limit(limit as u64).read(car).unwrap()
+    else {
+        panic!("{what}: the limit was not reached")
+    };
+    let repo = load.spill(SpillFile::temporary()).unwrap();
+    assert_within(&before, within, &format!("{what}, loading"));
+    assert_eq!(repo.records().filter(carwalk::Result::is_ok).count(), 11);
+    assert_eq!(
+        repo.store().sections().filter(carwalk::Result::is_ok).count() as u64,
+        repo.stats().sections
+    );
+    assert_within(&before, within, &format!("{what}, walking"));
+    drop(repo);
+    if car.len() > 8 * MIB {
+        return;
+    }
+    let Loaded::Suspended(load) = Loader::new()
+        .process(|block: &[u8]| block.to_vec())
+        .memory_limit(limit as u64)
+        .read(car)
+        .unwrap()
+    else {
+        return;
+    };
+    let repo = load.spill(SpillFile::temporary()).unwrap();
+    assert_within(&before, within, &format!("{what}, with a process function"));
+    drop(repo);
+}
+
+fn blocks_of_few_bytes_stay_within_the_limit() {
+    let car = with_blocks((0..300_000u32).map(u32::to_be_bytes));
+    assert_spill_within(&car, 2 * MIB, 2 * MIB + REST, "300,000 tiny blocks");
+}
+
+/// Each collection has a segment that is not full.
+fn long_blocks_of_many_collections_take_no_more_than_of_one() {
+    let record = |number: u32, collection: u32| {
+        let name = format!("com.example.a{collection:02}");
+        let fields = [b"\xa2\x65$type\x6f", name.as_bytes(), b"\x66zzzzzz\x5a"].concat();
+        [&fields[..], &2_000_000u32.to_be_bytes(), &[7; 1_999_996], &number.to_be_bytes()].concat()
+    };
+    for collections in [1, 17] {
+        let mut car = breakage::sample().to_car(Order::Preorder);
+        for number in 0..17 {
+            car.push_block(&record(number, number % collections));
+        }
+        let car = car.to_bytes();
+        let (before, limit) = (Before::now(), 8 * MIB);
+        drop(
+            Loader::new()
+                .memory_limit(limit as u64)
+                .spill(&car[..], SpillFile::temporary())
+                .unwrap(),
+        );
+        assert_within(
+            &before,
+            limit + 8 * MIB,
+            &format!("long blocks of {collections} collections"),
+        );
+    }
+}
+
+fn copies_of_one_block_stay_within_the_limit() {
+    let car = with_blocks((0..100_000).map(|_| b"copy"));
+    assert_spill_within(&car, 2 * MIB, 2 * MIB + REST, "100,000 copies");
+}
+
+fn one_block_beyond_the_limit_takes_little_more_than_itself() {
+    let car = with_blocks([vec![0; 2 * MIB], vec![1; 10], vec![2; 100 * KIB]].into_iter());
+    // The stream's buffer doubles up to it, the segment is it, and so is the page of the file.
+    assert_spill_within(&car, 256 * KIB, 256 * KIB + 16 * MIB, "one block of 2 MiB");
+}
+
+fn a_kept_file_is_opened_and_walked_within_its_cache() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("kept");
+    let car = large().to_bytes(Order::Pds);
+    let loader = Loader::new().verification(Verification::DangerouslyNone).memory_limit(MIB as u64);
+    drop(loader.spill(&car[..], SpillFile::keep(&path)).unwrap());
+    assert!(fs::metadata(&path).unwrap().len() > car.len() as u64);
+    drop(car);
+    let before = Before::now();
+    let store = RedbStore::open(&path, MIB as u64).unwrap();
+    assert_within(&before, MIB + REST, "opening");
+    let repo = Loader::new().verification(Verification::DangerouslyNone).reopen(store).unwrap();
+    let mut walk = repo.walk();
+    let mut records = 0;
+    while walk.next_event().unwrap().is_some() {
+        records += 1;
+    }
+    assert_eq!(records, RECORDS);
+    assert_within(&before, MIB + REST, "walking a kept file");
+}
+
+/// Blocks of a slice stay where they are: all that takes memory is the index, which would take 4
+/// MiB and twice that while it grows.
+fn an_index_beyond_the_limit_takes_no_more_than_it() {
+    let car = with_blocks((0..300_000u32).map(u32::to_be_bytes));
+    let before = Before::now();
+    let load = |threads| {
+        let loader = Loader::new().threads(threads).memory_limit(MIB as u64);
+        loader.slice(&car[..], SpillFile::temporary()).unwrap()
+    };
+    drop(load(3));
+    assert_within(&before, MIB + REST, "the index of a slice, loading with threads");
+    let repo = load(0);
+    assert!(repo.store().index_stored().is_some());
+    assert_within(&before, MIB + REST, "the index of a slice, loading");
+    for number in 0..300_000u32 {
+        let cid = carwalk::Cid::parse(Cid::raw(&number.to_be_bytes()).as_bytes()).unwrap();
+        assert!(repo.store().contains(&cid).unwrap());
+    }
+    assert_within(&before, MIB + REST, "the index of a slice, looking up");
+    drop(repo);
+    let unlimited = Before::now();
+    drop(Loader::new().slice(&car[..]).unwrap());
+    assert!(unlimited.peak() > MIB + REST, "{}", unlimited.peak());
+}

@@ -1,0 +1,30 @@
+//! Tests whose number and names come from data: one trial for each rule that is broken, each
+//! oddity, each file that others made.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::print_stderr,
+    reason = "tests fail by panicking"
+)]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod lookup_vectors;
+mod oddities;
+#[cfg(feature = "signature")]
+mod signature_vectors;
+mod vectors;
+mod violations;
+
+use libtest_mimic::Arguments;
+
+fn main() {
+    let mut trials = violations::trials();
+    trials.extend(oddities::trials());
+    trials.extend(vectors::trials());
+    libtest_mimic::run(&Arguments::from_args(), trials).exit();
+}

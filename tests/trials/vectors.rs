@@ -1,0 +1,585 @@
+//! Data that others made: exports, trees, proofs, CBOR and syntax, one trial for each file or list.
+//!
+//! They lie in the folder that `CARWALK_VECTORS` names, or beside the repository. Without them the
+//! trials are ignored, unless `CARWALK_REQUIRE_VECTORS` is 1: then one fails.
+
+use crate::{common, lookup_vectors};
+use std::collections::{BTreeMap, HashSet};
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use carwalk::cid::Codec;
+use carwalk::error::{LimitName, LookAlike, Malformed};
+use carwalk::mst::{Event, Layer, Node};
+use carwalk::store::{CarStore, SliceStore};
+use carwalk::{Cid, ErrorKind, Loader, Repo, Tree, syntax};
+use carwalk_testkit::car::{Car, header_value};
+use carwalk_testkit::cbor::Value as Cbor;
+use carwalk_testkit::cid::{Cid as KitCid, sha256};
+use carwalk_testkit::tree::{self, Entry};
+use carwalk_testkit::vectors;
+use libtest_mimic::Trial;
+use serde_json::Value;
+
+const CARS: [&str; 7] = [
+    "empty.car",
+    "little.car",
+    "midsize.car",
+    "prev-not-null.car",
+    "slice-one.car",
+    "slice-proving-absence.car",
+    "tiny.car",
+];
+
+const CONTAINERS: [&str; 4] =
+    ["badheaderlength.car", "badsectionlength.car", "carv1-basic.car", "carv2-basic.car"];
+
+const DASL: [&str; 11] = [
+    "cid.json",
+    "concat.json",
+    "floats.json",
+    "indefinite.json",
+    "integer_range.json",
+    "map_keys.json",
+    "numeric_reduction.json",
+    "short_form.json",
+    "simple.json",
+    "tags.json",
+    "utf8.json",
+];
+
+/// The number of bare trees.
+const TREES: usize = 128;
+
+pub(crate) fn trials() -> Vec<Trial> {
+    let folder = vectors::folder();
+    let is_absent = folder.is_none();
+    if is_absent {
+        eprintln!("the vectors are not at hand: their trials are left out");
+    }
+    let mut trials = Vec::new();
+    let mut trial = |name: String, below: &str, check: fn(&Path)| {
+        let path = folder.clone().unwrap_or_default().join(below);
+        let check = move || {
+            check(&path);
+            Ok(())
+        };
+        trials.push(Trial::test(format!("vectors::{name}"), check).with_ignored_flag(is_absent));
+    };
+    for name in CARS {
+        trial(format!("cars::{name}"), &format!("cars/{name}"), export_agrees);
+    }
+    #[cfg(feature = "redb")]
+    {
+        for name in CARS {
+            trial(format!("spilled_cars::{name}"), &format!("cars/{name}"), spilled::export_agrees);
+        }
+        for name in CONTAINERS {
+            trial(
+                format!("spilled_containers::{name}"),
+                &format!("containers/{name}"),
+                spilled::container_is_refused,
+            );
+        }
+        for number in 0..TREES {
+            let name = format!("exhaustive_{number:03}.car");
+            let below = format!("mst-suite/cars/{name}");
+            trial(format!("spilled_mst_suite::{name}"), &below, spilled::bare_tree_walks);
+        }
+    }
+    for name in CONTAINERS {
+        trial(format!("containers::{name}"), &format!("containers/{name}"), container_is_refused);
+    }
+    for number in 0..TREES {
+        let name = format!("exhaustive_{number:03}.car");
+        trial(format!("mst_suite::{name}"), &format!("mst-suite/cars/{name}"), bare_tree_walks);
+    }
+    for name in DASL {
+        trial(format!("dasl::{name}"), &format!("dasl/{name}"), cbor_is_judged);
+    }
+    trial("mst::key_heights".to_owned(), "interop/mst/key_heights.json", key_heights);
+    trial("mst::example_keys".to_owned(), "interop/mst/example_keys.txt", example_keys);
+    trial("mst::common_prefix".to_owned(), "interop/mst/common_prefix.json", common_prefix);
+    trial("syntax::did".to_owned(), "interop/syntax", |folder| {
+        syntax_lists(folder, "did", syntax::is_did)
+    });
+    trial("syntax::tid".to_owned(), "interop/syntax", |folder| {
+        syntax_lists(folder, "tid", syntax::is_tid)
+    });
+    trial("syntax::nsid".to_owned(), "interop/syntax", |folder| {
+        syntax_lists(folder, "nsid", syntax::is_nsid)
+    });
+    trial("syntax::recordkey".to_owned(), "interop/syntax", |folder| {
+        syntax_lists(folder, "recordkey", syntax::is_record_key);
+    });
+    trial("syntax::cid".to_owned(), "interop/syntax", cid_syntax);
+    trial(
+        "data_model::cids".to_owned(),
+        "interop/data-model/data-model-fixtures.json",
+        cids_of_records,
+    );
+    trial("proofs".to_owned(), "proofs/get-record-proofs.json", proofs);
+    #[cfg(feature = "signature")]
+    {
+        use crate::signature_vectors::{commits, did_keys, record_proofs, signatures};
+        trial(
+            "signatures::messages".to_owned(),
+            "interop/crypto/signature-fixtures.json",
+            signatures,
+        );
+        trial("signatures::did_keys".to_owned(), "interop/crypto", did_keys);
+        trial("signatures::commits".to_owned(), "proofs/get-record-proofs.json", commits);
+        trial(
+            "signatures::record_proofs".to_owned(),
+            "proofs/get-record-proofs.json",
+            record_proofs,
+        );
+    }
+    trial("lookups::proof_nodes".to_owned(), "mst-suite", lookup_vectors::proofs_answer);
+    trial(
+        "lookups::inductive_proof_nodes".to_owned(),
+        "mst-suite",
+        lookup_vectors::inductive_proofs_answer,
+    );
+    trial("every_file_has_a_trial".to_owned(), "", every_file_has_a_trial);
+    for (name, _) in lookup_vectors::SLICES {
+        let path = folder.clone().unwrap_or_default().join("cars").join(name);
+        // Not every copy of the vectors has all slices.
+        let is_absent = !path.is_file();
+        let check = move || {
+            lookup_vectors::slice_answers(&path);
+            Ok(())
+        };
+        trials.push(Trial::test(format!("lookups::{name}"), check).with_ignored_flag(is_absent));
+    }
+    trials.push(
+        Trial::test("vectors_are_at_hand", move || {
+            assert!(!is_absent, "set CARWALK_VECTORS to the folder of the vectors");
+            Ok(())
+        })
+        .with_ignored_flag(is_absent && !vectors::are_required()),
+    );
+    trials
+}
+
+pub(crate) fn json(path: &Path) -> Value {
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    (0..text.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())
+        .collect()
+}
+
+pub(crate) fn unbase64(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let (mut held, mut bits) = (0u32, 0);
+    for letter in text.trim_end_matches('=').bytes() {
+        let value = match letter {
+            b'A'..=b'Z' => letter - b'A',
+            b'a'..=b'z' => letter - b'a' + 26,
+            b'0'..=b'9' => letter - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            other => panic!("not base64: {other:#x}"),
+        };
+        held = held << 6 & 0xffff | u32::from(value);
+        bits += 6;
+        if bits >= 8 {
+            bits -= 8;
+            bytes.push((held >> bits).to_le_bytes()[0]);
+        }
+    }
+    bytes
+}
+
+fn export_agrees(path: &Path) {
+    let name = path.file_name().unwrap().to_str().unwrap();
+    let expected = &json(&path.with_file_name("expected.json"))[name];
+    let bytes = fs::read(path).unwrap();
+    repo_agrees(&Repo::from_slice(&bytes).unwrap(), expected);
+    repo_agrees(&Repo::from_slice(bytes.clone()).unwrap(), expected);
+    repo_agrees(&Repo::from_reader(fs::File::open(path).unwrap()).unwrap(), expected);
+    repo_agrees(&Repo::from_reader(common::OneByte(&bytes[..])).unwrap(), expected);
+    repo_agrees(&Repo::from_reader(common::Ragged::new(&bytes[..], 2)).unwrap(), expected);
+    #[cfg(feature = "mmap")]
+    #[allow(unsafe_code)]
+    // SAFETY: nobody changes the vectors.
+    repo_agrees(&unsafe { Repo::map(path) }.unwrap(), expected);
+
+    let is_whole = expected["missing_nodes"] == 0 && expected["missing_records"] == 0;
+    let rows = common::rows_each_way(&bytes, Loader::new);
+    assert_eq!(rows.is_ok(), is_whole);
+    match rows {
+        Ok(rows) => assert!(rows == common::oracle_rows(&bytes)),
+        Err(error) => assert!(error.is_missing_block(), "{error}"),
+    }
+}
+
+fn repo_agrees<S: CarStore>(repo: &Repo<S>, expected: &Value) {
+    let commit = repo.commit();
+    assert_eq!(expected["did"], commit.did());
+    assert_eq!(expected["rev"], commit.rev());
+    assert_eq!(expected["version"], commit.version());
+    assert_eq!(expected["commit"], commit.cid().to_string());
+    assert_eq!(expected["data"], commit.data().to_string());
+    assert_eq!(
+        expected["prev"].as_str().map(str::to_owned),
+        commit.prev().map(|prev| prev.to_string())
+    );
+    assert_eq!(expected["sections"], repo.stats().sections);
+    assert_eq!(expected["distinct_blocks"], repo.stats().distinct_blocks);
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut lines = String::new();
+    let mut reached = HashSet::from([commit.cid()]);
+    let mut walk = repo.walk().partial(true).nodes(true);
+    while let Some(event) = walk.next_event().unwrap() {
+        let (kind, entry) = match event {
+            Event::Node { cid, .. } => {
+                reached.insert(cid);
+                ("nodes", None)
+            }
+            Event::MissingSubtree { .. } => ("missing_nodes", None),
+            Event::Record { entry, block, .. } => {
+                reached.insert(entry.cid());
+                *counts.entry("record_bytes").or_default() += block.len();
+                ("records_present", Some(entry))
+            }
+            Event::MissingRecord { entry, .. } => ("missing_records", Some(entry)),
+            other => panic!("{other:?}"),
+        };
+        *counts.entry(kind).or_default() += 1;
+        if let Some(entry) = entry {
+            *counts.entry("entries").or_default() += 1;
+            writeln!(lines, "{}\t{}", entry.path().unwrap(), entry.cid()).unwrap();
+        }
+    }
+    for name in
+        ["nodes", "missing_nodes", "entries", "records_present", "missing_records", "record_bytes"]
+    {
+        assert_eq!(expected[name], counts.get(name).copied().unwrap_or(0), "{name}");
+    }
+    assert_eq!(expected["ls_sha256"], hex(&sha256(lines.as_bytes())));
+    let is_whole = expected["missing_nodes"] == 0 && expected["missing_records"] == 0;
+    match repo.unreached_blocks() {
+        Ok(unreached) => assert_eq!(unreached + reached.len() as u64, repo.stats().distinct_blocks),
+        Err(error) => assert!(error.is_missing_block() && !is_whole, "{error}"),
+    }
+}
+
+fn container_is_refused(path: &Path) {
+    let bytes = fs::read(path).unwrap();
+    let error = common::rows_each_way(&bytes, Loader::new).unwrap_err();
+    let kind = error.kind();
+    let is_right = match path.file_name().unwrap().to_str().unwrap() {
+        "badheaderlength.car" => {
+            matches!(kind, ErrorKind::Limit { limit: LimitName::HeaderLen, .. })
+        }
+        "badsectionlength.car" => matches!(kind, ErrorKind::Malformed(Malformed::NoRoots)),
+        "carv1-basic.car" => matches!(kind, ErrorKind::Malformed(Malformed::CidVersion0)),
+        "carv2-basic.car" => matches!(kind, ErrorKind::LookAlike(LookAlike::CarV2)),
+        _ => false,
+    };
+    assert!(is_right, "{error}");
+}
+
+/// The same data through files.
+#[cfg(feature = "redb")]
+mod spilled {
+    use std::fs;
+    use std::path::Path;
+
+    use carwalk::mst::Event;
+    use carwalk::store::{CarStore, RedbStore, SliceStore, SpillFile};
+    use carwalk::{Loader, Process, Repo, Tree, Verification};
+    use carwalk_testkit::rng::Rng;
+
+    use super::{json, repo_agrees};
+    use crate::common;
+    use crate::common::spill::{self, with_repo};
+
+    pub(super) fn export_agrees(path: &Path) {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let expected = &json(&path.with_file_name("expected.json"))[name];
+        let bytes = fs::read(path).unwrap();
+        let slice = Repo::from_slice(&bytes[..]).unwrap();
+        let whole = common::told(&slice).ok();
+        let folder = tempfile::tempdir().unwrap();
+        let is_large = bytes.len() > 1 << 20;
+        for seed in 0..if is_large { 1 } else { 4 } {
+            let mut rng = Rng::new(seed);
+            // Long segments that nothing holds take long to search.
+            let settings =
+                |file, rng: &mut Rng| if is_large { file } else { spill::any_settings(file, rng) };
+            let file = settings(SpillFile::temporary(), &mut rng);
+            let repo = spill::all_into(Loader::new(), common::Ragged::new(&bytes[..], seed), file)
+                .unwrap();
+            repo_agrees(&repo, expected);
+            assert_eq!(told(&repo), told(&slice));
+            assert_eq!(common::told(&repo).ok(), whole);
+            if !is_large {
+                let any = spill::any_way(Loader::new(), &bytes, SpillFile::temporary(), &mut rng)
+                    .unwrap();
+                with_repo!(&any, repo => repo_agrees(repo, expected));
+            }
+
+            let path = folder.path().join(seed.to_string());
+            drop(
+                spill::all_into(
+                    Loader::new(),
+                    &bytes[..],
+                    settings(SpillFile::keep(&path), &mut rng),
+                )
+                .unwrap(),
+            );
+            for verification in [Verification::EveryBlock, Verification::ReachedBlocks] {
+                let store = RedbStore::open(&path, rng.below(1 << 20) as u64).unwrap();
+                repo_agrees(
+                    &Loader::new().verification(verification).reopen(store).unwrap(),
+                    expected,
+                );
+            }
+            let loader = || common::summarizing(Loader::new());
+            let memory = loader().read(&bytes[..]).unwrap();
+            let reduced =
+                spill::all_into(loader(), &bytes[..], settings(SpillFile::temporary(), &mut rng))
+                    .unwrap();
+            assert_eq!(told(&reduced), told(&memory));
+            assert_eq!(
+                common::told_summarized(&reduced).ok(),
+                common::told_summarized(&memory).ok()
+            );
+        }
+    }
+
+    /// All that a partial walk tells.
+    fn told<S: CarStore, P: Process>(repo: &Repo<S, P>) -> Vec<String> {
+        let mut told = Vec::new();
+        let mut walk = repo.walk().partial(true).nodes(true);
+        while let Some(event) = walk.next_event().unwrap() {
+            told.push(match event {
+                Event::Node { cid, offset, block, .. } => {
+                    format!("node {cid} at {offset:?}: {}", block.len())
+                }
+                Event::Record { entry, form, block, offset, .. } => {
+                    format!("{entry:?} at {offset:?}, {form:?}: {}", block.len())
+                }
+                other => format!("{other:?}"),
+            });
+        }
+        told
+    }
+
+    pub(super) fn container_is_refused(path: &Path) {
+        let bytes = fs::read(path).unwrap();
+        let expected = Repo::from_reader(&bytes[..]).unwrap_err();
+        let found =
+            Loader::new().memory_limit(0).spill(&bytes[..], SpillFile::temporary()).unwrap_err();
+        assert_eq!(common::details(&found), common::details(&expected));
+    }
+
+    pub(super) fn bare_tree_walks(path: &Path) {
+        let bytes = fs::read(path).unwrap();
+        let slice = SliceStore::new(&bytes[..]).unwrap();
+        let store = RedbStore::new(&bytes[..], SpillFile::temporary().segment_len(300)).unwrap();
+        assert_eq!(store.stats(), slice.stats());
+        let root = slice.header().root();
+        let (expected, found) = (Tree::new(slice, root), Tree::new(store, root));
+        let mut walks =
+            (expected.walk().records(false).nodes(true), found.walk().records(false).nodes(true));
+        loop {
+            let (expected, found) = (walks.0.next_event().unwrap(), walks.1.next_event().unwrap());
+            assert_eq!(format!("{found:?}"), format!("{expected:?}"));
+            assert!(!matches!(found, Some(Event::BadSubtree { .. })));
+            if found.is_none() {
+                break;
+            }
+        }
+    }
+}
+
+fn bare_tree_walks(path: &Path) {
+    let bytes = fs::read(path).unwrap();
+    let store = SliceStore::new(&bytes[..]).unwrap();
+    let root = store.header().root();
+    let sections = store.stats().sections;
+    let tree = Tree::new(store, root);
+    let mut walk = tree.walk().records(false).nodes(true);
+    let (mut nodes, mut records) = (0, BTreeMap::new());
+    while let Some(event) = walk.next_event().unwrap() {
+        match event {
+            Event::Node { .. } => nodes += 1,
+            Event::Entry { entry, .. } => {
+                let cid = KitCid::from_bytes(entry.cid().as_bytes()).unwrap();
+                assert_eq!(records.insert(entry.key().to_vec(), cid), None);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(nodes, sections);
+    assert_eq!(common::cid(&tree::build(&records).cid()), root);
+    let error = Repo::from_slice(&bytes[..]).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::LookAlike(LookAlike::BareTree)), "{error}");
+}
+
+/// Takes each case as the value of a header field that carwalk does not know.
+fn cbor_is_judged(path: &Path) {
+    let mut judged = 0;
+    for case in json(path).as_array().unwrap() {
+        let tags = case["tags"].as_array().unwrap();
+        let applies =
+            |tag: &Value| ["basic", "dag-cbor", "dasl-cid"].iter().any(|ours| tag == ours);
+        if !tags.iter().any(applies) {
+            continue;
+        }
+        // A hash function that repositories do not have.
+        let is_good = case["type"] == "roundtrip" && case["name"] != "Big DASL CID";
+        let item = unhex(case["data"].as_str().unwrap());
+        let mut header = header_value(&[KitCid::dag_cbor(b"")]);
+        header.pairs_mut().push((Cbor::text("zzzzzzzz"), Cbor::Raw(item)));
+        let mut car = Car::new(&[]);
+        car.set_header(header.encode());
+        let found = SliceStore::new(car.to_bytes());
+        assert_eq!(found.is_ok(), is_good, "{case}: {found:?}");
+        judged += 1;
+    }
+    assert!(judged > 0 || path.ends_with("numeric_reduction.json"));
+}
+
+fn key_heights(path: &Path) {
+    for case in json(path).as_array().unwrap() {
+        let key = case["key"].as_str().unwrap();
+        assert_eq!(case["height"], Layer::of(key.as_bytes()).get(), "{key}");
+    }
+}
+
+/// The second character of each key says its layer.
+fn example_keys(path: &Path) {
+    let text = fs::read_to_string(path).unwrap();
+    for key in text.lines() {
+        assert_eq!(key[1..2].parse(), Ok(Layer::of(key.as_bytes()).get()), "{key}");
+    }
+    assert_eq!(text.lines().count(), 156);
+}
+
+/// Two keys in one node take the prefix that the list says, and no shorter one.
+fn common_prefix(path: &Path) {
+    for case in json(path).as_array().unwrap() {
+        let mut keys = ["left", "right"].map(|side| case[side].as_str().unwrap().as_bytes());
+        keys.sort_unstable();
+        let node = |prefix_len: Option<u64>| {
+            let mut entries = keys.map(|key| Entry::new(key, KitCid::raw(key)));
+            entries[1].prefix_len = prefix_len;
+            tree::Node::leaf(entries.into()).block()
+        };
+        let len = case["len"].as_u64().unwrap();
+        let is_sound = keys[0] != keys[1] && !keys[0].is_empty();
+        let block = node(None);
+        let parsed =
+            Node::parse(&block).map(|node| node.entries().last().unwrap().prefix_len() as u64);
+        assert_eq!(parsed.ok(), is_sound.then_some(len), "{case}");
+        for shorter in 0..len {
+            assert!(Node::parse(&node(Some(shorter))).is_err(), "{case}, prefix of {shorter}");
+        }
+    }
+}
+
+fn lines(path: &Path) -> Vec<String> {
+    let text = fs::read_to_string(path).unwrap();
+    let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with("# "));
+    lines.map(str::to_owned).collect()
+}
+
+fn syntax_lists(folder: &Path, name: &str, is_valid: fn(&str) -> bool) {
+    for (list, expected) in [("valid", true), ("invalid", false)] {
+        let lines = lines(&folder.join(format!("{name}_syntax_{list}.txt")));
+        assert!(!lines.is_empty());
+        for line in lines {
+            assert_eq!(is_valid(&line), expected, "{line:?}");
+        }
+    }
+}
+
+/// None of either list is a CID of the one form but those of version 1 in base32 with codec raw or
+/// dag-cbor.
+fn cid_syntax(folder: &Path) {
+    for line in lines(&folder.join("cid_syntax_invalid.txt")) {
+        assert!(line.parse::<Cid>().is_err(), "{line:?}");
+    }
+    for line in lines(&folder.join("cid_syntax_valid.txt")) {
+        let is_of_the_form =
+            line.len() == 59 && (line.starts_with("bafyrei") || line.starts_with("bafkrei"));
+        assert_eq!(line.parse::<Cid>().is_ok(), is_of_the_form, "{line:?}");
+    }
+}
+
+fn cids_of_records(path: &Path) {
+    for case in json(path).as_array().unwrap() {
+        let record = unbase64(case["cbor_base64"].as_str().unwrap());
+        let cid = Cid::of(Codec::DagCbor, &record);
+        assert_eq!(case["cid"], cid.to_string());
+        assert_eq!(case["cid"].as_str().unwrap().parse::<Cid>().unwrap(), cid);
+        cid.verify(&record).unwrap();
+    }
+}
+
+fn proofs(path: &Path) {
+    let file = json(path);
+    let collection = file["collection"].as_str().unwrap();
+    let mut judged = 0;
+    for case in file["cases"].as_array().unwrap().iter().filter(|case| case["expect"] != "error") {
+        let car = unbase64(case["proof"].as_str().unwrap());
+        let repo = Repo::from_slice(&car).unwrap();
+        assert_eq!(case["did"], repo.commit().did());
+        assert_eq!(case["dataCid"], repo.commit().data().to_string());
+        let path = format!("{collection}/{}", case["rkey"].as_str().unwrap());
+        let mut found = None;
+        let mut walk = repo.walk().partial(true);
+        while let Some(event) = walk.next_event().unwrap() {
+            match event {
+                Event::Record { entry, .. } | Event::MissingRecord { entry, .. }
+                    if entry.path().unwrap() == path.as_str() =>
+                {
+                    found = Some(entry.cid().to_string());
+                }
+                Event::BadSubtree { error, .. } | Event::BadRecord { error, .. } => {
+                    panic!("{case}: {error}")
+                }
+                _ => {}
+            }
+        }
+        assert_eq!(case["expect"].as_str().map(str::to_owned), found, "{case}");
+        judged += 1;
+    }
+    assert_eq!(judged, 25);
+}
+
+fn every_file_has_a_trial(folder: &Path) {
+    let names = |below: &str| -> Vec<PathBuf> {
+        let files = fs::read_dir(folder.join(below)).unwrap();
+        let mut names: Vec<_> =
+            files.map(|file| PathBuf::from(file.unwrap().file_name())).collect();
+        names.retain(|name| {
+            name.extension().is_some_and(|extension| extension == "car" || extension == "json")
+        });
+        names.sort();
+        names
+    };
+    let mut cars = CARS.map(PathBuf::from).to_vec();
+    cars.push("expected.json".into());
+    cars.sort();
+    assert_eq!(names("cars"), cars);
+    assert_eq!(names("containers"), CONTAINERS.map(PathBuf::from));
+    assert_eq!(names("dasl"), DASL.map(PathBuf::from));
+    assert_eq!(names("mst-suite/cars").len(), TREES);
+}
