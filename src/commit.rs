@@ -13,7 +13,7 @@ use core::fmt;
 use core::ops::Range;
 use std::borrow::Cow;
 
-use crate::cbor::{Cursor, KeyOrder};
+use crate::cbor::{Cursor, ItemHead, KeyOrder};
 use crate::cid::Cid;
 use crate::error::{Error, ErrorKind, LimitName, LookAlike, Malformed, Result, Structure};
 use crate::limits::MAX_COMMIT_FIELDS;
@@ -51,7 +51,10 @@ pub struct Commit<'a> {
 /// Where the fields lie in the block.
 #[derive(Clone, PartialEq, Eq)]
 struct Fields {
-    count: usize,
+    /// Length of the head of the map.
+    head_len: usize,
+    /// The head of the map without the pair `sig`.
+    unsigned_head: ItemHead,
     did: Range<usize>,
     rev: Range<usize>,
     /// The whole pair, key and value.
@@ -131,11 +134,10 @@ impl<'a> Commit<'a> {
     /// Their SHA-256 is what the signature is over.
     #[must_use]
     pub fn signed_bytes(&self) -> [&[u8]; 3] {
-        let unsigned = self.fields.count.saturating_sub(1);
-        let head_len = map_head(self.fields.count).len();
-        let before = self.slice(head_len..self.fields.sig.start);
-        let after = self.slice(self.fields.sig.end..self.bytes.len());
-        [map_head(unsigned), before, after]
+        let Fields { head_len, unsigned_head, sig, .. } = &self.fields;
+        let before = self.slice(*head_len..sig.start);
+        let after = self.slice(sig.end..self.bytes.len());
+        [unsigned_head.as_bytes(), before, after]
     }
 
     /// Checks that the commit is by the account that was asked for. DIDs are compared as they are.
@@ -215,30 +217,6 @@ impl fmt::Debug for Commit<'_> {
             .field("version", &self.version())
             .finish_non_exhaustive()
     }
-}
-
-/// The canonical head of a map of `pairs` pairs, of which a commit has at most 255.
-fn map_head(pairs: usize) -> &'static [u8] {
-    static HEADS: [[u8; 2]; MAX_COMMIT_FIELDS + 1] = map_heads();
-    let head = HEADS.get(pairs).map_or(&[][..], |head| head);
-    if pairs < 24 { head.get(..1).unwrap_or_default() } else { head }
-}
-
-/// For each number of pairs its head; up to 23 pairs only the first byte is one.
-#[expect(
-    clippy::arithmetic_side_effects,
-    clippy::cast_possible_truncation,
-    clippy::indexing_slicing,
-    reason = "evaluated by the compiler"
-)]
-const fn map_heads() -> [[u8; 2]; MAX_COMMIT_FIELDS + 1] {
-    let mut heads = [[0xb8, 0]; MAX_COMMIT_FIELDS + 1];
-    let mut pairs = 0;
-    while pairs < heads.len() {
-        heads[pairs] = if pairs < 24 { [0xa0 | pairs as u8, 0] } else { [0xb8, pairs as u8] };
-        pairs += 1;
-    }
-    heads
 }
 
 /// What has been read of a commit.
@@ -329,7 +307,12 @@ impl Draft {
         if self.prev.is_none() && version == 3 {
             legacy("version 3 without `prev`")?;
         }
-        Ok(Fields { count, did, rev, sig, data, prev: self.prev.flatten(), version })
+        // The pair `sig` was found, so there is one pair to be left out.
+        debug_assert!(count > 0, "a commit without pairs has no `sig`");
+        let head_len = ItemHead::map(count).len();
+        let unsigned_head = ItemHead::map(count.saturating_sub(1));
+        let prev = self.prev.flatten();
+        Ok(Fields { head_len, unsigned_head, did, rev, sig, data, prev, version })
     }
 }
 
@@ -346,19 +329,4 @@ fn checked_text(
     }
     let end = cursor.position();
     Ok(end.saturating_sub(text.len())..end)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_heads_are_the_shortest_of_maps() {
-        assert!(map_heads().iter().zip(0..).all(|(head, pairs)| head.starts_with(map_head(pairs))));
-        for pairs in 0..=MAX_COMMIT_FIELDS {
-            let mut expected = minicbor::Encoder::new(Vec::new());
-            expected.map(pairs as u64).unwrap();
-            assert_eq!(map_head(pairs), expected.into_writer(), "{pairs}");
-        }
-    }
 }

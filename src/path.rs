@@ -14,10 +14,14 @@ use crate::error::{Error, ErrorKind, PathFault, Result};
 use crate::limits::MAX_KEY_LEN;
 use crate::syntax;
 
-/// What a byte counts that no path has: more than a key can have slashes.
+/// The weight of a byte that no path has: more than the slashes of a part can add up to.
 const ODD: u32 = 1 << 16;
 
-/// What each byte counts: a slash one, all else that paths have nothing.
+/// The weight of each byte: 1 for a slash, 0 for the other bytes that a record key can have
+/// (`ALPHA / DIGIT / "." / "-" / "_" / ":" / "~"`), `ODD` for all others.
+///
+/// Weights are summed, so that a key is judged in one pass without a branch for each byte: every
+/// record's path is checked.
 const CLASSES: [u32; 256] = {
     let mut classes = [0; 256];
     let (mut rest, mut byte) = (classes.as_mut_slice(), 0u8);
@@ -64,8 +68,8 @@ impl<'a> RepoPath<'a> {
 
     fn split(key: &'a [u8]) -> Result<Self, PathFault> {
         let (mut is_sound, mut slashes) = (true, 0usize);
-        // One pass without an early end, and without a branch for each byte. All real keys are one
-        // part.
+        // A part of at most 1,024 bytes has a sum below 2^32. All keys of valid trees are one part.
+        const { assert!(MAX_KEY_LEN < 1 << 16 && (MAX_KEY_LEN as u64) * (ODD as u64) < 1 << 32) };
         for part in key.chunks(MAX_KEY_LEN) {
             let sum = part.iter().fold(0u32, |sum, &byte| sum.wrapping_add(class(byte)));
             is_sound &= sum < ODD;

@@ -3,6 +3,7 @@
 use core::fmt;
 use std::io::{self, Write};
 
+use crate::cbor::{ItemHead, put_link};
 use crate::cid::{self, Cid};
 use crate::varint;
 
@@ -112,30 +113,12 @@ impl<W> fmt::Debug for Writer<W> {
 /// `{ roots: [link, ..], version: 1 }`, canonical.
 fn header(roots: &[Cid]) -> Vec<u8> {
     let mut header = b"\xa2\x65roots".to_vec();
-    put_array_head(roots.len() as u64, &mut header);
+    header.extend_from_slice(ItemHead::array(roots.len()).as_bytes());
     for root in roots {
-        // Tag 42 over 37 bytes, the first of which is zero.
-        header.extend_from_slice(b"\xd8\x2a\x58\x25\x00");
-        header.extend_from_slice(root.as_bytes());
+        put_link(root, &mut header);
     }
     header.extend_from_slice(b"\x67version\x01");
     header
-}
-
-/// The shortest head of an array.
-fn put_array_head(count: u64, out: &mut Vec<u8>) {
-    let bytes = count.to_be_bytes();
-    let [.., b4, b5, b6, b7] = bytes;
-    match count {
-        0..24 => out.push(0x80 | b7),
-        24..0x100 => out.extend_from_slice(&[0x98, b7]),
-        0x100..0x1_0000 => out.extend_from_slice(&[0x99, b6, b7]),
-        0x1_0000..0x1_0000_0000 => out.extend_from_slice(&[0x9a, b4, b5, b6, b7]),
-        _ => {
-            out.push(0x9b);
-            out.extend_from_slice(&bytes);
-        }
-    }
 }
 
 #[cfg(test)]
@@ -173,17 +156,5 @@ mod tests {
         assert_eq!(writer.sections(), 2);
         let bytes = writer.bytes();
         assert_eq!(writer.finish().unwrap().len() as u64, bytes);
-    }
-
-    #[test]
-    fn the_head_of_a_list_is_the_shortest_whatever_its_length() {
-        for count in
-            [0, 23, 24, 0xff, 0x100, 0xffff, 0x1_0000, 0xffff_ffff, 0x1_0000_0000, u64::MAX]
-        {
-            let (mut ours, mut expected) = (Vec::new(), minicbor::Encoder::new(Vec::new()));
-            put_array_head(count, &mut ours);
-            expected.array(count).unwrap();
-            assert_eq!(ours, expected.into_writer(), "{count}");
-        }
     }
 }

@@ -9,7 +9,7 @@ use crate::cid::{self, Cid};
 use crate::error::{Error, Malformed, NonCanonical, Result};
 
 /// The head of a link: tag 42, then a byte string of 37 bytes that begins with zero.
-const LINK_HEAD: [u8; 5] = [0xd8, 0x2a, 0x58, 0x25, 0x00];
+pub(super) const LINK_HEAD: [u8; 5] = [0xd8, 0x2a, 0x58, 0x25, 0x00];
 
 /// Length of the digest that ends a link.
 const DIGEST_LEN: usize = 32;

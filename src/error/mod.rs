@@ -1,14 +1,21 @@
 //! Errors: what is wrong, where, and with whom the blame lies.
 
+mod class;
+mod faults;
+mod interval;
 mod kind;
+mod position;
 
 use core::fmt;
 use std::io;
 
-pub use self::kind::{
-    ErrorKind, KeptFault, LimitName, LookAlike, Malformed, NonCanonical, PathFault, PublicKeyFault,
-    SignatureFault, TreeRule,
+pub use self::faults::{
+    KeptFault, LookAlike, Malformed, NonCanonical, PathFault, PublicKeyFault, SignatureFault,
+    TreeRule,
 };
+pub use self::interval::KeyInterval;
+pub use self::kind::{ErrorKind, LimitName};
+pub use self::position::{Position, Structure};
 use crate::cid::Cid;
 
 /// A result whose error is [`Error`].
@@ -34,118 +41,6 @@ struct Inner {
     within: Option<u64>,
     cid: Option<Cid>,
     key: Option<Box<[u8]>>,
-}
-
-/// The structure of the formats in which an error was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Structure {
-    /// No structure of a CAR: a value that the caller gave, or the system.
-    Value,
-    /// The header of a CAR, with its length prefix.
-    Header,
-    /// A section of a CAR: length, CID and block.
-    Section,
-    /// The commit of a repository.
-    Commit,
-    /// A node of the tree.
-    Node,
-    /// A record.
-    Record,
-}
-
-impl fmt::Display for Structure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Structure::Value => "value",
-            Structure::Header => "CAR header",
-            Structure::Section => "section",
-            Structure::Commit => "commit",
-            Structure::Node => "node",
-            Structure::Record => "record",
-        })
-    }
-}
-
-/// Where an error was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Position {
-    structure: Structure,
-    offset: Option<u64>,
-    within: Option<u64>,
-}
-
-impl Position {
-    /// The structure at fault.
-    #[must_use]
-    pub fn structure(&self) -> Structure {
-        self.structure
-    }
-
-    /// Where the structure begins: bytes from the start of the CAR. For a block it is where its
-    /// section begins.
-    ///
-    /// `None` where the store does not know, or where the bytes are no part of a CAR.
-    #[must_use]
-    pub fn offset(&self) -> Option<u64> {
-        self.offset
-    }
-
-    /// Where the fault lies inside the structure: bytes from the start of the header's map, of the
-    /// block, or of the section.
-    #[must_use]
-    pub fn within(&self) -> Option<u64> {
-        self.within
-    }
-}
-
-/// An open interval of keys: what lies strictly between two keys, where `None` is no bound.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct KeyInterval<K = Box<[u8]>> {
-    /// The key that all keys of the interval are above.
-    pub lower: Option<K>,
-    /// The key that all keys of the interval are below.
-    pub upper: Option<K>,
-}
-
-impl<K: AsRef<[u8]>> KeyInterval<K> {
-    /// The same interval with keys of its own.
-    #[must_use]
-    pub fn to_owned(&self) -> KeyInterval {
-        KeyInterval {
-            lower: self.lower.as_ref().map(|key| Box::from(key.as_ref())),
-            upper: self.upper.as_ref().map(|key| Box::from(key.as_ref())),
-        }
-    }
-}
-
-/// Names the keys as texts, control characters escaped.
-impl<K: AsRef<[u8]>> fmt::Debug for KeyInterval<K> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let quoted =
-            |key: &Option<K>| key.as_ref().map(|key| key.as_ref().escape_ascii().to_string());
-        let KeyInterval { lower, upper } = self;
-        f.debug_struct("KeyInterval")
-            .field("lower", &quoted(lower))
-            .field("upper", &quoted(upper))
-            .finish()
-    }
-}
-
-/// Writes `all keys`, `keys below "b"`, `keys above "a"` or `keys between "a" and "b"`, control
-/// characters escaped.
-impl<K: AsRef<[u8]>> fmt::Display for KeyInterval<K> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let quoted = |key: &K| format!("\"{}\"", key.as_ref().escape_ascii());
-        match (&self.lower, &self.upper) {
-            (None, None) => f.write_str("all keys"),
-            (None, Some(upper)) => write!(f, "keys below {}", quoted(upper)),
-            (Some(lower), None) => write!(f, "keys above {}", quoted(lower)),
-            (Some(lower), Some(upper)) => {
-                write!(f, "keys between {} and {}", quoted(lower), quoted(upper))
-            }
-        }
-    }
 }
 
 impl Error {
@@ -269,37 +164,6 @@ impl Error {
     #[must_use]
     pub fn into_kind(self) -> ErrorKind {
         self.0.kind
-    }
-
-    /// True if reading, writing or the store failed: trying again may help.
-    #[must_use]
-    pub fn is_io(&self) -> bool {
-        matches!(self.kind(), ErrorKind::Io(_) | ErrorKind::Output(_) | ErrorKind::Store(_))
-    }
-
-    /// True if the bytes end too soon: download them again.
-    #[must_use]
-    pub fn is_truncated(&self) -> bool {
-        matches!(self.kind(), ErrorKind::Truncated { .. } | ErrorKind::LookAlike(LookAlike::Empty))
-    }
-
-    /// True if a block is not there: the CAR is partial, or was cut between two sections.
-    #[must_use]
-    pub fn is_missing_block(&self) -> bool {
-        matches!(self.kind(), ErrorKind::Missing { .. } | ErrorKind::NoCommit)
-    }
-
-    /// True if a limit was reached that the caller can raise, or that the formats set.
-    #[must_use]
-    pub fn is_limit(&self) -> bool {
-        matches!(self.kind(), ErrorKind::Limit { .. })
-    }
-
-    /// True if the bytes are there and wrong: whoever made them is to blame. True of each error of
-    /// which none of the other predicates is.
-    #[must_use]
-    pub fn is_invalid(&self) -> bool {
-        !(self.is_io() || self.is_truncated() || self.is_missing_block() || self.is_limit())
     }
 }
 

@@ -2,13 +2,14 @@
 
 use std::io::Read;
 
+#[cfg(feature = "redb")]
+use super::MemoryLimit;
 use super::memory::MemorySink;
 use super::pipeline::{Loading, Reducer};
 use super::settings::Settings;
 #[cfg(feature = "redb")]
 use super::spill::{IndexSink, SpillSink};
-use super::suspended::Loaded;
-use super::{Loader, Memory, MemoryLimit, Unlimited};
+use super::{Loader, Memory, Unlimited};
 #[cfg(feature = "redb")]
 use crate::budget;
 use crate::car::{Reader, SliceReader, Source};
@@ -190,17 +191,8 @@ impl<'p, P: Process> Loader<'p, Unlimited, P> {
     }
 }
 
-impl<'p, P: Process> Loader<'p, MemoryLimit, P> {
-    /// Reads a stream to its end, or up to the memory limit.
-    ///
-    /// # Errors
-    ///
-    /// As [`Repo::from_reader`]. Reaching the memory limit is not an error.
-    pub fn read<R: Read>(self, input: R) -> Result<Loaded<'p, R, P>> {
-        let MemoryLimit(limit) = self.memory;
-        Loaded::of(Load::stream(input, self)?, limit)
-    }
-
+#[cfg(feature = "redb")]
+impl<P: Process> Loader<'_, MemoryLimit, P> {
     /// Reads a stream to its end, right into a file: what [`read`](Loader::read) and
     /// [`Suspended::spill`](crate::Suspended::spill) do one after the other, for CARs that are to
     /// be in a file however small they are.
@@ -209,7 +201,6 @@ impl<'p, P: Process> Loader<'p, MemoryLimit, P> {
     ///
     /// As [`Repo::from_reader`], and `Store` if the file fails, or `Limit` if more is stored than
     /// it may be.
-    #[cfg(feature = "redb")]
     pub fn spill<R: Read>(self, input: R, file: SpillFile) -> Result<Repo<RedbStore, P>> {
         let MemoryLimit(limit) = self.memory;
         let load = Load::stream(input, self)?;
@@ -224,7 +215,6 @@ impl<'p, P: Process> Loader<'p, MemoryLimit, P> {
     ///
     /// As [`Repo::from_slice`], and `Store` if the file fails, or `Limit` if more is stored than it
     /// may be.
-    #[cfg(feature = "redb")]
     pub fn slice<B: AsRef<[u8]>>(
         self,
         bytes: B,

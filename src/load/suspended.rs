@@ -4,6 +4,7 @@ use core::fmt;
 use std::io::Read;
 
 use super::open::Load;
+use super::{Loader, MemoryLimit};
 use crate::budget::Budget;
 use crate::car::{Reader, Source};
 use crate::commit::Commit;
@@ -118,6 +119,18 @@ impl<'p, R: Read, P: Process> Suspended<'p, R, P> {
             Ok(writer) => self.load.spill(writer).map_err(|error| SpillError { error, load: None }),
             Err(error) => Err(SpillError { error, load: Some(Box::new(self)) }),
         }
+    }
+}
+
+impl<'p, P: Process> Loader<'p, MemoryLimit, P> {
+    /// Reads a stream to its end, or up to the memory limit.
+    ///
+    /// # Errors
+    ///
+    /// As [`Repo::from_reader`]. Reaching the memory limit is not an error.
+    pub fn read<R: Read>(self, input: R) -> Result<Loaded<'p, R, P>> {
+        let MemoryLimit(limit) = self.memory;
+        Loaded::of(Load::stream(input, self)?, limit)
     }
 }
 

@@ -36,16 +36,16 @@ const NARROW: Split = Split { tag_bits: 32, place_bits: 32 };
 /// For all placements.
 const WIDE: Split = Split { tag_bits: 24, place_bits: 40 };
 
-/// Slots that are entered in one pass over the table, if there are more than fit in a cache.
-const BATCH: usize = 1 << 14;
+/// Slots that are entered in one pass over the table, if the processor's cache does not hold it.
+const PASS: usize = 1 << 14;
 
-/// Slots of a table that a cache holds: these may be entered in any order.
-const FEW: usize = 1 << 16;
+/// Slots of a table that the processor's cache holds: these may be entered in any order.
+const CACHED: usize = 1 << 16;
 
 /// Bits of the hash by which slots are ordered, and bytes that the order of a batch takes.
 const ORDER_BITS: u32 = 9;
 
-const ORDER_LEN: usize = BATCH * size_of::<u16>();
+const ORDER_LEN: usize = PASS * size_of::<u16>();
 
 /// How many slots ahead the table is fetched.
 const SOON: usize = 16;
@@ -180,7 +180,7 @@ impl Notes {
 
     /// Most bytes that the index takes beside what is held, while it is made.
     pub(crate) fn index_len(&self) -> u64 {
-        let order = if self.slots.len() > FEW { ORDER_LEN } else { 0 };
+        let order = if self.slots.len() > CACHED { ORDER_LEN } else { 0 };
         len_of(table_len(self.slots.len())).saturating_add(order as u64)
     }
 
@@ -194,11 +194,11 @@ impl Notes {
         let noted = core::mem::take(&mut self.slots);
         let slots = vec![0; table_len(noted.len())];
         let mut index = Index { slots, split: self.split, len: 0, secret: self.secret };
-        if noted.len() <= FEW {
+        if noted.len() <= CACHED {
             index.enter_all(noted.iter().copied(), &compare);
         } else {
-            let mut order = vec![0; BATCH];
-            for batch in noted.chunks(BATCH) {
+            let mut order = vec![0; PASS];
+            for batch in noted.chunks(PASS) {
                 let order = order_of(batch, &mut order);
                 let slots =
                     order.iter().filter_map(|&number| batch.get(usize::from(number)).copied());

@@ -1,0 +1,451 @@
+//! The faults that error kinds carry, and their messages.
+
+use thiserror::Error;
+
+use super::interval::KeyInterval;
+use crate::limits::MAX_PUBLIC_KEY_TEXT_LEN;
+
+/// Input that is often taken for a repository export.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum LookAlike {
+    /// No bytes at all.
+    #[error("the input is empty")]
+    Empty,
+    /// A JSON text.
+    #[error("this is JSON, not a CAR: a server's answer saved as a file?")]
+    Json,
+    /// An HTML or XML text.
+    #[error("this is HTML or XML, not a CAR: a server's answer saved as a file?")]
+    Html,
+    /// A gzip file.
+    #[error("this is gzip data: decompress it first")]
+    Gzip,
+    /// A CAR of version 2.
+    #[error("this is a CAR of version 2; repositories are exported as version 1")]
+    CarV2,
+    /// A spill file.
+    #[error("this is a spill file, not a CAR: it is opened by its name")]
+    SpillFile,
+    /// A CAR whose root is a node of a tree.
+    #[error("this is a node of a tree, not a commit: the CAR holds a bare tree")]
+    BareTree,
+}
+
+/// A form that no reading of the format allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Malformed {
+    /// A varint goes on after nine bytes.
+    #[error("varint of more than 9 bytes")]
+    VarintTooLong,
+    /// The length prefix of a section is too small for a CID.
+    #[error("section length {found} leaves no room for a CID of 36 bytes")]
+    SectionLen {
+        /// The declared length.
+        found: u64,
+    },
+    /// The length prefix of the header is zero.
+    #[error("the header is empty")]
+    HeaderEmpty,
+    /// The header's version is not 1.
+    #[error("CAR version {found}, expected 1")]
+    CarVersion {
+        /// The version that the header has.
+        found: u64,
+    },
+    /// The header's list of roots is empty.
+    #[error("the header names no root")]
+    NoRoots,
+    /// A CID has not 36 bytes.
+    #[error("CID of {found} bytes, expected 36")]
+    CidLen {
+        /// Its length.
+        found: usize,
+    },
+    /// A CID of version 0: a bare SHA-256 multihash.
+    #[error("CID of version 0, expected version 1")]
+    CidVersion0,
+    /// A CID of another version.
+    #[error("CID of version {found}, expected 1")]
+    CidVersion {
+        /// The first byte.
+        found: u8,
+    },
+    /// The codec is not allowed here.
+    #[error("CID of codec {found:#04x}, expected {expected}")]
+    CidCodec {
+        /// The codec's byte.
+        found: u8,
+        /// What is allowed here.
+        expected: &'static str,
+    },
+    /// The hash function is not SHA-256.
+    #[error("CID of hash function {found:#04x}, expected 0x12 (sha2-256)")]
+    CidHash {
+        /// The hash function's byte.
+        found: u8,
+    },
+    /// The digest has not 32 bytes.
+    #[error("CID with a digest of {found} bytes, expected 32")]
+    CidDigestLen {
+        /// The declared length.
+        found: u8,
+    },
+    /// A CID's text is not `b` and 58 characters of lower-case base32.
+    #[error("not the text of a CID: expected `b` and 58 characters of lower-case base32")]
+    CidText,
+    /// A CBOR item of another type was expected.
+    #[error("CBOR item of initial byte {found:#04x}, expected {expected}")]
+    CborType {
+        /// The item's first byte.
+        found: u8,
+        /// What was expected.
+        expected: &'static str,
+    },
+    /// A CBOR item goes on beyond the header or block that it is in.
+    #[error("CBOR item goes on beyond the end: {expected} bytes expected, {available} there")]
+    CborEnd {
+        /// Bytes that the item, or the part of it at hand, takes at least.
+        expected: u64,
+        /// Bytes that were left.
+        available: usize,
+    },
+    /// Additional information 28 to 30, which CBOR reserves.
+    #[error("reserved CBOR initial byte {found:#04x}")]
+    CborReserved {
+        /// The item's first byte.
+        found: u8,
+    },
+    /// An item of indefinite length, or a break.
+    #[error("CBOR item of indefinite length (initial byte {found:#04x})")]
+    CborIndefinite {
+        /// The item's first byte.
+        found: u8,
+    },
+    /// A tag other than 42.
+    #[error("CBOR tag {found}, expected 42 or none")]
+    CborTag {
+        /// The tag.
+        found: u64,
+    },
+    /// A simple value other than false, true and null.
+    #[error("CBOR simple value of initial byte {found:#04x}, expected false, true or null")]
+    CborSimple {
+        /// The item's first byte.
+        found: u8,
+    },
+    /// A float that is not a finite number.
+    #[error("CBOR float that is not a number or not finite")]
+    CborFloat,
+    /// A text is not UTF-8.
+    #[error("text is not UTF-8")]
+    Utf8,
+    /// Bytes follow the one item of a block or header.
+    #[error("{found} bytes follow the end")]
+    Trailing {
+        /// How many.
+        found: usize,
+    },
+    /// The byte string of a link does not begin with a zero byte.
+    #[error("link does not begin with the byte 0x00")]
+    LinkPrefix,
+    /// A required field is not there.
+    #[error("field `{0}` is missing")]
+    FieldMissing(&'static str),
+    /// Another field, or another order, than the schema has.
+    #[error("expected field `{expected}` here")]
+    FieldExpected {
+        /// The field that the schema has at this place.
+        expected: &'static str,
+    },
+    /// A map has not the number of fields that its schema has.
+    #[error("map of {found} fields, expected {expected}")]
+    FieldCount {
+        /// Fields of the schema.
+        expected: usize,
+        /// Fields of the map.
+        found: usize,
+    },
+    /// The commit's version is unknown.
+    #[error("commit of version {found}, expected 3")]
+    CommitVersion {
+        /// The version that the commit has.
+        found: u64,
+    },
+    /// The commit is of version 2, or of version 3 without `prev`.
+    #[error("legacy commit ({0}): accept legacy commits to read it")]
+    LegacyCommit(&'static str),
+    /// `did` is not a DID.
+    #[error("`did` is not a DID")]
+    Did,
+    /// `rev` is not a TID.
+    #[error("`rev` is not a TID")]
+    Rev,
+    /// A link to a node leads to a block that is none: it was reduced by a process function as it
+    /// was loaded.
+    #[error("the block is no node; it was reduced as it was loaded")]
+    ReducedNode,
+    /// `sig` has not 64 bytes.
+    #[error("`sig` of {found} bytes, expected 64")]
+    SigLen {
+        /// Its length.
+        found: usize,
+    },
+}
+
+/// A second encoding of a value that has a canonical one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum NonCanonical {
+    /// A varint with padding.
+    #[error("varint is not in its shortest form")]
+    VarintPadded,
+    /// A CBOR integer or length with padding.
+    #[error("CBOR integer or length is not in its shortest form")]
+    IntegerPadded,
+    /// Map keys out of order: the shorter key comes first, then bytes decide.
+    #[error("map keys are not in canonical order")]
+    MapOrder,
+    /// The same key twice in one map.
+    #[error("the same key twice in one map")]
+    MapDuplicate,
+    /// A float of another width than 64 bits, or negative zero.
+    #[error("CBOR float is not in its canonical form")]
+    Float,
+}
+
+/// The rules of a Merkle Search Tree that a node can break. Where the specification numbers none,
+/// the letters N1 to N17 of `docs/design.md` stand in each variant's text.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum TreeRule {
+    /// N2: the first entry of a node shares no prefix, because no key is before it.
+    #[error("first entry has a prefix of {prefix_len} bytes, expected 0")]
+    FirstPrefix {
+        /// The entry's prefix length.
+        prefix_len: u64,
+    },
+    /// N3: a prefix is no longer than the key before it.
+    #[error(
+        "entry {entry} has a prefix of {prefix_len} bytes, but the key before it has {previous_len}"
+    )]
+    PrefixTooLong {
+        /// The entry's number in its node, from 0.
+        entry: usize,
+        /// The entry's prefix length.
+        prefix_len: u64,
+        /// The length of the key before it.
+        previous_len: usize,
+    },
+    /// N4: a prefix is the longest that the two keys share.
+    #[error(
+        "entry {entry} has a prefix of {prefix_len} bytes, but shares more with the key before it"
+    )]
+    PrefixNotMaximal {
+        /// The entry's number in its node, from 0.
+        entry: usize,
+        /// The entry's prefix length.
+        prefix_len: usize,
+    },
+    /// N5: keys ascend within a node.
+    #[error("entry {entry} has a key below the key before it")]
+    KeyOrder {
+        /// The entry's number in its node, from 0.
+        entry: usize,
+    },
+    /// N6: no key occurs twice.
+    #[error("entry {entry} repeats the key before it")]
+    DuplicateKey {
+        /// The entry's number in its node, from 0.
+        entry: usize,
+    },
+    /// N7: all keys of a node are on one layer.
+    #[error("entry {entry} has a key of layer {found}, but its node is of layer {expected}")]
+    KeyLayer {
+        /// The entry's number in its node, from 0.
+        entry: usize,
+        /// The node's layer.
+        expected: u8,
+        /// The key's layer.
+        found: u8,
+    },
+    /// N8: the keys of a subtree lie strictly between the keys around its link. Two links to one
+    /// node (N16) break this rule too.
+    #[error("key is outside its subtree, which has {interval}")]
+    KeyOutside {
+        /// The interval of the subtree.
+        interval: KeyInterval,
+    },
+    /// N9: a child is one layer below its parent.
+    #[error("node of layer {found} where its parent's place needs layer {expected}")]
+    ChildLayer {
+        /// The parent's layer less one.
+        expected: u8,
+        /// The layer of the node's first key.
+        found: u8,
+    },
+    /// N10: a node of layer 0 has no subtrees.
+    #[error("node of layer 0 links to a subtree")]
+    LinkBelowLayer0,
+    /// N11: only an empty repository has a node with neither entries nor subtree.
+    #[error("node has neither entries nor subtree, and is not the root")]
+    EmptyNode,
+    /// N12: the root has an entry, unless the repository is empty.
+    #[error("root has a subtree but no entry")]
+    RootWithoutEntry,
+    /// N15: keys are not empty.
+    #[error("entry {entry} has an empty key")]
+    EmptyKey {
+        /// The entry's number in its node, from 0.
+        entry: usize,
+    },
+}
+
+/// Why a kept spill file cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum KeptFault {
+    /// The file is something else.
+    #[error("this is no spill file of carwalk")]
+    NotOurs,
+    /// The file is of another version.
+    #[error("spill file of version {found}, expected 1")]
+    Version {
+        /// The version that the file has.
+        found: u16,
+    },
+    /// The file was not written to its end.
+    #[error("the spill file was not written to its end")]
+    Incomplete,
+    /// The file was changed since it was written. What the text has of the file is escaped.
+    #[error("the spill file is damaged: {0}")]
+    Damaged(Box<str>),
+    /// A process function reduced records that were not hashed, and nobody can hash them now. Only
+    /// [`Verification::DangerouslyNone`](crate::Verification::DangerouslyNone) takes them.
+    #[error("the spill file holds what was made of records that were never hashed")]
+    NotHashed,
+    /// A process function reduced the file's records, and this loader has none.
+    #[error("the spill file holds reduced records: they need their process function")]
+    Reduced,
+}
+
+/// How a key fails to be a repo path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum PathFault {
+    /// A character that no repo path has.
+    #[error("repo path with the byte {found:#04x} at position {at}")]
+    Character {
+        /// The byte.
+        found: u8,
+        /// Its place in the path.
+        at: usize,
+    },
+    /// No slash, or more than one.
+    #[error("repo path with {found} slashes, expected 1")]
+    Slashes {
+        /// How many.
+        found: usize,
+    },
+    /// Nothing before the slash.
+    #[error("repo path without a collection")]
+    NoCollection,
+    /// Nothing after the slash.
+    #[error("repo path without a record key")]
+    NoRecordKey,
+    /// The collection is not a normalized NSID.
+    #[error("collection is not a normalized NSID")]
+    Nsid,
+    /// The record key is not of the syntax of record keys.
+    #[error("record key is not of the syntax of record keys")]
+    RecordKey,
+}
+
+/// Why something is not a public key that accounts sign with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum PublicKeyFault {
+    /// A DID, but no `did:key`: the key is in its document.
+    #[error("DID of another method than `key`: its public key is in its DID document")]
+    DidMethod,
+    /// The verification method is of an unknown type.
+    #[error(
+        "verification method of unknown type, expected `Multikey`, `EcdsaSecp256k1VerificationKey2019` or \
+         `EcdsaSecp256r1VerificationKey2019`"
+    )]
+    MethodType,
+    /// The text is too long to be decoded: [`MAX_PUBLIC_KEY_TEXT_LEN`].
+    #[error("public key text of {found} bytes, expected at most {MAX_PUBLIC_KEY_TEXT_LEN}")]
+    TextLen {
+        /// Its length, without `did:key:`.
+        found: usize,
+    },
+    /// The text is not in the multibase encoding base58btc.
+    #[error("public key text does not begin with `z` (base58btc)")]
+    Multibase,
+    /// A character that base58btc does not have.
+    #[error(
+        "public key text with the byte {found:#04x} at position {at}, which is no digit of base58btc"
+    )]
+    Base58 {
+        /// The byte.
+        found: u8,
+        /// Its place in the text, from the `z` on.
+        at: usize,
+    },
+    /// No number of a curve comes first.
+    #[error("public key does not begin with a multicodec")]
+    NoCodec,
+    /// A key of another curve or kind.
+    #[error(
+        "public key of multicodec {found:#x}, expected 0xe7 (secp256k1-pub) or 0x1200 (p256-pub)"
+    )]
+    Codec {
+        /// Its multicodec.
+        found: u64,
+    },
+    /// A point of no length that points have here.
+    #[error("point of {found} bytes, expected {expected}")]
+    PointLen {
+        /// Its length.
+        found: usize,
+        /// What is allowed here.
+        expected: &'static str,
+    },
+    /// A point in another form than its length says.
+    #[error(
+        "point with the first byte {found:#04x}, expected 0x02 or 0x03 (33 bytes) or 0x04 (65 bytes)"
+    )]
+    PointForm {
+        /// Its first byte.
+        found: u8,
+    },
+    /// The coordinates are those of no point of the curve.
+    #[error("this is no point of the curve {curve}")]
+    NoPoint {
+        /// The curve's name.
+        curve: &'static str,
+    },
+}
+
+/// How a signature fails to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum SignatureFault {
+    /// The signature has not 64 bytes. One in DER has 8 to 72, mostly 70 or 71.
+    #[error("signature of {found} bytes, expected 64")]
+    Len {
+        /// Its length.
+        found: usize,
+    },
+    /// r or s is zero, or not below the curve's order.
+    #[error("signature with r or s out of range: expected 1 to the curve's order less 1")]
+    OutOfRange,
+    /// s is above half of the curve's order: the other one of two signatures that say the same.
+    #[error("signature with a high s, expected at most half of the curve's order")]
+    HighS,
+    /// The signature was made with another key, or over other bytes.
+    #[error("the signature is not of this key and these bytes")]
+    Mismatch,
+}
