@@ -65,6 +65,10 @@ impl Arena {
 
     pub(super) fn fill(&mut self, len: usize) {
         if let Some(chunk) = self.chunks.last_mut() {
+            debug_assert!(
+                chunk.filled.saturating_add(len) <= chunk.bytes.len(),
+                "more than there is room for"
+            );
             chunk.filled = chunk.filled.saturating_add(len).min(chunk.bytes.len());
         }
     }
@@ -208,6 +212,7 @@ impl Arena {
 
     /// Fills in bytes that there is room for.
     pub(crate) fn write(&mut self, bytes: &[u8]) {
+        debug_assert!(bytes.len() <= self.room().len(), "room was reserved");
         if let Some(room) = self.room().get_mut(..bytes.len()) {
             room.copy_from_slice(bytes);
             self.fill(bytes.len());
@@ -293,7 +298,12 @@ impl Arena {
     /// Takes back the bytes of the chunk that a place lies in.
     pub(super) fn take_back(&mut self, at: Placement, lent: Vec<u8>) {
         let number = self.chunk_of(at).map(|(number, _)| number);
-        if let Some(chunk) = number.and_then(|number| self.chunks.get_mut(number)) {
+        let chunk = number.and_then(|number| self.chunks.get_mut(number));
+        debug_assert!(
+            chunk.as_ref().is_some_and(|chunk| chunk.bytes.is_empty()),
+            "bytes come back once, to the chunk that they were lent from"
+        );
+        if let Some(chunk) = chunk {
             chunk.bytes = lent;
         }
     }

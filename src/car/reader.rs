@@ -184,22 +184,25 @@ impl<R> Reader<R> {
         self.arena
     }
 
-    /// Gives up the sections that were read, after `visit` saw all that begin at `first` or later:
-    /// in their order, and chunk by chunk, so that their memory can be used for what becomes of
-    /// them. From now on none is kept.
+    /// Gives up the sections that were read, after `visit` saw all from `first` on, if that is
+    /// given: in their order, and chunk by chunk, so that their memory can be used for what becomes
+    /// of them. From now on no section stays.
     ///
-    /// Tells by how much the places of sections at hand move down.
+    /// Returns by how many bytes the placements of later sections move down.
     #[cfg(feature = "redb")]
     pub(crate) fn release(
         &mut self,
-        first: Placement,
+        first: Option<Placement>,
         mut visit: impl FnMut(Section<'_>) -> Result<()>,
     ) -> Result<u64> {
-        for chunk in self.arena.take_front() {
-            chunk.sections(first).try_for_each(&mut visit)?;
-        }
-        if let Some(last) = self.arena.last() {
-            last.sections(first).try_for_each(&mut visit)?;
+        let chunks = self.arena.take_front();
+        if let Some(first) = first {
+            for chunk in chunks {
+                chunk.sections(first).try_for_each(&mut visit)?;
+            }
+            if let Some(last) = self.arena.last() {
+                last.sections(first).try_for_each(&mut visit)?;
+            }
         }
         self.keep = false;
         Ok(self.arena.renumber())

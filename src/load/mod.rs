@@ -1,4 +1,16 @@
-//! Loading with settings of one's own.
+//! How a CAR gets into a store, and a repository out of it.
+//!
+//! ```text
+//! open       makes a source, a sink and the settings into a load, and opens what it became
+//!   |
+//! pipeline   each section: framed by its source, verified, handed to a sink
+//!   |   \
+//!   |    hashing    batches of blocks against their CIDs, on one thread or several
+//!   |
+//! memory, spill     the sinks: into memory, into a spill file, into a spilled index
+//! ```
+//!
+//! A load that reaches its memory limit is a [`Suspended`] value.
 
 mod hashing;
 mod memory;

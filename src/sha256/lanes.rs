@@ -56,6 +56,7 @@ impl Lanes {
         message: impl Fn(usize) -> &'m [u8],
         mut tell: impl FnMut(usize, &[u8; 32]),
     ) {
+        debug_assert!(count <= BATCH, "the caller splits batches");
         let mut order = [(0, 0); BATCH];
         let mut rest = sort(count, |number| blocks_of(message(number)), &mut order);
         while let Some((&(longest, blocks), others)) = rest.split_first() {
@@ -176,8 +177,10 @@ fn load(block: &[u8; BLOCK]) -> __m512i {
 #[inline]
 #[expect(unsafe_code, reason = "vectors are loaded through pointers")]
 fn load_rest(rest: &[u8]) -> __m512i {
+    debug_assert!(rest.len() < BLOCK, "what is left after all whole blocks");
     let mask = (1u64 << (rest.len() % BLOCK)).wrapping_sub(1);
-    // SAFETY: only bytes whose bit is set are read, and those are at most the bytes of `rest`.
+    // SAFETY: only bytes whose bit is set are read. The mask has `rest.len() % 64` bits, which is
+    // at most the number of bytes of `rest`.
     unsafe { _mm512_maskz_loadu_epi8(mask, rest.as_ptr().cast()) }
 }
 

@@ -277,7 +277,9 @@ impl Index {
         let old = core::mem::replace(&mut self.slots, vec![0; len]);
         for moved in old.into_iter().filter(|&slot| slot != 0) {
             let home = self.split.home(self.split.tag(moved), self.slots.len());
-            if let Some(free) = from_home(&mut self.slots, home).find(|slot| **slot == 0) {
+            let free = from_home(&mut self.slots, home).find(|slot| **slot == 0);
+            debug_assert!(free.is_some(), "four slots of five are in use at most");
+            if let Some(free) = free {
                 *free = moved;
             }
         }
@@ -305,6 +307,7 @@ impl Index {
                 }
             }
         }
+        debug_assert!(false, "four slots of five are in use at most");
     }
 
     /// Returns what `read` returns for the placement of a CID. `read` is called with each placement

@@ -68,6 +68,7 @@ impl<'a> Packed<'a> {
     pub(crate) fn write_head(&self, base: u64, out: &mut Vec<u8>) {
         let len = self.bytes.len() as u64;
         varint::encode(len << STATE_BITS | self.state.number(), out);
+        debug_assert!(self.offset >= base, "blocks are packed in the order of the CAR");
         varint::encode(self.offset.saturating_sub(base), out);
         out.extend_from_slice(self.cid.as_bytes());
     }

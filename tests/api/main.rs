@@ -29,6 +29,7 @@ mod hostile_store;
 mod kept;
 #[cfg(feature = "redb")]
 mod kept_damage;
+mod layers;
 mod limit_table;
 mod limits;
 mod look_ahead;
