@@ -89,6 +89,12 @@ impl Error {
         Error::new(ErrorKind::Limit { limit, max, found })
     }
 
+    /// A record's bytes, or its stored value, that do not decode.
+    #[cold]
+    pub(crate) fn decode(reason: &'static str) -> Self {
+        Error::new(ErrorKind::Decode(reason.into()))
+    }
+
     #[cfg(feature = "signature")]
     #[cold]
     pub(crate) fn public_key(fault: PublicKeyFault) -> Self {

@@ -38,7 +38,9 @@ use crate::limits::Limits;
 use crate::process::{Keep, Process, Processable, Reduce};
 use crate::repo::Opening;
 
-/// Opens repositories by other settings than [`Repo`]'s own constructors have.
+/// Configures and opens a repository.
+///
+/// The setters can be called in any order. The load begins with one of the openers.
 ///
 /// ```
 /// use carwalk::{Limits, Loader};
@@ -61,16 +63,17 @@ pub struct Loader<'p, M = Unlimited, P = Keep> {
     process: P,
 }
 
-/// Says of a [`Loader`] that it takes as much memory as the CAR does.
+/// A [`Loader`] without a memory limit: a stream is held in memory in full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Unlimited;
 
-/// Says of a [`Loader`] that it stops to read at a limit: see [`Loader::memory_limit`].
+/// A [`Loader`] with a memory limit: reading stops when the limit is reached. See
+/// [`Loader::memory_limit`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryLimit(u64);
 
-/// How much memory is there: [`Unlimited`], or a [`MemoryLimit`].
+/// The memory that a load may take: [`Unlimited`], or a [`MemoryLimit`].
 pub trait Memory: sealed::Sealed {
     /// Returns the memory limit; `u64::MAX` is none.
     #[doc(hidden)]
@@ -98,21 +101,23 @@ impl Memory for MemoryLimit {
 }
 
 impl<'p> Loader<'p> {
-    /// The settings that [`Repo`]'s constructors have: default limits, every block hashed, current
-    /// commits only, paths checked for form.
+    /// Creates a loader with the settings of [`Repo`](crate::Repo)'s own constructors: default
+    /// limits, every block verified, current commits only, the form of paths checked.
     pub fn new() -> Self {
         Self::default()
     }
 }
 
 impl<'p, P: Process> Loader<'p, Unlimited, P> {
-    /// Sets how much memory a load from a reader may take, in bytes.
+    /// Sets the memory limit of a load, in bytes. No limit by default.
     ///
-    /// Reaching it is no error: [`read`](Loader::read) then gives what is loaded, with the reader,
-    /// to go on with or to put aside. What counts is what the allocator gave, at any time: the
-    /// buffers that the stream is read into, the index with all its slack, and copies while either
-    /// grows. The first buffer of 64 KiB is taken in any case, and the header is not counted: it
-    /// has a limit of its own.
+    /// Reaching the limit is not an error: [`read`](Loader::read) returns [`Loaded::Suspended`],
+    /// which can be resumed, spilled or dropped. The limit covers all heap memory of the load: the
+    /// buffers that the stream is read into, including spare capacity, the index, and copies made
+    /// while either grows. The first buffer of 64 KiB is always taken. The header is not counted:
+    /// [`Limits::max_header_len`] bounds it.
+    ///
+    /// A walk over the loaded repository may take an eighth of the limit, at least 1 MiB.
     ///
     /// ```
     /// use carwalk::{Loaded, Loader};
@@ -131,16 +136,15 @@ impl<'p, P: Process> Loader<'p, Unlimited, P> {
 }
 
 impl<'p, M> Loader<'p, M> {
-    /// Sets what is kept of records: what `function` makes of each.
+    /// Applies `function` to each record while loading and stores its result instead of the record.
     ///
-    /// A load from a reader then holds the values instead of the records, in memory and on disk.
-    /// The function is called with each record once its hash is checked, unless none is, and with
-    /// other blocks that no tree can have for a node; not with the block of the first root. A
-    /// record that begins like a node is kept as it is until a walk reaches it, as are all records
-    /// of slices, maps and stores of the caller's: these are given to the function each time.
-    /// [`Walker`]s and [`Event`]s do not know of it: there [`Form`] tells what a block is.
+    /// Blocks are verified first, unless verification is off. The function may also see blocks that
+    /// are not records: any block that cannot be a tree node, except the commit. A record that
+    /// begins like a node is stored as it is, and so is every record of a slice, a map or a store
+    /// of the caller's: the function is applied to these each time a walk reaches them. [`Walker`]
+    /// and [`Event`] do not apply it: [`Form`] says what the bytes of a block are.
     ///
-    /// Errors are values too: let `T` be a [`Result`].
+    /// The function can fail: let `T` be a [`Result`].
     ///
     /// ```
     /// use carwalk::Loader;
@@ -168,25 +172,25 @@ impl<'p, M> Loader<'p, M> {
 }
 
 impl<'p, M: Memory, P: Process> Loader<'p, M, P> {
-    /// Sets the limits.
+    /// Sets the limits on the input. Default: [`Limits::default`].
     pub fn limits(mut self, limits: Limits) -> Self {
         self.settings.limits = limits;
         self
     }
 
-    /// Sets which blocks are hashed.
+    /// Sets which blocks are verified. Default: [`Verification::EveryBlock`].
     pub fn verification(mut self, verification: Verification) -> Self {
         self.settings.verification = verification;
         self
     }
 
-    /// Sets whether a CAR is opened whose framing is bad from some section on, or that ends too
-    /// soon; it is not by default.
+    /// Opens damaged CARs: sections before the first malformed or truncated one are loaded. Off by
+    /// default.
     ///
-    /// Then the sections before are all there is, and [`CarStore::fault`] tells what is wrong with
-    /// the rest; the commit must be among them. Limits that are exceeded are errors all the same.
-    /// With [`Verification::ReachedBlocks`] and a partial walk, this saves what can be saved of a
-    /// damaged file.
+    /// [`CarStore::fault`] returns the error that ended the load. The commit must be among the
+    /// loaded sections. Exceeded limits remain errors. Together with
+    /// [`Verification::ReachedBlocks`] and a partial walk, everything that is intact in a damaged
+    /// file can be read.
     ///
     /// ```
     /// # let whole: &[u8] = include_bytes!("../../samples/repo.car");
@@ -206,33 +210,30 @@ impl<'p, M: Memory, P: Process> Loader<'p, M, P> {
     /// }
     /// # Ok::<(), carwalk::Error>(())
     /// ```
+    ///
+    /// [`CarStore::fault`]: crate::store::CarStore::fault
     pub fn salvage(mut self, yes: bool) -> Self {
         self.settings.salvage = yes;
         self
     }
 
-    /// Sets how many threads a load may use, the caller's included; 0 and 1 are none but the
-    /// caller's, as by default.
+    /// Sets the number of threads that hash blocks, including the calling thread. 0 and 1 use the
+    /// calling thread only. Default: 1.
     ///
-    /// The others hash blocks while this one reads and frames, and helps when it is ahead. Whatever
-    /// the number, the same comes of a load, and of several faults the one that comes first in the
-    /// CAR. It holds for slices, maps and streams under [`Verification::EveryBlock`]. Blocks are
-    /// hashed on the caller's thread in any case where they are copied: with a process function and
-    /// a stream, which must not see a record before it is hashed, and into a spill file.
+    /// The result does not depend on the number of threads. Of several errors, the first in the CAR
+    /// is returned. Threads work for slices, maps and streams under [`Verification::EveryBlock`].
+    /// Blocks that are copied are hashed by the calling thread: those of a stream with a process
+    /// function, and those of a spilled load.
     ///
-    /// None is started for the first MiB, nor for a CAR of less: to start it would cost about what
-    /// it saves, which grows from some 2 MiB on. More than one come only while those that there are
-    /// fall behind. Framing takes about as long as hashing does on one core, so more than 2 or 3
-    /// are rarely of use; more than 64 are taken for 64. A thread that the system does not give is
-    /// done without. All have ended when the load ends or stops, be it by a panic of the reader's.
+    /// The calling thread hashes the first MiB alone, because starting a thread costs as much as
+    /// hashing some 100 KiB. Further threads are started only while the others fall behind. Framing
+    /// takes about as long as hashing on one core, so more than 2 or 3 threads are rarely of use;
+    /// at most 64 are used. If the system has no thread to give, the load continues with those that
+    /// run. All threads have ended when the load ends, is suspended, or panics.
     ///
-    /// Takes 25 KiB and 1 KiB for each thread, which a memory limit counts; if there is no room for
-    /// that, the caller's thread does all. Stacks, of 256 KiB each, are not counted. The tool for
-    /// many CARs is another: a thread for each.
-    ///
-    /// # Errors
-    ///
-    /// Those of the load are the same.
+    /// Takes 25 KiB and 1 KiB for each thread, which count against the memory limit; without room
+    /// for that, the calling thread works alone. Stacks of 256 KiB each do not count. To load many
+    /// CARs, load each on one thread.
     ///
     /// ```
     /// use carwalk::Loader;
@@ -247,20 +248,20 @@ impl<'p, M: Memory, P: Process> Loader<'p, M, P> {
         self
     }
 
-    /// Sets which commits are accepted.
+    /// Sets which commits are accepted. Default: [`CommitRules::Current`].
     pub fn commits(mut self, rules: CommitRules) -> Self {
         self.commits = rules;
         self
     }
 
-    /// Sets whether the iterators over records and entries demand the full syntax of repo paths:
-    /// see [`RepoPath::check_syntax`](crate::RepoPath::check_syntax).
+    /// Makes the iterators over records and entries check the full syntax of repo paths, as
+    /// [`RepoPath::check_syntax`](crate::RepoPath::check_syntax) does. Off by default.
     pub fn strict_paths(mut self, yes: bool) -> Self {
         self.strict_paths = yes;
         self
     }
 
-    /// Sets a function that is told the bytes loaded so far, about every MiB and at the end.
+    /// Calls a function with the number of bytes loaded so far, about every MiB and at the end.
     pub fn progress(mut self, tell: impl FnMut(u64) + Send + 'p) -> Self {
         self.settings.progress = Some(Box::new(tell));
         self

@@ -7,11 +7,11 @@ use core::marker::PhantomData;
 
 pub use self::value::{Cbor, Processable};
 use crate::cid::Cid;
-use crate::error::{Error, ErrorKind, Result, Structure};
+use crate::error::{Error, Result, Structure};
 use crate::store::{Form, Found};
 
 /// Appends what is stored in place of a record.
-type Reducer<P> = fn(&P, &[u8], &mut Vec<u8>) -> Result<()>;
+type ReduceFn<P> = fn(&P, &[u8], &mut Vec<u8>) -> Result<()>;
 
 /// What becomes of records: [`Keep`], or [`Reduce`] with
 /// [`Loader::process`](crate::Loader::process).
@@ -23,7 +23,7 @@ pub trait Process: sealed::Sealed {
 
     /// What makes records into something else while they are loaded from a reader.
     #[doc(hidden)]
-    const REDUCE: Option<Reducer<Self>>;
+    const REDUCE: Option<ReduceFn<Self>>;
 
     /// The value of a record, from what the store has.
     #[doc(hidden)]
@@ -56,7 +56,7 @@ impl sealed::Sealed for Keep {}
 impl Process for Keep {
     type Value<B: AsRef<[u8]>> = B;
 
-    const REDUCE: Option<Reducer<Self>> = None;
+    const REDUCE: Option<ReduceFn<Self>> = None;
 
     #[inline]
     fn restore<B: AsRef<[u8]>>(&self, stored: B, form: Form) -> Result<B> {
@@ -87,7 +87,7 @@ impl<F, T> sealed::Sealed for Reduce<F, T> {}
 impl<F: Fn(&[u8]) -> T, T: Processable> Process for Reduce<F, T> {
     type Value<B: AsRef<[u8]>> = T;
 
-    const REDUCE: Option<Reducer<Self>> =
+    const REDUCE: Option<ReduceFn<Self>> =
         Some(|this, record, out| (this.function)(record).encode(out));
 
     fn restore<B: AsRef<[u8]>>(&self, stored: B, form: Form) -> Result<T> {
@@ -111,13 +111,5 @@ impl<F: Clone, T> Clone for Reduce<F, T> {
 impl<F, T> fmt::Debug for Reduce<F, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reduce").finish_non_exhaustive()
-    }
-}
-
-impl Error {
-    /// A stored value that cannot be made out.
-    #[cold]
-    fn decode(reason: &'static str) -> Self {
-        Error::new(ErrorKind::Decode(reason.into()))
     }
 }
