@@ -13,7 +13,7 @@ use crate::store::{BlockStore, CarStats, CarStore, Form, Reached};
 
 /// A tree without a commit: a store and the CID of the root node.
 ///
-/// The blocks of such a store are hashed when the walk reaches them.
+/// A walk hashes the blocks that it reaches, unless the store has verified them.
 ///
 /// ```
 /// use carwalk::store::{CarStore, SliceStore};
@@ -45,7 +45,7 @@ struct TreeOptions {
 }
 
 impl<S: BlockStore> Tree<S> {
-    /// The tree under the node `root` in `store`. Nothing is read yet.
+    /// Creates the tree under the node `root` in `store`. Reads nothing yet.
     pub fn new(store: S, root: Cid) -> Self {
         let options = TreeOptions {
             trust: Trust::HashWhenReached,
@@ -57,48 +57,48 @@ impl<S: BlockStore> Tree<S> {
 }
 
 impl<S: BlockStore, P: Process> Tree<S, P> {
-    /// Sets whether the iterators demand the full syntax of repo paths: see
-    /// [`RepoPath::check_syntax`](crate::RepoPath::check_syntax).
+    /// Makes the iterators check the full syntax of repo paths, as
+    /// [`RepoPath::check_syntax`](crate::RepoPath::check_syntax) does. Off by default.
     #[must_use]
     pub fn strict_paths(mut self, yes: bool) -> Self {
         self.options.strict_paths = yes;
         self
     }
 
-    /// The CID of the root node.
+    /// Returns the CID of the root node.
     #[must_use]
     pub fn root(&self) -> Cid {
         self.root
     }
 
-    /// The store.
+    /// Returns the store.
     pub fn store(&self) -> &S {
         &self.store
     }
 
-    /// A walk over the tree, for all that the iterators do not give: nodes, partial trees, no
-    /// allocation per record.
+    /// Returns a walk over the tree: the form that shows nodes, continues where blocks are missing,
+    /// and allocates nothing per record.
     pub fn walk(&self) -> Walker<'_, S> {
         let TreeOptions { trust, memory_limit, .. } = self.options;
         Walker::new(&self.store, self.root).trust(trust).memory_limit(memory_limit)
     }
 
-    /// The records in key order.
+    /// Returns an iterator over the records in key order.
     pub fn records(&self) -> Records<'_, S, P> {
         Records::new(self.walk(), self.options.strict_paths, &self.process)
     }
 
-    /// Looks one key up: goes down its search path, and reads nothing else.
+    /// Looks one key up: reads the nodes on its search path and its record, and nothing else.
     ///
-    /// Each node on the way is checked by all rules. Needs no walk before, and keeps nothing for
-    /// the next. The key need not be a repo path.
+    /// Every rule is checked in each node on the path. Nothing is cached between lookups. The key
+    /// need not be a repo path.
     ///
     /// # Errors
     ///
     /// `HashMismatch` for a node or record that does not have its CID; `Tree`, `Malformed`,
     /// `NonCanonical` or `Limit` for a node on the way that breaks a rule; `Store` or `Io` if the
-    /// store fails; `Decode` if the record's value cannot be made out. That something is missing is
-    /// none.
+    /// store fails; `Decode` if the record's stored value cannot be decoded. A missing node or record
+    /// is not an error.
     ///
     /// ```
     /// use carwalk::{Lookup, Repo};
@@ -127,7 +127,8 @@ impl<S: BlockStore, P: Process> Tree<S, P> {
         })
     }
 
-    /// The paths and CIDs of the records in key order, without the records.
+    /// Returns an iterator over the paths and CIDs of the records in key order. The records are not
+    /// looked up.
     pub fn entries(&self) -> RepoEntries<'_, S> {
         RepoEntries::new(self.walk().records(false), self.options.strict_paths)
     }
@@ -162,35 +163,35 @@ impl<S: BlockStore, P: Process> Repo<S, P> {
         Repo { commit, tree }
     }
 
-    /// The commit.
+    /// Returns the commit.
     #[must_use]
     pub fn commit(&self) -> &Commit<'static> {
         &self.commit
     }
 
-    /// The tree.
+    /// Returns the tree.
     #[must_use]
     pub fn tree(&self) -> &Tree<S, P> {
         &self.tree
     }
 
-    /// The store.
+    /// Returns the store.
     pub fn store(&self) -> &S {
         &self.tree.store
     }
 
-    /// The store, without the rest.
+    /// Returns the store and drops the rest.
     pub fn into_store(self) -> S {
         self.tree.store
     }
 
-    /// A walk over the tree, for all that the iterators do not give: nodes, partial trees, no
-    /// allocation per record.
+    /// Returns a walk over the tree: the form that shows nodes, continues where blocks are missing,
+    /// and allocates nothing per record.
     pub fn walk(&self) -> Walker<'_, S> {
         self.tree.walk()
     }
 
-    /// The records in key order.
+    /// Returns an iterator over the records in key order.
     pub fn records(&self) -> Records<'_, S, P> {
         self.tree.records()
     }
@@ -204,25 +205,26 @@ impl<S: BlockStore, P: Process> Repo<S, P> {
         self.tree.get(key)
     }
 
-    /// The paths and CIDs of the records in key order, without the records.
+    /// Returns an iterator over the paths and CIDs of the records in key order. The records are not
+    /// looked up.
     pub fn entries(&self) -> RepoEntries<'_, S> {
         self.tree.entries()
     }
 }
 
 impl<S: CarStore, P: Process> Repo<S, P> {
-    /// What was counted while the CAR was loaded.
+    /// Returns the counts of the loaded CAR.
     #[must_use]
     pub fn stats(&self) -> CarStats {
         self.store().stats()
     }
 
-    /// The set of sections that a walk is to fill, with the commit's in it already: insert each
-    /// [`Event::offset`](crate::mst::Event::offset).
+    /// Returns an empty record of reached sections, in which only the commit is marked. Insert the
+    /// [`Event::offset`](crate::mst::Event::offset) of each event of a walk.
     ///
     /// # Errors
     ///
-    /// Those of the store.
+    /// `Store` or `Io` if the store fails.
     pub fn reached(&self) -> Result<Reached> {
         let mut reached = Reached::new(self.stats().bytes);
         let commit = self.store().get(&self.commit.cid())?;
@@ -230,14 +232,14 @@ impl<S: CarStore, P: Process> Repo<S, P> {
         Ok(reached)
     }
 
-    /// The number of distinct blocks that neither the commit is, nor a complete walk reaches.
-    /// Legal, and ignored by all else; in unreasonable numbers a sign of abuse.
+    /// Returns the number of distinct blocks that are neither the commit nor reached by a complete
+    /// walk. Such blocks are legal and otherwise ignored; unreasonable numbers are a sign of abuse.
     ///
-    /// Costs a walk, and one bit for 37 bytes of the CAR.
+    /// Costs a walk, and one bit of memory for 37 bytes of the CAR.
     ///
     /// # Errors
     ///
-    /// Those of the walk.
+    /// Those of [`Walker::next_event`](crate::mst::Walker::next_event) in a complete walk.
     pub fn unreached_blocks(&self) -> Result<u64> {
         let mut reached = self.reached()?;
         let mut walk = self.walk().nodes(true);

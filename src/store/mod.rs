@@ -1,4 +1,4 @@
-//! Where blocks lie: the trait that the walk reads from, and the stores that come with the library.
+//! Stores of blocks: the trait that walks read from, and the stores of the library.
 
 pub(crate) mod contents;
 mod hash;
@@ -23,49 +23,52 @@ use crate::car::{Header, SectionHead};
 use crate::cid::Cid;
 use crate::error::{Error, Result};
 
-/// Blocks by CID.
+/// Blocks by CID: what a walk reads from.
 ///
 /// # Contract
 ///
-/// A walk relies on this, and on no more:
+/// A walk relies on this, and on nothing else:
 ///
-/// - `get` gives the bytes that were stored under exactly this CID, codec included, or `None`; the
-///   same at each call for as long as the store is borrowed, and from each `as_ref` of a block. A
-///   walk over a store of the caller's hashes what it reaches, so wrong bytes are found, not
-///   believed. Only if a store gives now these, now those, wrong bytes may come out; nothing worse
-///   happens.
-/// - `contains` is true exactly if `get` would give a block. It should cost less.
-/// - Errors are those of the store itself, made with [`Error::store`](crate::Error::store). A block
-///   that is not there is none. After an error the walk stops.
+/// - [`get`](BlockStore::get) returns the bytes that were stored under exactly this CID, including
+///   its codec, or `None`. It returns the same bytes for as long as the store is borrowed, and so
+///   does each call of `as_ref` on a block.
+/// - [`contains`](BlockStore::contains) returns true exactly if `get` would return a block. It
+///   should cost less.
+/// - A missing block is not an error. Errors are those of the store itself, made with
+///   [`Error::store`](crate::Error::store). After an error the walk ends.
 /// - Nothing panics.
+///
+/// Wrong bytes are found, not believed: a walk hashes every block that it reaches, unless a store of
+/// the library has already verified it as the requested CID. A store that returns different bytes
+/// at each call can make a walk return wrong bytes; nothing worse can happen.
 pub trait BlockStore {
-    /// A block's bytes, borrowed from the store or held.
+    /// A block's bytes, borrowed from the store or owned.
     type Block<'a>: AsRef<[u8]>
     where
         Self: 'a;
 
-    /// The block of a CID.
+    /// Returns the block of a CID, or `None` if the store does not have it.
     ///
     /// # Errors
     ///
-    /// Whatever keeps the store from telling.
+    /// `Store` or `Io` if the store fails.
     fn get(&self, cid: &Cid) -> Result<Option<Found<Self::Block<'_>>>>;
 
-    /// Whether the block of a CID is there.
+    /// Returns whether the store has the block of a CID.
     ///
     /// # Errors
     ///
-    /// Whatever keeps the store from telling.
+    /// `Store` or `Io` if the store fails.
     fn contains(&self, cid: &Cid) -> Result<bool>;
 
-    /// Bytes of memory that a block takes for as long as it is held, beside what the store takes
-    /// anyway: none, unless it is a copy.
+    /// Returns how many bytes of memory `block` keeps alive beyond the store's own. 0 (the default)
+    /// for borrowed blocks.
     fn block_cost<'a>(&'a self, _block: &Self::Block<'a>) -> u64 {
         0
     }
 
-    /// Says that these blocks will be asked for soon, in about this order. A store may use it to
-    /// save time; doing nothing is right too.
+    /// Hints that these blocks will be requested soon, roughly in this order. Does nothing by
+    /// default.
     fn prefetch(&self, _cids: &[Cid]) {}
 }
 
@@ -92,18 +95,19 @@ impl<S: BlockStore + ?Sized> BlockStore for &S {
     }
 }
 
-/// What the bytes are that a store has of a block.
+/// Whether stored bytes are the block itself or the value that a process function made of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Form {
     /// The block itself.
     #[default]
     Raw,
-    /// What a [`Process`](crate::Process) made of it while it was loaded.
+    /// The value that a process function made of the block while it was loaded: see
+    /// [`Loader::process`](crate::Loader::process).
     Reduced,
 }
 
-/// A block that a store found.
+/// A block in a store, and what the store knows of it.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct Found<B> {
@@ -111,7 +115,7 @@ pub struct Found<B> {
     pub bytes: B,
     /// Whether the bytes are the block itself.
     pub form: Form,
-    /// Where the block's section begins in the CAR that it came from, if the store knows.
+    /// The offset of the block's section in the CAR that it came from, if the store knows it.
     pub offset: Option<u64>,
     /// The CID that the block was verified to have, if a store or a walk has hashed it and nobody
     /// can have changed it since.
@@ -119,12 +123,12 @@ pub struct Found<B> {
 }
 
 impl<B> Found<B> {
-    /// A block of which nothing else is known.
+    /// Creates a block of which nothing but the bytes is known.
     pub fn new(bytes: B) -> Self {
         Found { bytes, form: Form::Raw, offset: None, verified: None }
     }
 
-    /// The same with other bytes.
+    /// Replaces the bytes by what `bytes` makes of them.
     #[cfg(feature = "redb")]
     pub(crate) fn map<C>(self, bytes: impl FnOnce(B) -> C) -> Found<C> {
         Found {
@@ -135,7 +139,8 @@ impl<B> Found<B> {
         }
     }
 
-    /// What a process function made of the block. It cannot be hashed: the store vouches for it.
+    /// Marks the bytes as the value that a process function made of the block. It cannot be
+    /// verified: the store vouches for it.
     #[must_use]
     pub fn reduced(mut self) -> Self {
         self.form = Form::Reduced;
@@ -149,7 +154,7 @@ impl<B> Found<B> {
         self
     }
 
-    /// The same block, from the section at `offset`.
+    /// Sets the offset of the section that the block came from.
     #[must_use]
     pub fn at(mut self, offset: u64) -> Self {
         self.offset = Some(offset);
@@ -168,22 +173,22 @@ impl<B: AsRef<[u8]>> fmt::Debug for Found<B> {
     }
 }
 
-/// Stores that hold a whole CAR and can tell its sections in the order of the file.
+/// A store that holds a whole CAR and can list its sections in the order of the file.
 ///
-/// `get` must tell the offset of each block that it finds.
+/// [`get`](BlockStore::get) sets the offset of each block.
 pub trait CarStore: BlockStore {
-    /// The header of the CAR.
+    /// Returns the header of the CAR.
     fn header(&self) -> &Header;
 
-    /// What was counted while the CAR was loaded.
+    /// Returns the counts of the loaded CAR.
     fn stats(&self) -> CarStats;
 
-    /// What is wrong with the rest of the CAR, if that was given up: see
+    /// Returns the error that ended a salvaged load: see
     /// [`Loader::salvage`](crate::Loader::salvage).
     fn fault(&self) -> Option<&Error> {
         None
     }
 
-    /// The heads of all sections in the order of the CAR, repeated blocks included.
+    /// Returns the heads of all sections in the order of the CAR, including repeated blocks.
     fn sections(&self) -> impl Iterator<Item = Result<SectionHead>>;
 }
