@@ -134,12 +134,9 @@ fn spill(
     load: Suspended<'static, File>,
     spare: &mut Option<SpillFile>,
 ) -> carwalk::Result<Summary> {
-    let file = match spare.take() {
-        Some(file) => file,
-        None => SpillFile::temporary(),
-    };
-    // Set each time: a file that was emptied has the default settings.
-    let repo = load.spill(file.max_stored(MAX_STORED))?;
+    // A file that was reset keeps its settings.
+    let file = spare.take().unwrap_or_else(|| SpillFile::temporary().max_stored(MAX_STORED));
+    let repo = load.spill(file)?;
     let summary = summarize(&repo);
     *spare = repo.into_store().reset().ok();
     summary
