@@ -1,4 +1,4 @@
-//! Records and entries as plain iterators: owned items on top of the one walk.
+//! Records and entries as plain iterators: owned items over the walk.
 
 use core::fmt;
 use core::iter::FusedIterator;
@@ -11,10 +11,10 @@ use crate::process::{Keep, Process, restore};
 use crate::record::Record;
 use crate::store::{BlockStore, Found};
 
-/// Items that a chunk makes room for at first, however many are asked for.
+/// Items that a chunk has room for at first, however many are requested.
 const FIRST_CHUNK: usize = 1024;
 
-/// The path and CID of a record that was not looked up.
+/// The path of a record and its CID, without the record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RepoEntry {
     path: RepoPathBuf,
@@ -22,93 +22,75 @@ pub struct RepoEntry {
 }
 
 impl RepoEntry {
-    /// The path: collection and record key.
+    /// Returns the path: collection and record key.
     #[must_use]
     pub fn path(&self) -> RepoPath<'_> {
         self.path.as_path()
     }
 
-    /// The CID of the record.
+    /// Returns the CID of the record.
     #[must_use]
     pub fn cid(&self) -> Cid {
         self.cid
     }
 }
 
-/// What becomes of an entry.
-trait Make<B> {
-    type Item;
-
-    fn make(&self, path: RepoPathBuf, cid: Cid, found: Option<Found<B>>) -> Result<Self::Item>;
-}
-
-/// Makes records, by a process function or without.
-struct MakeRecord<'s, P>(&'s P);
-
-impl<B: AsRef<[u8]>, P: Process> Make<B> for MakeRecord<'_, P> {
-    type Item = Record<P::Value<B>>;
-
-    #[inline]
-    fn make(&self, path: RepoPathBuf, cid: Cid, found: Option<Found<B>>) -> Result<Self::Item> {
-        // A complete walk that looks records up came to one; were it otherwise, it would have to be
-        // told.
-        let found = found
-            .ok_or_else(|| Error::store("a walk over records came to an entry without one"))?;
-        let offset = found.offset;
-        let value = restore(self.0, found, cid, path.as_path().as_str().as_bytes())?;
-        Ok(Record::new(path, cid, value, offset))
-    }
-}
-
-struct MakeEntry;
-
-impl<B> Make<B> for MakeEntry {
-    type Item = RepoEntry;
-
-    #[inline]
-    fn make(&self, path: RepoPathBuf, cid: Cid, _: Option<Found<B>>) -> Result<RepoEntry> {
-        Ok(RepoEntry { path, cid })
-    }
-}
-
-/// The end of the walk that an item is taken from.
+/// The end of a walk that an item is taken from.
+#[derive(Clone, Copy)]
 enum End {
     Front,
     Back,
 }
 
-/// A walk whose entries become items.
-struct Items<'s, S: BlockStore, M> {
+/// An entry that was taken from a walk, and its record if that was looked up.
+struct Item<B> {
+    path: RepoPathBuf,
+    cid: Cid,
+    record: Option<Found<B>>,
+}
+
+/// A walk from which items are taken, at either end.
+struct Items<'s, S: BlockStore> {
     walk: Walker<'s, S>,
-    /// The walk from the other end, once it was asked for.
+    /// The walk from the other end, once an item was taken there.
     back: Option<Walker<'s, S>>,
     strict_paths: bool,
-    make: M,
-    /// An error that is told after the items before it.
+    /// An error that is returned after the items before it.
     postponed: Option<Error>,
     done: bool,
 }
 
-impl<'s, S: BlockStore, M: Make<S::Block<'s>>> Items<'s, S, M> {
-    fn new(walk: Walker<'s, S>, strict_paths: bool, make: M) -> Self {
-        Items { walk, back: None, strict_paths, make, postponed: None, done: false }
+impl<'s, S: BlockStore> Items<'s, S> {
+    fn new(walk: Walker<'s, S>, strict_paths: bool) -> Self {
+        Items { walk, back: None, strict_paths, postponed: None, done: false }
     }
 
-    /// The same items, but of another walk, from the beginning.
+    /// Returns the items of another walk, from its beginning.
     fn over(self, walk: impl FnOnce(Walker<'s, S>) -> Walker<'s, S>) -> Self {
-        Items::new(walk(self.walk), self.strict_paths, self.make)
+        Items::new(walk(self.walk), self.strict_paths)
     }
 
-    /// The next item from one end, or the error that ends the walk. Whichever end comes to where
-    /// the other is ends both.
+    /// Takes the next item from one end and converts it. An error ends the iterator.
     #[inline]
-    fn next(&mut self, end: End) -> Option<Result<M::Item>> {
+    fn next<T>(
+        &mut self,
+        end: End,
+        make: impl FnOnce(Item<S::Block<'s>>) -> Result<T>,
+    ) -> Option<Result<T>> {
         if let Some(error) = self.postponed.take() {
             return Some(Err(error));
         }
         if self.done {
             return None;
         }
+        let item = self.take(end).and_then(|item| item.map(make).transpose());
+        self.done = !matches!(item, Ok(Some(_)));
+        item.transpose()
+    }
+
+    #[inline]
+    fn take(&mut self, end: End) -> Result<Option<Item<S::Block<'s>>>> {
+        // Whichever walk comes to where the other one is ends both.
         let walk = match (end, &mut self.back) {
             (End::Front, None) => &mut self.walk,
             (End::Front, Some(back)) => {
@@ -121,15 +103,24 @@ impl<'s, S: BlockStore, M: Make<S::Block<'s>>> Items<'s, S, M> {
                 back
             }
         };
-        let next = make_next(walk, self.strict_paths, &self.make);
-        self.done = !matches!(next, Ok(Some(_)));
-        next.transpose()
+        let Some((entry, record)) = walk.next_entry()? else {
+            return Ok(None);
+        };
+        let path = if self.strict_paths { entry.strict_path() } else { entry.path() };
+        let offset = || record.as_ref().and_then(|record| record.offset);
+        let path = path.map_err(|error| error.at(offset()))?.to_owned();
+        Ok(Some(Item { path, cid: entry.cid(), record }))
     }
 
-    fn next_chunk(&mut self, len: usize) -> Result<Vec<M::Item>> {
+    /// Takes at least one and at most `len` items from the front, or none at the end.
+    fn next_chunk<T>(
+        &mut self,
+        len: usize,
+        make: impl Fn(Item<S::Block<'s>>) -> Result<T>,
+    ) -> Result<Vec<T>> {
         let mut chunk = Vec::with_capacity(len.min(FIRST_CHUNK));
         while chunk.len() < len.max(1) {
-            match self.next(End::Front) {
+            match self.next(End::Front, &make) {
                 Some(Ok(item)) => chunk.push(item),
                 Some(Err(error)) if chunk.is_empty() => return Err(error),
                 Some(Err(error)) => {
@@ -143,112 +134,225 @@ impl<'s, S: BlockStore, M: Make<S::Block<'s>>> Items<'s, S, M> {
     }
 }
 
-#[inline]
-fn make_next<'s, S: BlockStore, M: Make<S::Block<'s>>>(
-    walk: &mut Walker<'s, S>,
-    strict_paths: bool,
-    make: &M,
-) -> Result<Option<M::Item>> {
-    let Some((entry, found)) = walk.next_entry()? else {
-        return Ok(None);
-    };
-    let path = if strict_paths { entry.strict_path() } else { entry.path() };
-    let path = path.map_err(|error| error.at(found.as_ref().and_then(|found| found.offset)))?;
-    make.make(path.to_owned(), entry.cid(), found).map(Some)
-}
-
-/// The records of a tree in key order.
+/// An iterator over the records of a tree in key order.
 ///
-/// A plain iterator, and complete: if it ends without an error, these are all the records. An item
-/// costs one allocation, for the path; [`Walker`] is the form that allocates nothing. After an
-/// error, every later call gives `None`.
+/// Complete: if it ends without an error, it has returned every record. An item costs one
+/// allocation, for the path; [`Walker`] allocates nothing per record. After an error, every later
+/// call returns `None`.
 #[must_use]
-pub struct Records<'s, S: BlockStore, P: Process = Keep>(Items<'s, S, MakeRecord<'s, P>>);
+pub struct Records<'s, S: BlockStore, P: Process = Keep> {
+    items: Items<'s, S>,
+    process: &'s P,
+}
 
 impl<'s, S: BlockStore, P: Process> Records<'s, S, P> {
     pub(crate) fn new(walk: Walker<'s, S>, strict_paths: bool, process: &'s P) -> Self {
-        Records(Items::new(walk, strict_paths, MakeRecord(process)))
+        Records { items: Items::new(walk, strict_paths), process }
+    }
+
+    /// Restricts the iterator to the keys in a range. If it ends without an error, nothing in the
+    /// range is missing.
+    ///
+    /// Subtrees that cannot have such a key are not requested, so the first call goes straight down
+    /// to the first key of the range. Ranges narrow each other. Call it before the first item is
+    /// taken: the iterator starts again from its beginning.
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// let likes = repo.records().range("app.bsky.feed.like/".."app.bsky.feed.post/");
+    /// # let mut count = 0;
+    /// for like in likes {
+    ///     println!("{}", like?.path());
+    /// #   count += 1;
+    /// }
+    /// # assert!(count > 0 && count < repo.records().count());
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
+    pub fn range(self, range: impl Into<KeyRange>) -> Self {
+        Records { items: self.items.over(|walk| walk.range(range)), ..self }
+    }
+
+    /// Restricts the iterator to the keys that begin with `prefix`, as [`range`](Self::range) does.
+    pub fn prefix(self, prefix: impl AsRef<[u8]>) -> Self {
+        self.range(KeyRange::prefix(prefix))
+    }
+
+    /// Restricts the iterator to the keys of a collection, such as `app.bsky.feed.post`, as
+    /// [`range`](Self::range) does.
+    pub fn collection(self, collection: &str) -> Self {
+        self.range(KeyRange::collection(collection))
+    }
+
+    /// Returns the next items: at least one and at most `len`, or none at the end. A `len` of 0 is
+    /// treated as 1.
+    ///
+    /// For passing batches to other threads. Only an empty chunk is the end. An error ends a chunk
+    /// early and is returned by the next call, after the items before it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the iterator.
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// let mut records = repo.records();
+    /// assert_eq!(records.next_chunk(2)?.len(), 2);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
+    pub fn next_chunk(&mut self, len: usize) -> Result<Vec<Record<P::Value<S::Block<'s>>>>> {
+        self.items.next_chunk(len, |item| record(self.process, item))
     }
 }
 
-/// The paths and CIDs of a tree's records in key order; the records themselves are never asked for.
+impl<'s, S: BlockStore, P: Process> Iterator for Records<'s, S, P> {
+    type Item = Result<Record<P::Value<S::Block<'s>>>>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        self.items.next(End::Front, |item| record(self.process, item))
+    }
+}
+
+/// From the last key down, by a second walk with its own memory. If items are taken from both ends,
+/// each is returned once.
+impl<S: BlockStore, P: Process> DoubleEndedIterator for Records<'_, S, P> {
+    #[inline]
+    fn next_back(&mut self) -> Option<Self::Item> {
+        self.items.next(End::Back, |item| record(self.process, item))
+    }
+}
+
+impl<S: BlockStore, P: Process> FusedIterator for Records<'_, S, P> {}
+
+impl<S: BlockStore, P: Process> fmt::Debug for Records<'_, S, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Records").field(&self.items.walk).finish()
+    }
+}
+
+/// Makes a record of an item, by the process function if there is one.
+#[inline]
+fn record<B: AsRef<[u8]>, P: Process>(
+    process: &P,
+    Item { path, cid, record }: Item<B>,
+) -> Result<Record<P::Value<B>>> {
+    debug_assert!(record.is_some(), "a complete walk that looks records up came to an entry");
+    let found =
+        record.ok_or_else(|| Error::store("a walk over records came to an entry without one"))?;
+    let offset = found.offset;
+    let value = restore(process, found, cid, path.as_path().as_str().as_bytes())?;
+    Ok(Record::new(path, cid, value, offset))
+}
+
+/// An iterator over the paths and CIDs of a tree's records in key order. It never requests the
+/// records.
 ///
-/// A plain iterator, and complete as far as the nodes are: if it ends without an error, these are
-/// all the entries, though their records may be missing. An item costs one allocation, for the
-/// path. After an error, every later call gives `None`.
+/// If it ends without an error, no node is missing and it has returned every entry; records may be
+/// missing. An item costs one allocation, for the path. After an error, every later call returns
+/// `None`.
 #[must_use]
-pub struct RepoEntries<'s, S: BlockStore>(Items<'s, S, MakeEntry>);
+pub struct RepoEntries<'s, S: BlockStore> {
+    items: Items<'s, S>,
+}
 
 impl<'s, S: BlockStore> RepoEntries<'s, S> {
     pub(crate) fn new(walk: Walker<'s, S>, strict_paths: bool) -> Self {
-        RepoEntries(Items::new(walk, strict_paths, MakeEntry))
+        RepoEntries { items: Items::new(walk, strict_paths) }
+    }
+
+    /// Restricts the iterator to the keys in a range. If it ends without an error, nothing in the
+    /// range is missing.
+    ///
+    /// Subtrees that cannot have such a key are not requested, so the first call goes straight down
+    /// to the first key of the range. Ranges narrow each other. Call it before the first item is
+    /// taken: the iterator starts again from its beginning.
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// let likes = repo.entries().range("app.bsky.feed.like/".."app.bsky.feed.post/");
+    /// # let mut count = 0;
+    /// for like in likes {
+    ///     println!("{}", like?.path());
+    /// #   count += 1;
+    /// }
+    /// # assert!(count > 0 && count < repo.entries().count());
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
+    pub fn range(self, range: impl Into<KeyRange>) -> Self {
+        RepoEntries { items: self.items.over(|walk| walk.range(range)) }
+    }
+
+    /// Restricts the iterator to the keys that begin with `prefix`, as [`range`](Self::range) does.
+    pub fn prefix(self, prefix: impl AsRef<[u8]>) -> Self {
+        self.range(KeyRange::prefix(prefix))
+    }
+
+    /// Restricts the iterator to the keys of a collection, such as `app.bsky.feed.post`, as
+    /// [`range`](Self::range) does.
+    pub fn collection(self, collection: &str) -> Self {
+        self.range(KeyRange::collection(collection))
+    }
+
+    /// Returns the next items: at least one and at most `len`, or none at the end. A `len` of 0 is
+    /// treated as 1.
+    ///
+    /// For passing batches to other threads. Only an empty chunk is the end. An error ends a chunk
+    /// early and is returned by the next call, after the items before it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the iterator.
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// let mut entries = repo.entries();
+    /// assert_eq!(entries.next_chunk(2)?.len(), 2);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
+    pub fn next_chunk(&mut self, len: usize) -> Result<Vec<RepoEntry>> {
+        self.items.next_chunk(len, entry)
     }
 }
 
-macro_rules! item_iterator {
-    ($name:ident, $item:ty, $($process:ident)?) => {
-        impl<'s, S: BlockStore, $($process: Process)?> $name<'s, S, $($process)?> {
-            /// Only those whose keys are in a range. If the iterator ends without an error, none in
-            /// the range is missing.
-            ///
-            /// Subtrees that can have none of them are not looked at: the first call goes straight
-            /// down to the first key. Ranges narrow each other. Call it before the first item is
-            /// taken: it begins anew.
-            pub fn range(self, range: impl Into<KeyRange>) -> Self {
-                $name(self.0.over(|walk| walk.range(range)))
-            }
+impl<'s, S: BlockStore> Iterator for RepoEntries<'s, S> {
+    type Item = Result<RepoEntry>;
 
-            /// Only those whose keys begin with `prefix`: as [`range`](Self::range).
-            pub fn prefix(self, prefix: impl AsRef<[u8]>) -> Self {
-                $name(self.0.over(|walk| walk.prefix(prefix)))
-            }
-
-            /// Only those of a collection, like `app.bsky.feed.post`: as [`range`](Self::range).
-            pub fn collection(self, collection: &str) -> Self {
-                $name(self.0.over(|walk| walk.collection(collection)))
-            }
-
-            /// The next items: at least one and at most `len` of them, or none at the end. A `len`
-            /// of 0 is taken for 1.
-            ///
-            /// For handing batches to other threads. Only an empty chunk is the end: an error ends
-            /// a chunk early, and comes with the next call, after the items that were before it.
-            ///
-            /// # Errors
-            ///
-            /// Those of the iterator.
-            pub fn next_chunk(&mut self, len: usize) -> Result<Vec<$item>> {
-                self.0.next_chunk(len)
-            }
-        }
-
-        impl<'s, S: BlockStore, $($process: Process)?> Iterator for $name<'s, S, $($process)?> {
-            type Item = Result<$item>;
-
-            #[inline]
-            fn next(&mut self) -> Option<Self::Item> {
-                self.0.next(End::Front)
-            }
-        }
-
-        /// From the last key down. Takes a walk of its own, and the memory of one; if items are
-        /// taken from both ends, each comes once.
-        impl<'s, S: BlockStore, $($process: Process)?> DoubleEndedIterator for $name<'s, S, $($process)?> {
-            #[inline]
-            fn next_back(&mut self) -> Option<Self::Item> {
-                self.0.next(End::Back)
-            }
-        }
-
-        impl<S: BlockStore, $($process: Process)?> FusedIterator for $name<'_, S, $($process)?> {}
-
-        impl<S: BlockStore, $($process: Process)?> fmt::Debug for $name<'_, S, $($process)?> {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.debug_tuple(stringify!($name)).field(&self.0.walk).finish()
-            }
-        }
-    };
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        self.items.next(End::Front, entry)
+    }
 }
 
-item_iterator!(Records, Record<P::Value<S::Block<'s>>>, P);
-item_iterator!(RepoEntries, RepoEntry,);
+/// From the last key down, by a second walk with its own memory. If items are taken from both ends,
+/// each is returned once.
+impl<S: BlockStore> DoubleEndedIterator for RepoEntries<'_, S> {
+    #[inline]
+    fn next_back(&mut self) -> Option<Self::Item> {
+        self.items.next(End::Back, entry)
+    }
+}
+
+impl<S: BlockStore> FusedIterator for RepoEntries<'_, S> {}
+
+impl<S: BlockStore> fmt::Debug for RepoEntries<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("RepoEntries").field(&self.items.walk).finish()
+    }
+}
+
+#[inline]
+fn entry<B>(Item { path, cid, .. }: Item<B>) -> Result<RepoEntry> {
+    Ok(RepoEntry { path, cid })
+}

@@ -4,23 +4,24 @@
 //! alone would wait for its own. Only good nodes come of it: at any other the walk finds out itself
 //! what is wrong, when it comes there.
 
-use super::frame::{Buffers, Order, Spare};
+use super::descent::{Descent, Fetched};
+use super::frame::{Buffers, Frame, Link, Order, Spare};
 use super::key::Layer;
-use super::node::{EntryLayout, Layout, cid_at};
+use super::node::{EntryLayout, NodeLayout, cid_at};
 use crate::cid::Cid;
 use crate::error::Result;
 use crate::sha256::sha256_each;
-use crate::store::Found;
+use crate::store::{BlockStore, Form};
 
 /// Entries that a walk comes to before it reads ahead: somebody who wants only the first few should
 /// not pay for more.
-pub(super) const RESERVE: u32 = 32;
+const RESERVE: u32 = 32;
 
 /// Siblings that are read together: a node has about five links to nodes.
-pub(super) const MAX_NODES: usize = 8;
+const MAX_NODES: usize = 8;
 
 /// Longest block that is read ahead, in bytes: chance makes few nodes longer.
-pub(super) const MAX_LEN: usize = 1 << 12;
+const MAX_LEN: usize = 1 << 12;
 
 /// Bytes that the keys of nodes which are read together have at most. Prefixes make keys of few
 /// bytes long.
@@ -28,120 +29,226 @@ const MAX_KEYS_LEN: usize = 1 << 13;
 
 /// Bytes of memory that nodes which are read together may take, with their keys and copies of their
 /// blocks.
-pub(super) const COST: u64 = (MAX_NODES * MAX_LEN * 2 + MAX_KEYS_LEN * 4) as u64;
+const COST: u64 = (MAX_NODES * MAX_LEN * 2 + MAX_KEYS_LEN * 4) as u64;
 
 /// Entries of a node whose links are prefetched; chance makes no node longer.
 const MAX_PREFETCH: usize = 64;
 
-/// Nodes that were read ahead, under any of the open ones.
-pub(super) struct Ahead<B> {
+/// Where a walk over a store gets its nodes: some were read ahead, below any of the open nodes.
+pub(super) struct ReadAhead<'s, S: BlockStore> {
+    store: &'s S,
     /// The one that the walk comes to first is the last.
-    nodes: Vec<ReadNode<B>>,
+    nodes: Vec<ReadNode<S::Block<'s>>>,
     keys: Keys,
+    /// Entries until nodes are read ahead.
+    reserve: u32,
+    /// CIDs of blocks that are needed soon.
+    soon: Vec<Cid>,
 }
 
 /// A node that the walk comes to later.
-pub(super) struct ReadNode<B> {
-    /// What the store gave. It is not asked again.
-    pub(super) found: Result<Option<Found<B>>>,
-    /// What the node was read into, with its last key, if it keeps all rules; but its bounds are
-    /// not known yet.
-    pub(super) buffers: Option<Buffers>,
+struct ReadNode<B> {
     cid: Cid,
     /// The depth of the node that links to this one.
     depth: usize,
+    /// What the store gave. It is not asked again.
+    fetched: Result<Option<Fetched<B>>>,
 }
 
-impl<B> Default for Ahead<B> {
-    fn default() -> Self {
-        Ahead { nodes: Vec::new(), keys: Keys::default() }
+impl<'s, S: BlockStore> ReadAhead<'s, S> {
+    pub(super) fn new(store: &'s S) -> Self {
+        ReadAhead {
+            store,
+            nodes: Vec::new(),
+            keys: Keys::default(),
+            reserve: RESERVE,
+            soon: Vec::new(),
+        }
     }
-}
 
-impl<B: AsRef<[u8]>> Ahead<B> {
-    /// The node of a CID under the node at `depth`, if it was read. The walk has passed by all that
-    /// were to come before it.
+    /// Notes that the walk has come to an entry.
     #[inline]
-    pub(super) fn take(
+    pub(super) fn count_entry(&mut self) {
+        self.reserve = self.reserve.saturating_sub(1);
+    }
+
+    /// Returns the node of a link; `None` if it is missing. If the walk `wants_all` that is below
+    /// the top of the descent, nodes under the same one are read ahead.
+    #[inline]
+    pub(super) fn fetch(
+        &mut self,
+        link: &Link,
+        descent: &mut Descent<S::Block<'s>>,
+        wants_all: bool,
+        records: bool,
+    ) -> Result<Option<Fetched<S::Block<'s>>>> {
+        if let Some(depth) = descent.depth() {
+            if let Some(node) = self.take(depth, &link.cid, &mut descent.spare) {
+                return node.fetched;
+            }
+            if wants_all && self.reserve == 0 {
+                self.read(link, depth, descent, records);
+                if let Some(node) = self.take(depth, &link.cid, &mut descent.spare) {
+                    return node.fetched;
+                }
+            }
+        }
+        Fetched::get(self.store, link.cid)
+    }
+
+    /// Takes the node of a CID under the node at `depth`, if it was read ahead. The walk has passed
+    /// all that were to come before it.
+    #[inline]
+    fn take(
         &mut self,
         depth: usize,
         cid: &Cid,
         spare: &mut Spare,
-    ) -> Option<ReadNode<B>> {
+    ) -> Option<ReadNode<S::Block<'s>>> {
         while let Some(node) = self.nodes.pop_if(|node| node.depth >= depth) {
             if node.depth == depth && node.cid == *cid {
                 return Some(node);
             }
-            node.buffers.into_iter().for_each(|buffers| spare.put(buffers));
+            node.into_buffers().into_iter().for_each(|buffers| spare.put(buffers));
         }
         None
     }
 
-    /// Reads nodes of one layer under the node at `depth`, in the order in which the walk comes to
-    /// them, up to the first that is not good. `found` says of each whether it may be.
-    pub(super) fn read(
+    /// Reads the node of a link and some of those that come after it under the same node, up to the
+    /// first that is not good.
+    #[inline(never)]
+    fn read(
         &mut self,
-        found: impl Iterator<Item = (Cid, Result<Option<Found<B>>>, bool)>,
-        layer: Layer,
+        first: &Link,
         depth: usize,
-        spare: &mut Spare,
+        descent: &mut Descent<S::Block<'s>>,
+        records: bool,
     ) {
-        let first = self.nodes.len();
+        let Some(layer) = first.layer else {
+            debug_assert!(false, "a link below the root has no layer");
+            return;
+        };
+        if !descent.has_room(|| self.held().saturating_add(COST)) {
+            return;
+        }
+        let mut soon = core::mem::take(&mut self.soon);
+        soon.clear();
+        let others = descent.top().into_iter().flat_map(Frame::links_to_come);
+        soon.extend(core::iter::once(first.cid).chain(others).take(MAX_NODES));
+        let start = self.nodes.len();
         self.keys.clear();
-        for (cid, found, may_be_good) in found {
-            let mut node = ReadNode { found, buffers: None, cid, depth };
-            if let Some(block) = node.block().filter(|_| may_be_good) {
-                let mut buffers = spare.take();
-                let mut has_room = true;
-                let read = buffers.read(block, layer, |key| has_room &= self.keys.push(key));
-                let is_good = read.is_ok() && has_room;
-                node.buffers = Some(buffers).filter(|_| is_good);
-            }
-            let is_good = node.buffers.is_some();
+        for &cid in &soon {
+            let node = ReadNode { cid, depth, fetched: self.read_node(cid, layer, descent) };
+            let is_good = node.buffers().is_some();
             self.nodes.push(node);
             if !is_good {
                 break;
             }
         }
-        self.nodes.get_mut(first..).unwrap_or_default().reverse();
+        // The walk takes them from the end.
+        self.nodes.get_mut(start..).unwrap_or_default().reverse();
+        self.check_layers(start, layer);
+        self.make_room(descent);
+        soon.clear();
+        for node in self.nodes.iter().skip(start).rev() {
+            node.push_links(descent.manner.order, records, &mut soon);
+        }
+        self.store.prefetch(&soon);
+        self.soon = soon;
+    }
+
+    /// Looks a node up and parses it, unless it is too long or bad: then the walk finds out itself
+    /// what is wrong, when it comes there.
+    fn read_node(
+        &mut self,
+        cid: Cid,
+        layer: Layer,
+        descent: &mut Descent<S::Block<'s>>,
+    ) -> Result<Option<Fetched<S::Block<'s>>>> {
+        let mut fetched = Fetched::get(self.store, cid)?;
+        if let Some(Fetched { found, read, .. }) = &mut fetched {
+            let is_node = cid.into_dag_cbor().is_ok() && found.form == Form::Raw;
+            let is_short = found.bytes.as_ref().len() <= MAX_LEN;
+            if is_node && is_short && descent.verify(cid, found).is_ok() {
+                *read = self.parse(found.bytes.as_ref(), layer, &mut descent.spare);
+            }
+        }
+        Ok(fetched)
+    }
+
+    /// Parses a node, if it keeps the rules and its keys have room.
+    fn parse(&mut self, block: &[u8], layer: Layer, spare: &mut Spare) -> Option<Buffers> {
+        let mut buffers = spare.take();
+        let mut has_room = true;
+        let read = buffers.read(block, layer, |key| has_room &= self.keys.push(key));
+        if read.is_ok() && has_room {
+            return Some(buffers);
+        }
+        spare.put(buffers);
+        None
+    }
+
+    /// Drops what was parsed of the nodes from `start` on, from the first on that has a key of
+    /// another layer.
+    fn check_layers(&mut self, start: usize, layer: Layer) {
         let keys = self.keys.count_of(layer);
         let mut end = 0usize;
-        for node in self.nodes.iter_mut().skip(first).rev() {
-            let entries = node.buffers.as_ref().map_or(0, |buffers| buffers.layout.entries().len());
+        for node in self.nodes.iter_mut().skip(start).rev() {
+            let entries = node.buffers().map_or(0, |buffers| buffers.layout.entries().len());
             end = end.saturating_add(entries);
-            if end > keys {
-                node.buffers = None;
+            if end > keys
+                && let Ok(Some(fetched)) = &mut node.fetched
+            {
+                fetched.read = None;
             }
         }
     }
 
-    /// The good ones of the nodes that were just read under the node at `depth`, in the order in
-    /// which the walk comes to them.
-    pub(super) fn good(&self, depth: usize) -> impl Iterator<Item = (&[u8], &Layout)> {
-        let read = self.nodes.iter().rev().take_while(move |node| node.depth == depth);
-        read.filter_map(|node| Some((node.block()?, &node.buffers.as_ref()?.layout)))
+    /// Prefetches what the top of a descent links to, of records only if they are wanted.
+    pub(super) fn prefetch(&mut self, descent: &Descent<S::Block<'s>>, records: bool) {
+        let Some(Frame { block, buffers, .. }) = descent.top() else { return };
+        self.soon.clear();
+        let Descent { manner, .. } = descent;
+        push_links(block.as_ref(), &buffers.layout, manner.order, records, &mut self.soon);
+        self.store.prefetch(&self.soon);
     }
 
-    /// Bytes of memory that are held; `cost` tells what a block takes.
-    pub(super) fn held(&self, cost: impl Fn(&B) -> u64) -> u64 {
-        let found = |node: &ReadNode<B>| match &node.found {
-            Ok(Some(found)) => cost(&found.bytes),
-            _ => 0,
-        };
-        let buffers = |node: &ReadNode<B>| node.buffers.as_ref().map_or(0, Buffers::held);
-        let nodes = self.nodes.iter().map(|node| found(node).saturating_add(buffers(node)));
-        nodes.fold(self.keys.held(), u64::saturating_add)
+    /// Returns the bytes of memory that are held.
+    fn held(&self) -> u64 {
+        self.nodes.iter().map(ReadNode::held).fold(self.keys.held(), u64::saturating_add)
     }
 
-    /// Gives all of it back.
-    pub(super) fn clear(&mut self) {
-        *self = Ahead::default();
+    /// Gives all of it back if there is no room for it beside a descent.
+    #[inline]
+    pub(super) fn make_room(&mut self, descent: &Descent<S::Block<'s>>) {
+        if !descent.has_room(|| self.held()) {
+            self.nodes = Vec::new();
+            self.keys = Keys::default();
+        }
+    }
+}
+
+impl<B> ReadNode<B> {
+    fn buffers(&self) -> Option<&Buffers> {
+        self.fetched.as_ref().ok()?.as_ref()?.read.as_ref()
+    }
+
+    fn into_buffers(self) -> Option<Buffers> {
+        self.fetched.ok()??.read
+    }
+
+    fn held(&self) -> u64 {
+        let Ok(Some(Fetched { cost, read, .. })) = &self.fetched else { return 0 };
+        read.as_ref().map_or(0, Buffers::held).saturating_add(*cost)
     }
 }
 
 impl<B: AsRef<[u8]>> ReadNode<B> {
-    fn block(&self) -> Option<&[u8]> {
-        self.found.as_ref().ok()?.as_ref().map(|found| found.bytes.as_ref())
+    /// Appends what the node links to, if it is good.
+    fn push_links(&self, order: Order, records: bool, soon: &mut Vec<Cid>) {
+        if let Ok(Some(Fetched { found, read: Some(buffers), .. })) = &self.fetched {
+            push_links(found.bytes.as_ref(), &buffers.layout, order, records, soon);
+        }
     }
 }
 
@@ -199,13 +306,7 @@ impl Keys {
 
 /// Appends the CIDs of the blocks that a node leads to, of records only if they are wanted: of the
 /// first entries, if it is a huge node.
-pub(super) fn links(
-    block: &[u8],
-    layout: &Layout,
-    order: Order,
-    records: bool,
-    soon: &mut Vec<Cid>,
-) {
+fn push_links(block: &[u8], layout: &NodeLayout, order: Order, records: bool, soon: &mut Vec<Cid>) {
     let entries = layout.entries();
     let mut push = |at: Option<u32>| soon.extend(at.and_then(|at| cid_at(block, at)));
     let value = |entry: &EntryLayout| records.then_some(entry.value_at());

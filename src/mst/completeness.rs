@@ -1,4 +1,4 @@
-//! How much of a range a partial tree has.
+//! Sums over partial walks: how much of a range is present, and where it is not.
 
 use core::fmt;
 use core::iter::FusedIterator;
@@ -9,35 +9,77 @@ use super::walk::Walker;
 use crate::error::Result;
 use crate::store::BlockStore;
 
-/// How much is at hand of the keys that a walk is about, and of their records: see
+impl<'s, S: BlockStore> Walker<'s, S> {
+    /// Walks the range from its start and reports how much of it is present.
+    ///
+    /// # Errors
+    ///
+    /// - `HashMismatch` if a block does not have its CID
+    /// - `Tree`, `Malformed`, `NonCanonical` or `Limit` if a node breaks a rule
+    /// - `Store` or `Io` if the store fails
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// let posts = repo.walk().collection("app.bsky.feed.post").completeness()?;
+    /// assert!(posts.is_complete());
+    /// # assert!(posts.entries > 0);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
+    pub fn completeness(self) -> Result<Completeness> {
+        let records = self.has_records();
+        Completeness::of(self.nodes(false).anew_in_part(), records)
+    }
+
+    /// Returns an iterator over the missing nodes of the range, from its start.
+    ///
+    /// Its errors are those of [`completeness`](Walker::completeness); records are not looked up.
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// assert_eq!(repo.walk().gaps().count(), 0);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
+    pub fn gaps(self) -> Gaps<'s, S> {
+        Gaps { walk: Some(self.nodes(false).records(false).anew_in_part()) }
+    }
+}
+
+/// The number of entries, missing records and gaps in a range: see
 /// [`Walker::completeness`](super::Walker::completeness).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Completeness {
-    /// Entries that are known.
+    /// The number of known entries.
     pub entries: u64,
-    /// Those of them whose records are not at hand. `None` if the walk was not to look records up.
+    /// The number of known entries whose records are missing. `None` if records were not looked up.
     pub missing_records: Option<u64>,
-    /// Nodes that are not at hand, each of which may hide entries:
-    /// [`Walker::gaps`](super::Walker::gaps) tells which.
+    /// The number of missing nodes, each of which may hide entries.
+    /// [`Walker::gaps`](super::Walker::gaps) lists them.
     pub gaps: u64,
 }
 
 impl Completeness {
-    /// Whether every key is known: any tree with this root has these and no others.
+    /// Returns whether every key is known: any tree with this root has these and no others.
     #[must_use]
     pub fn has_all_keys(&self) -> bool {
         self.gaps == 0
     }
 
-    /// Whether every key is known and every record at hand. Never if records were not looked up.
+    /// Returns whether every key is known and every record present. False if records were not looked
+    /// up.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.has_all_keys() && self.missing_records == Some(0)
     }
 
-    /// What a partial walk without nodes comes to, which looks records up or does not.
-    pub(super) fn of<S: BlockStore>(mut walk: Walker<'_, S>, records: bool) -> Result<Self> {
+    /// Sums up a partial walk without nodes.
+    fn of<S: BlockStore>(mut walk: Walker<'_, S>, records: bool) -> Result<Self> {
         let (mut entries, mut missing_records, mut gaps) = (0_u64, 0_u64, 0_u64);
         while let Some(event) = walk.next_event()? {
             match event {
@@ -57,19 +99,16 @@ impl Completeness {
     }
 }
 
-/// The nodes that are missing where a walk is about: see [`Walker::gaps`](super::Walker::gaps).
+/// An iterator over the missing nodes in the range of a walk: see
+/// [`Walker::gaps`](super::Walker::gaps).
 ///
-/// A plain iterator. After an error, every later call gives `None`.
+/// After an error, every later call returns `None`.
 #[must_use]
 pub struct Gaps<'s, S: BlockStore> {
     walk: Option<Walker<'s, S>>,
 }
 
-impl<'s, S: BlockStore> Gaps<'s, S> {
-    pub(super) fn of(walk: Walker<'s, S>) -> Self {
-        Gaps { walk: Some(walk) }
-    }
-
+impl<S: BlockStore> Gaps<'_, S> {
     fn try_next(&mut self) -> Result<Option<Gap>> {
         let Some(walk) = &mut self.walk else {
             return Ok(None);

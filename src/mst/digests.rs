@@ -1,4 +1,4 @@
-//! What large blocks hashed to, so that none is hashed for each of the links that lead to it, as
+//! The digests of large blocks, so that none is hashed for each of the links that lead to it, as
 //! long as memory allows.
 
 use std::collections::HashMap;
@@ -15,7 +15,7 @@ const LARGE_BLOCK: usize = 1024;
 /// Bytes that a digest takes with its CID, and twice that while the table grows.
 const COST: u64 = 256;
 
-/// The digests that blocks were found to have, with the blocks' lengths.
+/// The digests that blocks were found to have, with the lengths of the blocks.
 #[derive(Default)]
 pub(super) struct Digests {
     known: HashMap<Cid, ([u8; 32], usize)>,
@@ -24,18 +24,20 @@ pub(super) struct Digests {
 }
 
 impl Digests {
-    /// Bytes of memory that are held.
+    /// Returns the bytes of memory that are held.
     pub(super) fn held(&self) -> u64 {
         (self.known.len() as u64).saturating_mul(COST)
     }
 
-    /// Checks a block that was found, unless it was hashed before, or is what a process function
-    /// made of one.
+    /// Checks a block against the CID under which it was requested, and marks it as verified.
+    ///
+    /// A mark says which CID a block was verified to have; it counts only for that one, since a
+    /// store may return the block of another. A processed value has no hash to check.
     #[inline]
     pub(super) fn check<B: AsRef<[u8]>>(
         &mut self,
         cid: Cid,
-        found: &Found<B>,
+        found: &mut Found<B>,
         memory_limit: u64,
     ) -> Result<()> {
         if found.verified == Some(cid) || found.form == Form::Reduced {
@@ -43,14 +45,16 @@ impl Digests {
         }
         let block = found.bytes.as_ref();
         if block.len() < LARGE_BLOCK {
-            cid.verify(block)
+            cid.verify(block)?;
         } else {
-            self.verify(cid, block, memory_limit)
+            self.verify(cid, block, memory_limit)?;
         }
+        found.verified = Some(cid);
+        Ok(())
     }
 
-    /// Checks a block against its CID. If more is remembered than memory allows, it is the longer
-    /// blocks.
+    /// Checks a block against its CID and remembers its digest. If memory does not allow for all
+    /// digests, those of the longer blocks stay.
     fn verify(&mut self, cid: Cid, block: &[u8], memory_limit: u64) -> Result<()> {
         if let Some((digest, _)) = self.known.get(&cid) {
             return cid.verify_digest(digest);

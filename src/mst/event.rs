@@ -1,4 +1,4 @@
-//! What a walk meets.
+//! The events of a walk.
 
 use core::fmt;
 
@@ -8,85 +8,83 @@ use crate::error::{Error, KeyInterval, Result, Structure};
 use crate::path::RepoPath;
 use crate::store::{Form, Found};
 
-/// One thing that a walk meets. Borrows from the walk: it lasts until the next call.
+/// An event of a walk. It borrows from the walk, so it lasts until the next call.
 #[non_exhaustive]
 pub enum Event<'w> {
-    /// A node, before anything in it. Only after [`Walker::nodes`](super::Walker::nodes).
+    /// A node, before its entries and subtrees. Only after [`Walker::nodes`](super::Walker::nodes).
     #[non_exhaustive]
     Node {
-        /// The node's CID.
+        /// The CID of the node.
         cid: Cid,
-        /// Its layer. The root of an empty repository has layer 0.
+        /// The layer of the node. The root of an empty repository has layer 0.
         layer: Layer,
-        /// The number of links from the root to it.
+        /// The number of links from the root to the node.
         depth: usize,
-        /// Its block.
+        /// The block of the node.
         block: &'w [u8],
-        /// Where its section begins in the CAR, if the store knows.
+        /// The section offset of the block in the CAR, if the store knows it.
         offset: Option<u64>,
     },
-    /// An entry of the tree whose record was not looked up. Only after
+    /// An entry whose record was not looked up. Only after
     /// [`Walker::records`](super::Walker::records) with `false`.
     #[non_exhaustive]
     Entry {
-        /// Key and record CID.
+        /// The key and the CID of the record.
         entry: Entry<'w>,
     },
-    /// A record.
+    /// An entry with its record.
     #[non_exhaustive]
     Record {
-        /// Key and record CID.
+        /// The key and the CID of the record.
         entry: Entry<'w>,
-        /// The record: DAG-CBOR, unless its CID's codec says otherwise. Not looked into.
+        /// The record: DAG-CBOR, unless the codec of its CID is another. The walk does not parse it.
         block: &'w [u8],
-        /// Whether `block` is the record, or what a process function made of it while it was
-        /// loaded.
+        /// Whether `block` is the record or the value that a process function made of it.
         form: Form,
-        /// Where its section begins in the CAR, if the store knows.
+        /// The section offset of the block in the CAR, if the store knows it.
         offset: Option<u64>,
     },
-    /// An entry whose record is not in the store. Only in a partial walk.
+    /// An entry whose record is missing. Only in a partial walk.
     #[non_exhaustive]
     MissingRecord {
-        /// Key and record CID.
+        /// The key and the CID of the record.
         entry: Entry<'w>,
     },
-    /// An entry whose record does not have its CID. Only in a partial walk over blocks that were
-    /// not hashed before.
+    /// An entry whose record does not have its CID. Only in a partial walk that verifies blocks.
     #[non_exhaustive]
     BadRecord {
-        /// Key and record CID.
+        /// The key and the CID of the record.
         entry: Entry<'w>,
-        /// What is wrong with it.
+        /// The fault.
         error: Error,
     },
-    /// A node that is not in the store, and all under it. Only in a partial walk.
+    /// A missing node, with the subtree below it. Only in a partial walk.
     #[non_exhaustive]
     MissingSubtree {
-        /// The node's CID.
+        /// The CID of the node.
         cid: Cid,
-        /// The keys that the subtree can have.
+        /// The interval of keys that the subtree can have.
         interval: KeyInterval<&'w [u8]>,
-        /// The node's layer, unless it is the root.
+        /// The layer of the node; `None` for the root.
         layer: Option<Layer>,
     },
-    /// A node that breaks a rule, and all under it. Only in a partial walk.
+    /// A node that breaks a rule, with the subtree below it. Only in a partial walk.
     #[non_exhaustive]
     BadSubtree {
-        /// The node's CID.
+        /// The CID of the node.
         cid: Cid,
-        /// The keys that the subtree can have.
+        /// The interval of keys that the subtree can have.
         interval: KeyInterval<&'w [u8]>,
-        /// The layer that the node should have, unless it is the root.
+        /// The layer that the node must have; `None` for the root.
         layer: Option<Layer>,
-        /// What is wrong with it.
+        /// The fault.
         error: Error,
     },
 }
 
 impl Event<'_> {
-    /// Where the section of the block at hand begins in the CAR, be it good or bad, if the store
-    /// knows.
+    /// Returns the section offset of the block that the event is about, whether that is good or
+    /// bad, if the store knows it.
     #[must_use]
     pub fn offset(&self) -> Option<u64> {
         match self {
@@ -99,7 +97,7 @@ impl Event<'_> {
     }
 }
 
-/// Without the blocks, which may be long.
+/// Leaves out the blocks, which may be long.
 impl fmt::Debug for Event<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -136,7 +134,7 @@ impl fmt::Debug for Event<'_> {
 /// An entry, and its record if it was looked up.
 pub(crate) type EntryAndRecord<'w, B> = (Entry<'w>, Option<Found<B>>);
 
-/// A key of the tree and the CID of its record.
+/// An entry of the tree: a key and the CID of its record.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Entry<'w> {
     key: &'w [u8],
@@ -150,38 +148,40 @@ impl<'w> Entry<'w> {
         Entry { key, cid, depth }
     }
 
-    /// The key: 1 to 1,024 bytes of any kind. [`path`](Entry::path) reads it.
+    /// Returns the key: 1 to 1,024 bytes, which need not be a repo path.
     #[must_use]
     pub fn key(&self) -> &'w [u8] {
         self.key
     }
 
-    /// The CID of the record.
+    /// Returns the CID of the record.
     #[must_use]
     pub fn cid(&self) -> Cid {
         self.cid
     }
 
-    /// The number of links from the root to the node that the entry is in.
+    /// Returns the number of links from the root to the node of the entry.
     #[must_use]
     pub fn depth(&self) -> usize {
         self.depth
     }
 
-    /// The key as a repo path.
+    /// Parses the key as a repo path: a collection and a record key.
     ///
     /// # Errors
     ///
-    /// `Path`, with key and CID, if it has not the form of one.
+    /// `Path` if the key is not a repo path. The error has the key and the CID.
     pub fn path(&self) -> Result<RepoPath<'w>> {
         RepoPath::parse(self.key).map_err(|error| self.locate(error))
     }
 
-    /// The key as a repo path whose halves have the full syntax: see [`RepoPath::check_syntax`].
+    /// Parses the key as a repo path and checks the full syntax of both parts: see
+    /// [`RepoPath::check_syntax`].
     ///
     /// # Errors
     ///
-    /// `Path`, with key and CID, if it is none.
+    /// `Path` if the key is not a repo path or a part breaks the syntax. The error has the key and
+    /// the CID.
     pub fn strict_path(&self) -> Result<RepoPath<'w>> {
         let path = self.path()?;
         path.check_syntax().map_err(|error| self.locate(error))?;

@@ -1,9 +1,22 @@
-//! The open nodes of a walk: each checked whole when it is entered, against its place, which is the
-//! layer below its parent's and the keys around the link that led to it. A place refers to the keys
-//! of the frames above, so bounds are never copied.
+//! The open nodes of a descent.
+//!
+//! A frame is an open node with a position between two of its entries, here after two of four:
+//!
+//! ```text
+//!         from side           to side
+//!             |                  |
+//!   l  k0 t0  k1       t1        k2 t2  k3 t3        k: keys    l, t: links to subtrees, or null
+//!             |         |        |
+//!            key     link_at  next_key               passed = 2
+//! ```
+//!
+//! The keys below a link lie between the keys on both sides of it. Before a node's first key and
+//! after its last, the bound is that of the node itself, which is a key of some frame above. So a
+//! [`Link`] names the frames that hold its bounds, and no bound is ever copied. In descending order
+//! the picture is read from right to left: the side that the walk comes from has the greater key.
 
 use super::key::{Key, Layer};
-use super::node::{EntryLayout, Layout, cid_at};
+use super::node::{EntryLayout, NodeLayout, cid_at};
 use crate::cid::Cid;
 use crate::error::{Error, KeyInterval, Result, Structure, TreeRule};
 use crate::store::Found;
@@ -19,63 +32,70 @@ pub(super) enum Order {
     Descending,
 }
 
+/// A link, and what is known of its node before that is read.
+#[derive(Clone, Copy)]
+pub(super) struct Link {
+    pub(super) cid: Cid,
+    /// `None` for the root, which has the layer of its first key.
+    pub(super) layer: Option<Layer>,
+    /// The depth of the frame whose `key` is the bound on the side that the walk comes from.
+    pub(super) from_side: Option<usize>,
+    /// The depth of the frame whose `next_key` is the bound on the side that the walk goes to.
+    pub(super) to_side: Option<usize>,
+}
+
+impl Link {
+    /// The link to a root, which has no bounds.
+    pub(super) fn root(cid: Cid) -> Self {
+        Link { cid, layer: None, from_side: None, to_side: None }
+    }
+}
+
 /// An open node.
 pub(super) struct Frame<B> {
     pub(super) block: B,
-    pub(super) cid: Cid,
+    /// Bytes of memory that the block takes.
+    pub(super) block_cost: u64,
+    /// Where the node's section begins in the CAR.
     pub(super) offset: Option<u64>,
     pub(super) layer: Layer,
-    place: Place,
+    /// The link that led here.
+    pub(super) link: Link,
     pub(super) buffers: Buffers,
-    /// Whether the walk is about all keys below it.
+    /// Whether the walk wants all keys below: for the walk to set.
     pub(super) is_covered: bool,
     order: Order,
-    /// How many entries came.
-    came: usize,
-    /// The link that is followed before the next entry.
-    link: Option<u32>,
-    /// Whether the key of that entry stands in `buffers.ahead`.
-    is_ahead: bool,
+    /// The number of entries that were passed.
+    passed: usize,
+    /// Where the link before the next entry is in the block; `None` if it is null or was passed.
+    link_at: Option<u32>,
+    /// Whether `buffers.next_key` is the key of the next entry.
+    has_next_key: bool,
 }
 
+/// What a node is parsed into. Used again for one node after the other.
 #[derive(Default)]
 pub(super) struct Buffers {
-    pub(super) layout: Layout,
-    /// The key of the entry that came last.
+    pub(super) layout: NodeLayout,
+    /// The key of the last entry that was passed.
     pub(super) key: Key,
     /// The key of the next entry, while the subtree before it is walked.
-    pub(super) ahead: Key,
-}
-
-/// What is known of a node before it is read.
-#[derive(Clone, Copy)]
-pub(super) struct Place {
-    /// `None` for the root, which has the layer of its first key.
-    pub(super) layer: Option<Layer>,
-    /// The frame whose last key is the bound on the side that the walk comes from.
-    pub(super) behind: Option<usize>,
-    /// The frame whose next key is the bound on the side that the walk goes to.
-    pub(super) ahead: Option<usize>,
-}
-
-impl Place {
-    pub(super) const ROOT: Self = Place { layer: None, behind: None, ahead: None };
+    pub(super) next_key: Key,
 }
 
 impl<B: AsRef<[u8]>> Frame<B> {
     /// A frame before its first entry, for a node that was checked.
     pub(super) fn new(
-        cid: Cid,
-        found: Found<B>,
+        link: Link,
         layer: Layer,
-        place: Place,
+        found: Found<B>,
+        block_cost: u64,
         mut buffers: Buffers,
-        is_covered: bool,
         order: Order,
     ) -> Self {
         buffers.key.clear();
         let Found { bytes: block, offset, .. } = found;
-        let link = match order {
+        let link_at = match order {
             Order::Ascending => buffers.layout.left_at(),
             Order::Descending => {
                 buffers.layout.chain_prefixes();
@@ -84,63 +104,66 @@ impl<B: AsRef<[u8]>> Frame<B> {
         };
         Frame {
             block,
-            cid,
+            block_cost,
             offset,
             layer,
-            place,
-            buffers,
-            is_covered,
-            order,
-            came: 0,
             link,
-            is_ahead: false,
+            buffers,
+            is_covered: false,
+            order,
+            passed: 0,
+            link_at,
+            has_next_key: false,
         }
     }
 
-    /// The number of the entry that comes next. After the last there is none, or no entry of that
-    /// number.
+    /// Returns the number of the entry that comes next. After the last there is none, or no entry
+    /// of that number.
     #[inline]
     fn next(&self) -> Option<usize> {
         match self.order {
-            Order::Ascending => Some(self.came),
+            Order::Ascending => Some(self.passed),
             Order::Descending => {
-                self.buffers.layout.entries().len().checked_sub(self.came)?.checked_sub(1)
+                self.buffers.layout.entries().len().checked_sub(self.passed)?.checked_sub(1)
             }
         }
     }
 
-    /// The link to follow before the next entry, and the place of its node. `depth` is this frame's
-    /// own.
+    /// Passes the link before the next entry and returns it, unless it is null or was passed.
+    /// `depth` is this frame's own.
     #[inline]
-    pub(super) fn next_gap(&mut self, depth: usize) -> Result<Option<(Cid, Place)>> {
-        let Some(link) = self.link.take() else {
+    pub(super) fn next_link(&mut self, depth: usize) -> Result<Option<Link>> {
+        let Some(link_at) = self.link_at.take() else {
             return Ok(None);
         };
         let next = self.next();
         let block = self.block.as_ref();
-        let cid = cid_at(block, link).ok_or_else(|| self.changed())?;
-        let behind = if self.came > 0 { Some(depth) } else { self.place.behind };
-        let Buffers { layout, key, ahead } = &mut self.buffers;
+        let cid = cid_at(block, link_at).ok_or_else(|| self.changed())?;
+        let from_side = if self.passed > 0 { Some(depth) } else { self.link.from_side };
+        let Buffers { layout, key, next_key } = &mut self.buffers;
         let entry = next.and_then(|number| Some((number, layout.entries().get(number)?)));
-        let ahead = match entry {
+        let to_side = match entry {
             Some((number, entry)) => {
                 match self.order {
-                    Order::Ascending => ahead.follow(key, entry.prefix_len(), entry.suffix(block)),
-                    Order::Descending => layout.unfold(number, block, ahead),
+                    Order::Ascending => {
+                        next_key.follow(key, entry.prefix_len(), entry.suffix(block))
+                    }
+                    Order::Descending => layout.unfold(number, block, next_key),
                 }
-                self.is_ahead = true;
+                self.has_next_key = true;
                 Some(depth)
             }
-            None => self.place.ahead,
+            None => self.link.to_side,
         };
-        Ok(Some((cid, Place { layer: self.layer.below(), behind, ahead })))
+        Ok(Some(Link { cid, layer: self.layer.below(), from_side, to_side }))
     }
 
-    /// The links that are followed after the one at hand, in their order.
+    /// Returns the CIDs of the links that come after the last one that was passed, in their order.
     pub(super) fn links_to_come(&self) -> impl Iterator<Item = Cid> {
         let layout = &self.buffers.layout;
+        debug_assert!(self.passed <= layout.entries().len());
         let (after, before) = match self.order {
-            Order::Ascending => (layout.entries().get(self.came..).unwrap_or_default(), 0),
+            Order::Ascending => (layout.entries().get(self.passed..).unwrap_or_default(), 0),
             Order::Descending => (&[][..], self.next().map_or(0, |next| next.saturating_add(1))),
         };
         let after = after.iter().filter_map(EntryLayout::tree_at);
@@ -148,64 +171,71 @@ impl<B: AsRef<[u8]>> Frame<B> {
         after.chain(before).filter_map(|at| cid_at(self.block.as_ref(), at))
     }
 
-    /// Moves on to the next entry and gives the CID of its record.
+    /// Passes the next entry and returns the CID of its record; `None` after the last entry.
     #[inline]
     pub(super) fn next_entry(&mut self) -> Result<Option<Cid>> {
         let next = self.next();
-        let Buffers { layout, key, ahead } = &mut self.buffers;
+        let Buffers { layout, key, next_key } = &mut self.buffers;
         let Some((number, entry)) =
             next.and_then(|number| Some((number, layout.entries().get(number)?)))
         else {
             return Ok(None);
         };
         let block = self.block.as_ref();
-        if self.is_ahead {
-            core::mem::swap(key, ahead);
-            self.is_ahead = false;
+        // The link before this entry may have needed its key already.
+        if self.has_next_key {
+            core::mem::swap(key, next_key);
+            self.has_next_key = false;
         } else {
             match self.order {
                 Order::Ascending => key.advance(entry.prefix_len(), entry.suffix(block)),
                 Order::Descending => layout.unfold(number, block, key),
             }
         }
-        self.link = match self.order {
+        self.link_at = match self.order {
             Order::Ascending => entry.tree_at(),
             Order::Descending => layout.link_before(number),
         };
-        self.came = self.came.saturating_add(1);
+        debug_assert!(self.passed < layout.entries().len());
+        self.passed = self.passed.saturating_add(1);
         let cid = cid_at(block, entry.value_at()).ok_or_else(|| self.changed())?;
         Ok(Some(cid))
     }
 
-    /// `AsRef` gave other bytes than before.
+    /// Returns the bytes of memory that are held.
+    pub(super) fn held(&self) -> u64 {
+        self.buffers.held().saturating_add(self.block_cost)
+    }
+
+    /// Returns the error that `AsRef` gave other bytes than before.
     #[cold]
     fn changed(&self) -> Error {
         let error = Error::store("the block's bytes changed while it was held");
-        error.in_structure(Structure::Node).at(self.offset).of_cid(self.cid)
+        error.in_structure(Structure::Node).at(self.offset).of_cid(self.link.cid)
     }
 }
 
 impl Buffers {
-    /// Bytes of memory that are held.
+    /// Returns the bytes of memory that are held.
     pub(super) fn held(&self) -> u64 {
-        let keys = self.key.held().saturating_add(self.ahead.held());
+        let keys = self.key.held().saturating_add(self.next_key.held());
         self.layout.held().saturating_add(keys) as u64
     }
 
-    /// Checks a node by all rules, lays out its parts, and tells its layer.
+    /// Parses a node, checks it by all rules, and returns its layer.
     pub(super) fn check(
         &mut self,
         block: &[u8],
         interval: KeyInterval<&[u8]>,
-        place_layer: Option<Layer>,
+        link_layer: Option<Layer>,
     ) -> Result<Layer> {
         let KeyInterval { lower, upper } = interval;
         let outside = || Error::tree(TreeRule::KeyOutside { interval: interval.to_owned() });
-        let mut layer = place_layer;
+        let mut layer = link_layer;
         self.layout.parse(block, &mut self.key, |entry, key| {
-            check_layer(entry, Layer::of(key), &mut layer, place_layer)?;
-            // Held against both bounds, the first key tells all links but one of a node that has
-            // many.
+            check_layer(entry, Layer::of(key), &mut layer, link_layer)?;
+            // The first key is held against both bounds: of many links to one node, it fits only
+            // one, so that the others cost no more than this key.
             let is_outside = || {
                 lower.is_some_and(|lower| key <= lower) || upper.is_some_and(|upper| key >= upper)
             };
@@ -216,29 +246,30 @@ impl Buffers {
             return Err(outside().of_key(last));
         }
         let layer = layer.unwrap_or(Layer::BOTTOM);
-        self.check_links(layer, place_layer.is_none())?;
+        self.check_links(layer, link_layer.is_none())?;
         Ok(layer)
     }
 
-    /// Lays out the parts of a node that is not the root, and checks all rules but those about
-    /// layers and bounds of keys.
+    /// Parses a node that is not the root, and checks all rules but those about layers and bounds
+    /// of keys. Calls `on_key` with each key.
     pub(super) fn read(
         &mut self,
         block: &[u8],
         layer: Layer,
-        mut tell: impl FnMut(&[u8]),
+        mut on_key: impl FnMut(&[u8]),
     ) -> Result<()> {
         self.layout.parse(block, &mut self.key, |_, key| {
-            tell(key);
+            on_key(key);
             Ok(())
         })?;
         self.check_links(layer, false)
     }
 
-    /// Whether the keys of a node that was just read lie in an interval.
+    /// Returns whether the keys of a node that was just read lie in an interval.
     #[inline]
     pub(super) fn are_within(&self, block: &[u8], interval: &KeyInterval<&[u8]>) -> bool {
         let Some(first) = self.layout.entries().first() else { return true };
+        // A first key has no prefix, and parsing left the last one in the buffer.
         let (first, last) = (first.suffix(block), self.key.as_bytes());
         interval.lower.is_none_or(|lower| lower < first)
             && interval.upper.is_none_or(|upper| last < upper)
@@ -270,7 +301,7 @@ impl Spare {
         self.0.pop().unwrap_or_default()
     }
 
-    /// Keeps buffers, unless it was a huge node that needed them.
+    /// Keeps buffers, unless they grew for a huge node.
     #[inline]
     pub(super) fn put(&mut self, buffers: Buffers) {
         if buffers.held() <= MAX_SPARE {
@@ -282,26 +313,27 @@ impl Spare {
         self.0.clear();
     }
 
-    /// Bytes of memory that are held.
+    /// Returns the bytes of memory that are held.
     pub(super) fn held(&self) -> u64 {
         self.0.iter().map(Buffers::held).fold(0, u64::saturating_add)
     }
 }
 
-/// Holds a key's layer against its node's. The root has none until its first key gives it one.
+/// Checks that a key is on the layer of its node. The root has none until its first key gives it
+/// one.
 #[inline]
 fn check_layer(
     entry: usize,
     found: Layer,
     layer: &mut Option<Layer>,
-    place_layer: Option<Layer>,
+    link_layer: Option<Layer>,
 ) -> Result<()> {
     let expected = *layer.get_or_insert(found);
     if found == expected {
         return Ok(());
     }
     let (expected, found) = (expected.get(), found.get());
-    Err(Error::tree(match (entry, place_layer) {
+    Err(Error::tree(match (entry, link_layer) {
         (0, Some(_)) => TreeRule::ChildLayer { expected, found },
         _ => TreeRule::KeyLayer { entry, expected, found },
     }))

@@ -1,4 +1,4 @@
-//! Keys: their layers, and the buffer in which a node's keys unfold.
+//! Keys: their layers, and the buffer that holds one key of a node after the other.
 
 use core::fmt;
 
@@ -6,10 +6,9 @@ use crate::error::{Error, LimitName, Result, TreeRule};
 use crate::limits::MAX_KEY_LEN;
 use crate::sha256::sha256;
 
-/// The layer of a key or node: 0 at the bottom, 128 at most.
+/// The layer of a key or node: 0 at the bottom, at most 128.
 ///
-/// The repository specification says "depth" for it, the drafts say "layer", the interop tests
-/// "height".
+/// The repository specification calls it "depth", its drafts "layer", the interop tests "height".
 #[doc(alias = "depth")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Layer(u8);
@@ -18,7 +17,7 @@ impl Layer {
     /// The lowest layer.
     pub(super) const BOTTOM: Self = Layer(0);
 
-    /// The layer that `key` belongs to: half the number of zero bits that its SHA-256 begins with.
+    /// Returns the layer of `key`: half the number of zero bits at the start of its SHA-256.
     ///
     /// ```
     /// use carwalk::mst::Layer;
@@ -40,16 +39,17 @@ impl Layer {
             }
             None => u32::try_from(digest.len()).unwrap_or(0).saturating_mul(8),
         };
+        debug_assert!(zeros <= 256, "a digest has 256 bits");
         Layer(u8::try_from(zeros / 2).unwrap_or(u8::MAX))
     }
 
-    /// The layer as a number.
+    /// Returns the layer as a number.
     #[must_use]
     pub fn get(self) -> u8 {
         self.0
     }
 
-    /// The layer below; `None` below layer 0.
+    /// Returns the layer below; `None` for layer 0.
     pub(super) fn below(self) -> Option<Self> {
         self.0.checked_sub(1).map(Layer)
     }
@@ -61,7 +61,11 @@ impl fmt::Display for Layer {
     }
 }
 
-/// A key that grows out of the key before it: the prefix stays, the suffix is replaced.
+/// A key that becomes the one after it: the prefix stays, the suffix is replaced.
+///
+/// Of a node that was checked, prefixes are at most as long as the key before them. They are cut to
+/// it all the same, and that is not asserted: suffixes come from the block, whose `AsRef` may give
+/// other bytes than those that were checked.
 #[derive(Default)]
 pub(super) struct Key(Vec<u8>);
 
@@ -75,7 +79,7 @@ impl Key {
         self.0.clear();
     }
 
-    /// Becomes the key after itself. That it is one was checked before.
+    /// Becomes the key after itself, which was checked before.
     #[inline]
     pub(super) fn advance(&mut self, prefix_len: usize, suffix: &[u8]) {
         self.0.truncate(prefix_len);
@@ -90,8 +94,8 @@ impl Key {
         self.0.extend_from_slice(suffix);
     }
 
-    /// Puts a part of a key that grows from its end: the bytes from `start` on, up to those that
-    /// stand there already. Without an `end` it is the last part.
+    /// Sets a part of a key that is put together from its end: the bytes from `start` on, up to the
+    /// part that was set before, which begins at `end`. Without an `end` it is the last part.
     #[inline]
     pub(super) fn put(&mut self, start: usize, part: &[u8], end: Option<usize>) {
         let end = end.unwrap_or_else(|| {
@@ -99,19 +103,21 @@ impl Key {
             self.0.resize(len, 0);
             len
         });
+        // Each entry in a chain has a shorter prefix than the one after it.
+        debug_assert!(start <= end);
         let len = end.saturating_sub(start);
         if let (Some(to), Some(from)) = (self.0.get_mut(start..end), part.get(..len)) {
             to.copy_from_slice(from);
         }
     }
 
-    /// Bytes of memory that are held.
+    /// Returns the bytes of memory that are held.
     pub(super) fn held(&self) -> usize {
         self.0.capacity()
     }
 
-    /// Becomes the next key of a node, entry number `entry`, if the rules N2 to N6 and N15 allow
-    /// it.
+    /// Becomes the key of entry number `entry`, the next one of a node, if rules N2 to N6 and N15
+    /// allow it.
     #[inline]
     pub(super) fn advance_checked(
         &mut self,
@@ -131,8 +137,8 @@ impl Key {
         if len > MAX_KEY_LEN {
             return Err(Error::limit(LimitName::KeyLen, MAX_KEY_LEN as u64, len as u64));
         }
-        // With the longest prefix, the first byte that differs decides the order; a key that ends
-        // there is no key before the other.
+        // If the prefix is as long as it can be, the byte after it decides the order. If it is not,
+        // these bytes are equal: so one comparison checks N4, N5 and N6.
         let ascends = match (self.0.get(prefix_len), suffix.first()) {
             (Some(before), Some(after)) => before < after,
             (None, Some(_)) => true,
@@ -145,7 +151,7 @@ impl Key {
         Ok(())
     }
 
-    /// Which rule an entry breaks that does not ascend at the end of its prefix.
+    /// Returns the rule that is broken by an entry which does not ascend after its prefix.
     #[cold]
     fn misplaced(&self, entry: usize, prefix_len: usize, suffix: &[u8]) -> Error {
         let mut next = Key::default();

@@ -6,11 +6,11 @@ use super::key::Layer;
 use crate::cid::Cid;
 use crate::error::KeyInterval;
 
-/// What the blocks at hand say about one key.
+/// The answer to the lookup of one key in a tree of which blocks may be missing.
 ///
-/// Each answer holds in every tree with this root, whatever the blocks are that are not at hand, if
-/// blocks are hashed; that is as much as a part of a tree can prove. Keys before and after the one
-/// in question prove nothing by themselves: a subtree that is not there may hold it.
+/// Each answer is valid for every tree with this root, whatever the missing blocks contain, provided
+/// that blocks are verified. The entries before and after a key do not prove that it is absent: a
+/// missing subtree between them may have it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "there is no fourth answer")]
 pub enum Lookup<V> {
@@ -18,17 +18,17 @@ pub enum Lookup<V> {
     Present {
         /// The CID of its record.
         cid: Cid,
-        /// The record, if its block is at hand.
+        /// The record; `None` if it is missing.
         record: Option<V>,
     },
     /// The tree does not have the key.
     Absent,
-    /// A node is not at hand that alone could tell.
+    /// The node that would decide is missing.
     Unknown(Gap),
 }
 
 impl<V> Lookup<V> {
-    /// The record, if the key is there and its record at hand.
+    /// Returns the record; `None` if the key is absent or unknown, or the record is missing.
     #[must_use]
     pub fn record(self) -> Option<V> {
         match self {
@@ -38,15 +38,15 @@ impl<V> Lookup<V> {
     }
 }
 
-/// A node that is not at hand, and what it hides.
+/// A missing node, and the interval of keys that it hides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Gap {
-    /// The node's CID.
+    /// The CID of the node.
     pub cid: Cid,
-    /// The keys that the node and all below it can have.
+    /// The interval of keys that the subtree can have.
     pub interval: KeyInterval,
-    /// The node's layer, unless it is the root.
+    /// The layer of the node; `None` for the root.
     pub layer: Option<Layer>,
 }
 

@@ -3,20 +3,22 @@
 //! ```text
 //! layer 2                    [ k ]
 //!                           /     \
-//! layer 1            [ d    g ]    [ ]          a node without entries only passes on
+//! layer 1            [ d    g ]    [ ]          a node without entries only has a link
 //!                   /    |            \
 //! layer 0     [ a b c ] [ e f ]    [ m  p  z ]  keys ascend from left to right
 //! ```
 //!
-//! A key's layer is its hash's number of leading zero bits, halved: one key in four reaches the
-//! next layer. So the tree of a set of keys is unique, and [`Walker`] checks that the tree at hand
-//! is that one. Three words are kept apart: a *layer* belongs to keys and nodes and is 0 at the
-//! bottom, the *height* of a tree is the layer of its root, and the *depth* of a node is its number
-//! of links below the root. See "MST structure" in the [repository
+//! A key's layer is half the number of leading zero bits of its hash: one key in four reaches the
+//! next layer. So each set of keys has exactly one tree, and [`Walker`] checks that the tree is
+//! that one. Three words have different meanings: the *layer* of a key or node is 0 at the bottom,
+//! the *height* of a tree is the layer of its root, and the *depth* of a node is the number of
+//! links from the root to it. An [`Entry`] is a key and the CID of its record; a [`TreeEntry`] is
+//! what a node's block has of one. See "MST structure" in the [repository
 //! specification](https://atproto.com/specs/repository#mst-structure).
 
 mod ahead;
 mod completeness;
+mod descent;
 mod digests;
 mod event;
 mod frame;

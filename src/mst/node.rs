@@ -4,26 +4,28 @@
 //! { e: [{ k: bytes, p: uint, t: link | null, v: link }, ..], l: link | null }
 //! ```
 //!
-//! `p` counts the bytes that an entry's key shares with the key before it, `k` is the rest of the
-//! key, `v` links to the record, `t` to the subtree between this key and the next, and `l` to the
-//! subtree before the first key. All of the keys are there, in this order, nulls included.
+//! `p` is the number of bytes that an entry's key shares with the key before it, `k` is the rest of
+//! the key, `v` links to the record, `t` to the subtree between this key and the next, and `l` to
+//! the subtree before the first key. All fields are present, in this order, nulls included.
 
 use core::fmt;
 
 use super::key::Key;
 use crate::cbor::Cursor;
 use crate::cid::{self, Cid};
-use crate::error::{Error, LimitName, Malformed, Result};
+use crate::error::{Error, LimitName, Malformed, Result, Structure};
+use crate::limits::MAX_KEY_LEN;
 
-/// Where a node's parts lie in its block: 16 bytes for an entry, whatever its key's length.
+/// Where the parts of a node are in its block: 16 bytes for an entry, however long its key is.
 #[derive(Default)]
-pub(super) struct Layout {
+pub(super) struct NodeLayout {
     left_at: Option<u32>,
     entries: Vec<EntryLayout>,
-    /// For each entry the last one before it with a shorter prefix, if keys are to be unfolded.
+    /// For each entry the last one before it with a shorter prefix. Only for unfolding keys.
     shorter: Vec<u32>,
 }
 
+/// Where the parts of an entry are in the block.
 #[derive(Clone, Copy)]
 pub(super) struct EntryLayout {
     suffix_at: u32,
@@ -40,42 +42,46 @@ impl EntryLayout {
         usize::from(self.prefix_len)
     }
 
+    /// Returns the end of the key; nothing if the block is not the one that was parsed: `AsRef` may
+    /// give other bytes at each call.
     #[inline]
     pub(super) fn suffix<'a>(&self, block: &'a [u8]) -> &'a [u8] {
-        let at = place(self.suffix_at);
+        let at = widen(self.suffix_at);
         block.get(at..at.saturating_add(usize::from(self.suffix_len))).unwrap_or_default()
     }
 
-    /// Where the record's CID stands in the block.
+    /// Returns where the CID of the record is in the block.
     #[inline]
     pub(super) fn value_at(&self) -> u32 {
         self.value_at
     }
 
-    /// Where the CID of the subtree after the entry stands in the block.
+    /// Returns where the CID of the subtree after the entry is in the block; `None` if that link is
+    /// null.
     #[inline]
     pub(super) fn tree_at(&self) -> Option<u32> {
         (self.tree_at != 0).then_some(self.tree_at)
     }
 }
 
-/// Blocks are at most `u32::MAX` bytes long, which a `usize` holds on all platforms that load them.
+/// Blocks are at most `u32::MAX` bytes long, and a `usize` holds the length of each block.
 #[inline]
-fn place(at: u32) -> usize {
+fn widen(at: u32) -> usize {
     usize::try_from(at).unwrap_or(usize::MAX)
 }
 
-/// The CID that stands at `at` in a block. `None` if the block is not the one that was parsed.
+/// Returns the CID at `at` in a block; `None` if the block is not the one that was parsed.
 #[inline]
 pub(super) fn cid_at(block: &[u8], at: u32) -> Option<Cid> {
-    let at = place(at);
+    let at = widen(at);
     Cid::parse(block.get(at..at.checked_add(cid::LEN)?)?).ok()
 }
 
-/// Fields of an entry.
+/// The number of fields of an entry.
 const FIELDS: usize = 4;
 
-/// A field with a link to a block of CBOR, up to the digest.
+/// The bytes of a field with a link to a dag-cbor block, up to the digest. Nearly every link is
+/// one, so it is accepted by one comparison, before the fields are parsed one by one.
 const fn link_field(name: u8) -> [u8; 11] {
     [0x61, name, 0xd8, 0x2a, 0x58, 0x25, 0x00, 0x01, 0x71, 0x12, 0x20]
 }
@@ -86,7 +92,7 @@ const TREE: &[u8; 11] = &link_field(b't');
 
 const VALUE: &[u8; 11] = &link_field(b'v');
 
-impl Layout {
+impl NodeLayout {
     #[inline]
     pub(super) fn left_at(&self) -> Option<u32> {
         self.left_at
@@ -97,27 +103,27 @@ impl Layout {
         &self.entries
     }
 
-    /// The link between an entry and the one before it; after the last entry if there is none of
-    /// that number.
+    /// Returns where the link before an entry is; the one after the last entry if `number` is the
+    /// number of entries.
     #[inline]
     pub(super) fn link_before(&self, number: usize) -> Option<u32> {
+        debug_assert!(number <= self.entries.len());
         match number.checked_sub(1) {
             Some(before) => self.entries.get(before)?.tree_at(),
             None => self.left_at,
         }
     }
 
-    /// Bytes of memory that are held.
+    /// Returns the bytes of memory that are held.
     pub(super) fn held(&self) -> usize {
         let entries = self.entries.capacity().saturating_mul(size_of::<EntryLayout>());
         entries.saturating_add(self.shorter.capacity().saturating_mul(size_of::<u32>()))
     }
 
-    /// Makes ready for [`unfold`](Layout::unfold).
+    /// Prepares [`unfold`](NodeLayout::unfold).
     ///
-    /// What an entry takes over from the key before it lies in the suffixes of those entries before
-    /// it that have ever shorter prefixes. Chained to each other, they are found without going
-    /// through all others.
+    /// The prefix of an entry consists of suffixes of entries before it, each of which has a
+    /// shorter prefix than the one after it. A chain leads from one to the next, past all others.
     pub(super) fn chain_prefixes(&mut self) {
         self.shorter.clear();
         for (number, entry) in self.entries.iter().enumerate() {
@@ -134,14 +140,13 @@ impl Layout {
         }
     }
 
-    /// The last entry before `number` with a shorter prefix.
+    /// Returns the last entry before `number` with a shorter prefix.
     fn before(&self, number: usize) -> Option<usize> {
-        let before = self.shorter.get(number).map(|&before| place(before))?;
+        let before = self.shorter.get(number).map(|&before| widen(before))?;
         (before < number).then_some(before)
     }
 
-    /// Makes `key` the key of an entry, whatever it was before. Takes at most as many steps as the
-    /// key has bytes.
+    /// Sets `key` to the key of an entry. Takes at most as many steps as the key has bytes.
     pub(super) fn unfold(&self, number: usize, block: &[u8], key: &mut Key) {
         let mut next = Some(number);
         let mut end = None;
@@ -159,10 +164,10 @@ impl Layout {
         self.left_at.is_some() || self.entries.iter().any(|entry| entry.tree_at().is_some())
     }
 
-    /// Parses `block` in one pass, and hands each key with its number to `check`.
+    /// Parses `block` in one pass and calls `check` with the number and key of each entry.
     ///
-    /// Checks N1 to N6 and N13 to N15: what a node alone can break. `key` holds the key at fault
-    /// after an error that is about one, and the last key after success.
+    /// Checks rules N1 to N6 and N13 to N15: those that a node alone can break. Afterwards `key` is
+    /// the last key, or the one at fault if the error is about a key.
     pub(super) fn parse(
         &mut self,
         block: &[u8],
@@ -194,13 +199,14 @@ impl Layout {
 }
 
 fn parse_entry(cursor: &mut Cursor<'_>, number: usize, key: &mut Key) -> Result<EntryLayout> {
-    // Where so many fields have no room, their count is at fault.
+    // If the rest is too short for four fields, the count is the first thing that is wrong.
     let has_room = cursor.remaining() > FIELDS * 2;
     if !(has_room && cursor.accept(b"\xa4\x61k")) {
         fields(cursor, FIELDS)?;
         cursor.field(b"\x61k", "k")?;
     }
     let suffix = cursor.bytes()?;
+    debug_assert!(cursor.position() >= suffix.len());
     let suffix_at = cursor.position().saturating_sub(suffix.len());
     cursor.field(b"\x61p", "p")?;
     let prefix_len = cursor.uint()?;
@@ -213,7 +219,8 @@ fn parse_entry(cursor: &mut Cursor<'_>, number: usize, key: &mut Key) -> Result<
             cursor.link_at().map_err(|error| error.of_key(key.as_bytes()))?
         }
     };
-    // Both are at most the length of a key, which was checked.
+    // Both are at most the length of a key, which was checked: no conversion fails.
+    debug_assert!(prefix_len <= MAX_KEY_LEN as u64 && suffix.len() <= MAX_KEY_LEN);
     let prefix_len = u16::try_from(prefix_len).unwrap_or(u16::MAX);
     let suffix_len = u16::try_from(suffix.len()).unwrap_or(u16::MAX);
     Ok(EntryLayout {
@@ -225,7 +232,7 @@ fn parse_entry(cursor: &mut Cursor<'_>, number: usize, key: &mut Key) -> Result<
     })
 }
 
-/// The place of the CID of a subtree, if the link in the field at the cursor is not null.
+/// Parses a field with a link to a subtree, and returns where its CID is; `None` if it is null.
 #[inline]
 fn parse_subtree(
     cursor: &mut Cursor<'_>,
@@ -252,13 +259,14 @@ fn fields(cursor: &mut Cursor<'_>, expected: usize) -> Result<()> {
 /// Blocks are at most `u32::MAX` bytes long, which was checked.
 #[inline]
 fn narrow(at: usize) -> u32 {
+    debug_assert!(u32::try_from(at).is_ok());
     u32::try_from(at).unwrap_or(u32::MAX)
 }
 
-/// A node, parsed and checked as far as one node alone can be: rules N1 to N6 and N13 to N15.
+/// A single node, parsed and checked by the rules that need nothing but the node: N1 to N6 and N13
+/// to N15.
 ///
-/// For looking at single blocks. [`Walker`](super::Walker) checks the other rules, which need the
-/// tree around the node.
+/// [`Walker`](super::Walker) checks all rules, including those that need the tree around a node.
 ///
 /// ```
 /// use carwalk::mst::Node;
@@ -270,7 +278,7 @@ fn narrow(at: usize) -> u32 {
 /// ```
 pub struct Node<'a> {
     block: &'a [u8],
-    layout: Layout,
+    layout: NodeLayout,
 }
 
 impl<'a> Node<'a> {
@@ -278,22 +286,26 @@ impl<'a> Node<'a> {
     ///
     /// # Errors
     ///
-    /// `Malformed`, `NonCanonical`, `Tree` or `Limit`, with the place in the block and, where it is
-    /// about one, the key.
+    /// - `Malformed` if the block is not a node
+    /// - `NonCanonical` if it is encoded in another way than the canonical one
+    /// - `Tree` if a rule about keys is broken
+    /// - `Limit` if a key or the block is too long
+    ///
+    /// The error has the position in the block and, if it is about a key, the key.
     pub fn parse(block: &'a [u8]) -> Result<Self> {
-        let mut layout = Layout::default();
+        let mut layout = NodeLayout::default();
         let parsed = layout.parse(block, &mut Key::default(), |_, _| Ok(()));
-        parsed.map_err(|error| error.in_structure(crate::error::Structure::Node))?;
+        parsed.map_err(|error| error.in_structure(Structure::Node))?;
         Ok(Node { block, layout })
     }
 
-    /// The subtree before the first key.
+    /// Returns the link to the subtree before the first key: `l`.
     #[must_use]
     pub fn left(&self) -> Option<Cid> {
         cid_at(self.block, self.layout.left_at?)
     }
 
-    /// The entries in key order.
+    /// Returns the entries in key order: `e`.
     #[must_use]
     pub fn entries(&self) -> TreeEntries<'_> {
         TreeEntries { block: self.block, layouts: self.layout.entries.iter() }
@@ -309,7 +321,7 @@ impl fmt::Debug for Node<'_> {
     }
 }
 
-/// The entries of a node in key order: an iterator.
+/// An iterator over the entries of a node in key order.
 #[derive(Clone)]
 pub struct TreeEntries<'a> {
     block: &'a [u8],
@@ -343,7 +355,10 @@ impl fmt::Debug for TreeEntries<'_> {
     }
 }
 
-/// One entry of a node, as it is encoded.
+/// One entry of a node as it is encoded, with its key cut at the prefix: the specification's
+/// `TreeEntry`.
+///
+/// [`Entry`](super::Entry) is an entry with its whole key.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct TreeEntry<'a> {
     prefix_len: usize,
@@ -353,25 +368,25 @@ pub struct TreeEntry<'a> {
 }
 
 impl<'a> TreeEntry<'a> {
-    /// Bytes that the key shares with the key before it: `p`.
+    /// Returns the number of bytes that the key shares with the key before it: `p`.
     #[must_use]
     pub fn prefix_len(&self) -> usize {
         self.prefix_len
     }
 
-    /// The rest of the key: `k`.
+    /// Returns the rest of the key: `k`.
     #[must_use]
     pub fn key_suffix(&self) -> &'a [u8] {
         self.key_suffix
     }
 
-    /// The subtree between this key and the next: `t`.
+    /// Returns the link to the subtree between this key and the next: `t`.
     #[must_use]
     pub fn tree(&self) -> Option<Cid> {
         self.tree
     }
 
-    /// The record: `v`.
+    /// Returns the link to the record: `v`.
     #[must_use]
     pub fn value(&self) -> Cid {
         self.value
@@ -407,7 +422,7 @@ mod tests {
         );
     }
 
-    fn layout(prefix_lens: &[u16]) -> Layout {
+    fn layout(prefix_lens: &[u16]) -> NodeLayout {
         let entry = |&prefix_len: &u16| EntryLayout {
             suffix_at: 0,
             value_at: 0,
@@ -415,7 +430,7 @@ mod tests {
             suffix_len: 1,
             prefix_len,
         };
-        Layout {
+        NodeLayout {
             left_at: None,
             entries: prefix_lens.iter().map(entry).collect(),
             shorter: Vec::new(),
@@ -423,7 +438,7 @@ mod tests {
     }
 
     /// The prefixes of the entries that an entry's key is put together from, its own first.
-    fn chain(layout: &Layout, number: usize) -> Vec<u16> {
+    fn chain(layout: &NodeLayout, number: usize) -> Vec<u16> {
         let chain = core::iter::successors(Some(number), |&number| layout.before(number));
         chain.map(|number| layout.entries[number].prefix_len).collect()
     }

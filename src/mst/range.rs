@@ -5,10 +5,10 @@ use core::ops::{
     Bound, Range, RangeBounds, RangeFrom, RangeFull, RangeInclusive, RangeTo, RangeToInclusive,
 };
 
-/// Keys that follow each other: a range, all that begin alike, or one.
+/// A range of keys.
 ///
-/// Made from any range of the standard library over strings or bytes, as in `"a".."b"`, and
-/// narrowed by others. Keys are byte strings, compared byte by byte.
+/// Ranges of the standard library over strings or bytes convert into it, as in `"a".."b"`. Keys are
+/// byte strings and are compared byte by byte.
 ///
 /// ```
 /// use carwalk::{KeyRange, Repo};
@@ -27,15 +27,16 @@ use core::ops::{
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct KeyRange {
-    /// All keys are at least this one; the empty one is below all keys. The least key above `k` is
-    /// `k` with a zero byte, so any bound can be said as "at least" or "below".
+    /// All keys are at least this one; the empty key is below all others. The least key above `k`
+    /// is `k` with a zero byte, so every bound can be expressed as "at least" or "below".
     pub(super) start: Vec<u8>,
     /// All keys are below this one.
     pub(super) end: Option<Vec<u8>>,
 }
 
 impl KeyRange {
-    /// The keys in a range of any type. Those of the standard library convert without it.
+    /// Creates a range from any [`RangeBounds`]. The range types of the standard library also
+    /// convert by [`From`].
     pub fn of<K: AsRef<[u8]>>(range: impl RangeBounds<K>) -> Self {
         let start = match range.start_bound() {
             Bound::Included(key) => key.as_ref().to_vec(),
@@ -50,23 +51,24 @@ impl KeyRange {
         KeyRange { start, end }
     }
 
-    /// All keys.
+    /// Returns the range of all keys.
     #[must_use]
     pub fn all() -> Self {
         KeyRange { start: Vec::new(), end: None }
     }
 
-    /// One key.
+    /// Returns the range that contains one key.
     pub fn key(key: impl AsRef<[u8]>) -> Self {
         let key = key.as_ref();
         KeyRange { start: key.to_vec(), end: Some(next(key)) }
     }
 
-    /// The keys that begin with `prefix`.
+    /// Returns the range of the keys that begin with `prefix`.
     pub fn prefix(prefix: impl AsRef<[u8]>) -> Self {
         let start = prefix.as_ref().to_vec();
         let mut end = start.clone();
-        // The least key that is above all of them, if there is one.
+        // The least key above all of them: the last byte that is not 0xff, plus one. There is none
+        // if all bytes are 0xff.
         while let Some(last) = end.pop() {
             if let Some(next) = last.checked_add(1) {
                 end.push(next);
@@ -76,22 +78,22 @@ impl KeyRange {
         KeyRange { start, end: None }
     }
 
-    /// The keys of a collection, like `app.bsky.feed.post`.
+    /// Returns the range of the keys of a collection, such as `app.bsky.feed.post`.
     #[must_use]
     pub fn collection(collection: &str) -> Self {
         KeyRange::prefix([collection, "/"].concat())
     }
 
-    /// The keys that are in both.
+    /// Returns the range of the keys that are in both ranges.
     #[must_use]
     pub fn and(&self, other: &KeyRange) -> Self {
         let start = self.start.as_slice().max(&other.start).to_vec();
-        // No end is after all.
+        // A range without an end goes beyond every end.
         let end = [&self.end, &other.end].into_iter().flatten().min().cloned();
         KeyRange { start, end }
     }
 
-    /// Whether no key can be in it.
+    /// Returns whether the range contains no key.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.end.as_ref().is_some_and(|end| *end <= self.start)
@@ -138,7 +140,7 @@ impl RangeBounds<Vec<u8>> for KeyRange {
     }
 }
 
-/// Writes `"a".."b"`, without what is unbounded, control characters escaped.
+/// Writes `"a".."b"`, without the sides that are unbounded, and with control characters escaped.
 impl fmt::Debug for KeyRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.start.is_empty() {
@@ -152,7 +154,7 @@ impl fmt::Debug for KeyRange {
     }
 }
 
-/// The least key above `key`.
+/// Returns the least key above `key`.
 fn next(key: &[u8]) -> Vec<u8> {
     let mut next = Vec::with_capacity(key.len().saturating_add(1));
     next.extend_from_slice(key);

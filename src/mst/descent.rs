@@ -1,0 +1,348 @@
+//! The descent through a tree: its open nodes, each checked whole when it is entered.
+//!
+//! ```text
+//! next() -> Link    enter(link, block)    or nothing, to pass the subtree over
+//!        -> Entry   key(), interval(..)   until the next call
+//!        -> End
+//! ```
+//!
+//! A descent reads no blocks itself. It shows each link before the node is entered, so its user
+//! decides whether the subtree is wanted, and where its block comes from.
+
+use super::digests::Digests;
+use super::frame::{Buffers, Frame, Link, Order, Spare};
+use super::key::Layer;
+use crate::budget;
+use crate::cid::Cid;
+use crate::error::{Error, ErrorKind, KeyInterval, LimitName, Malformed, Result, Structure};
+use crate::store::trust::Trust;
+use crate::store::{BlockStore, Form, Found};
+
+/// The way of going through a tree.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Manner {
+    pub(super) order: Order,
+    pub(super) trust: Trust,
+    /// Bytes of memory that the descent may take; `u64::MAX` is no limit.
+    pub(super) memory_limit: u64,
+}
+
+/// The path from the root to the current position in a tree.
+pub(super) struct Descent<B> {
+    pub(super) manner: Manner,
+    /// The root, until its link was shown.
+    root: Option<Cid>,
+    /// The open nodes, the root's first: each is one layer below the one before it, so there are
+    /// at most as many as there are layers.
+    frames: Vec<Frame<B>>,
+    pub(super) spare: Spare,
+    /// The digests of large blocks, so that none of these is hashed for each of its links.
+    digests: Digests,
+}
+
+/// What comes next in a tree.
+pub(super) enum Next {
+    /// A link to a node, which can be entered until the next call. Otherwise the subtree is passed
+    /// over.
+    Link(Link),
+    /// An entry, with the CID of its record.
+    Entry(Cid),
+    /// The end of the tree.
+    End,
+}
+
+/// The block of a node, to be entered.
+pub(super) struct Fetched<B> {
+    pub(super) found: Found<B>,
+    /// Bytes of memory that the block takes.
+    pub(super) cost: u64,
+    /// What the node was parsed into, if it was read ahead and breaks no rule but, perhaps, the one
+    /// about its bounds, which were not known then.
+    pub(super) read: Option<Buffers>,
+}
+
+impl<'s, B> Fetched<B> {
+    /// Looks a node up in a store; `None` if it is missing.
+    #[inline]
+    pub(super) fn get<S: BlockStore<Block<'s> = B>>(
+        store: &'s S,
+        cid: Cid,
+    ) -> Result<Option<Self>> {
+        match store.get(&cid) {
+            Ok(Some(found)) => {
+                let cost = store.block_cost(&found.bytes);
+                Ok(Some(Fetched { found, cost, read: None }))
+            }
+            Ok(None) => Ok(None),
+            Err(error) => Err(error.in_structure(Structure::Node).of_cid(cid)),
+        }
+    }
+}
+
+impl<B: AsRef<[u8]>> Descent<B> {
+    pub(super) fn new(root: Cid, manner: Manner) -> Self {
+        Descent {
+            manner,
+            root: Some(root),
+            frames: Vec::new(),
+            spare: Spare::default(),
+            digests: Digests::default(),
+        }
+    }
+
+    /// Passes what comes next and returns it. An error ends the descent: its user calls
+    /// [`stop`](Descent::stop).
+    #[inline]
+    pub(super) fn next(&mut self) -> Result<Next> {
+        loop {
+            let depth = self.frames.len().wrapping_sub(1);
+            let Some(frame) = self.frames.last_mut() else {
+                return Ok(self.root.take().map_or(Next::End, |cid| Next::Link(Link::root(cid))));
+            };
+            if let Some(link) = frame.next_link(depth)? {
+                return Ok(Next::Link(link));
+            }
+            if let Some(record) = frame.next_entry()? {
+                return Ok(Next::Entry(record));
+            }
+            if let Some(left) = self.frames.pop() {
+                self.spare.put(left.buffers);
+            }
+        }
+    }
+
+    /// Ends the descent.
+    pub(super) fn stop(&mut self) {
+        self.frames.clear();
+        self.root = None;
+    }
+
+    /// Enters the node of the link that came last: checks it by all rules, and opens it.
+    pub(super) fn enter(&mut self, link: &Link, fetched: Fetched<B>) -> Result<()> {
+        let offset = fetched.found.offset;
+        let entered = self.check(link, fetched).and_then(|frame| self.open(frame));
+        entered.map_err(|error| error.in_structure(Structure::Node).at(offset).of_cid(link.cid))
+    }
+
+    fn check(&mut self, link: &Link, fetched: Fetched<B>) -> Result<Frame<B>> {
+        let Fetched { mut found, cost, read } = fetched;
+        let (layer, buffers) = match read.and_then(|read| self.reuse(link, &found, read)) {
+            Some(good) => good,
+            None => self.check_fresh(link, &mut found)?,
+        };
+        Ok(Frame::new(*link, layer, found, cost, buffers, self.manner.order))
+    }
+
+    /// Checks what reading ahead could not: the bounds. `None` if they are broken, so that the node
+    /// is checked from its start, which finds the first of its faults.
+    #[inline]
+    fn reuse(&mut self, link: &Link, found: &Found<B>, read: Buffers) -> Option<(Layer, Buffers)> {
+        debug_assert!(link.layer.is_some(), "a root was read ahead");
+        if read.are_within(found.bytes.as_ref(), &self.interval(link)) {
+            return Some((link.layer?, read));
+        }
+        self.spare.put(read);
+        None
+    }
+
+    /// Checks a node by all rules.
+    fn check_fresh(&mut self, link: &Link, found: &mut Found<B>) -> Result<(Layer, Buffers)> {
+        link.cid.into_dag_cbor()?;
+        if found.form == Form::Reduced {
+            return Err(Error::malformed(Malformed::ReducedNode));
+        }
+        self.verify(link.cid, found)?;
+        let mut buffers = self.spare.take();
+        match buffers.check(found.bytes.as_ref(), self.interval(link), link.layer) {
+            Ok(layer) => Ok((layer, buffers)),
+            Err(error) => {
+                self.spare.put(buffers);
+                Err(error)
+            }
+        }
+    }
+
+    fn open(&mut self, frame: Frame<B>) -> Result<()> {
+        debug_assert!(
+            self.frames.last().is_none_or(|parent| parent.layer.below() == Some(frame.layer)),
+            "a node was entered that is not one layer below the last"
+        );
+        self.frames.push(frame);
+        if self.is_limited() { self.check_memory() } else { Ok(()) }
+    }
+
+    /// Checks a block against its CID, if the descent hashes, and marks it as verified.
+    #[inline]
+    pub(super) fn verify(&mut self, cid: Cid, found: &mut Found<B>) -> Result<()> {
+        let Manner { trust, memory_limit, .. } = self.manner;
+        if trust.hashes_when_reached() {
+            self.digests.check(cid, found, budget::digests(memory_limit))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Returns the error for a node that is missing.
+    #[cold]
+    pub(super) fn missing(&self, link: &Link) -> Error {
+        let interval = Some(self.interval(link).to_owned());
+        let error = Error::new(ErrorKind::Missing { interval });
+        error.in_structure(Structure::Node).of_cid(link.cid)
+    }
+
+    #[inline]
+    fn is_limited(&self) -> bool {
+        self.manner.memory_limit < u64::MAX
+    }
+
+    /// Returns the bytes of memory that open nodes and digests take.
+    fn held(&self) -> u64 {
+        self.frames.iter().map(Frame::held).fold(self.digests.held(), u64::saturating_add)
+    }
+
+    /// Returns whether so many more bytes would be within the memory limit.
+    #[inline]
+    pub(super) fn has_room(&self, more: impl FnOnce() -> u64) -> bool {
+        !self.is_limited() || {
+            let held = self.held().saturating_add(self.spare.held());
+            held.saturating_add(more()) <= self.manner.memory_limit
+        }
+    }
+
+    /// Gives the node up that was entered last, if all nodes together take too much memory.
+    fn check_memory(&mut self) -> Result<()> {
+        if self.has_room(|| 0) {
+            return Ok(());
+        }
+        self.spare.clear();
+        let (held, max) = (self.held(), self.manner.memory_limit);
+        if held <= max {
+            return Ok(());
+        }
+        self.frames.pop();
+        Err(Error::limit(LimitName::WalkMemory, max, held))
+    }
+
+    /// Returns the node that was entered last and is still open.
+    #[inline]
+    pub(super) fn top(&self) -> Option<&Frame<B>> {
+        self.frames.last()
+    }
+
+    #[inline]
+    pub(super) fn top_mut(&mut self) -> Option<&mut Frame<B>> {
+        self.frames.last_mut()
+    }
+
+    /// Returns the number of links from the root to the top; `None` if no node is open.
+    #[inline]
+    pub(super) fn depth(&self) -> Option<usize> {
+        self.frames.len().checked_sub(1)
+    }
+
+    /// Returns the key of the last entry of the top; empty before the first.
+    #[inline]
+    pub(super) fn key(&self) -> &[u8] {
+        self.frames.last().map_or(&[], |frame| frame.buffers.key.as_bytes())
+    }
+
+    /// Returns the keys that a subtree can have whose link came last.
+    pub(super) fn interval(&self, link: &Link) -> KeyInterval<&[u8]> {
+        let frame = |depth: Option<usize>| {
+            debug_assert!(depth.is_none_or(|depth| depth < self.frames.len()));
+            self.frames.get(depth?)
+        };
+        let from_side = frame(link.from_side).map(|frame| frame.buffers.key.as_bytes());
+        let to_side = frame(link.to_side).map(|frame| frame.buffers.next_key.as_bytes());
+        match self.manner.order {
+            Order::Ascending => KeyInterval { lower: from_side, upper: to_side },
+            Order::Descending => KeyInterval { lower: to_side, upper: from_side },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use carwalk_testkit::rng::Rng;
+
+    use super::*;
+    use crate::Repo;
+    use crate::store::{CarStore, SliceStore};
+
+    const CAR: &[u8] = include_bytes!("../../samples/repo.car");
+
+    type Subtree = (Cid, KeyInterval);
+
+    /// Goes through the tree of the sample, and enters the subtrees that `wants` says. Returns the
+    /// keys that came, and the subtrees that were passed over.
+    fn descend(
+        repo: &Repo<SliceStore<&[u8]>>,
+        order: Order,
+        mut wants: impl FnMut(&Link) -> bool,
+    ) -> (Vec<Vec<u8>>, Vec<Subtree>) {
+        let manner = Manner { order, trust: Trust::HashWhenReached, memory_limit: u64::MAX };
+        let mut descent = Descent::new(repo.commit().data(), manner);
+        let (mut keys, mut closed) = (Vec::new(), Vec::new());
+        loop {
+            match descent.next().unwrap() {
+                Next::Link(link) if wants(&link) => {
+                    let fetched = Fetched::get(repo.store(), link.cid).unwrap().unwrap();
+                    descent.enter(&link, fetched).unwrap();
+                    assert_eq!(descent.top().unwrap().link.cid, link.cid);
+                }
+                Next::Link(link) => closed.push((link.cid, descent.interval(&link).to_owned())),
+                Next::Entry(_) => keys.push(descent.key().to_vec()),
+                Next::End => return (keys, closed),
+            }
+        }
+    }
+
+    fn contains(interval: &KeyInterval, key: &[u8]) -> bool {
+        interval.lower.as_deref().is_none_or(|lower| lower < key)
+            && interval.upper.as_deref().is_none_or(|upper| key < upper)
+    }
+
+    #[test]
+    fn a_root_that_is_not_entered_hides_all_keys() {
+        let repo = Repo::from_slice(CAR).unwrap();
+        let (keys, closed) = descend(&repo, Order::Ascending, |_| false);
+        assert!(keys.is_empty());
+        assert_eq!(closed, [(repo.commit().data(), KeyInterval { lower: None, upper: None })]);
+    }
+
+    /// In either order each key comes, or lies in the interval of exactly one subtree that was
+    /// passed over; and that subtree is not asked for.
+    #[test]
+    fn whatever_is_passed_over_has_the_keys_that_do_not_come() {
+        let repo = Repo::from_slice(CAR).unwrap();
+        let (all, none) = descend(&repo, Order::Ascending, |_| true);
+        assert!(none.is_empty() && all.len() == repo.entries().count());
+        let mut passed_over = 0;
+        for seed in 0..60 {
+            let mut seen = Vec::new();
+            for order in [Order::Ascending, Order::Descending] {
+                let mut rng = Rng::new(seed);
+                // The same subtrees in both orders, and the root always.
+                let cids = repo.store().sections().map(|head| head.unwrap().cid());
+                let wanted: HashMap<Cid, bool> = cids.map(|cid| (cid, rng.chance(3, 4))).collect();
+                let (mut keys, mut closed) =
+                    descend(&repo, order, |link| link.layer.is_none() || wanted[&link.cid]);
+                if order == Order::Descending {
+                    keys.reverse();
+                    closed.reverse();
+                }
+                for key in &all {
+                    let hiding = closed.iter().filter(|(_, interval)| contains(interval, key));
+                    assert_eq!(hiding.count(), usize::from(!keys.contains(key)));
+                }
+                assert!(keys.is_sorted() && closed.is_sorted_by_key(|(_, i)| i.lower.clone()));
+                passed_over += closed.len();
+                seen.push((keys, closed));
+            }
+            assert_eq!(seen[0], seen[1], "{seed}");
+        }
+        assert!(passed_over > 100, "{passed_over}");
+    }
+}
