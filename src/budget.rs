@@ -10,13 +10,17 @@
 //! | redb's own cache | 1/4 | 256 KiB | 4 MiB |
 //! | &nbsp;&nbsp;of that, values written in one transaction | 1/4 of redb's | | |
 //! | sorting the index of a spill file | 1/8 | 1 MiB | 64 MiB |
-//! | segments that are not full, all groups together | 1/32 | one segment | 16 segments |
-//! | what is cached of a spill file, once it is written | the rest: `L` - redb - 1/8 | 256 KiB | |
-//! | &nbsp;&nbsp;of that, pages of the index | as long as all pages are, 3/4 of the caches | | all but 1 MiB |
-//! | &nbsp;&nbsp;of that, segments | the rest | | |
-//! | &nbsp;&nbsp;&nbsp;&nbsp;of that, the table of blocks in open segments | 1/16 | | |
+//! | segments that are not full, one for each group | 1/32 | one segment | 16 segments |
+//! | caches of a finished spill file | the rest: `L` - redb - 1/8 | 256 KiB | |
+//! | &nbsp;&nbsp;of that, pages of the index | as long as all pages are | | 3/4, and all but 1 MiB |
+//! | &nbsp;&nbsp;of that, segments | the rest of the caches | | |
+//! | &nbsp;&nbsp;&nbsp;&nbsp;of that, the table of blocks in them | 1/16 of the segments | 64 bytes | 32 MiB |
 //!
-//! Sorting and open segments are needed only while a spill file is written, caches only afterwards.
+//! Sorting and segments that are not full take memory only while a spill file is written, caches
+//! only afterwards. Merging sorted runs of the index takes the same share as sorting.
+//!
+//! One share does not follow from the limit: redb writes to a kept file when it opens it, and these
+//! writes stay in memory, at most 16 MiB and 1/16 of the file's length.
 
 /// Bytes that a walk may take in any case: enough for any tree that was not made to take more.
 const MIN_WALK: u64 = 1 << 20;
@@ -32,6 +36,14 @@ const INDEX_PAGE_COST: u64 = 4096 + 128;
 /// move about in some segments at a time.
 #[cfg(feature = "redb")]
 const MIN_OPEN_SEGMENTS: u64 = 1 << 20;
+
+/// Most groups of blocks that have segments of their own.
+#[cfg(feature = "redb")]
+pub(crate) const MAX_GROUPS: usize = 16;
+
+/// Bytes of the longest table of blocks.
+#[cfg(feature = "redb")]
+const MAX_BLOCK_TABLE: u64 = 32 << 20;
 
 /// Memory that a spilled store caches if no limit is set, in bytes.
 #[cfg(feature = "redb")]
@@ -72,9 +84,10 @@ impl Budget {
         (self.limit / 8).clamp(1 << 20, 1 << 26)
     }
 
-    /// Returns how many bytes the segments that are not full may take.
-    pub(crate) fn open_segments(self) -> u64 {
-        self.limit / 32
+    /// Returns how many segments of `len` bytes may be filled at the same time.
+    pub(crate) fn filling_segments(self, len: usize) -> usize {
+        let count = (self.limit / 32).checked_div(len as u64).unwrap_or(u64::MAX);
+        usize::try_from(count).unwrap_or(usize::MAX).clamp(1, MAX_GROUPS)
     }
 
     /// Returns how many bytes of a finished spill file may be cached.
@@ -103,10 +116,18 @@ pub(crate) fn digests(walk: u64) -> u64 {
     walk / 2
 }
 
-/// Returns the part of the memory for segments that the table of their blocks gets.
+/// Returns the part of the memory for segments that the table of their blocks gets: an entry of 8
+/// bytes for 128 bytes of segments, which is about twice as many as there are blocks.
 #[cfg(feature = "redb")]
 pub(crate) fn block_table(segments: u64) -> u64 {
-    segments / 16
+    (segments / 16).min(MAX_BLOCK_TABLE)
+}
+
+/// Returns how many bytes of a kept file of this length may differ from the file: redb only writes
+/// down what it knows of free pages.
+#[cfg(feature = "redb")]
+pub(crate) fn overlay(file_len: u64) -> u64 {
+    (16_u64 << 20).saturating_add(file_len / 16)
 }
 
 #[cfg(test)]
@@ -119,7 +140,8 @@ mod tests {
         for limit in [16 << 20, 100 << 20, 1 << 30, 1 << 40] {
             let budget = Budget::new(limit);
             assert!(budget.redb() + budget.caches() + budget.walk() <= limit, "{limit}");
-            assert!(budget.redb() + budget.sorting() + budget.open_segments() <= limit, "{limit}");
+            let filling = budget.filling_segments(16_372) as u64 * 16_372;
+            assert!(budget.redb() + budget.sorting() + filling <= limit, "{limit}");
             for pages in [0, 1, 1000, u32::MAX] {
                 let (pages, segments) = budget.share_caches(pages);
                 assert_eq!(pages + segments, budget.caches());

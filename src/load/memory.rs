@@ -14,7 +14,7 @@ use crate::store::index::{Index, Match, Notes, check_placement};
 use crate::store::memory::{Blocks, packed_at};
 use crate::store::packed::{self, Packed, State};
 #[cfg(feature = "redb")]
-use crate::store::spill::Writer;
+use crate::store::spill::SpillWriter;
 use crate::store::trust::Trust;
 
 /// Takes sections into memory.
@@ -212,7 +212,7 @@ impl Loading<MemorySink> {
     #[cfg(feature = "redb")]
     pub(super) fn move_into<R: Read>(
         self,
-        writer: &mut Writer,
+        writer: &mut SpillWriter,
         reader: &mut Reader<R>,
     ) -> Result<LoadState> {
         let Loading { sink, mut state } = self;

@@ -23,7 +23,7 @@ use crate::repo::{Opening, Repo};
 use crate::store::contents::Contents;
 use crate::store::slice::SliceIndex;
 #[cfg(feature = "redb")]
-use crate::store::spill::{SpilledIndexWriter, Writer};
+use crate::store::spill::{FinishedFile, SpillWriter, SpilledIndexWriter};
 #[cfg(feature = "redb")]
 use crate::store::trust::Trust;
 use crate::store::{BlockStore, CarStore, MemoryStore, SliceStore};
@@ -97,22 +97,22 @@ impl<'p, R: Read, P: Process> Load<'p, Reader<R>, P> {
 
     /// Moves the loaded sections into a spill file, and loads the rest into it.
     #[cfg(feature = "redb")]
-    fn into_file(self, mut writer: Writer) -> Result<(RedbStore, Opening<P>)> {
+    fn into_file(self, mut writer: SpillWriter) -> Result<(FinishedFile, Opening<P>)> {
         let Load { mut source, loading, mut settings, opening } = self;
         let state = loading.move_into(&mut writer, &mut source)?;
         let mut loading = Loading { sink: SpillSink(writer), state };
         opening.with_reducer(|reduce| loading.run_to_end(&mut source, &mut settings, reduce))?;
-        Ok((loading.into_store(&source)?, opening))
+        Ok((loading.into_file(&source)?, opening))
     }
 
     /// Loads the rest into a spill file, and opens the repository in it.
     #[cfg(feature = "redb")]
-    pub(super) fn spill(self, writer: Writer) -> Result<Repo<RedbStore, P>> {
-        let (mut store, opening) = self.into_file(writer)?;
-        let commit = opening.commit(&store, store.header().commit()?)?;
-        // A file that holds no repository is not kept.
-        store.publish()?;
-        Ok(Repo::of(commit, store, opening))
+    pub(super) fn spill(self, writer: SpillWriter) -> Result<Repo<RedbStore, P>> {
+        let (file, opening) = self.into_file(writer)?;
+        let store = file.store();
+        // A file without a repository gets no name.
+        let commit = opening.commit(store, store.header().commit()?)?;
+        Ok(Repo::of(commit, file.publish()?, opening))
     }
 }
 
@@ -204,7 +204,7 @@ impl<P: Process> Loader<'_, MemoryLimit, P> {
     pub fn spill<R: Read>(self, input: R, file: SpillFile) -> Result<Repo<RedbStore, P>> {
         let MemoryLimit(limit) = self.memory;
         let load = Load::stream(input, self)?;
-        let writer = Writer::new(file, limit, load.opening.trust)?;
+        let writer = SpillWriter::new(file, limit, load.opening.trust)?;
         load.spill(writer)
     }
 
@@ -377,9 +377,7 @@ impl RedbStore {
     /// file: `Store`, or `Limit` if more is stored than it may be.
     pub fn new<R: Read>(input: R, file: SpillFile) -> Result<Self> {
         let load = Load::stream(input, Loader::new())?;
-        let writer = Writer::new(file, budget::DEFAULT_CACHE, load.opening.trust)?;
-        let (mut store, _) = load.into_file(writer)?;
-        store.publish()?;
-        Ok(store)
+        let writer = SpillWriter::new(file, budget::DEFAULT_CACHE, load.opening.trust)?;
+        load.into_file(writer)?.0.publish()
     }
 }

@@ -5,11 +5,11 @@ use crate::car::{Located, Placement, SliceReader, Source, changed};
 use crate::error::{Error, Result};
 use crate::store::contents::Contents;
 use crate::store::packed::{Packed, State};
-use crate::store::spill::{RedbStore, SpilledIndex, SpilledIndexWriter, Writer};
+use crate::store::spill::{FinishedFile, SpillWriter, SpilledIndex, SpilledIndexWriter};
 use crate::store::trust::Trust;
 
 /// Copies sections into the segments of a spill file.
-pub(super) struct SpillSink(pub(super) Writer);
+pub(super) struct SpillSink(pub(super) SpillWriter);
 
 impl Sink for SpillSink {
     fn is_in_place(&self) -> bool {
@@ -39,10 +39,12 @@ impl Sink for SpillSink {
 }
 
 impl Loading<SpillSink> {
-    /// Returns the store of a complete load.
-    pub(super) fn into_store(self, source: &impl Source) -> Result<RedbStore> {
+    /// Returns the file of a complete load.
+    pub(super) fn into_file(self, source: &impl Source) -> Result<FinishedFile> {
         let Loading { sink: SpillSink(writer), state } = self;
-        writer.finish(|distinct_blocks| state.finish(source, distinct_blocks))
+        let sealed = writer.seal()?;
+        let contents = state.finish(source, sealed.distinct_blocks())?;
+        sealed.finish(contents)
     }
 }
 

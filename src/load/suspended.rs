@@ -15,7 +15,7 @@ use crate::process::{Keep, Process};
 use crate::repo::Repo;
 use crate::store::MemoryStore;
 #[cfg(feature = "redb")]
-use crate::store::spill::Writer;
+use crate::store::spill::SpillWriter;
 #[cfg(feature = "redb")]
 use crate::store::{RedbStore, SpillFile};
 
@@ -115,7 +115,7 @@ impl<'p, R: Read, P: Process> Suspended<'p, R, P> {
     /// be. If the file failed before anything was moved, the error has the load.
     #[cfg(feature = "redb")]
     pub fn spill(self, file: SpillFile) -> Result<Repo<RedbStore, P>, SpillError<'p, R, P>> {
-        match Writer::new(file, self.memory_limit, self.load.opening.trust) {
+        match SpillWriter::new(file, self.memory_limit, self.load.opening.trust) {
             Ok(writer) => self.load.spill(writer).map_err(|error| SpillError { error, load: None }),
             Err(error) => Err(SpillError { error, load: Some(Box::new(self)) }),
         }

@@ -6,7 +6,7 @@ use crate::cid;
 use crate::limits::MAX_CAR_LEN;
 
 /// Shortest section: a length of one byte and a CID.
-const MIN_SECTION_LEN: u64 = 1 + cid::LEN as u64;
+pub(crate) const MIN_SECTION_LEN: u64 = 1 + cid::LEN as u64;
 
 /// Words of a piece: 4 KiB, for 1.2 MB of the CAR.
 const PIECE: usize = 512;

@@ -1,4 +1,4 @@
-//! Spill files before they are filled, and the names of those that are kept.
+//! Spill files before they are written, and how kept ones get their names.
 
 use core::fmt;
 use std::fs::{self, File};
@@ -8,18 +8,19 @@ use std::path::{Path, PathBuf};
 use redb::Database;
 use tempfile::NamedTempFile;
 
-use super::backend::{FirstError, SpillBackend};
+use super::backend::SpillBackend;
+use super::file_errors::FileErrors;
 use crate::car::SPILL_SIGNATURE;
 use crate::error::{Error, Result};
 
-/// Most bytes of a segment, unless one block is longer. redb gives such a value a page of 64 KiB;
-/// one byte more, and it would take two.
+/// Longest segment in bytes, unless one block is longer. It fills a page of redb's of 64 KiB; one
+/// byte more, and it would take two.
 const MAX_SEGMENT_LEN: usize = 65_524;
 
-/// Bytes of a segment if nobody says how many: a page of 16 KiB, by the same reckoning.
+/// Default length of a segment in bytes: it fills a page of 16 KiB.
 const SEGMENT_LEN: usize = 16_372;
 
-/// A file that blocks are to be spilled into.
+/// A file that blocks will be spilled into.
 ///
 /// ```
 /// use carwalk::store::SpillFile;
@@ -44,17 +45,21 @@ const SEGMENT_LEN: usize = 16_372;
 #[must_use]
 pub struct SpillFile {
     pub(super) target: Target,
-    pub(super) settings: Settings,
+    pub(super) settings: FileSettings,
 }
 
+/// The settings of a spill file.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Settings {
+pub(super) struct FileSettings {
+    /// Bytes of memory for caches. Default: the memory limit of the load.
     pub(super) cache_size: Option<u64>,
+    /// Most bytes that may be stored.
     pub(super) max_stored: u64,
+    /// Length in bytes from which on a segment is full.
     pub(super) segment_len: usize,
 }
 
-/// Where a file is to be.
+/// Where a file will be.
 pub(super) enum Target {
     Temporary {
         folder: PathBuf,
@@ -62,39 +67,37 @@ pub(super) enum Target {
     Kept {
         path: PathBuf,
     },
-    /// Where one was before.
+    /// A temporary file that was emptied.
     Again(File),
 }
 
-/// A file that was made.
-pub(super) enum Opened {
+/// A file that was created and is not complete.
+pub(super) enum NewFile {
     /// It has no name, and is gone when it is closed, whatever happens.
     Temporary(File),
-    /// It gets its name when it is complete.
+    /// It has a temporary name, and gets its own when it is complete.
     Kept { file: NamedTempFile, path: PathBuf },
 }
 
 impl SpillFile {
-    /// The bytes that files which were kept begin with. No CAR does.
+    /// The bytes that kept files begin with. No CAR begins with them.
     pub const SIGNATURE: [u8; 9] = SPILL_SIGNATURE;
 
-    /// A file that nobody else sees, and that is gone with the store or with the process, even if
-    /// that is killed.
+    /// A temporary file in the [`default_folder`](SpillFile::default_folder). It has no name, and is
+    /// gone with the store or with the process, even if that is killed.
     ///
-    /// It will lie in the [`default_folder`](SpillFile::default_folder). It is made when it is
-    /// needed, as all spill files.
+    /// Like every spill file, it is created when it is needed.
     pub fn temporary() -> Self {
         Self::temporary_in(Self::default_folder())
     }
 
-    /// As [`temporary`](SpillFile::temporary), in a folder of the caller's choice.
+    /// A [`temporary`](SpillFile::temporary) file in another folder.
     pub fn temporary_in(folder: impl Into<PathBuf>) -> Self {
         Self::new(Target::Temporary { folder: folder.into() })
     }
 
-    /// The folder that temporary files lie in if no other is named: the one that `TMPDIR` names;
-    /// else, on Unix, `/var/tmp`, since `/tmp` is often memory; else the system's folder for
-    /// temporary files.
+    /// Returns the folder of temporary files: the one that `TMPDIR` names; else, on Unix, `/var/tmp`,
+    /// because `/tmp` is often memory; else the system's folder for temporary files.
     #[must_use]
     pub fn default_folder() -> PathBuf {
         let usual = Path::new("/var/tmp");
@@ -107,48 +110,48 @@ impl SpillFile {
         std::env::temp_dir()
     }
 
-    /// A file that stays, for [`RedbStore::open`](super::RedbStore::open).
+    /// A file that is kept, for [`RedbStore::open`](super::RedbStore::open).
     ///
-    /// It is written under a passing name in the same folder, and gets its own when it is complete
-    /// and on the disk. A file that has this name already is not touched: then making the file is
-    /// an error, as is giving it the name if another came to be there meanwhile. Nobody else may
-    /// change it as long as the store lives.
+    /// Written under a temporary name in the same directory, synced, then renamed. A file that has
+    /// the name already is never overwritten: creating the spill file fails, and so does renaming it
+    /// if the name was taken meanwhile. Nobody else may change the file as long as the store lives.
     pub fn keep(path: impl Into<PathBuf>) -> Self {
         Self::new(Target::Kept { path: path.into() })
     }
 
-    pub(super) fn again(file: File, settings: Settings) -> Self {
+    pub(super) fn again(file: File, settings: FileSettings) -> Self {
         SpillFile { target: Target::Again(file), settings }
     }
 
     fn new(target: Target) -> Self {
         let settings =
-            Settings { cache_size: None, max_stored: u64::MAX, segment_len: SEGMENT_LEN };
+            FileSettings { cache_size: None, max_stored: u64::MAX, segment_len: SEGMENT_LEN };
         SpillFile { target, settings }
     }
 
-    /// Sets how many bytes of memory the store takes for what it holds of the file; by default the
-    /// memory limit of the load, and 512 KiB at least. The one long block that was asked for last
-    /// comes on top.
+    /// Sets how many bytes of memory the store takes for what it caches of the file. Default: the
+    /// memory limit of the load. At least 512 KiB.
+    ///
+    /// The long block that was requested last may be held in addition.
     pub fn cache_size(mut self, bytes: u64) -> Self {
         self.settings.cache_size = Some(bytes);
         self
     }
 
-    /// Sets how many bytes may be stored; there is no limit by default.
+    /// Sets how many bytes may be stored. Default: no limit.
     ///
-    /// Counted is what blocks and index take in the file: each segment a power of two, 4 KiB at
-    /// least. Around that the file takes more, up to about twice as much, and 1 MiB at least.
+    /// Counts what blocks and index take in the file: a power of two for each segment, at least
+    /// 4 KiB. The file itself takes up to about twice as much, at least 1 MiB.
     pub fn max_stored(mut self, bytes: u64) -> Self {
         self.settings.max_stored = bytes;
         self
     }
 
-    /// Sets how many bytes a segment has, which is what is read at once; 16,372 by default, and
-    /// 65,524 at most.
+    /// Sets the length of a segment in bytes, which is what is read at once. Default: 16,372. At
+    /// most 65,524.
     ///
-    /// Smaller ones make walks over CARs in random order faster, and take more room for what is
-    /// around them.
+    /// With shorter segments, walks over CARs in random order are faster, and the file takes more
+    /// room besides the blocks.
     pub fn segment_len(mut self, bytes: u32) -> Self {
         self.settings.segment_len =
             usize::try_from(bytes).unwrap_or(MAX_SEGMENT_LEN).min(MAX_SEGMENT_LEN);
@@ -157,11 +160,11 @@ impl SpillFile {
 }
 
 impl Target {
-    /// Makes the file.
-    pub(super) fn open(self) -> Result<Opened> {
-        let opened = match self {
-            Target::Temporary { folder } => tempfile::tempfile_in(folder).map(Opened::Temporary),
-            Target::Again(file) => Ok(Opened::Temporary(file)),
+    /// Creates the file.
+    pub(super) fn create(self) -> Result<NewFile> {
+        let created = match self {
+            Target::Temporary { folder } => tempfile::tempfile_in(folder).map(NewFile::Temporary),
+            Target::Again(file) => Ok(NewFile::Temporary(file)),
             Target::Kept { path } if !names_a_file(&path) => {
                 Err(io::ErrorKind::InvalidFilename.into())
             }
@@ -169,34 +172,39 @@ impl Target {
                 Err(io::ErrorKind::AlreadyExists.into())
             }
             Target::Kept { path } => {
-                passing_file(folder_of(&path)).map(|file| Opened::Kept { file, path })
+                named_temporarily(folder_of(&path)).map(|file| NewFile::Kept { file, path })
             }
         };
-        opened.map_err(Error::spill_io)
+        created.map_err(Error::spill_io)
     }
 }
 
-impl Opened {
-    /// An empty database in the file.
-    pub(super) fn create(&self, cache_size: u64, first: &FirstError) -> Result<Database> {
-        let file = match self {
-            Opened::Temporary(file) => file.try_clone(),
-            Opened::Kept { file, .. } => file.reopen(),
-        };
-        let backend = SpillBackend::new(file.map_err(Error::spill_io)?, first.clone())?;
-        let database = builder(cache_size).create_with_backend(backend);
-        database.map_err(|error| first.explain(error))
+impl NewFile {
+    pub(super) fn is_kept(&self) -> bool {
+        matches!(self, NewFile::Kept { .. })
     }
 
-    /// Gives a complete file its name, which must still be free. A file without a name comes back.
+    /// Makes an empty database in the file.
+    pub(super) fn database(&self, cache_size: u64, errors: &FileErrors) -> Result<Database> {
+        let file = match self {
+            NewFile::Temporary(file) => file.try_clone(),
+            NewFile::Kept { file, .. } => file.reopen(),
+        };
+        let backend = SpillBackend::new(file.map_err(Error::spill_io)?, errors.clone())?;
+        let mut builder = Database::builder();
+        builder.set_cache_size(usize::try_from(cache_size).unwrap_or(usize::MAX));
+        errors.of(builder.create_with_backend(backend))
+    }
+
+    /// Gives a complete file its name, which must still be free. Returns the file if it has no name.
     pub(super) fn publish(self) -> Result<Option<File>> {
         let (file, path) = match self {
-            Opened::Temporary(file) => return Ok(Some(file)),
-            Opened::Kept { file, path } => (file, path),
+            NewFile::Temporary(file) => return Ok(Some(file)),
+            NewFile::Kept { file, path } => (file, path),
         };
         file.persist_noclobber(&path).map_err(|error| Error::spill_io(error.error))?;
-        // The name is on the disk when the folder is. Some systems cannot open folders; there is
-        // nothing more to be done.
+        // The name is on the disk when the folder is. Some systems cannot open folders; then nothing
+        // more can be done.
         if let Ok(folder) = File::open(folder_of(&path)) {
             let _ = folder.sync_all();
         }
@@ -204,25 +212,19 @@ impl Opened {
     }
 }
 
-/// Whether a path could be a file's, and not only a folder's.
+/// Returns whether a path can be that of a file, and not only of a folder.
 fn names_a_file(path: &Path) -> bool {
     path.file_name()
         .is_some_and(|name| path.as_os_str().as_encoded_bytes().ends_with(name.as_encoded_bytes()))
 }
 
-/// A file under a passing name, with the rights that new files have.
-fn passing_file(folder: &Path) -> io::Result<NamedTempFile> {
+/// Creates a file with a temporary name and the permissions that new files have.
+fn named_temporarily(folder: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".carwalk-");
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     builder.tempfile_in(folder)
-}
-
-pub(super) fn builder(cache_size: u64) -> redb::Builder {
-    let mut builder = Database::builder();
-    builder.set_cache_size(usize::try_from(cache_size).unwrap_or(usize::MAX));
-    builder
 }
 
 fn folder_of(path: &Path) -> &Path {

@@ -2,42 +2,35 @@
 //!
 //! A walk takes one collection after the other, while most CARs have blocks in the order in which
 //! they were written. In segments of their own, the blocks of a collection are read once, and not
-//! again with each of the others. It is only a guess about what a walk asks for next: a wrong one
+//! again with each of the others. The groups only guess what a walk requests next: a wrong guess
 //! costs time, and nothing else.
 
-use crate::budget::Budget;
 use crate::shape::collection;
 use crate::store::packed::{Packed, State};
-
-/// Most groups, if there is memory for their segments.
-pub(super) const MAX_GROUPS: usize = 16;
 
 /// Longest name of a collection: that of an NSID.
 const MAX_NAME_LEN: usize = 317;
 
-/// Tells for blocks which of some groups they are in.
+/// Assigns blocks to groups.
 pub(super) struct Groups {
-    /// The collections that have a group. One more is for all other blocks.
+    /// The collections that have a group. One more group is for all other blocks.
     names: Vec<Box<[u8]>>,
     count: usize,
 }
 
 impl Groups {
-    /// As many groups as there is memory for, whose segments have such a length. If blocks are
-    /// `alike`, copies of one block have the same bytes: else all blocks are in one group, since
-    /// only in one group they keep their order.
-    pub(super) fn new(memory_limit: u64, segment_len: usize, alike: bool) -> Self {
-        let count = usize::try_from(Budget::new(memory_limit).open_segments())
-            .unwrap_or(usize::MAX)
-            .div_euclid(segment_len.max(1));
-        Groups { names: Vec::new(), count: if alike { count.clamp(1, MAX_GROUPS) } else { 1 } }
+    /// At most `max` groups. Unless blocks are `hashed`, copies of a block may have different bytes
+    /// and so different collections. Then all blocks are in one group, because the first of several
+    /// copies counts, and blocks keep their order only within a group.
+    pub(super) fn new(max: usize, hashed: bool) -> Self {
+        Groups { names: Vec::new(), count: if hashed { max.max(1) } else { 1 } }
     }
 
     pub(super) fn count(&self) -> usize {
         self.count
     }
 
-    /// The number of a block's group, less than `count`.
+    /// Returns the number of a block's group, less than `count`.
     #[inline]
     pub(super) fn of(&mut self, packed: &Packed<'_>) -> usize {
         let others = self.count.saturating_sub(1);
@@ -61,6 +54,7 @@ impl Groups {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::budget::{Budget, MAX_GROUPS};
     use crate::cid::{Cid, Codec};
 
     fn group(groups: &mut Groups, bytes: &[u8], state: State) -> usize {
@@ -86,7 +80,7 @@ mod tests {
             collection(&node("app.bsky.feed.post/3jui7kd54zh2y")),
             Some(&b"app.bsky.feed.post"[..])
         );
-        let mut groups = Groups::new(u64::MAX, 16_372, true);
+        let mut groups = Groups::new(MAX_GROUPS, true);
         let number = group(&mut groups, &record("app.bsky.feed.post"), State::Raw);
         assert_eq!(
             group(&mut groups, &node("app.bsky.feed.post/3jui7kd54zh2y"), State::Raw),
@@ -112,7 +106,7 @@ mod tests {
             b"\xa1\x65$type\x65x",
             &long,
         ];
-        let mut groups = Groups::new(u64::MAX, 16_372, true);
+        let mut groups = Groups::new(MAX_GROUPS, true);
         for block in other {
             assert_eq!(group(&mut groups, block, State::Raw), MAX_GROUPS - 1, "{block:x?}");
         }
@@ -124,10 +118,11 @@ mod tests {
 
     #[test]
     fn there_are_no_more_groups_than_there_is_memory_for_and_each_keeps_its_own() {
-        for (memory_limit, alike, count) in
+        for (memory_limit, hashed, count) in
             [(0, true, 1), (1 << 20, true, 2), (1 << 40, true, 16), (1 << 40, false, 1)]
         {
-            let mut groups = Groups::new(memory_limit, 16_372, alike);
+            let max = Budget::new(memory_limit).filling_segments(16_372);
+            let mut groups = Groups::new(max, hashed);
             assert_eq!(groups.count(), count);
             for _ in 0..2 {
                 for number in 0..40 {
@@ -137,6 +132,6 @@ mod tests {
                 }
             }
         }
-        assert_eq!(Groups::new(1 << 20, 0, true).count(), MAX_GROUPS);
+        assert_eq!(Budget::new(1 << 20).filling_segments(0), MAX_GROUPS);
     }
 }

@@ -1,23 +1,45 @@
-//! A CAR in a file: for more blocks than memory is to hold.
+//! A CAR in a file, for more blocks than memory should hold.
 //!
-//! One redb database. Blocks lie in segments, many in each: those of a collection together, in the
-//! order of the CAR, since walks mostly go about so too: what is asked for next is often in a
-//! segment that is open. The index names a block's segment, no more, and is read in pages as it is
-//! needed.
+//! One redb database. Many blocks are stored together in a segment: those of a collection, in the
+//! order of the CAR. Most walks request blocks in about that order, so the next one is often in a
+//! segment that is held in memory. The index leads from a CID to the segment of its block, and is
+//! read page by page.
+//!
+//! | files | what they do |
+//! |---|---|
+//! | `file`, `finished_file` | settings of a spill file; creating it; its name |
+//! | `backend`, `kept`, `file_errors` | the file as redb reads and writes it |
+//! | `tables`, `description` | what is in the database |
+//! | `writer`, `groups`, `segment` | blocks go into segments |
+//! | `unfinished_file` | transactions, and the limit on what is stored |
+//! | `index_entry`, `index_sort`, `index_merge`, `repeats`, `index_page` | the index is made |
+//! | `paged_index`, `spilled_index` | the index is read; an index without blocks |
+//! | `clock`, `open_segments`, `block_table`, `stored_block`, `sections` | blocks are read |
 
 mod backend;
 mod block_table;
-mod cache;
+mod clock;
+mod description;
 mod file;
+mod file_errors;
+mod finished_file;
 mod groups;
-mod meta;
+mod index_entry;
+mod index_merge;
+mod index_page;
+mod index_sort;
+mod kept;
+mod open_segments;
 mod paged_index;
-mod pages;
-mod runs;
+mod repeats;
 mod sections;
 mod segment;
 mod spilled_index;
-mod transaction;
+#[cfg(test)]
+mod steps;
+mod stored_block;
+mod tables;
+mod unfinished_file;
 mod writer;
 
 use core::fmt;
@@ -25,17 +47,20 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use redb::{Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, TableDefinition};
+use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 
-use self::backend::{FirstError, KeptBackend};
-use self::cache::{OpenSegments, Shared, pages_of};
+use self::description::Description;
+use self::file::FileSettings;
 pub use self::file::SpillFile;
-use self::file::{Opened, Settings, builder};
-use self::meta::{Meta, SEGMENTS};
-use self::paged_index::{PageCache, PagedIndex};
+use self::file_errors::FileErrors;
+pub(crate) use self::finished_file::FinishedFile;
+use self::open_segments::{OpenSegments, Opened, Shared};
+use self::paged_index::{Candidate, PageCache, PagedIndex};
 use self::sections::Sections;
 pub(crate) use self::spilled_index::{SpilledIndex, SpilledIndexWriter};
-pub(crate) use self::writer::Writer;
+pub use self::stored_block::StoredBlock;
+use self::tables::{SEGMENTS, Table, open_table};
+pub(crate) use self::writer::SpillWriter;
 use super::contents::CarStats;
 use super::packed::{Packed, State};
 use super::trust::Trust;
@@ -43,241 +68,251 @@ use super::{BlockStore, CarStore, Form, Found};
 use crate::budget::Budget;
 use crate::car::{Header, SectionHead};
 use crate::cid::Cid;
-use crate::error::{Error, KeptFault, Result};
-
-type Table = ReadOnlyTable<u32, &'static [u8]>;
+use crate::error::{Error, Result};
 
 /// The blocks of a CAR in a file, with bounded caches in memory.
 ///
-/// Made by [`Suspended::spill`](crate::Suspended::spill), or [`open`](RedbStore::open)ed if it was
-/// kept. Holding a block takes its own bytes, or at most about twice as many if it is a long one.
+/// Returned by [`Suspended::spill`](crate::Suspended::spill), or [`open`](RedbStore::open)ed if the
+/// file was kept. A block takes its own length in memory, or at most about twice that if it is a
+/// long one.
 pub struct RedbStore {
     // Dropped before the database that they read.
     segments: Table,
     index: PagedIndex,
     caches: Mutex<Caches>,
-    meta: Meta,
+    description: Description,
     /// Whether good blocks were hashed, since the file was opened or before they were stored.
     trust: Trust,
     fault: Option<Error>,
-    first: FirstError,
+    errors: FileErrors,
     database: Database,
-    /// The file, if it can be used again, or waits for its name.
-    file: Option<(Opened, Settings)>,
+    /// A temporary file, which can be used again.
+    reusable: Option<(File, FileSettings)>,
 }
 
-/// What is held of the file.
+/// What is held in memory of the file.
 struct Caches {
     segments: OpenSegments,
     pages: PageCache,
 }
 
-/// A block of a [`RedbStore`]: a copy of its bytes, or if it is a long one, what was read.
-#[derive(Clone)]
-pub struct StoredBlock(Bytes);
-
-#[derive(Clone)]
-enum Bytes {
-    Copy(Box<[u8]>),
-    /// The end of a segment.
-    Shared(Shared, usize),
-}
-
-impl StoredBlock {
-    /// The block that is packed in a segment.
-    fn new(packed: &[u8], segment: &Shared) -> Self {
-        let len = segment.value().len();
-        // Holding a block must not hold much more than its bytes.
-        let is_most = len > SHARED_LEN && packed.len() > pages_of(segment.value()) / 2;
-        let start = len.checked_sub(packed.len()).filter(|_| is_most);
-        let is_there = |start: &usize| {
-            segment.value().get(*start..).is_some_and(|end| core::ptr::eq(end, packed))
-        };
-        match start.filter(is_there) {
-            Some(start) => StoredBlock(Bytes::Shared(segment.clone(), start)),
-            None => StoredBlock(Bytes::Copy(packed.into())),
-        }
-    }
-}
-
-impl AsRef<[u8]> for StoredBlock {
-    #[inline]
-    fn as_ref(&self) -> &[u8] {
-        match &self.0 {
-            Bytes::Copy(bytes) => bytes,
-            Bytes::Shared(segment, start) => segment.value().get(*start..).unwrap_or_default(),
-        }
-    }
-}
-
-impl fmt::Debug for StoredBlock {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StoredBlock").field("len", &self.as_ref().len()).finish()
-    }
-}
-
-/// Length of the longest segment whose blocks are copied in any case.
-const SHARED_LEN: usize = 1 << 14;
-
 impl RedbStore {
-    /// Opens a file that was kept, with `cache_size` bytes of memory for what is held of it.
+    /// Opens a kept spill file, with `cache_size` bytes of memory for what is cached of it.
     ///
-    /// Reads all of the file once, to see that it is as it was written. It is not changed, and need
-    /// not be writable. Nobody else may change it as long as the store lives: then lookups could
-    /// panic, or give blocks that are not hashed again. [`Loader::reopen`](crate::Loader::reopen)
-    /// opens the repository in it.
+    /// Reads the whole file once to check its checksums. The file is not changed, and need not be
+    /// writable. Nobody may change it as long as the store lives: otherwise lookups can panic, or
+    /// return blocks that are not hashed again. [`Loader::reopen`](crate::Loader::reopen) opens the
+    /// repository in the file.
     ///
-    /// Open only files that you made yourself, or somebody whom you trust. Damage is found, but not
-    /// forgery: redb is not hardened against files that were made to harm it, checksums included,
-    /// and such a file can make it panic.
+    /// Open only files that you made yourself, or that somebody made whom you trust. A damaged file
+    /// is an error. A file crafted to do harm, with checksums that fit, can crash redb.
     ///
     /// # Errors
     ///
-    /// `Io` if the file cannot be opened, `Store` if reading fails, `Kept` for a file that is
-    /// damaged, not complete, of another version or no spill file at all.
+    /// - `Io` if the file cannot be opened
+    /// - `Store` if reading fails
+    /// - `Kept` if the file is damaged, not complete, of another version, or not a spill file
     pub fn open(path: impl AsRef<Path>, cache_size: u64) -> Result<Self> {
         let budget = Budget::new(cache_size);
-        let (database, first) = open_kept(File::open(path)?, budget, true)?;
-        let txn = database.begin_read().map_err(|error| first.explain(error))?;
-        let meta = Meta::read(&txn, |error| first.explain(error))?;
+        let (database, errors) = kept::open(File::open(path)?, budget, true)?;
+        let txn = errors.of(database.begin_read())?;
+        let description = Description::read(&txn, &errors)?;
         drop(txn);
-        Self::read(database, first, meta, budget)
+        let store = Self::of(database, errors, description, budget)?;
+        store.check_numbers()?;
+        Ok(store)
     }
 
-    /// The store in a database that is complete.
-    fn read(database: Database, first: FirstError, mut meta: Meta, budget: Budget) -> Result<Self> {
-        let txn = database.begin_read().map_err(|error| first.explain(error))?;
-        let secret = meta.secret;
-        let index = PagedIndex::open(&txn, meta.shape, secret, &first)?;
-        let segments = open_table(&txn, SEGMENTS, &first)?;
-        let (pages, open) = budget.share_caches(meta.shape.pages);
-        let repeats = core::mem::take(&mut meta.repeats);
-        let segments_open = OpenSegments::new(open, meta.stored, secret, repeats);
-        let caches = Mutex::new(Caches { segments: segments_open, pages: PageCache::new(pages) });
+    /// The store of a complete file.
+    fn of(
+        database: Database,
+        errors: FileErrors,
+        mut description: Description,
+        budget: Budget,
+    ) -> Result<Self> {
+        let txn = errors.of(database.begin_read())?;
+        let Description { secret, layout, stored, .. } = description;
+        let index = PagedIndex::open(&txn, layout, secret, &errors)?;
+        let segments = open_table(&txn, SEGMENTS, &errors)?;
+        let (for_pages, for_segments) = budget.share_caches(layout.pages);
+        let repeats = core::mem::take(&mut description.repeats);
+        let caches = Mutex::new(Caches {
+            segments: OpenSegments::new(for_segments, stored, secret, repeats),
+            pages: PageCache::new(for_pages),
+        });
         Ok(RedbStore {
             segments,
             index,
             caches,
-            meta,
+            description,
             trust: Trust::HashWhenReached,
             fault: None,
-            first,
+            errors,
             database,
-            file: None,
+            reusable: None,
         })
     }
 
-    /// Gives a file that is to be kept its name.
-    pub(crate) fn publish(&mut self) -> Result<()> {
-        if let Some((file, settings)) = self.file.take() {
-            self.file = file.publish()?.map(|file| (Opened::Temporary(file), settings));
+    /// Checks that the segments have the numbers that the description says.
+    fn check_numbers(&self) -> Result<()> {
+        let len = self.errors.of(self.segments.len())?;
+        let last = self.errors.of(self.segments.last())?;
+        let end = last.map_or(0, |(number, _)| u64::from(number.value()).saturating_add(1));
+        // Keys are distinct, so as many as the last one says are all of them.
+        if len == end && end == u64::from(self.description.segments) {
+            Ok(())
+        } else {
+            Err(Error::damaged("it has not as many segments as its description says"))
         }
-        Ok(())
     }
 
-    /// Hashes every block that is there as it was.
+    /// Hashes every block that is not the value of a process function, and checks that segments and
+    /// index have as many as the description says.
     pub(crate) fn verify(&mut self) -> Result<()> {
-        for number in 0..self.meta.segments {
-            let segment = self.segment(number)?;
-            let mut blocks = segment::blocks(segment.value()).map(|(_, packed)| packed);
-            blocks.try_for_each(|packed| match packed.form() {
-                Form::Raw => packed.verify(),
-                Form::Reduced => Ok(()),
-            })?;
+        let (mut number, mut sections) = (0_u32, 0_u64);
+        for segment in self.errors.of(self.segments.iter())? {
+            let (key, segment) = self.errors.of(segment)?;
+            if key.value() != number {
+                return Err(Error::damaged("a segment is missing"));
+            }
+            number = number.saturating_add(1);
+            sections = sections.saturating_add(self.verify_segment(segment.value())?);
         }
+        let Description { stats, segments, .. } = self.description;
+        if number != segments || sections != stats.sections {
+            return Err(Error::damaged("it has not as many blocks as its description says"));
+        }
+        self.index.verify(stats.distinct_blocks, u64::from(segments), &self.errors)?;
         self.trust = Trust::Hashed;
         Ok(())
     }
 
-    /// Whether records were reduced by a process function before they were stored.
+    /// Verifies the blocks of a segment, and returns how many there are.
+    fn verify_segment(&self, segment: &[u8]) -> Result<u64> {
+        let mut count = 0_u64;
+        let mut blocks = segment::blocks(segment);
+        for (_, packed) in blocks.by_ref() {
+            self.check(&packed)?;
+            if packed.form() == Form::Raw {
+                packed.verify()?;
+            }
+            count = count.saturating_add(1);
+        }
+        if blocks.is_whole() { Ok(count) } else { Err(Error::damaged("a segment is cut")) }
+    }
+
+    /// Checks what is stored with a block. Nothing of that can be hashed.
+    fn check(&self, packed: &Packed<'_>) -> Result<()> {
+        // A value of a process function is never hashed, so a block must not pass for one.
+        if packed.form() == Form::Reduced && !self.description.reduced {
+            return Err(Error::damaged(
+                "it has a processed value, and its description denies that",
+            ));
+        }
+        if packed.offset >= self.description.stats.bytes {
+            return Err(Error::damaged("a block is beyond the end of the CAR"));
+        }
+        Ok(())
+    }
+
+    /// Returns whether a process function was applied to records before they were stored.
     #[must_use]
     pub fn is_reduced(&self) -> bool {
-        self.meta.reduced
+        self.description.reduced
     }
 
-    /// Whether blocks were hashed before they were stored.
+    /// Returns whether blocks were hashed before they were stored.
     pub(crate) fn was_hashed(&self) -> bool {
-        self.meta.hashed
+        self.description.hashed
     }
 
-    /// Bytes that blocks and index take in the file.
+    /// Returns how many bytes blocks and index take in the file.
     #[must_use]
     pub fn bytes_stored(&self) -> u64 {
-        self.meta.stored
+        self.description.stored
     }
 
-    /// Empties the file, to be filled again by the same settings; what it held is lost.
+    /// Empties a temporary file, which can be filled again with the same settings.
     ///
     /// # Errors
     ///
-    /// `Store` if that fails, or if the file was kept: that stays as it is.
+    /// `Store` if that fails, or if the file was kept: it stays as it is.
     pub fn reset(self) -> Result<SpillFile> {
-        let RedbStore { segments, index, caches, first, database, file, .. } = self;
-        let Some((Opened::Temporary(file), settings)) = file else {
+        let RedbStore { segments, index, caches, errors, database, reusable, .. } = self;
+        let Some((file, settings)) = reusable else {
             return Err(Error::store("a file that was kept is not emptied"));
         };
         drop((segments, index, caches));
-        database.close().map_err(|error| first.explain(error))?;
+        errors.of(database.close())?;
         file.set_len(0).map_err(Error::spill_io)?;
         Ok(SpillFile::again(file, settings))
     }
 
-    /// Finds a block, and gives it to `take` with its segment.
-    fn find<T>(&self, cid: &Cid, take: impl Fn(&Packed<'_>, &Shared) -> T) -> Result<Option<T>> {
+    /// Finds a block, and returns what `take` makes of it and its segment.
+    fn find<T>(
+        &self,
+        cid: &Cid,
+        take: impl Fn(&Packed<'_>, &Shared) -> Result<T>,
+    ) -> Result<Option<T>> {
         let Caches { segments, pages } =
             &mut *self.caches.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((packed, segment)) = segments.block(cid) {
-            return Ok(Some(take(&packed, segment)));
+            return take(&packed, segment).map(Some);
         }
-        let find = |segment: &Shared| {
-            let packed = segment::find(segment.value(), cid)?;
-            Some((packed.state == State::Bad, take(&packed, segment)))
-        };
-        self.index.find(pages, &self.first, cid, |number| {
+        self.index.find(pages, &self.errors, cid, |number| {
+            // A number beyond 32 bits is forged, and names no segment.
             let number = u32::try_from(number).unwrap_or(u32::MAX);
-            if let Some(segment) = segments.segment(number) {
-                return Ok(find(segment));
+            match segments.segment(number) {
+                Some(segment) => in_segment(segment, cid, &take),
+                None => self.in_file(segments, number, cid, &take),
             }
-            let segment = self.segment(number)?;
-            if segments.open(number, segment.clone())
-                && let Some((packed, segment)) = segments.block(cid)
-            {
-                return Ok(Some((false, take(&packed, segment))));
-            }
-            Ok(find(&segment))
         })
     }
 
+    /// Looks for a block in a segment that has to be read.
+    fn in_file<T>(
+        &self,
+        segments: &mut OpenSegments,
+        number: u32,
+        cid: &Cid,
+        take: &impl Fn(&Packed<'_>, &Shared) -> Result<T>,
+    ) -> Result<Option<Candidate<T>>> {
+        let segment = self.segment(number)?;
+        let found = match segments.open(number, segment.clone()) {
+            Opened::InTable => in_table(segments, cid, take)?,
+            Opened::NotInTable => None,
+        };
+        match found {
+            Some(found) => Ok(Some(found)),
+            None => in_segment(&segment, cid, take),
+        }
+    }
+
     fn segment(&self, number: u32) -> Result<Shared> {
-        let value = self.segments.get_owned(number).map_err(|error| self.first.explain(error))?;
-        let value = value
-            .ok_or_else(|| Error::kept(KeptFault::Damaged("a segment is not there".into())))?;
-        Ok(Shared::new(value))
+        let value = self.errors.of(self.segments.get_owned(number))?;
+        value.map(Shared::new).ok_or_else(|| Error::damaged("a segment is missing"))
     }
 }
 
-/// The database in a file that was kept; `check` reads all of it first.
-fn open_kept(file: File, budget: Budget, check: bool) -> Result<(Database, FirstError)> {
-    let first = FirstError::default();
-    let backend = KeptBackend::new(file, first.clone())?;
-    backend.check_signature()?;
-    let mut builder = builder(budget.redb());
-    builder.set_check_integrity_on_open(check);
-    let database = builder.create_with_backend(backend).map_err(|error| first.explain(error))?;
-    Ok((database, first))
+/// Looks for a block in a segment that is open, from its first block on.
+fn in_segment<T>(
+    segment: &Shared,
+    cid: &Cid,
+    take: &impl Fn(&Packed<'_>, &Shared) -> Result<T>,
+) -> Result<Option<Candidate<T>>> {
+    let Some(packed) = segment::find(segment.value(), cid) else { return Ok(None) };
+    let is_bad = packed.state == State::Bad;
+    take(&packed, segment).map(|value| Some(Candidate { is_bad, value }))
 }
 
-/// A table that every spill file has.
-fn open_table(
-    txn: &ReadTransaction,
-    table: TableDefinition<'static, u32, &'static [u8]>,
-    first: &FirstError,
-) -> Result<Table> {
-    match txn.open_table(table) {
-        Ok(table) => Ok(table),
-        Err(redb::TableError::TableDoesNotExist(_)) => Err(Error::kept(KeptFault::Incomplete)),
-        Err(error) => Err(first.explain(error)),
-    }
+/// Looks for a block in the table, which has good ones only.
+fn in_table<T>(
+    segments: &OpenSegments,
+    cid: &Cid,
+    take: &impl Fn(&Packed<'_>, &Shared) -> Result<T>,
+) -> Result<Option<Candidate<T>>> {
+    let Some((packed, segment)) = segments.block(cid) else { return Ok(None) };
+    take(&packed, segment).map(|value| Some(Candidate { is_bad: false, value }))
 }
 
 impl BlockStore for RedbStore {
@@ -285,29 +320,27 @@ impl BlockStore for RedbStore {
 
     fn get(&self, cid: &Cid) -> Result<Option<Found<StoredBlock>>> {
         self.find(cid, |packed, segment| {
-            packed.found(self.trust).map(|bytes| StoredBlock::new(bytes, segment))
+            self.check(packed)?;
+            Ok(packed.found(self.trust).map(|bytes| StoredBlock::new(bytes, segment)))
         })
     }
 
     fn contains(&self, cid: &Cid) -> Result<bool> {
-        Ok(self.find(cid, |_, _| ())?.is_some())
+        Ok(self.find(cid, |_, _| Ok(()))?.is_some())
     }
 
     fn block_cost(&self, block: &StoredBlock) -> u64 {
-        match &block.0 {
-            Bytes::Copy(bytes) => bytes.len() as u64,
-            Bytes::Shared(segment, _) => pages_of(segment.value()) as u64,
-        }
+        block.cost()
     }
 }
 
 impl CarStore for RedbStore {
     fn header(&self) -> &Header {
-        &self.meta.header
+        &self.description.header
     }
 
     fn stats(&self) -> CarStats {
-        self.meta.stats
+        self.description.stats
     }
 
     fn fault(&self) -> Option<&Error> {
@@ -315,19 +348,17 @@ impl CarStore for RedbStore {
     }
 
     fn sections(&self) -> impl Iterator<Item = Result<SectionHead>> {
-        let mut failed = false;
-        let sections = Sections::new(self.meta.segments, |number| self.segment(number));
-        // Nothing comes after an error.
-        sections.take_while(move |section| !core::mem::replace(&mut failed, section.is_err()))
+        let Description { segments, stats, .. } = self.description;
+        Sections::new(segments, stats, |number| self.segment(number))
     }
 }
 
 impl fmt::Debug for RedbStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedbStore")
-            .field("header", &self.meta.header)
-            .field("stats", &self.meta.stats)
-            .field("is_reduced", &self.meta.reduced)
+            .field("header", &self.description.header)
+            .field("stats", &self.description.stats)
+            .field("is_reduced", &self.description.reduced)
             .finish_non_exhaustive()
     }
 }

@@ -1,95 +1,126 @@
-//! The index of a spill file, to look up in.
+//! The finished index, to look up in.
 
-use redb::ReadTransaction;
+use redb::{ReadTransaction, ReadableTable};
 
-use super::backend::FirstError;
-use super::cache::Clock;
-use super::meta::PAGES;
-use super::pages::Shape;
-use super::{Table, open_table};
+use super::clock::Clock;
+use super::file_errors::FileErrors;
+use super::index_page::PageLayout;
+use super::tables::{PAGES, Table, open_table};
 use crate::cid::Cid;
-use crate::error::{Error, KeptFault, Result};
+use crate::error::{Error, Result};
 use crate::store::hash::Secret;
 
-/// Longest page that is read. Hashes are spread evenly, so none is much longer than the others.
+/// Longest page that is read, in bytes. Hashes are spread evenly, so no page is much longer than the
+/// others.
 const MAX_PAGE_LEN: usize = 1 << 16;
 
-/// Most entries of one tag: chance makes hardly more than two.
+/// Most entries with one tag: chance makes hardly more than two.
 const MAX_CANDIDATES: usize = 64;
 
-/// Pages that are held.
+/// Pages that are held in memory.
 pub(super) type PageCache = Clock<Box<[u8]>>;
 
 /// The index of a spill file.
 pub(super) struct PagedIndex {
     table: Table,
-    shape: Shape,
+    layout: PageLayout,
     secret: Secret,
+}
+
+/// A block that an index entry may mean, because its tag fits and the block has the CID.
+pub(super) struct Candidate<T> {
+    /// Whether the block is known not to hash to its CID.
+    pub(super) is_bad: bool,
+    pub(super) value: T,
 }
 
 impl PagedIndex {
     pub(super) fn open(
         txn: &ReadTransaction,
-        shape: Shape,
+        layout: PageLayout,
         secret: Secret,
-        first: &FirstError,
+        errors: &FileErrors,
     ) -> Result<Self> {
-        Ok(PagedIndex { table: open_table(txn, PAGES, first)?, shape, secret })
+        Ok(PagedIndex { table: open_table(txn, PAGES, errors)?, layout, secret })
     }
 
-    /// What `read` makes of the payload of a CID. `read` is asked about each that may be the one,
-    /// and gives `None` for another CID's; else it says whether the block is bad.
+    /// Returns the value of the candidate that the index means for a CID. `read` is called with the
+    /// payload of each entry that may be the one, and returns `None` for another CID's.
     ///
-    /// A payload of another CID may lead to a copy of the block too. The index means the first good
+    /// The entry of another CID may lead to a copy of the block too. The index means the first good
     /// one, or else the first.
     pub(super) fn find<T>(
         &self,
         cache: &mut PageCache,
-        first: &FirstError,
+        errors: &FileErrors,
         cid: &Cid,
-        read: impl FnMut(u64) -> Result<Option<(bool, T)>>,
+        read: impl FnMut(u64) -> Result<Option<Candidate<T>>>,
     ) -> Result<Option<T>> {
-        let (number, tag) = self.shape.locate(self.secret.hash(cid));
+        let (number, tag) = self.layout.locate(self.secret.hash(cid));
         if let Some(page) = cache.get(number) {
-            return best(self.shape.find(page, tag), read);
+            return best(self.layout.find(page, tag), read);
         }
-        let value = self.table.get_owned(number).map_err(|error| first.explain(error))?;
-        // A part of the range of hashes that no block has is no page.
+        let value = errors.of(self.table.get_owned(number))?;
+        // There is no page for a part of the range of hashes that no block has.
         let page: Box<[u8]> = match &value {
             Some(value) if value.value().len() > MAX_PAGE_LEN => return Err(not_by_chance()),
             Some(value) => value.value().into(),
             None => Box::default(),
         };
-        let found = best(self.shape.find(&page, tag), read);
+        let found = best(self.layout.find(&page, tag), read);
         let len = page.len();
         cache.insert(number, page, len);
         found
     }
+
+    /// Checks that there are `count` entries, whose payloads are below `end`.
+    pub(super) fn verify(&self, count: u64, end: u64, errors: &FileErrors) -> Result<()> {
+        let mut entries = 0_u64;
+        for page in errors.of(self.table.iter())? {
+            let (number, page) = errors.of(page)?;
+            if number.value() >= self.layout.pages || page.value().len() > MAX_PAGE_LEN {
+                return Err(Error::damaged("the index has a page that none has"));
+            }
+            let payloads = self.layout.payloads(page.value());
+            let payloads = payloads.ok_or_else(|| Error::damaged("a page of the index is cut"))?;
+            for payload in payloads {
+                if payload >= end {
+                    return Err(Error::damaged("the index names a segment that does not exist"));
+                }
+                entries = entries.saturating_add(1);
+            }
+        }
+        if entries == count {
+            Ok(())
+        } else {
+            Err(Error::damaged("the index has not as many entries as there are distinct blocks"))
+        }
+    }
 }
 
-/// Of all payloads that lead to a block, what `read` makes of the best.
+/// Returns the value of the best candidate: a good one, and of several the first in the CAR.
 fn best<T>(
     payloads: impl Iterator<Item = u64>,
-    mut read: impl FnMut(u64) -> Result<Option<(bool, T)>>,
+    mut read: impl FnMut(u64) -> Result<Option<Candidate<T>>>,
 ) -> Result<Option<T>> {
     let mut best: Option<((bool, u64), T)> = None;
     for (number, payload) in payloads.enumerate() {
         if number >= MAX_CANDIDATES {
             return Err(not_by_chance());
         }
-        if let Some((is_bad, found)) = read(payload)? {
+        if let Some(Candidate { is_bad, value }) = read(payload)? {
             let rank = (is_bad, payload);
             if best.as_ref().is_none_or(|(best, _)| rank < *best) {
-                best = Some((rank, found));
+                best = Some((rank, value));
             }
         }
     }
-    Ok(best.map(|(_, found)| found))
+    Ok(best.map(|(_, value)| value))
 }
 
 #[cold]
 fn not_by_chance() -> Error {
-    Error::kept(KeptFault::Damaged("no index has so many entries that agree".into()))
+    Error::damaged("no index has so many entries that agree")
 }
 
 #[cfg(test)]
@@ -99,12 +130,12 @@ mod tests {
 
     use super::*;
     use crate::cid::Codec;
-    use crate::error::ErrorKind;
+    use crate::error::{ErrorKind, KeptFault};
 
     /// An index of one page, in which CIDs are looked up.
     struct OnePage {
         db: Database,
-        shape: Shape,
+        layout: PageLayout,
         secret: Secret,
         cid: Cid,
     }
@@ -112,30 +143,30 @@ mod tests {
     impl OnePage {
         fn new() -> Self {
             let db = Database::builder().create_with_backend(InMemoryBackend::new()).unwrap();
-            let shape = Shape { pages: 1, payload_len: 1 };
-            OnePage { db, shape, secret: Secret::random(), cid: Cid::of(Codec::Raw, b"") }
+            let layout = PageLayout { pages: 1, payload_len: 1 };
+            OnePage { db, layout, secret: Secret::random(), cid: Cid::of(Codec::Raw, b"") }
         }
 
         fn tag(&self) -> [u8; 2] {
-            self.shape.locate(self.secret.hash(&self.cid)).1.to_be_bytes()
+            self.layout.locate(self.secret.hash(&self.cid)).1.to_be_bytes()
         }
 
         /// Looks the CID up twice, since the page is held the second time.
         fn find(
             &self,
             page: &[u8],
-            mut read: impl FnMut(u64) -> Option<(bool, u64)>,
+            mut read: impl FnMut(u64) -> Option<Candidate<u64>>,
         ) -> Result<Option<u64>> {
             let txn = self.db.begin_write().unwrap();
             txn.open_table(PAGES).unwrap().insert(0, page).unwrap();
             txn.commit().unwrap();
-            let first = FirstError::default();
+            let errors = FileErrors::default();
             let index =
-                PagedIndex::open(&self.db.begin_read().unwrap(), self.shape, self.secret, &first)
+                PagedIndex::open(&self.db.begin_read().unwrap(), self.layout, self.secret, &errors)
                     .unwrap();
             let mut cache = PageCache::new(1 << 20);
             let mut find =
-                || index.find(&mut cache, &first, &self.cid, |payload| Ok(read(payload)));
+                || index.find(&mut cache, &errors, &self.cid, |payload| Ok(read(payload)));
             let found = find()?;
             assert_eq!(find().unwrap(), found);
             Ok(found)
@@ -150,7 +181,7 @@ mod tests {
             let mut asked = 0;
             let found = index.find(page, |payload| {
                 asked += 1;
-                (payload == 9).then_some((false, payload))
+                (payload == 9).then_some(Candidate { is_bad: false, value: payload })
             });
             assert!(asked <= 2 * MAX_CANDIDATES);
             found
@@ -173,9 +204,11 @@ mod tests {
         let [high, low] = index.tag();
         let found = |payloads: &[u8]| {
             let page: Vec<u8> = payloads.iter().flat_map(|&payload| [high, low, payload]).collect();
-            index
-                .find(&page, |payload| (!STRANGER(payload)).then_some((BAD(payload), payload)))
-                .unwrap()
+            let read = |payload| {
+                let candidate = Candidate { is_bad: BAD(payload), value: payload };
+                (!STRANGER(payload)).then_some(candidate)
+            };
+            index.find(&page, read).unwrap()
         };
         for (payloads, meant) in [
             (&[][..], None),

@@ -1,70 +1,114 @@
-//! The sections of a spilled CAR in its order, which the segments of each group have, but not those
-//! of all.
+//! The sections of a spilled CAR in the order of the CAR.
+//!
+//! Within a group segments have that order, but segments of different groups overlap: so they are
+//! merged by the offsets of their sections.
 
 use core::iter::Peekable;
 use std::vec::IntoIter;
 
-use super::cache::Shared;
-use super::groups::MAX_GROUPS;
+use super::open_segments::Shared;
 use super::segment;
+use crate::budget::MAX_GROUPS;
 use crate::car::SectionHead;
-use crate::error::{Error, KeptFault, Result};
+use crate::error::{Error, Result};
+use crate::store::CarStats;
 
 /// The heads of a segment's sections.
 type Heads = Peekable<IntoIter<SectionHead>>;
 
-/// Merges segments by the offsets of their sections. Segments are numbered in the order of their
-/// first ones.
+/// Merges segments, which are numbered in the order of their first sections.
 pub(super) struct Sections<F> {
     read: F,
     /// The segment that is read next.
     number: u32,
     segments: u32,
-    /// Of each group the segment that is not at its end, and one that was read ahead.
-    open: Vec<Heads>,
+    /// The segments that were begun: one of each group, and one that was read ahead.
+    begun: Vec<Heads>,
+    stats: CarStats,
+    /// Number of sections that were returned.
+    count: u64,
+    /// The offset of the next section is at least this.
+    least_offset: u64,
+    is_over: bool,
 }
 
 impl<F: Fn(u32) -> Result<Shared>> Sections<F> {
-    pub(super) fn new(segments: u32, read: F) -> Self {
-        Sections { read, number: 0, segments, open: Vec::new() }
+    pub(super) fn new(segments: u32, stats: CarStats, read: F) -> Self {
+        Sections {
+            read,
+            number: 0,
+            segments,
+            begun: Vec::new(),
+            stats,
+            count: 0,
+            least_offset: 0,
+            is_over: false,
+        }
     }
 
-    /// Opens segments until the last begins after the section that comes next.
-    fn open_more(&mut self) -> Result<()> {
+    /// Begins segments until the last one begins after the section that comes next.
+    fn begin_more(&mut self) -> Result<()> {
         while self.number < self.segments
-            && self.first().is_none_or(|(at, _)| at.saturating_add(1) == self.open.len())
+            && self.first().is_none_or(|(at, _)| at.saturating_add(1) == self.begun.len())
         {
             let segment = (self.read)(self.number)?;
             self.number = self.number.saturating_add(1);
             let heads: Vec<_> =
                 segment::blocks(segment.value()).map(|(_, packed)| packed.head()).collect();
             let is_empty = heads.is_empty();
-            self.open.push(heads.into_iter().peekable());
-            if is_empty || self.open.len() > MAX_GROUPS.saturating_add(1) {
-                return Err(Error::kept(KeptFault::Damaged("its segments are in no order".into())));
+            self.begun.push(heads.into_iter().peekable());
+            // Without this, a file with its segments in another order could have all of them begun.
+            if is_empty || self.begun.len() > MAX_GROUPS.saturating_add(1) {
+                return Err(unordered());
             }
         }
         Ok(())
     }
 
-    /// The section that comes next, and which of the open segments has it.
+    /// Returns which of the begun segments has the section that comes next, and its offset.
     fn first(&mut self) -> Option<(usize, u64)> {
         let offsets =
-            self.open.iter_mut().map(|heads| heads.peek().map_or(u64::MAX, SectionHead::offset));
+            self.begun.iter_mut().map(|heads| heads.peek().map_or(u64::MAX, SectionHead::offset));
         offsets.enumerate().min_by_key(|&(_, offset)| offset)
+    }
+
+    fn advance(&mut self) -> Result<Option<SectionHead>> {
+        self.begin_more()?;
+        let Some((at, offset)) = self.first() else {
+            return if self.count == self.stats.sections {
+                Ok(None)
+            } else {
+                Err(Error::damaged("it has not as many sections as its description says"))
+            };
+        };
+        // Callers size sets by the length of the CAR, and fill them by offsets.
+        if offset < self.least_offset || offset >= self.stats.bytes {
+            return Err(unordered());
+        }
+        self.least_offset = offset.saturating_add(1);
+        self.count = self.count.saturating_add(1);
+        let head = self.begun.get_mut(at).and_then(Iterator::next);
+        debug_assert!(head.is_some(), "the section was peeked at");
+        self.begun.retain_mut(|heads| heads.peek().is_some());
+        Ok(head)
     }
 }
 
+#[cold]
+fn unordered() -> Error {
+    Error::damaged("its segments are not in order")
+}
+
+/// Ends after an error.
 impl<F: Fn(u32) -> Result<Shared>> Iterator for Sections<F> {
     type Item = Result<SectionHead>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if let Err(error) = self.open_more() {
-            return Some(Err(error));
+        if self.is_over {
+            return None;
         }
-        let (at, _) = self.first()?;
-        let head = self.open.get_mut(at)?.next();
-        self.open.retain_mut(|heads| heads.peek().is_some());
-        head.map(Ok)
+        let next = self.advance();
+        self.is_over = !matches!(next, Ok(Some(_)));
+        next.transpose()
     }
 }

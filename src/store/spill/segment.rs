@@ -1,12 +1,12 @@
-//! Segments: the values that blocks lie in, many together, in the order of the CAR.
+//! Segments: values with many blocks each, in the order of the CAR.
 //!
 //! ```text
 //! 8 bytes   offset of the first section in the CAR, little-endian
-//! block     as `packed` has it; then the next
+//! blocks    one after the other, in the form of `packed`
 //! ```
 
-use super::super::packed::{Packed, State};
 use crate::cid::Cid;
+use crate::store::packed::{Packed, State};
 
 /// Bytes before the blocks.
 const BASE_LEN: usize = 8;
@@ -32,31 +32,48 @@ impl SegmentBuilder {
         &self.bytes
     }
 
-    /// Begins another segment. A buffer that one huge block needed is not kept for the usual ones.
+    /// Begins another segment. A buffer that one long block needed is not kept for the usual ones.
     pub(super) fn clear(&mut self, usual: usize) {
         self.bytes.clear();
         self.bytes.shrink_to(usual);
     }
 }
 
-/// The blocks of a segment, and where each stands in it. Ends where the bytes are not those of a
-/// segment.
-pub(super) fn blocks(segment: &[u8]) -> impl Iterator<Item = (usize, Packed<'_>)> {
-    let base = base(segment);
-    let mut at = BASE_LEN;
-    core::iter::from_fn(move || {
-        let (packed, next) = Packed::read(segment, at, base?)?;
-        Some((core::mem::replace(&mut at, next), packed))
-    })
+/// The blocks of a segment and their positions. Ends where the bytes are not those of a segment.
+pub(super) struct Blocks<'a> {
+    segment: &'a [u8],
+    at: usize,
+    base: Option<u64>,
 }
 
-/// The block that stands at `at`.
+impl Blocks<'_> {
+    /// Returns whether the bytes up to the end were blocks. To be called after the last block.
+    pub(super) fn is_whole(&self) -> bool {
+        self.base.is_some() && self.at == self.segment.len()
+    }
+}
+
+impl<'a> Iterator for Blocks<'a> {
+    type Item = (usize, Packed<'a>);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let (packed, next) = Packed::read(self.segment, self.at, self.base?)?;
+        Some((core::mem::replace(&mut self.at, next), packed))
+    }
+}
+
+pub(super) fn blocks(segment: &[u8]) -> Blocks<'_> {
+    Blocks { segment, at: BASE_LEN, base: base(segment) }
+}
+
+/// Returns the block at a position.
 #[inline]
 pub(super) fn block_at(segment: &[u8], at: usize) -> Option<Packed<'_>> {
     Packed::read(segment, at, base(segment)?).map(|(packed, _)| packed)
 }
 
-/// The block of a CID: of several a good one, else the first.
+/// Returns the block of a CID: of several a good one, else the first.
 pub(super) fn find<'a>(segment: &'a [u8], cid: &Cid) -> Option<Packed<'a>> {
     let mut same = blocks(segment).map(|(_, packed)| packed).filter(|packed| packed.cid == *cid);
     let first = same.next()?;

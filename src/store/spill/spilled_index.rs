@@ -4,10 +4,10 @@ use std::sync::{Mutex, PoisonError};
 
 use redb::{Database, ReadableDatabase};
 
-use super::backend::FirstError;
 use super::file::{SpillFile, Target};
-use super::paged_index::{PageCache, PagedIndex};
-use super::transaction::Transaction;
+use super::file_errors::FileErrors;
+use super::paged_index::{Candidate, PageCache, PagedIndex};
+use super::unfinished_file::{UnfinishedFile, WrittenFile};
 use crate::car::Placement;
 use crate::cid::Cid;
 use crate::error::{Error, Result};
@@ -18,7 +18,7 @@ pub(crate) struct SpilledIndex {
     // Dropped before the database that it reads.
     index: PagedIndex,
     cache: Mutex<PageCache>,
-    first: FirstError,
+    errors: FileErrors,
     stored: u64,
     _database: Database,
 }
@@ -37,20 +37,22 @@ impl SpilledIndex {
         read: impl Fn(Placement) -> Option<T>,
     ) -> Result<Option<T>> {
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        self.index.find(&mut cache, &self.first, cid, |bits| {
-            Ok(read(Placement::from_bits(bits)).map(|found| (false, found)))
+        self.index.find(&mut cache, &self.errors, cid, |bits| {
+            let value = read(Placement::from_bits(bits));
+            // Sorting left the good one of several sections: none is worse than another here.
+            Ok(value.map(|value| Candidate { is_bad: false, value }))
         })
     }
 }
 
 /// Writes a [`SpilledIndex`].
 pub(crate) struct SpilledIndexWriter {
-    file: Transaction,
+    file: UnfinishedFile,
     last: u64,
 }
 
 impl SpilledIndexWriter {
-    /// Refuses files that are to be kept: without its CAR, an index is of no use.
+    /// Refuses files that are kept: without its CAR, an index is of no use.
     pub(crate) fn check(file: &SpillFile) -> Result<()> {
         match file.target {
             Target::Kept { .. } => Err(Error::store("an index without its blocks is not kept")),
@@ -59,7 +61,8 @@ impl SpilledIndexWriter {
     }
 
     pub(crate) fn new(file: SpillFile, memory_limit: u64) -> Result<Self> {
-        Ok(SpilledIndexWriter { file: Transaction::begin(file, memory_limit, false)?, last: 0 })
+        let file = UnfinishedFile::begin(file, memory_limit, false)?;
+        Ok(SpilledIndexWriter { file, last: 0 })
     }
 
     /// Enters a block. Placements ascend.
@@ -74,11 +77,11 @@ impl SpilledIndexWriter {
     /// Returns the index, and the number of distinct CIDs in it.
     pub(crate) fn finish(mut self) -> Result<(SpilledIndex, u64)> {
         let written = self.file.write_index(self.last)?;
-        self.file.end()?;
-        let Transaction { database, first, budget, secrets: [secret, _], stored, .. } = self.file;
-        let txn = database.begin_read().map_err(|error| first.explain(error))?;
-        let index = PagedIndex::open(&txn, written.shape, secret, &first)?;
+        let (secret, stored) = (self.file.secret(), self.file.stored());
+        let WrittenFile { database, errors, budget, .. } = self.file.finish()?;
+        let txn = errors.of(database.begin_read())?;
+        let index = PagedIndex::open(&txn, written.layout, secret, &errors)?;
         let cache = Mutex::new(PageCache::new(budget.caches()));
-        Ok((SpilledIndex { index, cache, first, stored, _database: database }, written.distinct))
+        Ok((SpilledIndex { index, cache, errors, stored, _database: database }, written.distinct))
     }
 }

@@ -1,72 +1,81 @@
-//! How blocks come into a spill file.
+//! Writes the blocks of a CAR into a spill file.
 
-use super::file::{Opened, SpillFile};
+use super::description::Description;
+use super::finished_file::FinishedFile;
 use super::groups::Groups;
-use super::meta::{Meta, SEGMENTS};
-use super::pages::Written;
-use super::runs::MAX_SEGMENT;
+use super::index_entry::MAX_SEGMENT;
+use super::index_page::WrittenIndex;
+use super::repeats::Repeats;
 use super::segment::SegmentBuilder;
-use super::transaction::Transaction;
-use super::{RedbStore, open_kept};
+use super::tables::SEGMENTS;
+use super::unfinished_file::UnfinishedFile;
+use super::{RedbStore, SpillFile};
+use crate::budget::Budget;
+use crate::car::Header;
 use crate::cid;
 use crate::error::{Error, LimitName, Result};
+use crate::limits::MAX_CAR_LEN;
 use crate::store::Form;
-use crate::store::contents::Contents;
+use crate::store::contents::{CarStats, Contents};
 use crate::store::packed::{self, Packed, State};
 use crate::store::trust::Trust;
 
 /// Takes blocks into a spill file.
-pub(crate) struct Writer {
-    file: Transaction,
+pub(crate) struct SpillWriter {
+    file: UnfinishedFile,
     groups: Groups,
-    /// For each group the segment that is not full.
-    open: Vec<OpenSegment>,
+    /// For each group the segment that blocks are appended to.
+    filling: Vec<FillingSegment>,
     segment_len: usize,
-    /// Segments that were begun.
+    /// Number of segments that were begun.
     segments: u32,
     hashed: bool,
     reduced: bool,
 }
 
-/// A segment that blocks are appended to.
+/// A segment that is not full.
 #[derive(Default)]
-struct OpenSegment {
+struct FillingSegment {
     builder: SegmentBuilder,
     number: u32,
 }
 
-impl Writer {
+/// A spill file with all blocks and their index, but without a description.
+pub(crate) struct SealedFile {
+    file: UnfinishedFile,
+    index: WrittenIndex,
+    segments: u32,
+    hashed: bool,
+    reduced: bool,
+}
+
+impl SpillWriter {
     pub(crate) fn new(file: SpillFile, memory_limit: u64, trust: Trust) -> Result<Self> {
-        let segment_len = file.settings.segment_len;
-        let file = Transaction::begin(file, memory_limit, true)?;
+        let file = UnfinishedFile::begin(file, memory_limit, true)?;
+        let segment_len = file.settings().segment_len;
         let hashed = trust != Trust::Unchecked;
-        let groups = Groups::new(memory_limit, segment_len, hashed);
-        let mut open = Vec::new();
-        open.resize_with(groups.count(), OpenSegment::default);
-        Ok(Writer { file, groups, open, segment_len, segments: 0, hashed, reduced: false })
+        let groups = Groups::new(Budget::new(memory_limit).filling_segments(segment_len), hashed);
+        let mut filling = Vec::new();
+        filling.resize_with(groups.count(), FillingSegment::default);
+        Ok(SpillWriter { file, groups, filling, segment_len, segments: 0, hashed, reduced: false })
     }
 
     pub(crate) fn push(&mut self, packed: &Packed<'_>) -> Result<()> {
+        if packed.offset >= MAX_CAR_LEN {
+            let found = packed.offset.saturating_add(1);
+            return Err(Error::limit(LimitName::CarLen, MAX_CAR_LEN, found));
+        }
         let group = self.groups.of(packed);
         let len = packed.bytes.len().saturating_add(packed::MAX_HEAD_LEN);
         let segment = self
-            .open
+            .filling
             .get_mut(group)
-            .ok_or_else(|| Error::store("a block is in a group that is not there"))?;
+            .ok_or_else(|| Error::store("a block is in a group that does not exist"))?;
         if segment.builder.bytes().len().saturating_add(len) > self.segment_len {
             segment.flush(&mut self.file, self.segment_len)?;
         }
         if segment.builder.bytes().is_empty() {
-            segment.number = self.segments;
-            let number = u64::from(self.segments);
-            if number > MAX_SEGMENT {
-                return Err(Error::limit(
-                    LimitName::Segments,
-                    MAX_SEGMENT.saturating_add(1),
-                    number.saturating_add(1),
-                ));
-            }
-            self.segments = self.segments.saturating_add(1);
+            segment.number = next_number(&mut self.segments)?;
         }
         segment.builder.push(packed);
         self.reduced |= packed.form() == Form::Reduced;
@@ -78,64 +87,81 @@ impl Writer {
         self.file.note(&packed.cid, packed.state != State::Bad, number)
     }
 
-    /// Writes the index and all the rest, and opens the store. `contents` tells what the CAR is,
-    /// given the number of distinct blocks in it.
-    pub(crate) fn finish(
-        mut self,
-        contents: impl FnOnce(u64) -> Result<Contents>,
-    ) -> Result<RedbStore> {
-        self.open
-            .iter_mut()
-            .try_for_each(|segment| segment.flush(&mut self.file, self.segment_len))?;
-        let Written { shape, distinct, repeats, .. } =
-            self.file.write_index(u64::from(self.segments))?;
-        let contents = contents(distinct)?;
-        // Of the description, these two are as long as the CAR has it.
-        let roots = contents.header.roots().len().saturating_mul(cid::LEN);
-        self.file.count(roots.saturating_add(repeats.as_bytes().len()) as u64)?;
-        let [secret, _] = self.file.secrets;
-        let meta = Meta {
-            secret,
-            stats: contents.stats,
-            stored: self.file.stored,
-            segments: self.segments,
-            shape,
-            hashed: self.hashed,
-            reduced: self.reduced,
-            header: contents.header,
-            repeats,
-        };
-        self.file.write(|txn| {
-            // It is there even if nothing is in it.
-            txn.open_table(SEGMENTS)?;
-            meta.write(txn)
-        })?;
-        // Half a CAR is not what somebody who keeps it wants to find.
-        let fault = match (&self.file.target, contents.fault) {
-            (Opened::Kept { .. }, Some(fault)) => return Err(fault),
-            (_, fault) => fault,
-        };
-        self.file.end()?;
-        let Transaction { database, target, first, budget, settings, .. } = self.file;
-        let (database, first) = match &target {
-            Opened::Temporary(_) => (database, first),
-            Opened::Kept { file, .. } => {
-                database.close().map_err(|error| first.explain(error))?;
-                file.as_file().sync_all().map_err(Error::spill_io)?;
-                open_kept(file.reopen().map_err(Error::spill_io)?, budget, false)?
-            }
-        };
-        let mut store = RedbStore::read(database, first, meta, budget)?;
-        store.trust = if self.hashed { Trust::Hashed } else { Trust::HashWhenReached };
-        store.fault = fault;
-        store.file = Some((target, settings));
-        Ok(store)
+    /// Writes the segments that are not full, and the index.
+    pub(crate) fn seal(mut self) -> Result<SealedFile> {
+        for segment in &mut self.filling {
+            segment.flush(&mut self.file, self.segment_len)?;
+        }
+        let SpillWriter { mut file, segments, hashed, reduced, .. } = self;
+        let index = file.write_index(u64::from(segments))?;
+        Ok(SealedFile { file, index, segments, hashed, reduced })
     }
 }
 
-impl OpenSegment {
-    /// Stores what is there, and begins anew.
-    fn flush(&mut self, file: &mut Transaction, usual_len: usize) -> Result<()> {
+/// Returns the number of the next segment.
+fn next_number(segments: &mut u32) -> Result<u32> {
+    let number = *segments;
+    if u64::from(number) > MAX_SEGMENT {
+        let (max, found) = (MAX_SEGMENT.saturating_add(1), u64::from(number).saturating_add(1));
+        return Err(Error::limit(LimitName::Segments, max, found));
+    }
+    *segments = number.saturating_add(1);
+    Ok(number)
+}
+
+impl SealedFile {
+    /// Returns the number of distinct blocks.
+    pub(crate) fn distinct_blocks(&self) -> u64 {
+        self.index.distinct
+    }
+
+    /// Writes the description of a CAR with these contents, and opens the store.
+    pub(crate) fn finish(mut self, contents: Contents) -> Result<FinishedFile> {
+        let Contents { header, stats, fault, .. } = contents;
+        let description = self.describe(header, stats)?;
+        // Nobody wants to find half a CAR in a file that was kept.
+        let fault = match fault {
+            Some(fault) if self.file.is_kept() => return Err(fault),
+            fault => fault,
+        };
+        let trust = if self.hashed { Trust::Hashed } else { Trust::HashWhenReached };
+        let written = self.file.finish()?;
+        let mut store =
+            RedbStore::of(written.database, written.errors, description, written.budget)?;
+        store.trust = trust;
+        store.fault = fault;
+        Ok(FinishedFile::new(store, written.file, written.settings))
+    }
+
+    fn describe(&mut self, header: Header, stats: CarStats) -> Result<Description> {
+        let WrittenIndex { layout, ref mut repeats, .. } = self.index;
+        let repeats: Repeats = core::mem::take(repeats);
+        // Only these two parts of the description are as long as the CAR has it.
+        let roots = header.roots().len().saturating_mul(cid::LEN);
+        self.file.count(roots.saturating_add(repeats.as_bytes().len()) as u64)?;
+        let description = Description {
+            secret: self.file.secret(),
+            stats,
+            stored: self.file.stored(),
+            segments: self.segments,
+            layout,
+            hashed: self.hashed,
+            reduced: self.reduced,
+            header,
+            repeats,
+        };
+        self.file.write(|txn| {
+            // A file without segments has the table too.
+            txn.open_table(SEGMENTS)?;
+            description.write(txn)
+        })?;
+        Ok(description)
+    }
+}
+
+impl FillingSegment {
+    /// Stores the blocks, and begins an empty segment.
+    fn flush(&mut self, file: &mut UnfinishedFile, usual_len: usize) -> Result<()> {
         if self.builder.bytes().is_empty() {
             return Ok(());
         }
@@ -147,9 +173,7 @@ impl OpenSegment {
 
 #[cfg(test)]
 mod tests {
-    use std::thread::sleep;
-    use std::time::Duration;
-
+    use super::super::steps::{WRITES, counted};
     use super::*;
     use crate::cid::{Cid, Codec};
     use crate::error::ErrorKind;
@@ -177,7 +201,7 @@ mod tests {
         }
     }
 
-    /// Else redb looks for something to write at each read.
+    /// Otherwise redb looks for something to write at each read.
     #[test]
     fn nothing_is_left_to_be_written_while_a_spilled_car_is_read() {
         let mut car = include_bytes!("../../../samples/repo.car").to_vec();
@@ -187,45 +211,48 @@ mod tests {
             car.extend_from_slice(Cid::of(Codec::Raw, &block).as_bytes());
             car.extend_from_slice(&block);
         }
-        let store = RedbStore::new(&car[..], SpillFile::temporary().cache_size(0)).unwrap();
-        let modified = || {
-            let Some((Opened::Temporary(file), _)) = &store.file else {
-                panic!("a temporary file")
-            };
-            file.metadata().unwrap().modified().unwrap()
-        };
-        let before = modified();
-        // The system's clock may be a coarse one.
-        sleep(Duration::from_millis(50));
-        assert!(store.sections().map(Result::unwrap).count() > 2000);
-        assert_eq!(modified(), before);
+        let file = SpillFile::temporary().cache_size(0);
+        let (writes, store) = counted(&WRITES, || RedbStore::new(&car[..], file).unwrap());
+        assert!(writes > 100, "{writes}");
+        let read = || store.sections().map(Result::unwrap).count();
+        let (writes, sections) = counted(&WRITES, read);
+        assert!(sections > 2000);
+        assert_eq!(writes, 0);
     }
 
     /// So many segments take gigabytes: the count is moved there.
     #[test]
     fn a_segment_more_than_the_index_can_name_is_a_limit() {
         let file = SpillFile::temporary().segment_len(0);
-        let mut writer = Writer::new(file, 1 << 20, Trust::Hashed).unwrap();
+        let mut writer = SpillWriter::new(file, 1 << 20, Trust::Hashed).unwrap();
         let most = MAX_SEGMENT + 1;
         writer.segments = u32::try_from(most - 2).unwrap();
-        let mut push = |number: u64| {
-            let bytes = number.to_be_bytes();
-            let packed = Packed {
-                offset: number,
-                cid: Cid::of(Codec::Raw, &bytes),
-                state: State::Raw,
-                bytes: &bytes,
-            };
-            writer.push(&packed)
-        };
         // Each has a segment of its own.
         for number in 0..2 {
-            push(number).unwrap();
+            push(&mut writer, number).unwrap();
         }
-        let error = push(2).unwrap_err();
+        let error = push(&mut writer, 2).unwrap_err();
         let ErrorKind::Limit { limit: LimitName::Segments, max, found } = *error.kind() else {
             panic!("{error}")
         };
         assert_eq!((max, found), (most, most + 1));
+    }
+
+    fn push(writer: &mut SpillWriter, offset: u64) -> Result<()> {
+        let bytes = offset.to_be_bytes();
+        let cid = Cid::of(Codec::Raw, &bytes);
+        writer.push(&Packed { offset, cid, state: State::Raw, bytes: &bytes })
+    }
+
+    /// A kept file with a longer CAR would not be opened again.
+    #[test]
+    fn a_section_beyond_the_longest_car_is_a_limit() {
+        let mut writer = SpillWriter::new(SpillFile::temporary(), 1 << 20, Trust::Hashed).unwrap();
+        push(&mut writer, MAX_CAR_LEN - 1).unwrap();
+        let error = push(&mut writer, MAX_CAR_LEN).unwrap_err();
+        let ErrorKind::Limit { limit: LimitName::CarLen, max, found } = *error.kind() else {
+            panic!("{error}")
+        };
+        assert_eq!((max, found), (MAX_CAR_LEN, MAX_CAR_LEN + 1));
     }
 }

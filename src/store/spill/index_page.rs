@@ -1,17 +1,18 @@
-//! The index of a spill file: from CIDs to segments, in pages that are read when they are needed.
+//! The pages of the index, in which a CID leads to a segment or a placement.
 //!
 //! ```text
-//! page    entry  entry  ..        by their tags; of a page all hashes lie in one part of their range
+//! page    entries, sorted by their tags: those whose hashes lie in one part of their range
 //! entry   tag (2 bytes, big-endian)   payload (as many bytes as the largest takes, little-endian)
 //! ```
 //!
-//! The tag is what the hash says beyond the number of the page, so a page is sorted by it.
+//! The tag is the 16 bits of hash after those that give the page.
 
 use redb::WriteTransaction;
 
-use super::cache::pages_of;
-use super::meta::PAGES;
-use super::runs::{Entry, Repeats, Runs};
+use super::index_entry::{IndexEntry, PAYLOAD_BITS};
+use super::index_sort::IndexSorter;
+use super::repeats::Repeats;
+use super::tables::{PAGES, page_len};
 
 /// Bytes that a page has on average: redb's pages have room for values of 4,084 bytes, which few
 /// pages exceed.
@@ -19,28 +20,46 @@ const PAGE_LEN: u64 = 3584;
 
 const TAG_LEN: usize = 2;
 
-/// The shape of an index.
+/// Bytes of the longest payload.
+const MAX_PAYLOAD_LEN: usize = PAYLOAD_BITS.div_ceil(8) as usize;
+
+/// How many pages an index has, and how long its payloads are.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Shape {
+pub(super) struct PageLayout {
     pub(super) pages: u32,
     pub(super) payload_len: usize,
 }
 
-impl Shape {
-    /// The shape for so many entries, of which the largest payload is known.
+impl PageLayout {
+    /// Returns the layout for so many entries whose largest payload is known.
     pub(super) fn of(entries: u64, max_payload: u64) -> Self {
+        debug_assert!(max_payload >> PAYLOAD_BITS == 0, "a payload has at most 40 bits");
         let bits = u64::BITS.saturating_sub(max_payload.leading_zeros());
-        let payload_len = usize::try_from(bits.div_ceil(8)).unwrap_or(5).clamp(1, 5);
+        let payload_len =
+            usize::try_from(bits.div_ceil(8)).map_or(MAX_PAYLOAD_LEN, |len| len.max(1));
+        let payload_len = payload_len.min(MAX_PAYLOAD_LEN);
         let len = entries.saturating_mul(payload_len.saturating_add(TAG_LEN) as u64);
         let pages = u32::try_from(len.div_ceil(PAGE_LEN)).unwrap_or(u32::MAX);
-        Shape { pages, payload_len }
+        PageLayout { pages, payload_len }
+    }
+
+    /// Returns whether any index has this layout.
+    pub(super) fn is_possible(self) -> bool {
+        (1..=MAX_PAYLOAD_LEN).contains(&self.payload_len)
+    }
+
+    /// Returns the payloads of a page, or `None` for bytes that are no page.
+    pub(super) fn payloads(self, page: &[u8]) -> Option<impl Iterator<Item = u64>> {
+        let entries = page.chunks_exact(self.entry_len().max(1));
+        let payload = |entry: &[u8]| read_payload(entry.get(TAG_LEN..).unwrap_or_default());
+        entries.remainder().is_empty().then(|| entries.map(payload))
     }
 
     fn entry_len(self) -> usize {
         self.payload_len.saturating_add(TAG_LEN)
     }
 
-    /// The page of a hash, and the tag that it has there.
+    /// Returns the page of a hash, and the tag that it has there.
     #[inline]
     pub(super) fn locate(self, hash: u64) -> (u32, u16) {
         let product = u128::from(hash).wrapping_mul(u128::from(self.pages));
@@ -49,7 +68,7 @@ impl Shape {
         (page, u16::try_from(within >> (u64::BITS - u16::BITS)).unwrap_or(0))
     }
 
-    /// The payloads that a page has for a tag.
+    /// Returns the payloads of a page that have this tag.
     #[inline]
     pub(super) fn find(self, page: &[u8], tag: u16) -> impl Iterator<Item = u64> {
         let entry = move |number: usize| {
@@ -57,8 +76,7 @@ impl Shape {
             page.get(at..at.checked_add(self.entry_len())?)?.split_first_chunk::<TAG_LEN>()
         };
         let tag_of = move |number| entry(number).map(|(tag, _)| u16::from_be_bytes(*tag));
-        // Tags are spread evenly, so it is not far from where it would be if they were so to the
-        // last.
+        // Tags are spread evenly: the search begins where the tag would be if they were perfectly so.
         let count = page.len().div_euclid(self.entry_len().max(1));
         let mut low = count.saturating_mul(usize::from(tag)) >> u16::BITS;
         while let Some(before) = low.checked_sub(1).filter(|&before| tag_of(before) >= Some(tag)) {
@@ -69,38 +87,41 @@ impl Shape {
         }
         let entries =
             (low..).map_while(entry).take_while(move |(found, _)| **found == tag.to_be_bytes());
-        entries.map(|(_, payload)| {
-            payload.iter().rev().fold(0, |sum, &byte| sum << 8 | u64::from(byte))
-        })
+        entries.map(|(_, payload)| read_payload(payload))
     }
 }
 
-/// What was written of an index.
-pub(super) struct Written {
-    pub(super) shape: Shape,
+fn read_payload(payload: &[u8]) -> u64 {
+    payload.iter().rev().fold(0, |sum, &byte| sum << 8 | u64::from(byte))
+}
+
+/// An index that was written.
+pub(super) struct WrittenIndex {
+    pub(super) layout: PageLayout,
+    /// Number of distinct CIDs.
     pub(super) distinct: u64,
     pub(super) repeats: Repeats,
     /// Bytes that all pages take in the file.
     pub(super) bytes: u64,
 }
 
-/// Makes an index of all entries.
+/// Writes the pages of all entries that a sorter took and prepared.
 pub(super) fn write(
-    runs: Runs,
+    sorter: IndexSorter,
     max_payload: u64,
     txn: &WriteTransaction,
-) -> Result<Written, redb::Error> {
-    let shape = Shape::of(runs.max_len(), max_payload);
-    // It is there even if nothing is in it.
+) -> Result<WrittenIndex, redb::Error> {
+    let layout = PageLayout::of(sorter.max_len(), max_payload);
+    // An index without entries has a table too.
     txn.open_table(PAGES)?;
-    let mut writer = PageWriter { shape, txn, number: 0, page: Vec::new(), bytes: 0 };
-    let (distinct, repeats) = runs.merge(txn, |entry| writer.push(entry))?;
+    let mut writer = PageWriter { layout, txn, number: 0, page: Vec::new(), bytes: 0 };
+    let (distinct, repeats) = sorter.finish(txn, |entry| writer.push(entry))?;
     writer.flush()?;
-    Ok(Written { shape, distinct, repeats, bytes: writer.bytes })
+    Ok(WrittenIndex { layout, distinct, repeats, bytes: writer.bytes })
 }
 
 struct PageWriter<'t> {
-    shape: Shape,
+    layout: PageLayout,
     txn: &'t WriteTransaction,
     number: u32,
     page: Vec<u8>,
@@ -108,22 +129,25 @@ struct PageWriter<'t> {
 }
 
 impl PageWriter<'_> {
-    fn push(&mut self, entry: Entry) -> Result<(), redb::Error> {
-        let (number, tag) = self.shape.locate(entry.hash());
+    fn push(&mut self, entry: IndexEntry) -> Result<(), redb::Error> {
+        let (number, tag) = self.layout.locate(entry.hash());
+        debug_assert!(number >= self.number, "entries come in the order of their hashes");
         if number != self.number {
             self.flush()?;
             self.number = number;
         }
         self.page.extend_from_slice(&tag.to_be_bytes());
         let payload = entry.payload().to_le_bytes();
-        self.page.extend_from_slice(payload.get(..self.shape.payload_len).unwrap_or_default());
+        let (payload, rest) = payload.split_at_checked(self.layout.payload_len).unwrap_or_default();
+        debug_assert!(rest.iter().all(|&byte| byte == 0), "no payload is above the largest");
+        self.page.extend_from_slice(payload);
         Ok(())
     }
 
     fn flush(&mut self) -> Result<(), redb::Error> {
         if !self.page.is_empty() {
             self.txn.open_table(PAGES)?.insert(self.number, self.page.as_slice())?;
-            self.bytes = self.bytes.saturating_add(pages_of(&self.page) as u64);
+            self.bytes = self.bytes.saturating_add(page_len(self.page.len()) as u64);
             self.page.clear();
         }
         Ok(())
@@ -145,22 +169,23 @@ mod tests {
         for (len, max_payload) in [(1, 0u64), (1000, 255), (50_000, 70_000), (1000, (1 << 40) - 1)]
         {
             let txn = db.begin_write().unwrap();
-            let mut runs = Runs::new(1 << 20, false);
+            let mut sorter = IndexSorter::new(1 << 20, false);
             let cids: Vec<Cid> =
                 (0..len).map(|number: u64| Cid::of(Codec::Raw, &number.to_le_bytes())).collect();
             let payload = |number: u64| max_payload.saturating_sub(number);
             for (number, cid) in (0..).zip(&cids) {
-                runs.push(Entry::new(&secrets, cid, true, payload(number)));
+                sorter.push(IndexEntry::new(&secrets, cid, true, payload(number)));
             }
-            let Written { shape, distinct, bytes, .. } = write(runs, max_payload, &txn).unwrap();
+            let WrittenIndex { layout, distinct, bytes, .. } =
+                write(sorter, max_payload, &txn).unwrap();
             assert_eq!(distinct, len);
-            assert!(bytes <= len * 10 + 4096 && shape.payload_len <= 5);
+            assert!(bytes <= len * 10 + 4096 && layout.payload_len <= 5);
             let table = txn.open_table(PAGES).unwrap();
             let mut strangers = 0;
             for (number, cid) in (0..).zip(&cids) {
-                let (page, tag) = shape.locate(secrets[0].hash(cid));
+                let (page, tag) = layout.locate(secrets[0].hash(cid));
                 let page = table.get(page).unwrap().unwrap();
-                let found: Vec<u64> = shape.find(page.value(), tag).collect();
+                let found: Vec<u64> = layout.find(page.value(), tag).collect();
                 assert!(found.contains(&payload(number)));
                 strangers += found.len() - 1;
             }
@@ -172,10 +197,10 @@ mod tests {
 
     #[test]
     fn a_page_of_any_bytes_is_searched_without_harm() {
-        let shape = Shape { pages: 3, payload_len: 3 };
+        let layout = PageLayout { pages: 3, payload_len: 3 };
         for page in [&[][..], &[0], &[0xff; 7], &[0; 5000], &[9, 3, 200]] {
             for tag in [0, 1, 0xffff] {
-                assert!(shape.find(page, tag).count() <= page.len());
+                assert!(layout.find(page, tag).count() <= page.len());
             }
         }
     }

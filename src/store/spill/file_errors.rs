@@ -1,0 +1,106 @@
+//! The errors of a spill file.
+
+use core::fmt;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::error::{Error, ErrorKind, KeptFault, Result};
+
+/// The first I/O error of a file, shared by its backend and its store.
+///
+/// redb returns the system's error only from the call that it ends; later calls fail without it.
+#[derive(Clone, Default)]
+pub(super) struct FileErrors(Arc<Mutex<Option<io::Error>>>);
+
+impl FileErrors {
+    /// Remembers the error of a file operation.
+    pub(super) fn note<T>(&self, result: io::Result<T>) -> io::Result<T> {
+        result.inspect_err(|error| {
+            let mut first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            first.get_or_insert_with(|| copy_of(error));
+        })
+    }
+
+    /// Returns the library's error for one of redb's.
+    #[cold]
+    pub(super) fn explain(&self, error: impl Into<redb::Error>) -> Error {
+        let first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let error = error.into();
+        // The text may quote the file.
+        let text = || error.to_string().escape_debug().to_string();
+        match (first.as_ref(), &error) {
+            (Some(first), _) => Error::spill_io(copy_of(first)),
+            (None, redb::Error::ValueTooLarge(_)) => Error::store(text()),
+            // No file operation failed, so the file's contents are at fault.
+            (None, _) => Error::kept(KeptFault::Damaged(text().into())),
+        }
+    }
+
+    /// Returns the result with the library's error.
+    #[inline]
+    pub(super) fn of<T>(&self, result: Result<T, impl Into<redb::Error>>) -> Result<T> {
+        result.map_err(|error| self.explain(error))
+    }
+}
+
+impl fmt::Debug for FileErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileErrors").finish_non_exhaustive()
+    }
+}
+
+/// Returns a copy of an error, which cannot be cloned.
+fn copy_of(error: &io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => io::Error::new(error.kind(), error.to_string()),
+    }
+}
+
+/// The cause of a `Store` error: an operation on the spill file failed.
+#[derive(Debug, thiserror::Error)]
+#[error("the spill file failed")]
+struct SpillIo(#[source] io::Error);
+
+impl Error {
+    #[cold]
+    pub(super) fn spill_io(error: io::Error) -> Self {
+        Error::store(SpillIo(error))
+    }
+
+    #[cold]
+    pub(super) fn kept(fault: KeptFault) -> Self {
+        Error::new(ErrorKind::Kept(fault))
+    }
+
+    /// A kept file whose contents contradict each other.
+    #[cold]
+    pub(super) fn damaged(text: &str) -> Self {
+        Error::kept(KeptFault::Damaged(text.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_error_of_the_file_is_what_is_told() {
+        let first = FileErrors::default();
+        let later = || redb::Error::Corrupted("\u{1b}[2J".to_owned());
+        assert!(
+            matches!(first.explain(later()).kind(), ErrorKind::Kept(KeptFault::Damaged(text)) if !text.contains('\u{1b}'))
+        );
+        assert!(matches!(first.explain(redb::Error::ValueTooLarge(7)).kind(), ErrorKind::Store(_)));
+        first.note(Ok(())).unwrap();
+        for error in [io::Error::from_raw_os_error(28), io::ErrorKind::TimedOut.into()] {
+            let first = FileErrors::default();
+            let kind = error.kind();
+            first.note::<()>(Err(error)).unwrap_err();
+            first.note::<()>(Err(io::ErrorKind::NotFound.into())).unwrap_err();
+            let told = first.explain(later());
+            assert!(matches!(told.kind(), ErrorKind::Store(_)), "{told}");
+            assert_eq!(io::Error::from(told).kind(), kind);
+        }
+    }
+}
