@@ -11,6 +11,8 @@ pub(crate) const BATCH: usize = 512;
 /// The SHA-256 of a message.
 #[inline]
 pub(crate) fn sha256(message: &[u8]) -> [u8; 32] {
+    #[cfg(test)]
+    hashed::add(message.len());
     Sha256::digest(message).into()
 }
 
@@ -31,6 +33,8 @@ pub(crate) fn sha256_each<'m>(
         for first in (0..count).step_by(BATCH) {
             let at = |number: usize| first.wrapping_add(number);
             let count = count.wrapping_sub(first).min(BATCH);
+            #[cfg(test)]
+            (0..count).for_each(|number| hashed::add(message(at(number)).len()));
             lanes.hash(
                 count,
                 |number| message(at(number)),
@@ -41,6 +45,27 @@ pub(crate) fn sha256_each<'m>(
     }
     for number in 0..count {
         tell(number, &sha256(message(number)));
+    }
+}
+
+/// Counts what a thread hashes, for tests of how much that is.
+#[cfg(test)]
+pub(crate) mod hashed {
+    use core::cell::Cell;
+
+    thread_local! {
+        static BYTES: Cell<usize> = const { Cell::new(0) };
+    }
+
+    pub(super) fn add(len: usize) {
+        BYTES.set(BYTES.get() + len);
+    }
+
+    /// Returns how many bytes `run` hashes on this thread, and what it returns.
+    pub(crate) fn counted<T>(run: impl FnOnce() -> T) -> (usize, T) {
+        let before = BYTES.get();
+        let returned = run();
+        (BYTES.get() - before, returned)
     }
 }
 
