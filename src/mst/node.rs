@@ -143,7 +143,7 @@ impl NodeLayout {
     /// Returns the last entry before `number` with a shorter prefix.
     fn before(&self, number: usize) -> Option<usize> {
         #[cfg(test)]
-        tests::STEPS.set(tests::STEPS.get() + 1);
+        tests::STEPS.set(tests::STEPS.get().saturating_add(1));
         let before = self.shorter.get(number).map(|&before| widen(before))?;
         (before < number).then_some(before)
     }
@@ -424,7 +424,7 @@ mod tests {
     fn steps(run: impl FnOnce()) -> usize {
         let before = STEPS.get();
         run();
-        STEPS.get() - before
+        STEPS.get().saturating_sub(before)
     }
 
     #[test]

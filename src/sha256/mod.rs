@@ -58,14 +58,14 @@ pub(crate) mod hashed {
     }
 
     pub(super) fn add(len: usize) {
-        BYTES.set(BYTES.get() + len);
+        BYTES.set(BYTES.get().saturating_add(len));
     }
 
     /// Returns how many bytes `run` hashes on this thread, and what it returns.
     pub(crate) fn counted<T>(run: impl FnOnce() -> T) -> (usize, T) {
         let before = BYTES.get();
         let returned = run();
-        (BYTES.get() - before, returned)
+        (BYTES.get().saturating_sub(before), returned)
     }
 }
 
