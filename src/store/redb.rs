@@ -31,7 +31,7 @@ use redb::{Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, TableDefi
 use self::backend::{FirstError, KeptBackend};
 use self::cache::{OpenSegments, Shared, pages_of};
 pub use self::file::SpillFile;
-use self::file::{Opened, Settings, builder};
+use self::file::{MAX_SEGMENT_LEN, Opened, Settings, builder};
 use self::index::{PageCache, PagedIndex};
 use self::meta::{Meta, SEGMENTS};
 pub(crate) use self::places::{PlaceIndex, PlaceSink};
@@ -161,10 +161,13 @@ impl RedbStore {
     /// damaged, not complete, of another version or no spill file at all.
     pub fn open(path: impl AsRef<Path>, cache_size: u64) -> Result<Self> {
         let budget = Budget::of(cache_size);
-        let (database, first) = open_kept(File::open(path)?, budget, true)?;
+        let file = File::open(path)?;
+        let len = file.metadata()?.len();
+        let (database, first) = open_kept(file, budget, true)?;
         let txn = database.begin_read().map_err(|error| first.explain(error))?;
         let meta = Meta::read(&txn, |error| first.explain(error))?;
         drop(txn);
+        meta.check_len(len)?;
         Self::read(database, first, meta, budget)
     }
 
@@ -276,6 +279,11 @@ impl RedbStore {
         let value = self.segments.get_owned(number).map_err(|error| self.first.explain(error))?;
         let value = value
             .ok_or_else(|| Error::kept(KeptFault::Damaged("a segment is not there".into())))?;
+        // What is noted of each block of a segment is bounded by the length of segments.
+        let bytes = value.value();
+        if bytes.len() > MAX_SEGMENT_LEN && !segment::is_one_block(bytes) {
+            return Err(Error::kept(KeptFault::Damaged("a segment is too long".into())));
+        }
         Ok(Shared::new(value))
     }
 }
@@ -308,9 +316,15 @@ impl BlockStore for RedbStore {
     type Block<'a> = StoredBlock;
 
     fn get(&self, cid: &Cid) -> Result<Option<Found<StoredBlock>>> {
-        self.find(cid, |packed, segment| {
-            packed.found(self.is_hashed).map(|bytes| StoredBlock::new(bytes, segment))
-        })
+        let found = self.find(cid, |packed, segment| {
+            let found = packed.found(self.is_hashed);
+            (packed.min_end(), found.map(|bytes| StoredBlock::new(bytes, segment)))
+        })?;
+        // Callers take memory by the offsets that they are told.
+        if found.as_ref().is_some_and(|&(end, _)| end > self.meta.stats.bytes) {
+            return Err(sections::beyond_car());
+        }
+        Ok(found.map(|(_, found)| found))
     }
 
     fn contains(&self, cid: &Cid) -> Result<bool> {
@@ -340,7 +354,8 @@ impl CarStore for RedbStore {
 
     fn sections(&self) -> impl Iterator<Item = Result<SectionHead>> {
         let mut failed = false;
-        let sections = Sections::new(self.meta.segments, |number| self.segment(number));
+        let Meta { segments, stats, .. } = self.meta;
+        let sections = Sections::new(segments, stats.bytes, |number| self.segment(number));
         // Nothing comes after an error.
         sections.take_while(move |section| !core::mem::replace(&mut failed, section.is_err()))
     }

@@ -14,7 +14,7 @@ use crate::store::SPILL_SIGNATURE;
 
 /// Most bytes of a segment, unless one block is longer. redb gives such a value a page of 64 KiB;
 /// one byte more, and it would take two.
-const MAX_SEGMENT_LEN: usize = 65_524;
+pub(super) const MAX_SEGMENT_LEN: usize = 65_524;
 
 /// Bytes of a segment if nobody says how many: a page of 16 KiB, by the same reckoning.
 const SEGMENT_LEN: usize = 16_372;

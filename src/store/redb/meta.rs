@@ -10,6 +10,7 @@ use crate::error::{Error, KeptFault, Result};
 use crate::process::Processable;
 use crate::store::CarStats;
 use crate::store::hash::Secret;
+use crate::varint;
 
 /// Segments by their numbers.
 pub(super) const SEGMENTS: TableDefinition<'_, u32, &[u8]> =
@@ -32,6 +33,9 @@ const MAGIC: [u8; 16] = *b"carwalk spill\r\n\x1a";
 
 /// Version of all that is stored.
 const VERSION: u16 = 1;
+
+/// Longest header that [`Limits`](crate::Limits) can allow, with its length prefix.
+const MAX_HEADER_LEN: u64 = u32::MAX as u64 + varint::MAX_LEN as u64;
 
 pub(super) struct Meta {
     /// What the index mixes with digests.
@@ -83,6 +87,16 @@ impl Meta {
         meta.repeats = repeats
             .ok_or_else(|| Error::kept(KeptFault::Damaged("it has too many segments".into())))?;
         Ok(meta)
+    }
+
+    /// Refuses a CAR that is longer than a file of `file_len` bytes can hold, since its length bounds
+    /// what memory offsets take. A section takes no more bytes in a CAR than in the file, unless a
+    /// process function reduced its block; of the header, the file has only the roots.
+    pub(super) fn check_len(&self, file_len: u64) -> Result<()> {
+        if self.reduced || self.stats.bytes <= file_len.saturating_add(MAX_HEADER_LEN) {
+            return Ok(());
+        }
+        Err(Error::kept(KeptFault::Damaged("the CAR is longer than the file can hold".into())))
     }
 
     fn to_bytes(&self) -> Result<Vec<u8>> {

@@ -10,8 +10,8 @@ use super::segment;
 use crate::car::SectionHead;
 use crate::error::{Error, KeptFault, Result};
 
-/// The heads of a segment's sections.
-type Heads = Peekable<IntoIter<SectionHead>>;
+/// The heads of a segment's sections, and where each section ends at the earliest.
+type Heads = Peekable<IntoIter<(SectionHead, u64)>>;
 
 /// Merges segments by the offsets of their sections. Segments are numbered in the order of their
 /// first ones.
@@ -20,13 +20,17 @@ pub(super) struct Sections<F> {
     /// The segment that is read next.
     number: u32,
     segments: u32,
+    car_len: u64,
+    /// Where the next section begins at the earliest.
+    next: u64,
     /// Of each group the segment that is not at its end, and one that was read ahead.
     open: Vec<Heads>,
 }
 
 impl<F: Fn(u32) -> Result<Shared>> Sections<F> {
-    pub(super) fn new(segments: u32, read: F) -> Self {
-        Sections { read, number: 0, segments, open: Vec::new() }
+    /// The sections of so many segments, in a CAR of `car_len` bytes.
+    pub(super) fn new(segments: u32, car_len: u64, read: F) -> Self {
+        Sections { read, number: 0, segments, car_len, next: 0, open: Vec::new() }
     }
 
     /// Opens segments until the last begins after the section that comes next.
@@ -36,12 +40,13 @@ impl<F: Fn(u32) -> Result<Shared>> Sections<F> {
         {
             let segment = (self.read)(self.number)?;
             self.number = self.number.saturating_add(1);
+            let blocks = segment::blocks(segment.value());
             let heads: Vec<_> =
-                segment::blocks(segment.value()).map(|(_, packed)| packed.head()).collect();
+                blocks.map(|(_, packed)| (packed.head(), packed.min_end())).collect();
             let is_empty = heads.is_empty();
             self.open.push(heads.into_iter().peekable());
             if is_empty || self.open.len() > MAX_GROUPS.saturating_add(1) {
-                return Err(Error::kept(KeptFault::Damaged("its segments are in no order".into())));
+                return Err(in_no_order());
             }
         }
         Ok(())
@@ -49,10 +54,33 @@ impl<F: Fn(u32) -> Result<Shared>> Sections<F> {
 
     /// The section that comes next, and which of the open segments has it.
     fn first(&mut self) -> Option<(usize, u64)> {
-        let offsets =
-            self.open.iter_mut().map(|heads| heads.peek().map_or(u64::MAX, SectionHead::offset));
+        let offset = |heads: &mut Heads| heads.peek().map_or(u64::MAX, |(head, _)| head.offset());
+        let offsets = self.open.iter_mut().map(offset);
         offsets.enumerate().min_by_key(|&(_, offset)| offset)
     }
+
+    /// Takes in that a section comes next, which must be in the CAR, and after the one before.
+    fn check(&mut self, head: &SectionHead, end: u64) -> Result<()> {
+        if head.offset() < self.next {
+            return Err(in_no_order());
+        }
+        if end > self.car_len {
+            return Err(beyond_car());
+        }
+        self.next = end;
+        Ok(())
+    }
+}
+
+#[cold]
+fn in_no_order() -> Error {
+    Error::kept(KeptFault::Damaged("its segments are in no order".into()))
+}
+
+/// A section of a file is not where its CAR can have it.
+#[cold]
+pub(super) fn beyond_car() -> Error {
+    Error::kept(KeptFault::Damaged("a section is not within the CAR".into()))
 }
 
 impl<F: Fn(u32) -> Result<Shared>> Iterator for Sections<F> {
@@ -63,8 +91,8 @@ impl<F: Fn(u32) -> Result<Shared>> Iterator for Sections<F> {
             return Some(Err(error));
         }
         let (at, _) = self.first()?;
-        let head = self.open.get_mut(at)?.next();
+        let (head, end) = self.open.get_mut(at)?.next()?;
         self.open.retain_mut(|heads| heads.peek().is_some());
-        head.map(Ok)
+        Some(self.check(&head, end).map(|()| head))
     }
 }

@@ -50,6 +50,12 @@ pub(super) fn blocks(segment: &[u8]) -> impl Iterator<Item = (usize, Packed<'_>)
     })
 }
 
+/// Whether a segment has one block and nothing else.
+pub(super) fn is_one_block(segment: &[u8]) -> bool {
+    let first = base(segment).and_then(|base| Packed::read(segment, BASE_LEN, base));
+    first.is_some_and(|(_, next)| next == segment.len())
+}
+
 /// The block that stands at `at`.
 #[inline]
 pub(super) fn block_at(segment: &[u8], at: usize) -> Option<Packed<'_>> {
