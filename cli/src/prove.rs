@@ -1,7 +1,7 @@
 //! `carwalk prove`: a small CAR that proves what a repository has, or has not.
 
 use std::fs::{self, File, Permissions};
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use carwalk::store::{BlockStore, CarStore};
@@ -43,7 +43,7 @@ pub(crate) struct Prove {
     /// The file that is written; standard output if it is `-`
     ///
     /// What goes to standard output, a pipe or a device is a proof only if the exit code is 0: it
-    /// may end in the middle.
+    /// may end in the middle. Nothing is written to a terminal.
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
 
@@ -87,7 +87,7 @@ impl Prove {
 
     /// Looks at what is there.
     fn place(&self) -> io::Result<Place> {
-        if self.output == Path::new("-") {
+        if self.is_binary() {
             return Ok(Place::Stdout);
         }
         let metadata = match self.output.metadata() {
@@ -124,6 +124,9 @@ impl Prove {
             }
             Place::Device => {
                 let file = File::options().write(true).open(&self.output).map_err(refused)?;
+                if file.is_terminal() {
+                    return Err(Cause::TERMINAL);
+                }
                 self.write_into(&file, proof)
             }
             Place::New => {
@@ -178,6 +181,10 @@ fn new_file(path: &Path, replaced: Option<Permissions>) -> io::Result<NamedTempF
 }
 
 impl Command for Prove {
+    fn is_binary(&self) -> bool {
+        self.output == Path::new("-")
+    }
+
     fn check(&self) -> Result<(), Cause> {
         if self.targets.is_empty() && !self.keys.any() {
             return Err(Cause::Usage(

@@ -7,6 +7,8 @@
 //! bytes    the block, or what a process function made of it
 //! ```
 
+#[cfg(feature = "redb")]
+use super::reached::MIN_SECTION_LEN;
 use super::trust::Trust;
 use super::{Form, Found};
 use crate::car::{Section, SectionHead};
@@ -89,6 +91,14 @@ impl<'a> Packed<'a> {
         let len =
             first_len.checked_add(delta_len)?.checked_add(cid::LEN)?.checked_add(bytes.len())?;
         Some((packed, at.checked_add(len)?))
+    }
+
+    /// The lowest offset at which the section can end. If a process function reduced the block, its
+    /// length is not known.
+    #[cfg(feature = "redb")]
+    pub(crate) fn min_end(&self) -> u64 {
+        let len = if self.form() == Form::Raw { self.bytes.len() as u64 } else { 0 };
+        self.offset.saturating_add(MIN_SECTION_LEN).saturating_add(len)
     }
 
     pub(crate) fn head(&self) -> SectionHead {

@@ -115,7 +115,7 @@ fn threads_take_chunks_and_find_every_byte() {
             drop(sender);
             worker.join().unwrap()
         });
-        assert_eq!(len, random.records.values().map(|record| record.bytes.len()).sum());
+        assert_eq!(len, random.records.values().map(|record| record.bytes.len()).sum::<usize>());
     }
 }
 

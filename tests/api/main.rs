@@ -29,6 +29,8 @@ mod hostile_store;
 mod kept;
 #[cfg(feature = "redb")]
 mod kept_damage;
+#[cfg(feature = "redb")]
+mod kept_offsets;
 mod layers;
 mod limit_table;
 mod limits;

@@ -47,6 +47,9 @@ const MAGIC: [u8; 16] = *b"carwalk spill\r\n\x1a";
 /// Version of everything that is stored.
 const VERSION: u16 = 1;
 
+/// Longest header that [`Limits`](crate::Limits) can allow, with its length prefix.
+const MAX_HEADER_LEN: u64 = u32::MAX as u64 + varint::MAX_LEN as u64;
+
 /// What a spill file says about itself.
 pub(super) struct Description {
     /// What the index mixes with digests.
@@ -91,6 +94,16 @@ impl Description {
         description.repeats = repeats
             .ok_or_else(|| Error::damaged("repeated blocks are in segments that do not exist"))?;
         Ok(description)
+    }
+
+    /// Refuses a CAR that is longer than a file of `file_len` bytes can hold: its length bounds what
+    /// sets of offsets take. A section takes no more bytes in a CAR than in the file, unless a
+    /// process function was applied to it; of the header, the file has only the roots.
+    pub(super) fn check_len(&self, file_len: u64) -> Result<()> {
+        if self.reduced || self.stats.bytes <= file_len.saturating_add(MAX_HEADER_LEN) {
+            return Ok(());
+        }
+        Err(Error::damaged("the CAR is longer than the file can hold"))
     }
 
     fn to_bytes(&self) -> Vec<u8> {

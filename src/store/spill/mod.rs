@@ -50,8 +50,8 @@ use std::sync::{Mutex, PoisonError};
 use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 
 use self::description::Description;
-use self::file::FileSettings;
 pub use self::file::SpillFile;
+use self::file::{FileSettings, MAX_SEGMENT_LEN};
 use self::file_errors::FileErrors;
 pub(crate) use self::finished_file::FinishedFile;
 use self::open_segments::{OpenSegments, Opened, Shared};
@@ -114,10 +114,13 @@ impl RedbStore {
     /// - `Kept` if the file is damaged, not complete, of another version, or not a spill file
     pub fn open(path: impl AsRef<Path>, cache_size: u64) -> Result<Self> {
         let budget = Budget::new(cache_size);
-        let (database, errors) = kept::open(File::open(path)?, budget, true)?;
+        let file = File::open(path)?;
+        let file_len = file.metadata()?.len();
+        let (database, errors) = kept::open(file, budget, true)?;
         let txn = errors.of(database.begin_read())?;
         let description = Description::read(&txn, &errors)?;
         drop(txn);
+        description.check_len(file_len)?;
         let store = Self::of(database, errors, description, budget)?;
         store.check_numbers()?;
         Ok(store)
@@ -209,8 +212,8 @@ impl RedbStore {
                 "it has a processed value, and its description denies that",
             ));
         }
-        if packed.offset >= self.description.stats.bytes {
-            return Err(Error::damaged("a block is beyond the end of the CAR"));
+        if packed.min_end() > self.description.stats.bytes {
+            return Err(sections::beyond_car());
         }
         Ok(())
     }
@@ -290,7 +293,13 @@ impl RedbStore {
 
     fn segment(&self, number: u32) -> Result<Shared> {
         let value = self.errors.of(self.segments.get_owned(number))?;
-        value.map(Shared::new).ok_or_else(|| Error::damaged("a segment is missing"))
+        let value = value.ok_or_else(|| Error::damaged("a segment is missing"))?;
+        // The length of segments bounds what is noted of each of their blocks.
+        let segment = value.value();
+        if segment.len() > MAX_SEGMENT_LEN && !segment::is_one_block(segment) {
+            return Err(Error::damaged("a segment is too long"));
+        }
+        Ok(Shared::new(value))
     }
 }
 

@@ -63,6 +63,12 @@ impl<'a> Iterator for Blocks<'a> {
     }
 }
 
+/// Returns whether a segment has one block and nothing else.
+pub(super) fn is_one_block(segment: &[u8]) -> bool {
+    let mut blocks = blocks(segment);
+    blocks.next().is_some() && blocks.is_whole()
+}
+
 pub(super) fn blocks(segment: &[u8]) -> Blocks<'_> {
     Blocks { segment, at: BASE_LEN, base: base(segment) }
 }
