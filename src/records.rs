@@ -205,6 +205,7 @@ impl<'s, S: BlockStore, P: Process> Records<'s, S, P> {
     /// assert_eq!(records.next_chunk(2)?.len(), 2);
     /// # Ok::<(), carwalk::Error>(())
     /// ```
+    #[expect(clippy::type_complexity, reason = "an alias would hide it from the documentation")]
     pub fn next_chunk(&mut self, len: usize) -> Result<Vec<Record<P::Value<S::Block<'s>>>>> {
         self.items.next_chunk(len, |item| record(self.process, item))
     }

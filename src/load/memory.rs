@@ -245,10 +245,76 @@ impl Loading<MemorySink> {
 
 #[cfg(test)]
 mod tests {
+    use carwalk_testkit::car::Car;
+    use carwalk_testkit::cid::Cid as KitCid;
+
     use super::*;
+    use crate::Verification;
     use crate::car::SliceReader;
+    use crate::cid::Cid;
+    use crate::load::settings::Settings;
+    use crate::sha256::HASHED;
+    use crate::store::slice::SliceIndex;
+    use crate::store::{BlockStore, SliceStore};
 
     const CAR: &[u8] = include_bytes!("../../samples/repo.car");
+
+    /// Loads a CAR of which only reached blocks are verified, and returns how many blocks were
+    /// hashed.
+    fn load(car: &Car) -> (SliceStore<Vec<u8>>, usize) {
+        let bytes = car.to_bytes();
+        HASHED.set(0);
+        let verification = Verification::ReachedBlocks;
+        let mut settings = Settings { verification, ..Settings::default() };
+        let mut source = SliceReader::new(&bytes).unwrap();
+        let mut loading = Loading::new(MemorySink::new(true, verification.trust()));
+        loading.run_to_end(&mut source, &mut settings, None).unwrap();
+        let (index, contents) = loading.into_index(&source).unwrap();
+        let hashed = HASHED.get();
+        let index = SliceIndex::Memory(index);
+        (SliceStore::of(bytes, index, verification.trust(), contents), hashed)
+    }
+
+    const GOOD: &[u8] = b"\xa1\x61a\x01";
+
+    /// A CAR with sections of one CID and these bytes, and others around them.
+    fn copies<'b>(blocks: impl IntoIterator<Item = &'b [u8]>) -> (Car, Cid) {
+        let cid = KitCid::dag_cbor(GOOD);
+        let mut car = Car::new(&[cid]);
+        car.push_block(b"\xa0");
+        blocks.into_iter().for_each(|block| car.push(cid, block));
+        car.push_block(b"\xa1\x61b\x02");
+        (car, Cid::parse(cid.as_bytes()).unwrap())
+    }
+
+    #[test]
+    fn equal_copies_of_a_block_are_not_hashed() {
+        let (car, cid) = copies([GOOD; 1000]);
+        let (store, hashed) = load(&car);
+        assert_eq!(hashed, 0);
+        let found = store.get(&cid).unwrap().unwrap();
+        let first = car.offsets()[1] as u64;
+        assert_eq!((found.bytes, found.offset), (GOOD, Some(first)));
+    }
+
+    #[test]
+    fn a_damaged_copy_beside_good_ones_is_hashed_and_a_good_one_is_found() {
+        let damaged: &[u8] = b"\xa1\x61a\x03";
+        for at in [0, 1, 500, 999] {
+            let blocks = (0..1000).map(|number| if number == at { damaged } else { GOOD });
+            let (car, cid) = copies(blocks);
+            let (store, hashed) = load(&car);
+            // The one that comes later, and if that is good, the one before.
+            assert_eq!(hashed, if at == 0 { 2 } else { 1 }, "{at}");
+            let found = store.get(&cid).unwrap().unwrap();
+            let first = car.offsets()[1 + usize::from(at == 0)] as u64;
+            assert_eq!((found.bytes, found.offset), (GOOD, Some(first)), "{at}");
+        }
+        // Copies that are equally damaged are not hashed either.
+        let (car, cid) = copies(core::iter::repeat_n(damaged, 999).chain([GOOD]));
+        let (store, hashed) = load(&car);
+        assert_eq!((hashed, store.get(&cid).unwrap().unwrap().bytes), (2, GOOD));
+    }
 
     /// As in a mapped file that another process wrote to: an index must not take them for copies of
     /// each other.

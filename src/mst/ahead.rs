@@ -1,8 +1,8 @@
 //! Nodes that are read before a walk comes to them: some siblings together.
 //!
-//! Their keys are hashed together, and the store fetches at once all that they link to, where each
-//! alone would wait for its own. Only good nodes come of it: at any other the walk finds out itself
-//! what is wrong, when it comes there.
+//! Their keys are hashed together, and all blocks that they link to are prefetched together, so
+//! that the walk does not wait for each alone. A node that may be bad is checked from its start when the
+//! walk comes to it: errors are the same as without reading ahead, and come in the same order.
 
 use super::descent::{Descent, Fetched};
 use super::frame::{Buffers, Frame, Link, Order, Spare};
@@ -276,19 +276,20 @@ impl Keys {
         has_room
     }
 
-    /// Bytes of memory that are held.
+    /// Returns the bytes of memory that are held.
     fn held(&self) -> u64 {
         let ends = self.ends.capacity().saturating_mul(size_of::<usize>());
         self.bytes.capacity().saturating_add(ends) as u64
     }
 
     fn get(&self, number: usize) -> &[u8] {
+        debug_assert!(number < self.ends.len());
         let end = |number: usize| self.ends.get(number).copied();
         let start = number.checked_sub(1).and_then(end).unwrap_or(0);
         self.bytes.get(start..end(number).unwrap_or(0)).unwrap_or_default()
     }
 
-    /// How many keys there are before the first that belongs to another layer.
+    /// Returns the number of keys before the first that belongs to another layer.
     fn count_of(&self, layer: Layer) -> usize {
         let mut count = self.ends.len();
         sha256_each(
@@ -304,8 +305,8 @@ impl Keys {
     }
 }
 
-/// Appends the CIDs of the blocks that a node leads to, of records only if they are wanted: of the
-/// first entries, if it is a huge node.
+/// Appends the CIDs of the blocks that a node links to, of records only if they are wanted. Of a
+/// huge node only the first entries count.
 fn push_links(block: &[u8], layout: &NodeLayout, order: Order, records: bool, soon: &mut Vec<Cid>) {
     let entries = layout.entries();
     let mut push = |at: Option<u32>| soon.extend(at.and_then(|at| cid_at(block, at)));

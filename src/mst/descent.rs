@@ -263,8 +263,10 @@ impl<B: AsRef<[u8]>> Descent<B> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
+    use std::collections::{HashMap, HashSet};
 
+    use carwalk_testkit::random;
+    use carwalk_testkit::repo::{Order as BlockOrder, Record as KitRecord, Repo as KitRepo};
     use carwalk_testkit::rng::Rng;
 
     use super::*;
@@ -344,5 +346,34 @@ mod tests {
             assert_eq!(seen[0], seen[1], "{seed}");
         }
         assert!(passed_over > 100, "{passed_over}");
+    }
+
+    /// As a comparison of two trees does.
+    #[test]
+    fn no_node_is_read_of_the_subtrees_that_another_tree_has() {
+        let one = random::repo(4, 400).repo;
+        let mut entries: Vec<(Vec<u8>, KitRecord)> =
+            one.entries().into_iter().map(|(key, cid)| (key, one.records[&cid].clone())).collect();
+        let dropped = entries.remove(entries.len() / 3);
+        let (one, other) = (
+            one.to_bytes(BlockOrder::Preorder),
+            KitRepo::new(entries).to_bytes(BlockOrder::Preorder),
+        );
+        let (one, other) =
+            (Repo::from_slice(&one[..]).unwrap(), Repo::from_slice(&other[..]).unwrap());
+        for order in [Order::Ascending, Order::Descending] {
+            let nodes = |repo: &Repo<SliceStore<&[u8]>>| {
+                let mut nodes = HashSet::new();
+                descend(repo, order, |link| nodes.insert(link.cid));
+                nodes
+            };
+            let others = nodes(&other);
+            let mut read = HashSet::new();
+            let (keys, closed) =
+                descend(&one, order, |link| !others.contains(&link.cid) && read.insert(link.cid));
+            assert_eq!(read, nodes(&one).difference(&others).copied().collect());
+            assert!(closed.iter().all(|(cid, _)| others.contains(cid)));
+            assert!(keys.contains(&dropped.0) && read.len() < 10 && closed.len() > 10);
+        }
     }
 }

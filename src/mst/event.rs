@@ -37,7 +37,7 @@ pub enum Event<'w> {
     Record {
         /// The key and the CID of the record.
         entry: Entry<'w>,
-        /// The record: DAG-CBOR, unless the codec of its CID is another. The walk does not parse it.
+        /// The record: DAG-CBOR, unless the codec of its CID is another. A walk does not parse it.
         block: &'w [u8],
         /// Whether `block` is the record or the value that a process function made of it.
         form: Form,

@@ -409,7 +409,10 @@ impl<'s, S: BlockStore> Walker<'s, S> {
         Entry::new(self.descent.key(), cid, self.descent.depth().unwrap_or(0))
     }
 
+    /// Returns the event of a step; `None` at the end.
     fn event(&self, step: Step) -> Option<Event<'_>> {
+        debug_assert!(!matches!(step, Step::Node) || self.descent.top().is_some());
+        debug_assert!(!matches!(step, Step::Record { .. }) || self.record.is_some());
         Some(match step {
             Step::Done => return None,
             Step::Node => {
@@ -454,7 +457,7 @@ mod tests {
     use super::*;
     use crate::Repo;
 
-    /// Iterators and lookups never begin such walks; if one did, it would be told.
+    /// Iterators and lookups never begin such walks; if one did, that would be an error.
     #[test]
     fn a_walk_of_another_kind_than_was_wanted_is_an_error() {
         let repo = Repo::from_slice(include_bytes!("../../samples/repo.car")).unwrap();

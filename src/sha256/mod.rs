@@ -8,9 +8,25 @@ mod lanes;
 /// Messages that are hashed together at best.
 pub(crate) const BATCH: usize = 512;
 
+#[cfg(test)]
+thread_local! {
+    /// The number of messages that this thread has hashed.
+    pub(crate) static HASHED: core::cell::Cell<usize> = const { core::cell::Cell::new(0) };
+}
+
+/// Counts hashed messages, in tests only.
+#[inline]
+fn count(messages: usize) {
+    #[cfg(test)]
+    HASHED.set(HASHED.get().saturating_add(messages));
+    #[cfg(not(test))]
+    let _ = messages;
+}
+
 /// The SHA-256 of a message.
 #[inline]
 pub(crate) fn sha256(message: &[u8]) -> [u8; 32] {
+    count(1);
     Sha256::digest(message).into()
 }
 
@@ -28,6 +44,7 @@ pub(crate) fn sha256_each<'m>(
     if count >= lanes::MIN_MESSAGES
         && let Some(lanes) = lanes::Lanes::of_cpu()
     {
+        self::count(count);
         for first in (0..count).step_by(BATCH) {
             let at = |number: usize| first.wrapping_add(number);
             let count = count.wrapping_sub(first).min(BATCH);
@@ -58,6 +75,17 @@ mod tests {
         );
         for (message, digest) in messages.iter().zip(told) {
             assert_eq!(digest, Some(sha256(message)), "{} of {}", message.len(), messages.len());
+        }
+    }
+
+    #[test]
+    fn each_message_is_counted_however_it_is_hashed() {
+        for count in [0, 1, 2, 15, 16, 700] {
+            let before = HASHED.get();
+            sha256_each(count, |_| &[7; 100], |_, _| {});
+            // Long messages and those that are left over are hashed alone, and counted twice.
+            assert!(HASHED.get() - before >= count, "{count}");
+            assert_eq!(HASHED.get() > before, count > 0);
         }
     }
 
