@@ -90,7 +90,7 @@ impl<R: Read> Reader<R> {
                     });
                 }
                 Look::Short { expected } => {
-                    let filled = stream.fill(&mut arena, &mut at, keep, allowance);
+                    let filled = stream.fill(&mut arena, &mut at, expected, keep, allowance);
                     match filled
                         .map_err(|error| error.in_structure(Structure::Header).at(Some(0)))?
                     {
@@ -132,7 +132,7 @@ impl<R: Read> Reader<R> {
                 }
                 Look::Short { expected } => {
                     let available = rest.len();
-                    match self.fill()? {
+                    match self.fill(expected)? {
                         Filled::More => {}
                         Filled::End if available > 0 => {
                             return Err(Error::truncated(expected, available));
@@ -145,9 +145,10 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    fn fill(&mut self) -> Result<Filled> {
+    fn fill(&mut self, expected: u64) -> Result<Filled> {
         let mut stream = Stream { input: &mut self.input, max: self.limits.stream_len() };
-        let filled = stream.fill(&mut self.arena, &mut self.at, self.keep, self.allowance)?;
+        let (arena, at) = (&mut self.arena, &mut self.at);
+        let filled = stream.fill(arena, at, expected, self.keep, self.allowance)?;
         // Until the section is whole, what is left of it counts as read.
         self.end = self.at;
         Ok(filled)
@@ -184,21 +185,23 @@ impl<R> Reader<R> {
         self.arena
     }
 
-    /// Gives up the sections that were read, after `visit` saw all that begin at `first` or later:
-    /// in their order, and chunk by chunk, so that their memory can be used for what becomes of
+    /// Gives up the sections that were read, after `visit` saw those from `first` on, if there are
+    /// any: in their order, and chunk by chunk, so that their memory can be used for what becomes of
     /// them. From now on none is kept.
     ///
-    /// Tells by how much the places of sections at hand move down.
+    /// Returns by how much the placements of sections that were not visited move down.
     #[cfg(feature = "redb")]
     pub(crate) fn release(
         &mut self,
-        first: Placement,
+        first: Option<Placement>,
         mut visit: impl FnMut(Section<'_>) -> Result<()>,
     ) -> Result<u64> {
         for chunk in self.arena.take_front() {
-            chunk.sections(first).try_for_each(&mut visit)?;
+            if let Some(first) = first {
+                chunk.sections(first).try_for_each(&mut visit)?;
+            }
         }
-        if let Some(last) = self.arena.last() {
+        if let (Some(first), Some(last)) = (first, self.arena.last()) {
             last.sections(first).try_for_each(&mut visit)?;
         }
         self.keep = false;
@@ -302,11 +305,13 @@ enum Filled {
 }
 
 impl<R: Read> Stream<R> {
-    /// Reads once into the arena. What stands from `at` on stays together, and `at` with it.
+    /// Reads once into the arena. What begins at `at` and has `expected` bytes stays together, and
+    /// `at` follows it.
     fn fill(
         &mut self,
         arena: &mut Arena,
         at: &mut usize,
+        expected: u64,
         keep: bool,
         allowance: u64,
     ) -> Result<Filled> {
@@ -320,8 +325,11 @@ impl<R: Read> Stream<R> {
             };
         }
         if arena.room().is_empty() {
-            let extended =
-                if keep { arena.extend(*at, allowance) } else { arena.recycle(*at, allowance) };
+            let extended = if keep {
+                arena.extend(*at, expected, allowance)
+            } else {
+                arena.recycle(*at, expected, allowance)
+            };
             match extended? {
                 Some(moved) => *at = moved,
                 None => return Ok(Filled::Full),

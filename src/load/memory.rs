@@ -227,9 +227,7 @@ impl Loading<MemorySink> {
             }
             return Ok(state);
         }
-        let (Some(first), mut left) = state.loaded() else {
-            return Ok(state);
-        };
+        let (first, mut left) = state.loaded();
         let moved = reader.release(first, |section| {
             // The reader may have framed one more, which is not loaded yet.
             if left == 0 {

@@ -29,6 +29,8 @@ mod hostile_store;
 mod kept;
 #[cfg(feature = "redb")]
 mod kept_damage;
+#[cfg(feature = "redb")]
+mod kept_forgery;
 mod limit_table;
 mod limits;
 mod look_ahead;

@@ -53,8 +53,9 @@ impl<F: Fn(u32) -> Result<Shared>> Sections<F> {
         {
             let segment = (self.read)(self.number)?;
             self.number = self.number.saturating_add(1);
-            let heads: Vec<_> =
-                segment::blocks(segment.value()).map(|(_, packed)| packed.head()).collect();
+            let mut blocks = segment::blocks(segment.value());
+            let heads: Vec<_> = blocks.by_ref().map(|(_, packed)| packed.head()).collect();
+            blocks.check_end()?;
             let is_empty = heads.is_empty();
             self.begun.push(heads.into_iter().peekable());
             // Without this, a file with its segments in another order could have all of them begun.
