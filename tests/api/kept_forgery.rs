@@ -97,7 +97,7 @@ impl Contents {
                 }
             }
         }
-        found.expect("a segment has a record")
+        found.unwrap()
     }
 
     /// Changes a byte of a record, in the last segment that has one.
