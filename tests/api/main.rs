@@ -30,6 +30,8 @@ mod kept;
 #[cfg(feature = "redb")]
 mod kept_damage;
 #[cfg(feature = "redb")]
+mod kept_forgery;
+#[cfg(feature = "redb")]
 mod kept_offsets;
 mod layers;
 mod limit_table;

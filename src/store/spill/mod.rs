@@ -201,7 +201,8 @@ impl RedbStore {
             }
             count = count.saturating_add(1);
         }
-        if blocks.is_whole() { Ok(count) } else { Err(Error::damaged("a segment is cut")) }
+        blocks.check_end()?;
+        Ok(count)
     }
 
     /// Checks what is stored with a block. Nothing of that can be hashed.
@@ -309,7 +310,7 @@ fn in_segment<T>(
     cid: &Cid,
     take: &impl Fn(&Packed<'_>, &Shared) -> Result<T>,
 ) -> Result<Option<Candidate<T>>> {
-    let Some(packed) = segment::find(segment.value(), cid) else { return Ok(None) };
+    let Some(packed) = segment::find(segment.value(), cid)? else { return Ok(None) };
     let is_bad = packed.state == State::Bad;
     take(&packed, segment).map(|value| Some(Candidate { is_bad, value }))
 }

@@ -53,9 +53,10 @@ impl<F: Fn(u32) -> Result<Shared>> Sections<F> {
         {
             let segment = (self.read)(self.number)?;
             self.number = self.number.saturating_add(1);
-            let blocks = segment::blocks(segment.value());
+            let mut blocks = segment::blocks(segment.value());
             let heads: Vec<_> =
-                blocks.map(|(_, packed)| (packed.head(), packed.min_end())).collect();
+                blocks.by_ref().map(|(_, packed)| (packed.head(), packed.min_end())).collect();
+            blocks.check_end()?;
             let is_empty = heads.is_empty();
             self.begun.push(heads.into_iter().peekable());
             // Without this, a file with its segments in another order could have all of them begun.
