@@ -249,13 +249,12 @@ mod tests {
     use carwalk_testkit::cid::Cid as KitCid;
 
     use super::*;
-    use crate::Verification;
     use crate::car::SliceReader;
     use crate::cid::Cid;
-    use crate::load::settings::Settings;
-    use crate::sha256::HASHED;
-    use crate::store::slice::SliceIndex;
+    use crate::load::open::Load;
+    use crate::sha256::hashed;
     use crate::store::{BlockStore, SliceStore};
+    use crate::{Loader, Verification};
 
     const CAR: &[u8] = include_bytes!("../../samples/repo.car");
 
@@ -263,16 +262,10 @@ mod tests {
     /// hashed.
     fn load(car: &Car) -> (SliceStore<Vec<u8>>, usize) {
         let bytes = car.to_bytes();
-        HASHED.set(0);
-        let verification = Verification::ReachedBlocks;
-        let mut settings = Settings { verification, ..Settings::default() };
-        let mut source = SliceReader::new(&bytes).unwrap();
-        let mut loading = Loading::new(MemorySink::new(true, verification.trust()));
-        loading.run_to_end(&mut source, &mut settings, None).unwrap();
-        let (index, contents) = loading.into_index(&source).unwrap();
-        let hashed = HASHED.get();
-        let index = SliceIndex::Memory(index);
-        (SliceStore::of(bytes, index, verification.trust(), contents), hashed)
+        let loader = Loader::new().verification(Verification::ReachedBlocks);
+        let load = Load::slice(&bytes, loader).unwrap();
+        let (hashed, (index, contents, opening)) = hashed::counted(|| load.into_index().unwrap());
+        (SliceStore::of(bytes, index, opening.trust, contents), hashed.messages)
     }
 
     const GOOD: &[u8] = b"\xa1\x61a\x01";

@@ -118,12 +118,12 @@ impl<'p, R: Read, P: Process> Load<'p, Reader<R>, P> {
 
 impl<'p, 'b, P: Process> Load<'p, SliceReader<'b>, P> {
     /// Prepares the load of a CAR that stays where it is.
-    fn slice<M: Memory>(bytes: &'b [u8], loader: Loader<'p, M, P>) -> Result<Self> {
+    pub(super) fn slice<M: Memory>(bytes: &'b [u8], loader: Loader<'p, M, P>) -> Result<Self> {
         Load::begin(loader, true, |limits| SliceReader::with_limits(bytes, limits))
     }
 
     /// Loads all sections, and returns their index.
-    fn into_index(mut self) -> Result<(SliceIndex, Contents, Opening<P>)> {
+    pub(super) fn into_index(mut self) -> Result<(SliceIndex, Contents, Opening<P>)> {
         self.run_to_end()?;
         let (index, contents) = self.loading.into_index(&self.source)?;
         Ok((SliceIndex::Memory(index), contents, self.opening))

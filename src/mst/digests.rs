@@ -75,8 +75,86 @@ impl Digests {
 
 #[cfg(test)]
 mod tests {
+    use carwalk_testkit::car::Car;
+    use carwalk_testkit::key;
+    use carwalk_testkit::repo::{Order, Record, Repo as KitRepo};
+    use carwalk_testkit::tree::{Entry, Link, Node};
+
     use super::*;
     use crate::cid::Codec;
+    use crate::mst::Event;
+    use crate::sha256::hashed;
+    use crate::{Loader, Verification};
+
+    /// Walks a CAR whose blocks are hashed when they are reached. Returns how many bytes that
+    /// hashes, and how many records, bad records and bad subtrees there are.
+    fn hashed_by_walk(car: &Car) -> (usize, [usize; 3]) {
+        let loader = Loader::new().verification(Verification::ReachedBlocks);
+        let repo = loader.slice(car.to_bytes()).unwrap();
+        let (hashed, told) = hashed::counted(|| {
+            let (mut walk, mut told) = (repo.walk().partial(true), [0; 3]);
+            while let Some(event) = walk.next_event().unwrap() {
+                match event {
+                    Event::Record { .. } => told[0] += 1,
+                    Event::BadRecord { .. } => told[1] += 1,
+                    Event::BadSubtree { .. } => told[2] += 1,
+                    other => panic!("{other:?}"),
+                }
+            }
+            told
+        });
+        (hashed.bytes, told)
+    }
+
+    /// A CAR with `count` keys of one record.
+    fn one_record_under(count: usize, record: &Record) -> Car {
+        let records = key::at_layer(0).take(count).map(|key| (key, record.clone()));
+        KitRepo::new(records).to_car(Order::Preorder)
+    }
+
+    #[test]
+    fn a_large_record_under_many_keys_is_hashed_once_good_or_bad() {
+        let record = Record::raw(vec![0; 1 << 20]);
+        let good = one_record_under(500, &record);
+        // The root and its keys.
+        let most = record.bytes.len() + (64 << 10);
+        let (hashed, told) = hashed_by_walk(&good);
+        assert_eq!(told, [500, 0, 0]);
+        assert!(hashed <= most, "{hashed} bytes");
+        let mut bad = good;
+        let at = bad.index_of(&record.cid);
+        bad.sections[at].data[9] ^= 1;
+        let (hashed, told) = hashed_by_walk(&bad);
+        assert_eq!(told, [0, 500, 0]);
+        assert!(hashed <= most, "{hashed} bytes");
+    }
+
+    /// A node of a megabyte of keys, after all keys of the root, that every link leads to. Each key
+    /// that is read is hashed for its layer.
+    #[test]
+    fn a_large_node_under_many_links_is_hashed_once_and_read_beyond_its_first_key_once() {
+        let record = Record::sample(b"com.example.test/shared");
+        let tail = "a".repeat(900);
+        let keys = (0..).map(|n| format!("com.example.zzz/{n:06}{tail}").into_bytes());
+        let keys: Vec<_> = keys.filter(|key| key::layer(key) == 0).take(20_000).collect();
+        let leaf = Node::leaf(keys.iter().map(|key| Entry::new(key, record.cid)).collect());
+        let link = Link::Cid(leaf.cid());
+        let entries = key::at_layer(1)
+            .take(1000)
+            .map(|key| Entry { tree: link.clone(), ..Entry::new(&key, record.cid) });
+        let mut repo = KitRepo::new([]);
+        repo.root = Node { left: link.clone(), entries: entries.collect(), bytes_override: None };
+        repo.extra = vec![(leaf.cid(), leaf.block())];
+        repo.add_record(record);
+        let (hashed, told) = hashed_by_walk(&repo.to_car(Order::Preorder));
+        // After the last key the node is in its place.
+        assert_eq!(told, [1000 + 20_000, 0, 1000]);
+        let read: usize = keys.iter().map(Vec::len).sum();
+        assert!(leaf.block().len() > 1 << 20 && read > 10 << 20);
+        // And a small record for each entry, which is not remembered.
+        let most = leaf.block().len() + read + 1000 * keys[0].len() + 21_000 * 100 + (1 << 20);
+        assert!(hashed <= most && most < 1000 * leaf.block().len() / 20, "{hashed} of {most}");
+    }
 
     /// Else every block but the longest would be hashed for each of its links.
     #[test]

@@ -142,6 +142,8 @@ impl NodeLayout {
 
     /// Returns the last entry before `number` with a shorter prefix.
     fn before(&self, number: usize) -> Option<usize> {
+        #[cfg(test)]
+        tests::STEPS.set(tests::STEPS.get() + 1);
         let before = self.shorter.get(number).map(|&before| widen(before))?;
         (before < number).then_some(before)
     }
@@ -406,7 +408,24 @@ impl fmt::Debug for TreeEntry<'_> {
 
 #[cfg(test)]
 mod tests {
+    use core::cell::Cell;
+
+    use carwalk_testkit::cid::Cid as KitCid;
+    use carwalk_testkit::tree;
+
     use super::*;
+
+    thread_local! {
+        /// Steps from an entry to the one that its prefix is from.
+        pub(super) static STEPS: Cell<usize> = const { Cell::new(0) };
+    }
+
+    /// Returns how many steps along chains of prefixes something takes.
+    fn steps(run: impl FnOnce()) -> usize {
+        let before = STEPS.get();
+        run();
+        STEPS.get() - before
+    }
 
     #[test]
     fn an_entry_takes_16_bytes() {
@@ -473,6 +492,60 @@ mod tests {
         let mut rising = layout(&(0..1000).map(|number| number / 10).collect::<Vec<_>>());
         rising.chain_prefixes();
         assert_eq!(chain(&rising, 999).len(), 100);
+    }
+
+    /// A node of these keys, as it is encoded, and its parts.
+    fn parsed(keys: &[Vec<u8>]) -> (Vec<u8>, NodeLayout) {
+        let record = KitCid::dag_cbor(b"record");
+        let entries = keys.iter().map(|key| tree::Entry::new(key, record)).collect();
+        let block = tree::Node::leaf(entries).block();
+        let mut layout = NodeLayout::default();
+        layout.parse(&block, &mut Key::default(), |_, _| Ok(())).unwrap();
+        (block, layout)
+    }
+
+    /// Each of the last keys is put together from hundreds of entries: a step for each byte, as in
+    /// hashing the key, which any walk does.
+    #[test]
+    fn keys_that_are_chained_deep_take_a_step_for_each_byte() {
+        let stem = [b'a'; 250];
+        let mut keys: Vec<Vec<u8>> = (1..=stem.len()).map(|len| stem[..len].to_vec()).collect();
+        keys.extend((0..19_500u32).map(|number| [&stem[..], &number.to_be_bytes()].concat()));
+        let (block, mut layout) = parsed(&keys);
+        assert!(steps(|| layout.chain_prefixes()) <= 2 * keys.len());
+        let mut key = Key::default();
+        let taken = steps(|| {
+            for (number, expected) in keys.iter().enumerate() {
+                layout.unfold(number, &block, &mut key);
+                assert_eq!(key.as_bytes(), expected);
+            }
+        });
+        assert!(taken <= keys.iter().map(Vec::len).sum(), "{taken}");
+        // From one entry to the one before it, it were this many.
+        assert!(30 * taken < keys.len() * (keys.len() - 1) / 2, "{taken}");
+    }
+
+    /// After a long ascent the prefixes fall: the last shorter one is ever further back, unless the
+    /// search leaps.
+    #[test]
+    fn prefixes_that_rise_and_fall_are_chained_in_linear_time() {
+        let stem = [b'a'; 200];
+        let ascent = (1..=stem.len()).map(|len| stem[..len].to_vec());
+        let descent = (0..stem.len()).rev().flat_map(|len| {
+            let stem = &stem[..len];
+            (b'b'..=0xff).map(move |byte| [stem, &[byte]].concat())
+        });
+        let keys: Vec<_> = ascent.chain(descent).collect();
+        let (_, mut layout) = parsed(&keys);
+        let taken = steps(|| layout.chain_prefixes());
+        assert!(taken <= 2 * keys.len(), "{taken} for {}", keys.len());
+        // Without leaps, each passes all entries back to the last shorter prefix.
+        let prefixes = || layout.entries.iter().map(EntryLayout::prefix_len).enumerate();
+        let passed = |(number, len): (usize, usize)| {
+            let shorter = prefixes().take(number).rfind(|&(_, before)| before < len);
+            number - shorter.map_or(0, |(at, _)| at)
+        };
+        assert!(100 * taken < prefixes().map(passed).sum(), "{taken}");
     }
 
     #[test]

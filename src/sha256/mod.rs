@@ -8,25 +8,11 @@ mod lanes;
 /// Messages that are hashed together at best.
 pub(crate) const BATCH: usize = 512;
 
-#[cfg(test)]
-thread_local! {
-    /// The number of messages that this thread has hashed.
-    pub(crate) static HASHED: core::cell::Cell<usize> = const { core::cell::Cell::new(0) };
-}
-
-/// Counts hashed messages, in tests only.
-#[inline]
-fn count(messages: usize) {
-    #[cfg(test)]
-    HASHED.set(HASHED.get().saturating_add(messages));
-    #[cfg(not(test))]
-    let _ = messages;
-}
-
 /// The SHA-256 of a message.
 #[inline]
 pub(crate) fn sha256(message: &[u8]) -> [u8; 32] {
-    count(1);
+    #[cfg(test)]
+    hashed::add(message.len());
     Sha256::digest(message).into()
 }
 
@@ -44,7 +30,6 @@ pub(crate) fn sha256_each<'m>(
     if count >= lanes::MIN_MESSAGES
         && let Some(lanes) = lanes::Lanes::of_cpu()
     {
-        self::count(count);
         for first in (0..count).step_by(BATCH) {
             let at = |number: usize| first.wrapping_add(number);
             let count = count.wrapping_sub(first).min(BATCH);
@@ -58,6 +43,36 @@ pub(crate) fn sha256_each<'m>(
     }
     for number in 0..count {
         tell(number, &sha256(message(number)));
+    }
+}
+
+/// Counts what a thread hashes, for tests of how much that is.
+#[cfg(test)]
+pub(crate) mod hashed {
+    use core::cell::Cell;
+
+    /// Messages and their bytes.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) struct Hashed {
+        pub(crate) messages: usize,
+        pub(crate) bytes: usize,
+    }
+
+    thread_local! {
+        static HASHED: Cell<Hashed> = const { Cell::new(Hashed { messages: 0, bytes: 0 }) };
+    }
+
+    pub(super) fn add(len: usize) {
+        let Hashed { messages, bytes } = HASHED.get();
+        HASHED.set(Hashed { messages: messages + 1, bytes: bytes + len });
+    }
+
+    /// Returns how much `run` hashes on this thread, and what it returns.
+    pub(crate) fn counted<T>(run: impl FnOnce() -> T) -> (Hashed, T) {
+        let before = HASHED.get();
+        let returned = run();
+        let Hashed { messages, bytes } = HASHED.get();
+        (Hashed { messages: messages - before.messages, bytes: bytes - before.bytes }, returned)
     }
 }
 
@@ -81,11 +96,8 @@ mod tests {
     #[test]
     fn each_message_is_counted_however_it_is_hashed() {
         for count in [0, 1, 2, 15, 16, 700] {
-            let before = HASHED.get();
-            sha256_each(count, |_| &[7; 100], |_, _| {});
-            // Long messages and those that are left over are hashed alone, and counted twice.
-            assert!(HASHED.get() - before >= count, "{count}");
-            assert_eq!(HASHED.get() > before, count > 0);
+            let (hashed, ()) = hashed::counted(|| sha256_each(count, |_| &[7; 100], |_, _| {}));
+            assert_eq!((hashed.messages, hashed.bytes), (count, 100 * count));
         }
     }
 

@@ -5,7 +5,7 @@
 use crate::common;
 use crate::common::{Row, spill};
 use carwalk::store::{BlockStore, SpillFile};
-use carwalk::{ErrorKind, Loaded, Loader, Lookup, Repo, Result, Verification};
+use carwalk::{ErrorKind, Loader, Lookup, Repo, Result, Verification};
 use carwalk_testkit::car::{Car, Section};
 use carwalk_testkit::repo::{Order, Record, Repo as KitRepo};
 use carwalk_testkit::rng::Rng;
@@ -30,13 +30,9 @@ fn lazy() -> Loader<'static> {
 
 /// A load that holds some of the blocks in memory when it goes on into a file, or none.
 fn spilled(car: &[u8], limit: u64, file: SpillFile) -> Result<Repo<carwalk::store::RedbStore>> {
-    match lazy().memory_limit(limit).read(car)? {
-        Loaded::Suspended(load) => {
-            assert!(limit == 0 || load.bytes_read() > 100_000, "{} bytes", load.bytes_read());
-            Ok(load.spill(file)?)
-        }
-        Loaded::Complete(_) => panic!("the limit was not reached"),
-    }
+    let load = common::suspended(lazy().memory_limit(limit).read(car)?);
+    assert!(limit == 0 || load.bytes_read() > 100_000, "{} bytes", load.bytes_read());
+    Ok(load.spill(file)?)
 }
 
 /// What each store makes of a CAR, given its name.

@@ -1,14 +1,13 @@
-//! Trees and CARs made to cost time: nodes and records shared by many links, chains of empty nodes,
-//! digests that are alike. A walk asks for no more blocks than there are links, or links on a path,
-//! and hashes none of them again and again.
+//! Trees made to cost work: nodes and records shared by many links, chains of empty nodes. A walk
+//! asks for no more blocks than there are links, or links on a path.
+//!
+//! That none of them is hashed or read again and again is counted beside the code, in
+//! `mst/digests.rs`; how far digests that are alike are spread, in `store/index.rs`.
 
-use crate::common;
-use std::time::{Duration, Instant};
-
-use crate::common::MapStore;
+use crate::common::{self, MapStore};
 use carwalk::error::TreeRule;
 use carwalk::mst::Event;
-use carwalk::{ErrorKind, Loader, Tree, Verification};
+use carwalk::{ErrorKind, Tree};
 use carwalk_testkit::breakage;
 use carwalk_testkit::cid::Cid as KitCid;
 use carwalk_testkit::repo::{Order, Record, Repo as KitRepo};
@@ -171,99 +170,4 @@ fn one_record_under_many_keys_is_no_bomb() {
     let tree = Tree::new(&store, common::cid(&repo.root.cid()));
     assert_eq!(tree.records().filter(Result::is_ok).count(), 2000);
     assert_eq!(store.gets(), 2001);
-}
-
-/// Ten times what these take in an unoptimized build, and far from what they would take if their
-/// work were repeated.
-const SOON: Duration = Duration::from_secs(20);
-
-#[track_caller]
-fn soon<T>(run: impl FnOnce() -> T) -> T {
-    let start = Instant::now();
-    let done = run();
-    assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
-    done
-}
-
-/// A root on layer 6 whose links all lead to one block.
-fn all_links_to(
-    block: Vec<u8>,
-    links: usize,
-    place: impl Fn(&mut Entry, KitCid),
-) -> (MapStore, KitCid) {
-    let cid = KitCid::dag_cbor(&block);
-    let record = Record::sample(b"com.example.test/shared");
-    let mut store = MapStore::default();
-    store.insert(&cid, block);
-    store.insert(&record.cid, record.bytes);
-    let mut entries: Vec<_> =
-        key::at_layer(0).take(links).map(|key| Entry::new(&key, record.cid)).collect();
-    entries.iter_mut().for_each(|entry| place(entry, cid));
-    let root = Node::leaf(entries);
-    store.insert(&root.cid(), root.block());
-    (store, root.cid())
-}
-
-#[test]
-fn a_large_record_under_many_keys_is_hashed_once() {
-    let (store, root) =
-        all_links_to(vec![0; 1 << 20], 3000, |entry, cid| *entry = Entry::new(&entry.key, cid));
-    let tree = Tree::new(&store, common::cid(&root));
-    assert_eq!(soon(|| tree.records().filter(Result::is_ok).count()), 3000);
-}
-
-#[test]
-fn a_large_damaged_record_under_many_keys_is_hashed_once_and_told_each_time() {
-    let (mut store, root) =
-        all_links_to(vec![0; 1 << 20], 3000, |entry, cid| *entry = Entry::new(&entry.key, cid));
-    store.blocks.values_mut().filter(|block| block.len() == 1 << 20).for_each(|block| block[9] = 1);
-    let tree = Tree::new(&store, common::cid(&root));
-    let mut walk = tree.walk().partial(true);
-    let mut bad = 0;
-    soon(|| {
-        while let Some(event) = walk.next_event().unwrap() {
-            bad += usize::from(matches!(event, Event::BadRecord { .. }));
-        }
-    });
-    assert_eq!(bad, 3000);
-}
-
-/// A node of a megabyte of keys, after all keys of the root, that every link leads to.
-#[test]
-fn a_large_node_under_many_links_is_read_beyond_its_first_key_once() {
-    let record = Record::sample(b"com.example.test/shared");
-    let tail = "a".repeat(900);
-    let keys = (0..).map(|n| format!("com.example.zzz/{n:06}{tail}").into_bytes());
-    let keys = keys.filter(|key| key::layer(key) == 0).take(20_000);
-    let leaf = Node::leaf(keys.map(|key| Entry::new(&key, record.cid)).collect());
-    let (block, cid) = (leaf.block(), leaf.cid());
-    assert!(block.len() > 1 << 20);
-    let mut store = MapStore::default();
-    store.insert(&cid, block);
-    store.insert(&record.cid, record.bytes);
-    let entries = key::at_layer(1)
-        .take(1000)
-        .map(|key| Entry { tree: Link::Cid(cid), ..Entry::new(&key, record.cid) });
-    let root = Node { left: Link::Cid(cid), entries: entries.collect(), bytes_override: None };
-    store.insert(&root.cid(), root.block());
-    let told = soon(|| partial_walk(&store, &root.cid()));
-    // After the last key the node is in its place.
-    assert_eq!(told, Told { records: 1000 + 20_000, bad: 1000, missing: 0 });
-}
-
-/// CIDs that no block has cost nothing to make, if blocks are not hashed.
-#[test]
-fn digests_that_are_alike_in_part_are_indexed_soon() {
-    for at in [0, 8, 16, 24] {
-        let mut car = breakage::sample().to_car(Order::Preorder);
-        for number in 0..60_000u64 {
-            let mut digest = [7; 32];
-            digest[at..at + 8].copy_from_slice(&number.to_be_bytes());
-            car.push(KitCid::new(carwalk_testkit::cid::DAG_CBOR, digest), b"");
-        }
-        let car = car.to_bytes();
-        let loader = Loader::new().verification(Verification::ReachedBlocks);
-        let repo = soon(|| loader.slice(&car).unwrap());
-        assert_eq!(repo.records().filter(Result::is_ok).count(), 11);
-    }
 }

@@ -1,12 +1,12 @@
 //! Sections one after the other: from slices, from streams, and from stores that hold a whole CAR.
 
-use crate::common;
 use std::io::Read;
 
 use carwalk::Loader;
 use carwalk::car::{Reader, Section, SliceReader};
 use carwalk::store::{CarStore, MemoryStore, SliceStore};
 use carwalk_testkit::car::Car;
+use carwalk_testkit::readers::{OneByte, Ragged};
 use carwalk_testkit::{legal, random};
 
 type Parts = (u64, Vec<u8>, Vec<u8>);
@@ -57,8 +57,8 @@ fn slices_and_streams_give_the_same_sections() {
             SliceReader::new(&car).unwrap().map(|section| parts(&section.unwrap())).collect();
         assert!(sections == expected);
         assert!(streamed(&car[..]) == expected);
-        assert!(streamed(common::OneByte(&car[..])) == expected);
-        assert!(streamed(common::Ragged::new(&car[..], 9)) == expected);
+        assert!(streamed(OneByte(&car[..])) == expected);
+        assert!(streamed(Ragged::new(&car[..], 9)) == expected);
     }
 }
 
@@ -67,7 +67,7 @@ fn stores_give_all_sections_in_the_order_of_the_file() {
     for car in cars() {
         let expected = expected(&car);
         let slice = SliceStore::new(&car).unwrap();
-        let memory = MemoryStore::new(common::Ragged::new(&car[..], 3)).unwrap();
+        let memory = MemoryStore::new(Ragged::new(&car[..], 3)).unwrap();
         let expected: Vec<_> =
             expected.iter().map(|(offset, cid, _)| (*offset, cid.clone())).collect();
         assert!(heads(&slice) == expected);

@@ -1,7 +1,6 @@
 //! CARs that were written are read back as they were given, whatever the lengths of their parts
 //! are.
 
-use crate::common;
 use std::io::{self, Write};
 
 use carwalk::Cid;
@@ -10,6 +9,7 @@ use carwalk::cid::Codec;
 use carwalk_testkit::car::Car;
 use carwalk_testkit::cid::Cid as KitCid;
 use carwalk_testkit::random;
+use carwalk_testkit::readers::Ragged;
 use carwalk_testkit::rng::Rng;
 
 type Block = (Cid, Vec<u8>);
@@ -40,7 +40,7 @@ fn assert_read_back(car: &[u8], roots: &[Cid], blocks: &[Block]) {
     let found: Vec<Block> =
         sections.map(Result::unwrap).map(|found| (found.cid(), found.block().to_vec())).collect();
     assert!(found == blocks);
-    let mut reader = Reader::new(common::Ragged::new(car, car.len() as u64)).unwrap();
+    let mut reader = Reader::new(Ragged::new(car, car.len() as u64)).unwrap();
     assert_eq!(reader.header().roots(), roots);
     for expected in blocks {
         let section = reader.read_section().unwrap().unwrap();
@@ -155,13 +155,13 @@ fn an_export_read_and_written_again_is_the_same_byte_for_byte() {
 }
 
 /// Takes little at a time, is interrupted, and says whether it was flushed.
-struct Ragged {
+struct RaggedWriter {
     taken: Vec<u8>,
     rng: Rng,
     flushed: bool,
 }
 
-impl Write for Ragged {
+impl Write for RaggedWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.rng.chance(1, 4) {
             return Err(io::ErrorKind::Interrupted.into());
@@ -182,7 +182,7 @@ impl Write for Ragged {
 fn an_output_that_takes_little_at_a_time_gets_all_and_is_flushed() {
     let blocks: Vec<_> = (0..20).map(|len| block(Codec::Raw, vec![1; len * 30])).collect();
     let roots = [blocks[3].0];
-    let output = Ragged { taken: Vec::new(), rng: Rng::new(1), flushed: false };
+    let output = RaggedWriter { taken: Vec::new(), rng: Rng::new(1), flushed: false };
     let mut writer = Writer::new(output, &roots).unwrap();
     for (cid, bytes) in &blocks {
         writer.write(*cid, bytes).unwrap();

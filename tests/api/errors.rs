@@ -10,6 +10,7 @@ use carwalk::error::{
 };
 use carwalk::{Cid, Error, ErrorKind, Limits, Loader, Repo, RepoPath, Result, Tree, peek_commit};
 use carwalk_testkit::breakage;
+use carwalk_testkit::readers::{FailsAt, OneByte};
 use carwalk_testkit::repo::Order;
 
 /// What is said of broken exports, whole.
@@ -365,7 +366,7 @@ fn messages_of_look_alikes() {
 #[test]
 fn messages_of_limits_that_were_set() {
     let car = breakage::sample().to_bytes(Order::Preorder);
-    let input = common::OneByte(&car[..]);
+    let input = OneByte(&car[..]);
     let error =
         Loader::new().limits(Limits::default().max_stream_len(1000)).read(input).unwrap_err();
     let expected = "section at byte 952: stream length of 1001 exceeds the limit of 1000; `Loader` sets another";
@@ -531,22 +532,19 @@ fn control_characters_of_keys_are_escaped() {
     }
 }
 
-/// Fails with an error of the given kind.
-struct Failing(io::ErrorKind);
-
-impl io::Read for Failing {
-    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-        Err(io::Error::new(self.0, "the cable is out"))
-    }
+/// A stream that fails after some bytes.
+fn failing(bytes: &[u8], kind: io::ErrorKind) -> FailsAt<&[u8]> {
+    FailsAt::after(bytes, io::Error::new(kind, "the cable is out"))
 }
 
 #[test]
 fn an_io_error_is_the_source_and_comes_back_out() {
     for kind in [io::ErrorKind::ConnectionReset, io::ErrorKind::TimedOut, io::ErrorKind::WouldBlock]
     {
-        for error in
-            [Repo::from_reader(Failing(kind)).unwrap_err(), peek_commit(Failing(kind)).unwrap_err()]
-        {
+        for error in [
+            Repo::from_reader(failing(b"", kind)).unwrap_err(),
+            peek_commit(failing(b"", kind)).unwrap_err(),
+        ] {
             assert_eq!(error.to_string(), "CAR header at byte 0: reading failed");
             assert_eq!(error.source().unwrap().to_string(), "the cable is out");
             assert!(error.is_io() && !error.is_invalid());
@@ -609,7 +607,7 @@ fn an_io_error_by_the_question_mark_is_that_of_a_reader() {
 #[test]
 fn an_io_error_in_mid_stream_has_the_offset_of_the_section() {
     let car = breakage::sample().to_bytes(Order::Preorder);
-    let input = io::Read::chain(&car[..300], Failing(io::ErrorKind::BrokenPipe));
+    let input = failing(&car[..300], io::ErrorKind::BrokenPipe);
     let error = Repo::from_reader(input).unwrap_err();
     assert_eq!(error.to_string(), "section at byte 285: reading failed");
     assert!(!error.is_truncated());

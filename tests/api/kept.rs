@@ -3,7 +3,7 @@
 
 use crate::common;
 use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 
@@ -11,9 +11,10 @@ use crate::common::kept::{DESCRIPTION, Kept, TABLES, change, open};
 use crate::common::spill;
 use carwalk::error::{KeptFault, LimitName};
 use carwalk::store::{RedbStore, SpillFile};
-use carwalk::{Error, ErrorKind, Loaded, Loader, Result, Verification};
+use carwalk::{Error, ErrorKind, Loader, Result, Verification};
 use carwalk_testkit::breakage;
 use carwalk_testkit::random;
+use carwalk_testkit::readers::{CallsAt, PanicsAt};
 use carwalk_testkit::repo::Order;
 use redb::{Database, MultimapTableDefinition, TableDefinition};
 use tempfile::TempDir;
@@ -119,14 +120,12 @@ fn a_name_that_is_taken_is_refused_and_the_load_comes_back() {
     let path = folder.path().join("taken");
     fs::write(&path, b"precious").unwrap();
     let car = random::repo(5, 300).car;
-    let load = spill::suspended(Loader::new().memory_limit(0).read(&car[..]).unwrap());
+    let load = common::suspended(Loader::new().memory_limit(0).read(&car[..]).unwrap());
     let error = load.spill(SpillFile::keep(&path)).unwrap_err();
     assert_exists(error.error());
     assert_eq!(fs::read(&path).unwrap(), b"precious");
     assert_eq!(left_in(&folder), 1);
-    let Loaded::Complete(repo) = error.into_load().unwrap().resume(u64::MAX).unwrap() else {
-        panic!("the limit was reached")
-    };
+    let repo = common::complete(error.into_load().unwrap().resume(u64::MAX).unwrap());
     assert!(common::rows(&repo).unwrap() == common::oracle_rows(&car));
     let error = RedbStore::new(&car[..], SpillFile::keep(&path)).unwrap_err();
     assert_exists(&error);
@@ -141,34 +140,13 @@ fn a_name_that_is_taken_is_refused_and_the_load_comes_back() {
     }
 }
 
-/// A stream that runs something when it is read half.
-struct Halfway<R, F> {
-    input: R,
-    left: usize,
-    run: Option<F>,
-}
-
-impl<R: Read, F: FnOnce()> Read for Halfway<R, F> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let len = buffer.len().min(1000);
-        let read = self.input.read(&mut buffer[..len])?;
-        self.left = self.left.saturating_sub(read);
-        if self.left == 0
-            && let Some(run) = self.run.take()
-        {
-            run();
-        }
-        Ok(read)
-    }
-}
-
 #[test]
 fn a_name_that_somebody_took_meanwhile_is_refused_and_their_file_unharmed() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("taken");
     let car = random::repo(5, 300).car;
     let run = || fs::write(&path, b"precious").unwrap();
-    let stream = Halfway { input: &car[..], left: car.len() / 2, run: Some(run) };
+    let stream = CallsAt::new(&car[..], car.len() / 2, run);
     let error = Loader::new().memory_limit(0).spill(stream, SpillFile::keep(&path)).unwrap_err();
     assert_exists(&error);
     assert_eq!(fs::read(&path).unwrap(), b"precious");
@@ -180,10 +158,14 @@ fn nothing_has_the_name_before_the_file_is_complete() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("kept");
     let car = random::repo(5, 300).car;
-    let run = || assert!(!path.exists());
-    let stream = Halfway { input: &car[..], left: car.len(), run: Some(run) };
+    let mut was_read = false;
+    let run = || {
+        assert!(!path.exists());
+        was_read = true;
+    };
+    let stream = CallsAt::new(&car[..], car.len(), run);
     Loader::new().memory_limit(0).spill(stream, SpillFile::keep(&path)).unwrap();
-    assert!(path.exists() && left_in(&folder) == 1);
+    assert!(was_read && path.exists() && left_in(&folder) == 1);
 }
 
 #[test]
@@ -205,8 +187,7 @@ fn a_load_that_fails_leaves_nothing_in_the_folder() {
 fn a_load_that_is_dropped_or_panics_leaves_nothing_in_the_folder() {
     let folder = TempDir::new().unwrap();
     let car = random::repo(5, 300).car;
-    let run = || panic!("the stream panics");
-    let stream = Halfway { input: &car[..], left: car.len() / 2, run: Some(run) };
+    let stream = PanicsAt::new(&car[..], car.len() / 2);
     let file = SpillFile::keep(folder.path().join("kept"));
     let spill = AssertUnwindSafe(|| Loader::new().memory_limit(0).spill(stream, file).map(drop));
     assert!(panic::catch_unwind(spill).is_err());
@@ -223,7 +204,7 @@ fn a_folder_that_is_not_there_gives_the_load_back() {
         SpillFile::keep(folder.path().join("absent/kept")),
         SpillFile::temporary_in(folder.path().join("absent")),
     ] {
-        let load = spill::suspended(Loader::new().memory_limit(70 << 10).read(&car[..]).unwrap());
+        let load = common::suspended(Loader::new().memory_limit(70 << 10).read(&car[..]).unwrap());
         let read = load.bytes_read();
         let error = load.spill(file).unwrap_err();
         assert!(matches!(error.error().kind(), ErrorKind::Store(_)), "{error}");
@@ -231,7 +212,7 @@ fn a_folder_that_is_not_there_gives_the_load_back() {
         let load = error.into_load().unwrap();
         assert_eq!(load.bytes_read(), read);
         // In memory for a while, then into another file.
-        let load = spill::suspended(load.resume(100 << 10).unwrap());
+        let load = common::suspended(load.resume(100 << 10).unwrap());
         let repo = load.spill(SpillFile::temporary()).unwrap();
         assert!(common::rows(&repo).unwrap() == common::oracle_rows(&car));
     }

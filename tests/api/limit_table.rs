@@ -1,9 +1,9 @@
 //! Every limit on input by every way in: one below and at the limit all is well, one above it is
 //! told with both numbers.
 //!
-//! What is not here: the defaults of limits that can be set, and the memory of walks, are in
-//! `limits.rs`; stored bytes in `kept.rs`; key texts in `public_keys.rs`; and the number of
-//! segments, which takes gigabytes to reach, beside the code, in `store/redb/writer.rs`.
+//! What is not here: the memory of walks is in `limits.rs`; stored bytes in `kept.rs`; key texts in
+//! `public_keys.rs`; and the number of segments, which takes gigabytes to reach, beside the code, in
+//! `store/spill/writer.rs`.
 
 use crate::common;
 use crate::common::MapStore;
@@ -15,6 +15,7 @@ use carwalk::{Cid, Error, ErrorKind, Limits, Loader, Repo, Result};
 use carwalk_testkit::car::{Car, header_value};
 use carwalk_testkit::cbor::Value;
 use carwalk_testkit::cid::Cid as KitCid;
+use carwalk_testkit::readers::OneByte;
 use carwalk_testkit::repo::{Order, Repo as KitRepo};
 use carwalk_testkit::{breakage, key, varint};
 
@@ -55,7 +56,7 @@ fn ways() -> Vec<Way> {
         way("slice", SLICE, |car, limits| loader(limits).slice(car).and_then(walk)),
         way("reader", STREAM, |car, limits| loader(limits).read(car).and_then(walk)),
         way("one byte at a time", STREAM, |car, limits| {
-            loader(limits).read(common::OneByte(car)).and_then(walk)
+            loader(limits).read(OneByte(car)).and_then(walk)
         }),
         way("process function", STREAM, |car, limits| {
             common::summarizing(loader(limits))
@@ -112,6 +113,7 @@ mod mapped {
 mod spilled {
     use carwalk::Loader;
     use carwalk::store::{RedbStore, SpillFile};
+    use carwalk_testkit::readers::OneByte;
 
     use super::{SLICE, STREAM, Way, common, loader, walk};
     use common::spill;
@@ -124,16 +126,12 @@ mod spilled {
             }),
             way("spilled, with a process function", STREAM, |car, limits| {
                 let loader = common::summarizing(loader(limits));
-                let repo = spill::all_into(loader, common::OneByte(car), SpillFile::temporary());
+                let repo = spill::all_into(loader, OneByte(car), SpillFile::temporary());
                 repo.and_then(|repo| common::summaries(&repo)).map(drop)
             }),
             way("stopped and gone on with", STREAM, |car, limits| {
-                match spill::suspended(loader(limits).memory_limit(0).read(car)?)
-                    .resume(u64::MAX)?
-                {
-                    carwalk::Loaded::Complete(repo) => walk(repo),
-                    carwalk::Loaded::Suspended(_) => panic!("there is no limit"),
-                }
+                let stopped = common::suspended(loader(limits).memory_limit(0).read(car)?);
+                walk(common::complete(stopped.resume(u64::MAX)?))
             }),
             way("kept and opened again", STREAM, |car, limits| {
                 let folder = tempfile::tempdir().unwrap();
@@ -182,7 +180,7 @@ struct Row {
     case: fn(i64) -> Case,
 }
 
-/// A case whose limit cannot be set: the input is made to measure.
+/// A case whose limit is not set: the input is made to measure.
 fn fixed(max: u64, above: i64, car: impl Fn(usize) -> Vec<u8>) -> Case {
     let asked = max.saturating_add_signed(above);
     Case { car: car(asked as usize), limits: Limits::default(), asked, max }
@@ -195,7 +193,8 @@ fn set(asked: usize, above: i64, car: Vec<u8>, limits: impl Fn(u64) -> Limits) -
     Case { car, limits: limits(max), asked, max }
 }
 
-fn with_header_of(len: usize) -> Vec<u8> {
+/// Returns a CAR whose header has so many bytes.
+pub(crate) fn with_header_of(len: usize) -> Vec<u8> {
     let repo = breakage::sample();
     let mut car = repo.to_car(Order::Preorder);
     let mut header = header_value(&[repo.commit_cid()]);
@@ -206,8 +205,9 @@ fn with_header_of(len: usize) -> Vec<u8> {
     car.to_bytes()
 }
 
-/// The long block stands before the commit, so that all come by it.
-fn with_block_of(len: usize) -> Vec<u8> {
+/// Returns a CAR with a block of so many bytes, which comes before the commit so that every way in
+/// reads it.
+pub(crate) fn with_block_of(len: usize) -> Vec<u8> {
     let mut car = breakage::sample().to_car(Order::Preorder);
     let block = vec![0; len];
     car.push(KitCid::raw(&block), &block);
@@ -274,6 +274,20 @@ const ROWS: &[Row] = &[
         },
     },
     Row {
+        name: "header by default",
+        limit: LimitName::HeaderLen,
+        part: Part::Frame,
+        within: Structure::Header,
+        case: |above| fixed(1 << 20, above, with_header_of),
+    },
+    Row {
+        name: "block by default",
+        limit: LimitName::BlockLen,
+        part: Part::Frame,
+        within: Structure::Section,
+        case: |above| fixed(2 << 20, above, with_block_of),
+    },
+    Row {
         name: "stream",
         limit: LimitName::StreamLen,
         part: Part::Stream,
@@ -327,8 +341,9 @@ const ROWS: &[Row] = &[
     },
 ];
 
+/// Asserts that an error is of this limit, with both numbers.
 #[track_caller]
-fn assert_limit(what: &str, error: &Error, name: LimitName, max: u64, asked: u64) {
+pub(crate) fn assert_limit(what: &str, error: &Error, name: LimitName, max: u64, asked: u64) {
     match *error.kind() {
         ErrorKind::Limit { limit, max: told, found } => {
             assert_eq!((limit, told, found), (name, max, asked), "{what}")

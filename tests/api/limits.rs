@@ -1,95 +1,35 @@
-//! What limits count, what they are by default, and where they do not hold; `limit_table.rs` has
-//! each at its number.
+//! What limits count, and where they do not hold; `limit_table.rs` has each at its number.
 
-use crate::common;
+use crate::common::{self, end};
+use crate::limit_table::{assert_limit, with_block_of, with_header_of};
 use std::io::Read;
 use std::sync::{Arc, Mutex};
 
 use carwalk::error::{LimitName, Structure};
 use carwalk::limits::MAX_KEY_LEN;
-use carwalk::mst::{Event, Walker};
-use carwalk::store::BlockStore;
+use carwalk::mst::Event;
 #[cfg(feature = "redb")]
 use carwalk::store::SpillFile;
-use carwalk::{Error, ErrorKind, Limits, Loaded, Loader, Repo, Verification};
-use carwalk_testkit::car::{Car, header_value};
+use carwalk::{Error, ErrorKind, Limits, Loader, Repo, Verification};
+use carwalk_testkit::car::Car;
 use carwalk_testkit::cbor::Value;
 use carwalk_testkit::cid::Cid as KitCid;
+use carwalk_testkit::readers::{OneByte, Ragged};
 use carwalk_testkit::repo::{Order, Record, Repo as KitRepo};
 use carwalk_testkit::{breakage, key};
-
-#[track_caller]
-fn assert_limit(error: &Error, name: LimitName, most: u64, asked: u64) {
-    match error.kind() {
-        ErrorKind::Limit { limit, max, found, .. } => {
-            assert_eq!((*limit, *max, *found), (name, most, asked))
-        }
-        other => panic!("{other:?}"),
-    }
-    assert!(error.is_limit() && !error.is_invalid() && !error.is_truncated());
-}
 
 fn with_limits(limits: Limits) -> impl Fn() -> Loader<'static> {
     move || Loader::new().limits(limits.clone())
 }
 
 #[test]
-fn default_block_length_is_2_mib() {
-    let car = |len: usize| {
-        let mut car = breakage::sample().to_car(Order::Preorder);
-        let block = vec![0; len];
-        car.push(KitCid::raw(&block), &block);
-        car.to_bytes()
-    };
-    for len in [(2 << 20) - 1, 2 << 20] {
-        Repo::from_slice(car(len)).unwrap();
-        Repo::from_reader(&car(len)[..]).unwrap();
-    }
-    let long = car((2 << 20) + 1);
-    assert_limit(
-        &Repo::from_slice(&long).unwrap_err(),
-        LimitName::BlockLen,
-        2 << 20,
-        (2 << 20) + 1,
-    );
-    assert_limit(
-        &Repo::from_reader(&long[..]).unwrap_err(),
-        LimitName::BlockLen,
-        2 << 20,
-        (2 << 20) + 1,
-    );
+fn a_limit_can_be_raised_above_its_default() {
+    let long = with_block_of((2 << 20) + 1);
+    assert!(Repo::from_reader(&long[..]).unwrap_err().is_limit());
     with_limits(Limits::default().max_block_len(4 << 20))().read(&long[..]).unwrap();
-}
-
-#[test]
-fn default_header_length_is_1_mib() {
-    let car = |len: usize| {
-        let repo = breakage::sample();
-        let mut car = repo.to_car(Order::Preorder);
-        let mut header = header_value(&[repo.commit_cid()]);
-        let others = header.encode().len() + 5 + 5;
-        header.pairs_mut().insert(0, (Value::text("note"), Value::Bytes(vec![0; len - others])));
-        car.set_header(header.encode());
-        assert_eq!(car.header.len(), len);
-        car.to_bytes()
-    };
-    for len in [(1 << 20) - 1, 1 << 20] {
-        Repo::from_slice(car(len)).unwrap();
-        Repo::from_reader(&car(len)[..]).unwrap();
-    }
-    let long = car((1 << 20) + 1);
-    assert_limit(
-        &Repo::from_slice(&long).unwrap_err(),
-        LimitName::HeaderLen,
-        1 << 20,
-        (1 << 20) + 1,
-    );
-    assert_limit(
-        &Repo::from_reader(&long[..]).unwrap_err(),
-        LimitName::HeaderLen,
-        1 << 20,
-        (1 << 20) + 1,
-    );
+    let long = with_header_of((1 << 20) + 1);
+    assert!(Repo::from_reader(&long[..]).unwrap_err().is_limit());
+    with_limits(Limits::default().max_header_len(2 << 20))().read(&long[..]).unwrap();
 }
 
 #[test]
@@ -101,14 +41,13 @@ fn stream_length_holds_for_streams_only() {
     };
     for max in [len, len + 1, u64::MAX] {
         read(max, &mut &car[..]).unwrap();
-        read(max, &mut common::OneByte(&car[..])).unwrap();
+        read(max, &mut OneByte(&car[..])).unwrap();
     }
     for max in [len - 1, len / 2, 59, 1, 0] {
-        for error in [
-            read(max, &mut &car[..]).unwrap_err(),
-            read(max, &mut common::OneByte(&car[..])).unwrap_err(),
-        ] {
-            assert_limit(&error, LimitName::StreamLen, max, max + 1);
+        for error in
+            [read(max, &mut &car[..]).unwrap_err(), read(max, &mut OneByte(&car[..])).unwrap_err()]
+        {
+            assert_limit("stream", &error, LimitName::StreamLen, max, max + 1);
         }
         Loader::new().limits(Limits::default().max_stream_len(max)).slice(&car).unwrap();
     }
@@ -120,11 +59,8 @@ fn a_stream_that_is_too_long_is_so_at_one_place() {
     let car = breakage::sample().to_bytes(Order::Preorder);
     let loader = || Loader::new().limits(Limits::default().max_stream_len(1000));
     let error = common::details(&loader().read(&car[..]).unwrap_err());
-    assert_eq!(common::details(&loader().read(common::OneByte(&car[..])).unwrap_err()), error);
-    assert_eq!(
-        common::details(&loader().read(common::Ragged::new(&car[..], 4)).unwrap_err()),
-        error
-    );
+    assert_eq!(common::details(&loader().read(OneByte(&car[..])).unwrap_err()), error);
+    assert_eq!(common::details(&loader().read(Ragged::new(&car[..], 4)).unwrap_err()), error);
 }
 
 #[test]
@@ -209,21 +145,13 @@ fn a_huge_length_is_no_reason_to_wait_for_more_than_there_is() {
 }
 
 /// Bytes of memory that the walk over a repository takes at least, found out by trying.
-fn walk_memory(walks: impl Fn(u64) -> carwalk::Result<u64>) -> u64 {
+fn walk_memory(walks: impl Fn(u64) -> carwalk::Result<usize>) -> u64 {
     let (mut low, mut high) = (0, 1 << 30);
     while low < high {
         let middle = (low + high) / 2;
         if walks(middle).is_ok() { high = middle } else { low = middle + 1 }
     }
     low
-}
-
-fn count<S: BlockStore>(mut walk: Walker<'_, S>) -> carwalk::Result<u64> {
-    let mut events = 0;
-    while walk.next_event()?.is_some() {
-        events += 1;
-    }
-    Ok(events)
 }
 
 #[test]
@@ -233,15 +161,15 @@ fn memory_of_a_walk() {
     for (repo, least) in [(huge, 8000 * 16), (breakage::sample(), 100)] {
         let car = repo.to_bytes(Order::Preorder);
         let repo = Repo::from_slice(&car[..]).unwrap();
-        let whole = count(repo.walk()).unwrap();
-        let walks = |limit| count(repo.walk().memory_limit(limit));
+        let whole = end(repo.walk()).unwrap();
+        let walks = |limit| end(repo.walk().memory_limit(limit));
         let needed = walk_memory(walks);
         assert!((least..4 * least + 4096).contains(&needed), "{needed}");
         for limit in [needed, needed + 1] {
             assert_eq!(walks(limit).unwrap(), whole);
         }
         let error = walks(needed - 1).unwrap_err();
-        assert_limit(&error, LimitName::WalkMemory, needed - 1, needed);
+        assert_limit("walk", &error, LimitName::WalkMemory, needed - 1, needed);
         assert_eq!(error.position().structure(), Structure::Node);
         assert!(error.cid().is_some() && error.position().offset().is_some());
     }
@@ -255,20 +183,20 @@ fn memory_of_walks_of_all_kinds() {
     let repo = Repo::from_slice(&car[..]).unwrap();
     let key = repo.entries().nth(6).unwrap().unwrap().path().to_string();
     let walk = || repo.walk();
-    type Ask<'a> = &'a dyn Fn(u64) -> carwalk::Result<u64>;
+    type Ask<'a> = &'a dyn Fn(u64) -> carwalk::Result<usize>;
     let asks: [(&str, Ask<'_>); 8] = [
-        ("forward", &|limit| count(walk().memory_limit(limit))),
-        ("in reverse", &|limit| count(walk().reverse(true).memory_limit(limit))),
-        ("nodes only", &|limit| count(walk().nodes(true).records(false).memory_limit(limit))),
-        ("range", &|limit| count(walk().range(key.as_str()..).memory_limit(limit))),
+        ("forward", &|limit| end(walk().memory_limit(limit))),
+        ("in reverse", &|limit| end(walk().reverse(true).memory_limit(limit))),
+        ("nodes only", &|limit| end(walk().nodes(true).records(false).memory_limit(limit))),
+        ("range", &|limit| end(walk().range(key.as_str()..).memory_limit(limit))),
         ("range in reverse", &|limit| {
-            count(walk().reverse(true).range(..key.as_str()).memory_limit(limit))
+            end(walk().reverse(true).range(..key.as_str()).memory_limit(limit))
         }),
         ("limit before the range", &|limit| {
-            count(walk().memory_limit(limit).reverse(true).prefix("com."))
+            end(walk().memory_limit(limit).reverse(true).prefix("com."))
         }),
         ("completeness", &|limit| {
-            walk().memory_limit(limit).completeness().map(|found| found.entries)
+            walk().memory_limit(limit).completeness().map(|found| found.entries as usize)
         }),
         ("gaps", &|limit| walk().memory_limit(limit).gaps().map(|gap| gap.map(|_| 1)).sum()),
     ];
@@ -276,7 +204,13 @@ fn memory_of_walks_of_all_kinds() {
         let needed = walk_memory(ask);
         assert!((100..4096).contains(&needed), "{name}: {needed}");
         assert_eq!(ask(needed + 1).unwrap(), ask(u64::MAX).unwrap(), "{name}");
-        assert_limit(&ask(needed - 1).unwrap_err(), LimitName::WalkMemory, needed - 1, needed);
+        assert_limit(
+            name,
+            &ask(needed - 1).unwrap_err(),
+            LimitName::WalkMemory,
+            needed - 1,
+            needed,
+        );
     }
 }
 
@@ -290,7 +224,7 @@ fn memory_of_a_walk_over_long_keys() {
         assert_eq!(key.len(), len);
         let car = KitRepo::new([(key, Record::new(vec![0x80]))]).to_bytes(Order::Preorder);
         let repo = Repo::from_slice(&car[..]).unwrap();
-        walk_memory(|limit| count(repo.walk().memory_limit(limit)))
+        walk_memory(|limit| end(repo.walk().memory_limit(limit)))
     };
     let more = needed(1024) - needed(24);
     assert!((1000..=2000).contains(&more), "{more}");
@@ -313,7 +247,7 @@ fn memory_of_a_walk_that_hashes() {
     let car = kit.to_bytes(Order::Preorder);
     let needed = |verification| {
         let repo = Loader::new().verification(verification).slice(&car[..]).unwrap();
-        walk_memory(|limit| count(repo.walk().memory_limit(limit)))
+        walk_memory(|limit| end(repo.walk().memory_limit(limit)))
     };
     let (hashing, hashed) = (needed(Verification::ReachedBlocks), needed(Verification::EveryBlock));
     assert!((10 * 100..10 * 400).contains(&(hashing - hashed)), "{hashing}, {hashed}");
@@ -341,8 +275,8 @@ fn memory_of_a_walk_over_a_file() {
     let car = repo.to_bytes(Order::Preorder);
     let in_memory = Repo::from_slice(&car[..]).unwrap();
     let in_file = Loader::new().memory_limit(0).spill(&car[..], SpillFile::temporary()).unwrap();
-    let borrowed = walk_memory(|limit| count(in_memory.walk().memory_limit(limit)));
-    let copied = walk_memory(|limit| count(in_file.walk().memory_limit(limit)));
+    let borrowed = walk_memory(|limit| end(in_memory.walk().memory_limit(limit)));
+    let copied = walk_memory(|limit| end(in_file.walk().memory_limit(limit)));
     // A long block takes the pages that it was read in.
     let len = repo.root.block().len() as u64;
     assert!((len..2 * len).contains(&(copied - borrowed)), "{copied} - {borrowed} for {len}");
@@ -367,9 +301,8 @@ fn memory_of_items_in_reverse() {
     let kit = three_nested_nodes([8_200, 4_100, 16_400]);
     let car = kit.to_bytes(Order::Preorder);
     assert_eq!(kit.root.blocks().len(), 3);
-    let Loaded::Complete(repo) = Loader::new().memory_limit(8 << 20).read(&car[..]).unwrap() else {
-        panic!()
-    };
+    let load = |limit| common::complete(Loader::new().memory_limit(limit).read(&car[..]).unwrap());
+    let repo = load(8 << 20);
     let count = 8_200 + 4_100 + 16_400;
     assert_eq!(repo.entries().filter(Result::is_ok).count(), count);
     assert_eq!(repo.records().filter(Result::is_ok).count(), count);
@@ -387,10 +320,7 @@ fn memory_of_items_in_reverse() {
     assert_memory(&entries.next_back().unwrap().unwrap_err());
     assert!(entries.next().is_none() && entries.next_back().is_none());
 
-    let Loaded::Complete(repo) = Loader::new().memory_limit(10 << 20).read(&car[..]).unwrap()
-    else {
-        panic!()
-    };
+    let repo = load(10 << 20);
     assert_eq!(repo.entries().rev().filter(Result::is_ok).count(), count);
     let mut entries = repo.entries();
     assert!(entries.next().unwrap().is_ok() && entries.next_back().unwrap().is_ok());
@@ -412,7 +342,7 @@ fn memory_of_a_walk_in_reverse() {
     let car = kit.to_bytes(Order::Preorder);
     let repo = Repo::from_slice(&car).unwrap();
     let walks =
-        |limit, reverse| count(repo.walk().records(false).memory_limit(limit).reverse(reverse));
+        |limit, reverse| end(repo.walk().records(false).memory_limit(limit).reverse(reverse));
     assert_eq!(walks(600_000, false).unwrap(), 40_001);
     let error = walks(600_000, true).unwrap_err();
     assert!(

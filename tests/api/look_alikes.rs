@@ -7,6 +7,7 @@ use carwalk::{Error, ErrorKind, Limits, Loader, Repo, peek_commit};
 use carwalk_testkit::breakage;
 use carwalk_testkit::car::Car;
 use carwalk_testkit::cid::Cid as KitCid;
+use carwalk_testkit::readers::OneByte;
 use carwalk_testkit::repo::{Order, Repo as KitRepo};
 
 /// The error that `bytes` are refused with in every way.
@@ -16,7 +17,7 @@ fn refusal(bytes: &[u8]) -> Error {
     let others = [
         Repo::from_slice(bytes.to_vec()).unwrap_err(),
         peek_commit(bytes).unwrap_err(),
-        peek_commit(common::OneByte(bytes)).unwrap_err(),
+        peek_commit(OneByte(bytes)).unwrap_err(),
     ];
     for other in others {
         assert_eq!(common::details(&other), common::details(&error));

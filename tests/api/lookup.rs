@@ -8,6 +8,7 @@ use carwalk::mst::{Event, Layer};
 use carwalk::store::BlockStore;
 use carwalk::{Cid, ErrorKind, Loader, Lookup, Repo, Tree, Verification};
 use carwalk_testkit::breakage::{self, Fault};
+use carwalk_testkit::key::is_between;
 use carwalk_testkit::oracle;
 use carwalk_testkit::repo::{Order, Repo as KitRepo};
 use carwalk_testkit::rng::Rng;
@@ -340,11 +341,6 @@ fn a_node_that_breaks_a_rule_is_an_error_on_the_path_and_has_no_effect_off_it() 
     assert!(errors > 1000, "{errors}");
 }
 
-fn is_between(key: &[u8], KeyInterval { lower, upper }: &KeyInterval) -> bool {
-    lower.as_deref().is_none_or(|lower| key > lower)
-        && upper.as_deref().is_none_or(|upper| key < upper)
-}
-
 #[test]
 fn each_broken_rule_of_nodes_is_an_error_exactly_for_the_keys_below_the_node() {
     let mut judged = 0;
@@ -364,7 +360,7 @@ fn each_broken_rule_of_nodes_is_an_error_exactly_for_the_keys_below_the_node() {
         let entries = oracle::walk_any_keys(&case.valid).unwrap().entries;
         for entry in &entries {
             let is_below = |(_, interval, layer): &&(Cid, KeyInterval, Option<Layer>)| {
-                is_between(&entry.key, interval)
+                is_between(&entry.key, interval.lower.as_deref(), interval.upper.as_deref())
                     && layer.is_none_or(|layer| Layer::of(&entry.key) <= layer)
             };
             match (bad.iter().find(is_below), repo.get(&entry.key)) {

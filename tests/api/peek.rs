@@ -1,31 +1,19 @@
 //! `peek_commit`: the commit, and no more of the stream than that takes.
 
 use crate::common;
-use std::io::{self, Read};
+use std::io;
 
-use crate::common::OneByte;
 use carwalk::error::{Malformed, Structure};
 use carwalk::{CommitRules, ErrorKind, Limits, Loader, Repo, Verification, peek_commit};
 use carwalk_testkit::car::Car;
 use carwalk_testkit::cid::Cid as KitCid;
+use carwalk_testkit::readers::{Counts, FailsAt, OneByte, Ragged};
 use carwalk_testkit::repo::Order;
 use carwalk_testkit::{breakage, legal, random};
 
-/// Gives all of its bytes, counts them, and fails when asked for more.
-struct Counting<'a> {
-    bytes: &'a [u8],
-    given: &'a mut u64,
-}
-
-impl Read for Counting<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.bytes.is_empty() {
-            return Err(io::Error::other("read beyond the commit"));
-        }
-        let len = self.bytes.read(buffer)?;
-        *self.given += len as u64;
-        Ok(len)
-    }
+/// A stream that fails when more than these bytes are asked for.
+fn no_more_than(bytes: &[u8]) -> FailsAt<&[u8]> {
+    FailsAt::after(bytes, io::Error::other("read beyond the commit"))
 }
 
 /// Where the section of the commit ends.
@@ -44,7 +32,7 @@ fn the_commit_is_the_one_that_loading_finds() {
         let expected = Repo::from_slice(&car).unwrap().commit().clone();
         assert_eq!(peek_commit(&car[..]).unwrap(), expected);
         assert_eq!(peek_commit(OneByte(&car[..])).unwrap(), expected);
-        assert_eq!(peek_commit(common::Ragged::new(&car[..], 1)).unwrap(), expected);
+        assert_eq!(peek_commit(Ragged::new(&car[..], 1)).unwrap(), expected);
     }
 }
 
@@ -53,12 +41,12 @@ fn not_a_byte_after_the_commit_is_waited_for() {
     for order in Order::ALL {
         let car = breakage::sample().to_bytes(order);
         let end = end_of_commit(&car);
-        let mut given = 0;
-        peek_commit(Counting { bytes: &car[..end], given: &mut given }).unwrap();
-        assert_eq!(given, end as u64, "{order:?}");
-        let mut given = 0;
-        peek_commit(OneByte(Counting { bytes: &car, given: &mut given })).unwrap();
-        assert_eq!(given, end as u64, "{order:?}");
+        let counts = Counts::default();
+        peek_commit(counts.reader(no_more_than(&car[..end]))).unwrap();
+        assert_eq!(counts.bytes(), end as u64, "{order:?}");
+        let counts = Counts::default();
+        peek_commit(OneByte(counts.reader(&car[..]))).unwrap();
+        assert_eq!(counts.bytes(), end as u64, "{order:?}");
     }
 }
 
@@ -69,9 +57,9 @@ fn little_is_read_of_a_large_stream() {
         let block = [&number.to_be_bytes()[..], &[0; 50_000]].concat();
         car.push(KitCid::raw(&block), &block);
     }
-    let mut given = 0;
-    peek_commit(Counting { bytes: &car.to_bytes(), given: &mut given }).unwrap();
-    assert!(given <= 1 << 16, "{given}");
+    let counts = Counts::default();
+    peek_commit(counts.reader(&car.to_bytes()[..])).unwrap();
+    assert!(counts.bytes() <= 1 << 16, "{}", counts.bytes());
 }
 
 #[test]
@@ -96,7 +84,7 @@ fn blocks_before_the_commit_are_not_hashed() {
 #[test]
 fn a_stream_that_fails_before_the_commit_is_an_io_error() {
     let car = breakage::sample().to_bytes(Order::CommitLast);
-    let error = peek_commit(Counting { bytes: &car[..200], given: &mut 0 }).unwrap_err();
+    let error = peek_commit(no_more_than(&car[..200])).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Io(_)), "{error}");
     assert!(error.is_io());
 }

@@ -4,10 +4,9 @@ use crate::common;
 use std::cell::RefCell;
 use std::ops::Bound;
 
-use crate::common::MapStore;
 use crate::common::keys::{Keys, any_key, any_range, parts, ranges};
 use crate::common::part::{Part, Plain, Range, Removal};
-use carwalk::mst::Walker;
+use crate::common::{MapStore, end};
 use carwalk::store::{BlockStore, Found};
 use carwalk::{Cid, Result, Tree};
 use carwalk_testkit::cid::Cid as KitCid;
@@ -68,10 +67,6 @@ impl BlockStore for Noting {
     }
 }
 
-fn walk_through<S: BlockStore>(mut walk: Walker<'_, S>) {
-    while walk.next_event().unwrap().is_some() {}
-}
-
 /// Whether all keys that a node can have, or any below it, are in a range.
 fn is_inside(node: &Plain, (start, end): &Range) -> bool {
     let least = node.lower.as_ref().map_or(Vec::new(), |lower| [lower, &[0][..]].concat());
@@ -119,18 +114,13 @@ fn a_walk_over_all_announces_each_link_of_each_node_in_either_order() {
         let tree = Tree::new(&store, part.tree.root());
         for (records, reverse) in [(true, false), (false, false), (true, true), (false, true)] {
             let name = format!("{}, records {records}, reverse {reverse}", part.name);
-            walk_through(tree.walk().partial(true).records(records).reverse(reverse));
+            end(tree.walk().partial(true).records(records).reverse(reverse)).unwrap();
             let announced = store.announced(&name);
             assert!(announced == expected(&part, &ALL, records), "{name}");
             count += announced.len();
             let all = Bound::Included(Vec::new());
-            walk_through(
-                tree.walk()
-                    .partial(true)
-                    .records(records)
-                    .range((all, Bound::Unbounded))
-                    .reverse(reverse),
-            );
+            let walk = tree.walk().partial(true).records(records).range((all, Bound::Unbounded));
+            end(walk.reverse(reverse)).unwrap();
             assert!(store.announced(&name) == announced, "{name}");
         }
     }
@@ -153,9 +143,8 @@ fn a_walk_over_a_range_announces_the_links_of_nodes_that_are_inside_and_asks_for
         for range in ranges {
             let (records, reverse) = (rng.chance(1, 2), rng.chance(1, 2));
             let name = format!("{}: {range:?}, records {records}, reverse {reverse}", part.name);
-            walk_through(
-                tree.walk().partial(true).range(range.clone()).records(records).reverse(reverse),
-            );
+            let walk = tree.walk().partial(true).range(range.clone()).records(records);
+            end(walk.reverse(reverse)).unwrap();
             let announced = store.announced(&name);
             assert!(announced == expected(&part, &range, records), "{name}");
             *if announced.is_empty() { &mut none } else { &mut some } += 1;
@@ -215,7 +204,7 @@ fn of_a_huge_node_the_64_entries_that_come_first_are_announced() {
     let store = Noting::new(store);
     let tree = Tree::new(&store, common::cid(&leaf.cid()));
     for (reverse, first) in [(false, &keys[..64]), (true, &keys[36..])] {
-        walk_through(tree.walk().reverse(reverse));
+        end(tree.walk().reverse(reverse)).unwrap();
         let mut expected: Vec<_> =
             first.iter().map(|key| common::cid(&KitCid::dag_cbor(key))).collect();
         expected.sort();

@@ -1,11 +1,12 @@
 //! Random repositories in random order: the oracle's records, whichever way they are asked for.
 
 use crate::common;
-use crate::common::part::PlainTree;
+use crate::common::keys::{Told, assert_names, told_by};
+use crate::common::part::{Hidden, PlainTree};
 use crate::common::{MapStore, Row};
-use carwalk::mst::{Event, Layer, Node};
+use carwalk::mst::{Event, Node};
 use carwalk::store::{BlockStore, Reached};
-use carwalk::{Cid, ErrorKind, Loader, Repo, Tree};
+use carwalk::{Loader, Repo, Tree};
 use carwalk_testkit::car::Car;
 use carwalk_testkit::oracle::{self, PartialWalk};
 use carwalk_testkit::random::{self, Random};
@@ -158,13 +159,6 @@ fn height(random: &Random) -> usize {
     random.records.keys().map(|key| usize::from(key::layer(key))).max().unwrap_or(0)
 }
 
-/// What a partial walk tells, in one form for walker and oracle.
-#[derive(Debug, PartialEq)]
-enum Told {
-    Entry { key: Vec<u8>, cid: Cid, record: Option<Vec<u8>> },
-    Missing { cid: Cid, lower: Option<Vec<u8>>, upper: Option<Vec<u8>>, layer: Option<usize> },
-}
-
 /// The same repository with some of its blocks taken out, but the commit.
 fn drop_some(seed: u64, random: &Random) -> Vec<u8> {
     let mut rng = Rng::new(seed ^ 0xd709);
@@ -191,35 +185,10 @@ fn told_by_oracle(walk: PartialWalk, height: usize) -> Vec<Told> {
             (Told::Entry { key, .. }, low) => low.as_ref().is_none_or(|low| key > low),
             _ => false,
         });
-        let layer = (missing.depth > 0).then(|| height - missing.depth);
+        let layer = (missing.depth > 0).then(|| (height - missing.depth) as u8);
         let cid = common::cid(&missing.cid);
-        let missing = Told::Missing { cid, lower: missing.low, upper: missing.high, layer };
+        let missing = Told::Missing(Hidden { cid, lower: missing.low, upper: missing.high, layer });
         told.insert(at.unwrap_or(told.len()), missing);
-    }
-    told
-}
-
-fn told_by_walk<S: BlockStore>(repo: &Repo<S>) -> Vec<Told> {
-    let mut told = Vec::new();
-    let mut walk = repo.walk().partial(true);
-    while let Some(event) = walk.next_event().unwrap() {
-        told.push(match event {
-            Event::Record { entry, block, .. } => Told::Entry {
-                key: entry.key().to_vec(),
-                cid: entry.cid(),
-                record: Some(block.to_vec()),
-            },
-            Event::MissingRecord { entry, .. } => {
-                Told::Entry { key: entry.key().to_vec(), cid: entry.cid(), record: None }
-            }
-            Event::MissingSubtree { cid, interval, layer, .. } => Told::Missing {
-                cid,
-                lower: interval.lower.map(<[u8]>::to_vec),
-                upper: interval.upper.map(<[u8]>::to_vec),
-                layer: layer.map(Layer::get).map(usize::from),
-            },
-            other => panic!("{other:?}"),
-        });
     }
     told
 }
@@ -229,8 +198,10 @@ fn a_partial_walk_tells_what_the_oracle_does() {
     for (seed, random) in random_repos() {
         let car = drop_some(seed, &random);
         let expected = told_by_oracle(oracle::walk_partial(&car).unwrap(), height(&random));
-        assert_eq!(told_by_walk(&Repo::from_slice(&car).unwrap()), expected, "seed {seed}");
-        assert_eq!(told_by_walk(&Repo::from_reader(&car[..]).unwrap()), expected, "seed {seed}");
+        let by_slice = Repo::from_slice(&car).unwrap();
+        assert_eq!(told_by(by_slice.walk().partial(true)), expected, "seed {seed}");
+        let by_reader = Repo::from_reader(&car[..]).unwrap();
+        assert_eq!(told_by(by_reader.walk().partial(true)), expected, "seed {seed}");
     }
 }
 
@@ -240,8 +211,7 @@ fn a_complete_walk_names_the_first_gap_and_never_ends_well_before_it() {
     for (seed, random) in random_repos() {
         let car = drop_some(seed, &random);
         let told = told_by_oracle(oracle::walk_partial(&car).unwrap(), height(&random));
-        let is_gap = |told: &Told| !matches!(told, Told::Entry { record: Some(_), .. });
-        let Some(first) = told.iter().position(is_gap) else {
+        let Some(first) = told.iter().position(Told::is_gap) else {
             assert!(
                 common::rows_each_way(&car, Loader::new).unwrap() == expected(&random),
                 "seed {seed}"
@@ -250,22 +220,7 @@ fn a_complete_walk_names_the_first_gap_and_never_ends_well_before_it() {
         };
         gaps += 1;
         let error = common::rows_each_way(&car, Loader::new).unwrap_err();
-        let ErrorKind::Missing { interval } = error.kind() else { panic!("seed {seed}: {error}") };
-        match &told[first] {
-            Told::Entry { key, cid, .. } => {
-                assert_eq!(
-                    (error.key(), error.cid(), interval),
-                    (Some(&key[..]), Some(cid), &None),
-                    "seed {seed}"
-                );
-            }
-            Told::Missing { cid, lower, upper, .. } => {
-                assert_eq!((error.key(), error.cid()), (None, Some(cid)), "seed {seed}");
-                let interval = interval.as_ref().unwrap();
-                assert_eq!(interval.lower.as_deref(), lower.as_deref(), "seed {seed}");
-                assert_eq!(interval.upper.as_deref(), upper.as_deref(), "seed {seed}");
-            }
-        }
+        assert_names(&error, &told[first]);
         let repo = Repo::from_slice(&car).unwrap();
         let mut records = repo.records();
         assert_eq!(records.by_ref().take_while(Result::is_ok).count(), first, "seed {seed}");

@@ -4,11 +4,12 @@ use crate::common;
 use std::ops::{Bound, RangeBounds};
 
 use crate::common::keys::{
-    Keys, Told, any_key, any_prefix, any_range, assert_names, expected, parts, ranges, told_by,
+    Keys, Told, any_key, any_prefix, any_range, assert_names, expected, keys_of, parts, ranges,
+    told_by,
 };
 use crate::common::part::{Part, Range, Removal};
 use crate::common::{MapStore, Row};
-use carwalk::mst::{Event, Walker};
+use carwalk::mst::Event;
 use carwalk::store::BlockStore;
 use carwalk::{Cid, Records, Repo, RepoEntries, RepoPathBuf, Tree};
 use carwalk_testkit::rng::Rng;
@@ -290,8 +291,8 @@ fn a_walk_reads_the_nodes_that_share_a_key_with_the_range_and_its_records() {
         let mut rng = Rng::new(seed);
         for _ in 0..20 {
             let range = any_range(&part, &mut rng);
-            let nodes =
-                (0..part.tree.0.len()).filter(|&number| part.tree.touches(number, &range)).count();
+            let keys = Keys::Range(range.clone());
+            let nodes = part.tree.0.iter().filter(|node| keys.touches(node)).count();
             let records = part.random.records.keys().filter(|key| range.contains(*key)).count();
             let before = store.gets();
             assert_eq!(tree.records().range(range.clone()).count(), records);
@@ -441,15 +442,6 @@ fn ranges_prefixes_and_collections_narrow_each_other_in_any_order() {
         }
     }
     assert!(some > 100 && fewer > 30 && none > 100, "{some}, {fewer}, {none}");
-}
-
-fn keys_of<S: BlockStore>(mut walk: Walker<'_, S>) -> Vec<Vec<u8>> {
-    let mut keys = Vec::new();
-    while let Some(event) = walk.next_event().unwrap() {
-        let Event::Entry { entry, .. } = event else { panic!("{event:?}") };
-        keys.push(entry.key().to_vec());
-    }
-    keys
 }
 
 #[test]

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use crate::common::keys::{
-    Keys, Told, any_keys, any_range, assert_names, expected, expected_with_nodes, parts, told_by,
+    Keys, Told, any_keys, any_range, assert_names, expected, expected_with_nodes, keys_of, parts,
+    told_by,
 };
 use crate::common::part::{Part, Range, Removal};
 use crate::common::{MapStore, Row};
-use carwalk::mst::{Event, Walker};
+use carwalk::mst::Walker;
 use carwalk::store::BlockStore;
 use carwalk::{Cid, Error, ErrorKind, Loader, Repo, Result, Tree, Verification};
 use carwalk_testkit::breakage;
@@ -414,15 +415,6 @@ fn bare_tree(keys: impl IntoIterator<Item = Vec<u8>>) -> (MapStore, Cid) {
         store.insert(&cid, block);
     }
     (store, common::cid(&root.cid()))
-}
-
-fn keys_of<S: BlockStore>(mut walk: Walker<'_, S>) -> Vec<Vec<u8>> {
-    let mut keys = Vec::new();
-    while let Some(event) = walk.next_event().unwrap() {
-        let Event::Entry { entry, .. } = event else { panic!("{event:?}") };
-        keys.push(entry.key().to_vec());
-    }
-    keys
 }
 
 #[track_caller]

@@ -3,7 +3,7 @@
 
 use crate::common;
 use std::fs;
-use std::io::{self, Read};
+use std::io;
 
 use crate::common::spill::{self, with_repo};
 use carwalk::error::{Malformed, Structure};
@@ -14,6 +14,7 @@ use carwalk::{
 };
 use carwalk_testkit::car::{Car, Section};
 use carwalk_testkit::cid::{Cid as KitCid, DAG_CBOR, RAW, sha256};
+use carwalk_testkit::readers::FailsAt;
 use carwalk_testkit::repo::{Order, Record, Repo as KitRepo};
 use carwalk_testkit::rng::Rng;
 use carwalk_testkit::{breakage, random};
@@ -194,17 +195,11 @@ fn cars_cut_at_random_give_the_same_error_through_a_file() {
 
 #[test]
 fn a_reader_that_fails_in_mid_load_is_told_as_such() {
-    struct Failing;
-    impl Read for Failing {
-        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-            Err(io::ErrorKind::ConnectionReset.into())
-        }
-    }
     let car = random::repo(5, 3000).car;
     let folder = TempDir::new().unwrap();
     for cut in [100, car.len() / 2, car.len() - 5] {
         for salvage in [false, true] {
-            let stream = || (&car[..cut]).chain(Failing);
+            let stream = || FailsAt::after(&car[..cut], io::ErrorKind::ConnectionReset);
             let expected = Loader::new().read(stream()).unwrap_err();
             assert!(expected.is_io());
             let loader = Loader::new().salvage(salvage);

@@ -200,15 +200,15 @@ contract! {
     slice: |car| SliceStore::new(car).unwrap();
     owned: |car| SliceStore::new(car.to_vec()).unwrap();
     memory: |car| MemoryStore::new(car).unwrap();
-    memory_one_byte_at_a_time: |car| MemoryStore::new(super::common::OneByte(car)).unwrap();
+    memory_one_byte_at_a_time: |car| MemoryStore::new(carwalk_testkit::readers::OneByte(car)).unwrap();
     borrowed: |car| &*Box::leak(Box::new(SliceStore::new(car).unwrap()));
     map: super::common::MapStore::new;
 }
 
 #[cfg(feature = "redb")]
 mod spilled {
-    use super::common::Ragged;
     use carwalk::store::{RedbStore, SpillFile};
+    use carwalk_testkit::readers::Ragged;
 
     pub(super) fn temporary(car: &[u8]) -> RedbStore {
         RedbStore::new(car, SpillFile::temporary()).unwrap()

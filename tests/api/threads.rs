@@ -3,14 +3,15 @@
 
 use crate::common;
 use std::cell::Cell;
-use std::io::{self, Read};
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use crate::common::{OneByte, Ragged, Told};
+use crate::common::Told;
 use carwalk::{ErrorKind, Loaded, Loader, Result, Verification};
 use carwalk_testkit::car::{Car, Section};
+use carwalk_testkit::readers::{FailsAt, OneByte, PANIC, PanicsAt, Ragged};
 use carwalk_testkit::repo::Order;
 use carwalk_testkit::rng::Rng;
 use carwalk_testkit::{breakage, random};
@@ -285,46 +286,25 @@ fn progress_is_told_on_the_callers_thread_and_rises() {
     }
 }
 
-/// Gives some bytes, then panics.
-struct Panics<'a>(&'a [u8]);
-
-impl Read for Panics<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        assert!(!self.0.is_empty(), "the stream panics");
-        self.0.read(buffer)
-    }
-}
-
 #[test]
 fn a_stream_that_panics_leaves_no_thread_waiting() {
     let bytes = long().to_bytes();
     for len in [0, 100, 2100 * KIB, bytes.len()] {
-        let read = || Loader::new().threads(4).read(Panics(&bytes[..len])).map(drop);
+        let read = || Loader::new().threads(4).read(PanicsAt::new(&bytes[..], len)).map(drop);
         let panic = catch_unwind(AssertUnwindSafe(read)).unwrap_err();
-        assert_eq!(panic.downcast_ref(), Some(&"the stream panics"));
+        assert_eq!(panic.downcast_ref::<String>().map(String::as_str), Some(PANIC));
     }
 }
 
 #[test]
 fn a_stream_that_fails_is_told_after_bad_blocks_only() {
-    struct Fails<'a>(&'a [u8]);
-
-    impl Read for Fails<'_> {
-        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-            if self.0.is_empty() {
-                Err(io::ErrorKind::ConnectionReset.into())
-            } else {
-                self.0.read(buffer)
-            }
-        }
-    }
-
     let good = long();
     let bad = spoiled(&good, &[good.sections.len() / 2]).to_bytes();
     let good = good.to_bytes();
     for threads in COUNTS {
         let load = |bytes: &[u8]| {
-            Loader::new().threads(threads).read(Fails(&bytes[..bytes.len() - 100])).unwrap_err()
+            let stream = FailsAt::new(bytes, bytes.len() - 100, io::ErrorKind::ConnectionReset);
+            Loader::new().threads(threads).read(stream).unwrap_err()
         };
         assert!(load(&good).is_io());
         assert!(matches!(load(&bad).kind(), ErrorKind::HashMismatch { .. }));

@@ -10,6 +10,7 @@ use carwalk::store::{BlockStore, CarStore};
 use carwalk::{Error, ErrorKind, Limits, Loader, Repo, Result, Verification};
 use carwalk_testkit::breakage::{self, Case};
 use carwalk_testkit::oracle;
+use carwalk_testkit::readers::{FailsAt, Pieces};
 use carwalk_testkit::repo::Order;
 
 fn loader(verification: Verification) -> impl Fn() -> Loader<'static> {
@@ -348,15 +349,8 @@ fn salvage_keeps_what_is_before_bad_framing() {
 
 #[test]
 fn salvage_takes_no_failing_reader_for_a_damaged_car() {
-    use std::io::Read;
-    struct Failing;
-    impl Read for Failing {
-        fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
-            Err(std::io::ErrorKind::ConnectionReset.into())
-        }
-    }
     let bytes = breakage::sample().to_bytes(Order::Preorder);
-    let stream = bytes[..bytes.len() - 5].chain(Failing);
+    let stream = FailsAt::after(&bytes[..bytes.len() - 5], io::ErrorKind::ConnectionReset);
     assert!(Loader::new().salvage(true).read(stream).unwrap_err().is_io());
 }
 
@@ -411,23 +405,6 @@ fn of_two_good_blocks_with_one_cid_the_first_is_found() {
     assert!(loader.slice(damaged_first.to_bytes()).is_err());
 }
 
-/// Gives what comes up to the end of a section, and no more at a time.
-struct BySections<'a> {
-    bytes: &'a [u8],
-    ends: Vec<usize>,
-    at: usize,
-}
-
-impl Read for BySections<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let end = self.ends.iter().copied().find(|&end| end > self.at).unwrap_or(self.at);
-        let len = buffer.len().min(end - self.at);
-        buffer[..len].copy_from_slice(&self.bytes[self.at..self.at + len]);
-        self.at += len;
-        Ok(len)
-    }
-}
-
 /// Sections of one length stand where those before them stood. Those were good.
 #[test]
 fn what_was_in_a_buffer_before_does_not_vouch_for_what_comes() {
@@ -439,8 +416,10 @@ fn what_was_in_a_buffer_before_does_not_vouch_for_what_comes() {
     for bad in (offsets.len() - 1000..offsets.len()).step_by(19) {
         let mut bytes = car.to_bytes();
         bytes[offsets[bad] + 500] ^= 1;
-        let ends = offsets[1..].iter().copied().chain([bytes.len()]).collect();
-        let stream = BySections { bytes: &bytes, ends, at: 0 };
+        // No read goes beyond the end of a section; the header comes with the first one.
+        let ends = offsets[1..].iter().copied().chain([bytes.len()]);
+        let lens = ends.scan(0, |at, end| Some(end - std::mem::replace(at, end)));
+        let stream = Pieces::new(&bytes[..], lens);
         let error = match bad % 2 {
             0 => Loader::new()
                 .process(|record: &[u8]| record.len() as u64)

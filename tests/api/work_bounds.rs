@@ -8,10 +8,8 @@
 //!
 //! In either order, and over any range.
 
-use crate::common;
-use crate::common::MapStore;
+use crate::common::{self, MapStore, end};
 use carwalk::mst::Walker;
-use carwalk::store::BlockStore;
 use carwalk::{Repo, Result, Tree};
 use carwalk_testkit::cid::Cid as KitCid;
 use carwalk_testkit::commit::Commit;
@@ -169,14 +167,6 @@ fn trees() -> Vec<Bomb> {
 fn collect(node: &Node, nodes: &mut Vec<Node>) {
     nodes.push(node.clone());
     node.links().filter_map(Link::node).for_each(|below| collect(below, nodes));
-}
-
-fn end<S: BlockStore>(mut walk: Walker<'_, S>) -> Result<u64> {
-    let mut events = 0;
-    while walk.next_event()?.is_some() {
-        events += 1;
-    }
-    Ok(events)
 }
 
 /// Walks over all keys and over ranges that begin or end anywhere, in both orders.

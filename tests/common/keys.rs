@@ -6,11 +6,12 @@ use carwalk::error::KeyInterval;
 use carwalk::mst::{Event, Layer, Walker};
 use carwalk::store::BlockStore;
 use carwalk::{Cid, Error, ErrorKind};
+use carwalk_testkit::cid::Cid as KitCid;
 use carwalk_testkit::random;
 use carwalk_testkit::rng::Rng;
 
 use super::cid;
-use super::part::{self, Hidden, Part, Plain, Range, Removal};
+use super::part::{self, Hidden, Part, Plain, PlainTree, Range, Removal};
 
 /// Keys that a walk or a proof is about.
 #[derive(Clone, Debug)]
@@ -35,10 +36,9 @@ impl Keys {
 
     /// Whether there is a key of them that may be below a node.
     pub(crate) fn touches(&self, node: &Plain) -> bool {
-        let Plain { lower, upper, .. } = node;
         // If two such sets share a key, the least that they share is one of these.
         let mut least = vec![Vec::new()];
-        least.extend(lower.iter().map(|key| [key, &[0][..]].concat()));
+        least.extend(node.lower.iter().map(|key| [key, &[0][..]].concat()));
         match self {
             Keys::Range((Bound::Included(key) | Bound::Excluded(key), _)) => {
                 least.extend([key.clone(), [key, &[0][..]].concat()]);
@@ -46,11 +46,7 @@ impl Keys {
             Keys::One(key) | Keys::Prefix(key) => least.push(key.clone()),
             Keys::Range((Bound::Unbounded, _)) => {}
         }
-        least.iter().any(|key| {
-            lower.as_ref().is_none_or(|lower| key > lower)
-                && upper.as_ref().is_none_or(|upper| key < upper)
-                && self.contains(key)
-        })
+        least.iter().any(|key| node.is_around(key) && self.contains(key))
     }
 
     /// The walk, but only over these keys.
@@ -181,42 +177,65 @@ pub(crate) fn expected(part: &Part, keys: &Keys) -> Vec<Told> {
 
 /// What there is of some keys, each node before anything in it.
 pub(crate) fn expected_with_nodes(part: &Part, keys: &Keys, reverse: bool) -> Vec<Told> {
-    let mut told = Vec::new();
-    add_expected(part, 0, keys, reverse, &mut told);
-    told
+    let mut expectation = Expectation {
+        tree: &part.tree,
+        is_there: &|cid| part.is_there(cid),
+        record: &|cid| part.record(cid).to_vec(),
+        keys,
+        reverse,
+        told: Vec::new(),
+    };
+    expectation.add(0);
+    expectation.told
 }
 
-fn add_expected(part: &Part, number: usize, keys: &Keys, reverse: bool, told: &mut Vec<Told>) {
-    let node = &part.tree.0[number];
-    if !keys.touches(node) {
-        return;
-    }
-    if !part.is_there(&node.cid) {
-        told.push(Told::Missing(part.tree.hidden(number)));
-        return;
-    }
-    told.push(Told::Node { cid: cid(&node.cid), layer: node.layer });
-    let mut steps: Vec<(usize, bool)> =
-        (0..node.links.len()).flat_map(|gap| [(gap, false), (gap, true)]).collect();
-    if reverse {
-        steps.reverse();
-    }
-    for (gap, is_entry) in steps {
-        if !is_entry {
-            if let Some(below) = node.links[gap] {
-                add_expected(part, below, keys, reverse, told);
+/// What a walk comes to in a tree of which a part is missing.
+pub(crate) struct Expectation<'p> {
+    pub(crate) tree: &'p PlainTree,
+    /// Whether a block is not missing.
+    pub(crate) is_there: &'p dyn Fn(&KitCid) -> bool,
+    /// The bytes of a record.
+    pub(crate) record: &'p dyn Fn(Cid) -> Vec<u8>,
+    pub(crate) keys: &'p Keys,
+    pub(crate) reverse: bool,
+    pub(crate) told: Vec<Told>,
+}
+
+impl Expectation<'_> {
+    /// Adds a node and what is below it.
+    pub(crate) fn add(&mut self, number: usize) {
+        let (tree, keys) = (self.tree, self.keys);
+        let node = &tree.0[number];
+        if !keys.touches(node) {
+            return;
+        }
+        if !(self.is_there)(&node.cid) {
+            self.told.push(Told::Missing(tree.hidden(number)));
+            return;
+        }
+        self.told.push(Told::Node { cid: cid(&node.cid), layer: node.layer });
+        let mut steps: Vec<(usize, bool)> =
+            (0..node.links.len()).flat_map(|gap| [(gap, false), (gap, true)]).collect();
+        if self.reverse {
+            steps.reverse();
+        }
+        for (gap, is_entry) in steps {
+            if !is_entry {
+                if let Some(below) = node.links[gap] {
+                    self.add(below);
+                }
+            } else if let Some((key, value)) =
+                node.entries.get(gap).filter(|(key, _)| keys.contains(key))
+            {
+                let cid = cid(value);
+                let record = (self.is_there)(value).then(|| (self.record)(cid));
+                self.told.push(Told::Entry { key: key.clone(), cid, record });
             }
-        } else if let Some((key, value)) =
-            node.entries.get(gap).filter(|(key, _)| keys.contains(key))
-        {
-            let cid = cid(value);
-            let record = part.is_there(value).then(|| part.record(cid).to_vec());
-            told.push(Told::Entry { key: key.clone(), cid, record });
         }
     }
 }
 
-/// What a partial walk comes to that looks records up.
+/// Returns what a partial walk comes to that looks records up.
 pub(crate) fn told_by<S: BlockStore>(mut walk: Walker<'_, S>) -> Vec<Told> {
     let mut told = Vec::new();
     while let Some(event) = walk.next_event().unwrap() {
@@ -232,21 +251,29 @@ pub(crate) fn told_by<S: BlockStore>(mut walk: Walker<'_, S>) -> Vec<Told> {
             }
             Event::MissingSubtree {
                 cid, interval: KeyInterval { lower, upper }, layer, ..
-            } => {
-                let layer = layer.map(Layer::get);
-                Told::Missing(Hidden {
-                    cid,
-                    lower: lower.map(Into::into),
-                    upper: upper.map(Into::into),
-                    layer,
-                })
-            }
+            } => Told::Missing(Hidden {
+                cid,
+                lower: lower.map(Into::into),
+                upper: upper.map(Into::into),
+                layer: layer.map(Layer::get),
+            }),
             other => panic!("{other:?}"),
         });
     }
     told
 }
 
+/// Returns the keys of a walk over entries.
+pub(crate) fn keys_of<S: BlockStore>(mut walk: Walker<'_, S>) -> Vec<Vec<u8>> {
+    let mut keys = Vec::new();
+    while let Some(event) = walk.next_event().unwrap() {
+        let Event::Entry { entry, .. } = event else { panic!("{event:?}") };
+        keys.push(entry.key().to_vec());
+    }
+    keys
+}
+
+/// Asserts that the error of a complete walk names this gap.
 #[track_caller]
 pub(crate) fn assert_names(error: &Error, gap: &Told) {
     let ErrorKind::Missing { interval } = error.kind() else { panic!("{error}") };

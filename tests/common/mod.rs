@@ -1,5 +1,5 @@
-//! What several test files need: readers that give little at a time, stores that count, and one CAR
-//! read in every way.
+//! What several test files need: stores that count, one CAR read in every way, and what walks over
+//! parts of trees must come to.
 #![allow(
     dead_code,
     clippy::unwrap_used,
@@ -18,14 +18,15 @@ pub(crate) mod ways;
 
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::io::{self, Read};
+use std::io::Read;
 
-use carwalk::store::{BlockStore, CarStats, CarStore, Found};
-use carwalk::{Cid, Error, Loader, Process, Reduce, Repo, Result};
+use carwalk::mst::Walker;
+use carwalk::store::{BlockStore, CarStats, CarStore, Found, MemoryStore};
+use carwalk::{Cid, Error, Loaded, Loader, Process, Reduce, Repo, Result, Suspended};
 use carwalk_testkit::car::Car;
 use carwalk_testkit::cid::Cid as KitCid;
 use carwalk_testkit::oracle;
-use carwalk_testkit::rng::Rng;
+use carwalk_testkit::readers::{OneByte, Ragged};
 
 /// A record as the tests compare it: key, CID, bytes.
 pub(crate) type Row = (Vec<u8>, Cid, Vec<u8>);
@@ -33,39 +34,6 @@ pub(crate) type Row = (Vec<u8>, Cid, Vec<u8>);
 /// The library's form of a CID of the testkit.
 pub(crate) fn cid(cid: &KitCid) -> Cid {
     Cid::parse(cid.as_bytes()).unwrap()
-}
-
-/// A reader that gives one byte at each call.
-pub(crate) struct OneByte<R>(pub(crate) R);
-
-impl<R: Read> Read for OneByte<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let len = buffer.len().min(1);
-        self.0.read(&mut buffer[..len])
-    }
-}
-
-/// A reader that gives random amounts, and is interrupted now and then.
-pub(crate) struct Ragged<R> {
-    input: R,
-    rng: Rng,
-}
-
-impl<R> Ragged<R> {
-    pub(crate) fn new(input: R, seed: u64) -> Self {
-        Ragged { input, rng: Rng::new(seed) }
-    }
-}
-
-impl<R: Read> Read for Ragged<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.rng.chance(1, 4) {
-            return Err(io::ErrorKind::Interrupted.into());
-        }
-        let most = if self.rng.chance(1, 3) { 4 } else { 5000 };
-        let len = buffer.len().min(self.rng.range(1, most));
-        self.input.read(&mut buffer[..len])
-    }
 }
 
 /// All records of a repository, or the error that ends them. Nothing comes after an error, or after
@@ -113,6 +81,33 @@ fn assert_same(way: &str, expected: &Result<Vec<Row>>, found: &Result<Vec<Row>>)
 /// Everything that an error tells.
 pub(crate) fn details(error: &Error) -> String {
     format!("{error}\n{error:?}")
+}
+
+/// Walks to the end and returns the number of events.
+pub(crate) fn end<S: BlockStore>(mut walk: Walker<'_, S>) -> Result<usize> {
+    let mut events = 0;
+    while walk.next_event()?.is_some() {
+        events += 1;
+    }
+    Ok(events)
+}
+
+/// Returns the load that stopped.
+#[track_caller]
+pub(crate) fn suspended<R, P>(loaded: Loaded<'_, R, P>) -> Suspended<'_, R, P> {
+    match loaded {
+        Loaded::Suspended(load) => load,
+        Loaded::Complete(_) => panic!("the limit was not reached"),
+    }
+}
+
+/// Returns the repository of a load that did not stop.
+#[track_caller]
+pub(crate) fn complete<R, P>(loaded: Loaded<'_, R, P>) -> Repo<MemoryStore, P> {
+    match loaded {
+        Loaded::Complete(repo) => repo,
+        Loaded::Suspended(_) => panic!("the limit was reached"),
+    }
 }
 
 /// The records that the oracle finds.
@@ -236,10 +231,9 @@ pub(crate) mod spill {
     use std::io::Read;
 
     use carwalk::store::{MemoryStore, RedbStore, SpillFile};
-    use carwalk::{Loaded, Loader, Process, Repo, Result, Suspended, Unlimited};
+    use carwalk::{Loaded, Loader, Process, Repo, Result, Unlimited};
+    use carwalk_testkit::readers::{OneByte, Ragged};
     use carwalk_testkit::rng::Rng;
-
-    use super::{OneByte, Ragged};
 
     /// A load that is whole, in memory or in a file.
     #[derive(Debug)]
@@ -262,22 +256,13 @@ pub(crate) mod spill {
     #[allow(unused_imports, reason = "no test file uses all of it")]
     pub(crate) use with_repo;
 
-    /// The load that stopped.
-    #[track_caller]
-    pub(crate) fn suspended<R, P>(loaded: Loaded<'_, R, P>) -> Suspended<'_, R, P> {
-        match loaded {
-            Loaded::Suspended(load) => load,
-            Loaded::Complete(_) => panic!("the limit was not reached"),
-        }
-    }
-
     /// A load that stops before its first section, and goes on into a file.
     pub(crate) fn all_into<P: Process>(
         loader: Loader<'static, Unlimited, P>,
         stream: impl Read,
         file: SpillFile,
     ) -> Result<Repo<RedbStore, P>> {
-        Ok(suspended(loader.memory_limit(0).read(stream)?).spill(file)?)
+        Ok(super::suspended(loader.memory_limit(0).read(stream)?).spill(file)?)
     }
 
     /// Settings of a file as they come.

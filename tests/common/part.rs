@@ -2,7 +2,7 @@
 //! the testkit.
 
 use std::collections::HashSet;
-use std::ops::{Bound, RangeBounds};
+use std::ops::Bound;
 
 use carwalk::mst::Layer;
 use carwalk::{Cid, Gap, Lookup};
@@ -96,21 +96,12 @@ impl PlainTree {
         let layer = (number > 0).then_some(node.layer);
         Hidden { cid: cid(&node.cid), lower: node.lower.clone(), upper: node.upper.clone(), layer }
     }
+}
 
-    /// Whether there is a key that may be below the node and is in the range.
-    pub(crate) fn touches(&self, number: usize, range: &Range) -> bool {
-        let Plain { lower, upper, .. } = &self.0[number];
-        // If two such sets share a key, the least that they share is one of these.
-        let mut least = vec![Vec::new()];
-        least.extend(lower.iter().map(|key| [key, &[0][..]].concat()));
-        if let Bound::Included(key) | Bound::Excluded(key) = &range.0 {
-            least.extend([key.clone(), [key, &[0][..]].concat()]);
-        }
-        least.iter().any(|key| {
-            lower.as_ref().is_none_or(|lower| key > lower)
-                && upper.as_ref().is_none_or(|upper| key < upper)
-                && range.contains(key)
-        })
+impl Plain {
+    /// Returns whether a key is within the bounds of the node.
+    pub(crate) fn is_around(&self, key: &[u8]) -> bool {
+        key::is_between(key, self.lower.as_deref(), self.upper.as_deref())
     }
 }
 

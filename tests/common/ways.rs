@@ -1,13 +1,11 @@
 //! One CAR through all ways in, and one bad tree through all kinds of walks.
 
 use carwalk::error::TreeRule;
-use carwalk::mst::Walker;
-use carwalk::store::BlockStore;
 use carwalk::{Error, ErrorKind, Loader, Lookup, Repo, Result};
 use carwalk_testkit::cid::Cid as KitCid;
 use carwalk_testkit::oracle;
 
-use super::Row;
+use super::{Row, end};
 
 /// What all ways in say of a CAR.
 #[track_caller]
@@ -27,6 +25,7 @@ mod spilled {
     use std::cell::Cell;
 
     use carwalk::store::{RedbStore, SpillFile};
+    use carwalk_testkit::readers::OneByte;
 
     use super::{Loader, Result, Row};
     use crate::common::{self, spill};
@@ -48,8 +47,8 @@ mod spilled {
             .and_then(|repo| common::rows(&repo));
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("kept");
-        let kept = spill::all_into(Loader::new(), common::OneByte(car), SpillFile::keep(&path))
-            .and_then(|repo| {
+        let kept =
+            spill::all_into(Loader::new(), OneByte(car), SpillFile::keep(&path)).and_then(|repo| {
                 drop(repo);
                 Loader::new()
                     .reopen(RedbStore::open(&path, 1 << 20)?)
@@ -71,15 +70,6 @@ pub(crate) fn accepted(car: &[u8]) -> Vec<Row> {
 #[track_caller]
 pub(crate) fn refused(car: &[u8]) -> Error {
     outcome(car).unwrap_err()
-}
-
-/// Walks to the end, and counts the events.
-pub(crate) fn end<S: BlockStore>(mut walk: Walker<'_, S>) -> Result<u64> {
-    let mut events = 0;
-    while walk.next_event()?.is_some() {
-        events += 1;
-    }
-    Ok(events)
 }
 
 /// Refused for its tree: then all kinds of walks over all of it are.

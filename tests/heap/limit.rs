@@ -1,16 +1,16 @@
 //! Loads with a memory limit: they stay inside it, stop without loss, and go on.
 
-use crate::common;
+use crate::common::{self, complete, suspended};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use crate::common::{OneByte, Ragged};
 use crate::heap::Before;
 use carwalk::error::Malformed;
-use carwalk::{CommitRules, ErrorKind, Loaded, Loader, Suspended};
+use carwalk::{CommitRules, ErrorKind, Loaded, Loader};
 use carwalk_testkit::car::{Car, section};
 use carwalk_testkit::cid::{Cid, RAW};
 use carwalk_testkit::commit::Commit;
+use carwalk_testkit::readers::{OneByte, Ragged};
 use carwalk_testkit::repo::{Order, Record, Repo as KitRepo};
 use carwalk_testkit::rng::Rng;
 use carwalk_testkit::{breakage, key, random};
@@ -21,34 +21,10 @@ const MIB: u64 = 1 << 20;
 /// What is not counted, because it does not grow: header, settings, the objects themselves.
 const REST: u64 = 4 * KIB;
 
-trait Within {
-    /// Runs a load, and checks that it held no more than `limit` at any time, with what it held
-    /// already.
-    #[track_caller]
-    fn within<T>(&self, limit: u64, run: impl FnOnce() -> T) -> T;
-}
-
-impl Within for Before {
-    #[track_caller]
-    fn within<T>(&self, limit: u64, run: impl FnOnce() -> T) -> T {
-        self.forget_peak();
-        let done = run();
-        let peak = self.peak() as u64;
-        assert!(peak <= limit + REST, "{peak} bytes at a limit of {limit}");
-        done
-    }
-}
-
+/// Loads, and checks that this held no more than `limit` at any time, with what was held already.
 #[track_caller]
-fn within<T>(limit: u64, run: impl FnOnce() -> T) -> T {
-    Before::now().within(limit, run)
-}
-
-fn suspended<R>(loaded: Loaded<'_, R>) -> Suspended<'_, R> {
-    match loaded {
-        Loaded::Suspended(load) => load,
-        Loaded::Complete(_) => panic!("the limit was not reached"),
-    }
+fn load_within<T>(before: &Before, limit: u64, load: impl FnOnce() -> T) -> T {
+    before.within("the load", (limit + REST) as usize, load)
 }
 
 /// Threads that hash. The loads of one test may use them all.
@@ -107,7 +83,8 @@ fn large_exports_stop_at_their_limit_and_go_on() {
     assert!(car.len() as u64 > 10 * MIB);
     let mut limit = MIB;
     let before = Before::now();
-    let mut loaded = before.within(limit, || loader().memory_limit(limit).read(&car[..]).unwrap());
+    let mut loaded =
+        load_within(&before, limit, || loader().memory_limit(limit).read(&car[..]).unwrap());
     let mut stops = 0;
     let repo = loop {
         match loaded {
@@ -122,7 +99,7 @@ fn large_exports_stop_at_their_limit_and_go_on() {
                 assert!(load.bytes_read() > limit / 4 && load.bytes_read() <= limit);
                 assert_eq!(load.memory_limit(), limit);
                 limit += limit / 2;
-                loaded = before.within(limit, || load.resume(limit).unwrap());
+                loaded = load_within(&before, limit, || load.resume(limit).unwrap());
             }
         }
     };
@@ -146,7 +123,9 @@ fn threads_that_begin_just_before_a_chunk_ends_do_not_cheat_the_limit() {
     put(&mut car, long);
     (0..1100).for_each(|_| put(&mut car, 2000));
     for limit in (2900 * KIB..3200 * KIB).step_by(8 << 10) {
-        let loaded = within(limit, || loader().memory_limit(limit).read(&car[..]).unwrap());
+        let loaded = load_within(&Before::now(), limit, || {
+            loader().memory_limit(limit).read(&car[..]).unwrap()
+        });
         assert!(suspended(loaded).bytes_held() <= limit);
     }
 }
@@ -192,27 +171,28 @@ fn tiny_blocks_do_not_cheat_the_limit() {
     assert_eq!(RAW, 0x55);
     let car = tiny_blocks(300_000, u32::MAX);
     for limit in [2 * MIB, 5 * MIB, 16 * MIB] {
-        let load =
-            suspended(within(limit, || loader().memory_limit(limit).read(&car[..]).unwrap()));
+        let load = suspended(load_within(&Before::now(), limit, || {
+            loader().memory_limit(limit).read(&car[..]).unwrap()
+        }));
         assert!(load.bytes_read() * 3 > limit, "{} at {limit}", load.bytes_read());
     }
     let needed = car.len() as u64 + 20 * 300_000 + 3 * MIB;
-    let loaded = within(needed, || loader().memory_limit(needed).read(&car[..]).unwrap());
+    let loaded = load_within(&Before::now(), needed, || {
+        loader().memory_limit(needed).read(&car[..]).unwrap()
+    });
     assert!(matches!(loaded, Loaded::Complete(_)));
 }
 
 fn repeated_blocks_do_not_cheat_the_limit() {
     let car = tiny_blocks(300_000, 3);
     let before = Before::now();
-    let load = suspended(
-        before.within(4 * MIB, || loader().memory_limit(4 * MIB).read(&car[..]).unwrap()),
-    );
+    let load = suspended(load_within(&before, 4 * MIB, || {
+        loader().memory_limit(4 * MIB).read(&car[..]).unwrap()
+    }));
     assert!(load.bytes_read() > 2 * MIB);
     // Until the index is made, a repeat takes what any section takes.
     let needed = car.len() as u64 + 20 * 300_000 + 3 * MIB;
-    let Loaded::Complete(repo) = before.within(needed, || load.resume(needed).unwrap()) else {
-        panic!("the limit was reached")
-    };
+    let repo = complete(load_within(&before, needed, || load.resume(needed).unwrap()));
     assert_eq!(repo.stats().duplicates(), 300_000 - 3);
 }
 
@@ -221,13 +201,13 @@ fn one_block_larger_than_the_limit_stops_in_mid_section() {
     car.push_block(&vec![0; 2 << 20]);
     let car = car.to_bytes();
     let limit = 700 * KIB;
-    let load = suspended(within(limit, || loader().memory_limit(limit).read(&car[..]).unwrap()));
+    let load = suspended(load_within(&Before::now(), limit, || {
+        loader().memory_limit(limit).read(&car[..]).unwrap()
+    }));
     assert!(load.bytes_read() < limit);
     // It can be tried again without a higher limit, and nothing comes of it.
     let load = suspended(load.resume(limit).unwrap());
-    let Loaded::Complete(repo) = load.resume(u64::MAX).unwrap() else {
-        panic!("the limit was reached")
-    };
+    let repo = complete(load.resume(u64::MAX).unwrap());
     assert_eq!(repo.records().filter(Result::is_ok).count(), 11);
 }
 
@@ -250,10 +230,8 @@ fn a_suspended_load_goes_to_another_thread() {
     let random = random::repo(2, 3000);
     let load = suspended(loader().memory_limit(80 * KIB).read(&random.car[..]).unwrap());
     let records = thread::scope(|scope| {
-        let worker = scope.spawn(move || match load.resume(u64::MAX).unwrap() {
-            Loaded::Complete(repo) => common::rows(&repo).unwrap(),
-            Loaded::Suspended(_) => panic!("the limit was reached"),
-        });
+        let worker =
+            scope.spawn(move || common::rows(&complete(load.resume(u64::MAX).unwrap())).unwrap());
         worker.join().unwrap()
     });
     assert!(records == common::oracle_rows(&random.car));
@@ -302,8 +280,9 @@ fn no_limit_is_exceeded_on_the_way_to_the_end() {
         let mut stops = 0;
         loop {
             let before = Before::now();
-            let loaded =
-                before.within(limit, || loader().memory_limit(limit).read(&car[..]).unwrap());
+            let loaded = load_within(&before, limit, || {
+                loader().memory_limit(limit).read(&car[..]).unwrap()
+            });
             match loaded {
                 Loaded::Complete(repo) => {
                     assert_eq!(repo.records().filter(Result::is_ok).count(), 11);
@@ -312,7 +291,7 @@ fn no_limit_is_exceeded_on_the_way_to_the_end() {
                 Loaded::Suspended(load) => {
                     stops += 1;
                     let more = limit + 333 * KIB;
-                    let _ = before.within(more, || load.resume(more).unwrap());
+                    let _ = load_within(&before, more, || load.resume(more).unwrap());
                 }
             }
             limit += 130 * KIB;

@@ -1,6 +1,7 @@
 //! Memory follows the bytes that there are, not the lengths that they declare.
 
-use crate::heap::{Before, MIB, peak_of};
+use crate::common::end;
+use crate::heap::{Before, MIB, peak_of, within};
 use carwalk::{Limits, Loader, Repo, peek_commit};
 use carwalk_testkit::car::Car;
 use carwalk_testkit::cid::Cid;
@@ -118,12 +119,7 @@ fn keys_are_not_all_expanded() {
     let car = repo.to_bytes(Order::Preorder);
     let repo = Repo::from_slice(&car[..]).unwrap();
     let peak = peak_of(|| {
-        let mut walk = repo.walk();
-        let mut events = 0;
-        while walk.next_event().unwrap().is_some() {
-            events += 1;
-        }
-        assert_eq!(events, 20_000);
+        assert_eq!(end(repo.walk()).unwrap(), 20_000);
     });
     assert!(peak < MIB, "{peak}");
 }
@@ -146,6 +142,13 @@ fn a_proof_takes_the_cids_of_its_blocks() {
         let reads = peak_of(|| repo.records().count());
         assert!(reads < 64 << 10, "{reads}");
     }
+    // One node of many entries: its table of them, too.
+    let records = key::at_layer(0).take(10_000).map(|key| (key.clone(), Record::new(key)));
+    let car = KitRepo::new(records).to_bytes(Order::Preorder);
+    let repo = Repo::from_slice(&car[..]).unwrap();
+    within("one node", 10_000 * (3 * 20 + 120), || {
+        repo.prove().range(..).write(std::io::sink()).unwrap()
+    });
 }
 
 fn both_ends_take_a_walk_each() {

@@ -41,19 +41,16 @@ fn a_limit_holds_with_a_process_function_too() {
     let car = large();
     let before = Before::now();
     let mut limit = 100 * KIB;
-    let mut loaded = Loader::new()
-        .process(|record: &[u8]| record[..40].to_vec())
-        .memory_limit(limit as u64)
-        .read(&car[..]);
+    let loader = || Loader::new().process(|record: &[u8]| record[..40].to_vec());
+    let mut loaded = before.within("loading", limit + 8 * KIB, || {
+        loader().memory_limit(limit as u64).read(&car[..]).unwrap()
+    });
     let mut stops = 0;
-    while let Loaded::Suspended(load) = loaded.unwrap() {
-        let peak = before.peak();
-        assert!(peak <= limit + 8 * KIB, "{peak} bytes at a limit of {limit}");
+    while let Loaded::Suspended(load) = loaded {
         assert!(load.bytes_held() <= limit as u64);
         stops += 1;
         limit += 150 * KIB;
-        before.forget_peak();
-        loaded = load.resume(limit as u64);
+        loaded = before.within("resuming", limit + 8 * KIB, || load.resume(limit as u64).unwrap());
     }
     assert!(stops > 2, "{stops}");
 }

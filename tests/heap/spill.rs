@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use crate::heap::{Before, KIB, MIB};
+use crate::common::{end, suspended};
+use crate::heap::{Before, KIB, MIB, within};
 use carwalk::store::{BlockStore, CarStore, RedbStore, SpillFile};
 use carwalk::{Limits, Loaded, Loader, Verification};
 use carwalk_testkit::breakage;
@@ -11,14 +12,6 @@ use carwalk_testkit::repo::{Order, Record, Repo as KitRepo};
 
 /// What may be taken beside the limit.
 const REST: usize = 3 * MIB;
-
-/// Checks that no more than `limit` was held since the last time.
-#[track_caller]
-fn assert_within(before: &Before, limit: usize, what: &str) {
-    let peak = before.peak();
-    assert!(peak <= limit, "{what}: {} KiB at a limit of {} KiB", peak / KIB, limit / KIB);
-    before.forget_peak();
-}
 
 tests![
     large_exports_in_all_orders_stay_within_the_limit,
@@ -54,20 +47,14 @@ fn large_exports_in_all_orders_stay_within_the_limit() {
         // Hashing takes most of the time, and no memory.
         let loader =
             Loader::new().verification(Verification::DangerouslyNone).memory_limit(limit as u64);
-        let Loaded::Suspended(load) = loader.read(&car[..]).unwrap() else {
-            panic!("the limit was not reached")
-        };
-        assert_within(&before, limit + 64 * KIB, &format!("{order:?}, in memory"));
-        let repo = load.spill(SpillFile::temporary()).unwrap();
-        assert_within(&before, limit + REST, &format!("{order:?}, loading"));
-        let mut walk = repo.walk();
-        let mut records = 0;
-        while walk.next_event().unwrap().is_some() {
-            records += 1;
-        }
-        assert_eq!(records, RECORDS);
-        assert_within(&before, limit + REST, &format!("{order:?}, walking"));
-        drop(walk);
+        let load = before.within(&format!("{order:?}, in memory"), limit + 64 * KIB, || {
+            suspended(loader.read(&car[..]).unwrap())
+        });
+        let repo = before.within(&format!("{order:?}, loading"), limit + REST, || {
+            load.spill(SpillFile::temporary()).unwrap()
+        });
+        let walk = || end(repo.walk()).unwrap();
+        assert_eq!(before.within(&format!("{order:?}, walking"), limit + REST, walk), RECORDS);
         drop(repo);
         let left = before.held();
         assert!(left < 64 * KIB, "{left} bytes are left");
@@ -87,36 +74,28 @@ fn with_blocks<B: AsRef<[u8]>>(blocks: impl Iterator<Item = B>) -> Vec<u8> {
 }
 
 /// Loads into a file and walks, both within so many bytes.
-fn assert_spill_within(car: &[u8], limit: usize, within: usize, what: &str) {
+fn assert_spill_within(car: &[u8], limit: usize, most: usize, what: &str) {
     let before = Before::now();
-    let Loaded::Suspended(load) =
-        Loader::new().threads(3).memory_limit(limit as u64).read(car).unwrap()
-    else {
-        panic!("{what}: the limit was not reached")
-    };
-    let repo = load.spill(SpillFile::temporary()).unwrap();
-    assert_within(&before, within, &format!("{what}, loading"));
-    assert_eq!(repo.records().filter(carwalk::Result::is_ok).count(), 11);
-    assert_eq!(
-        repo.store().sections().filter(carwalk::Result::is_ok).count() as u64,
-        repo.stats().sections
-    );
-    assert_within(&before, within, &format!("{what}, walking"));
+    let repo = before.within(&format!("{what}, loading"), most, || {
+        let loader = Loader::new().threads(3).memory_limit(limit as u64);
+        suspended(loader.read(car).unwrap()).spill(SpillFile::temporary()).unwrap()
+    });
+    before.within(&format!("{what}, walking"), most, || {
+        assert_eq!(repo.records().filter(carwalk::Result::is_ok).count(), 11);
+        let sections = repo.store().sections().filter(carwalk::Result::is_ok).count();
+        assert_eq!(sections as u64, repo.stats().sections);
+    });
     drop(repo);
     if car.len() > 8 * MIB {
         return;
     }
-    let Loaded::Suspended(load) = Loader::new()
-        .process(|block: &[u8]| block.to_vec())
-        .memory_limit(limit as u64)
-        .read(car)
-        .unwrap()
-    else {
-        return;
-    };
-    let repo = load.spill(SpillFile::temporary()).unwrap();
-    assert_within(&before, within, &format!("{what}, with a process function"));
-    drop(repo);
+    before.within(&format!("{what}, with a process function"), most, || {
+        let loader = Loader::new().process(|block: &[u8]| block.to_vec());
+        let loaded = loader.memory_limit(limit as u64).read(car).unwrap();
+        if let Loaded::Suspended(load) = loaded {
+            drop(load.spill(SpillFile::temporary()).unwrap());
+        }
+    });
 }
 
 fn blocks_of_few_bytes_stay_within_the_limit() {
@@ -137,18 +116,11 @@ fn long_blocks_of_many_collections_take_no_more_than_of_one() {
             car.push_block(&record(number, number % collections));
         }
         let car = car.to_bytes();
-        let (before, limit) = (Before::now(), 8 * MIB);
-        drop(
-            Loader::new()
-                .memory_limit(limit as u64)
-                .spill(&car[..], SpillFile::temporary())
-                .unwrap(),
-        );
-        assert_within(
-            &before,
-            limit + 8 * MIB,
-            &format!("long blocks of {collections} collections"),
-        );
+        let limit = 8 * MIB;
+        within(&format!("long blocks of {collections} collections"), limit + 8 * MIB, || {
+            let loader = Loader::new().memory_limit(limit as u64);
+            drop(loader.spill(&car[..], SpillFile::temporary()).unwrap());
+        });
     }
 }
 
@@ -208,16 +180,13 @@ fn a_kept_file_is_opened_and_walked_within_its_cache() {
     assert!(fs::metadata(&path).unwrap().len() > car.len() as u64);
     drop(car);
     let before = Before::now();
-    let store = RedbStore::open(&path, MIB as u64).unwrap();
-    assert_within(&before, MIB + REST, "opening");
-    let repo = Loader::new().verification(Verification::DangerouslyNone).reopen(store).unwrap();
-    let mut walk = repo.walk();
-    let mut records = 0;
-    while walk.next_event().unwrap().is_some() {
-        records += 1;
-    }
-    assert_eq!(records, RECORDS);
-    assert_within(&before, MIB + REST, "walking a kept file");
+    let open = || RedbStore::open(&path, MIB as u64).unwrap();
+    let store = before.within("opening", MIB + REST, open);
+    before.within("walking a kept file", MIB + REST, || {
+        let loader = Loader::new().verification(Verification::DangerouslyNone);
+        let repo = loader.reopen(store).unwrap();
+        assert_eq!(end(repo.walk()).unwrap(), RECORDS);
+    });
 }
 
 /// Blocks of a slice stay where they are: all that takes memory is the index, which would take 4
@@ -229,16 +198,15 @@ fn an_index_beyond_the_limit_takes_no_more_than_it() {
         let loader = Loader::new().threads(threads).memory_limit(MIB as u64);
         loader.slice(&car[..], SpillFile::temporary()).unwrap()
     };
-    drop(load(3));
-    assert_within(&before, MIB + REST, "the index of a slice, loading with threads");
-    let repo = load(0);
+    before.within("loading with threads", MIB + REST, || drop(load(3)));
+    let repo = before.within("loading", MIB + REST, || load(0));
     assert!(repo.store().index_stored().is_some());
-    assert_within(&before, MIB + REST, "the index of a slice, loading");
-    for number in 0..300_000u32 {
-        let cid = carwalk::Cid::parse(Cid::raw(&number.to_be_bytes()).as_bytes()).unwrap();
-        assert!(repo.store().contains(&cid).unwrap());
-    }
-    assert_within(&before, MIB + REST, "the index of a slice, looking up");
+    before.within("looking up", MIB + REST, || {
+        for number in 0..300_000u32 {
+            let cid = carwalk::Cid::parse(Cid::raw(&number.to_be_bytes()).as_bytes()).unwrap();
+            assert!(repo.store().contains(&cid).unwrap());
+        }
+    });
     drop(repo);
     let unlimited = Before::now();
     drop(Loader::new().slice(&car[..]).unwrap());

@@ -5,17 +5,14 @@
 //! slice whose index is in a file, a spill file, and one that is kept and opened again. All have to
 //! say the same.
 
-use crate::common;
-use crate::common::MapStore;
-use crate::common::ways::{accepted, end, oracle_entries, refused, refused_by_all_walks};
-use crate::heap::{Before, KIB, peak_of};
+use crate::common::ways::{accepted, oracle_entries, refused, refused_by_all_walks};
+use crate::common::{self, MapStore, complete, end, suspended};
+use crate::heap::{Before, KIB, peak_of, within};
 use carwalk::car::{Reader, SliceReader};
 use carwalk::error::{KeyInterval, Malformed, TreeRule};
 use carwalk::mst::Event;
 use carwalk::store::{BlockStore, CarStore};
-use carwalk::{
-    ErrorKind, Limits, Loaded, Loader, Lookup, Repo, Result, Tree, Verification, peek_commit,
-};
+use carwalk::{ErrorKind, Limits, Loader, Lookup, Repo, Result, Tree, Verification, peek_commit};
 use carwalk_testkit::car::{Car, header_value};
 use carwalk_testkit::cbor::{Value, head};
 use carwalk_testkit::cid::{Cid as KitCid, DAG_CBOR};
@@ -107,13 +104,12 @@ fn end_between_two_sections_is_told_with_the_keys_that_it_hides() {
             // Each record is there, or its absence is told.
             let intervals: Vec<KeyInterval> =
                 repo.walk().gaps().map(|gap| gap.unwrap().interval).collect();
-            let within = |key: &[u8], interval: &KeyInterval| {
-                interval.lower.as_deref().is_none_or(|lower| lower < key)
-                    && interval.upper.as_deref().is_none_or(|upper| key < upper)
+            let hides = |key: &[u8], KeyInterval { lower, upper }: &KeyInterval| {
+                key::is_between(key, lower.as_deref(), upper.as_deref())
             };
             let hidden = complete
                 .iter()
-                .filter(|(key, ..)| intervals.iter().any(|interval| within(key, interval)));
+                .filter(|(key, ..)| intervals.iter().any(|interval| hides(key, interval)));
             assert_eq!(known.entries as usize + hidden.count(), complete.len());
         }
     }
@@ -172,8 +168,8 @@ fn assert_proves_nothing<S: BlockStore>(
                 assert!(known.iter().any(|(own, value)| own == key && cid == common::cid(value)));
             }
             Lookup::Unknown(gap) => {
-                assert!(gap.interval.lower.as_deref().is_none_or(|lower| lower < &key[..]));
-                assert!(gap.interval.upper.as_deref().is_none_or(|upper| &key[..] < upper));
+                let KeyInterval { lower, upper } = gap.interval;
+                assert!(key::is_between(key, lower.as_deref(), upper.as_deref()));
             }
             Lookup::Absent => panic!("{} is there", key.escape_ascii()),
         }
@@ -535,26 +531,27 @@ fn a_memory_limit_counts_what_blocks_cost_beside_their_bytes() {
     let loader = || Loader::new().verification(Verification::DangerouslyNone);
     // More than all the blocks' bytes, and less than a tenth of the stream.
     let limit = COUNT as usize * 4 + 64 * KIB;
-    let before = Before::now();
-    let loaded = loader().memory_limit(limit as u64).read(&car[..]).unwrap();
-    assert!(matches!(loaded, Loaded::Suspended(_)));
-    assert!(before.peak() <= limit + 8 * KIB, "{} of {limit}", before.peak());
-    drop(loaded);
+    within("blocks", limit + 8 * KIB, || {
+        drop(suspended(loader().memory_limit(limit as u64).read(&car[..]).unwrap()));
+    });
     // A function that leaves nothing of a record leaves a CID and a place.
     let before = Before::now();
-    let loaded = loader().process(|_: &[u8]| ()).memory_limit(limit as u64).read(&car[..]).unwrap();
-    assert!(matches!(loaded, Loaded::Suspended(_)));
-    assert!(before.peak() <= limit + 8 * KIB, "{} of {limit}", before.peak());
+    let load = before.within("values", limit + 8 * KIB, || {
+        let loader = loader().process(|_: &[u8]| ()).memory_limit(limit as u64);
+        suspended(loader.read(&car[..]).unwrap())
+    });
     #[cfg(feature = "redb")]
-    if let Loaded::Suspended(load) = loaded {
-        before.forget_peak();
-        let repo = load.spill(carwalk::store::SpillFile::temporary()).unwrap();
-        assert!(before.peak() <= limit + 3 * crate::heap::MIB, "{} of {limit}", before.peak());
+    {
+        let repo = before.within("spilling", limit + 3 * crate::heap::MIB, || {
+            load.spill(carwalk::store::SpillFile::temporary()).unwrap()
+        });
         assert_eq!(repo.stats().sections as usize, COUNT as usize + sample_car().sections.len());
         assert_eq!(repo.records().filter(Result::is_ok).count(), 11);
     }
+    #[cfg(not(feature = "redb"))]
+    drop(load);
     // Numbers without end are limits too.
-    assert!(matches!(loader().memory_limit(u64::MAX).read(&car[..]).unwrap(), Loaded::Complete(_)));
+    drop(complete(loader().memory_limit(u64::MAX).read(&car[..]).unwrap()));
 }
 
 fn a_prefix_beyond_the_key_before_it_is_refused_and_slices_nothing() {

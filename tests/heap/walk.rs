@@ -3,16 +3,17 @@
 
 use std::io::{self, Read};
 
-use crate::heap::{Before, KIB, MIB, peak_of};
+use crate::common::{end, suspended};
+use crate::heap::{Before, KIB, MIB, peak_of, within};
 use carwalk::error::LimitName;
-use carwalk::mst::Walker;
 use carwalk::store::BlockStore;
-use carwalk::{ErrorKind, Limits, Loaded, Loader, Lookup, Repo, Result, Verification};
+use carwalk::{ErrorKind, Limits, Loader, Lookup, Repo, Result, Verification};
 use carwalk_testkit::cbor::head;
 use carwalk_testkit::cid::{Cid, RAW};
+use carwalk_testkit::readers::Generated;
 use carwalk_testkit::repo::{Order, Record, Repo as KitRepo};
 use carwalk_testkit::tree::{Entry, Link, Node};
-use carwalk_testkit::{breakage, key, varint};
+use carwalk_testkit::{breakage, car, key, varint};
 
 tests![
     many_roots_cost_some_times_the_header,
@@ -23,23 +24,8 @@ tests![
     huge_nodes_one_below_the_other_stay_within_the_limit,
     huge_nodes_beside_each_other_are_not_held_together,
     digests_stay_within_the_limit,
-    a_proof_takes_the_cids_of_its_blocks,
     millions_of_tiny_blocks_stay_within_the_limit,
 ];
-
-fn end<S: BlockStore>(mut walk: Walker<'_, S>) -> Result<usize> {
-    let mut events = 0;
-    while walk.next_event()?.is_some() {
-        events += 1;
-    }
-    Ok(events)
-}
-
-#[track_caller]
-fn assert_peak<T>(what: &str, most: usize, run: impl FnOnce() -> T) {
-    let peak = peak_of(run);
-    assert!(peak <= most, "{what}: {peak} bytes, expected {most} at most");
-}
 
 /// Each kind of work on all of a tree, or on the middle of it, that nothing is wrong with but its
 /// size.
@@ -53,21 +39,17 @@ fn assert_all_work_within<S: BlockStore>(
     let walk = || repo.walk();
     for reverse in [false, true] {
         let walk = || walk().reverse(reverse);
-        assert_peak("walk", most, || assert_eq!(end(walk()).unwrap(), entries));
-        assert_peak("from", most, || assert!(end(walk().range(middle..)).unwrap() < entries));
+        within("walk", most, || assert_eq!(end(walk()).unwrap(), entries));
+        within("from", most, || assert!(end(walk().range(middle..)).unwrap() < entries));
     }
-    assert_peak("completeness", most, || assert!(walk().completeness().unwrap().is_complete()));
-    assert_peak("get", most, || {
-        assert!(matches!(repo.get(middle).unwrap(), Lookup::Present { .. }))
-    });
-    assert_peak("absence", most, || {
+    within("completeness", most, || assert!(walk().completeness().unwrap().is_complete()));
+    within("get", most, || assert!(matches!(repo.get(middle).unwrap(), Lookup::Present { .. })));
+    within("absence", most, || {
         assert!(matches!(repo.get([middle, b"-"].concat()).unwrap(), Lookup::Absent));
     });
-    assert_peak("entries", most, || assert_eq!(repo.entries().count(), entries));
-    assert_peak("records from the end", most, || assert_eq!(repo.records().rev().count(), entries));
-    assert_peak("proof", most, || {
-        repo.prove().key(middle).range(middle..).write(io::sink()).unwrap()
-    });
+    within("entries", most, || assert_eq!(repo.entries().count(), entries));
+    within("records from the end", most, || assert_eq!(repo.records().rev().count(), entries));
+    within("proof", most, || repo.prove().key(middle).range(middle..).write(io::sink()).unwrap());
 }
 
 fn header_of_roots(count: u32) -> Vec<u8> {
@@ -88,21 +70,21 @@ fn many_roots_cost_some_times_the_header() {
         let header = header_of_roots(count);
         let car = [&varint::encode(header.len() as u64), &header[..], &sections].concat();
         if count > most_roots {
-            assert_peak("refused", MIB, || Repo::from_slice(&car[..]).unwrap_err());
-            assert_peak("refused from a stream", MIB, || Repo::from_reader(&car[..]).unwrap_err());
+            within("refused", MIB, || Repo::from_slice(&car[..]).unwrap_err());
+            within("refused from a stream", MIB, || Repo::from_reader(&car[..]).unwrap_err());
         }
         if count != most_roots + 1 {
             let limits = || Limits::default().max_header_len(64 << 20);
             let open = || Loader::new().limits(limits());
-            assert_peak("slice", 2 * header.len() + MIB, || open().slice(&car[..]).unwrap());
-            assert_peak("stream", 5 * header.len() + MIB, || open().read(&car[..]).unwrap());
+            within("slice", 2 * header.len() + MIB, || open().slice(&car[..]).unwrap());
+            within("stream", 5 * header.len() + MIB, || open().read(&car[..]).unwrap());
         }
     }
     #[cfg(feature = "redb")]
     {
         let header = header_of_roots(most_roots);
         let car = [&varint::encode(header.len() as u64), &header[..], &sections].concat();
-        assert_peak("spilled", 8 * header.len() + 3 * MIB, || {
+        within("spilled", 8 * header.len() + 3 * MIB, || {
             Loader::new()
                 .memory_limit(0)
                 .spill(&car[..], carwalk::store::SpillFile::temporary())
@@ -118,7 +100,7 @@ fn one_huge_node_costs_some_bytes_for_each_entry() {
     let middle = keys[ENTRIES / 2].clone();
     let car =
         KitRepo::new(keys.into_iter().map(|key| (key, record.clone()))).to_bytes(Order::Preorder);
-    assert_peak("refused", MIB, || {
+    within("refused", MIB, || {
         let error = Repo::from_slice(&car[..]).unwrap_err();
         assert!(
             matches!(error.kind(), ErrorKind::Limit { limit: LimitName::BlockLen, .. }),
@@ -135,7 +117,7 @@ fn one_huge_node_costs_some_bytes_for_each_entry() {
         other => panic!("{other:?}"),
     };
     for reverse in [false, true] {
-        assert_peak("refused walk", 3 * 20 * ENTRIES, || {
+        within("refused walk", 3 * 20 * ENTRIES, || {
             refused(end(repo.walk().memory_limit(limit).reverse(reverse)))
         });
     }
@@ -203,12 +185,8 @@ fn long_keys_of_short_nodes_are_not_expanded_together() {
     for limit in [30_000, 100_000, 200_000, u64::MAX] {
         for reverse in [false, true] {
             let peak = peak_of(|| {
-                let mut walk = repo.walk().memory_limit(limit).reverse(reverse);
-                let mut events = 0;
-                while walk.next_event().unwrap().is_some() {
-                    events += 1;
-                }
-                assert_eq!(events, keys);
+                let walk = repo.walk().memory_limit(limit).reverse(reverse);
+                assert_eq!(end(walk).unwrap(), keys);
             });
             assert!(
                 peak < 100 * KIB && (peak as u64) < limit,
@@ -257,15 +235,13 @@ fn chains_and_shared_subtrees_cost_next_to_nothing() {
         let repo = Repo::from_slice(&car[..]).unwrap();
         for reverse in [false, true] {
             let walk = || repo.walk().reverse(reverse);
-            assert_peak("walk", 64 * KIB, || end(walk()).unwrap_err());
-            assert_peak("partial walk", 64 * KIB, || end(walk().partial(true)).unwrap());
-            assert_peak("completeness", 64 * KIB, || walk().completeness().unwrap_err());
-            assert_peak("gaps", 64 * KIB, || walk().gaps().count());
+            within("walk", 64 * KIB, || end(walk()).unwrap_err());
+            within("partial walk", 64 * KIB, || end(walk().partial(true)).unwrap());
+            within("completeness", 64 * KIB, || walk().completeness().unwrap_err());
+            within("gaps", 64 * KIB, || walk().gaps().count());
         }
-        assert_peak("get", 64 * KIB, || repo.get("com.example.test/00000500").is_ok());
-        assert_peak("proof", 64 * KIB, || {
-            repo.prove().prefix("com.").write(io::sink()).unwrap_err()
-        });
+        within("get", 64 * KIB, || repo.get("com.example.test/00000500").is_ok());
+        within("proof", 64 * KIB, || repo.prove().prefix("com.").write(io::sink()).unwrap_err());
     }
 }
 
@@ -293,7 +269,7 @@ fn huge_nodes_one_below_the_other_stay_within_the_limit() {
         assert_eq!(end(walk()).unwrap(), whole);
         for limit in [10, 40 * KIB, 160 * KIB, 400 * KIB, MIB] {
             let walk = || walk().partial(true).memory_limit(limit as u64);
-            assert_peak("limit", limit + one_node + 16 * KIB, || {
+            within("limit", limit + one_node + 16 * KIB, || {
                 let events = end(walk()).unwrap();
                 assert_eq!(events == whole, limit == MIB, "{events} at {limit}");
             });
@@ -322,7 +298,7 @@ fn huge_nodes_beside_each_other_are_not_held_together() {
     let room = 16_384 * 20;
     for reverse in [false, true] {
         let walk = || repo.walk().reverse(reverse);
-        assert_peak("walk", room + room / 2 + 16 * KIB, || {
+        within("walk", room + room / 2 + 16 * KIB, || {
             assert_eq!(end(walk()).unwrap(), 3 * ENTRIES + 3)
         });
         let limit = (room + 16 * KIB) as u64;
@@ -340,71 +316,43 @@ fn digests_stay_within_the_limit() {
         assert!(all > 500 * KIB, "{all}");
         let limit = 256 * KIB;
         let walk = || repo.walk().reverse(reverse).memory_limit(limit as u64);
-        assert_peak("digests", limit + 64 * KIB, || assert_eq!(end(walk()).unwrap(), 4000));
+        within("digests", limit + 64 * KIB, || assert_eq!(end(walk()).unwrap(), 4000));
     }
 }
 
-fn a_proof_takes_the_cids_of_its_blocks() {
-    let records = key::at_layer(0).take(10_000).map(|key| (key.clone(), Record::new(key)));
-    let car = KitRepo::new(records).to_bytes(Order::Preorder);
-    let repo = Repo::from_slice(&car[..]).unwrap();
-    assert_peak("proof", 10_000 * (3 * 20 + 120), || {
-        repo.prove().range(..).write(io::sink()).unwrap()
+/// A repository and `count` sections of four-byte blocks after it, made as they are read.
+fn tiny_blocks(repo: Vec<u8>, count: u32) -> impl Read {
+    let mut numbers = (0..count).peekable();
+    let more = std::iter::from_fn(move || {
+        numbers.peek()?;
+        let section = |number: u32| {
+            let mut digest = [0; 32];
+            digest[..4].copy_from_slice(&number.to_be_bytes());
+            car::section(Cid::new(RAW, digest).as_bytes(), &number.to_be_bytes())
+        };
+        Some(numbers.by_ref().take(1000).flat_map(section).collect())
     });
-}
-
-/// Sections of four-byte blocks after a repository, made as they are read.
-struct TinyBlocks {
-    start: io::Cursor<Vec<u8>>,
-    count: u32,
-    made: u32,
-}
-
-impl Read for TinyBlocks {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            let len = self.start.read(buffer)?;
-            if len > 0 || self.made == self.count {
-                return Ok(len);
-            }
-            let mut next = std::mem::take(&mut self.start).into_inner();
-            next.clear();
-            for number in self.made..self.count.min(self.made + 1000) {
-                let mut digest = [0; 32];
-                digest[..4].copy_from_slice(&number.to_be_bytes());
-                next.push(40);
-                next.extend(Cid::new(RAW, digest).as_bytes());
-                next.extend(number.to_be_bytes());
-                self.made += 1;
-            }
-            self.start = io::Cursor::new(next);
-        }
-    }
+    Generated::new(std::iter::once(repo).chain(more))
 }
 
 /// As many as 10 MiB of payload are, if the build is an optimized one.
 fn millions_of_tiny_blocks_stay_within_the_limit() {
     let count = if cfg!(debug_assertions) { 200_000 } else { 2_600_000 };
     let sample = breakage::sample().to_car(Order::Preorder);
-    let stream = || TinyBlocks { start: io::Cursor::new(sample.to_bytes()), count, made: 0 };
+    let stream = || tiny_blocks(sample.to_bytes(), count);
     let limit = 4 * MIB;
     // Hashing would take most of the time, and these have no right hashes.
     let loader = || Loader::new().verification(Verification::DangerouslyNone);
     let before = Before::now();
-    let Loaded::Suspended(load) = loader().memory_limit(limit as u64).read(stream()).unwrap()
-    else {
-        panic!("the limit was not reached")
-    };
-    assert!(before.peak() <= limit + 64 * KIB, "in memory: {}", before.peak());
-    before.forget_peak();
+    let loaded = || suspended(loader().memory_limit(limit as u64).read(stream()).unwrap());
+    let load = before.within("in memory", limit + 64 * KIB, loaded);
     #[cfg(feature = "redb")]
     {
-        let repo = load.spill(carwalk::store::SpillFile::temporary()).unwrap();
-        assert!(before.peak() <= limit + 3 * MIB, "spilling: {}", before.peak());
+        let spill = || load.spill(carwalk::store::SpillFile::temporary()).unwrap();
+        let repo = before.within("spilling", limit + 3 * MIB, spill);
         assert_eq!(repo.stats().distinct_blocks, u64::from(count) + sample.sections.len() as u64);
-        before.forget_peak();
-        assert_eq!(repo.records().filter(Result::is_ok).count(), 11);
-        assert!(before.peak() <= limit + 3 * MIB, "walking: {}", before.peak());
+        let walk = || repo.records().filter(Result::is_ok).count();
+        assert_eq!(before.within("walking", limit + 3 * MIB, walk), 11);
     }
     #[cfg(not(feature = "redb"))]
     drop(load);

@@ -10,6 +10,7 @@ use carwalk::store::{BlockStore, CarStore, SliceStore};
 use carwalk::{Cid, Lookup, Repo, Tree};
 use carwalk_testkit::car::Car;
 use carwalk_testkit::cid::Cid as KitCid;
+use carwalk_testkit::key::is_between;
 use carwalk_testkit::tree;
 use serde_json::Value;
 
@@ -115,8 +116,8 @@ fn partial_walk_agrees<S: BlockStore>(repo: &Repo<S>) {
         // A key inside the gap that its node can have.
         let start = interval.lower.as_deref().unwrap_or_default();
         let inside = (0..10_000).map(|number| [start, format!("{number}").as_bytes()].concat());
-        let mut inside =
-            inside.filter(|key| interval.upper.as_deref().is_none_or(|upper| &key[..] < upper));
+        let (lower, upper) = (interval.lower.as_deref(), interval.upper.as_deref());
+        let mut inside = inside.filter(|key| is_between(key, lower, upper));
         let key = inside
             .find(|key| layer.is_some_and(|layer| carwalk::mst::Layer::of(key) <= layer))
             .unwrap();

@@ -17,6 +17,7 @@ use carwalk::{Cid, ErrorKind, Loader, Repo, Tree, syntax};
 use carwalk_testkit::car::{Car, header_value};
 use carwalk_testkit::cbor::Value as Cbor;
 use carwalk_testkit::cid::{Cid as KitCid, sha256};
+use carwalk_testkit::readers::{OneByte, Ragged};
 use carwalk_testkit::tree::{self, Entry};
 use carwalk_testkit::vectors;
 use libtest_mimic::Trial;
@@ -210,8 +211,8 @@ fn export_agrees(path: &Path) {
     repo_agrees(&Repo::from_slice(&bytes).unwrap(), expected);
     repo_agrees(&Repo::from_slice(bytes.clone()).unwrap(), expected);
     repo_agrees(&Repo::from_reader(fs::File::open(path).unwrap()).unwrap(), expected);
-    repo_agrees(&Repo::from_reader(common::OneByte(&bytes[..])).unwrap(), expected);
-    repo_agrees(&Repo::from_reader(common::Ragged::new(&bytes[..], 2)).unwrap(), expected);
+    repo_agrees(&Repo::from_reader(OneByte(&bytes[..])).unwrap(), expected);
+    repo_agrees(&Repo::from_reader(Ragged::new(&bytes[..], 2)).unwrap(), expected);
     #[cfg(feature = "mmap")]
     #[allow(unsafe_code)]
     // SAFETY: nobody changes the vectors.
@@ -302,6 +303,7 @@ mod spilled {
     use carwalk::mst::Event;
     use carwalk::store::{CarStore, RedbStore, SliceStore, SpillFile};
     use carwalk::{Loader, Process, Repo, Tree, Verification};
+    use carwalk_testkit::readers::Ragged;
     use carwalk_testkit::rng::Rng;
 
     use super::{json, repo_agrees};
@@ -322,8 +324,7 @@ mod spilled {
             let settings =
                 |file, rng: &mut Rng| if is_large { file } else { spill::any_settings(file, rng) };
             let file = settings(SpillFile::temporary(), &mut rng);
-            let repo = spill::all_into(Loader::new(), common::Ragged::new(&bytes[..], seed), file)
-                .unwrap();
+            let repo = spill::all_into(Loader::new(), Ragged::new(&bytes[..], seed), file).unwrap();
             repo_agrees(&repo, expected);
             assert_eq!(told(&repo), told(&slice));
             assert_eq!(common::told(&repo).ok(), whole);

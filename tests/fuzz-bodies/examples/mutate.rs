@@ -7,7 +7,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it is a tool")]
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::{self, Read};
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -17,6 +17,7 @@ use carwalk::mst::{Event, Walker};
 use carwalk::store::{BlockStore, Found, SpillFile};
 use carwalk::{Cid, CommitRules, Error, Loader, Lookup, Repo, Result, Tree, Verification};
 use carwalk_testkit::car::Car;
+use carwalk_testkit::readers::OneByte;
 use carwalk_testkit::rng::Rng;
 
 /// Longer than any input here may take, by far.
@@ -210,15 +211,6 @@ fn contents<S: BlockStore>(walk: Walker<'_, S>) -> Result<Contents> {
         records.insert(entry.key().to_vec(), (entry.cid(), record));
     }
     Ok((records, is_whole))
-}
-
-struct OneByte<'a>(&'a [u8]);
-
-impl Read for OneByte<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let len = buffer.len().min(1);
-        self.0.read(&mut buffer[..len])
-    }
 }
 
 fn main() -> ExitCode {

@@ -213,16 +213,11 @@ fn insert(repo: &mut Repo, number: usize, key: &[u8]) {
     node.entries.insert(place, Entry::new(key, record));
 }
 
-fn is_inside(plain: &Plain, key: &[u8]) -> bool {
-    plain.lower.as_deref().is_none_or(|lower| lower < key)
-        && plain.upper.as_deref().is_none_or(|upper| key < upper)
-}
-
 fn key_of_other_layer(repo: &mut Repo, choices: &mut Choices<'_>) -> Option<()> {
     let key = choices.pick(pool()).clone();
     let layer = key::layer(&key);
     let fits =
-        |plain: &Plain| !plain.entries.is_empty() && plain.layer != layer && is_inside(plain, &key);
+        |plain: &Plain| !plain.entries.is_empty() && plain.layer != layer && plain.is_around(&key);
     let number = number(repo, choices, |_, plain| fits(plain))?;
     // A first key of another layer makes the root one of that layer, in which links may have no
     // place.
@@ -237,7 +232,7 @@ fn key_of_other_layer(repo: &mut Repo, choices: &mut Choices<'_>) -> Option<()> 
 fn key_outside(repo: &mut Repo, choices: &mut Choices<'_>) -> Option<()> {
     let key = choices.pick(pool()).clone();
     let layer = key::layer(&key);
-    let number = number(repo, choices, |_, plain| plain.layer == layer && !is_inside(plain, &key))?;
+    let number = number(repo, choices, |_, plain| plain.layer == layer && !plain.is_around(&key))?;
     insert(repo, number, &key);
     Some(())
 }

@@ -1,4 +1,4 @@
-use std::io::{self, Read};
+use std::io::Read;
 
 use carwalk::error::{LimitName, LookAlike};
 use carwalk::mst::Event;
@@ -7,10 +7,11 @@ use carwalk::{ErrorKind, Limits, Loaded, Loader, Repo, Result, Verification};
 use carwalk_testkit::car::Car;
 use carwalk_testkit::cbor::Value;
 use carwalk_testkit::cid::Cid as KitCid;
+use carwalk_testkit::readers::{OneByte, Pieces};
 use carwalk_testkit::varint;
 
 use crate::choices::Choices;
-use crate::common::{self, OneByte};
+use crate::common;
 use crate::export::Export;
 use crate::framing::Frames;
 use crate::judge::{canonical, parts_agree, too_nested};
@@ -142,12 +143,16 @@ pub fn chunk_independence(data: &[u8]) {
     let streams: [(&str, Box<dyn Read + '_>); 3] = [
         ("reader", Box::new(&car[..])),
         ("one byte", Box::new(OneByte(&car[..]))),
-        ("pieces", Box::new(Pieces::new(&car, pieces))),
+        ("pieces", Box::new(Pieces::new(&car[..], lens(pieces)))),
     ];
     for (way, stream) in streams {
         assert_same(way, &expected, &loader().read(stream).map(|repo| Seen::of(&repo)));
     }
-    assert_same("resumed", &expected, &resumed(loader(), Pieces::new(&car, pieces), steps));
+    assert_same(
+        "resumed",
+        &expected,
+        &resumed(loader(), Pieces::new(&car[..], lens(pieces)), steps),
+    );
 }
 
 /// Loads with limits that grow by steps of any size.
@@ -167,31 +172,15 @@ fn resumed(loader: Loader<'static>, stream: impl Read, steps: &[u8]) -> Result<S
     }
 }
 
-/// A reader that gives pieces of the lengths that bytes say, over and over; a zero is an
-/// interruption.
-struct Pieces<'a> {
-    car: &'a [u8],
-    lens: std::iter::Cycle<std::slice::Iter<'a, u8>>,
-    interrupted: bool,
-}
-
-impl<'a> Pieces<'a> {
-    fn new(car: &'a [u8], lens: &'a [u8]) -> Self {
-        Pieces { car, lens: lens.iter().cycle(), interrupted: false }
-    }
-}
-
-impl Read for Pieces<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let len = usize::from(*self.lens.next().unwrap_or(&255));
-        if len == 0 && !self.interrupted {
-            self.interrupted = true;
-            return Err(io::ErrorKind::Interrupted.into());
+/// The lengths that bytes say, over and over: long ones too, and one interruption at a time.
+fn lens(bytes: &[u8]) -> impl Iterator<Item = usize> {
+    let mut was_interrupted = false;
+    bytes.iter().cycle().map(move |&len| {
+        was_interrupted = len == 0 && !was_interrupted;
+        match usize::from(len) {
+            0 if was_interrupted => 0,
+            len if len > 200 => len * 100,
+            len => len.max(1),
         }
-        self.interrupted = false;
-        // Long pieces too.
-        let len = if len > 200 { len * 100 } else { len.max(1) };
-        let end = buffer.len().min(len);
-        self.car.read(&mut buffer[..end])
-    }
+    })
 }

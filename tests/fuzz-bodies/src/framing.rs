@@ -4,6 +4,7 @@ use std::io::Read;
 
 use carwalk::car::{Reader, SliceReader};
 use carwalk::{Cid, Limits, Result};
+use carwalk_testkit::readers::OneByte;
 
 /// Everything that framing tells: roots, then offset, CID and block of each section, and the error
 /// that ended it.
@@ -62,9 +63,7 @@ impl Frames {
     /// Those of a slice, which must be those of a stream.
     pub(crate) fn of(car: &[u8], limits: &Limits) -> Result<Self> {
         let by_slice = Self::of_slice(car, limits);
-        for by_stream in
-            [Self::of_stream(car, limits), Self::of_stream(crate::common::OneByte(car), limits)]
-        {
+        for by_stream in [Self::of_stream(car, limits), Self::of_stream(OneByte(car), limits)] {
             match (&by_slice, &by_stream) {
                 (Ok(slice), Ok(stream)) => assert_eq!(slice, stream),
                 (Err(slice), Err(stream)) => {

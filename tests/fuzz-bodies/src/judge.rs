@@ -5,6 +5,7 @@ use carwalk::mst::Event;
 use carwalk::store::BlockStore;
 use carwalk::{Error, ErrorKind, Lookup, Repo, Result};
 use carwalk_testkit::cbor::Value;
+use carwalk_testkit::key::is_between;
 use carwalk_testkit::oracle;
 
 use crate::choices::Choices;
@@ -154,11 +155,8 @@ pub(crate) fn shown<B>(found: &Result<Lookup<B>>) -> String {
     }
 }
 
-/// In how many gaps a key is.
+/// Returns in how many gaps a key is.
 fn is_in(gaps: &[KeyInterval], key: &[u8]) -> usize {
-    let is_in = |gap: &&KeyInterval| {
-        gap.lower.as_deref().is_none_or(|lower| lower < key)
-            && gap.upper.as_deref().is_none_or(|upper| key < upper)
-    };
+    let is_in = |gap: &&KeyInterval| is_between(key, gap.lower.as_deref(), gap.upper.as_deref());
     gaps.iter().filter(is_in).count()
 }

@@ -1,15 +1,14 @@
 use std::collections::HashSet;
-use std::ops::{Bound, RangeBounds};
+use std::ops::Bound;
 
-use carwalk::error::KeyInterval;
-use carwalk::mst::{Event, Layer, Walker};
+use carwalk::mst::{Event, Walker};
 use carwalk::store::BlockStore;
 use carwalk::{Cid, Repo};
 use carwalk_testkit::cid::Cid as KitCid;
 
 use crate::choices::Choices;
-use crate::common;
-use crate::common::part::{self, Hidden, PlainTree, Range};
+use crate::common::keys::{Expectation, Keys, Told, told_by};
+use crate::common::part::{self, PlainTree, Range};
 use crate::export::{Export, any_key};
 
 /// Any nodes and records are taken out of a repository. Then each lookup gives what the rest proves
@@ -81,67 +80,22 @@ impl<'e> Part<'e> {
 
     /// What there is of a range, in order.
     fn expected(&self, range: &Range) -> Vec<Told> {
-        let mut told = Vec::new();
-        self.add_expected(0, range, &mut told);
-        told
+        let mut expectation = Expectation {
+            tree: &self.tree,
+            is_there: &|cid| self.is_there(cid),
+            record: &|cid| self.record(cid),
+            keys: &Keys::Range(range.clone()),
+            reverse: false,
+            told: Vec::new(),
+        };
+        expectation.add(0);
+        expectation.told.retain(|told| !told.is_node());
+        expectation.told
     }
-
-    fn add_expected(&self, number: usize, range: &Range, told: &mut Vec<Told>) {
-        let node = &self.tree.0[number];
-        if !self.is_there(&node.cid) {
-            if self.tree.touches(number, range) {
-                told.push(Told::Missing(self.tree.hidden(number)));
-            }
-            return;
-        }
-        for (gap, link) in node.links.iter().enumerate() {
-            if let Some(below) = link {
-                self.add_expected(*below, range, told);
-            }
-            if let Some((key, value)) = node.entries.get(gap).filter(|(key, _)| range.contains(key))
-            {
-                let cid = common::cid(value);
-                let record = self.is_there(value).then(|| self.record(cid));
-                told.push(Told::Entry { key: key.clone(), cid, record });
-            }
-        }
-    }
-}
-
-#[derive(Debug, PartialEq)]
-enum Told {
-    Entry { key: Vec<u8>, cid: Cid, record: Option<Vec<u8>> },
-    Missing(Hidden),
 }
 
 fn told<S: BlockStore>(walk: Walker<'_, S>, range: &Range) -> Vec<Told> {
-    let mut told = Vec::new();
-    let mut walk = walk.partial(true).range(range.clone());
-    while let Some(event) = walk.next_event().unwrap() {
-        told.push(match event {
-            Event::Record { entry, block, .. } => Told::Entry {
-                key: entry.key().to_vec(),
-                cid: entry.cid(),
-                record: Some(block.to_vec()),
-            },
-            Event::MissingRecord { entry, .. } => {
-                Told::Entry { key: entry.key().to_vec(), cid: entry.cid(), record: None }
-            }
-            Event::MissingSubtree {
-                cid, interval: KeyInterval { lower, upper }, layer, ..
-            } => {
-                let layer = layer.map(Layer::get);
-                Told::Missing(Hidden {
-                    cid,
-                    lower: lower.map(Into::into),
-                    upper: upper.map(Into::into),
-                    layer,
-                })
-            }
-            other => panic!("{other:?}"),
-        });
-    }
-    told
+    told_by(walk.partial(true).range(range.clone()))
 }
 
 /// A complete walk over a range gives what comes before the first gap, and names that.
@@ -175,7 +129,7 @@ fn summed_up<S: BlockStore>(repo: &Repo<S>, range: &Range, expected: &[Told]) {
     let gaps = repo.walk().range(range.clone()).gaps().map(|gap| Some(gap.unwrap().cid));
     assert!(gaps.eq(expected.iter().filter_map(|told| match told {
         Told::Missing(hidden) => Some(Some(hidden.cid)),
-        Told::Entry { .. } => None,
+        _ => None,
     })));
 }
 

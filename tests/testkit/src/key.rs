@@ -71,6 +71,11 @@ fn numbered(first: u32) -> impl Iterator<Item = (u32, Vec<u8>)> {
     (first..100_000_000).map(|number| (number, format!("{PREFIX}{number:08}").into_bytes()))
 }
 
+/// Returns whether a key lies strictly between two bounds; `None` is no bound.
+pub fn is_between(key: &[u8], lower: Option<&[u8]>, upper: Option<&[u8]>) -> bool {
+    lower.is_none_or(|lower| lower < key) && upper.is_none_or(|upper| key < upper)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

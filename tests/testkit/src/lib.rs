@@ -7,6 +7,7 @@
 //! - [`legal`] lists exports that look odd and are valid.
 //! - [`oracle`] walks a CAR in the most obvious way.
 //! - [`random`] makes small repositories for property tests, [`export`] large ones for benchmarks.
+//! - [`readers`] are the streams that loads are tested with.
 //! - [`vectors`] finds the data that others made.
 //! - With the feature `signing`, `signing` has keys that sign commits, and `sample` is a readable
 //!   repository for examples. All other signatures are made up.
@@ -37,6 +38,7 @@ pub mod key;
 pub mod legal;
 pub mod oracle;
 pub mod random;
+pub mod readers;
 pub mod repo;
 pub mod rng;
 #[cfg(feature = "signing")]
