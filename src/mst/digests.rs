@@ -135,7 +135,7 @@ mod tests {
     fn a_large_node_under_many_links_is_hashed_once_and_read_beyond_its_first_key_once() {
         let record = Record::sample(b"com.example.test/shared");
         let tail = "a".repeat(900);
-        let keys = (0..).map(|n| format!("com.example.zzz/{n:06}{tail}").into_bytes());
+        let keys = (0..).map(|n| format!("com.example.zzz/{tail}{n:06}").into_bytes());
         let keys: Vec<_> = keys.filter(|key| key::layer(key) == 0).take(20_000).collect();
         let leaf = Node::leaf(keys.iter().map(|key| Entry::new(key, record.cid)).collect());
         let link = Link::Cid(leaf.cid());
