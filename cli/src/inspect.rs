@@ -2,12 +2,13 @@
 
 use std::io::Write;
 
-use carwalk::mst::{Entry, Event};
+use carwalk::mst::Event;
 use carwalk::store::CarStore;
 use carwalk::{Repo, Result};
 use clap::Args;
 use serde::Serializer;
 
+use crate::counts::{SectionCounts, TreeCounts, add};
 use crate::failure::Cause;
 use crate::input::{Command, Input};
 use crate::order::{self, BlockOrder, Reach};
@@ -46,33 +47,30 @@ struct Summary<'a> {
     rev: &'a str,
     bytes: u64,
     roots: usize,
-    sections: u64,
-    distinct_blocks: u64,
-    duplicates: u64,
-    unreached_blocks: u64,
     #[serde(flatten)]
+    sections: SectionCounts,
+    #[serde(flatten, serialize_with = "as_fields")]
     tree: TreeCounts,
+    #[serde(flatten)]
+    collections: Collections,
     block_order: &'static str,
     /// What is wrong with the rest of a damaged CAR.
     fault: Option<String>,
 }
 
-/// What is counted in the tree.
-#[derive(Default, serde::Serialize)]
-struct TreeCounts {
-    /// None if the root is missing or bad.
-    height: Option<u8>,
-    nodes: u64,
-    missing_nodes: u64,
-    bad_subtrees: u64,
-    records: u64,
-    record_bytes: u64,
-    missing_records: u64,
-    bad_records: u64,
-    /// Records whose keys are no repo paths: they have no collection.
-    not_paths: u64,
-    #[serde(flatten)]
-    collections: Collections,
+/// Writes the counts under the names that they have in the JSON of this command.
+fn as_fields<S: Serializer>(tree: &TreeCounts, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map([
+        ("height", tree.height.map(u64::from)),
+        ("nodes", Some(tree.nodes)),
+        ("missing_nodes", Some(tree.missing_subtrees)),
+        ("bad_subtrees", Some(tree.bad_subtrees)),
+        ("records", Some(tree.records)),
+        ("record_bytes", Some(tree.record_bytes)),
+        ("missing_records", Some(tree.missing_records)),
+        ("bad_records", Some(tree.bad_records)),
+        ("not_paths", Some(tree.invalid_paths)),
+    ])
 }
 
 /// Collections that are counted one by one: far more than real accounts have, whose names memory
@@ -98,7 +96,7 @@ impl Command for Inspect {
     }
 
     fn run<S: CarStore>(&self, repo: &Repo<S>, out: &mut Output) -> Result<(), Cause> {
-        let (tree, order, reached) = count(repo, out)?;
+        let Walked { tree, collections, order, reached } = count(repo, out)?;
         let (commit, stats) = (repo.commit(), repo.stats());
         let summary = Summary {
             version: commit.version(),
@@ -109,11 +107,9 @@ impl Command for Inspect {
             rev: commit.rev(),
             bytes: stats.bytes,
             roots: repo.store().header().roots().len(),
-            sections: stats.sections,
-            distinct_blocks: stats.distinct_blocks,
-            duplicates: stats.duplicates(),
-            unreached_blocks: stats.distinct_blocks.saturating_sub(reached),
+            sections: SectionCounts::of(stats, reached),
             tree,
+            collections,
             block_order: order.as_str(),
             fault: repo.store().fault().map(|fault| fault.to_string()),
         };
@@ -126,16 +122,30 @@ impl Command for Inspect {
     }
 }
 
-/// Walks what is there. Gives the counts, the order of the blocks, and the number of blocks
-/// reached.
-fn count<S: CarStore>(repo: &Repo<S>, out: &mut Output) -> Result<(TreeCounts, BlockOrder, u64)> {
-    let mut tree = TreeCounts::default();
+/// What a walk comes to.
+struct Walked {
+    tree: TreeCounts,
+    collections: Collections,
+    order: BlockOrder,
+    /// Number of blocks that were reached.
+    reached: u64,
+}
+
+/// Walks what is there, and counts it.
+fn count<S: CarStore>(repo: &Repo<S>, out: &mut Output) -> Result<Walked> {
+    let (mut tree, mut collections) = (TreeCounts::default(), Collections::default());
     let mut reached = repo.reached()?;
     let mut order = order::check(repo.store(), repo.commit().cid())?;
     let mut walk = repo.walk().nodes(true).partial(true);
     while let Some(event) = walk.next_event()? {
         out.step();
         tree.count(&event);
+        if let Event::Record { entry, .. } = &event {
+            match entry.path() {
+                Ok(path) => collections.add(path.collection()),
+                Err(_) => add(&mut tree.invalid_paths, 1),
+            }
+        }
         let Some(offset) = event.offset() else {
             continue;
         };
@@ -148,36 +158,8 @@ fn count<S: CarStore>(repo: &Repo<S>, out: &mut Output) -> Result<(TreeCounts, B
             _ => {}
         }
     }
-    tree.collections.told.sort_unstable();
-    Ok((tree, order.finish(), reached.len()))
-}
-
-impl TreeCounts {
-    fn count(&mut self, event: &Event<'_>) {
-        match event {
-            Event::Node { layer, .. } => {
-                self.height.get_or_insert(layer.get());
-                add(&mut self.nodes, 1);
-            }
-            Event::Record { entry, block, .. } => {
-                add(&mut self.records, 1);
-                add(&mut self.record_bytes, block.len() as u64);
-                self.entry(entry);
-            }
-            Event::MissingRecord { .. } => add(&mut self.missing_records, 1),
-            Event::BadRecord { .. } => add(&mut self.bad_records, 1),
-            Event::MissingSubtree { .. } => add(&mut self.missing_nodes, 1),
-            Event::BadSubtree { .. } => add(&mut self.bad_subtrees, 1),
-            _ => {}
-        }
-    }
-
-    fn entry(&mut self, entry: &Entry<'_>) {
-        match entry.path() {
-            Ok(path) => self.collections.add(path.collection()),
-            Err(_) => add(&mut self.not_paths, 1),
-        }
-    }
+    collections.told.sort_unstable();
+    Ok(Walked { tree, collections, order: order.finish(), reached: reached.len() })
 }
 
 impl Collections {
@@ -210,12 +192,10 @@ fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
-fn add(count: &mut u64, more: u64) {
-    *count = count.saturating_add(more);
-}
-
 impl Summary<'_> {
     fn write_to(&self, out: &mut Output) -> std::io::Result<()> {
+        let SectionCounts { sections, distinct_blocks, duplicates, unreached_blocks } =
+            self.sections;
         writeln!(out, "ATProto Repo Spec Version: {}", self.version)?;
         writeln!(out, "DID: {}", self.did)?;
         writeln!(out, "Data CID: {}", self.data)?;
@@ -224,42 +204,48 @@ impl Summary<'_> {
         writeln!(out, "Commit CID: {}", self.commit)?;
         writeln!(out, "CAR Bytes: {}", self.bytes)?;
         writeln!(out, "Roots: {}", self.roots)?;
-        writeln!(out, "Sections: {}", self.sections)?;
-        writeln!(out, "Distinct Blocks: {}", self.distinct_blocks)?;
-        writeln!(out, "Duplicates: {}", self.duplicates)?;
-        writeln!(out, "Unreached Blocks: {}", self.unreached_blocks)?;
+        writeln!(out, "Sections: {sections}")?;
+        writeln!(out, "Distinct Blocks: {distinct_blocks}")?;
+        writeln!(out, "Duplicates: {duplicates}")?;
+        writeln!(out, "Unreached Blocks: {unreached_blocks}")?;
         writeln!(out, "Block Order: {}", self.block_order)?;
         if let Some(fault) = &self.fault {
             writeln!(out, "Damaged From Here On: {fault}")?;
         }
-        self.tree.write_to(out)
+        self.write_tree_to(out)?;
+        self.collections.write_to(out)
     }
-}
 
-impl TreeCounts {
-    fn write_to(&self, out: &mut Output) -> std::io::Result<()> {
-        match self.height {
+    fn write_tree_to(&self, out: &mut Output) -> std::io::Result<()> {
+        let tree = &self.tree;
+        match tree.height {
             Some(height) => writeln!(out, "Tree Height: {height}")?,
             None => writeln!(out, "Tree Height: unknown")?,
         }
-        writeln!(out, "Nodes: {}", self.nodes)?;
-        writeln!(out, "Records: {}", self.records)?;
-        writeln!(out, "Record Bytes: {}", self.record_bytes)?;
+        writeln!(out, "Nodes: {}", tree.nodes)?;
+        writeln!(out, "Records: {}", tree.records)?;
+        writeln!(out, "Record Bytes: {}", tree.record_bytes)?;
         let faults = [
-            ("Missing Nodes", self.missing_nodes),
-            ("Missing Records", self.missing_records),
-            ("Bad Subtrees", self.bad_subtrees),
-            ("Bad Records", self.bad_records),
-            ("Keys That Are No Repo Paths", self.not_paths),
+            ("Missing Nodes", tree.missing_subtrees),
+            ("Missing Records", tree.missing_records),
+            ("Bad Subtrees", tree.bad_subtrees),
+            ("Bad Records", tree.bad_records),
+            ("Keys That Are No Repo Paths", tree.invalid_paths),
         ];
         for (name, count) in faults.into_iter().filter(|(_, count)| *count > 0) {
             writeln!(out, "{name}: {count}")?;
         }
-        writeln!(out, "Collections: {}", self.collections.len())?;
-        for (collection, count) in &self.collections.told {
+        Ok(())
+    }
+}
+
+impl Collections {
+    fn write_to(&self, out: &mut Output) -> std::io::Result<()> {
+        writeln!(out, "Collections: {}", self.len())?;
+        for (collection, count) in &self.told {
             writeln!(out, "  {collection}: {count}")?;
         }
-        match self.collections.more {
+        match self.more {
             0 => Ok(()),
             more => writeln!(out, "  and {more} more"),
         }

@@ -2,6 +2,7 @@
 //! and prints or proves their records.
 
 mod args;
+mod counts;
 mod failure;
 mod get;
 mod input;

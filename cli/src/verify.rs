@@ -7,8 +7,9 @@ use carwalk::mst::{Entry, Event};
 use carwalk::store::CarStore;
 use carwalk::{Commit, Repo, VerifyingKey};
 use clap::Args;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
+use crate::counts::{SectionCounts, TreeCounts, add};
 use crate::failure::Cause;
 use crate::input::{Command, Input};
 use crate::output::{Counted, Output};
@@ -77,19 +78,25 @@ struct Checked<'a> {
     /// The key that the commit is signed with.
     key: Option<String>,
     bytes: u64,
-    sections: u64,
-    distinct_blocks: u64,
-    duplicates: u64,
-    unreached_blocks: u64,
-    height: u8,
-    nodes: u64,
-    missing_subtrees: u64,
-    records: u64,
-    record_bytes: u64,
-    missing_records: u64,
-    path_problems: u64,
-    bad_subtrees: u64,
-    bad_records: u64,
+    #[serde(flatten)]
+    sections: SectionCounts,
+    #[serde(flatten, serialize_with = "as_fields")]
+    tree: TreeCounts,
+}
+
+/// Writes the counts under the names that they have in the JSON of this command.
+fn as_fields<S: Serializer>(tree: &TreeCounts, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map([
+        ("height", tree.height.map_or(0, u64::from)),
+        ("nodes", tree.nodes),
+        ("missing_subtrees", tree.missing_subtrees),
+        ("records", tree.records),
+        ("record_bytes", tree.record_bytes),
+        ("missing_records", tree.missing_records),
+        ("path_problems", tree.invalid_paths),
+        ("bad_subtrees", tree.bad_subtrees),
+        ("bad_records", tree.bad_records),
+    ])
 }
 
 impl Command for Verify {
@@ -136,9 +143,6 @@ impl Verify {
             signature_checked: self.key.is_some(),
             key: self.key.as_ref().map(ToString::to_string),
             bytes: stats.bytes,
-            sections: stats.sections,
-            distinct_blocks: stats.distinct_blocks,
-            duplicates: stats.duplicates(),
             ..Checked::default()
         };
         let mut reached = repo.reached()?;
@@ -148,16 +152,10 @@ impl Verify {
             event.offset().map(|offset| reached.insert(offset));
             checked.take_in(&event, out)?;
         }
-        checked.unreached_blocks = stats.distinct_blocks.saturating_sub(reached.len());
+        checked.sections = SectionCounts::of(stats, reached.len());
         let problems = checked.count_problems();
         checked.ok = problems == 0;
-        let hidden = [
-            checked.missing_subtrees,
-            checked.missing_records,
-            checked.bad_subtrees,
-            checked.bad_records,
-        ];
-        checked.complete = hidden == [0; 4];
+        checked.complete = checked.tree.is_complete();
         if problems > PROBLEMS_TOLD {
             out.note(format_args!("and {} more", problems.saturating_sub(PROBLEMS_TOLD)))?;
         }
@@ -167,40 +165,27 @@ impl Verify {
 
 impl Checked<'_> {
     fn take_in(&mut self, event: &Event<'_>, out: &mut Output) -> io::Result<()> {
+        self.tree.count(event);
         match event {
-            Event::Node { layer, .. } => {
-                self.height = self.height.max(layer.get());
-                add(&mut self.nodes, 1);
-            }
-            Event::Record { entry, block, .. } => {
-                add(&mut self.records, 1);
-                add(&mut self.record_bytes, block.len() as u64);
-                self.check_path(entry, out)?;
-            }
-            Event::MissingRecord { entry, .. } => {
-                add(&mut self.missing_records, 1);
-                self.check_path(entry, out)?;
+            Event::Record { entry, .. } | Event::MissingRecord { entry, .. } => {
+                self.check_path(entry, out)
             }
             Event::BadRecord { entry, error, .. } => {
-                add(&mut self.bad_records, 1);
                 self.tell(format_args!("bad record: {error}"), out)?;
-                self.check_path(entry, out)?;
+                self.check_path(entry, out)
             }
-            Event::MissingSubtree { .. } => add(&mut self.missing_subtrees, 1),
             Event::BadSubtree { interval, error, .. } => {
-                add(&mut self.bad_subtrees, 1);
-                self.tell(format_args!("bad subtree: {error}; hides {interval}"), out)?;
+                self.tell(format_args!("bad subtree: {error}; hides {interval}"), out)
             }
-            _ => {}
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn check_path(&mut self, entry: &Entry<'_>, out: &mut Output) -> io::Result<()> {
         match entry.strict_path() {
             Ok(_) => Ok(()),
             Err(error) => {
-                add(&mut self.path_problems, 1);
+                add(&mut self.tree.invalid_paths, 1);
                 self.tell(format_args!("bad path: {error}"), out)
             }
         }
@@ -213,15 +198,16 @@ impl Checked<'_> {
     }
 
     fn count_problems(&self) -> u64 {
-        self.path_problems.saturating_add(self.bad_subtrees).saturating_add(self.bad_records)
+        let TreeCounts { invalid_paths, bad_subtrees, bad_records, .. } = self.tree;
+        invalid_paths.saturating_add(bad_subtrees).saturating_add(bad_records)
     }
 
     /// How many things are wrong.
     fn problems(&self) -> String {
         let kinds = [
-            (self.path_problems, "key", "not of the syntax of repo paths"),
-            (self.bad_subtrees, "subtree", "bad"),
-            (self.bad_records, "record", "bad"),
+            (self.tree.invalid_paths, "key", "not of the syntax of repo paths"),
+            (self.tree.bad_subtrees, "subtree", "bad"),
+            (self.tree.bad_records, "record", "bad"),
         ];
         let told = kinds.into_iter().filter(|(count, ..)| *count > 0).map(|(count, noun, what)| {
             format!("{} {} {what}", Counted(count, noun), if count == 1 { "is" } else { "are" })
@@ -230,31 +216,29 @@ impl Checked<'_> {
     }
 
     fn write_to(&self, out: &mut Output) -> io::Result<()> {
-        let Checked { did, rev, commit, duplicates, .. } = self;
-        let (bytes, sections) = (Counted(self.bytes, "byte"), Counted(self.sections, "section"));
-        let (blocks, nodes) = (Counted(self.distinct_blocks, "block"), Counted(self.nodes, "node"));
+        let Checked { did, rev, commit, tree, .. } = self;
+        let SectionCounts { sections, distinct_blocks, duplicates, unreached_blocks } =
+            self.sections;
+        let (bytes, sections) = (Counted(self.bytes, "byte"), Counted(sections, "section"));
+        let (blocks, nodes) = (Counted(distinct_blocks, "block"), Counted(tree.nodes, "node"));
         // A legacy commit may have no revision.
         let at = if rev.is_empty() { "" } else { " at " };
         let part = if self.complete { "" } else { " in part" };
         writeln!(out, "ok{part}: {did}{at}{rev}")?;
         writeln!(out, "framing: {bytes}, {sections}, {duplicates} of them repeated")?;
-        writeln!(out, "hashes: {blocks}, {} of them unreached", self.unreached_blocks)?;
+        writeln!(out, "hashes: {blocks}, {unreached_blocks} of them unreached")?;
         match &self.key {
             Some(key) => writeln!(out, "commit: {commit}, signed with {key}")?,
             None => writeln!(out, "commit: {commit}, its signature not checked")?,
         }
-        writeln!(out, "tree: {nodes}, height {}", self.height)?;
+        writeln!(out, "tree: {nodes}, height {}", tree.height.unwrap_or(0))?;
         let there = if self.complete { " all there," } else { "" };
-        let bytes = Counted(self.record_bytes, "byte");
-        writeln!(out, "records: {} with {bytes},{there} all paths sound", self.records)?;
+        let bytes = Counted(tree.record_bytes, "byte");
+        writeln!(out, "records: {} with {bytes},{there} all paths sound", tree.records)?;
         if !self.complete {
-            let subtrees = Counted(self.missing_subtrees, "subtree");
-            writeln!(out, "missing: {subtrees}, {}", Counted(self.missing_records, "record"))?;
+            let subtrees = Counted(tree.missing_subtrees, "subtree");
+            writeln!(out, "missing: {subtrees}, {}", Counted(tree.missing_records, "record"))?;
         }
         Ok(())
     }
-}
-
-fn add(count: &mut u64, more: u64) {
-    *count = count.saturating_add(more);
 }

@@ -1,57 +1,96 @@
-//! Kept files that were changed since: refused, or read right. Never a panic, a wrong record, or
-//! more than a while.
+//! Kept files that were changed since: refused, or read right. Never a panic, a wrong record, or more
+//! work than a good file takes.
 
-use crate::common;
 use std::fs::{self, OpenOptions};
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
-use std::time::{Duration, Instant};
 
-use crate::common::kept::{DESCRIPTION, Kept, TABLES, change};
-use crate::common::{Row, spill};
+use crate::common::kept::{self, DESCRIPTION, Kept, TABLES, change};
+use crate::common::{self, CountingStore, Row, spill};
 use carwalk::store::{CarStore, RedbStore, SpillFile};
-use carwalk::{ErrorKind, Loader, Result, Verification};
+use carwalk::{ErrorKind, Loader, Repo, Result, Tree, Verification};
 use carwalk_testkit::random;
 use carwalk_testkit::rng::Rng;
 use redb::{Database, ReadableDatabase, ReadableTable};
 use tempfile::TempDir;
 
-/// Opens a file that is not what it was: an error, or the very same records. Tells what else it
-/// did.
-fn judge(path: &Path, rows: &[Row], number: u64) -> (Option<String>, bool) {
-    let start = Instant::now();
+/// Counts of what reading a file takes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Work {
+    /// Sections that are listed.
+    sections: usize,
+    /// Blocks that a walk asks for.
+    gets: u64,
+    events: usize,
+}
+
+impl Work {
+    /// Lists the sections of a file and walks its tree. Stops listing at `most` sections.
+    fn add(&mut self, repo: &Repo<RedbStore>, most: usize) -> Result<()> {
+        self.sections = repo.store().sections().take(most).filter(Result::is_ok).count();
+        let store = CountingStore::new(repo.store());
+        let tree = Tree::new(&store, repo.commit().data());
+        let mut walk = tree.walk().partial(true).nodes(true);
+        let walked = loop {
+            match walk.next_event() {
+                Ok(Some(_)) => self.events += 1,
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        self.gets = store.gets();
+        walked
+    }
+
+    /// Returns the work that a good file takes.
+    fn of(kept: &Kept) -> Self {
+        let mut work = Work::default();
+        work.add(&kept::open(&kept.path).unwrap(), usize::MAX).unwrap();
+        assert!(work.sections > kept.rows.len() && work.gets > kept.rows.len() as u64, "{work:?}");
+        work
+    }
+
+    /// Returns whether this is no more than a file takes that was `good`. Whatever is in it, nodes
+    /// are hashed: so no more of them are asked for. Stored sections may be repeated.
+    fn is_within(&self, good: &Work) -> bool {
+        self.gets <= good.gets && self.events <= good.events && self.sections <= 2 * good.sections
+    }
+}
+
+/// Opens a file that is not what it was: an error, or the very same records, with no more work than
+/// `good` says. Returns what else it did, and whether it gave the records.
+fn judge(path: &Path, rows: &[Row], good: &Work, number: u64) -> (Option<String>, bool) {
     let verification =
         if number & 1 == 0 { Verification::EveryBlock } else { Verification::ReachedBlocks };
+    let mut work = Work::default();
     let read = AssertUnwindSafe(|| -> Result<Vec<Row>> {
         let store = RedbStore::open(path, if number & 2 == 0 { 0 } else { 1 << 20 })?;
         let repo = Loader::new().verification(verification).reopen(store)?;
-        let heads = repo.store().sections().take(10_000).filter(Result::is_ok).count();
-        assert!(heads <= 10_000);
-        let mut walk = repo.walk().partial(true).nodes(true);
-        while walk.next_event()?.is_some() {}
+        work.add(&repo, 3 * good.sections)?;
         let rows = common::rows(&repo)?;
         let _ = format!("{:?} {:?}", repo.store(), repo.stats());
         Ok(rows)
     });
-    let failure = match panic::catch_unwind(read) {
-        Err(_) => Some("panicked"),
-        Ok(Ok(found)) if found != rows => Some("gave other records"),
-        Ok(Ok(_)) if start.elapsed() < Duration::from_secs(20) => return (None, true),
-        Ok(_) if start.elapsed() >= Duration::from_secs(20) => Some("took too long"),
-        Ok(_) => None,
-    };
-    (failure.map(str::to_owned), false)
+    let found = panic::catch_unwind(read);
+    if !work.is_within(good) {
+        return (Some(format!("took {work:?}, a good file takes {good:?}")), false);
+    }
+    match found {
+        Err(_) => (Some("panicked".to_owned()), false),
+        Ok(Ok(found)) if found != rows => (Some("gave other records".to_owned()), false),
+        Ok(found) => (None, found.is_ok()),
+    }
 }
 
 #[test]
 fn four_hundred_damaged_files_are_refused_or_give_the_right_records() {
     let kept = Kept::new();
-    let good = kept.bytes();
+    let (bytes_before, good) = (kept.bytes(), Work::of(&kept));
     let path = kept.other("damaged");
     let (mut failures, mut accepted) = (Vec::new(), 0);
     for number in 0..400 {
         let mut rng = Rng::new(number);
-        let mut bytes = good.clone();
+        let mut bytes = bytes_before.clone();
         let what = match rng.below(8) {
             0 | 1 => {
                 let at = rng.below(bytes.len());
@@ -72,7 +111,7 @@ fn four_hundred_damaged_files_are_refused_or_give_the_right_records() {
                 "many bytes changed"
             }
             4 => {
-                bytes.truncate(rng.below(good.len()));
+                bytes.truncate(rng.below(bytes_before.len()));
                 "cut short"
             }
             5 => {
@@ -95,7 +134,7 @@ fn four_hundred_damaged_files_are_refused_or_give_the_right_records() {
             }
         };
         fs::write(&path, &bytes).unwrap();
-        let (failure, is_good) = judge(&path, &kept.rows, number);
+        let (failure, is_good) = judge(&path, &kept.rows, &good, number);
         failures.extend(failure.map(|failure| format!("{number}, {what}: {failure}")));
         accepted += u32::from(is_good);
         if fs::read(&path).unwrap() != bytes {
@@ -155,13 +194,14 @@ fn tamper(path: &Path, rng: &mut Rng) -> String {
 #[test]
 fn three_hundred_files_with_hostile_values_are_refused_or_give_the_right_records() {
     let kept = Kept::new();
+    let good = Work::of(&kept);
     let path = kept.other("hostile");
     let (mut failures, mut accepted) = (Vec::new(), 0);
     for number in 0..300 {
         let mut rng = Rng::new(number);
         fs::copy(&kept.path, &path).unwrap();
         let what = tamper(&path, &mut rng);
-        let (failure, is_good) = judge(&path, &kept.rows, number);
+        let (failure, is_good) = judge(&path, &kept.rows, &good, number);
         failures.extend(failure.map(|failure| format!("{number}, {what}: {failure}")));
         accepted += u32::from(is_good);
     }
@@ -202,6 +242,7 @@ fn hostile_values_of_reduced_records_do_no_harm() {
 #[test]
 fn a_hostile_description_asks_for_nothing_without_end() {
     let kept = Kept::new();
+    let good = Work::of(&kept);
     let path = kept.other("hostile");
     let len = {
         let database = Database::open(&kept.path).unwrap();
@@ -217,7 +258,7 @@ fn a_hostile_description_asks_for_nothing_without_end() {
                 let end = value.len().min(at + 8);
                 value[at..end].copy_from_slice(&bytes[..end - at]);
             });
-            let (failure, _) = judge(&path, &kept.rows, number as u64);
+            let (failure, _) = judge(&path, &kept.rows, &good, number as u64);
             failures.extend(failure.map(|failure| format!("{number} at {at}: {failure}")));
         }
     }

@@ -158,6 +158,44 @@ impl BlockStore for MapStore {
     }
 }
 
+/// A store that counts what another is asked for.
+#[derive(Debug)]
+pub(crate) struct CountingStore<S> {
+    store: S,
+    gets: Cell<u64>,
+}
+
+impl<S> CountingStore<S> {
+    pub(crate) fn new(store: S) -> Self {
+        CountingStore { store, gets: Cell::new(0) }
+    }
+
+    /// Returns how often `get` was called.
+    pub(crate) fn gets(&self) -> u64 {
+        self.gets.get()
+    }
+}
+
+impl<S: BlockStore> BlockStore for CountingStore<S> {
+    type Block<'a>
+        = S::Block<'a>
+    where
+        S: 'a;
+
+    fn get(&self, cid: &Cid) -> Result<Option<Found<S::Block<'_>>>> {
+        self.gets.set(self.gets.get() + 1);
+        self.store.get(cid)
+    }
+
+    fn contains(&self, cid: &Cid) -> Result<bool> {
+        self.store.contains(cid)
+    }
+
+    fn block_cost<'a>(&'a self, block: &S::Block<'a>) -> u64 {
+        self.store.block_cost(block)
+    }
+}
+
 /// What the tests make of a record: its length, its beginning, and what a function that fails may
 /// give.
 pub(crate) type Summary = (u64, Vec<u8>, Result<u8, String>);

@@ -3,9 +3,8 @@
 use std::fs::File;
 use std::process::Stdio;
 
-use crate::harness::{TempCar, run, run_on, tool};
+use crate::harness::{TempCar, export, run, run_on, tool};
 use carwalk_testkit::breakage::{self, Fault};
-use carwalk_testkit::export::{self, Export};
 use carwalk_testkit::legal;
 use carwalk_testkit::repo::{Order, Repo};
 
@@ -217,9 +216,7 @@ fn cut_short_anywhere_is_never_a_success() {
 
 #[test]
 fn closed_pipe_is_quiet() {
-    let mut car = Vec::new();
-    Export { records: 20_000, seed: 1, order: export::Order::Preorder }.write_to(&mut car).unwrap();
-    let file = TempCar::new(&car);
+    let file = TempCar::new(&export(20_000, carwalk_testkit::export::Order::Preorder));
     for args in [&["ls"][..], &["ls", "--json"], &["ls", "--partial"]] {
         let mut tool = tool();
         tool.args(args)

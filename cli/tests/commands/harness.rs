@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::thread;
 
+use carwalk_testkit::export::{Export, Order};
 use tempfile::TempDir;
 
 /// What a run of the tool came to.
@@ -40,6 +41,24 @@ impl Run {
         let lines = self.stdout.lines();
         lines.map(|line| serde_json::from_str(line).unwrap()).collect()
     }
+}
+
+/// Commands that read all of a CAR, each with its forms of output.
+pub(crate) const COMMANDS: [&[&str]; 7] = [
+    &["ls"],
+    &["ls", "-l", "--json"],
+    &["ls", "-l", "--partial"],
+    &["inspect"],
+    &["inspect", "--json"],
+    &["verify"],
+    &["verify", "--json"],
+];
+
+/// Returns an export like a real one, with so many records.
+pub(crate) fn export(records: usize, order: Order) -> Vec<u8> {
+    let mut car = Vec::new();
+    Export { records, seed: 1, order }.write_to(&mut car).unwrap();
+    car
 }
 
 /// The tool, ready to get arguments.

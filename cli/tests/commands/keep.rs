@@ -3,25 +3,15 @@
 use std::fs;
 use std::path::PathBuf;
 
-use crate::harness::{TempCar, run, run_on};
+use crate::harness::{self, COMMANDS, TempCar, run, run_on};
 use carwalk_testkit::breakage;
 use carwalk_testkit::cid::Cid;
 use carwalk_testkit::commit::Commit;
-use carwalk_testkit::export::{self, Export};
+use carwalk_testkit::export::Order;
 use carwalk_testkit::random;
-use carwalk_testkit::repo::{Order, Repo};
+use carwalk_testkit::repo::{self, Repo};
 use carwalk_testkit::rng::Rng;
 use tempfile::TempDir;
-
-const COMMANDS: [&[&str]; 7] = [
-    &["ls"],
-    &["ls", "-l", "--json"],
-    &["ls", "-l", "--partial"],
-    &["inspect"],
-    &["inspect", "--json"],
-    &["verify"],
-    &["verify", "--json"],
-];
 
 /// A folder, and a name in it that nothing has yet.
 fn new_name() -> (TempDir, PathBuf) {
@@ -37,9 +27,7 @@ fn assert_empty(folder: &TempDir) {
 }
 
 fn export(records: usize) -> Vec<u8> {
-    let mut car = Vec::new();
-    Export { records, seed: 2, order: export::Order::Random }.write_to(&mut car).unwrap();
-    car
+    harness::export(records, Order::Random)
 }
 
 #[test]
@@ -82,7 +70,7 @@ fn kept_file_gives_what_the_car_gave() {
 fn kept_file_of_a_legacy_commit_is_read_on_request() {
     let mut legacy = Repo::sample(["com.example.test/self"]);
     legacy.commit = Commit::version_2(Cid::dag_cbor(b"the commit before")).sorted();
-    let file = TempCar::new(&legacy.to_bytes(Order::Preorder));
+    let file = TempCar::new(&legacy.to_bytes(repo::Order::Preorder));
     let (_folder, path) = new_name();
     let kept = path.to_str().unwrap();
     let listed = file.run(&["ls", "--legacy", "--keep", kept]).quiet_success();
@@ -162,9 +150,9 @@ fn nothing_is_left_when_more_would_be_stored_than_allowed() {
 #[test]
 fn car_without_its_commit_is_not_kept() {
     let mut repo = Repo::sample(["com.example.test/self"]);
-    let whole = repo.to_bytes(Order::Preorder);
+    let whole = repo.to_bytes(repo::Order::Preorder);
     repo.commit = Commit::version_2(Cid::dag_cbor(b"the commit before")).sorted();
-    for (car, code) in [(repo.to_bytes(Order::Preorder), 3), (whole[..59].to_vec(), 4)] {
+    for (car, code) in [(repo.to_bytes(repo::Order::Preorder), 3), (whole[..59].to_vec(), 4)] {
         let (folder, path) = new_name();
         run_on(["ls", "--keep", path.to_str().unwrap()], &car).one_error(code);
         assert_empty(&folder);

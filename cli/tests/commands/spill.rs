@@ -5,25 +5,13 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::{env, fs};
 
-use crate::harness::{Run, TempCar, run, run_on, tool};
+use crate::harness::{self, COMMANDS, Run, TempCar, run, run_on, tool};
 use carwalk_testkit::breakage;
-use carwalk_testkit::export::{Export, Order};
+use carwalk_testkit::export::Order;
 use carwalk_testkit::random;
 
-const COMMANDS: [&[&str]; 7] = [
-    &["ls"],
-    &["ls", "-l", "--json"],
-    &["ls", "-l", "--partial"],
-    &["inspect"],
-    &["inspect", "--json"],
-    &["verify"],
-    &["verify", "--json"],
-];
-
 fn export(records: usize) -> Vec<u8> {
-    let mut car = Vec::new();
-    Export { records, seed: 1, order: Order::Pds }.write_to(&mut car).unwrap();
-    car
+    harness::export(records, Order::Pds)
 }
 
 /// Runs a command in each way that a file can be read, and asserts that all say what `expected`

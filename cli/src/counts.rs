@@ -1,0 +1,74 @@
+//! What is counted in a CAR and in its tree.
+
+use carwalk::mst::Event;
+use carwalk::store::CarStats;
+use serde::Serialize;
+
+/// The sections of a CAR.
+#[derive(Default, Serialize)]
+pub(crate) struct SectionCounts {
+    pub(crate) sections: u64,
+    pub(crate) distinct_blocks: u64,
+    pub(crate) duplicates: u64,
+    pub(crate) unreached_blocks: u64,
+}
+
+impl SectionCounts {
+    /// Returns the counts of a CAR of which a walk reached so many blocks.
+    pub(crate) fn of(stats: CarStats, reached: u64) -> Self {
+        SectionCounts {
+            sections: stats.sections,
+            distinct_blocks: stats.distinct_blocks,
+            duplicates: stats.duplicates(),
+            unreached_blocks: stats.distinct_blocks.saturating_sub(reached),
+        }
+    }
+}
+
+/// What a walk came by. Each command has names of its own for these in its JSON.
+#[derive(Default)]
+pub(crate) struct TreeCounts {
+    /// The layer of the root; `None` if it is missing or bad.
+    pub(crate) height: Option<u8>,
+    pub(crate) nodes: u64,
+    pub(crate) missing_subtrees: u64,
+    pub(crate) bad_subtrees: u64,
+    pub(crate) records: u64,
+    pub(crate) record_bytes: u64,
+    pub(crate) missing_records: u64,
+    pub(crate) bad_records: u64,
+    /// Keys that are no repo paths, by the rules that the command holds them against.
+    pub(crate) invalid_paths: u64,
+}
+
+impl TreeCounts {
+    /// Counts an event, but for the path of its key.
+    pub(crate) fn count(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Node { layer, .. } => {
+                self.height.get_or_insert(layer.get());
+                add(&mut self.nodes, 1);
+            }
+            Event::Record { block, .. } => {
+                add(&mut self.records, 1);
+                add(&mut self.record_bytes, block.len() as u64);
+            }
+            Event::MissingRecord { .. } => add(&mut self.missing_records, 1),
+            Event::BadRecord { .. } => add(&mut self.bad_records, 1),
+            Event::MissingSubtree { .. } => add(&mut self.missing_subtrees, 1),
+            Event::BadSubtree { .. } => add(&mut self.bad_subtrees, 1),
+            _ => {}
+        }
+    }
+
+    /// Returns whether nothing is missing, or hidden by what is bad.
+    pub(crate) fn is_complete(&self) -> bool {
+        let TreeCounts { missing_subtrees, bad_subtrees, missing_records, bad_records, .. } = self;
+        [missing_subtrees, bad_subtrees, missing_records, bad_records] == [&0; 4]
+    }
+}
+
+/// Adds to a count.
+pub(crate) fn add(count: &mut u64, more: u64) {
+    *count = count.saturating_add(more);
+}
