@@ -74,6 +74,7 @@ impl Digests {
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "tests fail by panicking")]
 mod tests {
     use carwalk_testkit::car::Car;
     use carwalk_testkit::key;
