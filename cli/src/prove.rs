@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use carwalk::store::{BlockStore, CarStore};
-use carwalk::{Proof, Repo};
+use carwalk::{ProofBuilder, Repo};
 use clap::Args;
 use tempfile::NamedTempFile;
 
@@ -77,7 +77,7 @@ enum Place {
 
 impl Prove {
     /// What is to be proved.
-    fn request<'r, S: BlockStore>(&self, repo: &'r Repo<S>) -> Proof<'r, S> {
+    fn request<'r, S: BlockStore>(&self, repo: &'r Repo<S>) -> ProofBuilder<'r, S> {
         let mut proof = repo.prove().records(!self.no_records);
         for target in &self.targets {
             proof = proof.key(target.path.as_path());
@@ -115,7 +115,11 @@ impl Prove {
         Cause::File { path: self.output.clone(), error }
     }
 
-    fn write<S: BlockStore>(&self, proof: Proof<'_, S>, out: &mut Output) -> Result<(), Cause> {
+    fn write<S: BlockStore>(
+        &self,
+        proof: ProofBuilder<'_, S>,
+        out: &mut Output,
+    ) -> Result<(), Cause> {
         let refused = |error| self.refused(error);
         match self.place().map_err(refused)? {
             Place::Stdout => {
@@ -146,7 +150,7 @@ impl Prove {
         &self,
         path: &Path,
         replaced: Option<Permissions>,
-        proof: Proof<'_, S>,
+        proof: ProofBuilder<'_, S>,
     ) -> Result<NamedTempFile, Cause> {
         let file = new_file(path, replaced).map_err(|error| self.refused(error))?;
         self.write_into(file.as_file(), proof)?;
@@ -154,7 +158,11 @@ impl Prove {
         Ok(file)
     }
 
-    fn write_into<S: BlockStore>(&self, file: &File, proof: Proof<'_, S>) -> Result<(), Cause> {
+    fn write_into<S: BlockStore>(
+        &self,
+        file: &File,
+        proof: ProofBuilder<'_, S>,
+    ) -> Result<(), Cause> {
         proof.write(BufWriter::new(file)).map(drop).map_err(|error| match Cause::from(error) {
             Cause::Output(error) => self.refused(error),
             cause => cause,

@@ -141,7 +141,7 @@ fn section_at<'a>(
 ) -> Option<Packed<'a>> {
     match packed {
         Some(arena) => packed_at(arena, at),
-        None => Some(Packed::of(source.section_at(at)?, State::Raw)),
+        None => Some(Packed::of(source.section_at(at)?, State::Original)),
     }
 }
 
@@ -235,7 +235,7 @@ impl Loading<MemorySink> {
             }
             left = left.saturating_sub(1);
             let is_bad = trust == Trust::HashWhenReached && section.verify().is_err();
-            writer.push(&Packed::of(section, if is_bad { State::Bad } else { State::Raw }))
+            writer.push(&Packed::of(section, if is_bad { State::Bad } else { State::Original }))
         })?;
         debug_assert!(left == 0, "every loaded section was moved");
         state.move_down(moved);

@@ -6,7 +6,7 @@ use super::key::Layer;
 use crate::cid::Cid;
 use crate::error::{Error, KeyInterval, Result, Structure};
 use crate::path::RepoPath;
-use crate::store::{Form, Found};
+use crate::store::{Block, Form};
 
 /// An event of a walk. It borrows from the walk, so it lasts until the next call.
 #[non_exhaustive]
@@ -132,7 +132,7 @@ impl fmt::Debug for Event<'_> {
 }
 
 /// An entry, and its record if it was looked up.
-pub(crate) type EntryAndRecord<'w, B> = (Entry<'w>, Option<Found<B>>);
+pub(crate) type EntryAndRecord<'w, B> = (Entry<'w>, Option<Block<B>>);
 
 /// An entry of the tree: a key and the CID of its record.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -37,6 +37,7 @@ impl Secret {
 
 /// Returns in which of so many equal parts of their range a hash is.
 #[inline]
+#[cfg(feature = "redb")]
 pub(crate) fn scale(hash: u64, parts: u64) -> u64 {
     let product = u128::from(hash).wrapping_mul(u128::from(parts));
     u64::try_from(product >> u64::BITS).unwrap_or(0)

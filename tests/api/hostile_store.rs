@@ -8,7 +8,7 @@ use std::error::Error as _;
 use crate::common::MapStore;
 use carwalk::error::{Malformed, Structure};
 use carwalk::mst::Event;
-use carwalk::store::{BlockStore, Found};
+use carwalk::store::{Block, BlockStore};
 use carwalk::{Cid, Error, ErrorKind, Repo, Result, Tree};
 use carwalk_testkit::cid::Cid as KitCid;
 use carwalk_testkit::repo::{Order, Repo as KitRepo};
@@ -31,12 +31,12 @@ struct FailsAt<'a> {
 }
 
 impl BlockStore for FailsAt<'_> {
-    type Block<'a>
+    type Bytes<'a>
         = &'a [u8]
     where
         Self: 'a;
 
-    fn get(&self, cid: &Cid) -> Result<Option<Found<&[u8]>>> {
+    fn get(&self, cid: &Cid) -> Result<Option<Block<&[u8]>>> {
         let call = self.calls.replace(self.calls.get() + 1);
         if call == self.call { Err(Error::store("the disk is gone")) } else { self.store.get(cid) }
     }
@@ -270,12 +270,12 @@ struct Swapping<'a, S> {
 }
 
 impl<S: BlockStore> BlockStore for Swapping<'_, S> {
-    type Block<'a>
-        = S::Block<'a>
+    type Bytes<'a>
+        = S::Bytes<'a>
     where
         Self: 'a;
 
-    fn get(&self, cid: &Cid) -> Result<Option<Found<S::Block<'_>>>> {
+    fn get(&self, cid: &Cid) -> Result<Option<Block<S::Bytes<'_>>>> {
         self.store.get(if *cid == self.asked { &self.given } else { cid })
     }
 
@@ -381,16 +381,16 @@ struct FickleStore<'a> {
 }
 
 impl BlockStore for FickleStore<'_> {
-    type Block<'a>
+    type Bytes<'a>
         = Fickle
     where
         Self: 'a;
 
-    fn get(&self, cid: &Cid) -> Result<Option<Found<Fickle>>> {
+    fn get(&self, cid: &Cid) -> Result<Option<Block<Fickle>>> {
         let found = self.store.get(cid)?;
         Ok(found.map(|found| {
             let (first, then) = (found.bytes.to_vec(), (self.then)(found.bytes));
-            Found::new(Fickle { first, then, honest: self.honest, calls: Cell::new(0) })
+            Block::new(Fickle { first, then, honest: self.honest, calls: Cell::new(0) })
         }))
     }
 
@@ -446,12 +446,12 @@ fn a_node_that_shrinks_after_its_check_is_an_error() {
 struct Misplacing<'a>(&'a MapStore, u64);
 
 impl BlockStore for Misplacing<'_> {
-    type Block<'a>
+    type Bytes<'a>
         = &'a [u8]
     where
         Self: 'a;
 
-    fn get(&self, cid: &Cid) -> Result<Option<Found<&[u8]>>> {
+    fn get(&self, cid: &Cid) -> Result<Option<Block<&[u8]>>> {
         Ok(self.0.get(cid)?.map(|found| found.at(self.1)))
     }
 
@@ -481,12 +481,12 @@ fn offsets_are_told_and_not_believed() {
 struct Listening<'a>(&'a MapStore, Cell<usize>);
 
 impl BlockStore for Listening<'_> {
-    type Block<'a>
+    type Bytes<'a>
         = &'a [u8]
     where
         Self: 'a;
 
-    fn get(&self, cid: &Cid) -> Result<Option<Found<&[u8]>>> {
+    fn get(&self, cid: &Cid) -> Result<Option<Block<&[u8]>>> {
         self.0.get(cid)
     }
 

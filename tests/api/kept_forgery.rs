@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::common::kept::{Kept, TABLES};
 use crate::common::{self, Row};
-use carwalk::error::KeptFault;
+use carwalk::error::SpillFileFault;
 use carwalk::store::{BlockStore, CarStore, RedbStore};
 use carwalk::{Error, ErrorKind, Loader, Repo, Result, Verification};
 use redb::{Database, ReadableDatabase, ReadableTable};
@@ -162,7 +162,7 @@ fn read(path: &Path, verification: Verification) -> Result<Vec<Row>> {
 }
 
 fn is_damage(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Kept(KeptFault::Damaged(_)))
+    matches!(error.kind(), ErrorKind::InvalidSpillFile(SpillFileFault::Damaged(_)))
 }
 
 /// Forges a file, and checks that it is damage under `refused_by`, and otherwise an error or right.
@@ -271,7 +271,10 @@ fn a_block_that_passes_for_a_processed_value_is_damage() {
     contents.write(&kept.path);
     for verification in ALL {
         let error = open(&kept.path, verification).unwrap_err();
-        assert!(matches!(error.kind(), ErrorKind::Kept(KeptFault::Reduced)), "{error}");
+        assert!(
+            matches!(error.kind(), ErrorKind::InvalidSpillFile(SpillFileFault::Processed)),
+            "{error}"
+        );
     }
 }
 

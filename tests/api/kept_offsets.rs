@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::common::kept::{DESCRIPTION, Kept, TABLES, change, open};
 use crate::common::spill;
-use carwalk::error::KeptFault;
+use carwalk::error::SpillFileFault;
 use carwalk::store::{BlockStore, CarStore, RedbStore, SpillFile};
 use carwalk::{ErrorKind, Loader, Result, Verification};
 use carwalk_testkit::cbor::Value;
@@ -16,7 +16,9 @@ use carwalk_testkit::repo::{Order, Record, Repo};
 #[track_caller]
 fn assert_damaged<T>(result: Result<T>, text: &str) {
     let Err(error) = result else { panic!("expected: {text}") };
-    let ErrorKind::Kept(KeptFault::Damaged(found)) = error.kind() else { panic!("{error}") };
+    let ErrorKind::InvalidSpillFile(SpillFileFault::Damaged(found)) = error.kind() else {
+        panic!("{error}")
+    };
     assert_eq!(&**found, text);
 }
 

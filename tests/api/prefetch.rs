@@ -7,7 +7,7 @@ use std::ops::Bound;
 use crate::common::keys::{Keys, any_key, any_range, parts, ranges};
 use crate::common::part::{Part, Plain, Range, Removal};
 use crate::common::{MapStore, end};
-use carwalk::store::{BlockStore, Found};
+use carwalk::store::{Block, BlockStore};
 use carwalk::{Cid, Result, Tree};
 use carwalk_testkit::cid::Cid as KitCid;
 use carwalk_testkit::key;
@@ -51,9 +51,9 @@ impl Noting {
 }
 
 impl BlockStore for Noting {
-    type Block<'a> = &'a [u8];
+    type Bytes<'a> = &'a [u8];
 
-    fn get(&self, cid: &Cid) -> Result<Option<Found<&[u8]>>> {
+    fn get(&self, cid: &Cid) -> Result<Option<Block<&[u8]>>> {
         self.calls.borrow_mut().push(Call::Get(*cid));
         self.store.get(cid)
     }

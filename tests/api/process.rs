@@ -10,7 +10,7 @@ use carwalk::cid::Codec;
 use carwalk::error::{Malformed, Structure};
 use carwalk::mst::Event;
 use carwalk::process::Cbor;
-use carwalk::store::{BlockStore, CarStore, Form, Found};
+use carwalk::store::{Block, BlockStore, CarStore, Form};
 use carwalk::{Cid, ErrorKind, Loaded, Loader, Process, Repo, Result, Verification};
 use carwalk_testkit::car::{Car, Section};
 use carwalk_testkit::cbor::Value;
@@ -232,8 +232,8 @@ fn a_record_that_begins_like_a_node_is_kept_whole_and_made_when_it_is_met() {
             told.push((block.to_vec(), form));
         }
     }
-    let reduced = (7u64.to_le_bytes().to_vec(), Form::Reduced);
-    assert_eq!(told, [(look_alike.clone(), Form::Raw), reduced.clone(), reduced]);
+    let reduced = (7u64.to_le_bytes().to_vec(), Form::Value);
+    assert_eq!(told, [(look_alike.clone(), Form::Original), reduced.clone(), reduced]);
     assert_eq!(
         repo.records().map(|record| record.unwrap().into_value()).collect::<Vec<_>>(),
         [7, 7, 7]
@@ -335,10 +335,10 @@ fn check_records<S: CarStore, P: Process>(repo: &Repo<S, P>, is_whole: bool, dam
 struct AllReduced(MapStore);
 
 impl BlockStore for AllReduced {
-    type Block<'a> = Vec<u8>;
+    type Bytes<'a> = Vec<u8>;
 
-    fn get(&self, cid: &Cid) -> Result<Option<Found<Vec<u8>>>> {
-        Ok(self.0.get(cid)?.map(|found| Found::new(found.bytes.to_vec()).reduced().at(7)))
+    fn get(&self, cid: &Cid) -> Result<Option<Block<Vec<u8>>>> {
+        Ok(self.0.get(cid)?.map(|found| Block::new(found.bytes.to_vec()).processed().at(7)))
     }
 
     fn contains(&self, cid: &Cid) -> Result<bool> {
@@ -358,7 +358,7 @@ fn a_commit_that_was_reduced_is_no_commit() {
             .unwrap_err(),
     ];
     for error in errors {
-        assert!(matches!(error.kind(), ErrorKind::Malformed(Malformed::ReducedNode)), "{error}");
+        assert!(matches!(error.kind(), ErrorKind::Malformed(Malformed::ProcessedNode)), "{error}");
         assert_eq!(
             (error.position().structure(), error.position().offset()),
             (Structure::Commit, Some(7))
@@ -371,15 +371,15 @@ fn a_commit_that_was_reduced_is_no_commit() {
 struct ReducedStore(MapStore, Vec<u8>);
 
 impl BlockStore for ReducedStore {
-    type Block<'a> = Vec<u8>;
+    type Bytes<'a> = Vec<u8>;
 
-    fn get(&self, cid: &Cid) -> Result<Option<Found<Vec<u8>>>> {
+    fn get(&self, cid: &Cid) -> Result<Option<Block<Vec<u8>>>> {
         let found = self.0.get(cid)?;
         Ok(found.map(|found| {
             if found.bytes.starts_with(b"\xa2\x61e") || found.bytes.starts_with(b"\xa6") {
-                Found::new(found.bytes.to_vec())
+                Block::new(found.bytes.to_vec())
             } else {
-                Found::new(self.1.clone()).reduced()
+                Block::new(self.1.clone()).processed()
             }
         }))
     }

@@ -5,12 +5,12 @@ use crate::common;
 use core::fmt::Debug;
 
 use carwalk::cid::Codec;
-use carwalk::process::{Cbor, Processable};
+use carwalk::process::{Cbor, Value};
 use carwalk::{Cid, ErrorKind};
 use carwalk_testkit::rng::Rng;
 
 #[track_caller]
-fn encoded<T: Processable>(value: &T) -> Vec<u8> {
+fn encoded<T: Value>(value: &T) -> Vec<u8> {
     let mut out = b"before".to_vec();
     value.encode(&mut out).unwrap();
     assert_eq!(out[..6], *b"before");
@@ -19,7 +19,7 @@ fn encoded<T: Processable>(value: &T) -> Vec<u8> {
 
 /// The value comes back, alone and before others; nothing comes of it cut short.
 #[track_caller]
-fn comes_back<T: Processable + PartialEq + Debug>(value: T) {
+fn comes_back<T: Value + PartialEq + Debug>(value: T) {
     let bytes = encoded(&value);
     let mut input = &bytes[..];
     assert_eq!(T::decode(&mut input).as_ref(), Some(&value));
@@ -149,7 +149,7 @@ fn bytes_that_are_no_value_are_none() {
 
 #[test]
 fn any_bytes_are_decoded_without_a_panic_and_what_comes_out_is_a_value() {
-    fn decode<T: Processable>(bytes: &[u8]) {
+    fn decode<T: Value>(bytes: &[u8]) {
         let mut input = bytes;
         if let Some(value) = T::decode(&mut input) {
             // What was taken is what was read, and no more is left than there was.

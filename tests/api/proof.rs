@@ -8,9 +8,9 @@ use std::ops::Bound;
 
 use crate::common::keys::{Keys, any_key, any_keys, assert_names, expected, parts};
 use crate::common::part::{self, Part, PlainTree, Range, Removal};
-use carwalk::error::{KeptFault, Structure};
+use carwalk::error::{SpillFileFault, Structure};
 use carwalk::store::{BlockStore, CarStats};
-use carwalk::{Cid, ErrorKind, Loader, Lookup, Proof, Repo, Result};
+use carwalk::{Cid, ErrorKind, Loader, Lookup, ProofBuilder, Repo, Result};
 use carwalk_testkit::car::Car;
 use carwalk_testkit::cid::Cid as KitCid;
 use carwalk_testkit::repo::{Order, Record, Repo as KitRepo};
@@ -20,7 +20,7 @@ use carwalk_testkit::{breakage, legal, random};
 const SEEDS: u64 = 40;
 
 /// Names what a proof is to be about.
-fn about<'r, S: BlockStore>(proof: Proof<'r, S>, sets: &[Keys]) -> Proof<'r, S> {
+fn about<'r, S: BlockStore>(proof: ProofBuilder<'r, S>, sets: &[Keys]) -> ProofBuilder<'r, S> {
     sets.iter().fold(proof, |proof, keys| match keys {
         Keys::One(key) => proof.key(key),
         Keys::Range(range) => proof.range(range.clone()),
@@ -534,7 +534,10 @@ fn a_store_that_has_only_what_was_made_of_records_proves_only_keys() {
     let commit: Cid = repo.commit().cid();
     let repo = Repo::from_store(repo.into_store(), commit).unwrap();
     let error = proved(&repo, &[Keys::all()], true).unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::Kept(KeptFault::Reduced)), "{error}");
+    assert!(
+        matches!(error.kind(), ErrorKind::InvalidSpillFile(SpillFileFault::Processed)),
+        "{error}"
+    );
     assert_eq!(error.position().structure(), Structure::Record);
     assert!(error.key().is_some() && error.cid().is_some());
     assert_eq!(

@@ -208,7 +208,7 @@ macro_rules! both {
     };
 }
 
-both!(Records, carwalk::Record<S::Block<'_>>);
+both!(Records, carwalk::Record<S::Bytes<'_>>);
 both!(Entries, carwalk::RepoEntry);
 
 /// Items between two ends that move towards each other; the first gap that either comes to ends

@@ -419,11 +419,11 @@ fn bytes_stored_are_about_those_of_the_car() {
     let repo = spill::all_into(Loader::new(), &random.car[..], SpillFile::temporary()).unwrap();
     let (stored, car) = (repo.store().bytes_stored(), random.car.len() as u64);
     assert!(stored > car && stored < car + car / 4, "{stored} for {car}");
-    assert!(!repo.store().is_reduced());
+    assert!(!repo.store().is_processed());
     let loader = Loader::new().process(|_: &[u8]| ());
     let repo = spill::all_into(loader, &random.car[..], SpillFile::temporary()).unwrap();
     assert!(repo.store().bytes_stored() < stored);
-    assert!(repo.store().is_reduced());
+    assert!(repo.store().is_processed());
 }
 
 /// What the CAR alone makes long of what a file says of itself: its roots, and which segments

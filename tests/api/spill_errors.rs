@@ -126,7 +126,7 @@ fn is_reduced_node(error: &Error, plain: &Error, car: &[u8]) -> bool {
         let mut of_cid = car.sections.iter().filter(|section| cid.as_ref() == Some(&section.cid));
         of_cid.any(|section| section.cid[1] == DAG_CBOR && section.data.starts_with(b"\xa2\x61e"))
     });
-    matches!(error.kind(), ErrorKind::Malformed(Malformed::ReducedNode))
+    matches!(error.kind(), ErrorKind::Malformed(Malformed::ProcessedNode))
         && error.position().structure() == Structure::Node
         && is_same_place
         && !begins_as_node
@@ -145,9 +145,9 @@ fn with_a_process_function_errors_differ_only_where_a_linked_node_was_reduced() 
             failures.push(format!("{}: accepted with a process function", breakage.name));
             continue;
         };
-        let is_reduced = is_reduced_node(&expected, &plain, &case.broken);
-        reduced_nodes += u32::from(is_reduced);
-        if common::details(&expected) != common::details(&plain) && !is_reduced {
+        let is_processed = is_reduced_node(&expected, &plain, &case.broken);
+        reduced_nodes += u32::from(is_processed);
+        if common::details(&expected) != common::details(&plain) && !is_processed {
             failures
                 .push(format!("{}: {plain:?}\nbut with a function: {expected:?}", breakage.name));
         }
@@ -545,7 +545,7 @@ fn a_record_that_a_node_link_leads_to_is_no_node() {
     let car = KitRepo::to_bytes(&repo, Order::Preorder);
     let repo = spill::all_into(common::summarizing(Loader::new()), &car[..], temporary()).unwrap();
     let error = common::summaries(&repo).unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::Malformed(Malformed::ReducedNode)), "{error}");
+    assert!(matches!(error.kind(), ErrorKind::Malformed(Malformed::ProcessedNode)), "{error}");
     let mut walk = repo.walk().partial(true);
     let mut bad = 0;
     while let Some(event) = walk.next_event().unwrap() {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use carwalk::car::{Header, SectionHead};
 use carwalk::cid::Codec;
-use carwalk::store::{BlockStore, CarStats, CarStore, Found, MemoryStore};
+use carwalk::store::{Block, BlockStore, CarStats, CarStore, MemoryStore};
 use carwalk::{Cid, Repo, Result, Tree};
 use carwalk_testkit::car::Car;
 use carwalk_testkit::cid::Cid as KitCid;
@@ -262,9 +262,9 @@ contract! {
 struct Wrapped(MemoryStore);
 
 impl BlockStore for Wrapped {
-    type Block<'a> = &'a [u8];
+    type Bytes<'a> = &'a [u8];
 
-    fn get(&self, cid: &Cid) -> Result<Option<Found<&[u8]>>> {
+    fn get(&self, cid: &Cid) -> Result<Option<Block<&[u8]>>> {
         self.0.get(cid)
     }
 

@@ -64,7 +64,7 @@ pub(crate) use self::writer::SpillWriter;
 use super::contents::CarStats;
 use super::packed::{Packed, State};
 use super::trust::Trust;
-use super::{BlockStore, CarStore, Form, Found};
+use super::{Block, BlockStore, CarStore, Form};
 use crate::budget::Budget;
 use crate::car::{Header, SectionHead};
 use crate::cid::Cid;
@@ -111,7 +111,8 @@ impl RedbStore {
     ///
     /// - `Io` if the file cannot be opened
     /// - `Store` if reading fails
-    /// - `Kept` if the file is damaged, not complete, of another version, or not a spill file
+    /// - `InvalidSpillFile` if the file is damaged, not complete, of another version, or not a
+    ///   spill file
     pub fn open(path: impl AsRef<Path>, cache_size: u64) -> Result<Self> {
         let budget = Budget::new(cache_size);
         let file = File::open(path)?;
@@ -196,7 +197,7 @@ impl RedbStore {
         let mut blocks = segment::blocks(segment);
         for (_, packed) in blocks.by_ref() {
             self.check(&packed)?;
-            if packed.form() == Form::Raw {
+            if packed.form() == Form::Original {
                 packed.verify()?;
             }
             count = count.saturating_add(1);
@@ -208,7 +209,7 @@ impl RedbStore {
     /// Checks what is stored with a block. Nothing of that can be hashed.
     fn check(&self, packed: &Packed<'_>) -> Result<()> {
         // A value of a process function is never hashed, so a block must not pass for one.
-        if packed.form() == Form::Reduced && !self.description.reduced {
+        if packed.form() == Form::Value && !self.description.processed {
             return Err(Error::damaged(
                 "it has a processed value, and its description denies that",
             ));
@@ -221,8 +222,8 @@ impl RedbStore {
 
     /// Returns whether a process function was applied to records before they were stored.
     #[must_use]
-    pub fn is_reduced(&self) -> bool {
-        self.description.reduced
+    pub fn is_processed(&self) -> bool {
+        self.description.processed
     }
 
     /// Returns whether blocks were hashed before they were stored.
@@ -326,9 +327,9 @@ fn in_table<T>(
 }
 
 impl BlockStore for RedbStore {
-    type Block<'a> = StoredBlock;
+    type Bytes<'a> = StoredBlock;
 
-    fn get(&self, cid: &Cid) -> Result<Option<Found<StoredBlock>>> {
+    fn get(&self, cid: &Cid) -> Result<Option<Block<StoredBlock>>> {
         self.find(cid, |packed, segment| {
             self.check(packed)?;
             Ok(packed.found(self.trust).map(|bytes| StoredBlock::new(bytes, segment)))
@@ -339,7 +340,7 @@ impl BlockStore for RedbStore {
         Ok(self.find(cid, |_, _| Ok(()))?.is_some())
     }
 
-    fn block_cost(&self, block: &StoredBlock) -> u64 {
+    fn memory_cost(&self, block: &StoredBlock) -> u64 {
         block.cost()
     }
 }
@@ -368,7 +369,7 @@ impl fmt::Debug for RedbStore {
         f.debug_struct("RedbStore")
             .field("header", &self.description.header)
             .field("stats", &self.description.stats)
-            .field("is_reduced", &self.description.reduced)
+            .field("is_processed", &self.description.processed)
             .finish_non_exhaustive()
     }
 }

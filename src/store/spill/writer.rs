@@ -30,7 +30,7 @@ pub(crate) struct SpillWriter {
     /// Number of segments that were begun.
     segments: u32,
     hashed: bool,
-    reduced: bool,
+    processed: bool,
 }
 
 /// A segment that is not full.
@@ -46,7 +46,7 @@ pub(crate) struct SealedFile {
     index: WrittenIndex,
     segments: u32,
     hashed: bool,
-    reduced: bool,
+    processed: bool,
 }
 
 impl SpillWriter {
@@ -57,7 +57,15 @@ impl SpillWriter {
         let groups = Groups::new(Budget::new(memory_limit).filling_segments(segment_len), hashed);
         let mut filling = Vec::new();
         filling.resize_with(groups.count(), FillingSegment::default);
-        Ok(SpillWriter { file, groups, filling, segment_len, segments: 0, hashed, reduced: false })
+        Ok(SpillWriter {
+            file,
+            groups,
+            filling,
+            segment_len,
+            segments: 0,
+            hashed,
+            processed: false,
+        })
     }
 
     pub(crate) fn push(&mut self, packed: &Packed<'_>) -> Result<()> {
@@ -65,7 +73,7 @@ impl SpillWriter {
             let found = packed.offset.saturating_add(1);
             return Err(Error::limit(LimitName::CarLen, MAX_CAR_LEN, found));
         }
-        self.reduced |= packed.form() == Form::Reduced;
+        self.processed |= packed.form() == Form::Value;
         let number = self.store(packed)?;
         self.file.note(&packed.cid, packed.state != State::Bad, u64::from(number))
     }
@@ -97,9 +105,9 @@ impl SpillWriter {
         for segment in &mut self.filling {
             segment.flush(&mut self.file)?;
         }
-        let SpillWriter { mut file, segments, hashed, reduced, .. } = self;
+        let SpillWriter { mut file, segments, hashed, processed, .. } = self;
         let index = file.write_index(u64::from(segments))?;
-        Ok(SealedFile { file, index, segments, hashed, reduced })
+        Ok(SealedFile { file, index, segments, hashed, processed })
     }
 }
 
@@ -151,7 +159,7 @@ impl SealedFile {
             segments: self.segments,
             layout,
             hashed: self.hashed,
-            reduced: self.reduced,
+            processed: self.processed,
             header,
             repeats,
         };
@@ -246,7 +254,7 @@ mod tests {
     fn push(writer: &mut SpillWriter, offset: u64) -> Result<()> {
         let bytes = offset.to_be_bytes();
         let cid = Cid::of(Codec::Raw, &bytes);
-        writer.push(&Packed { offset, cid, state: State::Raw, bytes: &bytes })
+        writer.push(&Packed { offset, cid, state: State::Original, bytes: &bytes })
     }
 
     /// A kept file with a longer CAR would not be opened again.
