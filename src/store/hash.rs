@@ -36,6 +36,7 @@ impl Secret {
 }
 
 /// Returns in which of so many equal parts of their range a hash is.
+#[cfg(feature = "redb")]
 #[inline]
 #[cfg(feature = "redb")]
 pub(crate) fn scale(hash: u64, parts: u64) -> u64 {
