@@ -13,6 +13,7 @@ use carwalk::error::{LimitName, SpillFileFault};
 use carwalk::store::{RedbStore, SpillFile};
 use carwalk::{Error, ErrorKind, Loader, Result, Verification};
 use carwalk_testkit::breakage;
+use carwalk_testkit::cases;
 use carwalk_testkit::random;
 use carwalk_testkit::readers::{CallsAt, PanicsAt};
 use carwalk_testkit::repo::Order;
@@ -171,7 +172,7 @@ fn nothing_has_the_name_before_the_file_is_complete() {
 #[test]
 fn a_load_that_fails_leaves_nothing_in_the_folder() {
     let mut failed = 0;
-    for breakage in breakage::all() {
+    for breakage in breakage::each_rule() {
         let folder = TempDir::new().unwrap();
         let case = breakage.make();
         let file = SpillFile::keep(folder.path().join("kept"));
@@ -255,7 +256,7 @@ fn no_more_is_stored_than_may_be() {
 fn a_file_that_is_reset_is_used_again_and_a_kept_one_is_not() {
     let folder = TempDir::new().unwrap();
     let mut file = SpillFile::temporary_in(folder.path()).segment_len(700).cache_size(1000);
-    for seed in 0..6 {
+    for seed in 0..cases(2) {
         let car = random::repo(seed, 300).car;
         let repo = spill::all_into(Loader::new(), &car[..], file).unwrap();
         assert!(common::rows(&repo).unwrap() == common::oracle_rows(&car), "seed {seed}");

@@ -13,6 +13,7 @@ use carwalk::process::Cbor;
 use carwalk::store::{Block, BlockStore, CarStore, Form};
 use carwalk::{Cid, ErrorKind, Loaded, Loader, Process, Repo, Result, Verification};
 use carwalk_testkit::car::{Car, Section};
+use carwalk_testkit::cases;
 use carwalk_testkit::cbor::Value;
 use carwalk_testkit::cid::{Cid as KitCid, DAG_CBOR};
 use carwalk_testkit::repo::{Order, Record, Repo as KitRepo};
@@ -51,7 +52,9 @@ fn due_calls(car: &[u8]) -> BTreeMap<Vec<u8>, usize> {
 }
 
 fn cars() -> impl Iterator<Item = Vec<u8>> {
-    (0..60).map(|seed| random::repo(seed, 60).car).chain(legal::all().map(legal::Oddity::make))
+    (0..cases(12))
+        .map(|seed| random::repo(seed, 60).car)
+        .chain(legal::all().map(legal::Oddity::make))
 }
 
 #[test]
@@ -86,7 +89,7 @@ fn a_reader_calls_once_for_each_stored_block_that_is_no_possible_node_nor_the_ro
 
 #[test]
 fn entries_and_walks_never_call() {
-    for seed in 0..30 {
+    for seed in 0..cases(10) {
         let car = random::repo(seed, 60).car;
         let calls = Calls::default();
         let loader = || Loader::new().process(|block: &[u8]| calls.count(block));
@@ -102,7 +105,7 @@ fn entries_and_walks_never_call() {
 
 #[test]
 fn slices_and_stores_call_while_records_are_read_and_not_before() {
-    for seed in 0..30 {
+    for seed in 0..cases(10) {
         let random = random::repo(seed, 60);
         let calls = Calls::default();
         let loader = || Loader::new().process(|block: &[u8]| calls.count(block));

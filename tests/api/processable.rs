@@ -7,6 +7,7 @@ use core::fmt::Debug;
 use carwalk::cid::Codec;
 use carwalk::process::{Cbor, Value};
 use carwalk::{Cid, ErrorKind};
+use carwalk_testkit::cases;
 use carwalk_testkit::rng::Rng;
 
 #[track_caller]
@@ -47,7 +48,7 @@ fn any_cid(rng: &mut Rng) -> Cid {
 
 #[test]
 fn values_come_back_from_their_bytes_and_not_from_fewer() {
-    for seed in 0..200 {
+    for seed in 0..cases(100) {
         let rng = &mut Rng::new(seed);
         let number = rng.next_u64() >> rng.below(64);
         comes_back(number as u8);
@@ -158,7 +159,7 @@ fn any_bytes_are_decoded_without_a_panic_and_what_comes_out_is_a_value() {
             let _ = value.encode(&mut out);
         }
     }
-    for seed in 0..20_000 {
+    for seed in 0..cases(5_000) {
         let rng = &mut Rng::new(seed);
         let len = rng.below(80);
         let mut bytes = rng.bytes(len);
