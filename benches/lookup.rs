@@ -19,7 +19,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use carwalk::mst::Event;
-use carwalk::store::{BlockStore, Found};
+use carwalk::store::{Block, BlockStore};
 use carwalk::{Cid, Lookup, Repo, Result};
 use carwalk_testkit::export::Order;
 use common::{machine, median, walk};
@@ -37,12 +37,12 @@ struct Counting<'s, S> {
 }
 
 impl<S: BlockStore> BlockStore for Counting<'_, S> {
-    type Block<'a>
-        = S::Block<'a>
+    type Bytes<'a>
+        = S::Bytes<'a>
     where
         Self: 'a;
 
-    fn get(&self, cid: &Cid) -> Result<Option<Found<Self::Block<'_>>>> {
+    fn get(&self, cid: &Cid) -> Result<Option<Block<Self::Bytes<'_>>>> {
         self.gets.set(self.gets.get() + 1);
         self.store.get(cid)
     }

@@ -114,8 +114,8 @@ pub use self::load::{
 };
 pub use self::mst::{Gap, KeyRange, Lookup};
 pub use self::path::{RepoPath, RepoPathBuf};
-pub use self::process::{Keep, Process, Processable, Reduce};
-pub use self::proof::Proof;
+pub use self::process::{Keep, Process, Processed, Value};
+pub use self::proof::ProofBuilder;
 #[cfg(feature = "signature")]
 pub use self::proof::verify_record_proof;
 pub use self::record::Record;

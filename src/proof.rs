@@ -8,7 +8,7 @@ use crate::car::Writer;
 #[cfg(feature = "signature")]
 use crate::car::block_at_offset;
 use crate::cid::Cid;
-use crate::error::{Error, ErrorKind, KeptFault, Result, Structure};
+use crate::error::{Error, ErrorKind, Result, SpillFileFault, Structure};
 #[cfg(feature = "signature")]
 use crate::mst::Lookup;
 use crate::mst::{Event, KeyRange};
@@ -41,15 +41,15 @@ use crate::store::{BlockStore, CarStats, Form};
 /// # Ok::<(), carwalk::Error>(())
 /// ```
 #[must_use]
-pub struct Proof<'r, S> {
+pub struct ProofBuilder<'r, S> {
     repo: &'r Repo<S>,
     ranges: Vec<KeyRange>,
     records: bool,
 }
 
-impl<'r, S: BlockStore> Proof<'r, S> {
+impl<'r, S: BlockStore> ProofBuilder<'r, S> {
     pub(crate) fn new(repo: &'r Repo<S>) -> Self {
-        Proof { repo, ranges: Vec::new(), records: true }
+        ProofBuilder { repo, ranges: Vec::new(), records: true }
     }
 
     /// Also proves of one key that it is there, with its record, or that it is not.
@@ -89,9 +89,9 @@ impl<'r, S: BlockStore> Proof<'r, S> {
     ///
     /// # Errors
     ///
-    /// `Missing` if a node or record is not there that the proof needs; `Kept` if a store has not
-    /// the record but what was made of it; else those of a complete walk, and `Output` if writing
-    /// fails. What was written is no proof then.
+    /// `Missing` if a node or record is not there that the proof needs; `InvalidSpillFile` if a
+    /// store has not the record but what was made of it; else those of a complete walk, and
+    /// `Output` if writing fails. What was written is no proof then.
     pub fn write<W: Write>(self, output: W) -> Result<CarStats> {
         let commit = self.repo.commit();
         let mut blocks = Blocks::new(output, commit.cid()).map_err(output_error)?;
@@ -100,9 +100,9 @@ impl<'r, S: BlockStore> Proof<'r, S> {
         while let Some(event) = walk.next_event()? {
             let (cid, block) = match event {
                 Event::Node { cid, block, .. } => (cid, block),
-                Event::Record { entry, block, form: Form::Raw, .. } => (entry.cid(), block),
+                Event::Record { entry, block, form: Form::Original, .. } => (entry.cid(), block),
                 Event::Record { entry, .. } => {
-                    let error = Error::new(ErrorKind::Kept(KeptFault::Reduced));
+                    let error = Error::new(ErrorKind::InvalidSpillFile(SpillFileFault::Processed));
                     return Err(error
                         .in_structure(Structure::Record)
                         .of_cid(entry.cid())
@@ -176,8 +176,8 @@ pub fn verify_record_proof<'a>(
 
 impl<S: BlockStore> Repo<S> {
     /// A proof to be made: name what it is about, then write it.
-    pub fn prove(&self) -> Proof<'_, S> {
-        Proof::new(self)
+    pub fn prove(&self) -> ProofBuilder<'_, S> {
+        ProofBuilder::new(self)
     }
 }
 
@@ -207,9 +207,9 @@ impl<W: Write> Blocks<W> {
     }
 }
 
-impl<S: BlockStore> fmt::Debug for Proof<'_, S> {
+impl<S: BlockStore> fmt::Debug for ProofBuilder<'_, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Proof")
+        f.debug_struct("ProofBuilder")
             .field("ranges", &self.ranges)
             .field("records", &self.records)
             .finish_non_exhaustive()

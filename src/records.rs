@@ -9,7 +9,7 @@ use crate::mst::{KeyRange, Walker};
 use crate::path::{RepoPath, RepoPathBuf};
 use crate::process::{Keep, Process, restore};
 use crate::record::Record;
-use crate::store::{BlockStore, Found};
+use crate::store::{Block, BlockStore};
 
 /// Items that a chunk has room for at first, however many are requested.
 const FIRST_CHUNK: usize = 1024;
@@ -46,7 +46,7 @@ enum End {
 struct Item<B> {
     path: RepoPathBuf,
     cid: Cid,
-    record: Option<Found<B>>,
+    record: Option<Block<B>>,
 }
 
 /// A walk from which items are taken, at either end.
@@ -75,7 +75,7 @@ impl<'s, S: BlockStore> Items<'s, S> {
     fn next<T>(
         &mut self,
         end: End,
-        make: impl FnOnce(Item<S::Block<'s>>) -> Result<T>,
+        make: impl FnOnce(Item<S::Bytes<'s>>) -> Result<T>,
     ) -> Option<Result<T>> {
         if let Some(error) = self.postponed.take() {
             return Some(Err(error));
@@ -89,7 +89,7 @@ impl<'s, S: BlockStore> Items<'s, S> {
     }
 
     #[inline]
-    fn take(&mut self, end: End) -> Result<Option<Item<S::Block<'s>>>> {
+    fn take(&mut self, end: End) -> Result<Option<Item<S::Bytes<'s>>>> {
         // Whichever walk comes to where the other one is ends both.
         let walk = match (end, &mut self.back) {
             (End::Front, None) => &mut self.walk,
@@ -116,7 +116,7 @@ impl<'s, S: BlockStore> Items<'s, S> {
     fn next_chunk<T>(
         &mut self,
         len: usize,
-        make: impl Fn(Item<S::Block<'s>>) -> Result<T>,
+        make: impl Fn(Item<S::Bytes<'s>>) -> Result<T>,
     ) -> Result<Vec<T>> {
         let mut chunk = Vec::with_capacity(len.min(FIRST_CHUNK));
         while chunk.len() < len.max(1) {
@@ -205,13 +205,14 @@ impl<'s, S: BlockStore, P: Process> Records<'s, S, P> {
     /// assert_eq!(records.next_chunk(2)?.len(), 2);
     /// # Ok::<(), carwalk::Error>(())
     /// ```
-    pub fn next_chunk(&mut self, len: usize) -> Result<Vec<Record<P::Value<S::Block<'s>>>>> {
+    #[expect(clippy::type_complexity, reason = "an alias would hide it from the documentation")]
+    pub fn next_chunk(&mut self, len: usize) -> Result<Vec<Record<P::Value<S::Bytes<'s>>>>> {
         self.items.next_chunk(len, |item| record(self.process, item))
     }
 }
 
 impl<'s, S: BlockStore, P: Process> Iterator for Records<'s, S, P> {
-    type Item = Result<Record<P::Value<S::Block<'s>>>>;
+    type Item = Result<Record<P::Value<S::Bytes<'s>>>>;
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {

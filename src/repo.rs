@@ -97,8 +97,8 @@ impl<S: BlockStore, P: Process> Tree<S, P> {
     ///
     /// `HashMismatch` for a node or record that does not have its CID; `Tree`, `Malformed`,
     /// `NonCanonical` or `Limit` for a node on the way that breaks a rule; `Store` or `Io` if the
-    /// store fails; `Decode` if the record's stored value cannot be decoded. A missing node or record
-    /// is not an error.
+    /// store fails; `Decode` if the record's stored value cannot be decoded. A missing node or
+    /// record is not an error.
     ///
     /// ```
     /// use carwalk::{Lookup, Repo};
@@ -114,7 +114,7 @@ impl<S: BlockStore, P: Process> Tree<S, P> {
     /// # assert!(repo.get("app.bsky.actor.profile/self")?.record().is_some());
     /// # Ok::<(), carwalk::Error>(())
     /// ```
-    pub fn get(&self, key: impl AsRef<[u8]>) -> Result<Lookup<P::Value<S::Block<'_>>>> {
+    pub fn get(&self, key: impl AsRef<[u8]>) -> Result<Lookup<P::Value<S::Bytes<'_>>>> {
         let key = key.as_ref();
         Ok(match self.walk().partial(true).one(key).find()? {
             Lookup::Present { cid, record } => {
@@ -201,7 +201,7 @@ impl<S: BlockStore, P: Process> Repo<S, P> {
     /// # Errors
     ///
     /// As [`Tree::get`].
-    pub fn get(&self, key: impl AsRef<[u8]>) -> Result<Lookup<P::Value<S::Block<'_>>>> {
+    pub fn get(&self, key: impl AsRef<[u8]>) -> Result<Lookup<P::Value<S::Bytes<'_>>>> {
         self.tree.get(key)
     }
 
@@ -266,9 +266,9 @@ impl<P> Opening<P> {
     pub(crate) fn commit<S: BlockStore>(&self, store: &S, cid: Cid) -> Result<Commit<'static>> {
         let find = || {
             let cid = cid.into_dag_cbor()?;
-            let found = store.get(&cid)?.ok_or_else(|| Error::new(ErrorKind::NoCommit))?;
-            if found.form == Form::Reduced {
-                return Err(Error::malformed(Malformed::ReducedNode).at(found.offset));
+            let found = store.get(&cid)?.ok_or_else(|| Error::new(ErrorKind::MissingCommit))?;
+            if found.form == Form::Value {
+                return Err(Error::malformed(Malformed::ProcessedNode).at(found.offset));
             }
             let trusted = self.trust == Trust::Unchecked || found.verified == Some(cid);
             read_commit(cid, found.bytes.as_ref(), self.commits, !trusted)

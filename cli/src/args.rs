@@ -21,13 +21,20 @@ const STYLES: Styles = Styles::styled()
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  done; also if the reader of the output closed the pipe
-  1  the answer is no: there is no such record, it is another account's repository, or its signature does not hold
-  2  the command line is wrong
-  3  the CAR is invalid, truncated, or beyond a limit; a key is not a repo path; a kept file is damaged;
-     the CAR is of another account than the AT URI; a record is no CBOR, and was to be printed as JSON
+  0  done; also if the reader of text closed the pipe
+  1  the answer is no: there is no such record, it is another account's repository, or its signature
+     does not hold
+  2  the command line is wrong, or binary output would go to a terminal
+  3  the CAR is invalid, truncated, or beyond a limit; a key is not a repo path; a kept file is
+     damaged; the CAR is of another account than the AT URI; a record is no CBOR, and was to be
+     printed as JSON
   4  the CAR is incomplete: a block that the command needs is missing
-  5  reading or writing failed, also of a temporary or kept file, or more would be stored than --max-spill
+  5  reading, mapping or writing failed, also of a temporary or kept file; more would be stored than
+     --max-spill; the reader of binary output (`prove`, `get --raw`) closed the pipe
+
+The signal SIGBUS ends carwalk if another process truncates a mapped file, or if the system cannot
+read a part of it. Then there is no exit code; shells show 128 and the signal's number, which is 135
+on Linux. See --no-mmap.
 
 Keys and file names are printed with control characters escaped. NO_COLOR turns colours off.";
 

@@ -26,6 +26,8 @@ pub(crate) enum Cause {
     Usage(&'static str),
     /// The file could not be opened.
     Open(io::Error),
+    /// The file could not be mapped.
+    Map(io::Error),
     /// The library refused the CAR, or could not read it.
     Car(carwalk::Error),
     /// The file that blocks are spilled into, or were, failed or cannot be made.
@@ -71,6 +73,10 @@ impl From<serde_json::Error> for Cause {
 }
 
 impl Cause {
+    /// Bytes would go to a terminal, which takes some of them for commands.
+    pub(crate) const TERMINAL: Self =
+        Cause::Usage("the output is binary, and goes to a terminal: redirect it to a file or pipe");
+
     /// The same, but an error of the store is told as one of its file, given what that is used for.
     pub(crate) fn of_spill_file(self, use_of_file: String) -> Self {
         match self {
@@ -83,10 +89,20 @@ impl Cause {
         }
     }
 
-    /// Whether the reader of the output closed the pipe: whoever does has seen enough, and nothing
-    /// went wrong.
-    pub(crate) fn is_closed_pipe(&self) -> bool {
-        matches!(self, Cause::Output(error) | Cause::File { error, .. } if error.kind() == ErrorKind::BrokenPipe)
+    /// The cause of an error of a mapped file, of which only the mapping can fail in the system.
+    pub(crate) fn of_map(error: carwalk::Error) -> Self {
+        if !matches!(error.kind(), Kind::Io(_)) {
+            return error.into();
+        }
+        match error.into_kind() {
+            Kind::Io(error) => Cause::Map(error),
+            kind => Cause::Invalid(kind.to_string()),
+        }
+    }
+
+    /// Whether the reader of standard output closed the pipe.
+    fn is_closed_pipe(&self) -> bool {
+        matches!(self, Cause::Output(error) if error.kind() == ErrorKind::BrokenPipe)
     }
 }
 
@@ -98,12 +114,15 @@ pub(crate) struct Failure {
     pub(crate) cause: Cause,
     /// Whether the command has an option that takes CARs with gaps.
     pub(crate) has_partial: bool,
+    /// Whether the output is bytes and not text.
+    pub(crate) is_binary: bool,
 }
 
 impl Failure {
     /// Tells what went wrong, and gives the exit code.
     pub(crate) fn report(&self) -> ExitCode {
-        if self.cause.is_closed_pipe() {
+        // Whoever closes the pipe has read enough of a text; half a record or proof is none.
+        if self.cause.is_closed_pipe() && !self.is_binary {
             return ExitCode::SUCCESS;
         }
         // Without stderr the exit code still tells.
@@ -116,7 +135,11 @@ impl Failure {
             Cause::Usage(_) => USAGE,
             Cause::No(_) => NO,
             Cause::Incomplete(_) => INCOMPLETE,
-            Cause::Open(_) | Cause::SpillFile { .. } | Cause::Output(_) | Cause::File { .. } => IO,
+            Cause::Open(_)
+            | Cause::Map(_)
+            | Cause::SpillFile { .. }
+            | Cause::Output(_)
+            | Cause::File { .. } => IO,
             Cause::Invalid(_) => INVALID,
             Cause::Car(error) if error.is_missing_block() => INCOMPLETE,
             Cause::Car(error) if error.is_io() || is_full(error) => IO,
@@ -133,6 +156,9 @@ impl Failure {
                 writeln!(out, "{input}: {message}")
             }
             Cause::Open(error) => writeln!(out, "cannot open {input}: {}", reason(error)),
+            Cause::Map(error) => {
+                writeln!(out, "cannot map {input} into memory: {} (see --no-mmap)", reason(error))
+            }
             Cause::SpillFile { use_of_file, error } => match io_cause(error) {
                 Some(error) => writeln!(out, "{use_of_file}: {}", reason(error)),
                 None => writeln!(out, "{use_of_file}: {error}"),
@@ -146,6 +172,11 @@ impl Failure {
             Cause::Car(error) => {
                 if let Kind::Io(error) = error.kind() {
                     return writeln!(out, "cannot read {input}: {}", reason(error));
+                }
+                // The library's message names a setting of its own.
+                if let Kind::Limit { limit: LimitName::StreamLen, max, .. } = error.kind() {
+                    let message = format!("the stream exceeds the limit of {max} bytes");
+                    return writeln!(out, "{input}: {message} (see --max-stream)");
                 }
                 match self.remedy(error) {
                     Some(option) => writeln!(out, "{input}: {error} (see {option})")?,
@@ -169,7 +200,6 @@ impl Failure {
             Kind::Limit { limit: LimitName::HeaderLen, found, .. } if *found <= most => {
                 Some("--max-header")
             }
-            Kind::Limit { limit: LimitName::StreamLen, .. } => Some("--max-stream"),
             Kind::Missing { .. } if self.has_partial => Some("--partial"),
             _ if is_full(error) => Some("--max-spill"),
             _ => None,

@@ -47,7 +47,9 @@ pub(crate) struct Get {
     #[arg(value_name = "PATH|AT-URI", index = 2)]
     target: Target,
 
-    /// Print the record's bytes as they are
+    /// Print the record's bytes as they are, but not to a terminal
+    ///
+    /// They are the whole record only if the exit code is 0.
     #[arg(long, conflicts_with_all = ["cid", "compact"])]
     raw: bool,
 
@@ -61,6 +63,10 @@ pub(crate) struct Get {
 }
 
 impl Command for Get {
+    fn is_binary(&self) -> bool {
+        self.raw
+    }
+
     fn run<S: CarStore>(&self, repo: &Repo<S>, out: &mut Output) -> Result<(), Cause> {
         self.target.check_account(repo.commit())?;
         let path = self.target.path.as_path();

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use carwalk::store::{CarStore, MemoryStore, RedbStore};
-use carwalk::{CommitRules, ErrorKind, Limits, Loaded, Loader, Repo, Verification};
+use carwalk::{CommitRules, Limits, Loaded, Loader, Repo, Verification};
 use clap::Args;
 
 use self::storage::Storage;
@@ -33,6 +33,11 @@ pub(crate) trait Command {
         Ok(())
     }
 
+    /// Whether what goes to standard output is bytes and not text.
+    fn is_binary(&self) -> bool {
+        false
+    }
+
     /// Does the work.
     fn run<S: CarStore>(&self, repo: &Repo<S>, out: &mut Output) -> Result<(), Cause>;
 }
@@ -46,8 +51,8 @@ pub(crate) struct Input {
 
     /// CAR is a file that --keep made: by you or somebody you trust
     ///
-    /// Damage of such a file is found, forgery is not: one that was made to do harm can end carwalk
-    /// in disorder.
+    /// Damage is found, forgery is not: a file crafted to do harm can crash carwalk. --max-block
+    /// and --max-stream do not apply.
     #[arg(long, conflicts_with = "keep", help_heading = "Input options")]
     kept: bool,
 
@@ -57,7 +62,8 @@ pub(crate) struct Input {
 
     /// Read the file into memory instead of mapping it
     ///
-    /// A mapped file must not be truncated or written by another process meanwhile.
+    /// No other process may truncate or write a mapped file meanwhile: if it is truncated, the
+    /// signal SIGBUS ends carwalk. A file that cannot be mapped where it lies is read in any case.
     #[arg(long, help_heading = "Input options")]
     no_mmap: bool,
 
@@ -70,7 +76,7 @@ pub(crate) struct Input {
     max_header: Option<u32>,
 
     /// Most bytes that are taken from standard input, a pipe, or a file that is not mapped
-    /// [default: no limit]
+    /// [default: 1GiB]
     #[arg(long, value_name = "SIZE", value_parser = size::parse, help_heading = "Input options")]
     max_stream: Option<u64>,
 
@@ -81,13 +87,17 @@ pub(crate) struct Input {
 impl Input {
     /// Opens the repository and runs a command over it.
     pub(crate) fn run<C: Command>(&self, command: &C) -> Result<(), Failure> {
-        let failure = |cause| Failure { input: self.name(), cause, has_partial: C::HAS_PARTIAL };
+        let (has_partial, is_binary) = (C::HAS_PARTIAL, command.is_binary());
+        let failure = |cause| Failure { input: self.name(), cause, has_partial, is_binary };
         self.dispatch(command).map_err(failure)
     }
 
     /// The one place that knows all stores.
     fn dispatch<C: Command>(&self, command: &C) -> Result<(), Cause> {
         command.check()?;
+        if command.is_binary() && io::stdout().is_terminal() {
+            return Err(Cause::TERMINAL);
+        }
         self.storage.check()?;
         let source = self.source()?;
         let use_of_file = match &source {
@@ -142,7 +152,7 @@ impl Input {
             Source::File { file, len } => self.read(file, len, salvages),
             Source::Mapped { file, len } => match self.map(&file, len, salvages) {
                 // Some file systems cannot map.
-                Err(Cause::Car(error)) if matches!(error.kind(), ErrorKind::Io(_)) => {
+                Err(Cause::Map(error)) if !is_too_large(&error) => {
                     self.read(file, Some(len), salvages)
                 }
                 repo => repo.map(|repo| Opened::Mapped(Box::new(repo))),
@@ -163,7 +173,8 @@ impl Input {
         let progress = Mutex::new(Progress::new(Unit::Bytes, Some(len)));
         let progress = || progress.lock().unwrap_or_else(PoisonError::into_inner);
         let loader = self.loader(salvages).progress(|position| progress().set(position));
-        let (repo, index_stored) = map::open(loader, file, self.storage.index())?;
+        let (repo, index_stored) =
+            map::open(loader, file, self.storage.index()).map_err(Cause::of_map)?;
         if let Some(stored) = index_stored {
             self.storage.tell(None, stored, |note| progress().note(note));
         }
@@ -202,8 +213,10 @@ impl Input {
     }
 
     fn limits(&self) -> Limits {
-        // Who pipes a CAR in wants it read, however long it is.
-        let mut limits = Limits::default().max_stream_len(self.max_stream.unwrap_or(u64::MAX));
+        let mut limits = Limits::default();
+        if let Some(len) = self.max_stream {
+            limits = limits.max_stream_len(len);
+        }
         if let Some(len) = self.max_block {
             limits = limits.max_block_len(len);
         }
@@ -219,6 +232,13 @@ impl Input {
             _ => "standard input".to_owned(),
         }
     }
+}
+
+/// Whether a file could not be mapped because it is too large for the address space. Reading it
+/// instead would only take the memory that is not there.
+fn is_too_large(error: &io::Error) -> bool {
+    // The map's own check of lengths, on systems of 32 bits, makes an error of the latter kind.
+    matches!(error.kind(), io::ErrorKind::OutOfMemory | io::ErrorKind::InvalidData)
 }
 
 /// Where the bytes come from.
@@ -258,4 +278,39 @@ fn finish<C: Command, S: CarStore>(command: &C, repo: &Repo<S>) -> Result<(), Ca
     let flushed = out.flush();
     done?;
     Ok(flushed?)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        input: Input,
+    }
+
+    fn limits(args: &[&str]) -> Limits {
+        let line = Line::try_parse_from(["carwalk"].iter().chain(args)).unwrap();
+        line.input.limits()
+    }
+
+    #[test]
+    fn limits_are_those_of_the_library_unless_options_move_them() {
+        assert_eq!(limits(&[]), Limits::default());
+        assert_eq!(limits(&[]).stream_len(), 1 << 30);
+        let moved = limits(&["--max-stream=2T", "--max-block=7", "--max-header=8"]);
+        assert_eq!(moved.stream_len(), 2 << 40);
+        assert_eq!((moved.block_len(), moved.header_len()), (7, 8));
+    }
+
+    #[test]
+    fn only_what_reading_does_not_help_against_is_too_large() {
+        use io::ErrorKind::{InvalidData, OutOfMemory, PermissionDenied, Unsupported};
+        let is_too_large = |kind: io::ErrorKind| is_too_large(&kind.into());
+        assert!(is_too_large(OutOfMemory) && is_too_large(InvalidData));
+        assert!(!is_too_large(Unsupported) && !is_too_large(PermissionDenied));
+    }
 }

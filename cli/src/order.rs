@@ -190,18 +190,29 @@ const MIN_SECTION_LEN: u64 = 37;
 const GROUP: usize = 16;
 
 /// Where runs of sections begin, as bits: no two sections begin closer together than one is long.
-#[derive(Default)]
 struct Runs {
     starts: Vec<u64>,
+    /// Most words that the CAR's length allows, whatever offsets its store has.
+    max: usize,
     /// How many runs begin before each group of words.
     before: Vec<u64>,
     count: u64,
 }
 
 impl Runs {
+    /// None yet, of a CAR of `car_len` bytes.
+    fn new(car_len: u64) -> Self {
+        let max = Self::place(car_len).0.saturating_add(1);
+        Runs { starts: Vec::new(), max, before: Vec::new(), count: 0 }
+    }
+
     /// Enters a run that begins at `offset`, after all others.
     fn push(&mut self, offset: u64) {
         let (at, bit) = Self::place(offset);
+        debug_assert!(at < self.max, "stores have no section beyond the end of the CAR");
+        if at >= self.max {
+            return;
+        }
         while self.starts.len() <= at {
             if self.starts.len().is_multiple_of(GROUP) {
                 self.before.push(self.count);
@@ -237,7 +248,7 @@ impl Runs {
 
 /// The runs of sections whose CIDs descend as texts.
 fn runs<S: CarStore>(store: &S) -> Result<Runs> {
-    let mut runs = Runs::default();
+    let mut runs = Runs::new(store.stats().bytes);
     let mut previous: Option<CidText> = None;
     for section in store.sections() {
         let section = section?;
@@ -259,7 +270,7 @@ mod tests {
         let offsets: Vec<u64> =
             (0..9000).map(|number| 59 + number * MIN_SECTION_LEN + number / 100 * 53).collect();
         for step in [1, 2, 7, 64, 1000, 2500] {
-            let (mut runs, mut expected) = (Runs::default(), 0);
+            let (mut runs, mut expected) = (Runs::new(offsets[offsets.len() - 1]), 0);
             offsets.iter().step_by(step).for_each(|&offset| runs.push(offset));
             for (number, &offset) in offsets.iter().enumerate() {
                 expected += u64::from(number % step == 0);

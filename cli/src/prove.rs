@@ -1,11 +1,11 @@
 //! `carwalk prove`: a small CAR that proves what a repository has, or has not.
 
 use std::fs::{self, File, Permissions};
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use carwalk::store::{BlockStore, CarStore};
-use carwalk::{Proof, Repo};
+use carwalk::{ProofBuilder, Repo};
 use clap::Args;
 use tempfile::NamedTempFile;
 
@@ -43,7 +43,7 @@ pub(crate) struct Prove {
     /// The file that is written; standard output if it is `-`
     ///
     /// What goes to standard output, a pipe or a device is a proof only if the exit code is 0: it
-    /// may end in the middle.
+    /// may end in the middle. Nothing is written to a terminal.
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
 
@@ -77,7 +77,7 @@ enum Place {
 
 impl Prove {
     /// What is to be proved.
-    fn request<'r, S: BlockStore>(&self, repo: &'r Repo<S>) -> Proof<'r, S> {
+    fn request<'r, S: BlockStore>(&self, repo: &'r Repo<S>) -> ProofBuilder<'r, S> {
         let mut proof = repo.prove().records(!self.no_records);
         for target in &self.targets {
             proof = proof.key(target.path.as_path());
@@ -87,7 +87,7 @@ impl Prove {
 
     /// Looks at what is there.
     fn place(&self) -> io::Result<Place> {
-        if self.output == Path::new("-") {
+        if self.is_binary() {
             return Ok(Place::Stdout);
         }
         let metadata = match self.output.metadata() {
@@ -115,7 +115,11 @@ impl Prove {
         Cause::File { path: self.output.clone(), error }
     }
 
-    fn write<S: BlockStore>(&self, proof: Proof<'_, S>, out: &mut Output) -> Result<(), Cause> {
+    fn write<S: BlockStore>(
+        &self,
+        proof: ProofBuilder<'_, S>,
+        out: &mut Output,
+    ) -> Result<(), Cause> {
         let refused = |error| self.refused(error);
         match self.place().map_err(refused)? {
             Place::Stdout => {
@@ -124,6 +128,9 @@ impl Prove {
             }
             Place::Device => {
                 let file = File::options().write(true).open(&self.output).map_err(refused)?;
+                if file.is_terminal() {
+                    return Err(Cause::TERMINAL);
+                }
                 self.write_into(&file, proof)
             }
             Place::New => {
@@ -143,7 +150,7 @@ impl Prove {
         &self,
         path: &Path,
         replaced: Option<Permissions>,
-        proof: Proof<'_, S>,
+        proof: ProofBuilder<'_, S>,
     ) -> Result<NamedTempFile, Cause> {
         let file = new_file(path, replaced).map_err(|error| self.refused(error))?;
         self.write_into(file.as_file(), proof)?;
@@ -151,7 +158,11 @@ impl Prove {
         Ok(file)
     }
 
-    fn write_into<S: BlockStore>(&self, file: &File, proof: Proof<'_, S>) -> Result<(), Cause> {
+    fn write_into<S: BlockStore>(
+        &self,
+        file: &File,
+        proof: ProofBuilder<'_, S>,
+    ) -> Result<(), Cause> {
         proof.write(BufWriter::new(file)).map(drop).map_err(|error| match Cause::from(error) {
             Cause::Output(error) => self.refused(error),
             cause => cause,
@@ -178,6 +189,10 @@ fn new_file(path: &Path, replaced: Option<Permissions>) -> io::Result<NamedTempF
 }
 
 impl Command for Prove {
+    fn is_binary(&self) -> bool {
+        self.output == Path::new("-")
+    }
+
     fn check(&self) -> Result<(), Cause> {
         if self.targets.is_empty() && !self.keys.any() {
             return Err(Cause::Usage(

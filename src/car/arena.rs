@@ -96,19 +96,24 @@ impl Arena {
         })
     }
 
-    /// Makes room after the last chunk's end, where what stands from `at` on is not whole yet, and
-    /// tells where that is from now on. Chunks before stay as they are.
+    /// Makes room after the last chunk's end, where what begins at `at` is not whole yet and has
+    /// `expected` bytes. Returns where it begins from now on. Chunks before stay as they are.
     ///
     /// `None`, and nothing is done, if more than `allowance` bytes would be held at any time.
     ///
     /// # Errors
     ///
     /// `OutOfMemory` if a chunk for a section beyond the usual length cannot be had.
-    pub(super) fn extend(&mut self, at: usize, allowance: u64) -> io::Result<Option<usize>> {
-        if self.held().saturating_add(self.growth(at)) > allowance {
+    pub(super) fn extend(
+        &mut self,
+        at: usize,
+        expected: u64,
+        allowance: u64,
+    ) -> io::Result<Option<usize>> {
+        if self.held().saturating_add(self.growth(at, expected)) > allowance {
             return Ok(None);
         }
-        self.grow(at).map(Some)
+        self.grow(at, expected).map(Some)
     }
 
     /// Bytes that the allocator gave.
@@ -124,10 +129,10 @@ impl Arena {
 
     /// Most bytes that growing takes beside what is held: copies are made before the old bytes are
     /// given back, and tables may double.
-    fn growth(&self, at: usize) -> u64 {
+    fn growth(&self, at: usize, expected: u64) -> u64 {
         let bytes = match self.chunks.last() {
             None => UNIT,
-            Some(last) if at == 0 => last.bytes.len().saturating_mul(2),
+            Some(last) if at == 0 => longer(last.bytes.len(), expected),
             Some(last) => {
                 let tail = last.filled.saturating_sub(at);
                 // Closing the last chunk may copy it, before the next is there.
@@ -137,17 +142,17 @@ impl Arena {
         (bytes as u64).saturating_add(self.tables().saturating_mul(2))
     }
 
-    fn grow(&mut self, at: usize) -> io::Result<usize> {
+    fn grow(&mut self, at: usize, expected: u64) -> io::Result<usize> {
         let Some(last) = self.chunks.last_mut() else {
             self.add_chunk(UNIT, 0)?;
             return Ok(0);
         };
         if at == 0 {
-            // One section is as long as the chunk: room grows with what came, not with what was
-            // declared.
-            let len = last.bytes.len();
-            last.bytes.try_reserve_exact(len).map_err(|_| io::ErrorKind::OutOfMemory)?;
-            last.bytes.resize(len.saturating_mul(2), 0);
+            // One section is as long as the chunk.
+            let len = longer(last.bytes.len(), expected);
+            let more = len.saturating_sub(last.bytes.len());
+            last.bytes.try_reserve_exact(more).map_err(|_| io::ErrorKind::OutOfMemory)?;
+            last.bytes.resize(len, 0);
             self.cover();
             return Ok(0);
         }
@@ -164,7 +169,12 @@ impl Arena {
     }
 
     /// As [`extend`](Arena::extend), but what stands before `at` is given up.
-    pub(super) fn recycle(&mut self, at: usize, allowance: u64) -> io::Result<Option<usize>> {
+    pub(super) fn recycle(
+        &mut self,
+        at: usize,
+        expected: u64,
+        allowance: u64,
+    ) -> io::Result<Option<usize>> {
         match self.chunks.last_mut() {
             Some(last) if at > 0 => {
                 last.bytes.copy_within(at..last.filled, 0);
@@ -172,7 +182,7 @@ impl Arena {
                 last.offset = last.offset.saturating_add(at as u64);
                 Ok(Some(0))
             }
-            _ => self.extend(at, allowance),
+            _ => self.extend(at, expected, allowance),
         }
     }
 
@@ -350,6 +360,16 @@ fn next_len(len: usize, tail: usize) -> usize {
     units.saturating_mul(UNIT)
 }
 
+/// Returns the next length of a chunk that one section has filled. Room grows with what came: at most
+/// to twice as much, however long the section is said to be. The last step ends where the section
+/// does.
+fn longer(len: usize, expected: u64) -> usize {
+    let expected = usize::try_from(expected).unwrap_or(usize::MAX);
+    debug_assert!(expected > len, "a chunk with a whole section is not extended");
+    let needed = expected.max(len.saturating_add(1)).div_ceil(UNIT).saturating_mul(UNIT);
+    needed.min(len.saturating_mul(2))
+}
+
 fn zeros(len: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     bytes.try_reserve_exact(len).map_err(|_| io::ErrorKind::OutOfMemory)?;
@@ -484,23 +504,32 @@ mod tests {
     #[test]
     fn a_chunk_takes_what_it_has_and_what_is_copied() {
         let unit = UNIT as u64;
-        assert_takes(&mut Arena::default(), unit, |arena, allowance| arena.extend(0, allowance));
+        assert_takes(&mut Arena::default(), unit, |arena, allowance| arena.extend(0, 1, allowance));
         assert_takes(&mut Arena::default(), unit, |arena, allowance| {
             arena.reserve(1, 0, allowance)
         });
         for len in [UNIT, 4 * UNIT, MAX_CHUNK_LEN, 2 * MAX_CHUNK_LEN] {
-            // One section is as long as the chunk.
-            let mut arena = full(len);
-            let held = arena.held() + 2 * arena.tables();
-            assert_takes(&mut arena, held + 2 * len as u64, |arena, allowance| {
-                arena.extend(0, allowance)
-            });
+            // One section is longer than the chunk: a little, up to twice as long, or more.
+            for (expected, next) in [
+                (len + 1, len + UNIT),
+                (len + UNIT + 1, (len + 2 * UNIT).min(2 * len)),
+                (2 * len, 2 * len),
+                (usize::MAX, 2 * len),
+            ] {
+                let mut arena = full(len);
+                let held = arena.held() + 2 * arena.tables();
+                assert_takes(&mut arena, held + next as u64, |arena, allowance| {
+                    arena.extend(0, expected as u64, allowance)
+                });
+                assert_eq!(arena.chunks[0].bytes.len(), next);
+            }
             // The next section begins in the chunk: what there is of it is moved into the next.
             let tail = 100;
             let mut arena = full(len);
+            let held = arena.held() + 2 * arena.tables();
             let next = (2 * len).min(MAX_CHUNK_LEN).max(len - tail) + tail;
             assert_takes(&mut arena, held + next as u64, |arena, allowance| {
-                arena.extend(len - tail, allowance)
+                arena.extend(len - tail, 1 << 40, allowance)
             });
             let mut arena = full(len);
             let next = (2 * len).min(MAX_CHUNK_LEN).max(len);

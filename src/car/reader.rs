@@ -90,7 +90,7 @@ impl<R: Read> Reader<R> {
                     });
                 }
                 Look::Short { expected } => {
-                    let filled = stream.fill(&mut arena, &mut at, keep, allowance);
+                    let filled = stream.fill(&mut arena, &mut at, expected, keep, allowance);
                     match filled
                         .map_err(|error| error.in_structure(Structure::Header).at(Some(0)))?
                     {
@@ -132,7 +132,7 @@ impl<R: Read> Reader<R> {
                 }
                 Look::Short { expected } => {
                     let available = rest.len();
-                    match self.fill()? {
+                    match self.fill(expected)? {
                         Filled::More => {}
                         Filled::End if available > 0 => {
                             return Err(Error::truncated(expected, available));
@@ -145,9 +145,10 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    fn fill(&mut self) -> Result<Filled> {
+    fn fill(&mut self, expected: u64) -> Result<Filled> {
         let mut stream = Stream { input: &mut self.input, max: self.limits.stream_len() };
-        let filled = stream.fill(&mut self.arena, &mut self.at, self.keep, self.allowance)?;
+        let (arena, at) = (&mut self.arena, &mut self.at);
+        let filled = stream.fill(arena, at, expected, self.keep, self.allowance)?;
         // Until the section is whole, what is left of it counts as read.
         self.end = self.at;
         Ok(filled)
@@ -305,11 +306,13 @@ enum Filled {
 }
 
 impl<R: Read> Stream<R> {
-    /// Reads once into the arena. What stands from `at` on stays together, and `at` with it.
+    /// Reads once into the arena. What begins at `at` and has `expected` bytes stays together, and
+    /// `at` follows it.
     fn fill(
         &mut self,
         arena: &mut Arena,
         at: &mut usize,
+        expected: u64,
         keep: bool,
         allowance: u64,
     ) -> Result<Filled> {
@@ -323,8 +326,11 @@ impl<R: Read> Stream<R> {
             };
         }
         if arena.room().is_empty() {
-            let extended =
-                if keep { arena.extend(*at, allowance) } else { arena.recycle(*at, allowance) };
+            let extended = if keep {
+                arena.extend(*at, expected, allowance)
+            } else {
+                arena.recycle(*at, expected, allowance)
+            };
             match extended? {
                 Some(moved) => *at = moved,
                 None => return Ok(Filled::Full),

@@ -18,7 +18,7 @@ impl Error {
     /// True if a block is not there: the CAR is partial, or was cut between two sections.
     #[must_use]
     pub fn is_missing_block(&self) -> bool {
-        matches!(self.kind(), ErrorKind::Missing { .. } | ErrorKind::NoCommit)
+        matches!(self.kind(), ErrorKind::Missing { .. } | ErrorKind::MissingCommit)
     }
 
     /// True if a limit was reached that the caller can raise, or that the formats set.

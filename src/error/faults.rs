@@ -182,10 +182,9 @@ pub enum Malformed {
     /// `rev` is not a TID.
     #[error("`rev` is not a TID")]
     Rev,
-    /// A link to a node leads to a block that is none: it was reduced by a process function as it
-    /// was loaded.
-    #[error("the block is no node; it was reduced as it was loaded")]
-    ReducedNode,
+    /// A link to a node leads to a block to which a process function was applied while loading.
+    #[error("the block is not a node: a process function was applied to it while loading")]
+    ProcessedNode,
     /// `sig` has not 64 bytes.
     #[error("`sig` of {found} bytes, expected 64")]
     SigLen {
@@ -305,7 +304,7 @@ pub enum TreeRule {
 /// Why a kept spill file cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
-pub enum KeptFault {
+pub enum SpillFileFault {
     /// The file is something else.
     #[error("this is no spill file of carwalk")]
     NotOurs,
@@ -321,13 +320,14 @@ pub enum KeptFault {
     /// The file was changed since it was written. What the text has of the file is escaped.
     #[error("the spill file is damaged: {0}")]
     Damaged(Box<str>),
-    /// A process function reduced records that were not hashed, and nobody can hash them now. Only
-    /// [`Verification::DangerouslyNone`](crate::Verification::DangerouslyNone) takes them.
-    #[error("the spill file holds what was made of records that were never hashed")]
+    /// A process function was applied to records that were not hashed, and nobody can hash them
+    /// now. Only [`Verification::DangerouslyNone`](crate::Verification::DangerouslyNone) takes
+    /// them.
+    #[error("the spill file holds processed values of records that were never hashed")]
     NotHashed,
-    /// A process function reduced the file's records, and this loader has none.
-    #[error("the spill file holds reduced records: they need their process function")]
-    Reduced,
+    /// The file holds processed values, and this loader has no process function.
+    #[error("the spill file holds processed values, which need their process function")]
+    Processed,
 }
 
 /// How a key fails to be a repo path.

@@ -5,7 +5,7 @@ use std::io;
 use thiserror::Error;
 
 use super::faults::{
-    KeptFault, LookAlike, Malformed, NonCanonical, PathFault, PublicKeyFault, SignatureFault,
+    LookAlike, Malformed, NonCanonical, PathFault, PublicKeyFault, SignatureFault, SpillFileFault,
     TreeRule,
 };
 use super::interval::KeyInterval;
@@ -62,7 +62,7 @@ pub enum ErrorKind {
     },
     /// The block of the commit is not there, so there is no repository to open.
     #[error("its block is missing: this is no repository, or only a part of one")]
-    NoCommit,
+    MissingCommit,
     /// The input asks for more than a limit allows.
     #[error("{limit} of {found} exceeds the limit of {max}{}", hint(*limit))]
     Limit {
@@ -83,7 +83,7 @@ pub enum ErrorKind {
     },
     /// A kept spill file cannot be used.
     #[error(transparent)]
-    Kept(KeptFault),
+    InvalidSpillFile(SpillFileFault),
     /// A key of the tree is not a repo path.
     #[error(transparent)]
     Path(PathFault),

@@ -10,7 +10,7 @@ use core::fmt;
 use std::io;
 
 pub use self::faults::{
-    KeptFault, LookAlike, Malformed, NonCanonical, PathFault, PublicKeyFault, SignatureFault,
+    LookAlike, Malformed, NonCanonical, PathFault, PublicKeyFault, SignatureFault, SpillFileFault,
     TreeRule,
 };
 pub use self::interval::KeyInterval;

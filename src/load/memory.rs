@@ -141,7 +141,7 @@ fn section_at<'a>(
 ) -> Option<Packed<'a>> {
     match packed {
         Some(arena) => packed_at(arena, at),
-        None => Some(Packed::of(source.section_at(at)?, State::Raw)),
+        None => Some(Packed::of(source.section_at(at)?, State::Original)),
     }
 }
 
@@ -235,7 +235,7 @@ impl Loading<MemorySink> {
             }
             left = left.saturating_sub(1);
             let is_bad = trust == Trust::HashWhenReached && section.verify().is_err();
-            writer.push(&Packed::of(section, if is_bad { State::Bad } else { State::Raw }))
+            writer.push(&Packed::of(section, if is_bad { State::Bad } else { State::Original }))
         })?;
         debug_assert!(left == 0, "every loaded section was moved");
         state.move_down(moved);
@@ -245,10 +245,69 @@ impl Loading<MemorySink> {
 
 #[cfg(test)]
 mod tests {
+    use carwalk_testkit::car::Car;
+    use carwalk_testkit::cid::Cid as KitCid;
+
     use super::*;
     use crate::car::SliceReader;
+    use crate::cid::Cid;
+    use crate::load::open::Load;
+    use crate::sha256::hashed;
+    use crate::store::{BlockStore, SliceStore};
+    use crate::{Loader, Verification};
 
     const CAR: &[u8] = include_bytes!("../../samples/repo.car");
+
+    /// Loads a CAR of which only reached blocks are verified, and returns how many blocks were
+    /// hashed.
+    fn load(car: &Car) -> (SliceStore<Vec<u8>>, usize) {
+        let bytes = car.to_bytes();
+        let loader = Loader::new().verification(Verification::ReachedBlocks);
+        let load = Load::slice(&bytes, loader).unwrap();
+        let (hashed, (index, contents, opening)) = hashed::counted(|| load.into_index().unwrap());
+        (SliceStore::of(bytes, index, opening.trust, contents), hashed.messages)
+    }
+
+    const GOOD: &[u8] = b"\xa1\x61a\x01";
+
+    /// A CAR with sections of one CID and these bytes, and others around them.
+    fn copies<'b>(blocks: impl IntoIterator<Item = &'b [u8]>) -> (Car, Cid) {
+        let cid = KitCid::dag_cbor(GOOD);
+        let mut car = Car::new(&[cid]);
+        car.push_block(b"\xa0");
+        blocks.into_iter().for_each(|block| car.push(cid, block));
+        car.push_block(b"\xa1\x61b\x02");
+        (car, Cid::parse(cid.as_bytes()).unwrap())
+    }
+
+    #[test]
+    fn equal_copies_of_a_block_are_not_hashed() {
+        let (car, cid) = copies([GOOD; 1000]);
+        let (store, hashed) = load(&car);
+        assert_eq!(hashed, 0);
+        let found = store.get(&cid).unwrap().unwrap();
+        let first = car.offsets()[1] as u64;
+        assert_eq!((found.bytes, found.offset), (GOOD, Some(first)));
+    }
+
+    #[test]
+    fn a_damaged_copy_beside_good_ones_is_hashed_and_a_good_one_is_found() {
+        let damaged: &[u8] = b"\xa1\x61a\x03";
+        for at in [0, 1, 500, 999] {
+            let blocks = (0..1000).map(|number| if number == at { damaged } else { GOOD });
+            let (car, cid) = copies(blocks);
+            let (store, hashed) = load(&car);
+            // The one that comes later, and if that is good, the one before.
+            assert_eq!(hashed, if at == 0 { 2 } else { 1 }, "{at}");
+            let found = store.get(&cid).unwrap().unwrap();
+            let first = car.offsets()[1 + usize::from(at == 0)] as u64;
+            assert_eq!((found.bytes, found.offset), (GOOD, Some(first)), "{at}");
+        }
+        // Copies that are equally damaged are not hashed either.
+        let (car, cid) = copies(core::iter::repeat_n(damaged, 999).chain([GOOD]));
+        let (store, hashed) = load(&car);
+        assert_eq!((hashed, store.get(&cid).unwrap().unwrap().bytes), (2, GOOD));
+    }
 
     /// As in a mapped file that another process wrote to: an index must not take them for copies of
     /// each other.

@@ -35,7 +35,7 @@ pub use self::suspended::{Loaded, Suspended};
 use crate::budget::Budget;
 use crate::commit::CommitRules;
 use crate::limits::Limits;
-use crate::process::{Keep, Process, Processable, Reduce};
+use crate::process::{Keep, Process, Processed, Value};
 use crate::repo::Opening;
 
 /// Configures and opens a repository.
@@ -162,12 +162,12 @@ impl<'p, M> Loader<'p, M> {
     /// [`Walker`]: crate::mst::Walker
     /// [`Event`]: crate::mst::Event
     /// [`Form`]: crate::store::Form
-    pub fn process<F: Fn(&[u8]) -> T, T: Processable>(
+    pub fn process<F: Fn(&[u8]) -> T, T: Value>(
         self,
         function: F,
-    ) -> Loader<'p, M, Reduce<F, T>> {
+    ) -> Loader<'p, M, Processed<F, T>> {
         let Loader { settings, commits, strict_paths, memory, process: Keep } = self;
-        Loader { settings, commits, strict_paths, memory, process: Reduce::new(function) }
+        Loader { settings, commits, strict_paths, memory, process: Processed::new(function) }
     }
 }
 

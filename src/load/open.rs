@@ -1,11 +1,12 @@
-//! The driver of every load: where sections come from, where they go, and what is opened at the end.
+//! The driver of every load: where sections come from, where they go, and what is opened at the
+//! end.
 
 use std::io::Read;
 
 #[cfg(feature = "redb")]
 use super::MemoryLimit;
 use super::memory::MemorySink;
-use super::pipeline::{Loading, Reducer};
+use super::pipeline::{Loading, ValueFn};
 use super::settings::Settings;
 #[cfg(feature = "redb")]
 use super::spill::{IndexSink, SpillSink};
@@ -16,7 +17,7 @@ use crate::car::{Reader, SliceReader, Source};
 use crate::cid::Cid;
 use crate::error::Result;
 #[cfg(feature = "redb")]
-use crate::error::{Error, ErrorKind, KeptFault};
+use crate::error::{Error, ErrorKind, SpillFileFault};
 use crate::limits::Limits;
 use crate::process::Process;
 use crate::repo::{Opening, Repo};
@@ -40,11 +41,11 @@ pub(super) struct Load<'p, S, P> {
 
 impl<P: Process> Opening<P> {
     /// Runs `work` with what the process function makes of records, if there is one.
-    fn with_reducer<T>(&self, work: impl FnOnce(Option<Reducer<'_>>) -> T) -> T {
-        let reduce = P::REDUCE.map(|reduce| {
-            move |record: &[u8], out: &mut Vec<u8>| reduce(&self.process, record, out)
+    fn with_value_fn<T>(&self, work: impl FnOnce(Option<ValueFn<'_>>) -> T) -> T {
+        let value_fn = P::STORE.map(|value_fn| {
+            move |record: &[u8], out: &mut Vec<u8>| value_fn(&self.process, record, out)
         });
-        work(reduce.as_ref().map(|reduce| reduce as Reducer<'_>))
+        work(value_fn.as_ref().map(|value_fn| value_fn as ValueFn<'_>))
     }
 }
 
@@ -65,13 +66,13 @@ impl<'p, S: Source, P: Process> Load<'p, S, P> {
     /// Returns true if there are no more.
     pub(super) fn run(&mut self, memory_limit: u64) -> Result<bool> {
         let Load { source, loading, settings, opening } = self;
-        opening.with_reducer(|reduce| loading.run(source, settings, reduce, memory_limit))
+        opening.with_value_fn(|value_fn| loading.run(source, settings, value_fn, memory_limit))
     }
 
     /// Loads all sections without a memory limit.
     fn run_to_end(&mut self) -> Result<()> {
         let Load { source, loading, settings, opening } = self;
-        opening.with_reducer(|reduce| loading.run_to_end(source, settings, reduce))
+        opening.with_value_fn(|value_fn| loading.run_to_end(source, settings, value_fn))
     }
 }
 
@@ -80,7 +81,7 @@ impl<'p, R: Read, P: Process> Load<'p, Reader<R>, P> {
     pub(super) fn stream<M: Memory>(input: R, loader: Loader<'p, M, P>) -> Result<Self> {
         // Sections stay where they were read, unless a process function makes something else of
         // them.
-        let in_place = P::REDUCE.is_none();
+        let in_place = P::STORE.is_none();
         Load::begin(loader, in_place, |limits| Reader::open(input, limits, in_place))
     }
 
@@ -101,7 +102,8 @@ impl<'p, R: Read, P: Process> Load<'p, Reader<R>, P> {
         let Load { mut source, loading, mut settings, opening } = self;
         let state = loading.move_into(&mut writer, &mut source)?;
         let mut loading = Loading { sink: SpillSink(writer), state };
-        opening.with_reducer(|reduce| loading.run_to_end(&mut source, &mut settings, reduce))?;
+        opening
+            .with_value_fn(|value_fn| loading.run_to_end(&mut source, &mut settings, value_fn))?;
         Ok((loading.into_file(&source)?, opening))
     }
 
@@ -118,12 +120,12 @@ impl<'p, R: Read, P: Process> Load<'p, Reader<R>, P> {
 
 impl<'p, 'b, P: Process> Load<'p, SliceReader<'b>, P> {
     /// Prepares the load of a CAR that stays where it is.
-    fn slice<M: Memory>(bytes: &'b [u8], loader: Loader<'p, M, P>) -> Result<Self> {
+    pub(super) fn slice<M: Memory>(bytes: &'b [u8], loader: Loader<'p, M, P>) -> Result<Self> {
         Load::begin(loader, true, |limits| SliceReader::with_limits(bytes, limits))
     }
 
     /// Loads all sections, and returns their index.
-    fn into_index(mut self) -> Result<(SliceIndex, Contents, Opening<P>)> {
+    pub(super) fn into_index(mut self) -> Result<(SliceIndex, Contents, Opening<P>)> {
         self.run_to_end()?;
         let (index, contents) = self.loading.into_index(&self.source)?;
         Ok((SliceIndex::Memory(index), contents, self.opening))
@@ -246,9 +248,9 @@ impl<M: Memory, P: Process> Loader<'_, M, P> {
     ///
     /// # Errors
     ///
-    /// `Kept` if the file holds reduced records and this loader has no process function, or they
-    /// were made of records that were never hashed; `HashMismatch` for a block that does not have
-    /// its CID; else as [`Repo::from_store`].
+    /// `InvalidSpillFile` if the file holds processed values and this loader has no process
+    /// function, or they were made of records that were never hashed; `HashMismatch` for a block
+    /// that does not have its CID; else as [`Repo::from_store`].
     ///
     /// ```
     /// use carwalk::Loader;
@@ -266,12 +268,12 @@ impl<M: Memory, P: Process> Loader<'_, M, P> {
     /// ```
     #[cfg(feature = "redb")]
     pub fn reopen(self, mut store: RedbStore) -> Result<Repo<RedbStore, P>> {
-        if store.is_reduced() && P::REDUCE.is_none() {
-            return Err(Error::new(ErrorKind::Kept(KeptFault::Reduced)));
+        if store.is_processed() && P::STORE.is_none() {
+            return Err(Error::new(ErrorKind::InvalidSpillFile(SpillFileFault::Processed)));
         }
         let (_, opening) = self.into_parts();
-        if store.is_reduced() && !store.was_hashed() && opening.trust != Trust::Unchecked {
-            return Err(Error::new(ErrorKind::Kept(KeptFault::NotHashed)));
+        if store.is_processed() && !store.was_hashed() && opening.trust != Trust::Unchecked {
+            return Err(Error::new(ErrorKind::InvalidSpillFile(SpillFileFault::NotHashed)));
         }
         if opening.trust == Trust::Hashed {
             store.verify()?;
@@ -289,7 +291,7 @@ impl<B: AsRef<[u8]>> Repo<SliceStore<B>> {
     ///
     /// `LookAlike` for well-known files that are no CAR of version 1; `Truncated`, `Malformed`,
     /// `NonCanonical`, `Limit` or `HashMismatch` for header, sections and commit, each with its
-    /// offset; `NoCommit` if the commit is missing.
+    /// offset; `MissingCommit` if the commit is missing.
     pub fn from_slice(bytes: B) -> Result<Self> {
         Loader::new().slice(bytes)
     }
@@ -315,7 +317,7 @@ impl<S: BlockStore> Repo<S> {
     ///
     /// # Errors
     ///
-    /// `NoCommit`, `HashMismatch`, `LookAlike`, `Malformed`, `NonCanonical` or `Limit` for the
+    /// `MissingCommit`, `HashMismatch`, `LookAlike`, `Malformed`, `NonCanonical` or `Limit` for the
     /// commit; `Store` or `Io` if the store fails.
     pub fn from_store(store: S, commit: Cid) -> Result<Self> {
         Loader::new().store(store, commit)

@@ -19,7 +19,7 @@ use crate::repo::read_commit;
 /// # Errors
 ///
 /// `Io` if reading fails; `LookAlike`, `Truncated`, `Malformed`, `NonCanonical` or `Limit` for what
-/// was read; `HashMismatch` for the commit; `NoCommit` if the stream ends without it.
+/// was read; `HashMismatch` for the commit; `MissingCommit` if the stream ends without it.
 ///
 /// ```
 /// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
@@ -58,5 +58,5 @@ fn find<R: Read>(
             return read(section.block()).map_err(|error| error.at(Some(section.offset())));
         }
     }
-    Err(Error::new(ErrorKind::NoCommit))
+    Err(Error::new(ErrorKind::MissingCommit))
 }

@@ -18,7 +18,7 @@ const PROGRESS_STEP: u64 = 1 << 20;
 const USUAL_VALUE_LEN: usize = 1 << 16;
 
 /// Appends the value that a process function makes of a record.
-pub(super) type Reducer<'a> = &'a dyn Fn(&[u8], &mut Vec<u8>) -> Result<()>;
+pub(super) type ValueFn<'a> = &'a dyn Fn(&[u8], &mut Vec<u8>) -> Result<()>;
 
 /// Where the sections of a load go.
 pub(super) trait Sink {
@@ -103,14 +103,14 @@ impl<K: Sink> Loading<K> {
         &mut self,
         source: &mut S,
         settings: &mut Settings<'_>,
-        reduce: Option<Reducer<'_>>,
+        value_fn: Option<ValueFn<'_>>,
         memory_limit: u64,
     ) -> Result<bool> {
         let queue = Queue::new();
         thread::scope(|scope| {
             let hashers = Hashers::new(scope, &queue, settings.threads, S::PORTION);
             let Loading { sink, state } = self;
-            let mut pass = Pass { source, sink, state, settings, reduce, memory_limit, hashers };
+            let mut pass = Pass { source, sink, state, settings, value_fn, memory_limit, hashers };
             let outcome = pass.run();
             pass.hashers.end(pass.source);
             // A mismatch that was found stands before any other error in the CAR.
@@ -124,10 +124,10 @@ impl<K: Sink> Loading<K> {
         &mut self,
         source: &mut impl Source,
         settings: &mut Settings<'_>,
-        reduce: Option<Reducer<'_>>,
+        value_fn: Option<ValueFn<'_>>,
     ) -> Result<()> {
         // More than 64 bits can count is never held. If it were, not everything would be loaded.
-        if self.run(source, settings, reduce, u64::MAX)? {
+        if self.run(source, settings, value_fn, u64::MAX)? {
             Ok(())
         } else {
             Err(io::Error::from(io::ErrorKind::OutOfMemory).into())
@@ -146,7 +146,7 @@ struct Pass<'a, 'scope, 'env, 'p, S: Source, K> {
     sink: &'a mut K,
     state: &'a mut LoadState,
     settings: &'a mut Settings<'p>,
-    reduce: Option<Reducer<'a>>,
+    value_fn: Option<ValueFn<'a>>,
     memory_limit: u64,
     hashers: Hashers<'scope, 'env, S::Lent>,
 }
@@ -235,7 +235,7 @@ impl<S: Source, K: Sink> Pass<'_, '_, '_, '_, S, K> {
         self.state.state = Some(state);
         let room_left = self.room_left();
         let mut packed = Packed::of(section.section(self.source)?, state);
-        if state == State::Reduced {
+        if state == State::Processed {
             packed.bytes = &self.state.value;
         }
         let Some(at) = self.sink.take(&packed, section.at, room_left)? else {
@@ -266,19 +266,19 @@ impl<S: Source, K: Sink> Pass<'_, '_, '_, '_, S, K> {
             return Err(error);
         }
         let block = section.block();
-        let Some(reduce) = self.reduce else {
-            return Ok(State::Raw);
+        let Some(value_fn) = self.value_fn else {
+            return Ok(State::Original);
         };
         if cid == self.source.header().root() || may_be_node(&cid, block) {
-            return Ok(State::Raw);
+            return Ok(State::Original);
         }
         let value = &mut self.state.value;
         value.clear();
         value.shrink_to(USUAL_VALUE_LEN);
-        reduce(block, value).map_err(|error| {
+        value_fn(block, value).map_err(|error| {
             error.in_structure(Structure::Record).at(Some(section.offset())).of_cid(cid)
         })?;
-        Ok(State::Reduced)
+        Ok(State::Processed)
     }
 
     /// Moves on. With `salvage`, malformed or truncated framing counts as the end.

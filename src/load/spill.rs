@@ -73,7 +73,7 @@ impl IndexSink {
         for _ in 0..sections {
             let at = next.ok_or_else(changed)?;
             let (section, following) = source.section_and_next(at).ok_or_else(changed)?;
-            self.enter(&Packed::of(section, State::Raw), at)?;
+            self.enter(&Packed::of(section, State::Original), at)?;
             next = Some(following);
         }
         Ok(())
@@ -94,7 +94,7 @@ impl Sink for IndexSink {
     }
 
     fn note(&mut self, source: &impl Source, section: &Located) -> Result<()> {
-        self.enter(&Packed::of(section.section(source)?, State::Raw), section.at)
+        self.enter(&Packed::of(section.section(source)?, State::Original), section.at)
     }
 
     fn take(&mut self, _: &Packed<'_>, _: Placement, _: u64) -> Result<Option<Placement>> {

@@ -1,8 +1,9 @@
 //! Nodes that are read before a walk comes to them: some siblings together.
 //!
-//! Their keys are hashed together, and the store fetches at once all that they link to, where each
-//! alone would wait for its own. Only good nodes come of it: at any other the walk finds out itself
-//! what is wrong, when it comes there.
+//! Their keys are hashed together, and all blocks that they link to are prefetched together, so
+//! that the walk does not wait for each alone. A node that may be bad is checked from its start
+//! when the walk comes to it: errors are the same as without reading ahead, and come in the same
+//! order.
 
 use super::descent::{Descent, Fetched};
 use super::frame::{Buffers, Frame, Link, Order, Spare};
@@ -38,7 +39,7 @@ const MAX_PREFETCH: usize = 64;
 pub(super) struct ReadAhead<'s, S: BlockStore> {
     store: &'s S,
     /// The one that the walk comes to first is the last.
-    nodes: Vec<ReadNode<S::Block<'s>>>,
+    nodes: Vec<ReadNode<S::Bytes<'s>>>,
     keys: Keys,
     /// Entries until nodes are read ahead.
     reserve: u32,
@@ -78,10 +79,10 @@ impl<'s, S: BlockStore> ReadAhead<'s, S> {
     pub(super) fn fetch(
         &mut self,
         link: &Link,
-        descent: &mut Descent<S::Block<'s>>,
+        descent: &mut Descent<S::Bytes<'s>>,
         wants_all: bool,
         records: bool,
-    ) -> Result<Option<Fetched<S::Block<'s>>>> {
+    ) -> Result<Option<Fetched<S::Bytes<'s>>>> {
         if let Some(depth) = descent.depth() {
             if let Some(node) = self.take(depth, &link.cid, &mut descent.spare) {
                 return node.fetched;
@@ -104,7 +105,7 @@ impl<'s, S: BlockStore> ReadAhead<'s, S> {
         depth: usize,
         cid: &Cid,
         spare: &mut Spare,
-    ) -> Option<ReadNode<S::Block<'s>>> {
+    ) -> Option<ReadNode<S::Bytes<'s>>> {
         while let Some(node) = self.nodes.pop_if(|node| node.depth >= depth) {
             if node.depth == depth && node.cid == *cid {
                 return Some(node);
@@ -121,7 +122,7 @@ impl<'s, S: BlockStore> ReadAhead<'s, S> {
         &mut self,
         first: &Link,
         depth: usize,
-        descent: &mut Descent<S::Block<'s>>,
+        descent: &mut Descent<S::Bytes<'s>>,
         records: bool,
     ) {
         let Some(layer) = first.layer else {
@@ -163,11 +164,11 @@ impl<'s, S: BlockStore> ReadAhead<'s, S> {
         &mut self,
         cid: Cid,
         layer: Layer,
-        descent: &mut Descent<S::Block<'s>>,
-    ) -> Result<Option<Fetched<S::Block<'s>>>> {
+        descent: &mut Descent<S::Bytes<'s>>,
+    ) -> Result<Option<Fetched<S::Bytes<'s>>>> {
         let mut fetched = Fetched::get(self.store, cid)?;
         if let Some(Fetched { found, read, .. }) = &mut fetched {
-            let is_node = cid.into_dag_cbor().is_ok() && found.form == Form::Raw;
+            let is_node = cid.into_dag_cbor().is_ok() && found.form == Form::Original;
             let is_short = found.bytes.as_ref().len() <= MAX_LEN;
             if is_node && is_short && descent.verify(cid, found).is_ok() {
                 *read = self.parse(found.bytes.as_ref(), layer, &mut descent.spare);
@@ -205,7 +206,7 @@ impl<'s, S: BlockStore> ReadAhead<'s, S> {
     }
 
     /// Prefetches what the top of a descent links to, of records only if they are wanted.
-    pub(super) fn prefetch(&mut self, descent: &Descent<S::Block<'s>>, records: bool) {
+    pub(super) fn prefetch(&mut self, descent: &Descent<S::Bytes<'s>>, records: bool) {
         let Some(Frame { block, buffers, .. }) = descent.top() else { return };
         self.soon.clear();
         let Descent { manner, .. } = descent;
@@ -220,7 +221,7 @@ impl<'s, S: BlockStore> ReadAhead<'s, S> {
 
     /// Gives all of it back if there is no room for it beside a descent.
     #[inline]
-    pub(super) fn make_room(&mut self, descent: &Descent<S::Block<'s>>) {
+    pub(super) fn make_room(&mut self, descent: &Descent<S::Bytes<'s>>) {
         if !descent.has_room(|| self.held()) {
             self.nodes = Vec::new();
             self.keys = Keys::default();
@@ -276,19 +277,20 @@ impl Keys {
         has_room
     }
 
-    /// Bytes of memory that are held.
+    /// Returns the bytes of memory that are held.
     fn held(&self) -> u64 {
         let ends = self.ends.capacity().saturating_mul(size_of::<usize>());
         self.bytes.capacity().saturating_add(ends) as u64
     }
 
     fn get(&self, number: usize) -> &[u8] {
+        debug_assert!(number < self.ends.len());
         let end = |number: usize| self.ends.get(number).copied();
         let start = number.checked_sub(1).and_then(end).unwrap_or(0);
         self.bytes.get(start..end(number).unwrap_or(0)).unwrap_or_default()
     }
 
-    /// How many keys there are before the first that belongs to another layer.
+    /// Returns the number of keys before the first that belongs to another layer.
     fn count_of(&self, layer: Layer) -> usize {
         let mut count = self.ends.len();
         sha256_each(
@@ -304,8 +306,8 @@ impl Keys {
     }
 }
 
-/// Appends the CIDs of the blocks that a node leads to, of records only if they are wanted: of the
-/// first entries, if it is a huge node.
+/// Appends the CIDs of the blocks that a node links to, of records only if they are wanted. Of a
+/// huge node only the first entries count.
 fn push_links(block: &[u8], layout: &NodeLayout, order: Order, records: bool, soon: &mut Vec<Cid>) {
     let entries = layout.entries();
     let mut push = |at: Option<u32>| soon.extend(at.and_then(|at| cid_at(block, at)));

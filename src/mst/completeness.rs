@@ -71,8 +71,8 @@ impl Completeness {
         self.gaps == 0
     }
 
-    /// Returns whether every key is known and every record present. False if records were not looked
-    /// up.
+    /// Returns whether every key is known and every record present. False if records were not
+    /// looked up.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.has_all_keys() && self.missing_records == Some(0)

@@ -16,7 +16,7 @@ use crate::budget;
 use crate::cid::Cid;
 use crate::error::{Error, ErrorKind, KeyInterval, LimitName, Malformed, Result, Structure};
 use crate::store::trust::Trust;
-use crate::store::{BlockStore, Form, Found};
+use crate::store::{Block, BlockStore, Form};
 
 /// The way of going through a tree.
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +53,7 @@ pub(super) enum Next {
 
 /// The block of a node, to be entered.
 pub(super) struct Fetched<B> {
-    pub(super) found: Found<B>,
+    pub(super) found: Block<B>,
     /// Bytes of memory that the block takes.
     pub(super) cost: u64,
     /// What the node was parsed into, if it was read ahead and breaks no rule but, perhaps, the one
@@ -64,13 +64,13 @@ pub(super) struct Fetched<B> {
 impl<'s, B> Fetched<B> {
     /// Looks a node up in a store; `None` if it is missing.
     #[inline]
-    pub(super) fn get<S: BlockStore<Block<'s> = B>>(
+    pub(super) fn get<S: BlockStore<Bytes<'s> = B>>(
         store: &'s S,
         cid: Cid,
     ) -> Result<Option<Self>> {
         match store.get(&cid) {
             Ok(Some(found)) => {
-                let cost = store.block_cost(&found.bytes);
+                let cost = store.memory_cost(&found.bytes);
                 Ok(Some(Fetched { found, cost, read: None }))
             }
             Ok(None) => Ok(None),
@@ -136,7 +136,7 @@ impl<B: AsRef<[u8]>> Descent<B> {
     /// Checks what reading ahead could not: the bounds. `None` if they are broken, so that the node
     /// is checked from its start, which finds the first of its faults.
     #[inline]
-    fn reuse(&mut self, link: &Link, found: &Found<B>, read: Buffers) -> Option<(Layer, Buffers)> {
+    fn reuse(&mut self, link: &Link, found: &Block<B>, read: Buffers) -> Option<(Layer, Buffers)> {
         debug_assert!(link.layer.is_some(), "a root was read ahead");
         if read.are_within(found.bytes.as_ref(), &self.interval(link)) {
             return Some((link.layer?, read));
@@ -146,10 +146,10 @@ impl<B: AsRef<[u8]>> Descent<B> {
     }
 
     /// Checks a node by all rules.
-    fn check_fresh(&mut self, link: &Link, found: &mut Found<B>) -> Result<(Layer, Buffers)> {
+    fn check_fresh(&mut self, link: &Link, found: &mut Block<B>) -> Result<(Layer, Buffers)> {
         link.cid.into_dag_cbor()?;
-        if found.form == Form::Reduced {
-            return Err(Error::malformed(Malformed::ReducedNode));
+        if found.form == Form::Value {
+            return Err(Error::malformed(Malformed::ProcessedNode));
         }
         self.verify(link.cid, found)?;
         let mut buffers = self.spare.take();
@@ -173,7 +173,7 @@ impl<B: AsRef<[u8]>> Descent<B> {
 
     /// Checks a block against its CID, if the descent hashes, and marks it as verified.
     #[inline]
-    pub(super) fn verify(&mut self, cid: Cid, found: &mut Found<B>) -> Result<()> {
+    pub(super) fn verify(&mut self, cid: Cid, found: &mut Block<B>) -> Result<()> {
         let Manner { trust, memory_limit, .. } = self.manner;
         if trust.hashes_when_reached() {
             self.digests.check(cid, found, budget::digests(memory_limit))
@@ -263,8 +263,10 @@ impl<B: AsRef<[u8]>> Descent<B> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
+    use std::collections::{HashMap, HashSet};
 
+    use carwalk_testkit::random;
+    use carwalk_testkit::repo::{Order as BlockOrder, Record as KitRecord, Repo as KitRepo};
     use carwalk_testkit::rng::Rng;
 
     use super::*;
@@ -344,5 +346,34 @@ mod tests {
             assert_eq!(seen[0], seen[1], "{seed}");
         }
         assert!(passed_over > 100, "{passed_over}");
+    }
+
+    /// As a comparison of two trees does.
+    #[test]
+    fn no_node_is_read_of_the_subtrees_that_another_tree_has() {
+        let one = random::repo(4, 400).repo;
+        let mut entries: Vec<(Vec<u8>, KitRecord)> =
+            one.entries().into_iter().map(|(key, cid)| (key, one.records[&cid].clone())).collect();
+        let dropped = entries.remove(entries.len() / 3);
+        let (one, other) = (
+            one.to_bytes(BlockOrder::Preorder),
+            KitRepo::new(entries).to_bytes(BlockOrder::Preorder),
+        );
+        let (one, other) =
+            (Repo::from_slice(&one[..]).unwrap(), Repo::from_slice(&other[..]).unwrap());
+        for order in [Order::Ascending, Order::Descending] {
+            let nodes = |repo: &Repo<SliceStore<&[u8]>>| {
+                let mut nodes = HashSet::new();
+                descend(repo, order, |link| nodes.insert(link.cid));
+                nodes
+            };
+            let others = nodes(&other);
+            let mut read = HashSet::new();
+            let (keys, closed) =
+                descend(&one, order, |link| !others.contains(&link.cid) && read.insert(link.cid));
+            assert_eq!(read, nodes(&one).difference(&others).copied().collect());
+            assert!(closed.iter().all(|(cid, _)| others.contains(cid)));
+            assert!(keys.contains(&dropped.0) && read.len() < 10 && closed.len() > 10);
+        }
     }
 }

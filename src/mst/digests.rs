@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use crate::cid::Cid;
 use crate::error::Result;
 use crate::sha256::sha256;
-use crate::store::{Form, Found};
+use crate::store::{Block, Form};
 
 /// Length from which on a block's digest is remembered, so that hashing takes at most some twenty
 /// times the bytes of the links that lead to blocks.
@@ -37,10 +37,10 @@ impl Digests {
     pub(super) fn check<B: AsRef<[u8]>>(
         &mut self,
         cid: Cid,
-        found: &mut Found<B>,
+        found: &mut Block<B>,
         memory_limit: u64,
     ) -> Result<()> {
-        if found.verified == Some(cid) || found.form == Form::Reduced {
+        if found.verified == Some(cid) || found.form == Form::Value {
             return Ok(());
         }
         let block = found.bytes.as_ref();
@@ -92,7 +92,7 @@ mod tests {
     fn hashed_by_walk(car: &Car) -> (usize, [usize; 3]) {
         let loader = Loader::new().verification(Verification::ReachedBlocks);
         let repo = loader.slice(car.to_bytes()).unwrap();
-        hashed::counted(|| {
+        let (hashed, told) = hashed::counted(|| {
             let (mut walk, mut told) = (repo.walk().partial(true), [0; 3]);
             while let Some(event) = walk.next_event().unwrap() {
                 match event {
@@ -103,7 +103,8 @@ mod tests {
                 }
             }
             told
-        })
+        });
+        (hashed.bytes, told)
     }
 
     /// A CAR with `count` keys of one record.

@@ -6,7 +6,7 @@ use super::key::Layer;
 use crate::cid::Cid;
 use crate::error::{Error, KeyInterval, Result, Structure};
 use crate::path::RepoPath;
-use crate::store::{Form, Found};
+use crate::store::{Block, Form};
 
 /// An event of a walk. It borrows from the walk, so it lasts until the next call.
 #[non_exhaustive]
@@ -37,7 +37,7 @@ pub enum Event<'w> {
     Record {
         /// The key and the CID of the record.
         entry: Entry<'w>,
-        /// The record: DAG-CBOR, unless the codec of its CID is another. The walk does not parse it.
+        /// The record: DAG-CBOR, unless the codec of its CID is another. A walk does not parse it.
         block: &'w [u8],
         /// Whether `block` is the record or the value that a process function made of it.
         form: Form,
@@ -132,7 +132,7 @@ impl fmt::Debug for Event<'_> {
 }
 
 /// An entry, and its record if it was looked up.
-pub(crate) type EntryAndRecord<'w, B> = (Entry<'w>, Option<Found<B>>);
+pub(crate) type EntryAndRecord<'w, B> = (Entry<'w>, Option<Block<B>>);
 
 /// An entry of the tree: a key and the CID of its record.
 #[derive(Clone, Copy, PartialEq, Eq)]

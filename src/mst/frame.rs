@@ -19,7 +19,7 @@ use super::key::{Key, Layer};
 use super::node::{EntryLayout, NodeLayout, cid_at};
 use crate::cid::Cid;
 use crate::error::{Error, KeyInterval, Result, Structure, TreeRule};
-use crate::store::Found;
+use crate::store::Block;
 
 /// Bytes of buffers that are kept for another node: enough for hundreds of entries, which chance
 /// makes no node have.
@@ -55,7 +55,7 @@ impl Link {
 pub(super) struct Frame<B> {
     pub(super) block: B,
     /// Bytes of memory that the block takes.
-    pub(super) block_cost: u64,
+    pub(super) memory_cost: u64,
     /// Where the node's section begins in the CAR.
     pub(super) offset: Option<u64>,
     pub(super) layer: Layer,
@@ -88,13 +88,13 @@ impl<B: AsRef<[u8]>> Frame<B> {
     pub(super) fn new(
         link: Link,
         layer: Layer,
-        found: Found<B>,
-        block_cost: u64,
+        found: Block<B>,
+        memory_cost: u64,
         mut buffers: Buffers,
         order: Order,
     ) -> Self {
         buffers.key.clear();
-        let Found { bytes: block, offset, .. } = found;
+        let Block { bytes: block, offset, .. } = found;
         let link_at = match order {
             Order::Ascending => buffers.layout.left_at(),
             Order::Descending => {
@@ -104,7 +104,7 @@ impl<B: AsRef<[u8]>> Frame<B> {
         };
         Frame {
             block,
-            block_cost,
+            memory_cost,
             offset,
             layer,
             link,
@@ -204,7 +204,7 @@ impl<B: AsRef<[u8]>> Frame<B> {
 
     /// Returns the bytes of memory that are held.
     pub(super) fn held(&self) -> u64 {
-        self.buffers.held().saturating_add(self.block_cost)
+        self.buffers.held().saturating_add(self.memory_cost)
     }
 
     /// Returns the error that `AsRef` gave other bytes than before.

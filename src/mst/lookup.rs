@@ -8,9 +8,9 @@ use crate::error::KeyInterval;
 
 /// The answer to the lookup of one key in a tree of which blocks may be missing.
 ///
-/// Each answer is valid for every tree with this root, whatever the missing blocks contain, provided
-/// that blocks are verified. The entries before and after a key do not prove that it is absent: a
-/// missing subtree between them may have it.
+/// Each answer is valid for every tree with this root, whatever the missing blocks contain,
+/// provided that blocks are verified. The entries before and after a key do not prove that it is
+/// absent: a missing subtree between them may have it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "there is no fourth answer")]
 pub enum Lookup<V> {

@@ -15,7 +15,7 @@ use super::window::{Side, Window};
 use crate::cid::Cid;
 use crate::error::{Error, ErrorKind, Result, Structure};
 use crate::store::trust::Trust;
-use crate::store::{BlockStore, Found};
+use crate::store::{Block, BlockStore};
 
 /// A walk over a tree in key order, or in reverse.
 ///
@@ -57,10 +57,10 @@ pub struct Walker<'s, S: BlockStore> {
     /// The keys that are wanted.
     window: Window,
     root: Cid,
-    descent: Descent<S::Block<'s>>,
+    descent: Descent<S::Bytes<'s>>,
     ahead: ReadAhead<'s, S>,
     /// The record of the last step.
-    record: Option<Found<S::Block<'s>>>,
+    record: Option<Block<S::Bytes<'s>>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -259,7 +259,7 @@ impl<'s, S: BlockStore> Walker<'s, S> {
 
     /// Advances to the next entry, and returns it with its record if that was looked up. Only for
     /// complete walks without node events.
-    pub(crate) fn next_entry(&mut self) -> Result<Option<EntryAndRecord<'_, S::Block<'s>>>> {
+    pub(crate) fn next_entry(&mut self) -> Result<Option<EntryAndRecord<'_, S::Bytes<'s>>>> {
         match self.advance()? {
             Step::Entry { cid } | Step::Record { cid } => {
                 let record = self.record.take();
@@ -271,7 +271,7 @@ impl<'s, S: BlockStore> Walker<'s, S> {
     }
 
     /// Returns the answer that a partial walk over one key comes to: its first event.
-    pub(crate) fn find(mut self) -> Result<Lookup<Found<S::Block<'s>>>> {
+    pub(crate) fn find(mut self) -> Result<Lookup<Block<S::Bytes<'s>>>> {
         match self.advance()? {
             Step::Record { cid } => Ok(Lookup::Present { cid, record: self.record.take() }),
             Step::Entry { cid } | Step::MissingRecord { cid } => {
@@ -350,7 +350,7 @@ impl<'s, S: BlockStore> Walker<'s, S> {
 
     /// Looks the node of a link up, unless it was read ahead.
     #[inline]
-    fn fetch(&mut self, link: &Link) -> Result<Option<Fetched<S::Block<'s>>>> {
+    fn fetch(&mut self, link: &Link) -> Result<Option<Fetched<S::Bytes<'s>>>> {
         let Options { records, partial, .. } = self.options;
         // A partial walk goes on after a bad node, which must cost no more than its first key.
         let wants_all = !partial && self.descent.top().is_some_and(|frame| frame.is_covered);
@@ -409,7 +409,10 @@ impl<'s, S: BlockStore> Walker<'s, S> {
         Entry::new(self.descent.key(), cid, self.descent.depth().unwrap_or(0))
     }
 
+    /// Returns the event of a step; `None` at the end.
     fn event(&self, step: Step) -> Option<Event<'_>> {
+        debug_assert!(!matches!(step, Step::Node) || self.descent.top().is_some());
+        debug_assert!(!matches!(step, Step::Record { .. }) || self.record.is_some());
         Some(match step {
             Step::Done => return None,
             Step::Node => {
@@ -420,7 +423,7 @@ impl<'s, S: BlockStore> Walker<'s, S> {
             }
             Step::Entry { cid } => Event::Entry { entry: self.entry(cid) },
             Step::Record { cid } => {
-                let Found { bytes, form, offset, .. } = self.record.as_ref()?;
+                let Block { bytes, form, offset, .. } = self.record.as_ref()?;
                 let (form, offset) = (*form, *offset);
                 Event::Record { entry: self.entry(cid), block: bytes.as_ref(), form, offset }
             }
@@ -454,7 +457,7 @@ mod tests {
     use super::*;
     use crate::Repo;
 
-    /// Iterators and lookups never begin such walks; if one did, it would be told.
+    /// Iterators and lookups never begin such walks; if one did, that would be an error.
     #[test]
     fn a_walk_of_another_kind_than_was_wanted_is_an_error() {
         let repo = Repo::from_slice(include_bytes!("../../samples/repo.car")).unwrap();

@@ -167,7 +167,7 @@ impl<'k> Least<'k> {
 
     fn is_below(self, bound: &[u8]) -> bool {
         #[cfg(test)]
-        tests::COMPARISONS.set(tests::COMPARISONS.get() + 1);
+        tests::COMPARISONS.set(tests::COMPARISONS.get().saturating_add(1));
         match self {
             Least::At(key) => key < bound,
             Least::Above(key) => key < bound && bound.strip_prefix(key) != Some(&[0]),

@@ -5,15 +5,15 @@ mod value;
 use core::fmt;
 use core::marker::PhantomData;
 
-pub use self::value::{Cbor, Processable};
+pub use self::value::{Cbor, Value};
 use crate::cid::Cid;
 use crate::error::{Error, Result, Structure};
-use crate::store::{Form, Found};
+use crate::store::{Block, Form};
 
 /// Appends what is stored in place of a record.
-type ReduceFn<P> = fn(&P, &[u8], &mut Vec<u8>) -> Result<()>;
+type StoreFn<P> = fn(&P, &[u8], &mut Vec<u8>) -> Result<()>;
 
-/// What becomes of records: [`Keep`], or [`Reduce`] with
+/// What becomes of records: [`Keep`], or [`Processed`] with
 /// [`Loader::process`](crate::Loader::process).
 ///
 /// Sealed: these are the two.
@@ -23,7 +23,7 @@ pub trait Process: sealed::Sealed {
 
     /// What makes records into something else while they are loaded from a reader.
     #[doc(hidden)]
-    const REDUCE: Option<ReduceFn<Self>>;
+    const STORE: Option<StoreFn<Self>>;
 
     /// The value of a record, from what the store has.
     #[doc(hidden)]
@@ -34,11 +34,11 @@ pub trait Process: sealed::Sealed {
 #[inline]
 pub(crate) fn restore<B: AsRef<[u8]>, P: Process>(
     process: &P,
-    found: Found<B>,
+    found: Block<B>,
     cid: Cid,
     key: &[u8],
 ) -> Result<P::Value<B>> {
-    let Found { bytes, form, offset, .. } = found;
+    let Block { bytes, form, offset, .. } = found;
     let value = process.restore(bytes, form);
     value.map_err(|error| error.in_structure(Structure::Record).at(offset).of_cid(cid).of_key(key))
 }
@@ -56,14 +56,14 @@ impl sealed::Sealed for Keep {}
 impl Process for Keep {
     type Value<B: AsRef<[u8]>> = B;
 
-    const REDUCE: Option<ReduceFn<Self>> = None;
+    const STORE: Option<StoreFn<Self>> = None;
 
     #[inline]
     fn restore<B: AsRef<[u8]>>(&self, stored: B, form: Form) -> Result<B> {
         match form {
-            Form::Raw => Ok(stored),
-            Form::Reduced => Err(Error::decode(
-                "the store holds reduced records: they need their process function",
+            Form::Original => Ok(stored),
+            Form::Value => Err(Error::decode(
+                "the store holds processed values, which need their process function",
             )),
         }
     }
@@ -71,30 +71,30 @@ impl Process for Keep {
 
 /// What a function makes of records, which is a `T`. Made by
 /// [`Loader::process`](crate::Loader::process).
-pub struct Reduce<F, T> {
+pub struct Processed<F, T> {
     function: F,
     value: PhantomData<fn() -> T>,
 }
 
-impl<F, T> Reduce<F, T> {
+impl<F, T> Processed<F, T> {
     pub(crate) fn new(function: F) -> Self {
-        Reduce { function, value: PhantomData }
+        Processed { function, value: PhantomData }
     }
 }
 
-impl<F, T> sealed::Sealed for Reduce<F, T> {}
+impl<F, T> sealed::Sealed for Processed<F, T> {}
 
-impl<F: Fn(&[u8]) -> T, T: Processable> Process for Reduce<F, T> {
+impl<F: Fn(&[u8]) -> T, T: Value> Process for Processed<F, T> {
     type Value<B: AsRef<[u8]>> = T;
 
-    const REDUCE: Option<ReduceFn<Self>> =
+    const STORE: Option<StoreFn<Self>> =
         Some(|this, record, out| (this.function)(record).encode(out));
 
     fn restore<B: AsRef<[u8]>>(&self, stored: B, form: Form) -> Result<T> {
         let mut bytes = stored.as_ref();
         match form {
-            Form::Raw => Ok((self.function)(bytes)),
-            Form::Reduced => match T::decode(&mut bytes) {
+            Form::Original => Ok((self.function)(bytes)),
+            Form::Value => match T::decode(&mut bytes) {
                 Some(value) if bytes.is_empty() => Ok(value),
                 _ => Err(Error::decode("what is stored of the record is not of this type")),
             },
@@ -102,14 +102,14 @@ impl<F: Fn(&[u8]) -> T, T: Processable> Process for Reduce<F, T> {
     }
 }
 
-impl<F: Clone, T> Clone for Reduce<F, T> {
+impl<F: Clone, T> Clone for Processed<F, T> {
     fn clone(&self) -> Self {
-        Reduce::new(self.function.clone())
+        Processed::new(self.function.clone())
     }
 }
 
-impl<F, T> fmt::Debug for Reduce<F, T> {
+impl<F, T> fmt::Debug for Processed<F, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reduce").finish_non_exhaustive()
+        f.debug_struct("Processed").finish_non_exhaustive()
     }
 }

@@ -17,18 +17,18 @@ const MAX_EMPTY: usize = 256;
 /// can encode.
 ///
 /// ```
-/// use carwalk::process::Processable;
+/// use carwalk::process::Value;
 ///
 /// /// A kind of record, and its length.
 /// struct Seen(u8, u32);
 ///
-/// impl Processable for Seen {
+/// impl Value for Seen {
 ///     fn encode(&self, out: &mut Vec<u8>) -> carwalk::Result<()> {
 ///         (self.0, self.1).encode(out)
 ///     }
 ///
 ///     fn decode(input: &mut &[u8]) -> Option<Self> {
-///         let (kind, len) = Processable::decode(input)?;
+///         let (kind, len) = Value::decode(input)?;
 ///         Some(Seen(kind, len))
 ///     }
 /// }
@@ -38,7 +38,7 @@ const MAX_EMPTY: usize = 256;
 /// assert_eq!(out, [1, 0, 2, 0, 0]);
 /// # Ok::<(), carwalk::Error>(())
 /// ```
-pub trait Processable: Sized {
+pub trait Value: Sized {
     /// Appends the value's bytes.
     ///
     /// # Errors
@@ -53,7 +53,7 @@ pub trait Processable: Sized {
 
 macro_rules! numbers {
     ($($number:ty)*) => {
-        $(impl Processable for $number {
+        $(impl Value for $number {
             #[inline]
             fn encode(&self, out: &mut Vec<u8>) -> Result<()> {
                 out.extend_from_slice(&self.to_le_bytes());
@@ -71,7 +71,7 @@ macro_rules! numbers {
 numbers!(u8 u16 u32 u64 u128 i8 i16 i32 i64 i128 f32 f64);
 
 /// As 64 bits, whatever the machine's width is.
-impl Processable for usize {
+impl Value for usize {
     fn encode(&self, out: &mut Vec<u8>) -> Result<()> {
         (*self as u64).encode(out)
     }
@@ -82,7 +82,7 @@ impl Processable for usize {
 }
 
 /// As 64 bits, whatever the machine's width is.
-impl Processable for isize {
+impl Value for isize {
     fn encode(&self, out: &mut Vec<u8>) -> Result<()> {
         (*self as i64).encode(out)
     }
@@ -92,7 +92,7 @@ impl Processable for isize {
     }
 }
 
-impl Processable for bool {
+impl Value for bool {
     fn encode(&self, out: &mut Vec<u8>) -> Result<()> {
         u8::from(*self).encode(out)
     }
@@ -106,7 +106,7 @@ impl Processable for bool {
     }
 }
 
-impl Processable for char {
+impl Value for char {
     fn encode(&self, out: &mut Vec<u8>) -> Result<()> {
         u32::from(*self).encode(out)
     }
@@ -116,7 +116,7 @@ impl Processable for char {
     }
 }
 
-impl Processable for String {
+impl Value for String {
     fn encode(&self, out: &mut Vec<u8>) -> Result<()> {
         encode_len(self.len(), out);
         out.extend_from_slice(self.as_bytes());
@@ -129,7 +129,7 @@ impl Processable for String {
     }
 }
 
-impl Processable for Cid {
+impl Value for Cid {
     fn encode(&self, out: &mut Vec<u8>) -> Result<()> {
         out.extend_from_slice(self.as_bytes());
         Ok(())
@@ -140,7 +140,7 @@ impl Processable for Cid {
     }
 }
 
-impl<T: Processable> Processable for Box<T> {
+impl<T: Value> Value for Box<T> {
     fn encode(&self, out: &mut Vec<u8>) -> Result<()> {
         (**self).encode(out)
     }
@@ -150,7 +150,7 @@ impl<T: Processable> Processable for Box<T> {
     }
 }
 
-impl<T: Processable> Processable for Vec<T> {
+impl<T: Value> Value for Vec<T> {
     fn encode(&self, out: &mut Vec<u8>) -> Result<()> {
         encode_len(self.len(), out);
         let start = out.len();
@@ -177,7 +177,7 @@ impl<T: Processable> Processable for Vec<T> {
     }
 }
 
-impl<T: Processable, const N: usize> Processable for [T; N] {
+impl<T: Value, const N: usize> Value for [T; N] {
     fn encode(&self, out: &mut Vec<u8>) -> Result<()> {
         self.iter().try_for_each(|item| item.encode(out))
     }
@@ -191,7 +191,7 @@ impl<T: Processable, const N: usize> Processable for [T; N] {
     }
 }
 
-impl<T: Processable> Processable for Option<T> {
+impl<T: Value> Value for Option<T> {
     fn encode(&self, out: &mut Vec<u8>) -> Result<()> {
         self.is_some().encode(out)?;
         self.iter().try_for_each(|value| value.encode(out))
@@ -203,7 +203,7 @@ impl<T: Processable> Processable for Option<T> {
 }
 
 /// So a function that fails can say so for each record: the error is a value like any other.
-impl<T: Processable, E: Processable> Processable for Result<T, E> {
+impl<T: Value, E: Value> Value for Result<T, E> {
     fn encode(&self, out: &mut Vec<u8>) -> Result<()> {
         self.is_ok().encode(out)?;
         match self {
@@ -219,7 +219,7 @@ impl<T: Processable, E: Processable> Processable for Result<T, E> {
 
 macro_rules! tuples {
     ($(($($name:ident)*))*) => {
-        $(impl<$($name: Processable),*> Processable for ($($name,)*) {
+        $(impl<$($name: Value),*> Value for ($($name,)*) {
             #[allow(non_snake_case, unused_variables, reason = "one name for type and value; the empty tuple has none")]
             fn encode(&self, out: &mut Vec<u8>) -> Result<()> {
                 let ($($name,)*) = self;
@@ -257,7 +257,7 @@ tuples! {
 #[expect(clippy::exhaustive_structs, reason = "it is there to be made and taken apart")]
 pub struct Cbor<T>(pub T);
 
-impl<T> Processable for Cbor<T>
+impl<T> Value for Cbor<T>
 where
     T: minicbor::Encode<()> + for<'b> minicbor::Decode<'b, ()>,
 {

@@ -33,8 +33,6 @@ pub(crate) fn sha256_each<'m>(
         for first in (0..count).step_by(BATCH) {
             let at = |number: usize| first.wrapping_add(number);
             let count = count.wrapping_sub(first).min(BATCH);
-            #[cfg(test)]
-            (0..count).for_each(|number| hashed::add(message(at(number)).len()));
             lanes.hash(
                 count,
                 |number| message(at(number)),
@@ -50,22 +48,32 @@ pub(crate) fn sha256_each<'m>(
 
 /// Counts what a thread hashes, for tests of how much that is.
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "tests fail by panicking")]
 pub(crate) mod hashed {
     use core::cell::Cell;
 
+    /// Messages and their bytes.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) struct Hashed {
+        pub(crate) messages: usize,
+        pub(crate) bytes: usize,
+    }
+
     thread_local! {
-        static BYTES: Cell<usize> = const { Cell::new(0) };
+        static HASHED: Cell<Hashed> = const { Cell::new(Hashed { messages: 0, bytes: 0 }) };
     }
 
     pub(super) fn add(len: usize) {
-        BYTES.set(BYTES.get().saturating_add(len));
+        let Hashed { messages, bytes } = HASHED.get();
+        HASHED.set(Hashed { messages: messages + 1, bytes: bytes + len });
     }
 
-    /// Returns how many bytes `run` hashes on this thread, and what it returns.
-    pub(crate) fn counted<T>(run: impl FnOnce() -> T) -> (usize, T) {
-        let before = BYTES.get();
+    /// Returns how much `run` hashes on this thread, and what it returns.
+    pub(crate) fn counted<T>(run: impl FnOnce() -> T) -> (Hashed, T) {
+        let before = HASHED.get();
         let returned = run();
-        (BYTES.get().saturating_sub(before), returned)
+        let Hashed { messages, bytes } = HASHED.get();
+        (Hashed { messages: messages - before.messages, bytes: bytes - before.bytes }, returned)
     }
 }
 
@@ -83,6 +91,14 @@ mod tests {
         );
         for (message, digest) in messages.iter().zip(told) {
             assert_eq!(digest, Some(sha256(message)), "{} of {}", message.len(), messages.len());
+        }
+    }
+
+    #[test]
+    fn each_message_is_counted_however_it_is_hashed() {
+        for count in [0, 1, 2, 15, 16, 700] {
+            let (hashed, ()) = hashed::counted(|| sha256_each(count, |_| &[7; 100], |_, _| {}));
+            assert_eq!((hashed.messages, hashed.bytes), (count, 100 * count));
         }
     }
 

@@ -36,7 +36,9 @@ impl Secret {
 }
 
 /// Returns in which of so many equal parts of their range a hash is.
+#[cfg(feature = "redb")]
 #[inline]
+#[cfg(feature = "redb")]
 pub(crate) fn scale(hash: u64, parts: u64) -> u64 {
     let product = u128::from(hash).wrapping_mul(u128::from(parts));
     u64::try_from(product >> u64::BITS).unwrap_or(0)

@@ -6,7 +6,7 @@ use super::contents::{CarStats, Contents};
 use super::index::Index;
 use super::packed::Packed;
 use super::trust::Trust;
-use super::{BlockStore, CarStore, Found};
+use super::{Block, BlockStore, CarStore};
 use crate::car::arena::Arena;
 use crate::car::{Header, Placement, SectionHead};
 use crate::cid::Cid;
@@ -67,11 +67,11 @@ impl MemoryStore {
     }
 
     #[inline]
-    fn find(&self, cid: &Cid) -> Option<Found<&[u8]>> {
+    fn find(&self, cid: &Cid) -> Option<Block<&[u8]>> {
         self.index.find(cid, |at| match &self.blocks {
             Blocks::Sections(arena) => {
                 let (block, offset) = arena.block_at(at, cid)?;
-                Some(Found::new(block).at(offset).verified(self.trust.mark(cid)))
+                Some(Block::new(block).at(offset).verified(self.trust.mark(cid)))
             }
             Blocks::Packed(arena) => {
                 let packed = packed_at(arena, at).filter(|packed| packed.cid == *cid)?;
@@ -82,10 +82,10 @@ impl MemoryStore {
 }
 
 impl BlockStore for MemoryStore {
-    type Block<'a> = &'a [u8];
+    type Bytes<'a> = &'a [u8];
 
     #[inline]
-    fn get(&self, cid: &Cid) -> Result<Option<Found<&[u8]>>> {
+    fn get(&self, cid: &Cid) -> Result<Option<Block<&[u8]>>> {
         Ok(self.find(cid))
     }
 

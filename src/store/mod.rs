@@ -38,12 +38,12 @@ use crate::error::{Error, Result};
 ///   [`Error::store`](crate::Error::store). After an error the walk ends.
 /// - Nothing panics.
 ///
-/// Wrong bytes are found, not believed: a walk hashes every block that it reaches, unless a store of
-/// the library has already verified it as the requested CID. A store that returns different bytes
-/// at each call can make a walk return wrong bytes; nothing worse can happen.
+/// Wrong bytes are found, not believed: a walk hashes every block that it reaches, unless a store
+/// of the library has already verified it as the requested CID. A store that returns different
+/// bytes at each call can make a walk return wrong bytes; nothing worse can happen.
 pub trait BlockStore {
     /// A block's bytes, borrowed from the store or owned.
-    type Block<'a>: AsRef<[u8]>
+    type Bytes<'a>: AsRef<[u8]>
     where
         Self: 'a;
 
@@ -52,7 +52,7 @@ pub trait BlockStore {
     /// # Errors
     ///
     /// `Store` or `Io` if the store fails.
-    fn get(&self, cid: &Cid) -> Result<Option<Found<Self::Block<'_>>>>;
+    fn get(&self, cid: &Cid) -> Result<Option<Block<Self::Bytes<'_>>>>;
 
     /// Returns whether the store has the block of a CID.
     ///
@@ -63,7 +63,7 @@ pub trait BlockStore {
 
     /// Returns how many bytes of memory `block` keeps alive beyond the store's own. 0 (the default)
     /// for borrowed blocks.
-    fn block_cost<'a>(&'a self, _block: &Self::Block<'a>) -> u64 {
+    fn memory_cost<'a>(&'a self, _block: &Self::Bytes<'a>) -> u64 {
         0
     }
 
@@ -73,12 +73,12 @@ pub trait BlockStore {
 }
 
 impl<S: BlockStore + ?Sized> BlockStore for &S {
-    type Block<'a>
-        = S::Block<'a>
+    type Bytes<'a>
+        = S::Bytes<'a>
     where
         Self: 'a;
 
-    fn get(&self, cid: &Cid) -> Result<Option<Found<Self::Block<'_>>>> {
+    fn get(&self, cid: &Cid) -> Result<Option<Block<Self::Bytes<'_>>>> {
         (**self).get(cid)
     }
 
@@ -86,8 +86,8 @@ impl<S: BlockStore + ?Sized> BlockStore for &S {
         (**self).contains(cid)
     }
 
-    fn block_cost<'a>(&'a self, block: &Self::Block<'a>) -> u64 {
-        (**self).block_cost(block)
+    fn memory_cost<'a>(&'a self, block: &Self::Bytes<'a>) -> u64 {
+        (**self).memory_cost(block)
     }
 
     fn prefetch(&self, cids: &[Cid]) {
@@ -101,16 +101,16 @@ impl<S: BlockStore + ?Sized> BlockStore for &S {
 pub enum Form {
     /// The block itself.
     #[default]
-    Raw,
+    Original,
     /// The value that a process function made of the block while it was loaded: see
     /// [`Loader::process`](crate::Loader::process).
-    Reduced,
+    Value,
 }
 
 /// A block in a store, and what the store knows of it.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
-pub struct Found<B> {
+pub struct Block<B> {
     /// The bytes.
     pub bytes: B,
     /// Whether the bytes are the block itself.
@@ -122,16 +122,16 @@ pub struct Found<B> {
     pub(crate) verified: Option<Cid>,
 }
 
-impl<B> Found<B> {
+impl<B> Block<B> {
     /// Creates a block of which nothing but the bytes is known.
     pub fn new(bytes: B) -> Self {
-        Found { bytes, form: Form::Raw, offset: None, verified: None }
+        Block { bytes, form: Form::Original, offset: None, verified: None }
     }
 
     /// Replaces the bytes by what `bytes` makes of them.
     #[cfg(feature = "redb")]
-    pub(crate) fn map<C>(self, bytes: impl FnOnce(B) -> C) -> Found<C> {
-        Found {
+    pub(crate) fn map<C>(self, bytes: impl FnOnce(B) -> C) -> Block<C> {
+        Block {
             bytes: bytes(self.bytes),
             form: self.form,
             offset: self.offset,
@@ -142,8 +142,8 @@ impl<B> Found<B> {
     /// Marks the bytes as the value that a process function made of the block. It cannot be
     /// verified: the store vouches for it.
     #[must_use]
-    pub fn reduced(mut self) -> Self {
-        self.form = Form::Reduced;
+    pub fn processed(mut self) -> Self {
+        self.form = Form::Value;
         self
     }
 
@@ -162,9 +162,9 @@ impl<B> Found<B> {
     }
 }
 
-impl<B: AsRef<[u8]>> fmt::Debug for Found<B> {
+impl<B: AsRef<[u8]>> fmt::Debug for Block<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut debug = f.debug_struct("Found");
+        let mut debug = f.debug_struct("Block");
         debug
             .field("len", &self.bytes.as_ref().len())
             .field("form", &self.form)

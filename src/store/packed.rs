@@ -7,8 +7,10 @@
 //! bytes    the block, or what a process function made of it
 //! ```
 
+#[cfg(feature = "redb")]
+use super::reached::MIN_SECTION_LEN;
 use super::trust::Trust;
-use super::{Form, Found};
+use super::{Block, Form};
 use crate::car::{Section, SectionHead};
 use crate::cid::{self, Cid};
 use crate::error::{Result, Structure};
@@ -24,9 +26,9 @@ pub(crate) const MAX_HEAD_LEN: usize = 2 * varint::MAX_LEN + cid::LEN;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     /// It is kept as it was.
-    Raw,
+    Original,
     /// A process function made something else of it.
-    Reduced,
+    Processed,
     /// It is kept as it was, though it does not hash to its CID. Only a walk that reaches it has to
     /// care.
     Bad,
@@ -35,14 +37,16 @@ pub(crate) enum State {
 impl State {
     fn number(self) -> u64 {
         match self {
-            State::Raw => 0,
-            State::Reduced => 1,
+            State::Original => 0,
+            State::Processed => 1,
             State::Bad => 2,
         }
     }
 
     fn from_number(number: u64) -> Option<Self> {
-        [State::Raw, State::Reduced, State::Bad].into_iter().find(|state| state.number() == number)
+        [State::Original, State::Processed, State::Bad]
+            .into_iter()
+            .find(|state| state.number() == number)
     }
 }
 
@@ -91,15 +95,23 @@ impl<'a> Packed<'a> {
         Some((packed, at.checked_add(len)?))
     }
 
+    /// The lowest offset at which the section can end. If a process function was applied to the
+    /// block, its length is not known.
+    #[cfg(feature = "redb")]
+    pub(crate) fn min_end(&self) -> u64 {
+        let len = if self.form() == Form::Original { self.bytes.len() as u64 } else { 0 };
+        self.offset.saturating_add(MIN_SECTION_LEN).saturating_add(len)
+    }
+
     pub(crate) fn head(&self) -> SectionHead {
         SectionHead::new(self.offset, self.cid)
     }
 
     /// The block as a store returns it whose good blocks are trusted so far.
-    pub(crate) fn found(&self, trust: Trust) -> Found<&'a [u8]> {
+    pub(crate) fn found(&self, trust: Trust) -> Block<&'a [u8]> {
         let mark = trust.mark(&self.cid).filter(|_| self.state != State::Bad);
-        let found = Found::new(self.bytes).at(self.offset).verified(mark);
-        if self.form() == Form::Reduced { found.reduced() } else { found }
+        let found = Block::new(self.bytes).at(self.offset).verified(mark);
+        if self.form() == Form::Value { found.processed() } else { found }
     }
 
     /// Checks the block against its CID.
@@ -109,7 +121,7 @@ impl<'a> Packed<'a> {
     }
 
     pub(crate) fn form(&self) -> Form {
-        if self.state == State::Reduced { Form::Reduced } else { Form::Raw }
+        if self.state == State::Processed { Form::Value } else { Form::Original }
     }
 }
 
@@ -123,7 +135,7 @@ mod tests {
         let mut out = vec![9; 3];
         let mut starts = Vec::new();
         let blocks = [vec![], vec![7; 31], vec![8; 32], vec![1; 5000], vec![2; 70_000]];
-        let states = [State::Raw, State::Reduced, State::Bad];
+        let states = [State::Original, State::Processed, State::Bad];
         for (number, (block, state)) in blocks.iter().zip(states.into_iter().cycle()).enumerate() {
             starts.push(out.len());
             let packed = Packed {
@@ -151,7 +163,7 @@ mod tests {
     fn a_state_that_does_not_exist_is_none() {
         let mut out = Vec::new();
         let packed =
-            Packed { offset: 0, cid: Cid::of(Codec::Raw, b""), state: State::Raw, bytes: b"" };
+            Packed { offset: 0, cid: Cid::of(Codec::Raw, b""), state: State::Original, bytes: b"" };
         packed.write_head(0, &mut out);
         assert!(Packed::read(&out, 0, 0).is_some());
         out[0] |= 3;

@@ -13,18 +13,29 @@ const PIECE: usize = 512;
 
 const PIECE_BITS: u64 = PIECE as u64 * 64;
 
+/// Most sections of a piece that are noted one by one: so few take less than the bits.
+const MAX_FEW: usize = 64;
+
 /// A set of sections by their offsets: one bit for 37 bytes of the CAR, since no two sections begin
-/// closer together.
+/// closer together. Takes at most 64 bytes for each section in it, and 48 for 1.2 MB of the CAR.
 ///
 /// Tells what of a CAR is linked: insert the offset of each block that a walk meets, and compare
 /// [`len`](Reached::len) with the number of distinct blocks.
 /// [`Repo::unreached_blocks`](crate::Repo::unreached_blocks) does just that.
 pub struct Reached {
-    /// Bits in pieces, each of which is there once it has a bit that is set.
-    pieces: Vec<Vec<u64>>,
+    /// Up to the last piece that has a section.
+    pieces: Vec<Piece>,
     /// Most pieces that there can be.
     max: usize,
     len: u64,
+}
+
+/// The sections that begin in one part of the CAR. Offsets may be forged, so that each is in a part
+/// of its own: then it is their number that takes memory, not how far they are apart.
+enum Piece {
+    /// The numbers of some bits, sorted.
+    Few(Vec<u16>),
+    Bits(Box<[u64]>),
 }
 
 impl Reached {
@@ -41,21 +52,10 @@ impl Reached {
         let number = offset / MIN_SECTION_LEN;
         let at = usize::try_from(number / PIECE_BITS).unwrap_or(usize::MAX);
         if at >= self.pieces.len() && at < self.max {
-            self.pieces.resize(at.saturating_add(1), Vec::new());
+            self.pieces.resize_with(at.saturating_add(1), Piece::default);
         }
-        let word = usize::try_from(number % PIECE_BITS / 64).unwrap_or(usize::MAX);
-        let word = self.pieces.get_mut(at).and_then(|piece| {
-            if piece.is_empty() {
-                piece.resize(PIECE, 0);
-            }
-            piece.get_mut(word)
-        });
-        let Some(word) = word else {
-            return false;
-        };
-        let bit = 1u64 << (number % 64);
-        let is_new = *word & bit == 0;
-        *word |= bit;
+        let bit = u16::try_from(number % PIECE_BITS).unwrap_or(0);
+        let is_new = self.pieces.get_mut(at).is_some_and(|piece| piece.insert(bit));
         self.len = self.len.saturating_add(u64::from(is_new));
         is_new
     }
@@ -73,6 +73,43 @@ impl Reached {
     }
 }
 
+impl Piece {
+    #[inline]
+    fn insert(&mut self, bit: u16) -> bool {
+        match self {
+            Piece::Few(few) => match few.binary_search(&bit) {
+                Ok(_) => false,
+                Err(at) if few.len() < MAX_FEW => {
+                    few.insert(at, bit);
+                    true
+                }
+                Err(_) => {
+                    let mut bits = vec![0; PIECE].into_boxed_slice();
+                    few.iter().for_each(|&bit| _ = set(&mut bits, bit));
+                    let is_new = set(&mut bits, bit);
+                    *self = Piece::Bits(bits);
+                    is_new
+                }
+            },
+            Piece::Bits(bits) => set(bits, bit),
+        }
+    }
+}
+
+impl Default for Piece {
+    fn default() -> Self {
+        Piece::Few(Vec::new())
+    }
+}
+
+/// Sets a bit; false if it was set before.
+#[inline]
+fn set(bits: &mut [u64], bit: u16) -> bool {
+    let mask = 1u64 << (bit % 64);
+    let word = bits.get_mut(usize::from(bit / 64));
+    word.is_some_and(|word| core::mem::replace(word, *word | mask) & mask == 0)
+}
+
 impl fmt::Debug for Reached {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reached").field("len", &self.len).finish_non_exhaustive()
@@ -80,6 +117,7 @@ impl fmt::Debug for Reached {
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "tests fail by panicking")]
 mod tests {
     use super::*;
 
@@ -92,5 +130,33 @@ mod tests {
         assert!(!offsets.iter().any(|&offset| reached.insert(offset)));
         assert_eq!(reached.len(), 1000);
         assert!(!reached.insert(u64::MAX) && !reached.is_empty());
+    }
+
+    /// Bytes of memory that a set takes.
+    fn held(reached: &Reached) -> usize {
+        let held = |piece: &Piece| match piece {
+            Piece::Few(few) => few.capacity() * size_of::<u16>(),
+            Piece::Bits(bits) => size_of_val(&**bits),
+        };
+        reached.pieces.capacity() * size_of::<Piece>()
+            + reached.pieces.iter().map(held).sum::<usize>()
+    }
+
+    #[test]
+    fn memory_is_bounded_by_the_length_and_by_the_number_of_sections() {
+        let part = PIECE_BITS * MIN_SECTION_LEN;
+        let most = MAX_CAR_LEN / part * 2 * size_of::<Piece>() as u64;
+        // One section in each part, the fewest that cost a part's bits, and as many as it can have.
+        for each in [1, MAX_FEW as u64 + 1, PIECE_BITS] {
+            let mut reached = Reached::new(MAX_CAR_LEN);
+            let step = part / each;
+            let offset =
+                |number: u64| MAX_CAR_LEN - 1 - number / each * part - number % each * step;
+            assert!((0..20_000).all(|number| reached.insert(offset(number))), "{each}");
+            assert!(!(0..20_000).any(|number| reached.insert(offset(number))), "{each}");
+            assert_eq!(reached.len(), 20_000);
+            let held = held(&reached) as u64;
+            assert!(held <= most + 20_000 * 64, "{held} with {each} in each part");
+        }
     }
 }

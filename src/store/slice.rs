@@ -7,7 +7,7 @@ use super::index::Index;
 #[cfg(feature = "redb")]
 use super::spill::SpilledIndex;
 use super::trust::Trust;
-use super::{BlockStore, CarStore, Found};
+use super::{Block, BlockStore, CarStore};
 use crate::car::{Header, Placement, SectionHead, block_at, bytes_at, section_at};
 use crate::cid::Cid;
 use crate::error::{Error, Result};
@@ -52,11 +52,11 @@ impl<B: AsRef<[u8]>> SliceStore<B> {
     }
 
     #[inline]
-    fn find(&self, cid: &Cid) -> Result<Option<Found<&[u8]>>> {
+    fn find(&self, cid: &Cid) -> Result<Option<Block<&[u8]>>> {
         let bytes = self.bytes.as_ref();
         let read = |at: Placement| {
             let (block, offset) = block_at(bytes, at, cid)?;
-            Some(Found::new(block).at(offset).verified(self.trust.mark(cid)))
+            Some(Block::new(block).at(offset).verified(self.trust.mark(cid)))
         };
         match &self.index {
             SliceIndex::Memory(index) => Ok(index.find(cid, read)),
@@ -67,13 +67,13 @@ impl<B: AsRef<[u8]>> SliceStore<B> {
 }
 
 impl<B: AsRef<[u8]>> BlockStore for SliceStore<B> {
-    type Block<'a>
+    type Bytes<'a>
         = &'a [u8]
     where
         Self: 'a;
 
     #[inline]
-    fn get(&self, cid: &Cid) -> Result<Option<Found<&[u8]>>> {
+    fn get(&self, cid: &Cid) -> Result<Option<Block<&[u8]>>> {
         self.find(cid)
     }
 

@@ -9,6 +9,7 @@ use carwalk::error::TreeRule;
 use carwalk::mst::Event;
 use carwalk::{ErrorKind, Tree};
 use carwalk_testkit::breakage;
+use carwalk_testkit::cases;
 use carwalk_testkit::cid::Cid as KitCid;
 use carwalk_testkit::repo::{Order, Record, Repo as KitRepo};
 use carwalk_testkit::tree::{Entry, Link, Node};
@@ -38,7 +39,7 @@ fn partial_walk(store: &MapStore, root: &KitCid) -> Told {
 
 #[test]
 fn a_complete_walk_asks_once_for_each_node_and_entry() {
-    for seed in 0..50 {
+    for seed in 0..cases(50) {
         let random = random::repo(seed, 200);
         let (nodes, entries) = (random.repo.root.blocks().len(), random.records.len());
         let root = common::cid(&random.repo.root.cid());

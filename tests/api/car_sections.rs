@@ -6,6 +6,7 @@ use carwalk::Loader;
 use carwalk::car::{Reader, Section, SliceReader};
 use carwalk::store::{CarStore, MemoryStore, SliceStore};
 use carwalk_testkit::car::Car;
+use carwalk_testkit::cases;
 use carwalk_testkit::readers::{OneByte, Ragged};
 use carwalk_testkit::{legal, random};
 
@@ -46,7 +47,9 @@ fn heads<S: CarStore>(store: &S) -> Vec<(u64, Vec<u8>)> {
 }
 
 fn cars() -> impl Iterator<Item = Vec<u8>> {
-    legal::all().map(legal::Oddity::make).chain((0..30).map(|seed| random::repo(seed, 200).car))
+    legal::all()
+        .map(legal::Oddity::make)
+        .chain((0..cases(6)).map(|seed| random::repo(seed, 200).car))
 }
 
 #[test]

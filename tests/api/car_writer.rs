@@ -7,6 +7,7 @@ use carwalk::Cid;
 use carwalk::car::{Reader, SliceReader, Writer};
 use carwalk::cid::Codec;
 use carwalk_testkit::car::Car;
+use carwalk_testkit::cases;
 use carwalk_testkit::cid::Cid as KitCid;
 use carwalk_testkit::random;
 use carwalk_testkit::readers::Ragged;
@@ -140,7 +141,7 @@ fn blocks_are_taken_as_they_are() {
 
 #[test]
 fn an_export_read_and_written_again_is_the_same_byte_for_byte() {
-    for seed in 0..40 {
+    for seed in 0..cases(40) {
         let car = random::repo(seed, 60).car;
         let sections = SliceReader::new(&car).unwrap();
         let mut writer = Writer::new(Vec::new(), sections.header().roots()).unwrap();

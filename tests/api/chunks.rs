@@ -4,6 +4,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use carwalk::{Record, Repo};
+use carwalk_testkit::cases;
 use carwalk_testkit::repo::{Order, Repo as KitRepo};
 use carwalk_testkit::{breakage, random};
 
@@ -96,7 +97,7 @@ fn a_chunk_is_empty_only_at_the_end() {
 
 #[test]
 fn threads_take_chunks_and_find_every_byte() {
-    for seed in 0..10 {
+    for seed in 0..cases(10) {
         let random = random::repo(seed, 2000);
         let repo = Repo::from_reader(&random.car[..]).unwrap();
         let (sender, receiver) = mpsc::channel::<Vec<Record<&[u8]>>>();
@@ -115,7 +116,7 @@ fn threads_take_chunks_and_find_every_byte() {
             drop(sender);
             worker.join().unwrap()
         });
-        assert_eq!(len, random.records.values().map(|record| record.bytes.len()).sum());
+        assert_eq!(len, random.records.values().map(|record| record.bytes.len()).sum::<usize>());
     }
 }
 

@@ -10,7 +10,7 @@ use carwalk::cid::Codec;
 use carwalk::error::{KeyInterval, Structure, TreeRule};
 use carwalk::mst::{Event, KeyRange, Layer, Node};
 use carwalk::process::Cbor;
-use carwalk::store::{CarStore, Found, MemoryStore, Reached, SliceStore};
+use carwalk::store::{Block, CarStore, MemoryStore, Reached, SliceStore};
 use carwalk::{
     Cid, CommitRules, Error, ErrorKind, Keep, Limits, Loaded, Loader, Repo, RepoPath, Result, Tree,
     Verification,
@@ -105,7 +105,7 @@ fn repositories_stores_and_readers() {
     shown(&long);
     let heads: Vec<SectionHead> = repo.store().sections().take(3).map(Result::unwrap).collect();
     shown(&heads);
-    shown(&Found::new(long.block()).at(7));
+    shown(&Block::new(long.block()).at(7));
     let mut writer = Writer::new(Vec::new(), &[repo.commit().cid()]).unwrap();
     writer.write(long.cid(), long.block()).unwrap();
     shown(&writer);

@@ -6,7 +6,7 @@ use std::io;
 
 use carwalk::cid::Codec;
 use carwalk::error::{
-    KeptFault, KeyInterval, LimitName, LookAlike, Malformed, NonCanonical, PathFault, TreeRule,
+    KeyInterval, LimitName, LookAlike, Malformed, NonCanonical, PathFault, SpillFileFault, TreeRule,
 };
 use carwalk::{Cid, Error, ErrorKind, Limits, Loader, Repo, RepoPath, Result, Tree, peek_commit};
 use carwalk_testkit::breakage;
@@ -445,17 +445,26 @@ fn messages_of_kinds() {
             ErrorKind::LookAlike(LookAlike::SpillFile),
             "this is a spill file, not a CAR: it is opened by its name",
         ),
-        (ErrorKind::Kept(KeptFault::NotOurs), "this is no spill file of carwalk"),
-        (ErrorKind::Kept(KeptFault::Version { found: 2 }), "spill file of version 2, expected 1"),
-        (ErrorKind::Kept(KeptFault::Incomplete), "the spill file was not written to its end"),
-        (ErrorKind::Kept(KeptFault::Damaged("cut".into())), "the spill file is damaged: cut"),
+        (ErrorKind::InvalidSpillFile(SpillFileFault::NotOurs), "this is no spill file of carwalk"),
         (
-            ErrorKind::Kept(KeptFault::NotHashed),
-            "the spill file holds what was made of records that were never hashed",
+            ErrorKind::InvalidSpillFile(SpillFileFault::Version { found: 2 }),
+            "spill file of version 2, expected 1",
         ),
         (
-            ErrorKind::Kept(KeptFault::Reduced),
-            "the spill file holds reduced records: they need their process function",
+            ErrorKind::InvalidSpillFile(SpillFileFault::Incomplete),
+            "the spill file was not written to its end",
+        ),
+        (
+            ErrorKind::InvalidSpillFile(SpillFileFault::Damaged("cut".into())),
+            "the spill file is damaged: cut",
+        ),
+        (
+            ErrorKind::InvalidSpillFile(SpillFileFault::NotHashed),
+            "the spill file holds processed values of records that were never hashed",
+        ),
+        (
+            ErrorKind::InvalidSpillFile(SpillFileFault::Processed),
+            "the spill file holds processed values, which need their process function",
         ),
         (
             ErrorKind::Malformed(Malformed::CborFloat),
@@ -465,7 +474,10 @@ fn messages_of_kinds() {
         (ErrorKind::Tree(TreeRule::LinkBelowLayer0), "node of layer 0 links to a subtree"),
         (ErrorKind::Path(PathFault::NoCollection), "repo path without a collection"),
         (ErrorKind::Missing { interval: None }, "its block is missing"),
-        (ErrorKind::NoCommit, "its block is missing: this is no repository, or only a part of one"),
+        (
+            ErrorKind::MissingCommit,
+            "its block is missing: this is no repository, or only a part of one",
+        ),
     ];
     for (kind, message) in kinds {
         assert_eq!(kind.to_string(), message);

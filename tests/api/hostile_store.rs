@@ -8,11 +8,11 @@ use std::error::Error as _;
 use crate::common::MapStore;
 use carwalk::error::{Malformed, Structure};
 use carwalk::mst::Event;
-use carwalk::store::{BlockStore, Found};
+use carwalk::store::{Block, BlockStore};
 use carwalk::{Cid, Error, ErrorKind, Repo, Result, Tree};
 use carwalk_testkit::cid::Cid as KitCid;
 use carwalk_testkit::repo::{Order, Repo as KitRepo};
-use carwalk_testkit::{breakage, oracle, tree};
+use carwalk_testkit::{breakage, oracle, random, tree};
 
 /// What becomes of a block.
 type Lie<'a> = &'a dyn Fn(&[u8]) -> Vec<u8>;
@@ -31,12 +31,12 @@ struct FailsAt<'a> {
 }
 
 impl BlockStore for FailsAt<'_> {
-    type Block<'a>
+    type Bytes<'a>
         = &'a [u8]
     where
         Self: 'a;
 
-    fn get(&self, cid: &Cid) -> Result<Option<Found<&[u8]>>> {
+    fn get(&self, cid: &Cid) -> Result<Option<Block<&[u8]>>> {
         let call = self.calls.replace(self.calls.get() + 1);
         if call == self.call { Err(Error::store("the disk is gone")) } else { self.store.get(cid) }
     }
@@ -260,6 +260,105 @@ fn a_root_under_a_cid_of_raw_bytes_is_refused_by_every_walk_and_lookup() {
     );
 }
 
+/// Returns one block when asked for another, as the store below returns it: with all that this
+/// says of the block.
+#[derive(Clone, Copy)]
+struct Swapping<'a, S> {
+    store: &'a S,
+    asked: Cid,
+    given: Cid,
+}
+
+impl<S: BlockStore> BlockStore for Swapping<'_, S> {
+    type Bytes<'a>
+        = S::Bytes<'a>
+    where
+        Self: 'a;
+
+    fn get(&self, cid: &Cid) -> Result<Option<Block<S::Bytes<'_>>>> {
+        self.store.get(if *cid == self.asked { &self.given } else { cid })
+    }
+
+    fn contains(&self, cid: &Cid) -> Result<bool> {
+        self.store.contains(cid)
+    }
+}
+
+#[track_caller]
+fn assert_mismatch(error: &Error, cid: Cid) {
+    assert!(matches!(error.kind(), ErrorKind::HashMismatch { .. }), "{error}");
+    assert_eq!(error.cid(), Some(&cid));
+}
+
+/// Asks every walk for a block that the store swaps for another.
+fn assert_swaps_are_found<S: BlockStore>(repo: &Repo<S>) {
+    let (mut nodes, mut records) = (Vec::new(), Vec::new());
+    let mut walk = repo.walk().nodes(true);
+    while let Some(event) = walk.next_event().unwrap() {
+        match event {
+            Event::Node { cid, .. } => nodes.push((cid, None)),
+            Event::Record { entry, .. } => {
+                records.push((entry.cid(), Some(entry.key().to_vec())));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    let root = repo.commit().data();
+    // The first ones come before anything is read ahead, the others after.
+    let some = |blocks: &[(Cid, Option<Vec<u8>>)]| -> Vec<_> {
+        blocks.iter().step_by(blocks.len().div_ceil(12)).cloned().collect()
+    };
+    let others = [nodes[1].0, records[0].0, records[records.len() - 1].0];
+    for (asked, key) in some(&nodes).into_iter().chain(some(&records)) {
+        for given in others.into_iter().filter(|&given| given != asked) {
+            let swapping = Swapping { store: repo.store(), asked, given };
+            let tree = Tree::new(swapping, root);
+            assert_mismatch(&tree.records().find_map(Result::err).unwrap(), asked);
+            assert_mismatch(&tree.records().rev().find_map(Result::err).unwrap(), asked);
+            let mut walk = tree.walk().partial(true);
+            let mut found = 0;
+            while let Some(event) = walk.next_event().unwrap() {
+                if let Event::BadSubtree { error, .. } | Event::BadRecord { error, .. } = event {
+                    assert_mismatch(&error, asked);
+                    found += 1;
+                }
+            }
+            assert!(found > 0);
+            if let Some(key) = &key {
+                assert_mismatch(&tree.get(key).err().unwrap(), asked);
+                assert_eq!(tree.entries().filter(Result::is_ok).count(), records.len());
+            } else {
+                assert_mismatch(&tree.entries().find_map(Result::err).unwrap(), asked);
+            }
+        }
+        let honest = Tree::new(Swapping { store: repo.store(), asked, given: asked }, root);
+        assert!(
+            honest.records().map(|record| record.unwrap().cid()).eq(records.iter().map(|r| r.0))
+        );
+    }
+    let commit = repo.commit().cid();
+    let swapping = |given| Swapping { store: repo.store(), asked: commit, given };
+    assert_mismatch(&Repo::from_store(swapping(root), commit).err().unwrap(), commit);
+    assert_eq!(Repo::from_store(swapping(commit), commit).unwrap().commit().data(), root);
+}
+
+/// Stores mark the blocks that were verified while loading, so that no walk hashes them again. A
+/// mark says which CID a block was verified to have, and nothing about any other.
+#[test]
+fn a_verified_block_under_another_cid_is_a_hash_mismatch() {
+    let car = random::repo(4, 400).car;
+    let repo = Repo::from_slice(&car[..]).unwrap();
+    assert!(repo.entries().count() > 100, "{}", repo.entries().count());
+    assert_swaps_are_found(&repo);
+    assert_swaps_are_found(&Repo::from_reader(&car[..]).unwrap());
+    #[cfg(feature = "redb")]
+    {
+        let file = carwalk::store::SpillFile::temporary();
+        let loader = carwalk::Loader::new();
+        assert_swaps_are_found(&common::spill::all_into(loader, &car[..], file).unwrap());
+    }
+}
+
 /// Bytes that are other ones from some call of `as_ref` on.
 struct Fickle {
     first: Vec<u8>,
@@ -282,16 +381,16 @@ struct FickleStore<'a> {
 }
 
 impl BlockStore for FickleStore<'_> {
-    type Block<'a>
+    type Bytes<'a>
         = Fickle
     where
         Self: 'a;
 
-    fn get(&self, cid: &Cid) -> Result<Option<Found<Fickle>>> {
+    fn get(&self, cid: &Cid) -> Result<Option<Block<Fickle>>> {
         let found = self.store.get(cid)?;
         Ok(found.map(|found| {
             let (first, then) = (found.bytes.to_vec(), (self.then)(found.bytes));
-            Found::new(Fickle { first, then, honest: self.honest, calls: Cell::new(0) })
+            Block::new(Fickle { first, then, honest: self.honest, calls: Cell::new(0) })
         }))
     }
 
@@ -347,12 +446,12 @@ fn a_node_that_shrinks_after_its_check_is_an_error() {
 struct Misplacing<'a>(&'a MapStore, u64);
 
 impl BlockStore for Misplacing<'_> {
-    type Block<'a>
+    type Bytes<'a>
         = &'a [u8]
     where
         Self: 'a;
 
-    fn get(&self, cid: &Cid) -> Result<Option<Found<&[u8]>>> {
+    fn get(&self, cid: &Cid) -> Result<Option<Block<&[u8]>>> {
         Ok(self.0.get(cid)?.map(|found| found.at(self.1)))
     }
 
@@ -382,12 +481,12 @@ fn offsets_are_told_and_not_believed() {
 struct Listening<'a>(&'a MapStore, Cell<usize>);
 
 impl BlockStore for Listening<'_> {
-    type Block<'a>
+    type Bytes<'a>
         = &'a [u8]
     where
         Self: 'a;
 
-    fn get(&self, cid: &Cid) -> Result<Option<Found<&[u8]>>> {
+    fn get(&self, cid: &Cid) -> Result<Option<Block<&[u8]>>> {
         self.0.get(cid)
     }
 

@@ -9,10 +9,11 @@ use std::path::Path;
 
 use crate::common::kept::{DESCRIPTION, Kept, TABLES, change, open};
 use crate::common::spill;
-use carwalk::error::{KeptFault, LimitName};
+use carwalk::error::{LimitName, SpillFileFault};
 use carwalk::store::{RedbStore, SpillFile};
 use carwalk::{Error, ErrorKind, Loader, Result, Verification};
 use carwalk_testkit::breakage;
+use carwalk_testkit::cases;
 use carwalk_testkit::random;
 use carwalk_testkit::readers::{CallsAt, PanicsAt};
 use carwalk_testkit::repo::Order;
@@ -24,9 +25,9 @@ fn left_in(folder: &TempDir) -> usize {
 }
 
 #[track_caller]
-fn fault(error: &Error) -> &KeptFault {
+fn fault(error: &Error) -> &SpillFileFault {
     match error.kind() {
-        ErrorKind::Kept(fault) => fault,
+        ErrorKind::InvalidSpillFile(fault) => fault,
         _ => panic!("{error}"),
     }
 }
@@ -171,7 +172,7 @@ fn nothing_has_the_name_before_the_file_is_complete() {
 #[test]
 fn a_load_that_fails_leaves_nothing_in_the_folder() {
     let mut failed = 0;
-    for breakage in breakage::all() {
+    for breakage in breakage::each_rule() {
         let folder = TempDir::new().unwrap();
         let case = breakage.make();
         let file = SpillFile::keep(folder.path().join("kept"));
@@ -255,7 +256,7 @@ fn no_more_is_stored_than_may_be() {
 fn a_file_that_is_reset_is_used_again_and_a_kept_one_is_not() {
     let folder = TempDir::new().unwrap();
     let mut file = SpillFile::temporary_in(folder.path()).segment_len(700).cache_size(1000);
-    for seed in 0..6 {
+    for seed in 0..cases(2) {
         let car = random::repo(seed, 300).car;
         let repo = spill::all_into(Loader::new(), &car[..], file).unwrap();
         assert!(common::rows(&repo).unwrap() == common::oracle_rows(&car), "seed {seed}");
@@ -306,7 +307,7 @@ fn files_that_are_something_else_are_refused_as_what_they_are() {
         let before = fs::read(&path).unwrap();
         assert_eq!(
             fault(&RedbStore::open(&path, 0).unwrap_err()),
-            &KeptFault::NotOurs,
+            &SpillFileFault::NotOurs,
             "{}",
             path.display()
         );
@@ -319,7 +320,7 @@ fn files_that_are_something_else_are_refused_as_what_they_are() {
         let before = fs::read(&path).unwrap();
         let error = RedbStore::open(&path, 0).unwrap_err();
         assert!(
-            matches!(error.kind(), ErrorKind::Kept(_) | ErrorKind::Store(_)),
+            matches!(error.kind(), ErrorKind::InvalidSpillFile(_) | ErrorKind::Store(_)),
             "{}: {error}",
             path.display()
         );
@@ -331,7 +332,7 @@ fn files_that_are_something_else_are_refused_as_what_they_are() {
         let mut table = txn.open_table(TableDefinition::<&str, u64>::new("table")).unwrap();
         table.insert("one", 1).unwrap();
     });
-    assert_eq!(fault(&RedbStore::open(&foreign, 0).unwrap_err()), &KeptFault::NotOurs);
+    assert_eq!(fault(&RedbStore::open(&foreign, 0).unwrap_err()), &SpillFileFault::NotOurs);
     let other_type = kept.other("other_type");
     database(&other_type, |txn| {
         txn.open_table(TableDefinition::<&str, u64>::new("carwalk"))
@@ -339,13 +340,16 @@ fn files_that_are_something_else_are_refused_as_what_they_are() {
             .insert("one", 1)
             .unwrap();
     });
-    assert_eq!(fault(&RedbStore::open(&other_type, 0).unwrap_err()), &KeptFault::NotOurs);
+    assert_eq!(fault(&RedbStore::open(&other_type, 0).unwrap_err()), &SpillFileFault::NotOurs);
     let many_values = kept.other("many_values");
     database(&many_values, |txn| {
         let table = MultimapTableDefinition::<u32, &[u8]>::new("carwalk");
         txn.open_multimap_table(table).unwrap().insert(0, &b"description"[..]).unwrap();
     });
-    assert!(matches!(fault(&RedbStore::open(&many_values, 0).unwrap_err()), KeptFault::Damaged(_)));
+    assert!(matches!(
+        fault(&RedbStore::open(&many_values, 0).unwrap_err()),
+        SpillFileFault::Damaged(_)
+    ));
     let half = kept.other("half");
     database(&half, |txn| {
         txn.open_table(TABLES[0]).unwrap().insert(0, &b"segment"[..]).unwrap();
@@ -353,11 +357,11 @@ fn files_that_are_something_else_are_refused_as_what_they_are() {
     });
     assert!(matches!(
         fault(&RedbStore::open(&half, 0).unwrap_err()),
-        KeptFault::NotOurs | KeptFault::Incomplete
+        SpillFileFault::NotOurs | SpillFileFault::Incomplete
     ));
     let described = kept.other("without_description");
     database(&described, |txn| drop(TABLES.map(|table| txn.open_table(table).map(drop))));
-    assert_eq!(fault(&RedbStore::open(&described, 0).unwrap_err()), &KeptFault::Incomplete);
+    assert_eq!(fault(&RedbStore::open(&described, 0).unwrap_err()), &SpillFileFault::Incomplete);
 
     for (number, table) in TABLES.into_iter().enumerate() {
         let path = kept.other(&format!("without_table_{number}"));
@@ -368,12 +372,18 @@ fn files_that_are_something_else_are_refused_as_what_they_are() {
         txn.commit().unwrap();
         drop(database);
         let error = RedbStore::open(&path, 0).unwrap_err();
-        assert!(matches!(fault(&error), KeptFault::NotOurs | KeptFault::Incomplete), "{error}");
+        assert!(
+            matches!(fault(&error), SpillFileFault::NotOurs | SpillFileFault::Incomplete),
+            "{error}"
+        );
     }
 
     let error = RedbStore::open(kept.folder.path(), 0).unwrap_err();
     assert!(
-        matches!(error.kind(), ErrorKind::Io(_) | ErrorKind::Store(_) | ErrorKind::Kept(_)),
+        matches!(
+            error.kind(),
+            ErrorKind::Io(_) | ErrorKind::Store(_) | ErrorKind::InvalidSpillFile(_)
+        ),
         "{error}"
     );
     let error = RedbStore::open(kept.other("absent"), 0).unwrap_err();
@@ -423,7 +433,7 @@ fn a_table_of_a_hostile_type_is_damage_whose_name_is_escaped() {
             table.insert(0, &b"x"[..]).unwrap();
         });
         let error = RedbStore::open(&kept.path, 0).unwrap_err();
-        let KeptFault::Damaged(text) = fault(&error) else { panic!("{error}") };
+        let SpillFileFault::Damaged(text) = fault(&error) else { panic!("{error}") };
         assert!(text.contains("\\u{1b}[31m\\n\\u{9b}2J"), "{text}");
         assert!(!error.to_string().chars().any(char::is_control), "{error}");
     }
@@ -441,11 +451,11 @@ fn a_file_of_another_version_is_refused_with_its_version() {
         });
         assert_eq!(
             fault(&RedbStore::open(&kept.path, 0).unwrap_err()),
-            &KeptFault::Version { found: version }
+            &SpillFileFault::Version { found: version }
         );
     }
     change(&kept.path, DESCRIPTION, 0, |value| value[0] ^= 1);
-    assert_eq!(fault(&RedbStore::open(&kept.path, 0).unwrap_err()), &KeptFault::NotOurs);
+    assert_eq!(fault(&RedbStore::open(&kept.path, 0).unwrap_err()), &SpillFileFault::NotOurs);
 }
 
 #[test]
@@ -456,12 +466,12 @@ fn a_file_of_reduced_records_is_read_with_its_function_only() {
     let loader = || common::summarizing(Loader::new());
     drop(spill::all_into(loader(), &car[..], SpillFile::keep(&path)).unwrap());
     let store = || RedbStore::open(&path, 0).unwrap();
-    assert!(store().is_reduced());
+    assert!(store().is_processed());
     for verification in
         [Verification::EveryBlock, Verification::ReachedBlocks, Verification::DangerouslyNone]
     {
         let error = Loader::new().verification(verification).reopen(store()).unwrap_err();
-        assert_eq!(fault(&error), &KeptFault::Reduced);
+        assert_eq!(fault(&error), &SpillFileFault::Processed);
         let loader = common::summarizing(Loader::new().verification(verification));
         let summaries = common::summaries(&loader.reopen(store()).unwrap()).unwrap();
         let expected = common::oracle_rows(&car);
@@ -495,7 +505,7 @@ fn values_of_records_that_were_never_hashed_are_given_only_to_who_asks_for_no_ha
             let loader = common::summarizing(Loader::new().verification(opened));
             let repo = loader.reopen(RedbStore::open(&path, 0).unwrap());
             if stored == Verification::DangerouslyNone && opened != stored {
-                assert_eq!(fault(&repo.unwrap_err()), &KeptFault::NotHashed);
+                assert_eq!(fault(&repo.unwrap_err()), &SpillFileFault::NotHashed);
             } else {
                 assert!(common::summaries(&repo.unwrap()).is_ok());
             }

@@ -1,5 +1,5 @@
-//! Kept files that were changed since: refused, or read right. Never a panic, a wrong record, or more
-//! work than a good file takes.
+//! Kept files that were changed since: refused, or read right. Never a panic, a wrong record, or
+//! more work than a good file takes.
 
 use std::fs::{self, OpenOptions};
 use std::panic::{self, AssertUnwindSafe};
@@ -278,7 +278,10 @@ fn a_file_that_is_cut_while_it_is_read_gives_errors_and_no_panic() {
     OpenOptions::new().write(true).open(&kept.path).unwrap().set_len(len / 8).unwrap();
     let rest = panic::catch_unwind(AssertUnwindSafe(|| records.find_map(Result::err)));
     if let Some(error) = rest.expect("a walk panicked") {
-        assert!(matches!(error.kind(), ErrorKind::Store(_) | ErrorKind::Kept(_)), "{error}");
+        assert!(
+            matches!(error.kind(), ErrorKind::Store(_) | ErrorKind::InvalidSpillFile(_)),
+            "{error}"
+        );
     }
     panic::catch_unwind(AssertUnwindSafe(|| drop(repo.into_store()))).expect("closing panicked");
 }

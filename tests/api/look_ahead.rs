@@ -6,6 +6,7 @@ use crate::common::{MapStore, details};
 use carwalk::mst::{Event, Walker};
 use carwalk::store::{BlockStore, CarStore};
 use carwalk::{Cid, Loader, Repo, Verification};
+use carwalk_testkit::cases;
 use carwalk_testkit::random;
 use carwalk_testkit::rng::Rng;
 use carwalk_testkit::tree::Node;
@@ -71,7 +72,7 @@ fn with_fault(repo: &random::Random, rng: &mut Rng) -> MapStore {
 #[test]
 fn a_complete_walk_tells_what_a_partial_one_does_up_to_the_first_fault() {
     let (mut sound, mut faulty) = (0, 0);
-    for seed in 0..120 {
+    for seed in 0..cases(24) {
         let mut rng = Rng::new(seed);
         let random = random::repo(seed % 40, 400);
         let store = with_fault(&random, &mut rng);
@@ -88,5 +89,5 @@ fn a_complete_walk_tells_what_a_partial_one_does_up_to_the_first_fault() {
             }
         }
     }
-    assert!(sound > 100 && faulty > 300, "{sound}, {faulty}");
+    assert!(sound > cases(15) && faulty > cases(50), "{sound}, {faulty}");
 }

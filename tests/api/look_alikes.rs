@@ -144,7 +144,7 @@ fn a_car_whose_root_is_a_record() {
 #[test]
 fn other_files_are_refused_for_what_they_are_not() {
     let files: [&[u8]; 6] = [
-        b"Not Found\n",
+        b"Not Block\n",
         b"upstream connect error or disconnect/reset before headers",
         b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
         b"PK\x03\x04\x14\0\0\0\x08\0",

@@ -29,6 +29,10 @@ mod hostile_store;
 mod kept;
 #[cfg(feature = "redb")]
 mod kept_damage;
+#[cfg(feature = "redb")]
+mod kept_forgery;
+#[cfg(feature = "redb")]
+mod kept_offsets;
 mod layers;
 mod limit_table;
 mod limits;

@@ -5,12 +5,13 @@ use crate::common;
 use core::fmt::Debug;
 
 use carwalk::cid::Codec;
-use carwalk::process::{Cbor, Processable};
+use carwalk::process::{Cbor, Value};
 use carwalk::{Cid, ErrorKind};
+use carwalk_testkit::cases;
 use carwalk_testkit::rng::Rng;
 
 #[track_caller]
-fn encoded<T: Processable>(value: &T) -> Vec<u8> {
+fn encoded<T: Value>(value: &T) -> Vec<u8> {
     let mut out = b"before".to_vec();
     value.encode(&mut out).unwrap();
     assert_eq!(out[..6], *b"before");
@@ -19,7 +20,7 @@ fn encoded<T: Processable>(value: &T) -> Vec<u8> {
 
 /// The value comes back, alone and before others; nothing comes of it cut short.
 #[track_caller]
-fn comes_back<T: Processable + PartialEq + Debug>(value: T) {
+fn comes_back<T: Value + PartialEq + Debug>(value: T) {
     let bytes = encoded(&value);
     let mut input = &bytes[..];
     assert_eq!(T::decode(&mut input).as_ref(), Some(&value));
@@ -47,7 +48,7 @@ fn any_cid(rng: &mut Rng) -> Cid {
 
 #[test]
 fn values_come_back_from_their_bytes_and_not_from_fewer() {
-    for seed in 0..200 {
+    for seed in 0..cases(100) {
         let rng = &mut Rng::new(seed);
         let number = rng.next_u64() >> rng.below(64);
         comes_back(number as u8);
@@ -149,7 +150,7 @@ fn bytes_that_are_no_value_are_none() {
 
 #[test]
 fn any_bytes_are_decoded_without_a_panic_and_what_comes_out_is_a_value() {
-    fn decode<T: Processable>(bytes: &[u8]) {
+    fn decode<T: Value>(bytes: &[u8]) {
         let mut input = bytes;
         if let Some(value) = T::decode(&mut input) {
             // What was taken is what was read, and no more is left than there was.
@@ -158,7 +159,7 @@ fn any_bytes_are_decoded_without_a_panic_and_what_comes_out_is_a_value() {
             let _ = value.encode(&mut out);
         }
     }
-    for seed in 0..20_000 {
+    for seed in 0..cases(5_000) {
         let rng = &mut Rng::new(seed);
         let len = rng.below(80);
         let mut bytes = rng.bytes(len);

@@ -12,9 +12,12 @@ use crate::common::{MapStore, Row};
 use carwalk::mst::Event;
 use carwalk::store::BlockStore;
 use carwalk::{Cid, Records, Repo, RepoEntries, RepoPathBuf, Tree};
+use carwalk_testkit::cases;
 use carwalk_testkit::rng::Rng;
 
-const SEEDS: u64 = 120;
+fn seeds() -> u64 {
+    cases(24)
+}
 
 fn records<S: BlockStore>(records: Records<'_, S>) -> carwalk::Result<Vec<Row>> {
     let rows = records.map(|record| {
@@ -40,7 +43,7 @@ fn filtered(rows: &[Row], test: impl Fn(&[u8]) -> bool) -> Vec<Row> {
 #[test]
 fn a_range_gives_what_is_left_of_all_rows_if_the_others_are_left_out() {
     let (mut empty, mut full) = (0, 0);
-    for seed in 0..SEEDS {
+    for seed in 0..seeds() {
         let part = Part::of(seed, Removal::None);
         let all = common::oracle_rows(&part.car);
         let slice = Repo::from_slice(&part.car).unwrap();
@@ -69,12 +72,12 @@ fn a_range_gives_what_is_left_of_all_rows_if_the_others_are_left_out() {
             assert!(pairs == without_records(&expected), "{}", told());
         }
     }
-    assert!(empty > 1000 && full > 1000, "{empty}, {full}");
+    assert!(empty > 8 * seeds() && full > 8 * seeds(), "{empty}, {full}");
 }
 
 #[test]
 fn a_range_that_ends_before_it_starts_is_empty() {
-    for seed in 0..SEEDS {
+    for seed in 0..seeds() {
         let part = Part::of(seed, Removal::None);
         let repo = Repo::from_slice(&part.car).unwrap();
         for key in part.random.records.keys() {
@@ -108,7 +111,7 @@ fn a_range_that_ends_before_it_starts_is_empty() {
 
 #[test]
 fn a_range_without_a_key_is_empty_even_without_a_root() {
-    for seed in 0..SEEDS {
+    for seed in 0..seeds() {
         let part = Part::of(seed, Removal::Root);
         let repo = Repo::from_slice(&part.car).unwrap();
         let ranges: [Range; 3] = [
@@ -125,7 +128,7 @@ fn a_range_without_a_key_is_empty_even_without_a_root() {
 
 #[test]
 fn a_prefix_gives_the_rows_whose_keys_begin_with_it() {
-    for seed in 0..SEEDS {
+    for seed in 0..seeds() {
         let part = Part::of(seed, Removal::None);
         let all = common::oracle_rows(&part.car);
         let repo = Repo::from_slice(&part.car).unwrap();
@@ -152,7 +155,7 @@ fn a_prefix_gives_the_rows_whose_keys_begin_with_it() {
 #[test]
 fn a_collection_gives_its_rows_and_none_of_those_whose_names_go_on() {
     let mut rows = 0;
-    for seed in 0..SEEDS {
+    for seed in 0..seeds() {
         let part = Part::of(seed, Removal::None);
         let all = common::oracle_rows(&part.car);
         let repo = Repo::from_slice(&part.car).unwrap();
@@ -185,7 +188,7 @@ fn a_collection_gives_its_rows_and_none_of_those_whose_names_go_on() {
             assert!(pairs == without_records(&expected), "{}: {name}", part.name);
         }
     }
-    assert!(rows > 1000, "{rows}");
+    assert!(rows as u64 > 8 * seeds(), "{rows}");
 }
 
 #[test]
@@ -214,7 +217,7 @@ fn a_walk_over_a_range_gives_keys_that_are_no_paths() {
         store.insert(&cid, block);
     }
     let tree = Tree::new(&store, common::cid(&root.cid()));
-    for _ in 0..2000 {
+    for _ in 0..cases(2000) {
         let mut bound = || {
             let len = rng.below(4);
             let key = if rng.chance(1, 2) { rng.pick(&keys).clone() } else { rng.bytes(len) };
@@ -239,25 +242,25 @@ fn a_walk_over_a_range_gives_keys_that_are_no_paths() {
 #[test]
 fn a_partial_walk_gives_the_missing_subtrees_that_share_a_key_with_the_range_in_order() {
     let mut missing = 0;
-    for part in parts(SEEDS) {
+    for part in parts(seeds()) {
         let repo = Repo::from_slice(&part.car).unwrap();
-        for range in ranges(&part) {
-            let expected = expected(&part, &Keys::Range(range.clone()));
+        for range in ranges(part) {
+            let expected = expected(part, &Keys::Range(range.clone()));
             missing += expected.iter().filter(|told| told.is_missing_node()).count();
             let walk = repo.walk().partial(true).range(range.clone());
             assert_eq!(told_by(walk), expected, "{}: {range:?}", part.name);
         }
     }
-    assert!(missing > 1000, "{missing}");
+    assert!(missing as u64 > 8 * seeds(), "{missing}");
 }
 
 #[test]
 fn a_complete_walk_ends_well_exactly_if_nothing_in_the_range_is_missing() {
     let (mut good, mut bad) = (0, 0);
-    for part in parts(SEEDS) {
+    for part in parts(seeds()) {
         let repo = Repo::from_slice(&part.car).unwrap();
-        for range in ranges(&part) {
-            let told = expected(&part, &Keys::Range(range.clone()));
+        for range in ranges(part) {
+            let told = expected(part, &Keys::Range(range.clone()));
             let mut walk = repo.records().range(range.clone());
             let before = walk.by_ref().map_while(Result::ok).count();
             let first = told.iter().position(Told::is_gap);
@@ -279,12 +282,12 @@ fn a_complete_walk_ends_well_exactly_if_nothing_in_the_range_is_missing() {
             }
         }
     }
-    assert!(good > 1000 && bad > 1000, "{good}, {bad}");
+    assert!(good > 8 * seeds() && bad > 8 * seeds(), "{good}, {bad}");
 }
 
 #[test]
 fn a_walk_reads_the_nodes_that_share_a_key_with_the_range_and_its_records() {
-    for seed in 0..SEEDS {
+    for seed in 0..seeds() {
         let part = Part::of(seed, Removal::None);
         let store = MapStore::new(&part.car);
         let tree = Tree::new(&store, part.tree.root());
@@ -309,7 +312,7 @@ fn a_walk_reads_the_nodes_that_share_a_key_with_the_range_and_its_records() {
 
 #[test]
 fn a_range_of_one_or_two_keys_takes_as_many_reads_as_its_search_paths_have_nodes() {
-    for seed in 0..SEEDS {
+    for seed in 0..seeds() {
         let part = Part::of(seed, Removal::None);
         let store = MapStore::new(&part.car);
         let tree = Tree::new(&store, part.tree.root());
@@ -393,7 +396,7 @@ fn orders(calls: &[Narrow]) -> Vec<Vec<Narrow>> {
 #[test]
 fn ranges_prefixes_and_collections_narrow_each_other_in_any_order() {
     let (mut some, mut fewer, mut none) = (0, 0, 0);
-    for seed in 0..60 {
+    for seed in 0..cases(20) {
         let part = Part::of(seed, Removal::None);
         let all = common::oracle_rows(&part.car);
         let slice = Repo::from_slice(&part.car).unwrap();
@@ -441,7 +444,8 @@ fn ranges_prefixes_and_collections_narrow_each_other_in_any_order() {
             );
         }
     }
-    assert!(some > 100 && fewer > 30 && none > 100, "{some}, {fewer}, {none}");
+    let each = [some as u64, 3 * fewer as u64, none as u64];
+    assert!(each.iter().all(|&count| count > cases(30)), "{some}, {fewer}, {none}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use crate::common::MapStore;
 use carwalk::store::BlockStore;
 use carwalk::{Cid, Error, ErrorKind, Loader, Repo, Result, Tree, Verification};
+use carwalk_testkit::cases;
 use carwalk_testkit::cid::Cid as KitCid;
 use carwalk_testkit::random;
 use carwalk_testkit::repo::{Order, Record, Repo as KitRepo};
@@ -20,7 +21,7 @@ fn repos() -> impl Iterator<Item = KitRepo> {
     });
     let large = KitRepo::new(large);
     assert!(large.root.blocks().iter().any(|(_, block)| block.len() > 1024));
-    (0..12).map(|seed| random::repo(seed, 40).repo).chain([large])
+    (0..cases(6)).map(|seed| random::repo(seed, 40).repo).chain([large])
 }
 
 #[track_caller]

@@ -3,7 +3,7 @@
 use carwalk::car::{Header, Reader, Section, SliceReader};
 use carwalk::error::KeyInterval;
 use carwalk::mst::{Entry, Event, Layer, Node, Walker};
-use carwalk::store::{CarStats, Found, MemoryStore, Reached, SliceStore};
+use carwalk::store::{Block, CarStats, MemoryStore, Reached, SliceStore};
 use carwalk::{
     Cid, Commit, Error, Limits, Loaded, Loader, Record, Records, Repo, RepoEntries, RepoEntry,
     RepoPath, RepoPathBuf, Suspended, Tree,
@@ -56,7 +56,7 @@ fn values_are_send_and_sync() {
     is_send_and_sync::<Entry<'_>>();
     is_send_and_sync::<Layer>();
     is_send_and_sync::<Node<'_>>();
-    is_send_and_sync::<Found<&[u8]>>();
+    is_send_and_sync::<Block<&[u8]>>();
     is_send_and_sync::<CarStats>();
     is_send_and_sync::<Reached>();
     is_send_and_sync::<KeyInterval>();
@@ -76,11 +76,11 @@ fn loaders_are_send() {
 fn files_and_what_is_in_them_are_send_and_sync() {
     use carwalk::SpillError;
     use carwalk::store::{RedbStore, SpillFile, StoredBlock};
-    type Made = carwalk::Reduce<fn(&[u8]) -> u32, u32>;
+    type Made = carwalk::Processed<fn(&[u8]) -> u32, u32>;
     is_send_and_sync::<SpillFile>();
     is_send_and_sync::<RedbStore>();
     is_send_and_sync::<StoredBlock>();
-    is_send_and_sync::<Found<StoredBlock>>();
+    is_send_and_sync::<Block<StoredBlock>>();
     is_send_and_sync::<Record<StoredBlock>>();
     is_send_and_sync::<Repo<RedbStore>>();
     is_send_and_sync::<Repo<RedbStore, Made>>();
@@ -94,7 +94,7 @@ fn files_and_what_is_in_them_are_send_and_sync() {
 
 #[test]
 fn loads_with_process_functions_are_send() {
-    type Made = carwalk::Reduce<fn(&[u8]) -> u32, u32>;
+    type Made = carwalk::Processed<fn(&[u8]) -> u32, u32>;
     is_send::<Loader<'_, carwalk::MemoryLimit, Made>>();
     is_send::<Suspended<'_, std::fs::File, Made>>();
     is_send::<Loaded<'_, std::fs::File, Made>>();

@@ -18,9 +18,12 @@ use carwalk_testkit::cid::Cid;
 use carwalk_testkit::repo::{Order, Record, Repo as KitRepo};
 use carwalk_testkit::rng::Rng;
 use carwalk_testkit::{breakage, legal, random};
+use carwalk_testkit::{cases, step};
 use tempfile::TempDir;
 
-const SEEDS: u64 = 200;
+fn seeds() -> u64 {
+    cases(40)
+}
 
 /// A random CAR: each fifth has long records, each eighth many.
 fn random_car(seed: u64) -> Vec<u8> {
@@ -186,10 +189,10 @@ fn in_steps<P: carwalk::Process>(
     }
 }
 
-fn random_cars_agree(seeds: impl Iterator<Item = u64>) {
+fn random_cars_agree(numbers: impl Iterator<Item = u64>) {
     let folder = TempDir::new().unwrap();
     let mut ways = Ways::default();
-    for seed in seeds {
+    for seed in numbers {
         let mut rng = Rng::new(seed ^ 0x5b11);
         every_way_agrees(
             &random_car(seed),
@@ -199,17 +202,17 @@ fn random_cars_agree(seeds: impl Iterator<Item = u64>) {
             &mut ways,
         );
     }
-    assert!(ways.file > SEEDS as u32 / 10 && ways.memory > 2, "{ways:?}");
+    assert!(u64::from(ways.file) > seeds() / 10 && ways.memory > 2, "{ways:?}");
 }
 
 #[test]
 fn random_repositories_are_the_same_in_memory_and_in_a_file_even_seeds() {
-    random_cars_agree((0..SEEDS).step_by(2));
+    random_cars_agree((0..seeds()).step_by(2));
 }
 
 #[test]
 fn random_repositories_are_the_same_in_memory_and_in_a_file_odd_seeds() {
-    random_cars_agree((1..SEEDS).step_by(2));
+    random_cars_agree((1..seeds()).step_by(2));
 }
 
 #[test]
@@ -234,7 +237,7 @@ fn a_load_can_go_into_a_file_wherever_it_stops() {
     let car = KitRepo::new(records).to_bytes(Order::Preorder);
     let expected = Expected::of(&car);
     let mut stops = [0; 2];
-    for limit in (0..1000).step_by(3).map(|kib| kib << 10) {
+    for limit in (0..1000).step_by(3 * step(5)).map(|kib| kib << 10) {
         let file = || SpillFile::temporary().segment_len(limit as u32 % 1000);
         if let Loaded::Suspended(load) = Loader::new().memory_limit(limit).read(&car[..]).unwrap() {
             stops[0] += 1;
@@ -252,7 +255,7 @@ fn a_load_can_go_into_a_file_wherever_it_stops() {
             assert_told(&expected.summarized, common::told_summarized(&repo), &way);
         }
     }
-    assert!(stops[0] > 100 && stops[1] > 30, "{stops:?}");
+    assert!(stops[0] > 100 / step(5) && stops[1] > 30 / step(5), "{stops:?}");
 }
 
 /// Of blocks of four bytes more than half is the index: it is what there is no room for, while a
@@ -286,7 +289,7 @@ fn a_load_that_stops_for_want_of_room_in_the_index_goes_on_with_the_section_at_h
 #[test]
 fn an_offset_is_that_of_the_first_copy_whatever_was_asked_before() {
     let mut wrong = Vec::new();
-    for seed in 0..40 {
+    for seed in 0..cases(8) {
         let random = random::repo(seed, 200);
         let mut car = Car::parse(&random.car).unwrap();
         car.sections.extend(car.sections.clone());
@@ -309,7 +312,7 @@ fn an_offset_is_that_of_the_first_copy_whatever_was_asked_before() {
 #[test]
 fn unreached_blocks_are_counted_right_if_copies_lie_in_many_segments() {
     let mut wrong = Vec::new();
-    for seed in 0..40 {
+    for seed in 0..cases(8) {
         let mut rng = Rng::new(seed);
         let random = random::repo(seed, 200);
         let shared = Record::sample(b"com.example.test/shared");
@@ -336,7 +339,7 @@ fn unreached_blocks_are_counted_right_if_copies_lie_in_many_segments() {
 
 #[test]
 fn walks_tell_nodes_and_entries_as_in_memory() {
-    for seed in 0..30 {
+    for seed in 0..cases(10) {
         let car = random_car(seed);
         let mut rng = Rng::new(seed);
         let file = spill::any_settings(SpillFile::temporary(), &mut rng);
@@ -419,11 +422,11 @@ fn bytes_stored_are_about_those_of_the_car() {
     let repo = spill::all_into(Loader::new(), &random.car[..], SpillFile::temporary()).unwrap();
     let (stored, car) = (repo.store().bytes_stored(), random.car.len() as u64);
     assert!(stored > car && stored < car + car / 4, "{stored} for {car}");
-    assert!(!repo.store().is_reduced());
+    assert!(!repo.store().is_processed());
     let loader = Loader::new().process(|_: &[u8]| ());
     let repo = spill::all_into(loader, &random.car[..], SpillFile::temporary()).unwrap();
     assert!(repo.store().bytes_stored() < stored);
-    assert!(repo.store().is_reduced());
+    assert!(repo.store().is_processed());
 }
 
 /// What the CAR alone makes long of what a file says of itself: its roots, and which segments

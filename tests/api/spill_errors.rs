@@ -13,6 +13,7 @@ use carwalk::{
     Cid, CommitRules, Error, ErrorKind, Loader, Process, Repo, Result, Unlimited, Verification,
 };
 use carwalk_testkit::car::{Car, Section};
+use carwalk_testkit::cases;
 use carwalk_testkit::cid::{Cid as KitCid, DAG_CBOR, RAW, sha256};
 use carwalk_testkit::readers::FailsAt;
 use carwalk_testkit::repo::{Order, Record, Repo as KitRepo};
@@ -96,7 +97,7 @@ fn every_breakage_gives_the_same_error_through_a_file() {
 #[test]
 fn every_breakage_gives_the_same_error_through_a_kept_file_now_and_later() {
     let mut failures = Vec::new();
-    for breakage in breakage::all() {
+    for breakage in breakage::each_rule() {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("kept");
         let case = breakage.make();
@@ -126,7 +127,7 @@ fn is_reduced_node(error: &Error, plain: &Error, car: &[u8]) -> bool {
         let mut of_cid = car.sections.iter().filter(|section| cid.as_ref() == Some(&section.cid));
         of_cid.any(|section| section.cid[1] == DAG_CBOR && section.data.starts_with(b"\xa2\x61e"))
     });
-    matches!(error.kind(), ErrorKind::Malformed(Malformed::ReducedNode))
+    matches!(error.kind(), ErrorKind::Malformed(Malformed::ProcessedNode))
         && error.position().structure() == Structure::Node
         && is_same_place
         && !begins_as_node
@@ -145,9 +146,9 @@ fn with_a_process_function_errors_differ_only_where_a_linked_node_was_reduced() 
             failures.push(format!("{}: accepted with a process function", breakage.name));
             continue;
         };
-        let is_reduced = is_reduced_node(&expected, &plain, &case.broken);
-        reduced_nodes += u32::from(is_reduced);
-        if common::details(&expected) != common::details(&plain) && !is_reduced {
+        let is_processed = is_reduced_node(&expected, &plain, &case.broken);
+        reduced_nodes += u32::from(is_processed);
+        if common::details(&expected) != common::details(&plain) && !is_processed {
             failures
                 .push(format!("{}: {plain:?}\nbut with a function: {expected:?}", breakage.name));
         }
@@ -173,7 +174,7 @@ fn with_a_process_function_errors_differ_only_where_a_linked_node_was_reduced() 
 #[test]
 fn cars_cut_at_random_give_the_same_error_through_a_file() {
     let mut failures = Vec::new();
-    for seed in 0..100 {
+    for seed in 0..cases(20) {
         let mut rng = Rng::new(seed);
         let car = random::repo(seed, if seed % 3 == 0 { 600 } else { 60 }).car;
         let cut = &car[..rng.below(car.len())];
@@ -219,7 +220,7 @@ fn a_flipped_bit_anywhere_gives_the_same_error_through_a_file() {
     let car = breakage::sample().to_bytes(Order::Pds);
     let mut rng = Rng::new(77);
     let mut failures = Vec::new();
-    for _ in 0..70 {
+    for _ in 0..cases(20) {
         let mut flipped = car.clone();
         flipped[rng.below(car.len())] ^= 1 << rng.below(8);
         for verification in
@@ -285,7 +286,7 @@ fn what_is_salvaged_is_the_same_through_a_file_and_so_is_the_fault() {
 
 #[test]
 fn salvaging_large_cars_gives_the_same_wherever_the_load_stopped() {
-    for seed in 0..30 {
+    for seed in 0..cases(6) {
         let mut rng = Rng::new(seed);
         let random = random::repo(seed * 4, 600);
         let car = random.repo.to_bytes(Order::Preorder);
@@ -461,7 +462,7 @@ fn of_thousands_of_blocks_with_a_bad_copy_each_the_good_one_is_found() {
 #[test]
 fn of_two_differing_blocks_under_one_cid_the_first_wins_whatever_was_asked_before() {
     let pairs = 60;
-    for seed in 0..40 {
+    for seed in 0..cases(8) {
         let mut rng = Rng::new(seed);
         let mut blocks: Vec<_> = (0..pairs).map(|number| (number_cid(number), *b"1st.")).collect();
         for number in 0..pairs {
@@ -496,7 +497,7 @@ fn of_two_differing_blocks_under_one_cid_the_first_wins_whatever_was_asked_befor
 /// Records that are there twice, once good and once bad, in a repository of many segments.
 #[test]
 fn a_walk_over_a_file_meets_no_bad_copy_of_a_block_that_has_a_good_one() {
-    for seed in 0..30 {
+    for seed in 0..cases(6) {
         let mut rng = Rng::new(seed);
         let random = random::repo(seed, 400);
         let mut car = Car::parse(&random.car).unwrap();
@@ -545,7 +546,7 @@ fn a_record_that_a_node_link_leads_to_is_no_node() {
     let car = KitRepo::to_bytes(&repo, Order::Preorder);
     let repo = spill::all_into(common::summarizing(Loader::new()), &car[..], temporary()).unwrap();
     let error = common::summaries(&repo).unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::Malformed(Malformed::ReducedNode)), "{error}");
+    assert!(matches!(error.kind(), ErrorKind::Malformed(Malformed::ProcessedNode)), "{error}");
     let mut walk = repo.walk().partial(true);
     let mut bad = 0;
     while let Some(event) = walk.next_event().unwrap() {

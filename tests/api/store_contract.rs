@@ -5,9 +5,10 @@ use std::collections::HashMap;
 
 use carwalk::car::{Header, SectionHead};
 use carwalk::cid::Codec;
-use carwalk::store::{BlockStore, CarStats, CarStore, Found, MemoryStore};
+use carwalk::store::{Block, BlockStore, CarStats, CarStore, MemoryStore};
 use carwalk::{Cid, Repo, Result, Tree};
 use carwalk_testkit::car::Car;
+use carwalk_testkit::cases;
 use carwalk_testkit::cid::Cid as KitCid;
 use carwalk_testkit::{breakage, legal, random, repo::Order};
 
@@ -30,7 +31,7 @@ fn bytes_of<S: BlockStore>(store: &S, cid: &Cid) -> Option<Vec<u8>> {
 }
 
 fn every_block_is_found_under_its_cid<S: BlockStore>(make: impl Fn(&'static [u8]) -> S) {
-    for seed in 0..20 {
+    for seed in 0..cases(4) {
         let car = leak(random::repo(seed, 60).car);
         let store = make(car);
         for section in Car::parse(car).unwrap().sections {
@@ -116,7 +117,7 @@ fn blocks_are_held_side_by_side_and_come_again_the_same<S: BlockStore>(
 }
 
 fn an_offset_is_that_of_a_section_of_the_block<S: BlockStore>(make: impl Fn(&'static [u8]) -> S) {
-    for seed in 0..20 {
+    for seed in 0..cases(4) {
         let car = leak(random::repo(seed, 60).car);
         let parsed = Car::parse(car).unwrap();
         let mut sections: HashMap<Cid, Vec<u64>> = HashMap::new();
@@ -153,7 +154,7 @@ fn prefetching_changes_nothing<S: BlockStore>(make: impl Fn(&'static [u8]) -> S)
 }
 
 fn walks_over_it_give_the_records<S: BlockStore>(make: impl Fn(&'static [u8]) -> S) {
-    let random = (0..20).map(|seed| random::repo(seed, 60).car);
+    let random = (0..cases(4)).map(|seed| random::repo(seed, 60).car);
     for car in random.chain(legal::all().map(legal::Oddity::make)) {
         let car = leak(car);
         let root = Repo::from_slice(car).unwrap().commit().clone();
@@ -262,9 +263,9 @@ contract! {
 struct Wrapped(MemoryStore);
 
 impl BlockStore for Wrapped {
-    type Block<'a> = &'a [u8];
+    type Bytes<'a> = &'a [u8];
 
-    fn get(&self, cid: &Cid) -> Result<Option<Found<&[u8]>>> {
+    fn get(&self, cid: &Cid) -> Result<Option<Block<&[u8]>>> {
         self.0.get(cid)
     }
 
@@ -289,7 +290,7 @@ impl CarStore for Wrapped {
 
 #[test]
 fn a_store_of_the_callers_that_has_a_car_tells_what_nothing_links_to() {
-    for seed in 0..20 {
+    for seed in 0..cases(4) {
         let car = random::repo(seed, 60).car;
         let expected = Repo::from_slice(&car).unwrap();
         let store = Wrapped(MemoryStore::new(&car[..]).unwrap());

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use crate::common::Told;
 use carwalk::{ErrorKind, Loaded, Loader, Result, Verification};
 use carwalk_testkit::car::{Car, Section};
+use carwalk_testkit::cases;
 use carwalk_testkit::readers::{FailsAt, OneByte, PANIC, PanicsAt, Ragged};
 use carwalk_testkit::repo::Order;
 use carwalk_testkit::rng::Rng;
@@ -227,7 +228,7 @@ fn blocks_longer_than_a_stretch_and_a_chunk() {
 /// All that can be wrong with a CAR, most of which threads have nothing to do with.
 #[test]
 fn every_violation_is_told_as_without_threads() {
-    for breakage in breakage::all() {
+    for breakage in breakage::each_rule() {
         let case = breakage.make();
         let Ok(broken) = Car::parse(&case.broken) else { continue };
         let bytes = lengthened(broken, 26 * KIB).to_bytes();
@@ -318,7 +319,7 @@ fn a_suspended_load_has_no_threads() {
     let bytes = long().to_bytes();
     let expected = outcome(every_block().slice(&bytes));
     let mut rng = Rng::new(1);
-    for _ in 0..12 {
+    for _ in 0..cases(4) {
         let limit = rng.range(700 * KIB, 3000 * KIB) as u64;
         let Loaded::Suspended(load) =
             every_block().threads(3).memory_limit(limit).read(&bytes[..]).unwrap()

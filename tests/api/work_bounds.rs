@@ -11,6 +11,7 @@
 use crate::common::{self, MapStore, end};
 use carwalk::mst::Walker;
 use carwalk::{Repo, Result, Tree};
+use carwalk_testkit::cases;
 use carwalk_testkit::cid::Cid as KitCid;
 use carwalk_testkit::commit::Commit;
 use carwalk_testkit::repo::Record;
@@ -144,7 +145,7 @@ fn bombs() -> Vec<Bomb> {
 /// Whole and good trees, and such of which a part is missing.
 fn trees() -> Vec<Bomb> {
     let mut trees = Vec::new();
-    for seed in 0..8 {
+    for seed in 0..cases(4) {
         let random = random::repo(seed, 150);
         let mut nodes = Vec::new();
         collect(&random.repo.root, &mut nodes);

@@ -1,14 +1,15 @@
 //! Sets of keys that walks and proofs are asked about, and what a plain descent comes to in them.
 
 use std::ops::{Bound, RangeBounds};
+use std::sync::{LazyLock, OnceLock};
 
 use carwalk::error::KeyInterval;
 use carwalk::mst::{Event, Layer, Walker};
 use carwalk::store::BlockStore;
 use carwalk::{Cid, Error, ErrorKind};
 use carwalk_testkit::cid::Cid as KitCid;
-use carwalk_testkit::random;
 use carwalk_testkit::rng::Rng;
+use carwalk_testkit::{cases, random};
 
 use super::cid;
 use super::part::{self, Hidden, Part, Plain, PlainTree, Range, Removal};
@@ -120,9 +121,19 @@ pub(crate) fn any_keys(part: &Part, rng: &mut Rng) -> Keys {
     }
 }
 
-/// Random parts of random repositories, with each kind of removal for each seed.
-pub(crate) fn parts(seeds: u64) -> impl Iterator<Item = Part> {
-    (0..seeds).flat_map(|seed| Removal::ALL.map(|removal| Part::of(seed, removal)))
+/// The most seeds that tests ask [`parts`] for, by default.
+const MOST_SEEDS: u64 = 40;
+
+/// Random parts of random repositories, with each kind of removal for each seed. Made once for all
+/// tests.
+pub(crate) fn parts(seeds: u64) -> impl Iterator<Item = &'static Part> {
+    static PARTS: LazyLock<Vec<[OnceLock<Part>; 5]>> =
+        LazyLock::new(|| (0..cases(MOST_SEEDS)).map(|_| Default::default()).collect());
+    assert!(seeds <= cases(MOST_SEEDS), "{seeds} seeds");
+    (0..seeds).zip(PARTS.iter()).flat_map(|(seed, parts)| {
+        let parts = Removal::ALL.into_iter().zip(parts);
+        parts.map(move |(removal, part)| part.get_or_init(|| Part::of(seed, removal)))
+    })
 }
 
 /// Random ranges, and those whose ends are the ends of what is missing.

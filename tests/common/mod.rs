@@ -21,8 +21,8 @@ use std::collections::HashMap;
 use std::io::Read;
 
 use carwalk::mst::Walker;
-use carwalk::store::{BlockStore, CarStats, CarStore, Found, MemoryStore};
-use carwalk::{Cid, Error, Loaded, Loader, Process, Reduce, Repo, Result, Suspended};
+use carwalk::store::{Block, BlockStore, CarStats, CarStore, MemoryStore};
+use carwalk::{Cid, Error, Loaded, Loader, Process, Processed, Repo, Result, Suspended};
 use carwalk_testkit::car::Car;
 use carwalk_testkit::cid::Cid as KitCid;
 use carwalk_testkit::oracle;
@@ -146,11 +146,11 @@ impl MapStore {
 }
 
 impl BlockStore for MapStore {
-    type Block<'a> = &'a [u8];
+    type Bytes<'a> = &'a [u8];
 
-    fn get(&self, cid: &Cid) -> Result<Option<Found<&[u8]>>> {
+    fn get(&self, cid: &Cid) -> Result<Option<Block<&[u8]>>> {
         self.gets.set(self.gets.get() + 1);
-        Ok(self.blocks.get(cid).map(|block| Found::new(&block[..])))
+        Ok(self.blocks.get(cid).map(|block| Block::new(&block[..])))
     }
 
     fn contains(&self, cid: &Cid) -> Result<bool> {
@@ -177,12 +177,12 @@ impl<S> CountingStore<S> {
 }
 
 impl<S: BlockStore> BlockStore for CountingStore<S> {
-    type Block<'a>
-        = S::Block<'a>
+    type Bytes<'a>
+        = S::Bytes<'a>
     where
         S: 'a;
 
-    fn get(&self, cid: &Cid) -> Result<Option<Found<S::Block<'_>>>> {
+    fn get(&self, cid: &Cid) -> Result<Option<Block<S::Bytes<'_>>>> {
         self.gets.set(self.gets.get() + 1);
         self.store.get(cid)
     }
@@ -191,8 +191,8 @@ impl<S: BlockStore> BlockStore for CountingStore<S> {
         self.store.contains(cid)
     }
 
-    fn block_cost<'a>(&'a self, block: &S::Block<'a>) -> u64 {
-        self.store.block_cost(block)
+    fn memory_cost<'a>(&'a self, block: &S::Bytes<'a>) -> u64 {
+        self.store.memory_cost(block)
     }
 }
 
@@ -207,7 +207,7 @@ pub(crate) fn summary(record: &[u8]) -> Summary {
 }
 
 /// A process that makes summaries.
-pub(crate) type Summarize = Reduce<fn(&[u8]) -> Summary, Summary>;
+pub(crate) type Summarize = Processed<fn(&[u8]) -> Summary, Summary>;
 
 /// A loader that makes summaries.
 pub(crate) fn summarizing(

@@ -1,7 +1,7 @@
 //! Lengths that a file or a value declares, and that are not there, cost nothing.
 
 use crate::heap::{KIB, peak_of};
-use carwalk::process::Processable;
+use carwalk::process::Value;
 
 tests![
     items_that_take_no_bytes,

@@ -2,7 +2,7 @@
 //! the bytes that there are.
 
 use crate::heap::{Before, KIB, MIB, peak_of};
-use carwalk::process::{Cbor, Processable};
+use carwalk::process::{Cbor, Value};
 use carwalk::{Loaded, Loader};
 use carwalk_testkit::cid::Cid;
 use carwalk_testkit::repo::{Order, Record, Repo as KitRepo};
@@ -72,7 +72,7 @@ fn a_long_value_is_held_once() {
 }
 
 fn hostile_values_cost_little_more_than_their_bytes() {
-    fn check<T: Processable>(bytes: &[u8]) {
+    fn check<T: Value>(bytes: &[u8]) {
         let peak = peak_of(|| T::decode(&mut &bytes[..]).is_some());
         assert!(
             peak <= 128 * KIB,

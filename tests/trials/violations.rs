@@ -97,7 +97,7 @@ fn is_right_kind(breakage: &Breakage, kind: &ErrorKind) -> bool {
     match kind {
         ErrorKind::Truncated { .. } => ["V5", "B5"].contains(&breakage.rule),
         ErrorKind::HashMismatch { .. } => breakage.rule == "B4",
-        ErrorKind::NoCommit => ["H8", "B9"].contains(&breakage.rule),
+        ErrorKind::MissingCommit => ["H8", "B9"].contains(&breakage.rule),
         ErrorKind::Missing { .. } => breakage.rule == "B9",
         ErrorKind::LookAlike(what) => {
             let cases = [

@@ -38,11 +38,11 @@ pub(super) struct Storage {
 
     /// Store the blocks in a new file that stays, to be read in place of the CAR, with --kept
     ///
-    /// The CAR is read, not mapped. FILE is there once all of it is read, every block is hashed,
-    /// and its commit is found; that blocks of the tree are missing does not matter. Without a
-    /// memory limit, 64 MiB are used. Take such files from nobody whom you do not trust: reading
-    /// them finds damage, but not forgery. After a signal, a file `.carwalk-` and six letters may
-    /// stay beside FILE, and may be deleted.
+    /// The CAR is read, not mapped, and --max-stream applies. FILE is there once all of it is read,
+    /// every block is hashed, and its commit is found; that blocks of the tree are missing does not
+    /// matter. Without a memory limit, 64 MiB are used. Take such files from nobody whom you do not
+    /// trust: reading them finds damage, but not forgery. After a signal, a file `.carwalk-` and
+    /// six letters may stay beside FILE, and may be deleted.
     #[arg(long, value_name = "FILE", help_heading = "Input options")]
     keep: Option<PathBuf>,
 
@@ -54,6 +54,9 @@ pub(super) struct Storage {
 impl Storage {
     /// Refuses what cannot be, before anything is read.
     pub(super) fn check(&self) -> Result<(), Cause> {
+        if self.keep.as_deref() == Some(Path::new("-")) {
+            return Err(Cause::Usage("--keep needs the name of a file (./- for one named -)"));
+        }
         let found = match (&self.keep, &self.spill_dir) {
             (Some(path), _) if fs::symlink_metadata(path).is_ok() => {
                 Err(io::ErrorKind::AlreadyExists.into())

@@ -66,6 +66,25 @@ pub(crate) fn tool() -> Command {
     Command::new(env!("CARGO_BIN_EXE_carwalk"))
 }
 
+/// The tool, ready to get arguments, with at most `kib` KiB of address space.
+#[cfg(target_os = "linux")]
+pub(crate) fn tool_within(kib: u64) -> Command {
+    let mut shell = Command::new("sh");
+    let script = format!("ulimit -v {kib} && exec \"$@\"");
+    shell.args(["-c", &script, "sh", env!("CARGO_BIN_EXE_carwalk")]);
+    shell
+}
+
+/// Runs a command with nothing on stdin.
+pub(crate) fn run_command(command: &mut Command) -> Run {
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    Run {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
 /// Runs the tool with `input` on stdin; what it printed need not be text.
 pub(crate) fn run_bytes<I: AsRef<OsStr>>(
     args: impl IntoIterator<Item = I>,

@@ -18,6 +18,7 @@ mod json;
 
 mod block_order;
 mod exit_codes;
+mod forged_kept;
 mod get;
 mod inputs;
 mod inspect;
@@ -25,7 +26,13 @@ mod json_properties;
 mod json_values;
 mod keep;
 mod ls;
+#[cfg(unix)]
+mod mapping;
+mod pipes;
 mod prove;
 mod spill;
+mod stream_limit;
+#[cfg(unix)]
+mod terminals;
 mod vectors;
 mod verify;

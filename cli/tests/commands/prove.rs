@@ -3,7 +3,7 @@
 
 use crate::harness;
 use std::fs;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::process::Stdio;
 
 use crate::harness::{TempCar, run, run_bytes, run_on, tool};
@@ -11,7 +11,7 @@ use carwalk_testkit::breakage::{sample, sample_keys};
 use carwalk_testkit::car::Car;
 use carwalk_testkit::cbor::Value;
 use carwalk_testkit::commit::DID;
-use carwalk_testkit::repo::{Order, Record, Repo};
+use carwalk_testkit::repo::{Order, Repo};
 use carwalk_testkit::signing::SigningKey;
 
 fn keys() -> Vec<String> {
@@ -232,35 +232,6 @@ fn dev_stdout_gets_the_proof_and_nothing_else() {
     let expected = run_bytes(["prove", "-o", "-", place.car.name(), path], b"");
     assert!(!expected.stdout.is_empty());
     assert_eq!(run_bytes(["prove", "-o", "/dev/stdout", place.car.name(), path], b""), expected);
-}
-
-#[test]
-#[cfg(target_os = "linux")]
-fn closed_pipe_is_quiet() {
-    let car = TempCar::new(&padded_record());
-    for out in ["-", "/dev/stdout"] {
-        let mut tool = tool();
-        tool.args(["prove", "--prefix=", "-o", out]).arg(car.path());
-        let mut child = tool
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        // Opened by its name, a pipe that nobody reads any more waits for a reader.
-        let mut first = [0];
-        let mut stdout = child.stdout.take().unwrap();
-        stdout.read_exact(&mut first).unwrap();
-        drop(stdout);
-        let output = child.wait_with_output().unwrap();
-        assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]), "{out}");
-    }
-}
-
-/// A repository whose one record is longer than a pipe holds.
-fn padded_record() -> Vec<u8> {
-    let record = Record::new(Value::Bytes(vec![7; 1 << 20]).encode());
-    Repo::new([(b"com.example.test/large".to_vec(), record)]).to_bytes(Order::Preorder)
 }
 
 #[test]

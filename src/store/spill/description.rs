@@ -29,7 +29,7 @@ use super::repeats::Repeats;
 use super::tables::DESCRIPTION;
 use crate::car::Header;
 use crate::cid::{self, Cid};
-use crate::error::{Error, KeptFault, Result};
+use crate::error::{Error, Result, SpillFileFault};
 use crate::limits::MAX_CAR_LEN;
 use crate::store::CarStats;
 use crate::store::hash::Secret;
@@ -47,6 +47,9 @@ const MAGIC: [u8; 16] = *b"carwalk spill\r\n\x1a";
 /// Version of everything that is stored.
 const VERSION: u16 = 1;
 
+/// Longest header that [`Limits`](crate::Limits) can allow, with its length prefix.
+const MAX_HEADER_LEN: u64 = u32::MAX as u64 + varint::MAX_LEN as u64;
+
 /// What a spill file says about itself.
 pub(super) struct Description {
     /// What the index mixes with digests.
@@ -59,7 +62,7 @@ pub(super) struct Description {
     /// Whether blocks were hashed before they were stored.
     pub(super) hashed: bool,
     /// Whether a process function was applied to records.
-    pub(super) reduced: bool,
+    pub(super) processed: bool,
     pub(super) header: Header,
     pub(super) repeats: Repeats,
 }
@@ -79,18 +82,28 @@ impl Description {
             Ok(table) => table,
             Err(
                 redb::TableError::TableDoesNotExist(_) | redb::TableError::TableTypeMismatch { .. },
-            ) => return Err(Error::kept(KeptFault::NotOurs)),
+            ) => return Err(Error::spill_file(SpillFileFault::NotOurs)),
             Err(error) => return Err(errors.explain(error)),
         };
         let get = |key| {
             let value = errors.of(table.get_owned(key))?;
-            value.ok_or_else(|| Error::kept(KeptFault::Incomplete))
+            value.ok_or_else(|| Error::spill_file(SpillFileFault::Incomplete))
         };
         let mut description = Self::parse(get(FACTS)?.value())?;
         let repeats = Repeats::from_bytes(get(REPEATS)?.value(), description.segments);
         description.repeats = repeats
             .ok_or_else(|| Error::damaged("repeated blocks are in segments that do not exist"))?;
         Ok(description)
+    }
+
+    /// Refuses a CAR that is longer than a file of `file_len` bytes can hold: its length bounds
+    /// what sets of offsets take. A section takes no more bytes in a CAR than in the file, unless a
+    /// process function was applied to it; of the header, the file has only the roots.
+    pub(super) fn check_len(&self, file_len: u64) -> Result<()> {
+        if self.processed || self.stats.bytes <= file_len.saturating_add(MAX_HEADER_LEN) {
+            return Ok(());
+        }
+        Err(Error::damaged("the CAR is longer than the file can hold"))
     }
 
     fn to_bytes(&self) -> Vec<u8> {
@@ -104,7 +117,7 @@ impl Description {
         out.extend_from_slice(&self.segments.to_le_bytes());
         out.extend_from_slice(&self.layout.pages.to_le_bytes());
         out.extend_from_slice(&(self.layout.payload_len as u64).to_le_bytes());
-        out.extend_from_slice(&[u8::from(self.hashed), u8::from(self.reduced)]);
+        out.extend_from_slice(&[u8::from(self.hashed), u8::from(self.processed)]);
         varint::encode(self.header.roots().len() as u64, &mut out);
         self.header.roots().iter().for_each(|root| out.extend_from_slice(root.as_bytes()));
         out
@@ -113,8 +126,10 @@ impl Description {
     fn parse(mut input: &[u8]) -> Result<Self> {
         match (take(&mut input), take(&mut input).map(u16::from_le_bytes)) {
             (Some(MAGIC), Some(VERSION)) => {}
-            (Some(MAGIC), Some(found)) => return Err(Error::kept(KeptFault::Version { found })),
-            _ => return Err(Error::kept(KeptFault::NotOurs)),
+            (Some(MAGIC), Some(found)) => {
+                return Err(Error::spill_file(SpillFileFault::Version { found }));
+            }
+            _ => return Err(Error::spill_file(SpillFileFault::NotOurs)),
         }
         let description = Self::parse_facts(input)
             .ok_or_else(|| Error::damaged("its description cannot be read"))?;
@@ -136,7 +151,7 @@ impl Description {
         let segments = u32::from_le_bytes(take(&mut input)?);
         let pages = u32::from_le_bytes(take(&mut input)?);
         let payload_len = usize::try_from(u64::from_le_bytes(take(&mut input)?)).ok()?;
-        let [hashed, reduced] = [flag(&mut input)?, flag(&mut input)?];
+        let [hashed, processed] = [flag(&mut input)?, flag(&mut input)?];
         Some(Description {
             secret: Secret { words },
             stats,
@@ -144,7 +159,7 @@ impl Description {
             segments,
             layout: PageLayout { pages, payload_len },
             hashed,
-            reduced,
+            processed,
             header: Header::of(roots(input)?)?,
             repeats: Repeats::default(),
         })
@@ -200,7 +215,7 @@ mod tests {
             segments: 5,
             layout: PageLayout { pages: 2, payload_len: 1 },
             hashed: true,
-            reduced: false,
+            processed: false,
             header: Header::of(vec![Cid::of(Codec::DagCbor, b""), Cid::of(Codec::Raw, b"")])
                 .unwrap(),
             repeats: Repeats::default(),
@@ -227,7 +242,7 @@ mod tests {
         assert_eq!(bytes, expected);
         let parsed = Description::parse(&bytes).unwrap();
         assert_eq!(parsed.to_bytes(), bytes);
-        assert!(parsed.hashed && !parsed.reduced);
+        assert!(parsed.hashed && !parsed.processed);
         for end in 0..bytes.len() {
             assert!(Description::parse(&bytes[..end]).is_err(), "{end}");
         }

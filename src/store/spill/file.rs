@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 
 /// Longest segment in bytes, unless one block is longer. It fills a page of redb's of 64 KiB; one
 /// byte more, and it would take two.
-const MAX_SEGMENT_LEN: usize = 65_524;
+pub(super) const MAX_SEGMENT_LEN: usize = 65_524;
 
 /// Default length of a segment in bytes: it fills a page of 16 KiB.
 const SEGMENT_LEN: usize = 16_372;

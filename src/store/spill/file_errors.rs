@@ -4,7 +4,7 @@ use core::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::error::{Error, ErrorKind, KeptFault, Result};
+use crate::error::{Error, ErrorKind, Result, SpillFileFault};
 
 /// The first I/O error of a file, shared by its backend and its store.
 ///
@@ -32,7 +32,7 @@ impl FileErrors {
             (Some(first), _) => Error::spill_io(copy_of(first)),
             (None, redb::Error::ValueTooLarge(_)) => Error::store(text()),
             // No file operation failed, so the file's contents are at fault.
-            (None, _) => Error::kept(KeptFault::Damaged(text().into())),
+            (None, _) => Error::spill_file(SpillFileFault::Damaged(text().into())),
         }
     }
 
@@ -69,14 +69,14 @@ impl Error {
     }
 
     #[cold]
-    pub(super) fn kept(fault: KeptFault) -> Self {
-        Error::new(ErrorKind::Kept(fault))
+    pub(super) fn spill_file(fault: SpillFileFault) -> Self {
+        Error::new(ErrorKind::InvalidSpillFile(fault))
     }
 
     /// A kept file whose contents contradict each other.
     #[cold]
     pub(super) fn damaged(text: &str) -> Self {
-        Error::kept(KeptFault::Damaged(text.into()))
+        Error::spill_file(SpillFileFault::Damaged(text.into()))
     }
 }
 
@@ -89,7 +89,7 @@ mod tests {
         let first = FileErrors::default();
         let later = || redb::Error::Corrupted("\u{1b}[2J".to_owned());
         assert!(
-            matches!(first.explain(later()).kind(), ErrorKind::Kept(KeptFault::Damaged(text)) if !text.contains('\u{1b}'))
+            matches!(first.explain(later()).kind(), ErrorKind::InvalidSpillFile(SpillFileFault::Damaged(text)) if !text.contains('\u{1b}'))
         );
         assert!(matches!(first.explain(redb::Error::ValueTooLarge(7)).kind(), ErrorKind::Store(_)));
         first.note(Ok(())).unwrap();

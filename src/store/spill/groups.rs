@@ -34,7 +34,7 @@ impl Groups {
     #[inline]
     pub(super) fn of(&mut self, packed: &Packed<'_>) -> usize {
         let others = self.count.saturating_sub(1);
-        if others == 0 || packed.state != State::Raw {
+        if others == 0 || packed.state != State::Original {
             return others;
         }
         let Some(name) = collection(packed.bytes).filter(|name| name.len() <= MAX_NAME_LEN) else {
@@ -81,13 +81,13 @@ mod tests {
             Some(&b"app.bsky.feed.post"[..])
         );
         let mut groups = Groups::new(MAX_GROUPS, true);
-        let number = group(&mut groups, &record("app.bsky.feed.post"), State::Raw);
+        let number = group(&mut groups, &record("app.bsky.feed.post"), State::Original);
         assert_eq!(
-            group(&mut groups, &node("app.bsky.feed.post/3jui7kd54zh2y"), State::Raw),
+            group(&mut groups, &node("app.bsky.feed.post/3jui7kd54zh2y"), State::Original),
             number
         );
         assert_ne!(
-            group(&mut groups, &node("app.bsky.feed.like/3jui7kd54zh2y"), State::Raw),
+            group(&mut groups, &node("app.bsky.feed.like/3jui7kd54zh2y"), State::Original),
             number
         );
     }
@@ -108,9 +108,9 @@ mod tests {
         ];
         let mut groups = Groups::new(MAX_GROUPS, true);
         for block in other {
-            assert_eq!(group(&mut groups, block, State::Raw), MAX_GROUPS - 1, "{block:x?}");
+            assert_eq!(group(&mut groups, block, State::Original), MAX_GROUPS - 1, "{block:x?}");
         }
-        for state in [State::Bad, State::Reduced] {
+        for state in [State::Bad, State::Processed] {
             assert_eq!(group(&mut groups, &record("app.bsky.feed.post"), state), MAX_GROUPS - 1);
         }
         assert!(groups.names.is_empty());
@@ -126,8 +126,11 @@ mod tests {
             assert_eq!(groups.count(), count);
             for _ in 0..2 {
                 for number in 0..40 {
-                    let found =
-                        group(&mut groups, &record(&format!("app.test.a{number}")), State::Raw);
+                    let found = group(
+                        &mut groups,
+                        &record(&format!("app.test.a{number}")),
+                        State::Original,
+                    );
                     assert_eq!(found, number.min(count - 1));
                 }
             }

@@ -1,6 +1,6 @@
 //! Merges sorted runs of index entries.
 
-use core::cmp::Reverse;
+use core::cmp::Ordering;
 use core::ops::Range;
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
@@ -23,8 +23,8 @@ pub(super) fn note_repeat(repeats: &mut Option<Repeats>, first: IndexEntry, drop
 /// Merges runs, of each of which one piece is in memory.
 pub(super) struct Merge {
     runs: Vec<RunReader>,
-    /// The next entry of each run that has one, and the number of the run.
-    next: BinaryHeap<Reverse<(IndexEntry, usize)>>,
+    /// The next entry of each run that has one.
+    next: BinaryHeap<Head>,
     last: Option<IndexEntry>,
     taken: u64,
 }
@@ -39,7 +39,7 @@ impl Merge {
         let mut next = BinaryHeap::with_capacity(runs.len());
         for (number, run) in runs.iter_mut().enumerate() {
             if let Some(entry) = run.next(&mut read)? {
-                next.push(Reverse((entry, number)));
+                next.push(Head { entry, run: number });
             }
         }
         Ok(Merge { runs, next, last: None, taken: 0 })
@@ -52,14 +52,14 @@ impl Merge {
         mut read: impl FnMut(u32, &mut Vec<IndexEntry>) -> Result<(), E>,
     ) -> Result<Option<IndexEntry>, E> {
         while let Some(mut top) = self.next.peek_mut() {
-            let Reverse((entry, number)) = *top;
+            let Head { entry, run: number } = *top;
             let following = match self.runs.get_mut(number) {
                 Some(run) => run.next(&mut read)?,
                 None => None,
             };
             // Replacing the top costs one way down the heap; popping and pushing cost two.
             match following {
-                Some(following) => *top = Reverse((following, number)),
+                Some(following) => *top = Head { entry: following, run: number },
                 None => drop(PeekMut::pop(top)),
             }
             self.taken = self.taken.saturating_add(1);
@@ -77,6 +77,36 @@ impl Merge {
     /// Returns how many entries were taken from the runs.
     pub(super) fn taken(&self) -> u64 {
         self.taken
+    }
+}
+
+/// The next entry of a run. The one with the least entry is the greatest, as a heap has it on top.
+// Equal entries are of one block, so no order among their runs is necessary.
+#[derive(Clone, Copy)]
+struct Head {
+    entry: IndexEntry,
+    run: usize,
+}
+
+impl PartialEq for Head {
+    fn eq(&self, other: &Self) -> bool {
+        self.entry == other.entry
+    }
+}
+
+impl Eq for Head {}
+
+impl Ord for Head {
+    #[inline]
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.entry.cmp(&self.entry)
+    }
+}
+
+impl PartialOrd for Head {
+    #[inline]
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 

@@ -15,7 +15,7 @@ use super::backend::SpillBackend;
 use super::file_errors::FileErrors;
 use crate::budget::{Budget, overlay};
 use crate::car::SPILL_SIGNATURE;
-use crate::error::{Error, KeptFault, Result};
+use crate::error::{Error, Result, SpillFileFault};
 
 /// Bytes that are copied into memory when one of them is overwritten.
 const GRANULE: u64 = 1 << 12;
@@ -40,7 +40,7 @@ fn check_signature(file: &SpillBackend) -> Result<()> {
         .len()
         .and_then(|len| if len < found.len() as u64 { Ok(()) } else { file.read(0, &mut found) });
     read.map_err(Error::spill_io)?;
-    if found == SPILL_SIGNATURE { Ok(()) } else { Err(Error::kept(KeptFault::NotOurs)) }
+    if found == SPILL_SIGNATURE { Ok(()) } else { Err(Error::spill_file(SpillFileFault::NotOurs)) }
 }
 
 /// A file that is only read.

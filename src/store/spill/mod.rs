@@ -50,8 +50,8 @@ use std::sync::{Mutex, PoisonError};
 use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 
 use self::description::Description;
-use self::file::FileSettings;
 pub use self::file::SpillFile;
+use self::file::{FileSettings, MAX_SEGMENT_LEN};
 use self::file_errors::FileErrors;
 pub(crate) use self::finished_file::FinishedFile;
 use self::open_segments::{OpenSegments, Opened, Shared};
@@ -64,7 +64,7 @@ pub(crate) use self::writer::SpillWriter;
 use super::contents::CarStats;
 use super::packed::{Packed, State};
 use super::trust::Trust;
-use super::{BlockStore, CarStore, Form, Found};
+use super::{Block, BlockStore, CarStore, Form};
 use crate::budget::Budget;
 use crate::car::{Header, SectionHead};
 use crate::cid::Cid;
@@ -111,13 +111,17 @@ impl RedbStore {
     ///
     /// - `Io` if the file cannot be opened
     /// - `Store` if reading fails
-    /// - `Kept` if the file is damaged, not complete, of another version, or not a spill file
+    /// - `InvalidSpillFile` if the file is damaged, not complete, of another version, or not a
+    ///   spill file
     pub fn open(path: impl AsRef<Path>, cache_size: u64) -> Result<Self> {
         let budget = Budget::new(cache_size);
-        let (database, errors) = kept::open(File::open(path)?, budget, true)?;
+        let file = File::open(path)?;
+        let file_len = file.metadata()?.len();
+        let (database, errors) = kept::open(file, budget, true)?;
         let txn = errors.of(database.begin_read())?;
         let description = Description::read(&txn, &errors)?;
         drop(txn);
+        description.check_len(file_len)?;
         let store = Self::of(database, errors, description, budget)?;
         store.check_numbers()?;
         Ok(store)
@@ -193,32 +197,33 @@ impl RedbStore {
         let mut blocks = segment::blocks(segment);
         for (_, packed) in blocks.by_ref() {
             self.check(&packed)?;
-            if packed.form() == Form::Raw {
+            if packed.form() == Form::Original {
                 packed.verify()?;
             }
             count = count.saturating_add(1);
         }
-        if blocks.is_whole() { Ok(count) } else { Err(Error::damaged("a segment is cut")) }
+        blocks.check_end()?;
+        Ok(count)
     }
 
     /// Checks what is stored with a block. Nothing of that can be hashed.
     fn check(&self, packed: &Packed<'_>) -> Result<()> {
         // A value of a process function is never hashed, so a block must not pass for one.
-        if packed.form() == Form::Reduced && !self.description.reduced {
+        if packed.form() == Form::Value && !self.description.processed {
             return Err(Error::damaged(
                 "it has a processed value, and its description denies that",
             ));
         }
-        if packed.offset >= self.description.stats.bytes {
-            return Err(Error::damaged("a block is beyond the end of the CAR"));
+        if packed.min_end() > self.description.stats.bytes {
+            return Err(sections::beyond_car());
         }
         Ok(())
     }
 
     /// Returns whether a process function was applied to records before they were stored.
     #[must_use]
-    pub fn is_reduced(&self) -> bool {
-        self.description.reduced
+    pub fn is_processed(&self) -> bool {
+        self.description.processed
     }
 
     /// Returns whether blocks were hashed before they were stored.
@@ -290,7 +295,13 @@ impl RedbStore {
 
     fn segment(&self, number: u32) -> Result<Shared> {
         let value = self.errors.of(self.segments.get_owned(number))?;
-        value.map(Shared::new).ok_or_else(|| Error::damaged("a segment is missing"))
+        let value = value.ok_or_else(|| Error::damaged("a segment is missing"))?;
+        // The length of segments bounds what is noted of each of their blocks.
+        let segment = value.value();
+        if segment.len() > MAX_SEGMENT_LEN && !segment::is_one_block(segment) {
+            return Err(Error::damaged("a segment is too long"));
+        }
+        Ok(Shared::new(value))
     }
 }
 
@@ -300,7 +311,7 @@ fn in_segment<T>(
     cid: &Cid,
     take: &impl Fn(&Packed<'_>, &Shared) -> Result<T>,
 ) -> Result<Option<Candidate<T>>> {
-    let Some(packed) = segment::find(segment.value(), cid) else { return Ok(None) };
+    let Some(packed) = segment::find(segment.value(), cid)? else { return Ok(None) };
     let is_bad = packed.state == State::Bad;
     take(&packed, segment).map(|value| Some(Candidate { is_bad, value }))
 }
@@ -316,9 +327,9 @@ fn in_table<T>(
 }
 
 impl BlockStore for RedbStore {
-    type Block<'a> = StoredBlock;
+    type Bytes<'a> = StoredBlock;
 
-    fn get(&self, cid: &Cid) -> Result<Option<Found<StoredBlock>>> {
+    fn get(&self, cid: &Cid) -> Result<Option<Block<StoredBlock>>> {
         self.find(cid, |packed, segment| {
             self.check(packed)?;
             Ok(packed.found(self.trust).map(|bytes| StoredBlock::new(bytes, segment)))
@@ -329,7 +340,7 @@ impl BlockStore for RedbStore {
         Ok(self.find(cid, |_, _| Ok(()))?.is_some())
     }
 
-    fn block_cost(&self, block: &StoredBlock) -> u64 {
+    fn memory_cost(&self, block: &StoredBlock) -> u64 {
         block.cost()
     }
 }
@@ -358,7 +369,7 @@ impl fmt::Debug for RedbStore {
         f.debug_struct("RedbStore")
             .field("header", &self.description.header)
             .field("stats", &self.description.stats)
-            .field("is_reduced", &self.description.reduced)
+            .field("is_processed", &self.description.processed)
             .finish_non_exhaustive()
     }
 }

@@ -19,7 +19,8 @@ use crate::store::packed::{Packed, State};
 pub(super) type Shared = Arc<OwnedAccessGuard<&'static [u8]>>;
 
 /// From this count on, the blocks of a segment enter the table as soon as it is opened. Half of the
-/// count is forgotten with each opened segment, so it stands for about four hits in each of the last.
+/// count is forgotten with each opened segment, so it stands for about four hits in each of the
+/// last.
 const MANY_HITS: u32 = 8;
 
 /// Decides whether it pays to enter the blocks of a segment in the table when it is opened.
@@ -119,8 +120,8 @@ impl OpenSegments {
     }
 }
 
-/// Enters the good blocks of a segment in a table. A bad block is found only when there is no other,
-/// which only the index knows.
+/// Enters the good blocks of a segment in a table. A bad block is found only when there is no
+/// other, which only the index knows.
 fn enter(
     table: &mut BlockTable,
     secret: &Secret,
@@ -164,7 +165,7 @@ mod tests {
                 segment.push(&Packed {
                     offset: u64::from(block),
                     cid,
-                    state: State::Raw,
+                    state: State::Original,
                     bytes: &bytes,
                 });
             }

@@ -10,8 +10,8 @@ use crate::cid::Cid;
 use crate::error::{Error, Result};
 use crate::store::hash::Secret;
 
-/// Longest page that is read, in bytes. Hashes are spread evenly, so no page is much longer than the
-/// others.
+/// Longest page that is read, in bytes. Hashes are spread evenly, so no page is much longer than
+/// the others.
 const MAX_PAGE_LEN: usize = 1 << 16;
 
 /// Most entries with one tag: chance makes hardly more than two.
@@ -130,7 +130,7 @@ mod tests {
 
     use super::*;
     use crate::cid::Codec;
-    use crate::error::{ErrorKind, KeptFault};
+    use crate::error::{ErrorKind, SpillFileFault};
 
     /// An index of one page, in which CIDs are looked up.
     struct OnePage {
@@ -191,7 +191,10 @@ mod tests {
         assert_eq!(found(&page(MAX_CANDIDATES)).unwrap(), Some(9));
         for page in [page(MAX_CANDIDATES + 1), page(10_000), vec![0; MAX_PAGE_LEN + 1]] {
             let error = found(&page).unwrap_err();
-            assert!(matches!(error.kind(), ErrorKind::Kept(KeptFault::Damaged(_))), "{error}");
+            assert!(
+                matches!(error.kind(), ErrorKind::InvalidSpillFile(SpillFileFault::Damaged(_))),
+                "{error}"
+            );
         }
     }
 

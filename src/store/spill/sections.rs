@@ -13,8 +13,8 @@ use crate::car::SectionHead;
 use crate::error::{Error, Result};
 use crate::store::CarStats;
 
-/// The heads of a segment's sections.
-type Heads = Peekable<IntoIter<SectionHead>>;
+/// The heads of a segment's sections, and the least offset at which each can end.
+type Heads = Peekable<IntoIter<(SectionHead, u64)>>;
 
 /// Merges segments, which are numbered in the order of their first sections.
 pub(super) struct Sections<F> {
@@ -53,8 +53,10 @@ impl<F: Fn(u32) -> Result<Shared>> Sections<F> {
         {
             let segment = (self.read)(self.number)?;
             self.number = self.number.saturating_add(1);
+            let mut blocks = segment::blocks(segment.value());
             let heads: Vec<_> =
-                segment::blocks(segment.value()).map(|(_, packed)| packed.head()).collect();
+                blocks.by_ref().map(|(_, packed)| (packed.head(), packed.min_end())).collect();
+            blocks.check_end()?;
             let is_empty = heads.is_empty();
             self.begun.push(heads.into_iter().peekable());
             // Without this, a file with its segments in another order could have all of them begun.
@@ -67,9 +69,8 @@ impl<F: Fn(u32) -> Result<Shared>> Sections<F> {
 
     /// Returns which of the begun segments has the section that comes next, and its offset.
     fn first(&mut self) -> Option<(usize, u64)> {
-        let offsets =
-            self.begun.iter_mut().map(|heads| heads.peek().map_or(u64::MAX, SectionHead::offset));
-        offsets.enumerate().min_by_key(|&(_, offset)| offset)
+        let offset = |heads: &mut Heads| heads.peek().map_or(u64::MAX, |(head, _)| head.offset());
+        self.begun.iter_mut().map(offset).enumerate().min_by_key(|&(_, offset)| offset)
     }
 
     fn advance(&mut self) -> Result<Option<SectionHead>> {
@@ -81,17 +82,27 @@ impl<F: Fn(u32) -> Result<Shared>> Sections<F> {
                 Err(Error::damaged("it has not as many sections as its description says"))
             };
         };
+        let next = self.begun.get_mut(at).and_then(Iterator::next);
+        debug_assert!(next.is_some(), "the section was peeked at");
+        let Some((head, end)) = next else { return Ok(None) };
+        self.begun.retain_mut(|heads| heads.peek().is_some());
         // Callers size sets by the length of the CAR, and fill them by offsets.
-        if offset < self.least_offset || offset >= self.stats.bytes {
+        if offset < self.least_offset {
             return Err(unordered());
         }
-        self.least_offset = offset.saturating_add(1);
+        if end > self.stats.bytes {
+            return Err(beyond_car());
+        }
+        self.least_offset = end;
         self.count = self.count.saturating_add(1);
-        let head = self.begun.get_mut(at).and_then(Iterator::next);
-        debug_assert!(head.is_some(), "the section was peeked at");
-        self.begun.retain_mut(|heads| heads.peek().is_some());
-        Ok(head)
+        Ok(Some(head))
     }
+}
+
+/// Returns the error for a section that the CAR of the description cannot have.
+#[cold]
+pub(super) fn beyond_car() -> Error {
+    Error::damaged("a section is beyond the end of the CAR")
 }
 
 #[cold]

@@ -6,7 +6,8 @@
 //! ```
 
 use crate::cid::Cid;
-use crate::store::packed::{Packed, State};
+use crate::error::{Error, Result};
+use crate::store::packed::{MAX_HEAD_LEN, Packed, State};
 
 /// Bytes before the blocks.
 const BASE_LEN: usize = 8;
@@ -32,11 +33,19 @@ impl SegmentBuilder {
         &self.bytes
     }
 
-    /// Begins another segment. A buffer that one long block needed is not kept for the usual ones.
-    pub(super) fn clear(&mut self, usual: usize) {
+    /// Begins another segment.
+    pub(super) fn clear(&mut self) {
         self.bytes.clear();
-        self.bytes.shrink_to(usual);
     }
+}
+
+/// Returns a segment with one block, without a spare byte: the block may be a long one.
+pub(super) fn of_one(packed: &Packed<'_>) -> Vec<u8> {
+    let max_len = BASE_LEN.saturating_add(MAX_HEAD_LEN).saturating_add(packed.bytes.len());
+    let mut builder = SegmentBuilder { bytes: Vec::with_capacity(max_len), base: 0 };
+    builder.push(packed);
+    debug_assert!(builder.bytes.len() <= max_len, "a head has at most {MAX_HEAD_LEN} bytes");
+    builder.bytes
 }
 
 /// The blocks of a segment and their positions. Ends where the bytes are not those of a segment.
@@ -47,9 +56,13 @@ pub(super) struct Blocks<'a> {
 }
 
 impl Blocks<'_> {
-    /// Returns whether the bytes up to the end were blocks. To be called after the last block.
-    pub(super) fn is_whole(&self) -> bool {
-        self.base.is_some() && self.at == self.segment.len()
+    /// Checks, after the last block, that it ends where the segment does.
+    pub(super) fn check_end(&self) -> Result<()> {
+        if self.base.is_some() && self.at == self.segment.len() {
+            Ok(())
+        } else {
+            Err(Error::damaged("a segment has bytes that are no block"))
+        }
     }
 }
 
@@ -63,6 +76,12 @@ impl<'a> Iterator for Blocks<'a> {
     }
 }
 
+/// Returns whether a segment has one block and nothing else.
+pub(super) fn is_one_block(segment: &[u8]) -> bool {
+    let mut blocks = blocks(segment);
+    blocks.next().is_some() && blocks.check_end().is_ok()
+}
+
 pub(super) fn blocks(segment: &[u8]) -> Blocks<'_> {
     Blocks { segment, at: BASE_LEN, base: base(segment) }
 }
@@ -74,14 +93,17 @@ pub(super) fn block_at(segment: &[u8], at: usize) -> Option<Packed<'_>> {
 }
 
 /// Returns the block of a CID: of several a good one, else the first.
-pub(super) fn find<'a>(segment: &'a [u8], cid: &Cid) -> Option<Packed<'a>> {
-    let mut same = blocks(segment).map(|(_, packed)| packed).filter(|packed| packed.cid == *cid);
-    let first = same.next()?;
-    if first.state == State::Bad {
-        same.find(|packed| packed.state != State::Bad).or(Some(first))
-    } else {
-        Some(first)
+pub(super) fn find<'a>(segment: &'a [u8], cid: &Cid) -> Result<Option<Packed<'a>>> {
+    let mut first_bad = None;
+    let mut blocks = blocks(segment);
+    for (_, packed) in blocks.by_ref().filter(|(_, packed)| packed.cid == *cid) {
+        if packed.state != State::Bad {
+            return Ok(Some(packed));
+        }
+        first_bad = first_bad.or(Some(packed));
     }
+    blocks.check_end()?;
+    Ok(first_bad)
 }
 
 #[inline]

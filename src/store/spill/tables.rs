@@ -3,7 +3,7 @@
 use redb::{ReadOnlyTable, ReadTransaction, TableDefinition};
 
 use super::file_errors::FileErrors;
-use crate::error::{Error, KeptFault, Result};
+use crate::error::{Error, Result, SpillFileFault};
 
 /// Byte strings by number: the form of every table.
 pub(super) type Definition = TableDefinition<'static, u32, &'static [u8]>;
@@ -51,7 +51,9 @@ pub(super) fn open_table(
 ) -> Result<Table> {
     match txn.open_table(table) {
         Ok(table) => Ok(table),
-        Err(redb::TableError::TableDoesNotExist(_)) => Err(Error::kept(KeptFault::Incomplete)),
+        Err(redb::TableError::TableDoesNotExist(_)) => {
+            Err(Error::spill_file(SpillFileFault::Incomplete))
+        }
         Err(error) => Err(errors.explain(error)),
     }
 }

@@ -103,6 +103,28 @@ impl UnfinishedFile {
         self.transactions.grow(growth(value.len()), &self.database)
     }
 
+    /// Stores a long value, with as little memory as redb can do with.
+    pub(super) fn insert_long(
+        &mut self,
+        table: Definition,
+        key: u32,
+        value: Vec<u8>,
+    ) -> Result<()> {
+        let len = value.len();
+        self.count(page_len(len) as u64)?;
+        self.transactions.write(|txn| {
+            let mut table = txn.open_table(table)?;
+            // redb reads the neighbour of a new key, which may be as long. It holds that only while
+            // it makes a page for no value, and then replaces that page.
+            table.insert(key, &[][..])?;
+            table.insert(key, value.as_slice())?;
+            Ok(())
+        })?;
+        // The transaction may end, and redb reads the value's page for its checksum.
+        drop(value);
+        self.transactions.grow(growth(len), &self.database)
+    }
+
     /// Writes in the current transaction what does not count as stored.
     pub(super) fn write(
         &self,

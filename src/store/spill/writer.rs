@@ -6,7 +6,7 @@ use super::groups::Groups;
 use super::index_entry::MAX_SEGMENT;
 use super::index_page::WrittenIndex;
 use super::repeats::Repeats;
-use super::segment::SegmentBuilder;
+use super::segment::{self, SegmentBuilder};
 use super::tables::SEGMENTS;
 use super::unfinished_file::UnfinishedFile;
 use super::{RedbStore, SpillFile};
@@ -30,7 +30,7 @@ pub(crate) struct SpillWriter {
     /// Number of segments that were begun.
     segments: u32,
     hashed: bool,
-    reduced: bool,
+    processed: bool,
 }
 
 /// A segment that is not full.
@@ -46,7 +46,7 @@ pub(crate) struct SealedFile {
     index: WrittenIndex,
     segments: u32,
     hashed: bool,
-    reduced: bool,
+    processed: bool,
 }
 
 impl SpillWriter {
@@ -57,7 +57,15 @@ impl SpillWriter {
         let groups = Groups::new(Budget::new(memory_limit).filling_segments(segment_len), hashed);
         let mut filling = Vec::new();
         filling.resize_with(groups.count(), FillingSegment::default);
-        Ok(SpillWriter { file, groups, filling, segment_len, segments: 0, hashed, reduced: false })
+        Ok(SpillWriter {
+            file,
+            groups,
+            filling,
+            segment_len,
+            segments: 0,
+            hashed,
+            processed: false,
+        })
     }
 
     pub(crate) fn push(&mut self, packed: &Packed<'_>) -> Result<()> {
@@ -65,36 +73,41 @@ impl SpillWriter {
             let found = packed.offset.saturating_add(1);
             return Err(Error::limit(LimitName::CarLen, MAX_CAR_LEN, found));
         }
+        self.processed |= packed.form() == Form::Value;
+        let number = self.store(packed)?;
+        self.file.note(&packed.cid, packed.state != State::Bad, u64::from(number))
+    }
+
+    /// Appends a block to the segment of its group. Returns the number of the segment.
+    fn store(&mut self, packed: &Packed<'_>) -> Result<u32> {
         let group = self.groups.of(packed);
-        let len = packed.bytes.len().saturating_add(packed::MAX_HEAD_LEN);
-        let segment = self
+        let filling = self
             .filling
             .get_mut(group)
             .ok_or_else(|| Error::store("a block is in a group that does not exist"))?;
-        if segment.builder.bytes().len().saturating_add(len) > self.segment_len {
-            segment.flush(&mut self.file, self.segment_len)?;
+        let len = packed.bytes.len().saturating_add(packed::MAX_HEAD_LEN);
+        if filling.builder.bytes().len().saturating_add(len) > self.segment_len {
+            filling.flush(&mut self.file)?;
         }
-        if segment.builder.bytes().is_empty() {
-            segment.number = next_number(&mut self.segments)?;
+        if filling.builder.bytes().is_empty() {
+            filling.number = next_number(&mut self.segments)?;
         }
-        segment.builder.push(packed);
-        self.reduced |= packed.form() == Form::Reduced;
-        let number = u64::from(segment.number);
-        // A long block does not wait for the next of its group: each group may have one.
-        if segment.builder.bytes().len() > self.segment_len {
-            segment.flush(&mut self.file, self.segment_len)?;
+        if len > self.segment_len {
+            self.file.insert_long(SEGMENTS, filling.number, segment::of_one(packed))?;
+        } else {
+            filling.builder.push(packed);
         }
-        self.file.note(&packed.cid, packed.state != State::Bad, number)
+        Ok(filling.number)
     }
 
     /// Writes the segments that are not full, and the index.
     pub(crate) fn seal(mut self) -> Result<SealedFile> {
         for segment in &mut self.filling {
-            segment.flush(&mut self.file, self.segment_len)?;
+            segment.flush(&mut self.file)?;
         }
-        let SpillWriter { mut file, segments, hashed, reduced, .. } = self;
+        let SpillWriter { mut file, segments, hashed, processed, .. } = self;
         let index = file.write_index(u64::from(segments))?;
-        Ok(SealedFile { file, index, segments, hashed, reduced })
+        Ok(SealedFile { file, index, segments, hashed, processed })
     }
 }
 
@@ -146,7 +159,7 @@ impl SealedFile {
             segments: self.segments,
             layout,
             hashed: self.hashed,
-            reduced: self.reduced,
+            processed: self.processed,
             header,
             repeats,
         };
@@ -161,12 +174,12 @@ impl SealedFile {
 
 impl FillingSegment {
     /// Stores the blocks, and begins an empty segment.
-    fn flush(&mut self, file: &mut UnfinishedFile, usual_len: usize) -> Result<()> {
+    fn flush(&mut self, file: &mut UnfinishedFile) -> Result<()> {
         if self.builder.bytes().is_empty() {
             return Ok(());
         }
         file.insert(SEGMENTS, self.number, self.builder.bytes())?;
-        self.builder.clear(usual_len);
+        self.builder.clear();
         Ok(())
     }
 }
@@ -241,7 +254,7 @@ mod tests {
     fn push(writer: &mut SpillWriter, offset: u64) -> Result<()> {
         let bytes = offset.to_be_bytes();
         let cid = Cid::of(Codec::Raw, &bytes);
-        writer.push(&Packed { offset, cid, state: State::Raw, bytes: &bytes })
+        writer.push(&Packed { offset, cid, state: State::Original, bytes: &bytes })
     }
 
     /// A kept file with a longer CAR would not be opened again.

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use carwalk::car::SliceReader;
 use carwalk::mst::{Event, Walker};
-use carwalk::store::{BlockStore, Found, SpillFile};
+use carwalk::store::{Block, BlockStore, SpillFile};
 use carwalk::{Cid, CommitRules, Error, Loader, Lookup, Repo, Result, Tree, Verification};
 use carwalk_testkit::car::Car;
 use carwalk_testkit::readers::OneByte;
@@ -178,13 +178,13 @@ fn tree(bytes: &[u8]) -> Result<Tree<Blocks<'_>>> {
 struct Blocks<'b>(HashMap<Cid, &'b [u8]>);
 
 impl<'b> BlockStore for Blocks<'b> {
-    type Block<'a>
+    type Bytes<'a>
         = &'b [u8]
     where
         Self: 'a;
 
-    fn get(&self, cid: &Cid) -> Result<Option<Found<&'b [u8]>>> {
-        Ok(self.0.get(cid).map(|block| Found::new(*block)))
+    fn get(&self, cid: &Cid) -> Result<Option<Block<&'b [u8]>>> {
+        Ok(self.0.get(cid).map(|block| Block::new(*block)))
     }
 
     fn contains(&self, cid: &Cid) -> Result<bool> {

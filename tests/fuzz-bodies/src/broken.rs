@@ -132,7 +132,7 @@ pub(crate) const FRAMING: &[FramingBreak] = &[
             let is_broken = !lost.iter().all(is_kept);
             is_broken.then(|| car.to_bytes())
         },
-        fits: |kind| matches!(kind, ErrorKind::NoCommit | ErrorKind::Missing { .. }),
+        fits: |kind| matches!(kind, ErrorKind::MissingCommit | ErrorKind::Missing { .. }),
     },
     FramingBreak {
         name: "zeros_at_the_end",

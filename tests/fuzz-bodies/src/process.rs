@@ -1,4 +1,4 @@
-use carwalk::process::{Cbor, Processable};
+use carwalk::process::{Cbor, Value};
 use carwalk::store::{CarStore, RedbStore, SpillFile};
 use carwalk::{Cid, Loader, Repo, Result};
 
@@ -104,7 +104,7 @@ pub fn processable(data: &[u8]) {
     }
 }
 
-fn there_and_back<T: Processable + PartialEq + std::fmt::Debug>(data: &[u8], one_encoding: bool) {
+fn there_and_back<T: Value + PartialEq + std::fmt::Debug>(data: &[u8], one_encoding: bool) {
     let mut rest = data;
     let Some(value) = T::decode(&mut rest) else { return };
     let taken = data.strip_suffix(rest).unwrap();

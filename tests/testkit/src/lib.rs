@@ -9,6 +9,7 @@
 //! - [`random`] makes small repositories for property tests, [`export`] large ones for benchmarks.
 //! - [`readers`] are the streams that loads are tested with.
 //! - [`vectors`] finds the data that others made.
+//! - [`cases`] and [`step`] say how much of what is random a test tries.
 //! - With the feature `signing`, `signing` has keys that sign commits, and `sample` is a readable
 //!   repository for examples. All other signatures are made up.
 //! - [`cid`], [`cbor`], [`varint`], [`base58`], [`car`], [`key`], [`tid`], [`tree`] and [`commit`]
@@ -30,6 +31,7 @@
 pub mod base58;
 pub mod breakage;
 pub mod car;
+mod cases;
 pub mod cbor;
 pub mod cid;
 pub mod commit;
@@ -49,3 +51,5 @@ pub mod tid;
 pub mod tree;
 pub mod varint;
 pub mod vectors;
+
+pub use self::cases::{cases, factor, step};

@@ -11,6 +11,7 @@ mod section;
 mod shape;
 mod tree;
 
+use std::collections::HashSet;
 use std::fmt;
 
 use crate::car::Car;
@@ -89,6 +90,16 @@ pub fn all() -> impl Iterator<Item = &'static Breakage> {
     tables.into_iter().flatten()
 }
 
+/// One breakage for each rule and fault, for tests that take long for each; all of them if
+/// `CARWALK_TEST_CASES` asks for more than the default.
+pub fn each_rule() -> impl Iterator<Item = &'static Breakage> {
+    let mut seen = HashSet::new();
+    all().filter(move |breakage| {
+        let is_first = seen.insert((breakage.rule, breakage.fault));
+        is_first || crate::factor() > 1
+    })
+}
+
 /// The breakage of a name.
 ///
 /// # Panics
@@ -159,8 +170,6 @@ fn repo_case(valid: Repo, change: impl FnOnce(&mut Repo) -> Option<Cid>) -> Case
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
-
     use super::*;
     use crate::oracle;
 
