@@ -15,7 +15,7 @@ use clap::Args;
 use self::storage::Storage;
 use crate::failure::{Cause, Failure};
 use crate::output::Output;
-use crate::progress::{Progress, Unit};
+use crate::progress::{ProgressLine, Unit};
 use crate::{map, size};
 
 /// A command over one repository, whatever store that lies in.
@@ -101,7 +101,7 @@ impl Input {
         self.storage.check()?;
         let source = self.source()?;
         let use_of_file = match &source {
-            Source::Kept(path) => format!("cannot read {path:?}"),
+            Origin::Kept(path) => format!("cannot read {path:?}"),
             _ => self.storage.use_of_file(),
         };
         // With a spill file that is kept, the CAR has to be whole.
@@ -114,7 +114,7 @@ impl Input {
         done.map_err(|cause| cause.of_spill_file(use_of_file))
     }
 
-    fn source(&self) -> Result<Source<'_>, Cause> {
+    fn source(&self) -> Result<Origin<'_>, Cause> {
         let Some(path) = self.file.as_deref().filter(|path| *path != Path::new("-")) else {
             if self.kept {
                 return Err(Cause::Usage("--kept needs the name of a file"));
@@ -124,40 +124,40 @@ impl Input {
                     "no CAR given, and standard input is a terminal; see --help",
                 ));
             }
-            return Ok(Source::Stdin);
+            return Ok(Origin::Stdin);
         };
         let file = File::open(path).map_err(Cause::Open)?;
         if self.kept {
-            return Ok(Source::Kept(path));
+            return Ok(Origin::Kept(path));
         }
         let metadata = file.metadata().map_err(Cause::Open)?;
         let (len, is_file) = (metadata.len(), metadata.is_file());
         // Some systems show files of length 0 whose bytes come only with reading.
         if !is_file || len == 0 {
-            return Ok(Source::File { file, len: Some(len).filter(|&len| len > 0) });
+            return Ok(Origin::File { file, len: Some(len).filter(|&len| len > 0) });
         }
         if self.no_mmap || self.storage.keeps() {
-            return Ok(Source::File { file, len: Some(len) });
+            return Ok(Origin::File { file, len: Some(len) });
         }
-        Ok(Source::Mapped { file, len })
+        Ok(Origin::Mapped { file, len })
     }
 
     fn open(
         &self,
-        source: Source<'_>,
+        source: Origin<'_>,
         salvages: bool,
     ) -> Result<Opened<impl CarStore + use<>>, Cause> {
         match source {
-            Source::Stdin => self.read(io::stdin().lock(), None, salvages),
-            Source::File { file, len } => self.read(file, len, salvages),
-            Source::Mapped { file, len } => match self.map(&file, len, salvages) {
+            Origin::Stdin => self.read(io::stdin().lock(), None, salvages),
+            Origin::File { file, len } => self.read(file, len, salvages),
+            Origin::Mapped { file, len } => match self.map(&file, len, salvages) {
                 // Some file systems cannot map.
                 Err(Cause::Map(error)) if !is_too_large(&error) => {
                     self.read(file, Some(len), salvages)
                 }
                 repo => repo.map(|repo| Opened::Mapped(Box::new(repo))),
             },
-            Source::Kept(path) => {
+            Origin::Kept(path) => {
                 let store = self.storage.open(path)?;
                 Ok(Opened::InFile(Box::new(self.loader(salvages).reopen(store)?)))
             }
@@ -170,7 +170,7 @@ impl Input {
         len: u64,
         salvages: bool,
     ) -> Result<Repo<impl CarStore + use<>>, Cause> {
-        let progress = Mutex::new(Progress::new(Unit::Bytes, Some(len)));
+        let progress = Mutex::new(ProgressLine::new(Unit::Bytes, Some(len)));
         let progress = || progress.lock().unwrap_or_else(PoisonError::into_inner);
         let loader = self.loader(salvages).progress(|position| progress().set(position));
         let (repo, index_stored) =
@@ -188,7 +188,7 @@ impl Input {
         len: Option<u64>,
         salvages: bool,
     ) -> Result<Opened<S>, Cause> {
-        let progress = Mutex::new(Progress::new(Unit::Bytes, len));
+        let progress = Mutex::new(ProgressLine::new(Unit::Bytes, len));
         let progress = || progress.lock().unwrap_or_else(PoisonError::into_inner);
         let loader = self.loader(salvages).progress(|position| progress().set(position));
         match loader.memory_limit(self.storage.memory_limit()).read(input)? {
@@ -242,7 +242,7 @@ fn is_too_large(error: &io::Error) -> bool {
 }
 
 /// Where the bytes come from.
-enum Source<'a> {
+enum Origin<'a> {
     Mapped {
         file: File,
         len: u64,

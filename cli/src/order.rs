@@ -77,7 +77,7 @@ pub(crate) struct OrderCheck<'s, S, I: Iterator> {
     first_record: u64,
     last_node: u64,
     /// The runs of descending CIDs, once they are needed.
-    runs: Option<Runs>,
+    runs: Option<DescendingRuns>,
 }
 
 /// A check over the sections of a store, whose commit comes first.
@@ -190,7 +190,7 @@ const MIN_SECTION_LEN: u64 = 37;
 const GROUP: usize = 16;
 
 /// Where runs of sections begin, as bits: no two sections begin closer together than one is long.
-struct Runs {
+struct DescendingRuns {
     starts: Vec<u64>,
     /// Most words that the CAR's length allows, whatever offsets its store has.
     max: usize,
@@ -199,11 +199,11 @@ struct Runs {
     count: u64,
 }
 
-impl Runs {
+impl DescendingRuns {
     /// None yet, of a CAR of `car_len` bytes.
     fn new(car_len: u64) -> Self {
         let max = Self::place(car_len).0.saturating_add(1);
-        Runs { starts: Vec::new(), max, before: Vec::new(), count: 0 }
+        DescendingRuns { starts: Vec::new(), max, before: Vec::new(), count: 0 }
     }
 
     /// Enters a run that begins at `offset`, after all others.
@@ -247,8 +247,8 @@ impl Runs {
 }
 
 /// The runs of sections whose CIDs descend as texts.
-fn runs<S: CarStore>(store: &S) -> Result<Runs> {
-    let mut runs = Runs::new(store.stats().bytes);
+fn runs<S: CarStore>(store: &S) -> Result<DescendingRuns> {
+    let mut runs = DescendingRuns::new(store.stats().bytes);
     let mut previous: Option<CidText> = None;
     for section in store.sections() {
         let section = section?;
@@ -270,7 +270,7 @@ mod tests {
         let offsets: Vec<u64> =
             (0..9000).map(|number| 59 + number * MIN_SECTION_LEN + number / 100 * 53).collect();
         for step in [1, 2, 7, 64, 1000, 2500] {
-            let (mut runs, mut expected) = (Runs::new(offsets[offsets.len() - 1]), 0);
+            let (mut runs, mut expected) = (DescendingRuns::new(offsets[offsets.len() - 1]), 0);
             offsets.iter().step_by(step).for_each(|&offset| runs.push(offset));
             for (number, &offset) in offsets.iter().enumerate() {
                 expected += u64::from(number % step == 0);

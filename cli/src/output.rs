@@ -3,22 +3,25 @@
 use std::fmt;
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 
-use crate::progress::{Progress, Unit};
+use crate::progress::{ProgressLine, Unit};
 
 const BUFFER_LEN: usize = 1 << 16;
 
 /// Buffered stdout, and stderr.
 pub(crate) struct Output {
     stdout: BufWriter<StdoutLock<'static>>,
-    progress: Progress,
+    progress: ProgressLine,
 }
 
 impl Output {
     pub(crate) fn new() -> Self {
         let stdout = io::stdout().lock();
         // A bar among the lines of a listing would spoil both.
-        let progress =
-            if stdout.is_terminal() { Progress::none() } else { Progress::new(Unit::Blocks, None) };
+        let progress = if stdout.is_terminal() {
+            ProgressLine::none()
+        } else {
+            ProgressLine::new(Unit::Blocks, None)
+        };
         Output { stdout: BufWriter::with_capacity(BUFFER_LEN, stdout), progress }
     }
 

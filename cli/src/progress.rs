@@ -23,7 +23,7 @@ pub(crate) enum Unit {
 }
 
 /// A progress bar, gone when this is.
-pub(crate) struct Progress {
+pub(crate) struct ProgressLine {
     unit: Unit,
     len: Option<u64>,
     position: u64,
@@ -32,17 +32,17 @@ pub(crate) struct Progress {
     bar: Option<ProgressBar>,
 }
 
-impl Progress {
+impl ProgressLine {
     /// A bar that comes when the work takes long.
     pub(crate) fn new(unit: Unit, len: Option<u64>) -> Self {
         let due =
             if io::stderr().is_terminal() { Instant::now().checked_add(PATIENCE) } else { None };
-        Progress { unit, len, position: 0, due, bar: None }
+        ProgressLine { unit, len, position: 0, due, bar: None }
     }
 
     /// No bar.
     pub(crate) fn none() -> Self {
-        Progress { unit: Unit::Blocks, len: None, position: 0, due: None, bar: None }
+        ProgressLine { unit: Unit::Blocks, len: None, position: 0, due: None, bar: None }
     }
 
     /// Goes one step on.
@@ -81,7 +81,7 @@ impl Progress {
     }
 }
 
-impl Drop for Progress {
+impl Drop for ProgressLine {
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

@@ -63,7 +63,7 @@ pub(crate) struct Prove {
 }
 
 /// What is done at OUT.
-enum Place {
+enum Destination {
     Stdout,
     /// Devices and pipes are written into, never replaced.
     Device,
@@ -86,9 +86,9 @@ impl Prove {
     }
 
     /// Looks at what is there.
-    fn place(&self) -> io::Result<Place> {
+    fn place(&self) -> io::Result<Destination> {
         if self.is_binary() {
-            return Ok(Place::Stdout);
+            return Ok(Destination::Stdout);
         }
         let metadata = match self.output.metadata() {
             // A link that leads nowhere is there, and it is not for the tool to make what it names.
@@ -96,15 +96,15 @@ impl Prove {
                 if error.kind() == io::ErrorKind::NotFound
                     && fs::symlink_metadata(&self.output).is_err() =>
             {
-                return Ok(Place::New);
+                return Ok(Destination::New);
             }
             metadata => metadata?,
         };
         match metadata.file_type() {
             kind if kind.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
-            kind if !kind.is_file() => Ok(Place::Device),
+            kind if !kind.is_file() => Ok(Destination::Device),
             _ if !self.force => Err(io::ErrorKind::AlreadyExists.into()),
-            _ => Ok(Place::Replaced {
+            _ => Ok(Destination::Replaced {
                 path: self.output.canonicalize()?,
                 permissions: metadata.permissions(),
             }),
@@ -122,22 +122,22 @@ impl Prove {
     ) -> Result<(), Cause> {
         let refused = |error| self.refused(error);
         match self.place().map_err(refused)? {
-            Place::Stdout => {
+            Destination::Stdout => {
                 proof.write(out)?;
                 Ok(())
             }
-            Place::Device => {
+            Destination::Device => {
                 let file = File::options().write(true).open(&self.output).map_err(refused)?;
                 if file.is_terminal() {
                     return Err(Cause::TERMINAL);
                 }
                 self.write_into(&file, proof)
             }
-            Place::New => {
+            Destination::New => {
                 let file = self.write_beside(&self.output, None, proof)?;
                 file.persist_noclobber(&self.output).map(drop).map_err(|error| refused(error.error))
             }
-            Place::Replaced { path, permissions } => {
+            Destination::Replaced { path, permissions } => {
                 let file = self.write_beside(&path, Some(permissions), proof)?;
                 file.persist(&path).map(drop).map_err(|error| refused(error.error))
             }

@@ -15,7 +15,7 @@ use crate::varint;
 
 /// How far ahead bytes are fetched, and how many at most: where a section begins, only the one
 /// before it tells.
-const AHEAD: usize = 2048;
+const PREFETCH_DISTANCE: usize = 2048;
 
 /// Reads the sections of a CAR from a slice: an iterator that copies nothing.
 ///
@@ -94,8 +94,8 @@ impl<'a> SliceReader<'a> {
         let offset = self.at as u64;
         match section::look(rest, &self.limits) {
             Ok(Look::Whole(framed)) => {
-                let ahead = rest.get(AHEAD..).unwrap_or_default();
-                prefetch(ahead.get(..framed.len.min(AHEAD)).unwrap_or(ahead));
+                let soon = rest.get(PREFETCH_DISTANCE..).unwrap_or_default();
+                prefetch(soon.get(..framed.len.min(PREFETCH_DISTANCE)).unwrap_or(soon));
                 self.at = self.at.saturating_add(framed.len);
                 Ok(Some((Placement::new(offset), framed)))
             }

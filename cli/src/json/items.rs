@@ -15,7 +15,7 @@ use super::oddity::Oddity;
 
 /// What a container holds, or a tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(super) enum Container {
     Array,
     Map,
     /// A tag that makes no link of the one item after it.
@@ -38,7 +38,7 @@ pub(super) struct Item<'b> {
 
 #[derive(Debug)]
 pub(super) enum What<'b> {
-    Begin(Shape),
+    Begin(Container),
     End,
     Null,
     Bool(bool),
@@ -81,13 +81,13 @@ impl fmt::Display for Refusal {
 /// The items of one record, up to the end of the outermost.
 pub(super) struct Items<'b> {
     decoder: Decoder<'b>,
-    open: Vec<Open>,
+    open: Vec<OpenItem>,
     is_started: bool,
 }
 
 /// A container whose end is still to come.
-struct Open {
-    shape: Shape,
+struct OpenItem {
+    shape: Container,
     /// Items that are still to come in it; `None` if a break ends it.
     left: Option<u64>,
     /// Whether the next of them is a map's key.
@@ -118,7 +118,7 @@ impl<'b> Items<'b> {
             Ok(Token::Break) => return Err(Refusal::NoItem { at }),
             _ => {}
         }
-        let is_key = self.open.last_mut().is_some_and(Open::count);
+        let is_key = self.open.last_mut().is_some_and(OpenItem::count);
         let form = self.form(at);
         let (what, form) = match token {
             Ok(token) => self.what(token, at, form)?,
@@ -172,14 +172,14 @@ impl<'b> Items<'b> {
             Token::F64(value) => What::Float(value),
             Token::Bytes(bytes) => What::Bytes(Cow::Borrowed(bytes)),
             Token::String(text) => What::Text(Cow::Borrowed(text)),
-            Token::Array(len) => self.begin(Shape::Array, Some(len), at)?,
-            Token::Map(pairs) => self.begin(Shape::Map, Some(pairs.saturating_mul(2)), at)?,
-            Token::BeginArray => self.begin(Shape::Array, None, at)?,
-            Token::BeginMap => self.begin(Shape::Map, None, at)?,
+            Token::Array(len) => self.begin(Container::Array, Some(len), at)?,
+            Token::Map(pairs) => self.begin(Container::Map, Some(pairs.saturating_mul(2)), at)?,
+            Token::BeginArray => self.begin(Container::Array, None, at)?,
+            Token::BeginMap => self.begin(Container::Map, None, at)?,
             Token::BeginBytes => What::Bytes(Cow::Owned(self.chunks(at)?)),
             Token::BeginString => self.text_chunks(at)?,
             Token::Tag(tag) if tag.as_u64() == 42 => return self.link(at, form),
-            Token::Tag(_) => self.begin(Shape::Tagged, Some(1), at)?,
+            Token::Tag(_) => self.begin(Container::Tagged, Some(1), at)?,
             Token::Simple(value)
                 if self.decoder.position().saturating_sub(at) > 1 && value < 32 =>
             {
@@ -192,11 +192,16 @@ impl<'b> Items<'b> {
         Ok((what, form))
     }
 
-    fn begin(&mut self, shape: Shape, left: Option<u64>, at: usize) -> Result<What<'b>, Refusal> {
+    fn begin(
+        &mut self,
+        shape: Container,
+        left: Option<u64>,
+        at: usize,
+    ) -> Result<What<'b>, Refusal> {
         if self.open.len() >= MAX_NESTING {
             return Err(Refusal::Nesting { at });
         }
-        self.open.push(Open { shape, left, is_key: shape == Shape::Map });
+        self.open.push(OpenItem { shape, left, is_key: shape == Container::Map });
         Ok(What::Begin(shape))
     }
 
@@ -208,7 +213,7 @@ impl<'b> Items<'b> {
     ) -> Result<(What<'b>, Option<Oddity>), Refusal> {
         let inside = self.decoder.position();
         if !matches!(self.decoder.datatype(), Ok(Type::Bytes)) {
-            return Ok((self.begin(Shape::Tagged, Some(1), at)?, form));
+            return Ok((self.begin(Container::Tagged, Some(1), at)?, form));
         }
         let form = form.or_else(|| self.form(inside));
         let bytes = self.decoder.bytes().map_err(|error| refusal(&error, at))?;
@@ -268,9 +273,9 @@ impl<'b> Items<'b> {
     }
 }
 
-impl Open {
+impl OpenItem {
     fn is_map(&self) -> bool {
-        self.shape == Shape::Map
+        self.shape == Container::Map
     }
 
     /// Counts an item; tells whether it is a key.

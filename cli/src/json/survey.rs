@@ -4,7 +4,7 @@ use core::cmp::Ordering;
 use core::ops::Range;
 use std::borrow::Cow;
 
-use super::items::{Item, Items, Refusal, Shape, What};
+use super::items::{Container, Item, Items, Refusal, What};
 use super::oddity::Oddity;
 use super::{BYTES, CBOR, LINK};
 
@@ -40,13 +40,13 @@ impl<'b> Survey<'b> {
 struct Surveyor<'b, F> {
     tell: F,
     formless: Vec<Range<usize>>,
-    open: Vec<Open>,
+    open: Vec<OpenContainer>,
     /// The keys of all open maps so far.
     keys: Vec<Key<'b>>,
 }
 
 /// A container whose end is still to come.
-struct Open {
+struct OpenContainer {
     at: usize,
     /// Whether JSON has no form for it.
     is_formless: bool,
@@ -68,7 +68,10 @@ impl<'b, F: FnMut(usize, &Oddity)> Surveyor<'b, F> {
         if let Some(form) = form {
             (self.tell)(at, &form);
         }
-        if self.open.is_empty() && at == 0 && !matches!(what, What::Begin(Shape::Map) | What::End) {
+        if self.open.is_empty()
+            && at == 0
+            && !matches!(what, What::Begin(Container::Map) | What::End)
+        {
             (self.tell)(at, &Oddity::NoMap);
         }
         if is_key && !matches!(what, What::Text(_)) {
@@ -96,13 +99,13 @@ impl<'b, F: FnMut(usize, &Oddity)> Surveyor<'b, F> {
         }
     }
 
-    fn begin(&mut self, shape: Shape, at: usize) {
-        let is_formless = shape == Shape::Tagged;
+    fn begin(&mut self, shape: Container, at: usize) {
+        let is_formless = shape == Container::Tagged;
         if is_formless {
             (self.tell)(at, &Oddity::Tag);
         }
         let (formless, keys) = (self.formless.len(), self.keys.len());
-        self.open.push(Open { at, is_formless, ascends: true, formless, keys });
+        self.open.push(OpenContainer { at, is_formless, ascends: true, formless, keys });
     }
 
     fn end(&mut self, end: usize) {

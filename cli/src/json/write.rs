@@ -10,7 +10,7 @@ use serde::Serializer as _;
 use serde_json::Serializer;
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
 
-use super::items::{Item, Items, Refusal, Shape, What};
+use super::items::{Container, Item, Items, Refusal, What};
 use super::survey::Survey;
 use super::{BYTES, CBOR, LINK};
 
@@ -33,7 +33,7 @@ impl Survey<'_> {
     }
 
     fn write_by(&self, out: &mut impl Write, format: impl Formatter) -> io::Result<()> {
-        let mut writer = Writer { out, format, open: Vec::new() };
+        let mut writer = JsonWriter { out, format, open: Vec::new() };
         let mut items = Items::new(self.record);
         let mut formless = self.formless.iter().peekable();
         while let Some(item) = items.next().map_err(went_through)? {
@@ -64,22 +64,22 @@ fn went_through(refusal: Refusal) -> io::Error {
     io::Error::other(refusal.to_string())
 }
 
-struct Writer<'o, W, F> {
+struct JsonWriter<'o, W, F> {
     out: &'o mut W,
     format: F,
-    open: Vec<Open>,
+    open: Vec<OpenOutput>,
 }
 
 /// An array or map that is being written.
-struct Open {
+struct OpenOutput {
     is_map: bool,
     is_empty: bool,
 }
 
-impl<W: Write, F: Formatter> Writer<'_, W, F> {
+impl<W: Write, F: Formatter> JsonWriter<'_, W, F> {
     fn item(&mut self, item: &Item<'_>) -> io::Result<()> {
         match &item.what {
-            What::Begin(shape) => self.begin(item, *shape == Shape::Map),
+            What::Begin(shape) => self.begin(item, *shape == Container::Map),
             What::End => self.end(),
             what => self.leaf(item, |writer| writer.value(what)),
         }
@@ -87,7 +87,7 @@ impl<W: Write, F: Formatter> Writer<'_, W, F> {
 
     fn begin(&mut self, item: &Item<'_>, is_map: bool) -> io::Result<()> {
         self.before(item.is_key)?;
-        self.open.push(Open { is_map, is_empty: true });
+        self.open.push(OpenOutput { is_map, is_empty: true });
         if is_map { self.format.begin_object(self.out) } else { self.format.begin_array(self.out) }
     }
 
@@ -154,8 +154,8 @@ impl<W: Write, F: Formatter> Writer<'_, W, F> {
 
     fn after(&mut self, is_key: bool) -> io::Result<()> {
         match self.open.last() {
-            Some(Open { is_map: true, .. }) if is_key => self.format.end_object_key(self.out),
-            Some(Open { is_map: true, .. }) => self.format.end_object_value(self.out),
+            Some(OpenOutput { is_map: true, .. }) if is_key => self.format.end_object_key(self.out),
+            Some(OpenOutput { is_map: true, .. }) => self.format.end_object_value(self.out),
             Some(_) => self.format.end_array_value(self.out),
             None => Ok(()),
         }
