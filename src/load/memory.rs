@@ -62,6 +62,7 @@ impl Sink for MemorySink {
         if !at_end {
             return Ok(self.notes.room() > 0 || self.notes.make_room(allowance));
         }
+        // Making the index is what a load that has read everything may still be suspended for.
         let fits = self.index.is_some() || self.notes.index_len() <= allowance;
         if fits {
             self.index = Some(self.take_index(source));

@@ -100,6 +100,7 @@ impl<'p, R: Read, P: Process> Load<'p, Reader<R>, P> {
     #[cfg(feature = "redb")]
     fn into_file(self, mut writer: SpillWriter) -> Result<(FinishedFile, Opening<P>)> {
         let Load { mut source, loading, mut settings, opening } = self;
+        // Chunk by chunk, so that their memory is free before the file's caches take any.
         let state = loading.move_into(&mut writer, &mut source)?;
         let mut loading = Loading { sink: SpillSink(writer), state };
         opening

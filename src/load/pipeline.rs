@@ -155,6 +155,7 @@ impl<S: Source, K: Sink> Pass<'_, '_, '_, '_, S, K> {
     fn run(&mut self) -> Result<bool> {
         loop {
             let at_end = matches!(self.state.next, Next::End);
+            // The index is made from the sections' bytes, so lent ones have to be back.
             if at_end && !S::FINDS_LENT {
                 self.hashers.end(self.source);
             }
@@ -182,6 +183,7 @@ impl<S: Source, K: Sink> Pass<'_, '_, '_, '_, S, K> {
             if self.is_report_due() {
                 self.report();
             }
+            // The source had no room to find the next section, and will have none in this pass.
             if matches!(self.state.next, Next::Unknown) {
                 return Ok(false);
             }

@@ -296,6 +296,7 @@ impl Index {
                 self.len = self.len.saturating_add(1);
                 return;
             }
+            // Equal tags are most likely one CID, but only the sections can tell.
             if split.tag(*slot) == tag {
                 match compare(split.placement(*slot), split.placement(new)) {
                     Match::Other => {}

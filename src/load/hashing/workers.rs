@@ -102,6 +102,9 @@ impl<L> Queue<L> {
     }
 
     /// Hashes a stretch, unless a mismatch was found before it.
+    ///
+    /// `Relaxed` is enough: the verdict is read after all threads were joined, and a stale value
+    /// only has a stretch hashed in vain.
     fn check(&self, stretch: Stretch, bytes: &[u8]) {
         if stretch.first.to_bits() < self.first_mismatch.load(Ordering::Relaxed)
             && let Some(at) = first_mismatch(bytes, stretch.sections)
