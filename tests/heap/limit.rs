@@ -14,6 +14,7 @@ use carwalk_testkit::readers::{OneByte, Ragged};
 use carwalk_testkit::repo::{Order, Record, Repo as KitRepo};
 use carwalk_testkit::rng::Rng;
 use carwalk_testkit::{breakage, key, random};
+use carwalk_testkit::{cases, step};
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -122,7 +123,7 @@ fn threads_that_begin_just_before_a_chunk_ends_do_not_cheat_the_limit() {
     let long = chunks_end - (60 << 10) - car.len();
     put(&mut car, long);
     (0..1100).for_each(|_| put(&mut car, 2000));
-    for limit in (2900 * KIB..3200 * KIB).step_by(8 << 10) {
+    for limit in (2900 * KIB..3200 * KIB).step_by(step(4) << 13) {
         let loaded = load_within(&Before::now(), limit, || {
             loader().memory_limit(limit).read(&car[..]).unwrap()
         });
@@ -131,7 +132,7 @@ fn threads_that_begin_just_before_a_chunk_ends_do_not_cheat_the_limit() {
 }
 
 fn random_limits_change_nothing_but_the_time() {
-    for seed in 0..100 {
+    for seed in 0..cases(20) {
         let random = random::repo(seed, 400);
         let mut rng = Rng::new(seed);
         let streams: [Box<dyn std::io::Read + '_>; 3] = [
@@ -294,7 +295,7 @@ fn no_limit_is_exceeded_on_the_way_to_the_end() {
                     let _ = load_within(&before, more, || load.resume(more).unwrap());
                 }
             }
-            limit += 130 * KIB;
+            limit += 130 * KIB * step(4) as u64;
         }
         assert!(stops > 3);
         assert!(limit < 3 * car.len() as u64 + 2 * MIB, "{limit} for {} bytes", car.len());

@@ -4,6 +4,7 @@ use crate::common::end;
 use crate::heap::{Before, MIB, peak_of, within};
 use carwalk::{Limits, Loader, Repo, peek_commit};
 use carwalk_testkit::car::Car;
+use carwalk_testkit::cases;
 use carwalk_testkit::cid::Cid;
 use carwalk_testkit::repo::{Order, Record, Repo as KitRepo};
 use carwalk_testkit::{breakage, key, varint};
@@ -44,7 +45,7 @@ fn declared_lengths_cost_nothing() {
 }
 
 fn broken_exports_cost_little_more_than_their_length() {
-    for breakage in breakage::all() {
+    for breakage in breakage::each_rule() {
         let broken = breakage.make().broken;
         let walk = |repo: Repo<_>| repo.records().filter(Result::is_err).count();
         let by_slice = peak_of(|| Repo::from_slice(&broken[..]).map(walk));
@@ -78,7 +79,7 @@ fn a_stream_is_held_once() {
 /// Lengths with which a buffer of 1 MiB has just too little room for one section more.
 fn sections_that_leave_much_of_each_buffer_unfilled_cost_a_sixteenth() {
     let mut most = 0;
-    for len in [65_480, 65_500, 1 << 20, 1_966_000, 2 << 20] {
+    for len in [65_500, 2 << 20, 65_480, 1 << 20, 1_966_000].into_iter().take(cases(2) as usize) {
         let mut car = breakage::sample().to_car(Order::Preorder);
         let blocks = 20 * MIB / len;
         for number in 0..blocks {

@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use crate::harness::run_on;
 use carwalk_testkit::breakage::sample;
 use carwalk_testkit::car::Car;
+use carwalk_testkit::cases;
 use carwalk_testkit::cid::Cid;
 use carwalk_testkit::random::Random;
 use carwalk_testkit::repo::{Order, Repo};
@@ -28,7 +29,7 @@ fn each_order_has_its_class() {
     };
     for written in Order::ALL {
         assert_eq!(order(&sample().to_bytes(written)), class(written), "{written:?}");
-        for seed in 0..30 {
+        for seed in 0..cases(8) {
             let repo = random::repo(seed, 300).repo;
             // In a tree of one node the orders cannot be told apart.
             if repo.root.blocks().len() > 20 {
@@ -60,7 +61,7 @@ fn only_blocks_after_the_last_are_disregarded() {
 #[test]
 fn classes_are_those_of_the_definition() {
     let mut seen = HashMap::new();
-    for seed in 0..60 {
+    for seed in 0..cases(15) {
         let Random { repo, car, .. } = random::repo(seed, 40);
         let mut rng = Rng::new(seed);
         let clean =
@@ -75,7 +76,10 @@ fn classes_are_those_of_the_definition() {
             }
         }
     }
-    assert!(["pre-order", "PDS order", "other"].iter().all(|class| seen[class] > 20), "{seen:?}");
+    assert!(
+        ["pre-order", "PDS order", "other"].iter().all(|class| seen[class] > cases(5)),
+        "{seen:?}"
+    );
 }
 
 /// The class of a CAR in the words of the definition, slowly.

@@ -7,6 +7,7 @@ use crate::harness::{TempCar, export, run, run_on, tool};
 use carwalk_testkit::breakage::{self, Fault};
 use carwalk_testkit::legal;
 use carwalk_testkit::repo::{Order, Repo};
+use carwalk_testkit::step;
 
 fn small() -> Vec<u8> {
     Repo::sample(["com.example.test/one", "com.example.test/two"]).to_bytes(Order::Preorder)
@@ -204,7 +205,7 @@ fn bare_tree() -> Vec<u8> {
 fn cut_short_anywhere_is_never_a_success() {
     let car = small();
     assert_eq!(run_on(["verify"], &car).code, Some(0));
-    for len in 0..car.len() {
+    for len in (0..car.len()).step_by(step(5)) {
         for command in [&["ls"][..], &["verify"], &["get", "com.example.test/two"]] {
             let run = run_on(command, &car[..len]);
             assert!(matches!(run.code, Some(3 | 4)), "{command:?} of {len} bytes: {run:?}");

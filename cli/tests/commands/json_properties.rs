@@ -3,6 +3,7 @@
 
 use crate::data_model::Parsed;
 use crate::json::{Layout, Survey};
+use carwalk_testkit::cases;
 use carwalk_testkit::cbor::{Value, indefinite, wide};
 use carwalk_testkit::cid::Cid;
 use carwalk_testkit::oracle::{decode, is_canonical};
@@ -120,7 +121,7 @@ fn check(record: &[u8]) -> bool {
 #[test]
 fn nothing_odd_is_told_exactly_of_records_of_the_data_model() {
     let mut counts = [0; 2];
-    for seed in 0..30_000 {
+    for seed in 0..cases(6_000) {
         let mut random = Rng::for_item(1, seed);
         let mut record = map(&mut random, 4).encode();
         for _ in 0..random.below(3) {
@@ -137,12 +138,12 @@ fn nothing_odd_is_told_exactly_of_records_of_the_data_model() {
         assert_eq!(sound, is_sound(&record), "seed {seed}: {record:02x?}");
         counts[usize::from(sound)] += 1;
     }
-    assert!(counts.iter().all(|count| *count > 5_000), "{counts:?}");
+    assert!(counts.iter().all(|count| *count > cases(1_000)), "{counts:?}");
 }
 
 #[test]
 fn no_bytes_make_it_panic() {
-    for seed in 0..30_000 {
+    for seed in 0..cases(6_000) {
         let mut random = Rng::for_item(2, seed);
         let len = random.below(40);
         check(&random.bytes(len));

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::harness::{self, COMMANDS, TempCar, run, run_on};
 use carwalk_testkit::breakage;
+use carwalk_testkit::cases;
 use carwalk_testkit::cid::Cid;
 use carwalk_testkit::commit::Commit;
 use carwalk_testkit::export::Order;
@@ -104,7 +105,7 @@ fn folder_that_does_not_exist_is_told() {
 fn car_is_kept_if_it_opens_and_nothing_is_left_if_not() {
     let whole = export(300);
     let cut = whole[..whole.len() - 10].to_vec();
-    let cars = breakage::all().map(|breakage| breakage.make().broken).chain([
+    let cars = breakage::each_rule().map(|breakage| breakage.make().broken).chain([
         cut,
         b"{}".to_vec(),
         Vec::new(),
@@ -126,7 +127,7 @@ fn car_is_kept_if_it_opens_and_nothing_is_left_if_not() {
             assert_empty(&folder);
         }
     }
-    assert!(kept > 50 && refused > 50, "{kept} kept, {refused} refused");
+    assert!(kept > 20 && refused > 20, "{kept} kept, {refused} refused");
     for command in [&["inspect"][..], &["ls", "--partial"]] {
         let (folder, path) = new_name();
         let error = run_on(
@@ -235,7 +236,8 @@ fn damaged_kept_file_is_refused_or_gives_the_same() {
     let sound = fs::read(kept).unwrap();
     let mut rng = Rng::new(5);
     let mut refused = 0;
-    for round in 0..60 {
+    let rounds = cases(30);
+    for round in 0..rounds {
         let mut damaged = sound.clone();
         match round % 3 {
             0 => damaged.truncate(rng.range(9, sound.len() - 1)),
@@ -251,5 +253,5 @@ fn damaged_kept_file_is_refused_or_gives_the_same() {
             assert!(run.one_error(3).contains("spill file"), "round {round}");
         }
     }
-    assert!(refused >= 20, "{refused}");
+    assert!(3 * refused >= rounds, "{refused} of {rounds}");
 }

@@ -44,7 +44,7 @@ fn output_is_the_same_whatever_the_memory_limit() {
 
 #[test]
 fn errors_and_salvage_are_the_same_with_blocks_in_a_file() {
-    for breakage in breakage::all() {
+    for breakage in breakage::each_rule() {
         let car = breakage.make().broken;
         for command in [&["verify"][..], &["inspect", "--json"]] {
             assert_each_way(command, "0", &car, &run_on(command, &car));
@@ -172,8 +172,6 @@ fn spilling_into_memory_is_warned_of() {
 fn killed_while_it_spills_it_leaves_nothing() {
     use std::io::Write;
     use std::process::Stdio;
-    use std::thread;
-    use std::time::Duration;
 
     let car = export(20_000);
     let folder = tempfile::tempdir().unwrap();
@@ -192,8 +190,8 @@ fn killed_while_it_spills_it_leaves_nothing() {
             target.starts_with(folder.path()) && target.to_string_lossy().ends_with(" (deleted)")
         })
     };
-    let mut tries = (0..500).map(|_| thread::sleep(Duration::from_millis(20)));
-    assert!(tries.any(|()| spills()), "no spill file is open");
+    // So much is beyond the limit, and is in the file.
+    assert!(spills(), "no spill file is open");
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
