@@ -174,24 +174,24 @@ fn killed_while_it_spills_it_leaves_nothing() {
     use std::process::Stdio;
 
     let car = export(20_000);
+    assert!(car.len() > 4 << 20);
     let folder = tempfile::tempdir().unwrap();
     let mut tool = tool();
     tool.args(["ls", "--memory-limit=100K", "--spill-dir"]).arg(folder.path());
     let mut child =
         tool.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
-    // Returns when all but what the pipe holds was taken.
+    // Returns when all but what the pipe holds was taken: far more than may be in memory, so the
+    // rest is in the file.
     stdin.write_all(&car[..car.len() / 2]).unwrap();
-    let fds = format!("/proc/{}/fd", child.id());
-    let spills = || {
-        let mut fds =
-            fs::read_dir(&fds).unwrap().filter_map(|fd| fs::read_link(fd.unwrap().path()).ok());
-        fds.any(|target| {
+    let fds = fs::read_dir(format!("/proc/{}/fd", child.id())).unwrap();
+    let mut targets = fds.filter_map(|fd| fs::read_link(fd.unwrap().path()).ok());
+    assert!(
+        targets.any(|target| {
             target.starts_with(folder.path()) && target.to_string_lossy().ends_with(" (deleted)")
-        })
-    };
-    // So much is beyond the limit, and is in the file.
-    assert!(spills(), "no spill file is open");
+        }),
+        "no spill file is open"
+    );
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
