@@ -6,18 +6,19 @@
 //! |---|---|---|---|
 //! | a load before it is suspended | all | | |
 //! | a walk over the loaded repository | 1/8 | 1 MiB | |
-//! | &nbsp;&nbsp;of that, digests of blocks already verified | 1/2 of the walk's | | |
+//! | of the walk, digests of verified blocks | 1/2 | | |
 //! | redb's own cache | 1/4 | 256 KiB | 4 MiB |
-//! | &nbsp;&nbsp;of that, values written in one transaction | 1/4 of redb's | | |
+//! | of redb's, values of one transaction | 1/4 | | |
 //! | sorting the index of a spill file | 1/8 | 1 MiB | 64 MiB |
 //! | segments that are not full, one for each group | 1/32 | one segment | 16 segments |
 //! | caches of a finished spill file | the rest: `L` - redb - 1/8 | 256 KiB | |
-//! | &nbsp;&nbsp;of that, pages of the index | as long as all pages are | | 3/4, and all but 1 MiB |
-//! | &nbsp;&nbsp;of that, segments | the rest of the caches | | |
-//! | &nbsp;&nbsp;&nbsp;&nbsp;of that, the table of blocks in them | 1/16 of the segments | 64 bytes | 32 MiB |
+//! | of the caches, pages of the index | as long as all pages are | | 3/4, all but 1 MiB |
+//! | of the caches, segments | the rest | | |
+//! | of the segments, the table of their blocks | 1/16 | 64 bytes | 32 MiB |
 //!
 //! Sorting and segments that are not full take memory only while a spill file is written, caches
-//! only afterwards. Merging sorted runs of the index takes the same share as sorting.
+//! only afterwards. Merging sorted runs of the index takes the same share as sorting. A merge and
+//! the pages of the index are written in one transaction, however long they are.
 //!
 //! One share does not follow from the limit: redb writes to a kept file when it opens it, and these
 //! writes stay in memory, at most 16 MiB and 1/16 of the file's length.
@@ -148,6 +149,18 @@ mod tests {
                 assert!(segments >= MIN_OPEN_SEGMENTS);
             }
         }
+    }
+
+    #[test]
+    fn the_table_is_the_one_that_users_read() {
+        let page = include_str!("../docs/limits-and-stores.md");
+        let rows = include_str!("budget.rs").lines().filter_map(|line| line.strip_prefix("//! |"));
+        let mut count = 0;
+        for row in rows {
+            assert!(page.contains(&format!("\n|{row}\n")), "{row}");
+            count += 1;
+        }
+        assert!(count > 10);
     }
 
     #[test]

@@ -178,10 +178,12 @@ impl<'a> Commit<'a> {
     ///
     /// # let file: &[u8] = include_bytes!("../samples/repo.car");
     /// let repo = Repo::from_slice(file)?;
-    /// let key: VerifyingKey = "did:key:zQ3shXgWjVsCJsv9mBm6kVqFSjAnErMg3zG9CcyvmUCCaFRCr".parse()?;
+    /// let key: VerifyingKey =
+    ///     "did:key:zQ3shXgWjVsCJsv9mBm6kVqFSjAnErMg3zG9CcyvmUCCaFRCr".parse()?;
     /// repo.commit().verify_account("did:plc:ewvi7nxzyoun6zhxrhs64oiz")?;
     /// repo.commit().verify_signature(&key)?;
-    /// # let other: VerifyingKey = "did:key:zQ3shokFTS3brHcDQrn82RUDfCZESWL1ZdCEJwekUDPQiYBme".parse()?;
+    /// # let other: VerifyingKey =
+    /// #     "did:key:zQ3shokFTS3brHcDQrn82RUDfCZESWL1ZdCEJwekUDPQiYBme".parse()?;
     /// # assert!(repo.commit().verify_signature(&other).is_err());
     /// # Ok::<(), carwalk::Error>(())
     /// ```

@@ -32,10 +32,12 @@ use crate::store::{BlockStore, CarStats, Form};
 /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
 /// let repo = Repo::from_slice(bytes)?;
 /// let mut car = Vec::new();
-/// repo.prove().key("app.bsky.actor.profile/self").collection("app.bsky.graph.follow").write(&mut car)?;
+/// let proof = repo.prove().key("app.bsky.actor.profile/self");
+/// proof.collection("app.bsky.graph.follow").write(&mut car)?;
 ///
 /// let proof = Repo::from_slice(car)?;
-/// assert!(matches!(proof.get("app.bsky.actor.profile/self")?, Lookup::Present { record: Some(_), .. }));
+/// let profile = proof.get("app.bsky.actor.profile/self")?;
+/// assert!(matches!(profile, Lookup::Present { record: Some(_), .. }));
 /// assert!(proof.walk().collection("app.bsky.graph.follow").completeness()?.is_complete());
 /// # assert!(proof.walk().completeness()?.gaps > 0);
 /// # Ok::<(), carwalk::Error>(())
@@ -139,7 +141,8 @@ impl<'r, S: BlockStore> ProofBuilder<'r, S> {
 ///
 /// # let whole: &[u8] = include_bytes!("../samples/repo.car");
 /// # let mut response = Vec::new();
-/// # carwalk::Repo::from_slice(whole)?.prove().key("app.bsky.actor.profile/self").write(&mut response)?;
+/// # let repo = carwalk::Repo::from_slice(whole)?;
+/// # repo.prove().key("app.bsky.actor.profile/self").write(&mut response)?;
 /// let did = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
 /// let key = "did:key:zQ3shXgWjVsCJsv9mBm6kVqFSjAnErMg3zG9CcyvmUCCaFRCr".parse()?;
 /// match verify_record_proof(&response, did, &key, "app.bsky.actor.profile/self")? {

@@ -106,7 +106,9 @@ impl<S: BlockStore, P: Process> Tree<S, P> {
     /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
     /// let repo = Repo::from_slice(bytes)?;
     /// match repo.get("app.bsky.actor.profile/self")? {
-    ///     Lookup::Present { cid, record: Some(record) } => println!("{cid} has {} bytes", record.len()),
+    ///     Lookup::Present { cid, record: Some(record) } => {
+    ///         println!("{cid} has {} bytes", record.len());
+    ///     }
     ///     Lookup::Present { cid, record: None } => println!("{cid}, which is not here"),
     ///     Lookup::Absent => println!("no such record"),
     ///     Lookup::Unknown(gap) => println!("cannot tell: {gap}"),

@@ -46,7 +46,8 @@ const DID_KEY: &str = "did:key:";
 /// ```
 /// use carwalk::signature::{Curve, VerifyingKey};
 ///
-/// let key: VerifyingKey = "did:key:zDnaeTiq1PdzvZXUaMdezchcMJQpBdH2VN4pgrrEhMCCbmwSb".parse()?;
+/// let key: VerifyingKey =
+///     "did:key:zDnaeTiq1PdzvZXUaMdezchcMJQpBdH2VN4pgrrEhMCCbmwSb".parse()?;
 /// assert_eq!(key.curve(), Curve::P256);
 /// assert_eq!(key.curve().to_string(), "P-256");
 /// # Ok::<(), carwalk::Error>(())
@@ -133,7 +134,10 @@ impl VerifyingKey {
     /// ```
     /// use carwalk::VerifyingKey;
     ///
-    /// let key = VerifyingKey::from_verification_method("Multikey", "zQ3shokFTS3brHcDQrn82RUDfCZESWL1ZdCEJwekUDPQiYBme")?;
+    /// let key = VerifyingKey::from_verification_method(
+    ///     "Multikey",
+    ///     "zQ3shokFTS3brHcDQrn82RUDfCZESWL1ZdCEJwekUDPQiYBme",
+    /// )?;
     /// let old = VerifyingKey::from_verification_method(
     ///     "EcdsaSecp256k1VerificationKey2019",
     ///     "z23o6Sau8NxxzXcgSc3PLcNxrzrZpbLeBn1izfv3jbKhuv",
@@ -160,7 +164,8 @@ impl VerifyingKey {
     /// ```
     /// use carwalk::signature::{Curve, VerifyingKey};
     ///
-    /// let key: VerifyingKey = "did:key:zQ3shokFTS3brHcDQrn82RUDfCZESWL1ZdCEJwekUDPQiYBme".parse()?;
+    /// let key: VerifyingKey =
+    ///     "did:key:zQ3shokFTS3brHcDQrn82RUDfCZESWL1ZdCEJwekUDPQiYBme".parse()?;
     /// assert_eq!(VerifyingKey::from_sec1_bytes(Curve::K256, &key.to_sec1_bytes())?, key);
     /// assert!(VerifyingKey::from_sec1_bytes(Curve::K256, &[2; 32]).is_err());
     /// # Ok::<(), carwalk::Error>(())
@@ -216,7 +221,8 @@ impl VerifyingKey {
     ///
     /// ```
     /// # use carwalk::VerifyingKey;
-    /// let key: VerifyingKey = "did:key:zQ3shokFTS3brHcDQrn82RUDfCZESWL1ZdCEJwekUDPQiYBme".parse()?;
+    /// let key: VerifyingKey =
+    ///     "did:key:zQ3shokFTS3brHcDQrn82RUDfCZESWL1ZdCEJwekUDPQiYBme".parse()?;
     /// assert!(matches!(key.to_sec1_bytes()[0], 2 | 3));
     /// # Ok::<(), carwalk::Error>(())
     /// ```
@@ -261,10 +267,13 @@ impl VerifyingKey {
     /// use carwalk::error::SignatureFault;
     /// # use carwalk::VerifyingKey;
     ///
-    /// let key: VerifyingKey = "did:key:zQ3shXgWjVsCJsv9mBm6kVqFSjAnErMg3zG9CcyvmUCCaFRCr".parse()?;
-    /// # let signature = *b"\xe4\xa4\x34\x87\xda\x34\x4f\xdc\x7c\x5b\x3d\x9c\x1e\x9e\x59\xc4\x29\x74\x61\xee\x2a\x8d\
-    /// #     \xda\x46\xea\x6c\xb8\x78\x76\x89\x00\xc6\x7c\x56\x0e\x42\x34\xf5\x17\xd6\x64\x9d\x3e\x8e\
-    /// #     \xea\x98\xd7\x52\x57\xfd\xc3\xdf\xd8\x9f\xb8\xeb\x60\x49\x6d\xa7\xbc\xdb\xcb\xc6";
+    /// let key: VerifyingKey =
+    ///     "did:key:zQ3shXgWjVsCJsv9mBm6kVqFSjAnErMg3zG9CcyvmUCCaFRCr".parse()?;
+    /// # let signature = *b"\
+    /// #     \xe4\xa4\x34\x87\xda\x34\x4f\xdc\x7c\x5b\x3d\x9c\x1e\x9e\x59\xc4\x29\x74\x61\
+    /// #     \xee\x2a\x8d\xda\x46\xea\x6c\xb8\x78\x76\x89\x00\xc6\x7c\x56\x0e\x42\x34\xf5\
+    /// #     \x17\xd6\x64\x9d\x3e\x8e\xea\x98\xd7\x52\x57\xfd\xc3\xdf\xd8\x9f\xb8\xeb\x60\
+    /// #     \x49\x6d\xa7\xbc\xdb\xcb\xc6";
     /// key.verify([b"one message"], &signature)?;
     /// key.verify(["one ", "message"], &signature)?;
     ///

@@ -184,7 +184,7 @@ impl<'s, S: CarStore, I: Iterator<Item = Result<SectionHead>>> OrderCheck<'s, S,
 }
 
 /// Shortest section: a length of one byte and a CID.
-const MIN_SECTION_LEN: u64 = 37;
+const MIN_SECTION_LEN: u64 = 1 + carwalk::cid::LEN as u64;
 
 /// Words that are counted together.
 const GROUP: usize = 16;

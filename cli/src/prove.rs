@@ -28,7 +28,7 @@ const CAR: &str = "The CAR file; `-` for standard input, which may be left out o
 /// repository may be partial itself, if it has all that the proof needs; else the exit code is 4.
 ///
 /// Nothing is left at OUT if the proof cannot be written whole. It is written beside OUT under a
-/// passing name, `.carwalk-` and six letters; after a signal that file may stay, and may be
+/// temporary name, `.carwalk-` and six letters; after a signal that file may stay, and may be
 /// deleted. Nothing is printed on success.
 #[derive(Args, Debug)]
 #[command(mut_arg("file", |arg| arg.help(CAR)))]
@@ -170,8 +170,8 @@ impl Prove {
     }
 }
 
-/// An empty file under a passing name beside `path`. It has the permissions of the file that it is
-/// to replace, else those of any new file.
+/// An empty file under a temporary name beside `path`. It has the permissions of the file that it
+/// is to replace, else those of any new file.
 fn new_file(path: &Path, replaced: Option<Permissions>) -> io::Result<NamedTempFile> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let mut builder = tempfile::Builder::new();

@@ -44,8 +44,8 @@ pub(crate) struct Chunk {
     /// Where the first byte stands in the CAR. If blocks were appended one by one: where the first
     /// of them stood.
     offset: u64,
-    /// The place of the first byte.
-    place: u64,
+    /// The placement of the first byte.
+    start: u64,
 }
 
 impl Arena {
@@ -85,14 +85,14 @@ impl Arena {
 
     /// Returns the placement of `at` in the last chunk.
     #[inline]
-    pub(super) fn place(&self, at: usize) -> Placement {
-        Placement::new(self.chunks.last().map_or(0, |chunk| chunk.place.saturating_add(at as u64)))
+    pub(super) fn placement(&self, at: usize) -> Placement {
+        Placement::new(self.chunks.last().map_or(0, |chunk| chunk.start.saturating_add(at as u64)))
     }
 
     /// Returns the offset in the CAR of a placement.
     pub(super) fn offset_of(&self, at: Placement) -> u64 {
         self.chunk_of(at).map_or(0, |(_, chunk)| {
-            chunk.offset.saturating_add(at.at().saturating_sub(chunk.place))
+            chunk.offset.saturating_add(at.at().saturating_sub(chunk.start))
         })
     }
 
@@ -216,8 +216,8 @@ impl Arena {
             self.add_chunk(next_len, offset)?;
         }
         let last = self.chunks.last();
-        let place = |last: &Chunk| Placement::new(last.place.saturating_add(last.filled as u64));
-        Ok(last.map(|last| (place(last), last.offset)))
+        let end = |last: &Chunk| Placement::new(last.start.saturating_add(last.filled as u64));
+        Ok(last.map(|last| (end(last), last.offset)))
     }
 
     /// Fills in bytes that there is room for.
@@ -239,12 +239,12 @@ impl Arena {
     }
 
     /// The place of what comes after the bytes that end at `end` in the chunk of a place.
-    pub(crate) fn place_at(&self, at: Placement, end: usize) -> Option<Placement> {
+    pub(crate) fn placement_at(&self, at: Placement, end: usize) -> Option<Placement> {
         let (number, chunk) = self.chunk_of(at)?;
         if end < chunk.filled {
-            return chunk.place.checked_add(end as u64).map(Placement::new);
+            return chunk.start.checked_add(end as u64).map(Placement::new);
         }
-        Some(Placement::new(self.chunks.get(number.checked_add(1)?)?.place))
+        Some(Placement::new(self.chunks.get(number.checked_add(1)?)?.start))
     }
 
     /// Gives back what the last chunk has not filled, unless more than `allowance` bytes would be
@@ -259,14 +259,14 @@ impl Arena {
     }
 
     fn add_chunk(&mut self, len: usize, offset: u64) -> io::Result<()> {
-        let place = (self.units.len() as u64).saturating_mul(UNIT as u64);
+        let start = (self.units.len() as u64).saturating_mul(UNIT as u64);
         // `vec!` has zeros from the system for nothing; only lengths beyond the usual are worth the
         // doubt.
         let bytes = if len <= MAX_CHUNK_LEN { vec![0; len] } else { zeros(len)? };
         self.closed = self
             .closed
             .saturating_add(self.chunks.last().map_or(0, |chunk| chunk.bytes.capacity() as u64));
-        self.chunks.push(Chunk { bytes, filled: 0, offset, place });
+        self.chunks.push(Chunk { bytes, filled: 0, offset, start });
         self.cover();
         Ok(())
     }
@@ -275,7 +275,7 @@ impl Arena {
     fn cover(&mut self) {
         let number = u32::try_from(self.chunks.len().saturating_sub(1)).unwrap_or(u32::MAX);
         if let Some(last) = self.chunks.last() {
-            let end = last.place.saturating_add(last.bytes.len() as u64).div_ceil(UNIT as u64);
+            let end = last.start.saturating_add(last.bytes.len() as u64).div_ceil(UNIT as u64);
             self.units.resize(usize::try_from(end).unwrap_or(usize::MAX), number);
         }
     }
@@ -330,7 +330,7 @@ impl Arena {
     #[inline]
     pub(crate) fn block_at(&self, at: Placement, cid: &Cid) -> Option<(&[u8], u64)> {
         let (_, chunk) = self.chunk_of(at)?;
-        let within = Placement::new(at.at().checked_sub(chunk.place)?);
+        let within = Placement::new(at.at().checked_sub(chunk.start)?);
         let (block, start) = block_at(chunk.bytes.get(..chunk.filled)?, within, cid)?;
         Some((block, chunk.offset.saturating_add(start)))
     }
@@ -345,10 +345,10 @@ impl Arena {
     }
 
     /// The place of the section that stands after the one at `place`.
-    pub(crate) fn place_after(&self, at: Placement) -> Option<Placement> {
+    pub(crate) fn placement_after(&self, at: Placement) -> Option<Placement> {
         let (_, chunk) = self.chunk_of(at)?;
         let (_, next) = chunk.section_at(at)?;
-        self.place_at(at, chunk.index_of(next)?)
+        self.placement_at(at, chunk.index_of(next)?)
     }
 }
 
@@ -360,9 +360,9 @@ fn next_len(len: usize, tail: usize) -> usize {
     units.saturating_mul(UNIT)
 }
 
-/// Returns the next length of a chunk that one section has filled. Room grows with what came: at most
-/// to twice as much, however long the section is said to be. The last step ends where the section
-/// does.
+/// Returns the next length of a chunk that one section has filled. Room grows with what came: at
+/// most to twice as much, however long the section is said to be. The last step ends where the
+/// section does.
 fn longer(len: usize, expected: u64) -> usize {
     let expected = usize::try_from(expected).unwrap_or(usize::MAX);
     debug_assert!(expected > len, "a chunk with a whole section is not extended");
@@ -390,16 +390,16 @@ impl Chunk {
     /// Returns where in the chunk a placement is.
     #[inline]
     fn index_of(&self, at: Placement) -> Option<usize> {
-        usize::try_from(at.at().checked_sub(self.place)?).ok()
+        usize::try_from(at.at().checked_sub(self.start)?).ok()
     }
 
     #[inline]
     fn section_at(&self, at: Placement) -> Option<(Section<'_>, Placement)> {
         let filled = self.bytes.get(..self.filled)?;
-        let within = Placement::new(at.at().checked_sub(self.place)?);
+        let within = Placement::new(at.at().checked_sub(self.start)?);
         let (section, next) = section_at(filled, within)?;
         let offset = self.offset.saturating_add(section.offset());
-        let next = Placement::new(self.place.saturating_add(next.at()));
+        let next = Placement::new(self.start.saturating_add(next.at()));
         Some((Section::new(offset, section.cid(), section.block()), next))
     }
 }

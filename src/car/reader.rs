@@ -127,7 +127,7 @@ impl<R: Read> Reader<R> {
             match section::look(rest, &self.limits)? {
                 Look::Whole(framed) => {
                     self.end = self.at.saturating_add(framed.len);
-                    let located = Located::new(self.arena.place(self.at), &framed);
+                    let located = Located::new(self.arena.placement(self.at), &framed);
                     return Ok(Advance::Section(located));
                 }
                 Look::Short { expected } => {

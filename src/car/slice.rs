@@ -230,10 +230,10 @@ pub(crate) fn block_at_offset<'a>(
     block_at(bytes, Placement::new(offset), cid).map(|(block, _)| block)
 }
 
-/// CID and block of the section at a place, and where they begin.
+/// Returns the CID and block of the section at a position, and where they begin.
 #[inline]
-fn body_at(bytes: &[u8], place: u64) -> Option<(usize, &[u8])> {
-    let at = usize::try_from(place).ok()?;
+fn body_at(bytes: &[u8], at: u64) -> Option<(usize, &[u8])> {
+    let at = usize::try_from(at).ok()?;
     let rest = bytes.get(at..)?;
     let (len, prefix_len) = varint::decode(rest).ok()??;
     let body = rest.get(prefix_len..)?.get(..usize::try_from(len).ok()?)?;

@@ -30,7 +30,10 @@ pub type Result<T, E = Error> = core::result::Result<T, E>;
 /// ```
 /// let error = carwalk::Repo::from_slice(b"{\"error\":\"RepoNotFound\"}").unwrap_err();
 /// assert!(error.is_invalid());
-/// assert_eq!(error.to_string(), "CAR header at byte 0: this is JSON, not a CAR: a server's answer saved as a file?");
+/// assert_eq!(
+///     error.to_string(),
+///     "CAR header at byte 0: this is JSON, not a CAR: a server's answer saved as a file?"
+/// );
 /// ```
 pub struct Error(Box<Inner>);
 
@@ -87,6 +90,26 @@ impl Error {
     #[cold]
     pub(crate) fn limit(limit: LimitName, max: u64, found: u64) -> Self {
         Error::new(ErrorKind::Limit { limit, max, found })
+    }
+
+    /// The spill file failed.
+    #[cfg(feature = "redb")]
+    #[cold]
+    pub(crate) fn spill_io(error: io::Error) -> Self {
+        Error::store(SpillIo(error))
+    }
+
+    #[cfg(feature = "redb")]
+    #[cold]
+    pub(crate) fn spill_file(fault: SpillFileFault) -> Self {
+        Error::new(ErrorKind::InvalidSpillFile(fault))
+    }
+
+    /// A kept file whose contents contradict each other.
+    #[cfg(feature = "redb")]
+    #[cold]
+    pub(crate) fn damaged(text: &str) -> Self {
+        Error::spill_file(SpillFileFault::Damaged(text.into()))
     }
 
     /// A record's bytes, or its stored value, that do not decode.
@@ -172,6 +195,12 @@ impl Error {
         self.0.kind
     }
 }
+
+/// The cause of a `Store` error: an operation on the spill file failed.
+#[cfg(feature = "redb")]
+#[derive(Debug, thiserror::Error)]
+#[error("the spill file failed")]
+struct SpillIo(#[source] io::Error);
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -180,7 +180,7 @@ impl<'p, M: Memory, P: Process> Loader<'p, M, P> {
 
     /// Sets which blocks are verified. Default: [`Verification::EveryBlock`].
     pub fn verification(mut self, verification: Verification) -> Self {
-        self.settings.verification = verification;
+        self.settings.trust = verification.trust();
         self
     }
 
@@ -200,7 +200,8 @@ impl<'p, M: Memory, P: Process> Loader<'p, M, P> {
     ///
     /// let cut = &whole[..whole.len() / 2];
     /// assert!(Loader::new().slice(cut).is_err());
-    /// let repo = Loader::new().verification(Verification::ReachedBlocks).salvage(true).slice(cut)?;
+    /// let loader = Loader::new().verification(Verification::ReachedBlocks).salvage(true);
+    /// let repo = loader.slice(cut)?;
     /// println!("{:?}", repo.store().fault());
     /// let mut walk = repo.walk().partial(true);
     /// while let Some(event) = walk.next_event()? {
@@ -271,7 +272,7 @@ impl<'p, M: Memory, P: Process> Loader<'p, M, P> {
     fn into_parts(self) -> (Settings<'p>, Opening<P>) {
         let Loader { settings, commits, strict_paths, memory, process } = self;
         let opening = Opening {
-            trust: settings.verification.trust(),
+            trust: settings.trust,
             commits,
             strict_paths,
             walk_memory: Budget::new(memory.limit()).walk(),

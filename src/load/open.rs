@@ -58,7 +58,7 @@ impl<'p, S: Source, P: Process> Load<'p, S, P> {
     ) -> Result<Self> {
         let (settings, opening) = loader.into_parts();
         let source = open(settings.limits.clone())?;
-        let loading = Loading::new(MemorySink::new(in_place, settings.verification.trust()));
+        let loading = Loading::new(MemorySink::new(in_place, settings.trust));
         Ok(Load { source, loading, settings, opening })
     }
 
@@ -128,6 +128,11 @@ impl<'p, 'b, P: Process> Load<'p, SliceReader<'b>, P> {
     /// Loads all sections, and returns their index.
     pub(super) fn into_index(mut self) -> Result<(SliceIndex, Contents, Opening<P>)> {
         self.run_to_end()?;
+        self.finish_index()
+    }
+
+    /// Returns the index of a complete load.
+    fn finish_index(self) -> Result<(SliceIndex, Contents, Opening<P>)> {
         let (index, contents) = self.loading.into_index(&self.source)?;
         Ok((SliceIndex::Memory(index), contents, self.opening))
     }
@@ -142,7 +147,7 @@ impl<'p, 'b, P: Process> Load<'p, SliceReader<'b>, P> {
     ) -> Result<(SliceIndex, Contents, Opening<P>)> {
         SpilledIndexWriter::check(&file)?;
         if self.run(memory_limit)? {
-            return self.into_index();
+            return self.finish_index();
         }
         let Load { mut source, loading: Loading { sink, state }, mut settings, opening } = self;
         // The index in memory has to go before the file takes any.
@@ -172,7 +177,7 @@ fn slice_store<B: AsRef<[u8]>, P>(
 }
 
 impl<'p, P: Process> Loader<'p, Unlimited, P> {
-    /// Opens the repository in `bytes`, which stay where they are.
+    /// Opens the repository in the CAR `bytes`, which stay where they are.
     ///
     /// # Errors
     ///
@@ -196,9 +201,7 @@ impl<'p, P: Process> Loader<'p, Unlimited, P> {
 
 #[cfg(feature = "redb")]
 impl<P: Process> Loader<'_, MemoryLimit, P> {
-    /// Reads a stream to its end, right into a file: what [`read`](Loader::read) and
-    /// [`Suspended::spill`](crate::Suspended::spill) do one after the other, for CARs that are to
-    /// be in a file however small they are.
+    /// Reads a stream to its end into a spill file, however short the stream is.
     ///
     /// # Errors
     ///
@@ -211,8 +214,8 @@ impl<P: Process> Loader<'_, MemoryLimit, P> {
         load.spill(writer)
     }
 
-    /// Opens the repository in `bytes`, which stay where they are. Only the index takes memory; if
-    /// that is more than the limit, it goes into `file`, which must not be one that is kept.
+    /// Opens the repository in the CAR `bytes`, which stay where they are. Only the index takes
+    /// memory; if it would exceed the limit, it goes into `file`, which must be a temporary one.
     ///
     /// # Errors
     ///
@@ -231,8 +234,9 @@ impl<P: Process> Loader<'_, MemoryLimit, P> {
 }
 
 impl<M: Memory, P: Process> Loader<'_, M, P> {
-    /// Opens the repository whose commit is the block `commit` of a store. The commit and what
-    /// walks reach are hashed, unless no block is; limits and progress have no meaning here.
+    /// Opens the repository whose commit is the block `commit` of a store. The commit is verified
+    /// now, other blocks when a walk reaches them, unless verification is off. Limits and the
+    /// progress function are ignored.
     ///
     /// # Errors
     ///
@@ -243,9 +247,9 @@ impl<M: Memory, P: Process> Loader<'_, M, P> {
         Ok(Repo::of(commit, store, opening))
     }
 
-    /// Opens the repository in a file that was kept. Every block is hashed, or when a walk reaches
-    /// it, or none, but for what a process function made of records; limits and progress have no
-    /// meaning here.
+    /// Opens the repository in a kept spill file. Blocks are verified as
+    /// [`verification`](Loader::verification) says; values stored by a process function cannot be
+    /// verified. Limits and the progress function are ignored.
     ///
     /// # Errors
     ///

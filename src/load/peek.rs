@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use super::{Loader, Memory, Verification};
+use super::{Loader, Memory};
 use crate::car::Reader;
 use crate::cid::Cid;
 use crate::commit::Commit;
@@ -41,7 +41,7 @@ impl<M: Memory, P: Process> Loader<'_, M, P> {
     pub fn peek_commit<R: Read>(self, input: R) -> Result<Commit<'static>> {
         let mut reader = Reader::with_limits(input, self.settings.limits)?;
         let root = reader.header().commit()?;
-        let hash = self.settings.verification != Verification::DangerouslyNone;
+        let hash = self.settings.trust.hashes_when_reached();
         let found = find(&mut reader, root, |block| read_commit(root, block, self.commits, hash));
         found.map_err(|error| error.in_structure(Structure::Commit).of_cid(root))
     }

@@ -4,12 +4,13 @@ use core::fmt;
 use std::{io, thread};
 
 use super::hashing::{Hashers, Queue, Verdicts};
-use super::settings::{Settings, Verification};
+use super::settings::Settings;
 use crate::car::{Advance, Located, Placement, Source};
 use crate::error::{Error, Result, Structure};
 use crate::shape::may_be_node;
 use crate::store::contents::{CarStats, Contents};
 use crate::store::packed::{Packed, State};
+use crate::store::trust::Trust;
 
 /// Progress is reported each time about this many bytes were loaded.
 const PROGRESS_STEP: u64 = 1 << 20;
@@ -64,7 +65,7 @@ pub(super) struct LoadState {
     next: Next,
     verdicts: Verdicts,
     /// The state of the next section, if it was classified. Then `value` belongs to it.
-    state: Option<State>,
+    classified: Option<State>,
     /// The processed value of the next section.
     value: Vec<u8>,
     fault: Option<Error>,
@@ -89,7 +90,7 @@ impl<K: Sink> Loading<K> {
             commit: None,
             next: Next::Unknown,
             verdicts: Verdicts::default(),
-            state: None,
+            classified: None,
             value: Vec::new(),
             fault: None,
             reported: 0,
@@ -195,7 +196,7 @@ impl<S: Source, K: Sink> Pass<'_, '_, '_, '_, S, K> {
     /// Notes sections that stay in the source, until something else has to be done between two of
     /// them.
     fn note(&mut self, first: Located) -> Result<()> {
-        let hashes = self.settings.verification == Verification::EveryBlock;
+        let hashes = self.settings.trust == Trust::Hashed;
         let mut section = first;
         for _ in 0..self.sink.room().max(1) {
             self.sink.note(self.source, &section)?;
@@ -230,11 +231,11 @@ impl<S: Source, K: Sink> Pass<'_, '_, '_, '_, S, K> {
     /// more memory than the limit allows.
     #[inline(never)]
     fn take(&mut self, section: &Located) -> Result<bool> {
-        let state = match self.state.state {
+        let state = match self.state.classified {
             Some(state) => state,
             None => self.classify(section)?,
         };
-        self.state.state = Some(state);
+        self.state.classified = Some(state);
         let room_left = self.room_left();
         let mut packed = Packed::of(section.section(self.source)?, state);
         if state == State::Processed {
@@ -243,7 +244,7 @@ impl<S: Source, K: Sink> Pass<'_, '_, '_, '_, S, K> {
         let Some(at) = self.sink.take(&packed, section.at, room_left)? else {
             return Ok(false);
         };
-        self.state.state = None;
+        self.state.classified = None;
         self.state.count(section, at, self.source);
         self.allow_source();
         self.state.next = self.advance()?;
@@ -255,14 +256,14 @@ impl<S: Source, K: Sink> Pass<'_, '_, '_, '_, S, K> {
     fn classify(&mut self, section: &Located) -> Result<State> {
         let Located { at, cid, .. } = *section;
         let section = section.section(self.source)?;
-        let verification = self.settings.verification;
-        if verification != Verification::DangerouslyNone
+        let trust = self.settings.trust;
+        if trust.once_copied() == Trust::Hashed
             && !self.state.is_good(self.source, at)
             && let Err(error) = section.verify()
         {
             // Of two blocks with one CID the good one is found. Copied blocks are told apart here,
             // once and for all.
-            if verification == Verification::ReachedBlocks {
+            if trust == Trust::HashWhenReached {
                 return Ok(State::Bad);
             }
             return Err(error);

@@ -38,15 +38,27 @@ impl Verification {
 pub(super) type ProgressFn<'p> = Box<dyn FnMut(u64) + Send + 'p>;
 
 /// The settings of one load.
-#[derive(Default)]
 pub(super) struct Settings<'p> {
     pub(super) limits: Limits,
-    pub(super) verification: Verification,
+    /// How far blocks are verified.
+    pub(super) trust: Trust,
     /// Whether sections before malformed or truncated framing are loaded.
     pub(super) salvage: bool,
     pub(super) progress: Option<ProgressFn<'p>>,
     /// Threads that may hash, including the calling thread.
     pub(super) threads: usize,
+}
+
+impl Default for Settings<'_> {
+    fn default() -> Self {
+        Settings {
+            limits: Limits::default(),
+            trust: Verification::default().trust(),
+            salvage: false,
+            progress: None,
+            threads: 0,
+        }
+    }
 }
 
 impl Settings<'_> {
@@ -61,7 +73,7 @@ impl fmt::Debug for Settings<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
             .field("limits", &self.limits)
-            .field("verification", &self.verification)
+            .field("trust", &self.trust)
             .finish_non_exhaustive()
     }
 }

@@ -19,7 +19,7 @@ use crate::store::spill::SpillWriter;
 #[cfg(feature = "redb")]
 use crate::store::{RedbStore, SpillFile};
 
-/// What came of a load with a memory limit.
+/// The outcome of a load with a memory limit.
 #[derive(Debug)]
 #[expect(clippy::exhaustive_enums, reason = "a load is at its end or it is not")]
 pub enum Loaded<'p, R, P = Keep> {
@@ -29,10 +29,10 @@ pub enum Loaded<'p, R, P = Keep> {
     Suspended(Suspended<'p, R, P>),
 }
 
-/// A load that stopped at its memory limit: the reader, and what was loaded of it.
+/// A load that stopped at its memory limit: the source, and the loaded sections.
 ///
-/// Nothing is lost and nothing was copied: it can be put into a queue, sent to another thread, gone
-/// on with as often as one likes, or dropped.
+/// Nothing is lost and nothing was copied. It can be queued, sent to another thread, resumed any
+/// number of times, spilled, or dropped.
 ///
 /// ```
 /// use carwalk::{Loaded, Loader};
@@ -52,32 +52,32 @@ pub struct Suspended<'p, R, P = Keep> {
 }
 
 impl<R, P> Suspended<'_, R, P> {
-    /// The memory limit that was reached.
+    /// Returns the memory limit that was reached, in bytes.
     #[must_use]
     pub fn memory_limit(&self) -> u64 {
         self.memory_limit
     }
 
-    /// Bytes that were taken from the reader.
+    /// Returns the number of bytes taken from the source.
     #[must_use]
     pub fn bytes_read(&self) -> u64 {
         self.load.source.bytes_read()
     }
 
-    /// The reader.
+    /// Returns the source.
     pub fn get_ref(&self) -> &R {
         self.load.source.get_ref()
     }
 }
 
 impl<'p, R: Read, P: Process> Suspended<'p, R, P> {
-    /// Bytes of memory that are held, counted as the limit counts them.
+    /// Returns the memory that the load takes, in bytes, counted as the memory limit counts it.
     #[must_use]
     pub fn bytes_held(&self) -> u64 {
         self.load.source.held().saturating_add(self.load.loading.held())
     }
 
-    /// The commit, if it was among the sections so far. It was hashed, if every block is.
+    /// Returns the commit, if its section was loaded already. It is verified if every block is.
     ///
     /// # Errors
     ///
@@ -93,7 +93,7 @@ impl<'p, R: Read, P: Process> Suspended<'p, R, P> {
         commit.map(Some).map_err(|error| error.at(Some(section.offset)))
     }
 
-    /// Goes on in memory, up to another limit.
+    /// Continues the load in memory, with another memory limit.
     ///
     /// # Errors
     ///
@@ -104,10 +104,11 @@ impl<'p, R: Read, P: Process> Suspended<'p, R, P> {
         Loaded::of(load, memory_limit)
     }
 
-    /// Goes on into a file: moves there what is held, and then what else comes.
+    /// Continues the load in a file: moves the loaded blocks there, then reads the rest of the
+    /// stream into it.
     ///
-    /// From then on the load takes about as much memory as the limit says, however long the CAR is,
-    /// and so does the store.
+    /// From then on the load takes about as much memory as the limit, however long the CAR is, and
+    /// so does the store.
     ///
     /// # Errors
     ///
@@ -157,7 +158,7 @@ impl<R, P: fmt::Debug> fmt::Debug for Suspended<'_, R, P> {
     }
 }
 
-/// Why a load could not be spilled, and the load if nothing was lost of it.
+/// The error of [`Suspended::spill`], with the load if it can still be resumed.
 #[cfg(feature = "redb")]
 pub struct SpillError<'p, R, P = Keep> {
     error: Error,
@@ -166,14 +167,14 @@ pub struct SpillError<'p, R, P = Keep> {
 
 #[cfg(feature = "redb")]
 impl<'p, R, P> SpillError<'p, R, P> {
-    /// What went wrong.
+    /// Returns the error.
     #[must_use]
     pub fn error(&self) -> &Error {
         &self.error
     }
 
-    /// The load, if the file failed before anything was moved: it can be gone on with in another
-    /// way.
+    /// Returns the load, if the file failed before anything was moved: it can be resumed or spilled
+    /// elsewhere.
     #[must_use]
     pub fn into_load(self) -> Option<Suspended<'p, R, P>> {
         self.load.map(|load| *load)

@@ -246,7 +246,8 @@ tuples! {
 /// use carwalk::process::Cbor;
 ///
 /// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
-/// let repo = Loader::new().process(|record: &[u8]| Cbor((record.len(), "kept"[..1].to_owned()))).read(stream)?;
+/// let function = |record: &[u8]| Cbor((record.len(), "kept"[..1].to_owned()));
+/// let repo = Loader::new().process(function).read(stream)?;
 /// for record in repo.records() {
 ///     let Cbor((len, _)) = record?.into_value();
 ///     assert!(len > 0);

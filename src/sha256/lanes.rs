@@ -10,7 +10,7 @@ use core::arch::x86_64::{
     _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
 };
 
-use super::{BATCH, sha256};
+use super::single::{BATCH, sha256};
 
 /// Bytes of a message block.
 const BLOCK: usize = 64;
@@ -78,7 +78,7 @@ impl Lanes {
             let words = unsafe { hash_together(&messages, usize::from(blocks)) };
             for (lane, &(number, _)) in group.iter().enumerate() {
                 #[cfg(test)]
-                super::hashed::add(message(usize::from(number)).len());
+                super::single::hashed::add(message(usize::from(number)).len());
                 tell(usize::from(number), &digest(&words, lane));
             }
             rest = after;

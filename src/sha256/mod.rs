@@ -1,22 +1,14 @@
 //! SHA-256, of one message or of many.
 
-use sha2::{Digest, Sha256};
-
 #[cfg(target_arch = "x86_64")]
 mod lanes;
+mod single;
 
-/// Messages that are hashed together at best.
-pub(crate) const BATCH: usize = 512;
+#[cfg(test)]
+pub(crate) use self::single::hashed;
+pub(crate) use self::single::{BATCH, sha256};
 
-/// The SHA-256 of a message.
-#[inline]
-pub(crate) fn sha256(message: &[u8]) -> [u8; 32] {
-    #[cfg(test)]
-    hashed::add(message.len());
-    Sha256::digest(message).into()
-}
-
-/// Tells the SHA-256 of each of so many messages, with its number; in any order.
+/// Calls `tell` with the number and the SHA-256 of each of so many messages, in any order.
 ///
 /// With AVX-512 many at a time, which is faster than the instructions that CPUs have for SHA-256:
 /// each round of a message waits for the round before.
@@ -43,37 +35,6 @@ pub(crate) fn sha256_each<'m>(
     }
     for number in 0..count {
         tell(number, &sha256(message(number)));
-    }
-}
-
-/// Counts what a thread hashes, for tests of how much that is.
-#[cfg(test)]
-#[expect(clippy::arithmetic_side_effects, reason = "tests fail by panicking")]
-pub(crate) mod hashed {
-    use core::cell::Cell;
-
-    /// Messages and their bytes.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub(crate) struct Hashed {
-        pub(crate) messages: usize,
-        pub(crate) bytes: usize,
-    }
-
-    thread_local! {
-        static HASHED: Cell<Hashed> = const { Cell::new(Hashed { messages: 0, bytes: 0 }) };
-    }
-
-    pub(super) fn add(len: usize) {
-        let Hashed { messages, bytes } = HASHED.get();
-        HASHED.set(Hashed { messages: messages + 1, bytes: bytes + len });
-    }
-
-    /// Returns how much `run` hashes on this thread, and what it returns.
-    pub(crate) fn counted<T>(run: impl FnOnce() -> T) -> (Hashed, T) {
-        let before = HASHED.get();
-        let returned = run();
-        let Hashed { messages, bytes } = HASHED.get();
-        (Hashed { messages: messages - before.messages, bytes: bytes - before.bytes }, returned)
     }
 }
 

@@ -44,11 +44,13 @@ impl Blocks {
     /// Returns the head of a section, and where the next one is.
     fn head_at(&self, at: Placement) -> Option<(SectionHead, Option<Placement>)> {
         match self {
-            Blocks::Sections(arena) => Some((arena.section_at(at)?.head(), arena.place_after(at))),
+            Blocks::Sections(arena) => {
+                Some((arena.section_at(at)?.head(), arena.placement_after(at)))
+            }
             Blocks::Packed(arena) => {
                 let (bytes, start, base) = arena.chunk_at(at)?;
                 let (packed, end) = Packed::read(bytes, start, base)?;
-                Some((packed.head(), arena.place_at(at, end)))
+                Some((packed.head(), arena.placement_at(at, end)))
             }
         }
     }

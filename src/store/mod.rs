@@ -38,9 +38,11 @@ use crate::error::{Error, Result};
 ///   [`Error::store`](crate::Error::store). After an error the walk ends.
 /// - Nothing panics.
 ///
-/// Wrong bytes are found, not believed: a walk hashes every block that it reaches, unless a store
-/// of the library has already verified it as the requested CID. A store that returns different
-/// bytes at each call can make a walk return wrong bytes; nothing worse can happen.
+/// Wrong bytes are found, not believed: a walk hashes every block that it reaches. There are two
+/// exceptions. A [`Block`] that a store of the library returned and verified as the requested CID
+/// is not hashed again, even if its bytes were replaced since. The value of a process function
+/// ([`Block::processed`]) cannot be hashed. A store that returns different bytes at each call can
+/// make a walk return wrong bytes; nothing worse can happen.
 pub trait BlockStore {
     /// A block's bytes, borrowed from the store or owned.
     type Bytes<'a>: AsRef<[u8]>

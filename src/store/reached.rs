@@ -8,12 +8,12 @@ use crate::limits::MAX_CAR_LEN;
 /// Shortest section: a length of one byte and a CID.
 pub(crate) const MIN_SECTION_LEN: u64 = 1 + cid::LEN as u64;
 
-/// Words of a piece: 4 KiB, for 1.2 MB of the CAR.
-const PIECE: usize = 512;
+/// Words of a part: 4 KiB, for 1.2 MB of the CAR.
+const PART: usize = 512;
 
-const PIECE_BITS: u64 = PIECE as u64 * 64;
+const PART_BITS: u64 = PART as u64 * 64;
 
-/// Most sections of a piece that are noted one by one: so few take less than the bits.
+/// Most sections of a part that are noted one by one: so few take less than the bits.
 const MAX_FEW: usize = 64;
 
 /// A set of sections by their offsets: one bit for 37 bytes of the CAR, since no two sections begin
@@ -23,16 +23,16 @@ const MAX_FEW: usize = 64;
 /// [`len`](Reached::len) with the number of distinct blocks.
 /// [`Repo::unreached_blocks`](crate::Repo::unreached_blocks) does just that.
 pub struct Reached {
-    /// Up to the last piece that has a section.
-    pieces: Vec<Piece>,
-    /// Most pieces that there can be.
+    /// Up to the last part that has a section.
+    parts: Vec<Part>,
+    /// Most parts that there can be.
     max: usize,
     len: u64,
 }
 
 /// The sections that begin in one part of the CAR. Offsets may be forged, so that each is in a part
 /// of its own: then it is their number that takes memory, not how far they are apart.
-enum Piece {
+enum Part {
     /// The numbers of some bits, sorted.
     Few(Vec<u16>),
     Bits(Box<[u64]>),
@@ -43,19 +43,19 @@ impl Reached {
     /// most 1 TiB.
     #[must_use]
     pub fn new(car_len: u64) -> Self {
-        let pieces = car_len.min(MAX_CAR_LEN).div_ceil(MIN_SECTION_LEN).div_ceil(PIECE_BITS);
-        Reached { pieces: Vec::new(), max: usize::try_from(pieces).unwrap_or(0), len: 0 }
+        let parts = car_len.min(MAX_CAR_LEN).div_ceil(MIN_SECTION_LEN).div_ceil(PART_BITS);
+        Reached { parts: Vec::new(), max: usize::try_from(parts).unwrap_or(0), len: 0 }
     }
 
     /// Inserts the section at `offset`; false if it was there before, or is not within the CAR.
     pub fn insert(&mut self, offset: u64) -> bool {
         let number = offset / MIN_SECTION_LEN;
-        let at = usize::try_from(number / PIECE_BITS).unwrap_or(usize::MAX);
-        if at >= self.pieces.len() && at < self.max {
-            self.pieces.resize_with(at.saturating_add(1), Piece::default);
+        let at = usize::try_from(number / PART_BITS).unwrap_or(usize::MAX);
+        if at >= self.parts.len() && at < self.max {
+            self.parts.resize_with(at.saturating_add(1), Part::default);
         }
-        let bit = u16::try_from(number % PIECE_BITS).unwrap_or(0);
-        let is_new = self.pieces.get_mut(at).is_some_and(|piece| piece.insert(bit));
+        let bit = u16::try_from(number % PART_BITS).unwrap_or(0);
+        let is_new = self.parts.get_mut(at).is_some_and(|part| part.insert(bit));
         self.len = self.len.saturating_add(u64::from(is_new));
         is_new
     }
@@ -73,32 +73,32 @@ impl Reached {
     }
 }
 
-impl Piece {
+impl Part {
     #[inline]
     fn insert(&mut self, bit: u16) -> bool {
         match self {
-            Piece::Few(few) => match few.binary_search(&bit) {
+            Part::Few(few) => match few.binary_search(&bit) {
                 Ok(_) => false,
                 Err(at) if few.len() < MAX_FEW => {
                     few.insert(at, bit);
                     true
                 }
                 Err(_) => {
-                    let mut bits = vec![0; PIECE].into_boxed_slice();
+                    let mut bits = vec![0; PART].into_boxed_slice();
                     few.iter().for_each(|&bit| _ = set(&mut bits, bit));
                     let is_new = set(&mut bits, bit);
-                    *self = Piece::Bits(bits);
+                    *self = Part::Bits(bits);
                     is_new
                 }
             },
-            Piece::Bits(bits) => set(bits, bit),
+            Part::Bits(bits) => set(bits, bit),
         }
     }
 }
 
-impl Default for Piece {
+impl Default for Part {
     fn default() -> Self {
-        Piece::Few(Vec::new())
+        Part::Few(Vec::new())
     }
 }
 
@@ -134,20 +134,19 @@ mod tests {
 
     /// Bytes of memory that a set takes.
     fn held(reached: &Reached) -> usize {
-        let held = |piece: &Piece| match piece {
-            Piece::Few(few) => few.capacity() * size_of::<u16>(),
-            Piece::Bits(bits) => size_of_val(&**bits),
+        let held = |part: &Part| match part {
+            Part::Few(few) => few.capacity() * size_of::<u16>(),
+            Part::Bits(bits) => size_of_val(&**bits),
         };
-        reached.pieces.capacity() * size_of::<Piece>()
-            + reached.pieces.iter().map(held).sum::<usize>()
+        reached.parts.capacity() * size_of::<Part>() + reached.parts.iter().map(held).sum::<usize>()
     }
 
     #[test]
     fn memory_is_bounded_by_the_length_and_by_the_number_of_sections() {
-        let part = PIECE_BITS * MIN_SECTION_LEN;
-        let most = MAX_CAR_LEN / part * 2 * size_of::<Piece>() as u64;
+        let part = PART_BITS * MIN_SECTION_LEN;
+        let most = MAX_CAR_LEN / part * 2 * size_of::<Part>() as u64;
         // One section in each part, the fewest that cost a part's bits, and as many as it can have.
-        for each in [1, MAX_FEW as u64 + 1, PIECE_BITS] {
+        for each in [1, MAX_FEW as u64 + 1, PART_BITS] {
             let mut reached = Reached::new(MAX_CAR_LEN);
             let step = part / each;
             let offset =

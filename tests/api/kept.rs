@@ -459,7 +459,7 @@ fn a_file_of_another_version_is_refused_with_its_version() {
 }
 
 #[test]
-fn a_file_of_reduced_records_is_read_with_its_function_only() {
+fn a_file_of_processed_values_is_read_with_its_function_only() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("kept");
     let car = random::repo(5, 300).car;

@@ -122,7 +122,7 @@ fn a_car_that_the_file_cannot_hold_is_damage() {
 
 /// Nobody knows how long the records were.
 #[test]
-fn a_car_of_any_length_is_believed_if_records_were_reduced() {
+fn a_car_of_any_length_is_believed_if_records_were_processed() {
     let kept = Kept::new();
     let path = kept.other("reduced");
     let car = random::repo(11, 600).car;

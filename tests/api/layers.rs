@@ -34,7 +34,7 @@ type Module = Vec<String>;
 /// What a file says of its imports.
 #[derive(Default)]
 struct Imports {
-    /// Every path that begins with `crate`, `self` or `super`.
+    /// Every path of more than one part, and every path of a `use`.
     paths: BTreeSet<Vec<String>>,
     /// Names that are re-exported, and the paths that they stand for.
     exports: BTreeMap<String, Vec<String>>,
@@ -54,9 +54,10 @@ impl Visit<'_> for Imports {
         let is_private = matches!(item.vis, Visibility::Inherited);
         let mut paths = Vec::new();
         flatten(&item.tree, &mut Vec::new(), &mut paths);
-        for (name, path) in paths.into_iter().filter(|(_, path)| is_of_crate(path)) {
+        for (name, path) in paths {
             // A module that re-exports parts of itself does not depend on them.
-            if is_private || path[0] != "self" {
+            let is_of_others = ["crate", "super"].contains(&path[0].as_str());
+            if is_private || is_of_others {
                 self.paths.insert(path.clone());
             }
             if !is_private {
@@ -67,7 +68,7 @@ impl Visit<'_> for Imports {
 
     fn visit_path(&mut self, path: &syn::Path) {
         let path: Vec<_> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
-        if is_of_crate(&path) {
+        if path.len() > 1 {
             self.paths.insert(path);
         }
     }
@@ -147,13 +148,15 @@ impl Files {
     /// The module that a path in `from` leads to, through re-exports.
     fn resolve(&self, from: &Module, path: &[String]) -> Module {
         let mut at = from.clone();
-        let mut rest = path;
+        let mut rest = &path[1..];
         match path[0].as_str() {
             "crate" => at.clear(),
             "super" => drop(at.pop()),
-            _ => {}
+            "self" => {}
+            // A part of the module itself, or else nothing of the library.
+            part if self.0.contains_key(&[&at[..], &[part.to_owned()]].concat()) => rest = path,
+            _ => return at,
         }
-        rest = &rest[1..];
         while let [next, others @ ..] = rest {
             if next == "super" {
                 at.pop();
@@ -294,6 +297,7 @@ fn an_import_that_leads_upwards_is_found_however_it_is_written() {
         assert_eq!(faults(source), ["store uses mst/walk"], "{source}");
     }
     assert_eq!(faults("use crate::Unknown;"), ["store uses "]);
+    assert!(faults("use std::fmt; fn f() { walk::g(); Walker::h(); }").is_empty());
 }
 
 #[test]
@@ -307,4 +311,10 @@ fn a_circle_within_a_folder_is_found() {
     let circle = ["car/a is part of a circle", "car/b is part of a circle"];
     assert_eq!(faults("use super::b::B;", "use super::a::A;"), circle);
     assert_eq!(faults("use super::b::B;", "use crate::car::A;"), circle);
+    // A module that uses a part of itself, which uses the module.
+    for source in ["mod a; use a::A;", "mod a; fn f() { a::g(); }", "mod a; use self::a::A;"] {
+        let files = [("", "mod car;"), ("car", source), ("car/a", "use super::f;")];
+        let files = Files::parse(files.map(|(name, source)| (module(name), source)));
+        assert_eq!(files.faults(), ["car is part of a circle", "car/a is part of a circle"]);
+    }
 }

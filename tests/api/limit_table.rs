@@ -2,8 +2,8 @@
 //! told with both numbers.
 //!
 //! What is not here: the memory of walks is in `limits.rs`; stored bytes in `kept.rs`; key texts in
-//! `public_keys.rs`; and the number of segments, which takes gigabytes to reach, beside the code, in
-//! `store/spill/writer.rs`.
+//! `public_keys.rs`; and the number of segments, which takes gigabytes to reach, beside the code,
+//! in `store/spill/writer.rs`.
 
 use crate::common;
 use crate::common::MapStore;

@@ -63,8 +63,8 @@ fn a_reader_calls_once_for_each_stored_block_that_is_no_possible_node_nor_the_ro
         let calls = Calls::default();
         let repo = Loader::new().process(|block: &[u8]| calls.count(block)).read(&car[..]).unwrap();
         assert!(calls.take() == due_calls(&car));
-        // What was reduced is not made again, and what begins like a node is made each time that it
-        // is met.
+        // What was processed is not made again, and what begins like a node is made each time that
+        // it is met.
         let kept: Vec<Vec<u8>> = Car::parse(&car)
             .unwrap()
             .sections
@@ -335,9 +335,9 @@ fn check_records<S: CarStore, P: Process>(repo: &Repo<S, P>, is_whole: bool, dam
 
 /// A store that takes even the commit for a record.
 #[derive(Debug)]
-struct AllReduced(MapStore);
+struct AllProcessed(MapStore);
 
-impl BlockStore for AllReduced {
+impl BlockStore for AllProcessed {
     type Bytes<'a> = Vec<u8>;
 
     fn get(&self, cid: &Cid) -> Result<Option<Block<Vec<u8>>>> {
@@ -350,14 +350,14 @@ impl BlockStore for AllReduced {
 }
 
 #[test]
-fn a_commit_that_was_reduced_is_no_commit() {
+fn a_commit_that_was_processed_is_no_commit() {
     let repo = breakage::sample();
     let (car, commit) = (repo.to_bytes(Order::Preorder), common::cid(&repo.commit_cid()));
     let errors = [
-        Repo::from_store(AllReduced(MapStore::new(&car)), commit).unwrap_err(),
+        Repo::from_store(AllProcessed(MapStore::new(&car)), commit).unwrap_err(),
         Loader::new()
             .process(|_: &[u8]| 0u32)
-            .store(AllReduced(MapStore::new(&car)), commit)
+            .store(AllProcessed(MapStore::new(&car)), commit)
             .unwrap_err(),
     ];
     for error in errors {
@@ -371,9 +371,9 @@ fn a_commit_that_was_reduced_is_no_commit() {
 }
 
 /// As a user would write one.
-struct ReducedStore(MapStore, Vec<u8>);
+struct ProcessedStore(MapStore, Vec<u8>);
 
-impl BlockStore for ReducedStore {
+impl BlockStore for ProcessedStore {
     type Bytes<'a> = Vec<u8>;
 
     fn get(&self, cid: &Cid) -> Result<Option<Block<Vec<u8>>>> {
@@ -393,11 +393,11 @@ impl BlockStore for ReducedStore {
 }
 
 #[test]
-fn a_store_may_give_reduced_records_to_whoever_can_read_them() {
+fn a_store_may_give_processed_values_to_whoever_can_read_them() {
     let repo = breakage::sample();
     let car = repo.to_bytes(Order::Preorder);
     let commit = common::cid(&repo.commit_cid());
-    let open = |bytes: &[u8]| ReducedStore(MapStore::new(&car), bytes.to_vec());
+    let open = |bytes: &[u8]| ProcessedStore(MapStore::new(&car), bytes.to_vec());
     let good =
         Loader::new().process(|_: &[u8]| 0u32).store(open(&7u32.to_le_bytes()), commit).unwrap();
     assert_eq!(

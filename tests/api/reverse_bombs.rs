@@ -1,5 +1,5 @@
-//! Nodes made to cost a walk in reverse work or memory: their keys are put together from the entries
-//! before.
+//! Nodes made to cost a walk in reverse work or memory: their keys are put together from the
+//! entries before.
 
 use crate::common::keys::keys_of;
 use crate::common::{self, MapStore};

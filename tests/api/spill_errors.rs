@@ -118,7 +118,7 @@ fn every_breakage_gives_the_same_error_through_a_kept_file_now_and_later() {
     assert_none(&failures);
 }
 
-/// Whether the error says no more than that a function reduced a block where a node should be.
+/// Whether the error says no more than that a function processed a block where a node should be.
 fn is_reduced_node(error: &Error, plain: &Error, car: &[u8]) -> bool {
     let is_same_place =
         error.position().offset() == plain.position().offset() && error.cid() == plain.cid();
@@ -134,9 +134,9 @@ fn is_reduced_node(error: &Error, plain: &Error, car: &[u8]) -> bool {
 }
 
 #[test]
-fn with_a_process_function_errors_differ_only_where_a_linked_node_was_reduced() {
+fn with_a_process_function_errors_differ_only_where_a_linked_node_was_processed() {
     let mut failures = Vec::new();
-    let mut reduced_nodes = 0;
+    let mut processed_nodes = 0;
     for (number, breakage) in (0..).zip(breakage::all()) {
         let case = breakage.make();
         let loader = || Loader::new().strict_paths(ONLY_STRICT.contains(&breakage.name));
@@ -147,7 +147,7 @@ fn with_a_process_function_errors_differ_only_where_a_linked_node_was_reduced() 
             continue;
         };
         let is_processed = is_reduced_node(&expected, &plain, &case.broken);
-        reduced_nodes += u32::from(is_processed);
+        processed_nodes += u32::from(is_processed);
         if common::details(&expected) != common::details(&plain) && !is_processed {
             failures
                 .push(format!("{}: {plain:?}\nbut with a function: {expected:?}", breakage.name));
@@ -168,7 +168,7 @@ fn with_a_process_function_errors_differ_only_where_a_linked_node_was_reduced() 
         }
     }
     assert_none(&failures);
-    assert!(reduced_nodes > 0);
+    assert!(processed_nodes > 0);
 }
 
 #[test]
@@ -534,7 +534,7 @@ fn a_block_that_is_not_there_is_none() {
     }
 }
 
-/// The record is reduced where it is a record, and missed where it should be a node: each link
+/// The record is processed where it is a record, and missed where it should be a node: each link
 /// tells for itself.
 #[test]
 fn a_record_that_a_node_link_leads_to_is_no_node() {

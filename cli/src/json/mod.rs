@@ -5,7 +5,7 @@
 //! |---|---|
 //! | link | `{"$link": "b.."}` |
 //! | bytes | `{"$bytes": ".."}`, base64 without padding |
-//! | text, integer, boolean, null, array, map | what JSON has for it; members in the order of the record |
+//! | text, integer, boolean, null, array, map | the JSON form; members in the record's order |
 //! | finite float, which the data model does not have | a number with a point or an exponent |
 //! | any other item | `{"$cbor": ".."}`: the item's own bytes, base64 without padding |
 //!

@@ -1,6 +1,6 @@
 //! `carwalk get`: the four answers, what it takes for a record's name, and what it prints.
 
-use crate::harness::{Run, TempCar, run, run_bytes, run_on};
+use crate::harness::{Run, TempCar, contains, run, run_bytes, run_on};
 use carwalk_testkit::breakage::{sample, sample_keys};
 use carwalk_testkit::cbor::Value;
 use carwalk_testkit::commit::DID;
@@ -207,10 +207,6 @@ fn missing_node_is_never_taken_for_absence() {
         without(&repo, &repo.root.blocks().iter().map(|(cid, _)| *cid).collect::<Vec<_>>());
     let error = run_on(["get", &keys[0]], &commit_only).one_error(4);
     assert!(error.contains("hides all keys"), "{error}");
-}
-
-fn contains(block: &[u8], key: &[u8]) -> bool {
-    block.windows(key.len()).any(|window| window == key)
 }
 
 #[test]

@@ -154,3 +154,8 @@ impl TempCar {
         run(args.chain([self.path()]).chain(more))
     }
 }
+
+/// Returns whether a block has these bytes somewhere.
+pub(crate) fn contains(block: &[u8], key: &[u8]) -> bool {
+    block.windows(key.len()).any(|window| window == key)
+}

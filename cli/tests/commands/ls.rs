@@ -3,7 +3,7 @@
 use crate::harness;
 use std::iter;
 
-use crate::harness::{TempCar, run_on, tool};
+use crate::harness::{TempCar, contains, run_on, tool};
 use carwalk_testkit::breakage::{sample, sample_keys};
 use carwalk_testkit::car::Car;
 use carwalk_testkit::cases;
@@ -312,10 +312,6 @@ fn hostile_file_names_are_escaped() {
         error.contains("/odd \\u{1b}[2J\\n.car\": CAR header at byte 0: the input is empty"),
         "{error}"
     );
-}
-
-fn contains(block: &[u8], key: &[u8]) -> bool {
-    block.windows(key.len()).any(|window| window == key)
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `carwalk verify`: what it says of sound and of partial CARs, whose they are, and how it tells of
 //! what is wrong.
 
-use crate::harness::run_on;
+use crate::harness::{contains, run_on};
 use carwalk_testkit::breakage::{self, Fault, sample, sample_keys};
 use carwalk_testkit::cbor::Value;
 use carwalk_testkit::cid::Cid;
@@ -85,10 +85,6 @@ fn many_path_problems_are_counted() {
     let lines: Vec<_> = run.stderr.lines().collect();
     assert_eq!((run.code, lines.len(), lines[20]), (Some(3), 22, "and 30 more"));
     assert!(lines[21].contains("50 keys"), "{lines:?}");
-}
-
-fn contains(block: &[u8], key: &[u8]) -> bool {
-    block.windows(key.len()).any(|window| window == key)
 }
 
 #[test]

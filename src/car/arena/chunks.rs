@@ -13,9 +13,10 @@ impl Arena {
         front
     }
 
-    /// Lets places begin with 0 again, in the one chunk that is left. Tells by how much they move.
+    /// Lets placements begin with 0 again, in the one chunk that is left. Tells by how much they
+    /// move.
     pub(crate) fn renumber(&mut self) -> u64 {
-        let moved = self.chunks.last_mut().map_or(0, |last| core::mem::take(&mut last.place));
+        let moved = self.chunks.last_mut().map_or(0, |last| core::mem::take(&mut last.start));
         self.units = Vec::new();
         self.cover();
         moved
@@ -45,7 +46,7 @@ impl Chunk {
 
     /// The sections that were read into the chunk, from the one at `first` on, if that is in it.
     pub(crate) fn sections(&self, first: Placement) -> impl Iterator<Item = Section<'_>> {
-        let mut at = first.max(Placement::new(self.place));
+        let mut at = first.max(Placement::new(self.start));
         core::iter::from_fn(move || {
             let (section, next) = self.section_at(at)?;
             at = next;

@@ -1,4 +1,4 @@
-//! Runs of adjacent sections, hashed together.
+//! Stretches of adjacent sections, hashed together.
 
 use crate::car::sections_in;
 use crate::cid::{self, Cid};

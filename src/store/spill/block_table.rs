@@ -60,9 +60,9 @@ impl BlockTable {
 
     /// Enters a block, unless another of its segment seems to be the same.
     ///
-    /// So the first of equal blocks stays, if the blocks of a segment are entered in their order. No
-    /// block pushes out another of its segment: otherwise the first could be entered before the second
-    /// and be gone by then.
+    /// So the first of equal blocks stays, if the blocks of a segment are entered in their order.
+    /// No block pushes out another of its segment: otherwise the first could be entered before the
+    /// second and be gone by then.
     #[inline]
     pub(super) fn enter(&mut self, hash: u64, number: u32, at: usize) {
         if self.lines.is_empty() {

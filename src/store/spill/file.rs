@@ -83,8 +83,8 @@ impl SpillFile {
     /// The bytes that kept files begin with. No CAR begins with them.
     pub const SIGNATURE: [u8; 9] = SPILL_SIGNATURE;
 
-    /// A temporary file in the [`default_folder`](SpillFile::default_folder). It has no name, and is
-    /// gone with the store or with the process, even if that is killed.
+    /// A temporary file in the [`default_folder`](SpillFile::default_folder). It has no name, and
+    /// is gone with the store or with the process, even if that is killed.
     ///
     /// Like every spill file, it is created when it is needed.
     pub fn temporary() -> Self {
@@ -96,8 +96,8 @@ impl SpillFile {
         Self::new(Target::Temporary { folder: folder.into() })
     }
 
-    /// Returns the folder of temporary files: the one that `TMPDIR` names; else, on Unix, `/var/tmp`,
-    /// because `/tmp` is often memory; else the system's folder for temporary files.
+    /// Returns the folder of temporary files: the one that `TMPDIR` names; else, on Unix,
+    /// `/var/tmp`, because `/tmp` is often memory; else the system's folder for temporary files.
     #[must_use]
     pub fn default_folder() -> PathBuf {
         let usual = Path::new("/var/tmp");
@@ -113,8 +113,9 @@ impl SpillFile {
     /// A file that is kept, for [`RedbStore::open`](super::RedbStore::open).
     ///
     /// Written under a temporary name in the same directory, synced, then renamed. A file that has
-    /// the name already is never overwritten: creating the spill file fails, and so does renaming it
-    /// if the name was taken meanwhile. Nobody else may change the file as long as the store lives.
+    /// the name already is never overwritten: creating the spill file fails, and so does renaming
+    /// it if the name was taken meanwhile. Nobody else may change the file as long as the store
+    /// lives.
     pub fn keep(path: impl Into<PathBuf>) -> Self {
         Self::new(Target::Kept { path: path.into() })
     }
@@ -196,15 +197,16 @@ impl NewFile {
         errors.of(builder.create_with_backend(backend))
     }
 
-    /// Gives a complete file its name, which must still be free. Returns the file if it has no name.
+    /// Gives a complete file its name, which must still be free. Returns the file if it has no
+    /// name.
     pub(super) fn publish(self) -> Result<Option<File>> {
         let (file, path) = match self {
             NewFile::Temporary(file) => return Ok(Some(file)),
             NewFile::Kept { file, path } => (file, path),
         };
         file.persist_noclobber(&path).map_err(|error| Error::spill_io(error.error))?;
-        // The name is on the disk when the folder is. Some systems cannot open folders; then nothing
-        // more can be done.
+        // The name is on the disk when the folder is. Some systems cannot open folders; then
+        // nothing more can be done.
         if let Ok(folder) = File::open(folder_of(&path)) {
             let _ = folder.sync_all();
         }

@@ -4,7 +4,7 @@ use core::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::error::{Error, ErrorKind, Result, SpillFileFault};
+use crate::error::{Error, Result, SpillFileFault};
 
 /// The first I/O error of a file, shared by its backend and its store.
 ///
@@ -57,40 +57,20 @@ fn copy_of(error: &io::Error) -> io::Error {
     }
 }
 
-/// The cause of a `Store` error: an operation on the spill file failed.
-#[derive(Debug, thiserror::Error)]
-#[error("the spill file failed")]
-struct SpillIo(#[source] io::Error);
-
-impl Error {
-    #[cold]
-    pub(super) fn spill_io(error: io::Error) -> Self {
-        Error::store(SpillIo(error))
-    }
-
-    #[cold]
-    pub(super) fn spill_file(fault: SpillFileFault) -> Self {
-        Error::new(ErrorKind::InvalidSpillFile(fault))
-    }
-
-    /// A kept file whose contents contradict each other.
-    #[cold]
-    pub(super) fn damaged(text: &str) -> Self {
-        Error::spill_file(SpillFileFault::Damaged(text.into()))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorKind;
 
     #[test]
     fn the_first_error_of_the_file_is_what_is_told() {
         let first = FileErrors::default();
         let later = || redb::Error::Corrupted("\u{1b}[2J".to_owned());
-        assert!(
-            matches!(first.explain(later()).kind(), ErrorKind::InvalidSpillFile(SpillFileFault::Damaged(text)) if !text.contains('\u{1b}'))
-        );
+        let damaged = first.explain(later());
+        let ErrorKind::InvalidSpillFile(SpillFileFault::Damaged(text)) = damaged.kind() else {
+            panic!("{damaged}")
+        };
+        assert!(!text.contains('\u{1b}'));
         assert!(matches!(first.explain(redb::Error::ValueTooLarge(7)).kind(), ErrorKind::Store(_)));
         first.note(Ok(())).unwrap();
         for error in [io::Error::from_raw_os_error(28), io::ErrorKind::TimedOut.into()] {

@@ -4,10 +4,10 @@
 //! entry   64 bits of hash | 22 bits of another | codec | not good | 40 bits of payload
 //! ```
 //!
-//! Sorted as numbers, the entries of one CID are adjacent, good and early ones first. CIDs that agree
-//! in all 87 bits count as one. The hashes have secrets, so no choice of CIDs makes that likelier than
-//! chance does. If it ever happens, a block is missing, because its whole CID is compared before it
-//! is returned.
+//! Sorted as numbers, the entries of one CID are adjacent, good and early ones first. CIDs that
+//! agree in all 87 bits count as one. The hashes have secrets, so no choice of CIDs makes that
+//! likelier than chance does. If it ever happens, a block is missing, because its whole CID is
+//! compared before it is returned.
 
 use core::cmp::Ordering;
 

@@ -76,7 +76,8 @@ impl PageLayout {
             page.get(at..at.checked_add(self.entry_len())?)?.split_first_chunk::<TAG_LEN>()
         };
         let tag_of = move |number| entry(number).map(|(tag, _)| u16::from_be_bytes(*tag));
-        // Tags are spread evenly: the search begins where the tag would be if they were perfectly so.
+        // Tags are spread evenly: the search begins where the tag would be if they were perfectly
+        // so.
         let count = page.len().div_euclid(self.entry_len().max(1));
         let mut low = count.saturating_mul(usize::from(tag)) >> u16::BITS;
         while let Some(before) = low.checked_sub(1).filter(|&before| tag_of(before) >= Some(tag)) {

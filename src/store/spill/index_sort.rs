@@ -1,8 +1,9 @@
 //! Sorts the entries of the index, of which there may be more than memory holds.
 //!
-//! Entries are sorted as many at a time as fit, and stored as runs: pieces of 16 KiB each. Then runs
-//! are merged, as many at a time as memory has room for a piece of each. Merged runs are stored again
-//! until one more merge gives all entries. So each entry is read and compared about log n times.
+//! Entries are sorted as many at a time as fit, and stored as runs: pieces of 16 KiB each. Then
+//! runs are merged, as many at a time as memory has room for a piece of each. Merged runs are
+//! stored again until one more merge gives all entries. So each entry is read and compared about
+//! log n times.
 
 use std::collections::VecDeque;
 
@@ -78,8 +79,9 @@ impl IndexSorter {
         run.finish(&mut table, self)
     }
 
-    /// Does the next step before [`finish`](IndexSorter::finish): a run is stored or runs are merged
-    /// into one. Returns how many bytes that takes in the file, or `None` if all steps were done.
+    /// Does the next step before [`finish`](IndexSorter::finish): a run is stored or runs are
+    /// merged into one. Returns how many bytes that takes in the file, or `None` if all steps were
+    /// done.
     pub(super) fn prepare(&mut self, txn: &WriteTransaction) -> Result<Option<u64>, redb::Error> {
         if self.runs.is_empty() {
             return Ok(None);
@@ -102,6 +104,7 @@ impl IndexSorter {
 
     /// Merges runs into one, and frees them.
     fn merge(&mut self, runs: &[Run], txn: &WriteTransaction) -> Result<u64, redb::Error> {
+        debug_assert!(runs.len() <= self.fan_in(), "memory has room for a piece of each run");
         let mut table = txn.open_table(PIECES)?;
         let mut run = RunWriter::new(self.next_piece);
         let take = |table: &mut Pieces<'_>, number, entries: &mut Vec<IndexEntry>| {

@@ -231,7 +231,8 @@ impl RedbStore {
         self.description.hashed
     }
 
-    /// Returns how many bytes blocks and index take in the file.
+    /// Returns how many bytes were stored in the file: blocks, the index, and what sorting the
+    /// index stored for a time.
     #[must_use]
     pub fn bytes_stored(&self) -> u64 {
         self.description.stored

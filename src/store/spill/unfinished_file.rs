@@ -1,4 +1,5 @@
-//! A spill file that is being written: its transactions, its index, and the limit on what is stored.
+//! A spill file that is being written: its transactions, its index, and the limit on what is
+//! stored.
 
 use redb::{Database, WriteTransaction};
 use std::fs::File;
@@ -153,8 +154,8 @@ impl UnfinishedFile {
         let is_kept = self.is_kept();
         let index = self.transactions.write(|txn| {
             let index = index_page::write(sorter, max_payload, txn)?;
-            // redb would read all pieces only to free their pages, which is of no use in a file that
-            // goes with its store.
+            // redb would read all pieces only to free their pages, which is of no use in a file
+            // that goes with its store.
             if is_kept {
                 txn.delete_table(PIECES)?;
             }

@@ -69,9 +69,8 @@ impl SpillWriter {
     }
 
     pub(crate) fn push(&mut self, packed: &Packed<'_>) -> Result<()> {
-        if packed.offset >= MAX_CAR_LEN {
-            let found = packed.offset.saturating_add(1);
-            return Err(Error::limit(LimitName::CarLen, MAX_CAR_LEN, found));
+        if packed.min_end() > MAX_CAR_LEN {
+            return Err(Error::limit(LimitName::CarLen, MAX_CAR_LEN, packed.min_end()));
         }
         self.processed |= packed.form() == Form::Value;
         let number = self.store(packed)?;
@@ -261,8 +260,10 @@ mod tests {
     #[test]
     fn a_section_beyond_the_longest_car_is_a_limit() {
         let mut writer = SpillWriter::new(SpillFile::temporary(), 1 << 20, Trust::Hashed).unwrap();
-        push(&mut writer, MAX_CAR_LEN - 1).unwrap();
-        let error = push(&mut writer, MAX_CAR_LEN).unwrap_err();
+        // A length of one byte, a CID, and the number itself.
+        let last = MAX_CAR_LEN - (1 + cid::LEN as u64 + 8);
+        push(&mut writer, last).unwrap();
+        let error = push(&mut writer, last + 1).unwrap_err();
         let ErrorKind::Limit { limit: LimitName::CarLen, max, found } = *error.kind() else {
             panic!("{error}")
         };

@@ -7,7 +7,7 @@ use crate::common::{self, Summarize, Summary, Told};
 use crate::export::Export;
 use crate::stores::{Kind, Plan, Way, any_verification, scratch};
 
-/// What a process function makes of records is the same whether they are reduced while a slice is
+/// What a process function makes of records is the same whether they are processed while a slice is
 /// walked, in memory, after any number of stops, in a file, or in a file that was kept; and it is
 /// what the function makes of the records.
 pub fn process(data: &[u8]) {
@@ -58,8 +58,8 @@ fn told_either(way: Way<Summarize>) -> Result<Told<Summary>> {
     }
 }
 
-/// Values are the same. Errors need not be: a block that was reduced is no node any more, whatever
-/// it was before.
+/// Values are the same. Errors need not be: a block that was processed is no node any more,
+/// whatever it was before.
 #[track_caller]
 fn assert_alike(way: &str, expected: &Result<Told<Summary>>, found: Result<Told<Summary>>) {
     match (expected, found) {

@@ -20,7 +20,7 @@ const TABLES: [Table; 3] = [
 ];
 
 /// A kept file of which any values or bytes were changed is refused, or gives the records that it
-/// had. Where nothing is hashed, or records were reduced, it may give others; it never panics.
+/// had. Where nothing is hashed, or records were processed, it may give others; it never panics.
 pub fn spill_file(data: &[u8]) {
     let mut choices = Choices::new(data);
     let reduced = choices.flag();

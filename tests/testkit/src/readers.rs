@@ -145,7 +145,8 @@ pub struct CallsAt<R, F> {
 }
 
 impl<R, F: FnOnce()> CallsAt<R, F> {
-    /// Reads `input`, and calls `call` before the byte at `at` is read, or the end if that is there.
+    /// Reads `input`, and calls `call` before the byte at `at` is read, or the end if that is
+    /// there.
     pub fn new(input: R, at: usize, call: F) -> Self {
         CallsAt { input, left: at, call: Some(call) }
     }
