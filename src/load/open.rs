@@ -242,7 +242,8 @@ impl<M: Memory, P: Process> Loader<'_, M, P> {
     ///
     /// As [`Repo::from_store`].
     pub fn store<S: BlockStore>(self, store: S, commit: Cid) -> Result<Repo<S, P>> {
-        let (_, opening) = self.into_parts();
+        let (_, mut opening) = self.into_parts();
+        opening.trust = opening.trust.in_any_store();
         let commit = opening.commit(&store, commit)?;
         Ok(Repo::of(commit, store, opening))
     }

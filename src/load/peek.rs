@@ -9,6 +9,7 @@ use crate::commit::Commit;
 use crate::error::{Error, ErrorKind, Result, Structure};
 use crate::process::Process;
 use crate::repo::read_commit;
+use crate::store::trust::Trust;
 
 /// Reads a stream up to the commit of the repository in it, and no further.
 ///
@@ -41,7 +42,7 @@ impl<M: Memory, P: Process> Loader<'_, M, P> {
     pub fn peek_commit<R: Read>(self, input: R) -> Result<Commit<'static>> {
         let mut reader = Reader::with_limits(input, self.settings.limits)?;
         let root = reader.header().commit()?;
-        let hash = self.settings.trust.hashes_when_reached();
+        let hash = self.settings.trust != Trust::Unchecked;
         let found = find(&mut reader, root, |block| read_commit(root, block, self.commits, hash));
         found.map_err(|error| error.in_structure(Structure::Commit).of_cid(root))
     }

@@ -175,7 +175,7 @@ impl<B: AsRef<[u8]>> Descent<B> {
     #[inline]
     pub(super) fn verify(&mut self, cid: Cid, found: &mut Block<B>) -> Result<()> {
         let Manner { trust, memory_limit, .. } = self.manner;
-        if trust.hashes_when_reached() {
+        if trust.verifies_when_reached() {
             self.digests.check(cid, found, budget::digests(memory_limit))
         } else {
             Ok(())

@@ -20,9 +20,16 @@ impl Trust {
         (self == Trust::Hashed).then_some(*cid)
     }
 
-    /// Returns whether a walk hashes blocks that carry no mark.
-    pub(crate) fn hashes_when_reached(self) -> bool {
-        self != Trust::Unchecked
+    /// Returns whether a walk has to verify the blocks that it reaches, as far as they carry no
+    /// mark. In a store whose blocks were all hashed it need not even look at marks.
+    #[inline]
+    pub(crate) fn verifies_when_reached(self) -> bool {
+        self == Trust::HashWhenReached
+    }
+
+    /// Returns the trust in a store of the caller's: only marks tell which blocks were hashed.
+    pub(crate) fn in_any_store(self) -> Self {
+        if self == Trust::Unchecked { Trust::Unchecked } else { Trust::HashWhenReached }
     }
 
     /// Returns the trust in blocks that were copied while loading: these are hashed before they are
