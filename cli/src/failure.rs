@@ -121,7 +121,7 @@ pub(crate) struct Failure {
 impl Failure {
     /// Tells what went wrong, and gives the exit code.
     pub(crate) fn report(&self) -> ExitCode {
-        // Whoever closes the pipe has read enough of a text; half a record or proof is none.
+        // Text may be cut by a reader that has seen enough. Half a record or proof is a failure.
         if self.cause.is_closed_pipe() && !self.is_binary {
             return ExitCode::SUCCESS;
         }

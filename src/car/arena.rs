@@ -127,8 +127,8 @@ impl Arena {
         chunks.saturating_add(self.units.capacity().saturating_mul(size_of::<u32>())) as u64
     }
 
-    /// Most bytes that growing takes beside what is held: copies are made before the old bytes are
-    /// given back, and tables may double.
+    /// Returns how many bytes growing takes at most besides those held: copies are made before the
+    /// old bytes are freed, and tables may double.
     fn growth(&self, at: usize, expected: u64) -> u64 {
         let bytes = match self.chunks.last() {
             None => UNIT,
@@ -297,7 +297,7 @@ impl Arena {
     }
 
     /// Lends the bytes of a chunk, and tells where in them a place is. Until they are back, the
-    /// chunk looks empty; what is held stays the same. `None` for the last chunk.
+    /// chunk looks empty, but still counts in full. `None` for the last chunk.
     pub(super) fn lend(&mut self, at: Placement) -> Option<(Vec<u8>, usize)> {
         let (number, chunk) = self.chunk_of(at)?;
         let at = chunk.index_of(at)?;

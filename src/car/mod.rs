@@ -34,7 +34,7 @@ pub(crate) use self::slice::{block_at, bytes_at, section_at, sections_in};
 pub(crate) use self::source::{Advance, Located, Source, changed};
 pub use self::writer::Writer;
 
-/// What a look at the bytes at hand found.
+/// The outcome of a look at the bytes that were read so far.
 enum Look<T> {
     /// The whole structure is there.
     Whole(T),
