@@ -14,6 +14,7 @@
 
 mod common;
 
+use carwalk::KeyRange;
 use std::fs;
 use std::hint::black_box;
 use std::sync::LazyLock;
@@ -53,14 +54,14 @@ fn keys() -> Vec<Vec<u8>> {
 }
 
 fn spilled() -> Repo<RedbStore> {
-    match Loader::new().memory_limit(1 << 20).read(&CAR[..]).unwrap() {
+    match Loader::new().memory_limit(1 << 20).from_reader(&CAR[..]).unwrap() {
         Loaded::Suspended(load) => load.spill(SpillFile::temporary()).unwrap(),
         Loaded::Complete(_) => panic!("an export of 34 MB in 1 MiB"),
     }
 }
 
 fn walk<S: BlockStore>(repo: &Repo<S>, records: bool) -> u64 {
-    let mut walk = repo.walk().records(records);
+    let mut walk = repo.walk().records(records).start();
     let mut count = 0;
     while let Some(event) = walk.next_event().unwrap() {
         black_box(&event);
@@ -108,7 +109,7 @@ fn hashing_one_by_one(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn open_without_hashing(bencher: Bencher<'_, '_>) {
     let open =
-        || Loader::new().verification(Verification::DangerouslyNone).slice(&CAR[..]).unwrap();
+        || Loader::new().verification(Verification::DangerouslyNone).from_slice(&CAR[..]).unwrap();
     bencher.counter(ItemsCount::new(sections().count())).bench(open);
 }
 
@@ -133,7 +134,7 @@ fn blocks_by_cid(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn nodes(bencher: Bencher<'_, '_>) {
     let mut blocks = Vec::new();
-    let mut walk = REPO.walk().nodes(true).records(false);
+    let mut walk = REPO.walk().nodes(true).records(false).start();
     while let Some(event) = walk.next_event().unwrap() {
         if let Event::Node { block, .. } = event {
             blocks.push(block.to_vec());
@@ -166,7 +167,7 @@ fn records_reversed(bencher: Bencher<'_, '_>) {
 
 #[divan::bench]
 fn one_collection(bencher: Bencher<'_, '_>) {
-    let collection = || REPO.records().collection("app.bsky.feed.post");
+    let collection = || REPO.records_in(KeyRange::collection("app.bsky.feed.post").unwrap());
     bencher
         .counter(ItemsCount::new(collection().count()))
         .bench(|| collection().map(Result::unwrap).count());
@@ -175,7 +176,9 @@ fn one_collection(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn lookups(bencher: Bencher<'_, '_>) {
     let keys = keys();
-    let look_up = |key: &Vec<u8>| assert!(matches!(REPO.get(key).unwrap(), Lookup::Present { .. }));
+    let look_up = |key: &Vec<u8>| {
+        assert!(matches!(REPO.tree().get_key(key).unwrap(), Lookup::Present { .. }))
+    };
     bencher.counter(ItemsCount::new(keys.len())).bench(|| keys.iter().for_each(look_up));
 }
 

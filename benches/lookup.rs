@@ -13,6 +13,7 @@
 
 mod common;
 
+use carwalk::KeyRange;
 use std::cell::Cell;
 use std::hint::black_box;
 use std::path::Path;
@@ -82,7 +83,7 @@ fn main() {
 #[track_caller]
 fn open(path: &Path) -> Repo<impl carwalk::store::CarStore> {
     // SAFETY: nobody else knows of the file.
-    unsafe { Repo::map(path) }.unwrap()
+    unsafe { Repo::map(&std::fs::File::open(path).unwrap()) }.unwrap()
 }
 
 /// Some of the keys from everywhere, in an order of their own.
@@ -95,13 +96,13 @@ fn spread(keys: &[Vec<u8>]) -> Vec<Vec<u8>> {
 fn count_reads<S: BlockStore>(repo: &Repo<S>, keys: &[Vec<u8>]) {
     let counting = Counting { store: repo.store(), gets: Cell::new(0) };
     let counted = Repo::from_store(counting, repo.commit().cid()).unwrap();
-    let mut nodes = repo.walk().nodes(true);
+    let mut nodes = repo.walk().nodes(true).start();
     // The root comes first.
     let Some(Event::Node { layer: height, .. }) = nodes.next_event().unwrap() else { return };
     let (mut most, mut all) = (0, 0);
     for key in keys.iter().flat_map(|key| [key.clone(), [key, &b"-"[..]].concat()]) {
         counted.store().gets.set(0);
-        black_box(counted.get(key).unwrap());
+        black_box(counted.tree().get_key(key).unwrap());
         most = most.max(counted.store().gets.get());
         all += counted.store().gets.get();
     }
@@ -120,10 +121,14 @@ fn time<S: BlockStore>(repo: &Repo<S>, keys: &[Vec<u8>], rounds: usize) {
         row("lookup of a key that is there", keys.len(), present),
         row("lookup of a key that is not", keys.len(), absent),
         row("one collection, records()", 1, |repo, _| {
-            count(repo.records().collection("app.bsky.graph.follow"))
+            count(repo.records_in(KeyRange::collection("app.bsky.graph.follow").unwrap()))
         }),
         row("the newest posts, records().rev()", 1, |repo, _| {
-            count(repo.records().collection("app.bsky.feed.post").rev().take(NEWEST))
+            count(
+                repo.records_in(KeyRange::collection("app.bsky.feed.post").unwrap())
+                    .rev()
+                    .take(NEWEST),
+            )
         }),
         row("proof of a key", keys.len(), prove),
     ];
@@ -143,23 +148,24 @@ fn time<S: BlockStore>(repo: &Repo<S>, keys: &[Vec<u8>], rounds: usize) {
 }
 
 fn present<S: BlockStore>(repo: &Repo<S>, keys: &[Vec<u8>]) -> Result<usize> {
-    let found = keys
-        .iter()
-        .map(|key| Ok(matches!(repo.get(key)?, Lookup::Present { record: Some(_), .. })));
+    let found = keys.iter().map(|key| {
+        Ok(matches!(repo.tree().get_key(key)?, Lookup::Present { record: Some(_), .. }))
+    });
     Ok(found.collect::<Result<Vec<_>>>()?.into_iter().filter(|&found| found).count())
 }
 
 fn absent<S: BlockStore>(repo: &Repo<S>, keys: &[Vec<u8>]) -> Result<usize> {
     let mut absent = 0;
     for key in keys {
-        absent += usize::from(matches!(repo.get([key, &b"-"[..]].concat())?, Lookup::Absent));
+        absent +=
+            usize::from(matches!(repo.tree().get_key([key, &b"-"[..]].concat())?, Lookup::Absent));
     }
     Ok(absent)
 }
 
 fn prove<S: BlockStore>(repo: &Repo<S>, keys: &[Vec<u8>]) -> Result<usize> {
     for key in keys {
-        black_box(repo.prove().key(key).write(Vec::new())?);
+        black_box(repo.prove().range(KeyRange::key(key)).write(Vec::new())?);
     }
     Ok(keys.len())
 }

@@ -78,7 +78,7 @@ fn unlimited(input: impl Read) -> Result<Run> {
 }
 
 fn spilled(input: impl Read, limit: u64) -> Result<Run> {
-    match Loader::new().memory_limit(limit).read(input)? {
+    match Loader::new().memory_limit(limit).from_reader(input)? {
         Loaded::Complete(repo) => Ok(Run { tally: walk(&repo)?, ..Run::default() }),
         Loaded::Suspended(load) => {
             let repo = load.spill(SpillFile::temporary())?;

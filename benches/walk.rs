@@ -101,12 +101,12 @@ fn report(bytes: &[u8], blocks: usize, tally: Tally, hashing: Vec<Duration>, row
 
 fn mapped(path: &Path) -> Result<Tally> {
     // SAFETY: nobody else knows of the file.
-    walk(&unsafe { Repo::map(path) }?)
+    walk(&unsafe { Repo::map(&std::fs::File::open(path)?) }?)
 }
 
 fn mapped_records(path: &Path) -> Result<Tally> {
     // SAFETY: nobody else knows of the file.
-    let repo = unsafe { Repo::map(path) }?;
+    let repo = unsafe { Repo::map(&std::fs::File::open(path)?) }?;
     let mut tally = Tally::default();
     for record in repo.records() {
         tally.records += 1;

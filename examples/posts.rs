@@ -1,16 +1,22 @@
-//! Prints the posts of a repository, oldest first: `cargo run --example posts --features serde --
-//! samples/repo.car`.
+//! Prints the newest posts of a repository: `cargo run --example posts --features serde --
+//! samples/repo.car [CURSOR]`.
 //!
-//! The texts are borrowed from the buffer that the file was read into: decoding copies none of
-//! them.
-#![allow(clippy::print_stderr, clippy::print_stdout)]
+//! Reads only the posts that it prints. Their texts are borrowed from the buffer that the file was
+//! read into. With a cursor, the record key of the last post of a page, it prints the page after
+//! that.
 
-use std::fs::File;
+use std::error::Error;
+use std::io::{self, Write};
+use std::ops::Bound;
 
-use carwalk::Repo;
+use carwalk::{KeyRange, Repo};
 use serde::Deserialize;
 
-/// The part of a post that is printed. Fields that are not named here are passed over.
+const COLLECTION: &str = "app.bsky.feed.post";
+
+const PAGE: usize = 10;
+
+/// The part of a post that is printed. Other fields are ignored.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Post<'a> {
@@ -18,22 +24,33 @@ struct Post<'a> {
     created_at: &'a str,
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let path = std::env::args().nth(1).ok_or("usage: posts CAR")?;
-    let repo = Repo::from_reader(File::open(path)?)?;
-    let records: Vec<_> = repo.records().collect::<Result<_, _>>()?;
-    let mut posts = Vec::new();
-    for record in records.iter().filter(|record| record.path().collection() == "app.bsky.feed.post")
-    {
-        match record.decode::<Post>() {
-            Ok(post) => posts.push(post),
-            // One odd record does not spoil the others.
-            Err(error) => eprintln!("passed over: {error}"),
-        }
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let path = arguments.next().ok_or("usage: posts CAR [CURSOR]")?;
+    run(&path, arguments.next().as_deref(), &mut io::stdout().lock())
+}
+
+pub(crate) fn run(
+    path: &str,
+    cursor: Option<&str>,
+    out: &mut impl Write,
+) -> Result<(), Box<dyn Error>> {
+    let repo = Repo::from_path(path)?;
+    let mut range = KeyRange::collection(COLLECTION)?;
+    if let Some(cursor) = cursor {
+        let older = (Bound::Unbounded, Bound::Excluded(format!("{COLLECTION}/{cursor}")));
+        range = range.and(&older.into());
     }
-    posts.sort_by_key(|post| post.created_at);
-    for post in posts {
-        println!("{}  {}", post.created_at, post.text.escape_debug());
+    for record in repo.records_in(range).rev().take(PAGE) {
+        let record = record?;
+        match record.decode_borrowed::<Post>() {
+            Ok(post) => {
+                let key = record.path().record_key();
+                writeln!(out, "{key}  {}  {}", post.created_at, post.text.escape_debug())?;
+            }
+            // One odd record does not hide the others.
+            Err(error) => writeln!(out, "skipped: {error}")?,
+        }
     }
     Ok(())
 }

@@ -33,7 +33,7 @@ const MAX_STORED: u64 = 64 << 30;
 /// A load that waits for the disk.
 struct Job {
     path: PathBuf,
-    load: Suspended<'static, File>,
+    load: Suspended<File>,
 }
 
 /// What came of a CAR.
@@ -114,8 +114,8 @@ fn next_path(paths: &Mutex<impl Iterator<Item = PathBuf>>) -> Option<PathBuf> {
     paths.lock().ok()?.next()
 }
 
-fn load(path: &Path, memory_limit: u64) -> carwalk::Result<Loaded<'static, File>> {
-    Loader::new().memory_limit(memory_limit).read(File::open(path)?)
+fn load(path: &Path, memory_limit: u64) -> carwalk::Result<Loaded<File>> {
+    Loader::new().memory_limit(memory_limit).from_path(path)
 }
 
 /// The disk worker: spills suspended loads one after the other.
@@ -130,10 +130,7 @@ fn spill_all(jobs: Receiver<Job>, outcomes: Sender<Outcome>) {
 }
 
 /// Spills a load and walks it. The file is left in `spare`, unless it failed.
-fn spill(
-    load: Suspended<'static, File>,
-    spare: &mut Option<SpillFile>,
-) -> carwalk::Result<Summary> {
+fn spill(load: Suspended<File>, spare: &mut Option<SpillFile>) -> carwalk::Result<Summary> {
     // A file that was reset keeps its settings.
     let file = spare.take().unwrap_or_else(|| SpillFile::temporary().max_stored(MAX_STORED));
     let repo = load.spill(file)?;

@@ -9,6 +9,9 @@
 //! Other forms are errors, see "CID Formats" in the
 //! [data model](https://atproto.com/specs/data-model#link-and-cid-formats).
 
+#[cfg(feature = "serde")]
+mod serde;
+
 use core::fmt;
 use core::str::FromStr;
 
@@ -37,6 +40,10 @@ pub enum Codec {
 ///
 /// Displays as text in base32 and parses from it. The order is that of the bytes.
 ///
+/// With the feature `serde` it is a link: `{"$link": "b.."}` in human-readable formats, tag 42 in
+/// DAG-CBOR, 36 bytes in other binary formats. A CID that is a text, such as the `cid` of a strong
+/// reference, is a `String` to parse.
+///
 /// ```
 /// use carwalk::Cid;
 ///
@@ -55,12 +62,22 @@ impl Cid {
     /// `Malformed` for any other length, version, codec, hash function or digest length.
     #[inline]
     pub fn parse(bytes: &[u8]) -> Result<Self> {
+        Self::from_bytes(bytes).ok_or_else(|| Error::malformed(fault(bytes)))
+    }
+
+    /// Parses the 36 bytes without an error, which would be allocated.
+    pub(crate) fn parse_or_fault(bytes: &[u8]) -> Result<Self, Malformed> {
+        Self::from_bytes(bytes).ok_or_else(|| fault(bytes))
+    }
+
+    #[inline]
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
         match bytes.first_chunk() {
             // Compared as one number: of four bytes, each would be copied alone.
             Some(prefix) if matches!(u32::from_be_bytes(*prefix), 0x0155_1220 | 0x0171_1220) => {
-                <[u8; LEN]>::try_from(bytes).map(Cid).map_err(|_| Error::malformed(fault(bytes)))
+                <[u8; LEN]>::try_from(bytes).map(Cid).ok()
             }
-            _ => Err(Error::malformed(fault(bytes))),
+            _ => None,
         }
     }
 
@@ -220,6 +237,21 @@ impl fmt::Debug for Cid {
     }
 }
 
+impl TryFrom<&[u8]> for Cid {
+    type Error = Error;
+
+    /// Parses the 36 bytes of a CID: see [`Cid::parse`].
+    fn try_from(bytes: &[u8]) -> Result<Self> {
+        Cid::parse(bytes)
+    }
+}
+
+impl AsRef<[u8]> for Cid {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 impl FromStr for Cid {
     type Err = Error;
 
@@ -275,6 +307,14 @@ impl TryFrom<&cid::Cid> for Cid {
             .write_bytes(&mut rest)
             .map_err(|_| Error::malformed(Malformed::CidLen { found: cid.encoded_len() }))?;
         Self::parse(bytes.get(..len).unwrap_or_default())
+    }
+}
+
+impl TryFrom<cid::Cid> for Cid {
+    type Error = Error;
+
+    fn try_from(cid: cid::Cid) -> Result<Self> {
+        Cid::try_from(&cid)
     }
 }
 

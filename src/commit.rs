@@ -15,7 +15,9 @@ use std::borrow::Cow;
 
 use crate::cbor::{Cursor, ItemHead, KeyOrder};
 use crate::cid::Cid;
-use crate::error::{Error, ErrorKind, LimitName, LookAlike, Malformed, Result, Structure};
+use crate::error::{
+    ArgumentFault, Error, ErrorKind, LimitName, LookAlike, Malformed, Result, Structure,
+};
 use crate::limits::MAX_COMMIT_FIELDS;
 use crate::shape::begins_like_node;
 #[cfg(feature = "signature")]
@@ -140,11 +142,11 @@ impl<'a> Commit<'a> {
         [unsigned_head.as_bytes(), before, after]
     }
 
-    /// Checks that the commit is by the account that was asked for. DIDs are compared as they are.
+    /// Checks that the commit is by the expected account. DIDs are compared byte by byte.
     ///
     /// # Errors
     ///
-    /// `OtherAccount`, with both DIDs.
+    /// `OtherAccount`, with both DIDs; `Argument` if `did` is not a DID.
     ///
     /// ```
     /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
@@ -156,6 +158,9 @@ impl<'a> Commit<'a> {
     pub fn verify_account(&self, did: &str) -> Result<()> {
         if self.did() == did {
             return Ok(());
+        }
+        if !is_did(did) {
+            return Err(Error::new(ErrorKind::Argument(ArgumentFault::Did { found: did.into() })));
         }
         let error =
             Error::new(ErrorKind::OtherAccount { expected: did.into(), found: self.did().into() });

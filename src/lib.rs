@@ -9,7 +9,7 @@
 //! // `file` is anything that implements `std::io::Read`.
 //! let repo = carwalk::Repo::from_reader(file)?;
 //! println!("{} at {}", repo.commit().did(), repo.commit().rev());
-//! for record in repo.records() {
+//! for record in &repo {
 //!     let record = record?;
 //!     println!("{}\t{}\t{} bytes", record.path(), record.cid(), record.bytes().len());
 //! }
@@ -19,22 +19,26 @@
 //!
 //! # Which API for what
 //!
-//! - The bytes are in memory: [`Repo::from_slice`]. They come from a stream: [`Repo::from_reader`].
-//!   They are in a file that nobody changes: `Repo::map`, which is `unsafe` because the system
-//!   cannot promise that. Other limits, fewer hashes, legacy commits, progress, a memory limit,
-//!   less of each record: [`Loader`].
-//! - The records: [`Repo::records`], a plain iterator. Only paths and CIDs: [`Repo::entries`].
-//!   Batches for other threads: [`Records::next_chunk`].
-//! - One record, or proof that there is none: [`Repo::get`]. Those of one collection, or any range
-//!   of keys, also from the last: [`Records::collection`], [`Records::range`], `rev()`.
-//! - A part of a repository that proves something: [`Repo::prove`] makes it; [`Repo::get`] and
-//!   [`Walker::completeness`](mst::Walker::completeness) tell what one says.
-//! - No allocation per record, nodes too, or a CAR that is partial: [`Repo::walk`]. One that is
-//!   damaged: [`Loader::salvage`].
+//! - The bytes are in memory: [`Repo::from_slice`]. They come from a stream or file:
+//!   [`Repo::from_reader`], [`Repo::from_path`]. They are in a file that nobody changes:
+//!   `Repo::map`, which is `unsafe` because the system cannot promise that.
+//! - Other limits, damaged files, legacy commits, progress, a memory limit, less of each record:
+//!   [`Loader`].
+//! - All records: [`Repo::records`], a plain iterator. Those of one collection, or any range of
+//!   keys, also from the last: [`Repo::records_in`], [`KeyRange`], `rev()`. Only paths and CIDs:
+//!   [`Repo::entries`]. Batches for other threads: [`Records::next_chunk`].
+//! - One record, or proof that there is none: [`Repo::get`].
+//! - What is in records: [`Record::links`], [`Record::blobs`], [`Record::oddities`],
+//!   `Record::decode`, `Record::to_json`. The module [`record`] has the same for bytes.
+//! - A part of a repository that proves something: [`Repo::prove`] writes it; [`Repo::get`] and
+//!   [`Walk::completeness`](mst::Walk::completeness) say what one proves.
+//! - No allocation per record, nodes too, a partial CAR, or keys that are not repo paths:
+//!   [`Repo::walk`]. A damaged CAR: [`Loader::salvage`].
 //! - Whether the account signed it: `Commit::verify_signature` with a `VerifyingKey`.
 //! - Only the account or revision, from the first bytes of a download: [`peek_commit`].
-//! - Blocks that lie in a store of your own: [`store::BlockStore`], with [`Repo::from_store`] or,
-//!   for a tree without commit, [`Tree`].
+//! - Blocks in your own store: [`store::BlockStore`], with [`Repo::from_store`] or, for a tree
+//!   without a commit, [`Tree`].
+//! - What to do about an error: [`Error::class`].
 //! - The layers by themselves: [`car`] for sections, [`mst`] for nodes and the walk.
 //!
 //! # What is promised
@@ -65,10 +69,12 @@
 //!
 //! # Features
 //!
-//! - `mmap` (default): `Repo::map` and `Loader::map`.
+//! - `mmap` (default): `Repo::map` and `store::MappedFile`.
 //! - `redb` (default): `Suspended::spill`, `store::RedbStore`: blocks in a file, for CARs beyond
 //!   the memory limit.
-//! - `serde`: `Record::decode`, into types of your own with borrowed strings.
+//! - `serde`: `decode` and `Record::decode`, into types of your own with borrowed strings; serde's
+//!   traits for [`Cid`], paths, entries and counts.
+//! - `json`: `Record::to_json` and `Record::write_json`, in the form of the data model.
 //! - `signature`: `VerifyingKey` and `Commit::verify_signature`, for the two curves that accounts
 //!   sign with.
 //!
@@ -92,7 +98,7 @@ mod path;
 mod prefetch;
 pub mod process;
 mod proof;
-mod record;
+pub mod record;
 mod records;
 mod repo;
 mod sha256;
@@ -103,23 +109,24 @@ pub mod store;
 pub mod syntax;
 pub mod varint;
 
+/// The CBOR library whose types appear here: [`Record::decoder`], [`process::Cbor`].
+pub use minicbor;
+
 pub use self::cid::Cid;
 pub use self::commit::{Commit, CommitRules};
-pub use self::error::{Error, ErrorKind, Result};
+pub use self::error::{Error, ErrorClass, ErrorKind, Result};
 pub use self::limits::Limits;
-#[cfg(feature = "redb")]
-pub use self::load::SpillError;
-pub use self::load::{
-    Loaded, Loader, Memory, MemoryLimit, Suspended, Unlimited, Verification, peek_commit,
-};
+pub use self::load::{BoundedLoader, Loaded, Loader, Suspended, Verification, peek_commit};
 pub use self::mst::{Gap, KeyRange, Lookup};
 pub use self::path::{RepoPath, RepoPathBuf};
 pub use self::process::{Keep, Process, Processed, Value};
 pub use self::proof::ProofBuilder;
 #[cfg(feature = "signature")]
-pub use self::proof::verify_record_proof;
+pub use self::proof::{RecordProof, verify_record_proof};
 pub use self::record::Record;
-pub use self::records::{Records, RepoEntries, RepoEntry};
+#[cfg(feature = "serde")]
+pub use self::record::decode;
+pub use self::records::{Collections, Entries, Records, RepoEntry};
 pub use self::repo::{Repo, Tree};
 #[cfg(feature = "signature")]
 pub use self::signature::VerifyingKey;

@@ -7,6 +7,11 @@ pub const MAX_KEY_LEN: usize = 1024;
 /// Deepest nesting of arrays and maps in a header value or commit field that carwalk does not know.
 pub const MAX_NESTING: usize = 32;
 
+/// Deepest nesting of arrays, maps and tags in a record that the functions of
+/// [`record`](crate::record) look into: many times the nesting of real records, and less than JSON
+/// parsers accept.
+pub const MAX_RECORD_NESTING: usize = 100;
+
 /// Most fields of a commit. Version 3 has six; the rest is room for fields that do not exist yet.
 pub const MAX_COMMIT_FIELDS: usize = 255;
 
@@ -36,54 +41,57 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// A header of 1 MiB, blocks of 2 MiB, streams of 1 GiB.
+    /// Returns [`Limits::new`].
     fn default() -> Self {
-        Limits { header_len: 1 << 20, block_len: 2 << 20, stream_len: 1 << 30 }
+        Limits::new()
     }
 }
 
 impl Limits {
-    /// Sets the longest header that is read, in bytes without its length prefix.
-    ///
-    /// The usual header has 58 bytes; 1 MiB, the default, is what the strictest peers take.
-    pub fn max_header_len(mut self, bytes: u32) -> Self {
+    /// Returns the default limits: a header of 1 MiB, blocks of 2 MiB, streams of 1 GiB.
+    pub const fn new() -> Self {
+        Limits { header_len: 1 << 20, block_len: 2 << 20, stream_len: 1 << 30 }
+    }
+
+    /// Sets the length of the longest accepted header, in bytes without its length prefix.
+    /// Default: 1 MiB. The usual header has 58 bytes.
+    pub const fn max_header_len(mut self, bytes: u32) -> Self {
         self.header_len = bytes;
         self
     }
 
-    /// Sets the longest block that is read, in bytes without its CID.
+    /// Sets the length of the longest accepted block, in bytes without its CID. Default: 2 MiB.
     ///
-    /// Records have at most 1 MiB by the protocol's guide, and chance makes no node longer than a
-    /// few kilobytes. The default, 2 MiB, leaves room for nodes whose keys somebody mined.
-    pub fn max_block_len(mut self, bytes: u32) -> Self {
+    /// The protocol's guide limits records to 1 MiB, and chance makes no node longer than a few
+    /// kilobytes. The rest is room for nodes whose keys were mined.
+    pub const fn max_block_len(mut self, bytes: u32) -> Self {
         self.block_len = bytes;
         self
     }
 
-    /// Sets the most bytes that are taken from a reader, header included; 1 GiB by default.
+    /// Sets how many bytes are read from a stream at most, including the header. Default: 1 GiB.
     ///
-    /// What a reader gives is held in memory. Slices and mapped files are not held to it: their
-    /// bytes are there already.
-    pub fn max_stream_len(mut self, bytes: u64) -> Self {
+    /// Slices and mapped files have no such limit, because their bytes are there already.
+    pub const fn max_stream_len(mut self, bytes: u64) -> Self {
         self.stream_len = bytes;
         self
     }
 
-    /// The longest header, in bytes.
+    /// Returns the length of the longest accepted header, in bytes.
     #[must_use]
-    pub fn header_len(&self) -> u32 {
+    pub const fn header_len(&self) -> u32 {
         self.header_len
     }
 
-    /// The longest block, in bytes.
+    /// Returns the length of the longest accepted block, in bytes.
     #[must_use]
-    pub fn block_len(&self) -> u32 {
+    pub const fn block_len(&self) -> u32 {
         self.block_len
     }
 
-    /// The most bytes that are taken from a reader.
+    /// Returns how many bytes are read from a stream at most.
     #[must_use]
-    pub fn stream_len(&self) -> u64 {
+    pub const fn stream_len(&self) -> u64 {
         self.stream_len
     }
 }

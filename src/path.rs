@@ -7,8 +7,15 @@
 //! records from being read. See "Repo paths" in the [repository
 //! specification](https://atproto.com/specs/repository#repo-data-structure-v3).
 
+#[cfg(feature = "serde")]
+mod serde;
+
+use core::borrow::Borrow;
+use core::cmp::Ordering;
 use core::fmt;
+use core::hash::{Hash, Hasher};
 use core::num::NonZeroUsize;
+use core::str::FromStr;
 
 use crate::error::{Error, ErrorKind, PathFault, Result};
 use crate::limits::MAX_KEY_LEN;
@@ -47,22 +54,24 @@ const CLASSES: [u32; 256] = {
 /// assert!(RepoPath::parse(b"app.bsky.feed.post").is_err());
 /// # Ok::<(), carwalk::Error>(())
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// Equality, order and hash are those of the text.
+#[derive(Clone, Copy)]
 pub struct RepoPath<'a> {
     text: &'a str,
     slash: NonZeroUsize,
 }
 
 impl<'a> RepoPath<'a> {
-    /// Parses a key of a tree.
+    /// Parses a key of a tree. [`TryFrom<&str>`](#impl-TryFrom<%26str>-for-RepoPath<'a>) parses
+    /// text.
     ///
     /// # Errors
     ///
-    /// `Path`, with the key, if it has not the form of a repo path.
+    /// `Path`, with the key, if it does not have the form of a repo path.
     pub fn parse(key: &'a [u8]) -> Result<Self> {
         match Self::split(key) {
             Ok(path) => Ok(path),
-            Err(fault) => Err(Error::new(ErrorKind::Path(fault)).of_key(key)),
+            Err(fault) => Err(refuse(fault, key)),
         }
     }
 
@@ -88,19 +97,19 @@ impl<'a> RepoPath<'a> {
         Ok(RepoPath { text, slash })
     }
 
-    /// The whole path.
+    /// Returns the whole path.
     #[must_use]
     pub fn as_str(&self) -> &'a str {
         self.text
     }
 
-    /// The half before the slash: by the specification the NSID of the records' schema.
+    /// Returns the half before the slash: by the specification the NSID of the records' schema.
     #[must_use]
     pub fn collection(&self) -> &'a str {
         self.text.get(..self.slash.get()).unwrap_or_default()
     }
 
-    /// The half after the slash, "rkey" for short.
+    /// Returns the half after the slash, "rkey" for short.
     #[doc(alias = "rkey")]
     #[must_use]
     pub fn record_key(&self) -> &'a str {
@@ -123,11 +132,32 @@ impl<'a> RepoPath<'a> {
         Err(Error::new(ErrorKind::Path(fault)).of_key(self.text.as_bytes()))
     }
 
-    /// The same path with text of its own: one allocation.
+    /// Returns the same path with its own text: one allocation.
     #[must_use]
     pub fn to_owned(&self) -> RepoPathBuf {
         RepoPathBuf { text: self.text.into(), slash: self.slash }
     }
+}
+
+#[cold]
+fn refuse(fault: PathFault, key: &[u8]) -> Error {
+    let fault = if key.starts_with(b"at://") { PathFault::AtUri } else { fault };
+    Error::new(ErrorKind::Path(fault)).of_key(key)
+}
+
+/// Checks that a text can be the collection of a repo path: the same characters that
+/// [`RepoPath::parse`] accepts, so that each collection in a repository passes.
+pub(crate) fn check_collection(collection: &str) -> Result<()> {
+    let fault = if collection.is_empty() {
+        PathFault::NoCollection
+    } else if collection.contains('/') {
+        PathFault::CollectionSlash
+    } else if collection.bytes().any(|byte| class(byte) == ODD) {
+        odd_character(collection.as_bytes())
+    } else {
+        return Ok(());
+    };
+    Err(refuse(fault, collection.as_bytes()))
 }
 
 #[inline]
@@ -166,20 +196,22 @@ impl AsRef<str> for RepoPath<'_> {
     }
 }
 
-impl PartialEq<str> for RepoPath<'_> {
-    fn eq(&self, other: &str) -> bool {
-        self.text == other
-    }
-}
-
-impl PartialEq<&str> for RepoPath<'_> {
-    fn eq(&self, other: &&str) -> bool {
-        self.text == *other
-    }
-}
-
-/// A repo path with text of its own.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A repo path with its own text.
+///
+/// Equality, order and hash are those of the text, so maps with these keys can be searched by text.
+///
+/// ```
+/// use std::collections::BTreeMap;
+///
+/// use carwalk::RepoPathBuf;
+///
+/// let path: RepoPathBuf = "app.bsky.actor.profile/self".parse()?;
+/// assert_eq!(path.record_key(), "self");
+/// let map = BTreeMap::from([(path, 1)]);
+/// assert_eq!(map.get("app.bsky.actor.profile/self"), Some(&1));
+/// # Ok::<(), carwalk::Error>(())
+/// ```
+#[derive(Clone)]
 pub struct RepoPathBuf {
     text: Box<str>,
     slash: NonZeroUsize,
@@ -190,6 +222,131 @@ impl RepoPathBuf {
     #[must_use]
     pub fn as_path(&self) -> RepoPath<'_> {
         RepoPath { text: &self.text, slash: self.slash }
+    }
+
+    /// Returns the whole path.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Returns the half before the slash: by the specification the NSID of the records' schema.
+    #[must_use]
+    pub fn collection(&self) -> &str {
+        self.as_path().collection()
+    }
+
+    /// Returns the half after the slash, "rkey" for short.
+    #[doc(alias = "rkey")]
+    #[must_use]
+    pub fn record_key(&self) -> &str {
+        self.as_path().record_key()
+    }
+}
+
+/// Equality, order and hash of both types: those of `str`, as `Borrow<str>` requires.
+macro_rules! compare_as_text {
+    ($($path:ty),*) => {
+        $(
+            impl PartialEq for $path {
+                fn eq(&self, other: &Self) -> bool {
+                    self.as_str() == other.as_str()
+                }
+            }
+
+            impl Eq for $path {}
+
+            impl PartialOrd for $path {
+                fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+                    Some(self.cmp(other))
+                }
+            }
+
+            impl Ord for $path {
+                fn cmp(&self, other: &Self) -> Ordering {
+                    self.as_str().cmp(other.as_str())
+                }
+            }
+
+            impl Hash for $path {
+                fn hash<H: Hasher>(&self, state: &mut H) {
+                    self.as_str().hash(state);
+                }
+            }
+
+            impl PartialEq<str> for $path {
+                fn eq(&self, other: &str) -> bool {
+                    self.as_str() == other
+                }
+            }
+
+            impl PartialEq<&str> for $path {
+                fn eq(&self, other: &&str) -> bool {
+                    self.as_str() == *other
+                }
+            }
+        )*
+    };
+}
+
+compare_as_text!(RepoPath<'_>, RepoPathBuf);
+
+impl<'a> TryFrom<&'a str> for RepoPath<'a> {
+    type Error = Error;
+
+    /// Parses a repo path.
+    ///
+    /// # Errors
+    ///
+    /// `Path`, with the text, if it does not have the form of a repo path.
+    fn try_from(text: &'a str) -> Result<Self> {
+        RepoPath::parse(text.as_bytes())
+    }
+}
+
+impl FromStr for RepoPathBuf {
+    type Err = Error;
+
+    /// Parses a repo path.
+    ///
+    /// # Errors
+    ///
+    /// `Path`, with the text, if it does not have the form of a repo path.
+    fn from_str(text: &str) -> Result<Self> {
+        RepoPath::try_from(text).map(|path| path.to_owned())
+    }
+}
+
+impl TryFrom<&str> for RepoPathBuf {
+    type Error = Error;
+
+    /// Parses a repo path, as [`FromStr`] does.
+    fn try_from(text: &str) -> Result<Self> {
+        text.parse()
+    }
+}
+
+impl From<RepoPath<'_>> for RepoPathBuf {
+    fn from(path: RepoPath<'_>) -> Self {
+        path.to_owned()
+    }
+}
+
+impl From<RepoPathBuf> for String {
+    fn from(path: RepoPathBuf) -> Self {
+        path.text.into()
+    }
+}
+
+impl Borrow<str> for RepoPathBuf {
+    fn borrow(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl AsRef<str> for RepoPathBuf {
+    fn as_ref(&self) -> &str {
+        self.as_str()
     }
 }
 

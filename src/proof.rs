@@ -8,97 +8,115 @@ use crate::car::Writer;
 #[cfg(feature = "signature")]
 use crate::car::block_at_offset;
 use crate::cid::Cid;
+#[cfg(feature = "signature")]
+use crate::commit::Commit;
 use crate::error::{Error, ErrorKind, Result, SpillFileFault, Structure};
 #[cfg(feature = "signature")]
 use crate::mst::Lookup;
 use crate::mst::{Event, KeyRange};
-#[cfg(feature = "signature")]
 use crate::path::RepoPath;
 use crate::repo::Repo;
 #[cfg(feature = "signature")]
 use crate::signature::VerifyingKey;
+#[cfg(feature = "signature")]
+use crate::store::Block;
 use crate::store::{BlockStore, CarStats, Form};
 
-/// What is to be proved of a repository, and the CAR that does it: see [`Repo::prove`].
+/// Builds a CAR that proves which keys a repository has, with their records: see [`Repo::prove`].
 ///
-/// The CAR has the commit, the nodes on the way to all keys that were named, and the records under
-/// those that are there, each block once, in the order in which a walk reaches them. Whoever trusts
-/// the commit can tell from it that these keys are there or not, and that no others are in the
-/// ranges; of the rest of the repository it tells little and proves nothing.
+/// The CAR has the commit, the nodes on the search paths of all named keys, and the records under
+/// those that exist, each block once, in the order in which a walk reaches them (pre-order). It
+/// proves to anyone who trusts the commit that these keys exist or not, and that the ranges have no
+/// others. About the rest of the repository it proves nothing.
+///
+/// With `range(..)` it rewrites a whole repository: in pre-order, without unreached or repeated
+/// blocks. A CAR in random order is much faster to spill and walk afterwards.
 ///
 /// ```
-/// use carwalk::{Lookup, Repo};
+/// use carwalk::{KeyRange, Lookup, Repo};
 ///
 /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
 /// let repo = Repo::from_slice(bytes)?;
 /// let mut car = Vec::new();
-/// let proof = repo.prove().key("app.bsky.actor.profile/self");
-/// proof.collection("app.bsky.graph.follow").write(&mut car)?;
+/// let follows = KeyRange::collection("app.bsky.graph.follow")?;
+/// repo.prove().key("app.bsky.actor.profile/self").range(&follows).write(&mut car)?;
 ///
 /// let proof = Repo::from_slice(car)?;
 /// let profile = proof.get("app.bsky.actor.profile/self")?;
 /// assert!(matches!(profile, Lookup::Present { record: Some(_), .. }));
-/// assert!(proof.walk().collection("app.bsky.graph.follow").completeness()?.is_complete());
-/// # assert!(proof.walk().completeness()?.gaps > 0);
+/// assert!(proof.walk().range(follows).completeness()?.is_complete());
+/// assert!(!proof.walk().completeness()?.is_complete());
 /// # Ok::<(), carwalk::Error>(())
 /// ```
-#[must_use]
+#[must_use = "a proof is written with `write`"]
 pub struct ProofBuilder<'r, S> {
     repo: &'r Repo<S>,
     ranges: Vec<KeyRange>,
     records: bool,
+    /// An argument that was refused.
+    refused: Option<Error>,
 }
 
 impl<'r, S: BlockStore> ProofBuilder<'r, S> {
     pub(crate) fn new(repo: &'r Repo<S>) -> Self {
-        ProofBuilder { repo, ranges: Vec::new(), records: true }
+        ProofBuilder { repo, ranges: Vec::new(), records: true, refused: None }
     }
 
-    /// Also proves of one key that it is there, with its record, or that it is not.
+    /// Adds a path: proves that it exists, with its record, or that it does not.
     ///
-    /// The way to a key that is not there goes to its very end, so that all verifiers can follow
-    /// it.
-    pub fn key(self, key: impl AsRef<[u8]>) -> Self {
-        self.range(KeyRange::key(key))
+    /// The search path of a key that does not exist is included to its very end, so that all
+    /// verifiers can follow it. A text that is not a repo path is an error of
+    /// [`write`](ProofBuilder::write).
+    pub fn key(mut self, path: impl AsRef<str>) -> Self {
+        let path = path.as_ref();
+        match RepoPath::try_from(path) {
+            Ok(_) => self.range(KeyRange::key(path)),
+            Err(error) => {
+                self.refused = self.refused.or(Some(error));
+                self
+            }
+        }
     }
 
-    /// Also proves which keys a range has.
+    /// Adds a range: proves which keys it has.
+    ///
+    /// A range that ends before it starts is an error of [`write`](ProofBuilder::write).
     pub fn range(mut self, range: impl Into<KeyRange>) -> Self {
         self.ranges.push(range.into());
         self
     }
 
-    /// Also proves which keys begin with `prefix`.
-    pub fn prefix(self, prefix: impl AsRef<[u8]>) -> Self {
-        self.range(KeyRange::prefix(prefix))
-    }
-
-    /// Also proves which keys a collection has, like `app.bsky.feed.post`.
-    pub fn collection(self, collection: &str) -> Self {
-        self.range(KeyRange::collection(collection))
-    }
-
-    /// Sets whether records are part of the proof, as by default, or only their CIDs in the nodes.
+    /// Sets whether records are part of the proof, or only their CIDs in the nodes. On by default.
     pub fn records(mut self, yes: bool) -> Self {
         self.records = yes;
         self
     }
 
-    /// Writes the CAR, and tells what is in it.
+    /// Writes the CAR, and returns its counts.
     ///
-    /// Every node is checked on the way, as by a walk. Takes memory for the CID of each block that
-    /// is written. The sections are small writes: put a `BufWriter` around files.
+    /// Every node is checked on the way, as in a walk. Takes memory for the CID of each block that
+    /// is written: 42 to 130 bytes. Sections are small writes: put a `BufWriter` around files.
     ///
     /// # Errors
     ///
-    /// `Missing` if a node or record is not there that the proof needs; `InvalidSpillFile` if a
-    /// store has not the record but what was made of it; else those of a complete walk, and
-    /// `Output` if writing fails. What was written is no proof then.
+    /// - `Path` or `Argument` if a key or range was refused: nothing is written then
+    /// - `Missing` if a node or record that the proof needs is missing
+    /// - `InvalidSpillFile` if the store has processed values instead of the records
+    /// - `HashMismatch`, `Tree`, `Malformed`, `NonCanonical`, `Limit`, `Store` or `Io` as in a
+    ///   complete walk
+    /// - `Output` if writing fails
+    ///
+    /// After an error, the output is not a proof.
     pub fn write<W: Write>(self, output: W) -> Result<CarStats> {
+        if let Some(error) = self.refused {
+            return Err(error);
+        }
+        self.ranges.iter().try_for_each(KeyRange::check)?;
         let commit = self.repo.commit();
-        let mut blocks = Blocks::new(output, commit.cid()).map_err(output_error)?;
-        blocks.write(commit.cid(), commit.bytes()).map_err(output_error)?;
-        let mut walk = self.repo.walk().nodes(true).records(self.records).ranges(self.ranges);
+        let mut blocks = Blocks::new(output, commit.cid()).map_err(Error::output)?;
+        blocks.write(commit.cid(), commit.bytes()).map_err(Error::output)?;
+        let walk = self.repo.walk().nodes(true).records(self.records);
+        let mut walk = walk.ranges(self.ranges).start();
         while let Some(event) = walk.next_event()? {
             let (cid, block) = match event {
                 Event::Node { cid, block, .. } => (cid, block),
@@ -112,29 +130,44 @@ impl<'r, S: BlockStore> ProofBuilder<'r, S> {
                 }
                 _ => continue,
             };
-            blocks.write(cid, block).map_err(output_error)?;
+            blocks.write(cid, block).map_err(Error::output)?;
         }
-        blocks.finish().map_err(output_error)
+        blocks.finish().map_err(Error::output)
     }
 }
 
-/// Checks a proof, as `com.atproto.sync.getRecord` answers with one, and tells what it says of one
-/// path: all in one call.
+/// What a proof says about one path: see [`verify_record_proof`].
+#[cfg(feature = "signature")]
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RecordProof<'a> {
+    /// The signed commit. Compare its [`rev`](Commit::rev) with the newest one that you know: an
+    /// old commit stays validly signed.
+    pub commit: Commit<'static>,
+    /// Whether the record exists, borrowed from the CAR.
+    pub lookup: Lookup<&'a [u8]>,
+}
+
+/// Checks a proof, such as the answer of `com.atproto.sync.getRecord`, and returns what it says
+/// about one path.
 ///
-/// The CAR's framing and the hash of every block; that the commit is by the account `did` and
-/// signed with `key`; every node on the way to `path`, by all rules of the tree; the record's hash.
-/// The record is borrowed from `car`.
+/// Checks the framing of the CAR and the hash of every block; that the commit is by the account
+/// `did` and signed with `key`; every node on the search path of `path`, by all rules of the tree;
+/// and the hash of the record. The record is borrowed from `car`.
 ///
-/// That `key` is the account's key is the caller's to know, from its DID document. It is for CARs
-/// of today's form and of default limits: [`Loader`](crate::Loader),
-/// [`Commit::verify_signature`](crate::Commit::verify_signature) and [`Repo::get`] do the same by
-/// any other.
+/// The caller has to know that `key` is the account's key, from its DID document. Accepts current
+/// commits and default limits: [`Loader`](crate::Loader),
+/// [`Commit::verify_signature`](crate::Commit::verify_signature) and [`Repo::get`] do the same with
+/// others.
 ///
 /// # Errors
 ///
-/// `OtherAccount` if the commit is not by `did`; `Signature` if it is not signed with `key`; `Path`
-/// if `path` has not the form of one; else as [`Repo::from_slice`] and [`Repo::get`]. That a node
-/// or the record is missing is none.
+/// - `Path` if `path` does not have the form of a repo path, `Argument` if `did` is not a DID
+/// - `OtherAccount` if the commit is not by `did`
+/// - `Signature` if the commit is not signed with `key`
+/// - those of [`Repo::from_slice`] and [`Repo::get`]
+///
+/// A missing node or record is not an error.
 ///
 /// ```
 /// use carwalk::{Lookup, verify_record_proof};
@@ -145,9 +178,11 @@ impl<'r, S: BlockStore> ProofBuilder<'r, S> {
 /// # repo.prove().key("app.bsky.actor.profile/self").write(&mut response)?;
 /// let did = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
 /// let key = "did:key:zQ3shXgWjVsCJsv9mBm6kVqFSjAnErMg3zG9CcyvmUCCaFRCr".parse()?;
-/// match verify_record_proof(&response, did, &key, "app.bsky.actor.profile/self")? {
-///     Lookup::Present { cid, record: Some(record) } => println!("{cid}, {} bytes", record.len()),
-///     Lookup::Present { cid, record: None } => println!("{cid}, which the answer does not hold"),
+/// let proof = verify_record_proof(&response, did, &key, "app.bsky.actor.profile/self")?;
+/// assert_eq!(proof.commit.rev(), "3l4ozvcohu22l");
+/// match proof.lookup {
+///     Lookup::Present { record: Some(record), .. } => assert_eq!(record.len(), 128),
+///     Lookup::Present { cid, record: None } => println!("{cid}, which the answer does not have"),
 ///     Lookup::Absent => println!("there is no such record"),
 ///     Lookup::Unknown(gap) => println!("the answer proves nothing: {gap}"),
 /// }
@@ -159,33 +194,30 @@ pub fn verify_record_proof<'a>(
     did: &str,
     key: &VerifyingKey,
     path: &str,
-) -> Result<Lookup<&'a [u8]>> {
-    let path = RepoPath::parse(path.as_bytes())?;
+) -> Result<RecordProof<'a>> {
+    let path = RepoPath::try_from(path)?;
     let repo = Repo::from_slice(car)?;
     let commit = repo.commit();
     commit.verify_account(did)?;
     commit.verify_signature(key)?;
-    Ok(match repo.walk().partial(true).one(path.as_ref()).find()? {
-        Lookup::Present { cid, record } => {
-            // Borrowed from the CAR, and not from the repository, which ends here.
-            let offset = record.and_then(|found| found.offset);
-            let record = offset.and_then(|offset| block_at_offset(car, offset, &cid));
-            Lookup::Present { cid, record }
-        }
-        Lookup::Absent => Lookup::Absent,
-        Lookup::Unknown(gap) => Lookup::Unknown(gap),
-    })
+    let found = repo.walk().partial(true).one(path.as_ref()).start().find()?;
+    // Borrowed from the CAR, and not from the repository, which ends here.
+    let borrow = |cid: Cid, block: Block<_>| {
+        let offset = block.offset;
+        offset.and_then(|offset| block_at_offset(car, offset, &cid)).ok_or_else(|| {
+            debug_assert!(false, "the store of a slice returned a block without its offset");
+            Error::store("a block has no offset")
+        })
+    };
+    let lookup = found.try_map(borrow)?;
+    Ok(RecordProof { commit: commit.clone(), lookup })
 }
 
 impl<S: BlockStore> Repo<S> {
-    /// A proof to be made: name what it is about, then write it.
+    /// Returns a builder of a CAR that proves which keys the repository has.
     pub fn prove(&self) -> ProofBuilder<'_, S> {
         ProofBuilder::new(self)
     }
-}
-
-fn output_error(error: io::Error) -> Error {
-    Error::new(ErrorKind::Output(error))
 }
 
 /// A CAR that takes each block once.

@@ -1,11 +1,11 @@
-//! Records and entries as plain iterators: owned items over the walk.
+//! Records, entries and collections as plain iterators: owned items over the walk.
 
 use core::fmt;
 use core::iter::FusedIterator;
 
 use crate::cid::Cid;
 use crate::error::{Error, Result};
-use crate::mst::{KeyRange, Walker};
+use crate::mst::{KeyRange, Walk, Walker};
 use crate::path::{RepoPath, RepoPathBuf};
 use crate::process::{Keep, Process, restore};
 use crate::record::Record;
@@ -16,6 +16,7 @@ const FIRST_CHUNK: usize = 1024;
 
 /// The path of a record and its CID, without the record.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct RepoEntry {
     path: RepoPathBuf,
     cid: Cid,
@@ -63,11 +64,6 @@ struct Items<'s, S: BlockStore> {
 impl<'s, S: BlockStore> Items<'s, S> {
     fn new(walk: Walker<'s, S>, strict_paths: bool) -> Self {
         Items { walk, back: None, strict_paths, postponed: None, done: false }
-    }
-
-    /// Returns the items of another walk, from its beginning.
-    fn over(self, walk: impl FnOnce(Walker<'s, S>) -> Walker<'s, S>) -> Self {
-        Items::new(walk(self.walk), self.strict_paths)
     }
 
     /// Takes the next item from one end and converts it. An error ends the iterator.
@@ -134,11 +130,19 @@ impl<'s, S: BlockStore> Items<'s, S> {
     }
 }
 
+/// Counts the items up to the end or the first error.
+fn try_count<T>(mut items: impl Iterator<Item = Result<T>>) -> Result<u64> {
+    items.try_fold(0, |count: u64, item| item.map(|_| count.saturating_add(1)))
+}
+
 /// An iterator over the records of a tree in key order.
 ///
 /// Complete: if it ends without an error, it has returned every record. An item costs one
 /// allocation, for the path; [`Walker`] allocates nothing per record. After an error, every later
 /// call returns `None`.
+///
+/// Do not count with [`count`](Iterator::count), which counts an error as a record:
+/// [`try_count`](Records::try_count) returns it.
 #[must_use]
 pub struct Records<'s, S: BlockStore, P: Process = Keep> {
     items: Items<'s, S>,
@@ -150,40 +154,21 @@ impl<'s, S: BlockStore, P: Process> Records<'s, S, P> {
         Records { items: Items::new(walk, strict_paths), process }
     }
 
-    /// Restricts the iterator to the keys in a range. If it ends without an error, nothing in the
-    /// range is missing.
+    /// Counts the records that are left.
     ///
-    /// Subtrees that cannot have such a key are not requested, so the first call goes straight down
-    /// to the first key of the range. Ranges narrow each other. Call it before the first item is
-    /// taken: the iterator starts again from its beginning.
+    /// # Errors
+    ///
+    /// Those of the iterator.
     ///
     /// ```
     /// use carwalk::Repo;
     ///
     /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
-    /// let repo = Repo::from_slice(bytes)?;
-    /// let likes = repo.records().range("app.bsky.feed.like/".."app.bsky.feed.post/");
-    /// # let mut count = 0;
-    /// for like in likes {
-    ///     println!("{}", like?.path());
-    /// #   count += 1;
-    /// }
-    /// # assert!(count > 0 && count < repo.records().count());
+    /// assert_eq!(Repo::from_slice(bytes)?.records().try_count()?, 40);
     /// # Ok::<(), carwalk::Error>(())
     /// ```
-    pub fn range(self, range: impl Into<KeyRange>) -> Self {
-        Records { items: self.items.over(|walk| walk.range(range)), ..self }
-    }
-
-    /// Restricts the iterator to the keys that begin with `prefix`, as [`range`](Self::range) does.
-    pub fn prefix(self, prefix: impl AsRef<[u8]>) -> Self {
-        self.range(KeyRange::prefix(prefix))
-    }
-
-    /// Restricts the iterator to the keys of a collection, such as `app.bsky.feed.post`, as
-    /// [`range`](Self::range) does.
-    pub fn collection(self, collection: &str) -> Self {
-        self.range(KeyRange::collection(collection))
+    pub fn try_count(self) -> Result<u64> {
+        try_count(self)
     }
 
     /// Returns the next items: at least one and at most `len`, or none at the end. A `len` of 0 is
@@ -207,7 +192,7 @@ impl<'s, S: BlockStore, P: Process> Records<'s, S, P> {
     /// ```
     #[expect(clippy::type_complexity, reason = "an alias would hide it from the documentation")]
     pub fn next_chunk(&mut self, len: usize) -> Result<Vec<Record<P::Value<S::Bytes<'s>>>>> {
-        self.items.next_chunk(len, |item| record(self.process, item))
+        self.items.next_chunk(len, |item| record_of(self.process, item))
     }
 }
 
@@ -216,7 +201,7 @@ impl<'s, S: BlockStore, P: Process> Iterator for Records<'s, S, P> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        self.items.next(End::Front, |item| record(self.process, item))
+        self.items.next(End::Front, |item| record_of(self.process, item))
     }
 }
 
@@ -225,7 +210,7 @@ impl<'s, S: BlockStore, P: Process> Iterator for Records<'s, S, P> {
 impl<S: BlockStore, P: Process> DoubleEndedIterator for Records<'_, S, P> {
     #[inline]
     fn next_back(&mut self) -> Option<Self::Item> {
-        self.items.next(End::Back, |item| record(self.process, item))
+        self.items.next(End::Back, |item| record_of(self.process, item))
     }
 }
 
@@ -237,17 +222,28 @@ impl<S: BlockStore, P: Process> fmt::Debug for Records<'_, S, P> {
     }
 }
 
-/// Makes a record of an item, by the process function if there is one.
+/// Makes a record of an item, with the process function if there is one.
 #[inline]
-fn record<B: AsRef<[u8]>, P: Process>(
+fn record_of<B: AsRef<[u8]>, P: Process>(
     process: &P,
-    Item { path, cid, record }: Item<B>,
+    Item { path, cid, record: block }: Item<B>,
 ) -> Result<Record<P::Value<B>>> {
-    debug_assert!(record.is_some(), "a complete walk that looks records up came to an entry");
-    let found =
-        record.ok_or_else(|| Error::store("a walk over records came to an entry without one"))?;
-    let offset = found.offset;
-    let value = restore(process, found, cid, path.as_path().as_str().as_bytes())?;
+    debug_assert!(block.is_some(), "a complete walk that looks records up came to an entry");
+    let block =
+        block.ok_or_else(|| Error::store("a walk over records came to an entry without one"))?;
+    record(process, path, cid, block)
+}
+
+/// Makes a record of a block, with the process function if there is one.
+#[inline]
+pub(crate) fn record<B: AsRef<[u8]>, P: Process>(
+    process: &P,
+    path: RepoPathBuf,
+    cid: Cid,
+    block: Block<B>,
+) -> Result<Record<P::Value<B>>> {
+    let offset = block.offset;
+    let value = restore(process, block, cid, path.as_str().as_bytes())?;
     Ok(Record::new(path, cid, value, offset))
 }
 
@@ -258,49 +254,22 @@ fn record<B: AsRef<[u8]>, P: Process>(
 /// missing. An item costs one allocation, for the path. After an error, every later call returns
 /// `None`.
 #[must_use]
-pub struct RepoEntries<'s, S: BlockStore> {
+pub struct Entries<'s, S: BlockStore> {
     items: Items<'s, S>,
 }
 
-impl<'s, S: BlockStore> RepoEntries<'s, S> {
+impl<'s, S: BlockStore> Entries<'s, S> {
     pub(crate) fn new(walk: Walker<'s, S>, strict_paths: bool) -> Self {
-        RepoEntries { items: Items::new(walk, strict_paths) }
+        Entries { items: Items::new(walk, strict_paths) }
     }
 
-    /// Restricts the iterator to the keys in a range. If it ends without an error, nothing in the
-    /// range is missing.
+    /// Counts the entries that are left.
     ///
-    /// Subtrees that cannot have such a key are not requested, so the first call goes straight down
-    /// to the first key of the range. Ranges narrow each other. Call it before the first item is
-    /// taken: the iterator starts again from its beginning.
+    /// # Errors
     ///
-    /// ```
-    /// use carwalk::Repo;
-    ///
-    /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
-    /// let repo = Repo::from_slice(bytes)?;
-    /// let likes = repo.entries().range("app.bsky.feed.like/".."app.bsky.feed.post/");
-    /// # let mut count = 0;
-    /// for like in likes {
-    ///     println!("{}", like?.path());
-    /// #   count += 1;
-    /// }
-    /// # assert!(count > 0 && count < repo.entries().count());
-    /// # Ok::<(), carwalk::Error>(())
-    /// ```
-    pub fn range(self, range: impl Into<KeyRange>) -> Self {
-        RepoEntries { items: self.items.over(|walk| walk.range(range)) }
-    }
-
-    /// Restricts the iterator to the keys that begin with `prefix`, as [`range`](Self::range) does.
-    pub fn prefix(self, prefix: impl AsRef<[u8]>) -> Self {
-        self.range(KeyRange::prefix(prefix))
-    }
-
-    /// Restricts the iterator to the keys of a collection, such as `app.bsky.feed.post`, as
-    /// [`range`](Self::range) does.
-    pub fn collection(self, collection: &str) -> Self {
-        self.range(KeyRange::collection(collection))
+    /// Those of the iterator.
+    pub fn try_count(self) -> Result<u64> {
+        try_count(self)
     }
 
     /// Returns the next items: at least one and at most `len`, or none at the end. A `len` of 0 is
@@ -327,7 +296,7 @@ impl<'s, S: BlockStore> RepoEntries<'s, S> {
     }
 }
 
-impl<'s, S: BlockStore> Iterator for RepoEntries<'s, S> {
+impl<'s, S: BlockStore> Iterator for Entries<'s, S> {
     type Item = Result<RepoEntry>;
 
     #[inline]
@@ -338,22 +307,67 @@ impl<'s, S: BlockStore> Iterator for RepoEntries<'s, S> {
 
 /// From the last key down, by a second walk with its own memory. If items are taken from both ends,
 /// each is returned once.
-impl<S: BlockStore> DoubleEndedIterator for RepoEntries<'_, S> {
+impl<S: BlockStore> DoubleEndedIterator for Entries<'_, S> {
     #[inline]
     fn next_back(&mut self) -> Option<Self::Item> {
         self.items.next(End::Back, entry)
     }
 }
 
-impl<S: BlockStore> FusedIterator for RepoEntries<'_, S> {}
+impl<S: BlockStore> FusedIterator for Entries<'_, S> {}
 
-impl<S: BlockStore> fmt::Debug for RepoEntries<'_, S> {
+impl<S: BlockStore> fmt::Debug for Entries<'_, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("RepoEntries").field(&self.items.walk).finish()
+        f.debug_tuple("Entries").field(&self.items.walk).finish()
     }
 }
 
 #[inline]
 fn entry<B>(Item { path, cid, .. }: Item<B>) -> Result<RepoEntry> {
     Ok(RepoEntry { path, cid })
+}
+
+/// An iterator over the names of the collections of a tree in key order.
+///
+/// An item costs a descent from the root. If it ends without an error, it has returned every
+/// collection. After an error, every later call returns `None`.
+#[must_use]
+pub struct Collections<'s, S: BlockStore> {
+    walk: Walk<'s, S>,
+    strict_paths: bool,
+    /// The keys of the collections to come; `None` at the end.
+    rest: Option<KeyRange>,
+}
+
+impl<'s, S: BlockStore> Collections<'s, S> {
+    pub(crate) fn new(walk: Walk<'s, S>, strict_paths: bool) -> Self {
+        Collections { walk, strict_paths, rest: Some(KeyRange::all()) }
+    }
+
+    fn first_of(&self, range: KeyRange) -> Result<Option<String>> {
+        let mut entries = Entries::new(self.walk.anew().range(range).start(), self.strict_paths);
+        let first = entries.next().transpose()?;
+        Ok(first.map(|entry| entry.path.collection().to_owned()))
+    }
+}
+
+impl<S: BlockStore> Iterator for Collections<'_, S> {
+    type Item = Result<String>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let rest = self.rest.take()?;
+        let name = self.first_of(rest);
+        if let Ok(Some(name)) = &name {
+            self.rest = Some(KeyRange::after_collection(name));
+        }
+        name.transpose()
+    }
+}
+
+impl<S: BlockStore> FusedIterator for Collections<'_, S> {}
+
+impl<S: BlockStore> fmt::Debug for Collections<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Collections").field("rest", &self.rest).finish_non_exhaustive()
+    }
 }

@@ -5,11 +5,13 @@ use core::fmt;
 use crate::cid::Cid;
 use crate::commit::{Commit, CommitRules};
 use crate::error::{Error, ErrorKind, Malformed, Result, Structure};
-use crate::mst::{Lookup, Walker};
+use crate::mst::{KeyRange, Lookup, Walk};
+use crate::path::RepoPath;
 use crate::process::{Keep, Process, restore};
-use crate::records::{Records, RepoEntries};
+use crate::record::Record;
+use crate::records::{Collections, Entries, Records, record};
 use crate::store::trust::Trust;
-use crate::store::{BlockStore, CarStats, CarStore, Form, Reached};
+use crate::store::{BlockStore, CarStats, CarStore, Form, MemoryStore, Reached};
 
 /// A tree without a commit: a store and the CID of the root node.
 ///
@@ -23,9 +25,7 @@ use crate::store::{BlockStore, CarStats, CarStore, Form, Reached};
 /// # let data = Repo::from_slice(bytes)?.commit().data();
 /// let store = SliceStore::new(bytes)?;
 /// let tree = Tree::new(store, data);
-/// for entry in tree.entries() {
-///     println!("{}", entry?.path());
-/// }
+/// assert_eq!(tree.entries().try_count()?, 40);
 /// # Ok::<(), carwalk::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -76,63 +76,66 @@ impl<S: BlockStore, P: Process> Tree<S, P> {
         &self.store
     }
 
-    /// Returns a walk over the tree: the form that shows nodes, continues where blocks are missing,
-    /// and allocates nothing per record.
-    pub fn walk(&self) -> Walker<'_, S> {
+    /// Returns a walk over the tree, to be configured and started: the form that shows nodes,
+    /// continues where blocks are missing, and allocates nothing per record.
+    pub fn walk(&self) -> Walk<'_, S> {
         let TreeOptions { trust, memory_limit, .. } = self.options;
-        Walker::new(&self.store, self.root).trust(trust).memory_limit(memory_limit)
+        Walk::new(&self.store, self.root).trust(trust).memory_limit(memory_limit)
     }
 
     /// Returns an iterator over the records in key order.
     pub fn records(&self) -> Records<'_, S, P> {
-        Records::new(self.walk(), self.options.strict_paths, &self.process)
+        self.records_in(..)
     }
 
-    /// Looks one key up: reads the nodes on its search path and its record, and nothing else.
-    ///
-    /// Every rule is checked in each node on the path. Nothing is cached between lookups. The key
-    /// need not be a repo path.
-    ///
-    /// # Errors
-    ///
-    /// `HashMismatch` for a node or record that does not have its CID; `Tree`, `Malformed`,
-    /// `NonCanonical` or `Limit` for a node on the way that breaks a rule; `Store` or `Io` if the
-    /// store fails; `Decode` if the record's stored value cannot be decoded. A missing node or
-    /// record is not an error.
-    ///
-    /// ```
-    /// use carwalk::{Lookup, Repo};
-    ///
-    /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
-    /// let repo = Repo::from_slice(bytes)?;
-    /// match repo.get("app.bsky.actor.profile/self")? {
-    ///     Lookup::Present { cid, record: Some(record) } => {
-    ///         println!("{cid} has {} bytes", record.len());
-    ///     }
-    ///     Lookup::Present { cid, record: None } => println!("{cid}, which is not here"),
-    ///     Lookup::Absent => println!("no such record"),
-    ///     Lookup::Unknown(gap) => println!("cannot tell: {gap}"),
-    /// }
-    /// # assert!(repo.get("app.bsky.actor.profile/self")?.record().is_some());
-    /// # Ok::<(), carwalk::Error>(())
-    /// ```
-    pub fn get(&self, key: impl AsRef<[u8]>) -> Result<Lookup<P::Value<S::Bytes<'_>>>> {
-        let key = key.as_ref();
-        Ok(match self.walk().partial(true).one(key).find()? {
-            Lookup::Present { cid, record } => {
-                let record =
-                    record.map(|found| restore(&self.process, found, cid, key)).transpose()?;
-                Lookup::Present { cid, record }
-            }
-            Lookup::Absent => Lookup::Absent,
-            Lookup::Unknown(gap) => Lookup::Unknown(gap),
-        })
+    /// Returns an iterator over the records in a range of keys: see [`Repo::records_in`].
+    pub fn records_in(&self, range: impl Into<KeyRange>) -> Records<'_, S, P> {
+        let walk = self.walk().range(range).start();
+        Records::new(walk, self.options.strict_paths, &self.process)
     }
 
     /// Returns an iterator over the paths and CIDs of the records in key order. The records are not
     /// looked up.
-    pub fn entries(&self) -> RepoEntries<'_, S> {
-        RepoEntries::new(self.walk().records(false), self.options.strict_paths)
+    pub fn entries(&self) -> Entries<'_, S> {
+        self.entries_in(..)
+    }
+
+    /// Returns an iterator over the paths and CIDs of the records in a range of keys. The records
+    /// are not looked up.
+    pub fn entries_in(&self, range: impl Into<KeyRange>) -> Entries<'_, S> {
+        let walk = self.walk().records(false).range(range).start();
+        Entries::new(walk, self.options.strict_paths)
+    }
+
+    /// Returns an iterator over the names of the collections: see [`Repo::collections`].
+    pub fn collections(&self) -> Collections<'_, S> {
+        Collections::new(self.walk().records(false), self.options.strict_paths)
+    }
+
+    /// Looks up one key, which need not be a repo path. Reads the nodes on its search path and its
+    /// record, and nothing else. Every rule is checked in each of these nodes. Nothing is cached
+    /// between lookups.
+    ///
+    /// # Errors
+    ///
+    /// - `HashMismatch` for a node or record that does not have its CID
+    /// - `Tree`, `Malformed`, `NonCanonical` or `Limit` for a node that breaks a rule
+    /// - `Store` or `Io` if the store fails
+    /// - `Decode` if the stored value of a process function cannot be decoded
+    ///
+    /// A missing node or record is not an error.
+    pub fn get_key(&self, key: impl AsRef<[u8]>) -> Result<Lookup<P::Value<S::Bytes<'_>>>> {
+        let key = key.as_ref();
+        let found = self.walk().partial(true).one(key).start().find()?;
+        found.try_map(|cid, block| restore(&self.process, block, cid, key))
+    }
+
+    /// Looks up the record of a path: see [`Repo::get`].
+    #[expect(clippy::type_complexity, reason = "as that of `Repo::get`")]
+    fn get(&self, path: RepoPath<'_>) -> Result<Lookup<Record<P::Value<S::Bytes<'_>>>>> {
+        let key = path.as_str().as_bytes();
+        let found = self.walk().partial(true).one(key).start().find()?;
+        found.try_map(|cid, block| record(&self.process, path.to_owned(), cid, block))
     }
 }
 
@@ -143,15 +146,15 @@ impl<S: BlockStore, P: Process> Tree<S, P> {
 ///
 /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
 /// let repo = Repo::from_slice(bytes)?;
-/// println!("{} at {}", repo.commit().did(), repo.commit().rev());
-/// for record in repo.records() {
+/// assert_eq!(repo.to_string(), "did:plc:ewvi7nxzyoun6zhxrhs64oiz at 3l4ozvcohu22l");
+/// for record in &repo {
 ///     let record = record?;
 ///     println!("{}\t{}\t{} bytes", record.path(), record.cid(), record.bytes().len());
 /// }
 /// # Ok::<(), carwalk::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Repo<S, P = Keep> {
+pub struct Repo<S = MemoryStore, P = Keep> {
     commit: Commit<'static>,
     tree: Tree<S, P>,
 }
@@ -187,30 +190,144 @@ impl<S: BlockStore, P: Process> Repo<S, P> {
         self.tree.store
     }
 
-    /// Returns a walk over the tree: the form that shows nodes, continues where blocks are missing,
-    /// and allocates nothing per record.
-    pub fn walk(&self) -> Walker<'_, S> {
+    /// Returns a walk over the tree, to be configured and started: the form that shows nodes,
+    /// continues where blocks are missing, and allocates nothing per record.
+    pub fn walk(&self) -> Walk<'_, S> {
         self.tree.walk()
     }
 
-    /// Returns an iterator over the records in key order.
+    /// Returns an iterator over the records in key order. `&repo` is one, too.
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// let first = repo.records().next().unwrap()?;
+    /// assert_eq!(first.path(), "app.bsky.actor.profile/self");
+    /// let last = repo.records().next_back().unwrap()?;
+    /// assert_eq!(last.path().collection(), "app.bsky.graph.follow");
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn records(&self) -> Records<'_, S, P> {
         self.tree.records()
     }
 
-    /// Looks one key up: see [`Tree::get`].
+    /// Returns an iterator over the records in a range of keys. If it ends without an error, nothing
+    /// in the range is missing.
     ///
-    /// # Errors
+    /// Subtrees that cannot have such a key are not requested: the first call goes straight down to
+    /// the first key of the range. A range that ends before it starts is an error of the first item,
+    /// of kind `Argument`.
     ///
-    /// As [`Tree::get`].
-    pub fn get(&self, key: impl AsRef<[u8]>) -> Result<Lookup<P::Value<S::Bytes<'_>>>> {
-        self.tree.get(key)
+    /// ```
+    /// use carwalk::{KeyRange, Repo};
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// let likes = repo.records_in("app.bsky.feed.like/".."app.bsky.feed.post/");
+    /// assert_eq!(likes.try_count()?, 16);
+    ///
+    /// // The newest posts first: their keys ascend with time.
+    /// let posts = KeyRange::collection("app.bsky.feed.post")?;
+    /// let newest = repo.records_in(posts).next_back().unwrap()?;
+    /// assert_eq!(newest.path(), "app.bsky.feed.post/3l4ozvargq22l");
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
+    pub fn records_in(&self, range: impl Into<KeyRange>) -> Records<'_, S, P> {
+        self.tree.records_in(range)
     }
 
     /// Returns an iterator over the paths and CIDs of the records in key order. The records are not
     /// looked up.
-    pub fn entries(&self) -> RepoEntries<'_, S> {
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// let first = repo.entries().next().unwrap()?;
+    /// assert_eq!(first.path(), "app.bsky.actor.profile/self");
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
+    pub fn entries(&self) -> Entries<'_, S> {
         self.tree.entries()
+    }
+
+    /// Returns an iterator over the paths and CIDs of the records in a range of keys: see
+    /// [`records_in`](Repo::records_in). The records are not looked up.
+    pub fn entries_in(&self, range: impl Into<KeyRange>) -> Entries<'_, S> {
+        self.tree.entries_in(range)
+    }
+
+    /// Returns an iterator over the names of the collections in key order.
+    ///
+    /// Goes from the first key of one collection to the first of the next, and reads no record: at
+    /// most `2 * (height + 1)` node lookups for each collection.
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// let names: Vec<String> = repo.collections().collect::<Result<_, _>>()?;
+    /// assert_eq!(names.len(), 4);
+    /// assert_eq!(names[0], "app.bsky.actor.profile");
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
+    pub fn collections(&self) -> Collections<'_, S> {
+        self.tree.collections()
+    }
+
+    /// Looks up the record of a path, such as `app.bsky.actor.profile/self`. Reads the nodes on its
+    /// search path and the record, and nothing else.
+    ///
+    /// Every rule is checked in each of these nodes. Nothing is cached between lookups.
+    ///
+    /// # Errors
+    ///
+    /// - `Path`, with the argument, if it does not have the form of a repo path
+    /// - `HashMismatch` for a node or record that does not have its CID
+    /// - `Tree`, `Malformed`, `NonCanonical` or `Limit` for a node that breaks a rule
+    /// - `Store` or `Io` if the store fails
+    /// - `Decode` if the stored value of a process function cannot be decoded
+    ///
+    /// A missing node or record is not an error: see [`Lookup::into_result`].
+    ///
+    /// ```
+    /// use carwalk::{Lookup, Repo};
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// match repo.get("app.bsky.actor.profile/self")? {
+    ///     Lookup::Present { record: Some(record), .. } => assert_eq!(record.bytes().len(), 128),
+    ///     Lookup::Present { cid, record: None } => println!("{cid}, which is missing"),
+    ///     Lookup::Absent => println!("no such record"),
+    ///     Lookup::Unknown(gap) => println!("cannot tell: {gap}"),
+    /// }
+    /// // Not a path: an error, and not "absent".
+    /// assert!(repo.get("at://did:plc:ewvi7nxzyoun6zhxrhs64oiz/app.bsky.actor.profile/self").is_err());
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
+    #[expect(clippy::type_complexity, reason = "an alias would hide it from the documentation")]
+    pub fn get(&self, path: impl AsRef<str>) -> Result<Lookup<Record<P::Value<S::Bytes<'_>>>>> {
+        self.tree.get(RepoPath::try_from(path.as_ref())?)
+    }
+
+    /// Replaces the store by one with the same blocks.
+    #[cfg(feature = "redb")]
+    pub(crate) fn map_store<T>(self, f: impl FnOnce(S) -> T) -> Repo<T, P> {
+        let Repo { commit, tree: Tree { store, root, options, process } } = self;
+        Repo { commit, tree: Tree { store: f(store), root, options, process } }
+    }
+}
+
+impl<'r, S: BlockStore, P: Process> IntoIterator for &'r Repo<S, P> {
+    type Item = Result<Record<P::Value<S::Bytes<'r>>>>;
+    type IntoIter = Records<'r, S, P>;
+
+    fn into_iter(self) -> Records<'r, S, P> {
+        self.records()
     }
 }
 
@@ -244,7 +361,7 @@ impl<S: CarStore, P: Process> Repo<S, P> {
     /// Those of [`Walker::next_event`](crate::mst::Walker::next_event) in a complete walk.
     pub fn unreached_blocks(&self) -> Result<u64> {
         let mut reached = self.reached()?;
-        let mut walk = self.walk().nodes(true);
+        let mut walk = self.walk().nodes(true).start();
         while let Some(event) = walk.next_event()? {
             event.offset().map(|offset| reached.insert(offset));
         }

@@ -22,7 +22,7 @@ pub(crate) struct Tally {
 /// The whole CAR by the lending walk, which allocates nothing per record.
 pub(crate) fn walk<S: BlockStore>(repo: &Repo<S>) -> Result<Tally> {
     let mut tally = Tally::default();
-    let mut walk = repo.walk();
+    let mut walk = repo.walk().start();
     while let Some(event) = walk.next_event()? {
         if let Event::Record { entry, block, .. } = event {
             black_box(entry.path()?);

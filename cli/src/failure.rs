@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
-use carwalk::ErrorKind as Kind;
 use carwalk::error::{LimitName, LookAlike, Malformed};
+use carwalk::{ErrorClass, ErrorKind as Kind};
 
 const RED: Style = AnsiColor::Red.on_default().bold();
 
@@ -141,9 +141,16 @@ impl Failure {
             | Cause::Output(_)
             | Cause::File { .. } => IO,
             Cause::Invalid(_) => INVALID,
-            Cause::Car(error) if error.is_missing_block() => INCOMPLETE,
-            Cause::Car(error) if error.is_io() || is_full(error) => IO,
-            Cause::Car(_) => INVALID,
+            Cause::Car(error) => match error.class() {
+                ErrorClass::Missing => INCOMPLETE,
+                ErrorClass::Environment | ErrorClass::Io => IO,
+                ErrorClass::Limit if is_full(error) => IO,
+                ErrorClass::Invalid
+                | ErrorClass::Truncated
+                | ErrorClass::Limit
+                | ErrorClass::Caller
+                | ErrorClass::Cancelled => INVALID,
+            },
         }
     }
 
@@ -178,9 +185,13 @@ impl Failure {
                     let message = format!("the stream exceeds the limit of {max} bytes");
                     return writeln!(out, "{input}: {message} (see --max-stream)");
                 }
+                // The error of a file that was opened by its name begins with that.
+                if error.path().is_none() {
+                    write!(out, "{input}: ")?;
+                }
                 match self.remedy(error) {
-                    Some(option) => writeln!(out, "{input}: {error} (see {option})")?,
-                    None => writeln!(out, "{input}: {error}")?,
+                    Some(option) => writeln!(out, "{error} (see {option})")?,
+                    None => writeln!(out, "{error}")?,
                 }
                 write_causes(error, out)
             }

@@ -3,13 +3,13 @@
 use std::io::Write;
 
 use carwalk::cid::Codec;
+use carwalk::record::{self, Layout};
 use carwalk::store::CarStore;
-use carwalk::{Cid, Lookup, Repo};
+use carwalk::{Cid, ErrorKind, Lookup, Repo};
 use clap::Args;
 
 use crate::failure::Cause;
 use crate::input::{Command, Input};
-use crate::json::{Layout, Survey};
 use crate::output::Output;
 use crate::target::Target;
 
@@ -29,14 +29,14 @@ const ODDITIES_TOLD: usize = 20;
 /// without padding. Control characters in texts are escaped.
 ///
 /// A record that is not of the data model is printed as well as JSON can say it, and what is odd
-/// about it is told on stderr, each with its byte in the record; the exit code is 0. Members come
-/// as they are, even out of order; finite floats as numbers with a point or an exponent. An item
-/// that JSON has no form for comes as {"$cbor": ".."}, its bytes in base64 without padding: other
-/// floats, undefined and other simple values, texts that are not UTF-8, tags that make no link,
-/// links of another form, and maps with a repeated key, or with one that is no text or is $link,
-/// $bytes or $cbor. The record as a whole may be such an item. Bytes after the end are left out. If
-/// the record is no CBOR, or more than 100 levels deep, nothing is printed, and the exit code is 3:
-/// --raw gives its bytes.
+/// about it is told on stderr, each with its byte and its path in the record; the exit code is 0.
+/// Members come as they are, even out of order; finite floats as numbers with a point or an
+/// exponent. An item that JSON has no form for comes as {"$cbor": ".."}, its bytes in base64
+/// without padding: other floats, undefined and other simple values, texts that are not UTF-8, tags
+/// that make no link, links of another form, and maps with a repeated key, or with one that is no
+/// text or is $link, $bytes or $cbor. The record as a whole may be such an item. Bytes after the
+/// end are left out. If the record is no CBOR, or more than 100 levels deep, nothing is printed,
+/// and the exit code is 3: --raw gives its bytes.
 #[derive(Args, Debug)]
 #[command(allow_missing_positional = true)]
 pub(crate) struct Get {
@@ -72,7 +72,7 @@ impl Command for Get {
         let path = self.target.path.as_path();
         match repo.get(path)? {
             Lookup::Present { cid, .. } if self.cid => Ok(writeln!(out, "{cid}")?),
-            Lookup::Present { cid, record: Some(record) } => self.print(cid, record.as_ref(), out),
+            Lookup::Present { cid, record: Some(record) } => self.print(cid, record.bytes(), out),
             Lookup::Present { cid, record: None } => Err(Cause::Incomplete(format!(
                 "the record {path} exists, but its block {cid} is missing"
             ))),
@@ -96,23 +96,46 @@ impl Get {
                 "the record {cid} is raw bytes, not CBOR (see --raw)"
             )));
         }
-        let (mut notes, mut more) = (Vec::new(), 0_u64);
-        let survey = Survey::new(record, |at, oddity| match notes.len() {
-            ..ODDITIES_TOLD => notes.push(format!("odd record: byte {at}: {oddity}")),
-            _ => more = more.saturating_add(1),
-        });
-        for note in &notes {
-            out.note(format_args!("{note}"))?;
+        let refusal = note_oddities(record, out)?;
+        if let Some(error) = refusal {
+            return Err(Cause::Invalid(format!(
+                "the record {cid} cannot be printed as JSON: {} (see --raw)",
+                reason(&error)
+            )));
         }
-        if more > 0 {
-            out.note(format_args!("odd record: and {more} more"))?;
-        }
-        let survey = survey.map_err(|refusal| {
-            Cause::Invalid(format!(
-                "the record {cid} cannot be printed as JSON: {refusal} (see --raw)"
-            ))
-        })?;
-        survey.write(out, if self.compact { Layout::Compact } else { Layout::Indented })?;
+        let layout = if self.compact { Layout::Compact } else { Layout::Indented };
+        record::write_json(record, &mut *out, layout)?;
         Ok(out.write_all(b"\n")?)
+    }
+}
+
+/// Notes what is odd about a record, the first few oddities one by one. Returns why it has no JSON,
+/// if so.
+fn note_oddities(record: &[u8], out: &mut Output) -> Result<Option<carwalk::Error>, Cause> {
+    let (mut notes, mut more, mut refusal) = (Vec::new(), 0_u64, None);
+    for odd in record::oddities(record) {
+        match odd {
+            Ok(odd) if notes.len() < ODDITIES_TOLD => notes.push(odd),
+            Ok(_) => more = more.saturating_add(1),
+            Err(error) => refusal = Some(error),
+        }
+    }
+    for odd in &notes {
+        out.note(format_args!("odd record: {odd}"))?;
+    }
+    if more > 0 {
+        out.note(format_args!("odd record: and {more} more"))?;
+    }
+    Ok(refusal)
+}
+
+/// Why a record has no JSON, with the byte in it.
+fn reason(error: &carwalk::Error) -> String {
+    let within = error.position().within().unwrap_or_default();
+    match error.kind() {
+        ErrorKind::Limit { max, .. } => {
+            format!("byte {within}: nesting exceeds the limit of {max}")
+        }
+        kind => format!("byte {within}: {kind}"),
     }
 }

@@ -6,7 +6,6 @@ mod storage;
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 use carwalk::store::{CarStore, MemoryStore, RedbStore};
 use carwalk::{CommitRules, Limits, Loaded, Loader, Repo, Verification};
@@ -15,7 +14,7 @@ use clap::Args;
 use self::storage::Storage;
 use crate::failure::{Cause, Failure};
 use crate::output::Output;
-use crate::progress::{ProgressLine, Unit};
+use crate::progress::{SharedProgress, Unit};
 use crate::{map, size};
 
 /// A command over one repository, whatever store that lies in.
@@ -158,8 +157,8 @@ impl Input {
                 repo => repo.map(|repo| Opened::Mapped(Box::new(repo))),
             },
             Origin::Kept(path) => {
-                let store = self.storage.open(path)?;
-                Ok(Opened::InFile(Box::new(self.loader(salvages).reopen(store)?)))
+                let loader = self.loader(salvages).memory_limit(self.storage.cache_size());
+                Ok(Opened::InFile(Box::new(loader.from_spill_file(path)?)))
             }
         }
     }
@@ -170,13 +169,12 @@ impl Input {
         len: u64,
         salvages: bool,
     ) -> Result<Repo<impl CarStore + use<>>, Cause> {
-        let progress = Mutex::new(ProgressLine::new(Unit::Bytes, Some(len)));
-        let progress = || progress.lock().unwrap_or_else(PoisonError::into_inner);
-        let loader = self.loader(salvages).progress(|position| progress().set(position));
+        let progress = SharedProgress::new(Unit::Bytes, Some(len));
+        let loader = self.loader(salvages).progress(progress.follow());
         let (repo, index_stored) =
             map::open(loader, file, self.storage.index()).map_err(Cause::of_map)?;
         if let Some(stored) = index_stored {
-            self.storage.tell(None, stored, |note| progress().note(note));
+            self.storage.tell(None, stored, |note| progress.note(note));
         }
         Ok(repo)
     }
@@ -188,19 +186,18 @@ impl Input {
         len: Option<u64>,
         salvages: bool,
     ) -> Result<Opened<S>, Cause> {
-        let progress = Mutex::new(ProgressLine::new(Unit::Bytes, len));
-        let progress = || progress.lock().unwrap_or_else(PoisonError::into_inner);
-        let loader = self.loader(salvages).progress(|position| progress().set(position));
-        match loader.memory_limit(self.storage.memory_limit()).read(input)? {
+        let progress = SharedProgress::new(Unit::Bytes, len);
+        let loader = self.loader(salvages).progress(progress.follow());
+        match loader.memory_limit(self.storage.memory_limit()).from_reader(input)? {
             Loaded::Complete(repo) => Ok(Opened::InMemory(Box::new(repo))),
             Loaded::Suspended(load) => self
                 .storage
-                .spill(load, |note| progress().note(note))
+                .spill(load, |note| progress.note(note))
                 .map(|repo| Opened::InFile(Box::new(repo))),
         }
     }
 
-    fn loader(&self, salvages: bool) -> Loader<'static> {
+    fn loader(&self, salvages: bool) -> Loader {
         Loader::new()
             .limits(self.limits())
             .commits(if self.legacy { CommitRules::Legacy } else { CommitRules::Current })

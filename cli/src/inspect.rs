@@ -136,7 +136,7 @@ fn count<S: CarStore>(repo: &Repo<S>, out: &mut Output) -> Result<Walked> {
     let (mut tree, mut collections) = (TreeCounts::default(), Collections::default());
     let mut reached = repo.reached()?;
     let mut order = order::check(repo.store(), repo.commit().cid())?;
-    let mut walk = repo.walk().nodes(true).partial(true);
+    let mut walk = repo.walk().nodes(true).partial(true).start();
     while let Some(event) = walk.next_event()? {
         out.step();
         tree.count(&event);

@@ -36,7 +36,7 @@ impl Keys {
 
     /// Refuses a range that no key can be in.
     pub(crate) fn check(&self) -> Result<(), Cause> {
-        if self.range().is_empty() {
+        if self.range()?.is_empty() {
             return Err(Cause::Usage(
                 "no key can be in the range: its options contradict each other",
             ));
@@ -45,16 +45,16 @@ impl Keys {
     }
 
     /// The keys that all of the options keep.
-    pub(crate) fn range(&self) -> KeyRange {
+    pub(crate) fn range(&self) -> carwalk::Result<KeyRange> {
         let Keys { collection, prefix, from, to } = self;
         let bytes = OsStr::as_encoded_bytes;
         let parts = [
-            collection.as_deref().map(KeyRange::collection),
+            collection.as_deref().map(KeyRange::collection).transpose()?,
             prefix.as_deref().map(|prefix| KeyRange::prefix(bytes(prefix))),
             from.as_deref().map(|from| (bytes(from)..).into()),
             to.as_deref().map(|to| (..bytes(to)).into()),
         ];
-        parts.into_iter().flatten().fold(KeyRange::all(), |range, part| range.and(&part))
+        Ok(parts.into_iter().flatten().fold(KeyRange::all(), |range, part| range.and(&part)))
     }
 }
 

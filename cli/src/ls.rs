@@ -79,7 +79,7 @@ impl Command for Ls {
 
     fn run<S: CarStore>(&self, repo: &Repo<S>, out: &mut Output) -> Result<(), Cause> {
         let mut missing = 0;
-        let mut walk = repo.walk().partial(self.partial).range(self.keys.range());
+        let mut walk = repo.walk().partial(self.partial).range(self.keys.range()?).start();
         while let Some(event) = walk.next_event()? {
             out.step();
             match event {

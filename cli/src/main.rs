@@ -7,7 +7,6 @@ mod failure;
 mod get;
 mod input;
 mod inspect;
-mod json;
 mod keys;
 mod ls;
 mod map;

@@ -9,7 +9,7 @@ use carwalk::{Loader, Repo, Result};
 /// Maps a file and opens the repository in it. `index` is how much memory its index may take, and
 /// the file for a larger one; how much went there is told.
 pub(crate) fn open(
-    loader: Loader<'_>,
+    loader: Loader,
     file: &File,
     index: Option<(u64, SpillFile)>,
 ) -> Result<(Repo<impl CarStore + use<>>, Option<u64>)> {
@@ -19,8 +19,8 @@ pub(crate) fn open(
     // accept; `--no-mmap` is for those who cannot.
     let repo = unsafe {
         match index {
-            Some((limit, index)) => loader.memory_limit(limit).map_file(file, index),
-            None => loader.map_file(file),
+            Some((limit, index)) => loader.memory_limit(limit).map(file, index),
+            None => loader.map(file),
         }
     }?;
     let stored = repo.store().index_stored();

@@ -3,6 +3,8 @@
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -20,6 +22,29 @@ pub(crate) enum Unit {
     Bytes,
     /// Nodes and records that were walked.
     Blocks,
+}
+
+/// A progress bar that a load moves on.
+pub(crate) struct SharedProgress(Arc<Mutex<ProgressLine>>);
+
+impl SharedProgress {
+    pub(crate) fn new(unit: Unit, len: Option<u64>) -> Self {
+        SharedProgress(Arc::new(Mutex::new(ProgressLine::new(unit, len))))
+    }
+
+    /// Returns the progress function of a load.
+    pub(crate) fn follow(&self) -> impl Fn(u64) -> ControlFlow<()> + Send + Sync + use<> {
+        let line = Arc::clone(&self.0);
+        move |position| {
+            line.lock().unwrap_or_else(PoisonError::into_inner).set(position);
+            ControlFlow::Continue(())
+        }
+    }
+
+    /// Prints a line on stderr.
+    pub(crate) fn note(&self, note: fmt::Arguments<'_>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).note(note);
+    }
 }
 
 /// A progress bar, gone when this is.

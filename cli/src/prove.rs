@@ -77,12 +77,15 @@ enum Destination {
 
 impl Prove {
     /// What is to be proved.
-    fn request<'r, S: BlockStore>(&self, repo: &'r Repo<S>) -> ProofBuilder<'r, S> {
+    fn request<'r, S: BlockStore>(
+        &self,
+        repo: &'r Repo<S>,
+    ) -> carwalk::Result<ProofBuilder<'r, S>> {
         let mut proof = repo.prove().records(!self.no_records);
         for target in &self.targets {
             proof = proof.key(target.path.as_path());
         }
-        if self.keys.any() { proof.range(self.keys.range()) } else { proof }
+        Ok(if self.keys.any() { proof.range(self.keys.range()?) } else { proof })
     }
 
     /// Looks at what is there.
@@ -208,6 +211,6 @@ impl Command for Prove {
         for target in &self.targets {
             target.check_account(repo.commit())?;
         }
-        self.write(self.request(repo), out)
+        self.write(self.request(repo)?, out)
     }
 }

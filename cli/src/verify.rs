@@ -146,7 +146,7 @@ impl Verify {
             ..Checked::default()
         };
         let mut reached = repo.reached()?;
-        let mut walk = repo.walk().nodes(true).partial(self.partial);
+        let mut walk = repo.walk().nodes(true).partial(self.partial).start();
         while let Some(event) = walk.next_event()? {
             out.step();
             event.offset().map(|offset| reached.insert(offset));

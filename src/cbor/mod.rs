@@ -1,8 +1,11 @@
 //! DAG-CBOR: the strict cursor that headers, commits and nodes are parsed with, and its inverse.
+//! Records, which may be any CBOR, are read with `lax`.
 
+mod lax;
 mod read;
 mod skip;
 mod write;
 
+pub(crate) use self::lax::{LaxHead, NoHead, half_float};
 pub(crate) use self::read::{Cursor, KeyOrder};
 pub(crate) use self::write::{ItemHead, put_link};

@@ -102,6 +102,7 @@ impl<'a> Cursor<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ErrorClass;
 
     fn skip(bytes: &[u8]) -> Result<()> {
         let mut cursor = Cursor::new(bytes);
@@ -155,7 +156,7 @@ mod tests {
         let nested = |depth: usize| [vec![0x81; depth], vec![0x00]].concat();
         skip(&nested(MAX_NESTING)).unwrap();
         let error = skip(&nested(MAX_NESTING + 1)).unwrap_err();
-        assert!(error.is_limit(), "{error}");
+        assert_eq!(error.class(), ErrorClass::Limit, "{error}");
         assert!(skip(&vec![0x81; 1 << 20]).is_err());
     }
 }

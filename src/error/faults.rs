@@ -111,6 +111,13 @@ pub enum Malformed {
         /// Bytes that were left.
         available: usize,
     },
+    /// A record ends inside one of its items.
+    #[error("the record ends inside the item that begins here")]
+    RecordEnd,
+    /// Bytes of a record that begin no CBOR item, or an item or break that cannot occur at its
+    /// place.
+    #[error("no CBOR item can begin so, or not here")]
+    RecordItem,
     /// Additional information 28 to 30, which CBOR reserves.
     #[error("reserved CBOR initial byte {found:#04x}")]
     CborReserved {
@@ -330,22 +337,54 @@ pub enum SpillFileFault {
     Processed,
 }
 
-/// How a key fails to be a repo path.
+/// Why an argument does not fit the function that it was passed to.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ArgumentFault {
+    /// A range of keys ends before it starts.
+    #[error("the range {range} ends before it starts")]
+    Range {
+        /// The range, as [`KeyRange`](crate::KeyRange) writes it.
+        range: Box<str>,
+    },
+    /// The expected account is not a DID.
+    #[error("not a DID: \"{}\"", found.escape_debug())]
+    Did {
+        /// The argument.
+        found: Box<str>,
+    },
+    /// The length of segments is out of range.
+    #[error("segment length of {found}, expected at most {max}")]
+    SegmentLen {
+        /// The argument, in bytes.
+        found: u32,
+        /// The greatest length, in bytes.
+        max: u32,
+    },
+    /// A spill file that is kept was passed for an index, which is of no use without its CAR.
+    #[error("an index is not kept without its CAR: pass a temporary spill file")]
+    KeptIndex,
+    /// A spill file that is kept cannot be emptied and filled again.
+    #[error("a spill file that is kept cannot be emptied")]
+    KeptFile,
+}
+
+/// How a key or an argument fails to be a repo path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum PathFault {
-    /// A character that no repo path has.
+    /// A byte that is not allowed in repo paths.
     #[error("repo path with the byte {found:#04x} at position {at}")]
     Character {
         /// The byte.
         found: u8,
-        /// Its place in the path.
+        /// Its position in the path.
         at: usize,
     },
     /// No slash, or more than one.
-    #[error("repo path with {found} slashes, expected 1")]
+    #[error("repo path with {found} slashes, expected 1 (`collection/rkey`)")]
     Slashes {
-        /// How many.
+        /// The number of slashes.
         found: usize,
     },
     /// Nothing before the slash.
@@ -354,6 +393,12 @@ pub enum PathFault {
     /// Nothing after the slash.
     #[error("repo path without a record key")]
     NoRecordKey,
+    /// An `at://` URI, which has the account before the repo path.
+    #[error("an at:// URI: the repo path is the part after the account, `collection/rkey`")]
+    AtUri,
+    /// A slash in the name of a collection.
+    #[error("collection with a slash, expected only the name (`app.bsky.feed.post`)")]
+    CollectionSlash,
     /// The collection is not a normalized NSID.
     #[error("collection is not a normalized NSID")]
     Nsid,

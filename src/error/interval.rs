@@ -2,17 +2,31 @@
 
 use core::fmt;
 
-/// An open interval of keys: what lies strictly between two keys, where `None` is no bound.
+/// An open interval of keys: the keys strictly between two others. `None` is no bound.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct KeyInterval<K = Box<[u8]>> {
-    /// The key that all keys of the interval are above.
+    /// All keys of the interval are above this one.
     pub lower: Option<K>,
-    /// The key that all keys of the interval are below.
+    /// All keys of the interval are below this one.
     pub upper: Option<K>,
 }
 
 impl<K: AsRef<[u8]>> KeyInterval<K> {
-    /// The same interval with keys of its own.
+    /// Returns whether a key lies strictly between the two bounds.
+    ///
+    /// ```
+    /// use carwalk::error::KeyInterval;
+    ///
+    /// let interval = KeyInterval { lower: Some("a"), upper: None };
+    /// assert!(interval.contains(b"b") && !interval.contains(b"a"));
+    /// ```
+    pub fn contains(&self, key: &[u8]) -> bool {
+        let KeyInterval { lower, upper } = self;
+        lower.as_ref().is_none_or(|lower| lower.as_ref() < key)
+            && upper.as_ref().is_none_or(|upper| key < upper.as_ref())
+    }
+
+    /// Returns the same interval with its own keys.
     #[must_use]
     pub fn to_owned(&self) -> KeyInterval {
         KeyInterval {
@@ -22,7 +36,7 @@ impl<K: AsRef<[u8]>> KeyInterval<K> {
     }
 }
 
-/// Names the keys as texts, control characters escaped.
+/// Writes the keys as text, with control characters escaped.
 impl<K: AsRef<[u8]>> fmt::Debug for KeyInterval<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let quoted =
@@ -48,5 +62,21 @@ impl<K: AsRef<[u8]>> fmt::Display for KeyInterval<K> {
                 write!(f, "keys between {} and {}", quoted(lower), quoted(upper))
             }
         }
+    }
+}
+
+/// The keys as texts, or none for no bound. Bytes outside printable ASCII, quotes and backslashes
+/// are escaped as in [`Display`](fmt::Display): keys that are repo paths have none.
+#[cfg(feature = "serde")]
+impl<K: AsRef<[u8]>> serde::Serialize for KeyInterval<K> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeStruct as _;
+
+        let text =
+            |key: &Option<K>| key.as_ref().map(|key| key.as_ref().escape_ascii().to_string());
+        let mut interval = serializer.serialize_struct("KeyInterval", 2)?;
+        interval.serialize_field("lower", &text(&self.lower))?;
+        interval.serialize_field("upper", &text(&self.upper))?;
+        interval.end()
     }
 }

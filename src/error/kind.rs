@@ -1,12 +1,12 @@
-//! The kinds of error, grouped by who is to blame, and their messages.
+//! The kinds of error, and their messages.
 
 use std::io;
 
 use thiserror::Error;
 
 use super::faults::{
-    LookAlike, Malformed, NonCanonical, PathFault, PublicKeyFault, SignatureFault, SpillFileFault,
-    TreeRule,
+    ArgumentFault, LookAlike, Malformed, NonCanonical, PathFault, PublicKeyFault, SignatureFault,
+    SpillFileFault, TreeRule,
 };
 use super::interval::KeyInterval;
 use crate::cid::Cid;
@@ -84,9 +84,15 @@ pub enum ErrorKind {
     /// A kept spill file cannot be used.
     #[error(transparent)]
     InvalidSpillFile(SpillFileFault),
-    /// A key of the tree is not a repo path.
+    /// A key of the tree, or an argument, is not a repo path.
     #[error(transparent)]
     Path(PathFault),
+    /// An argument does not fit the function. It is repeated in the message.
+    #[error(transparent)]
+    Argument(ArgumentFault),
+    /// The progress function ended the load.
+    #[error("the load was cancelled")]
+    Cancelled,
     /// What was given as a public key is none that accounts sign with.
     #[error(transparent)]
     PublicKey(PublicKeyFault),
@@ -131,7 +137,8 @@ pub enum LimitName {
     /// [`MAX_KEY_LEN`](crate::limits::MAX_KEY_LEN).
     #[error("key length")]
     KeyLen,
-    /// [`MAX_NESTING`](crate::limits::MAX_NESTING).
+    /// [`MAX_NESTING`](crate::limits::MAX_NESTING), or in a record
+    /// [`MAX_RECORD_NESTING`](crate::limits::MAX_RECORD_NESTING).
     #[error("CBOR nesting")]
     Nesting,
     /// `SpillFile::max_stored` (feature `redb`).
@@ -140,7 +147,7 @@ pub enum LimitName {
     /// Segments of a spill file, 2^24.
     #[error("number of segments")]
     Segments,
-    /// [`Walker::memory_limit`](crate::mst::Walker::memory_limit).
+    /// [`Walk::memory_limit`](crate::mst::Walk::memory_limit).
     #[error("memory of the walk")]
     WalkMemory,
     /// [`MAX_COMMIT_FIELDS`](crate::limits::MAX_COMMIT_FIELDS).

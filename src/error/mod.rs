@@ -1,4 +1,4 @@
-//! Errors: what is wrong, where, and with whom the blame lies.
+//! Errors: what is wrong, where it was found, and what a program should do about it.
 
 mod class;
 mod faults;
@@ -8,10 +8,12 @@ mod position;
 
 use core::fmt;
 use std::io;
+use std::path::Path;
 
+pub use self::class::ErrorClass;
 pub use self::faults::{
-    LookAlike, Malformed, NonCanonical, PathFault, PublicKeyFault, SignatureFault, SpillFileFault,
-    TreeRule,
+    ArgumentFault, LookAlike, Malformed, NonCanonical, PathFault, PublicKeyFault, SignatureFault,
+    SpillFileFault, TreeRule,
 };
 pub use self::interval::KeyInterval;
 pub use self::kind::{ErrorKind, LimitName};
@@ -21,19 +23,27 @@ use crate::cid::Cid;
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = core::result::Result<T, E>;
 
-/// Why an operation failed, with the place of the fault as far as it is known.
+/// The error of all operations, with the position of the fault as far as it is known.
 ///
-/// One word wide. [`kind`](Error::kind) says what is wrong and is there to match on; the predicates
-/// sort by what to do about it; [`position`](Error::position), [`cid`](Error::cid) and
-/// [`key`](Error::key) say where.
+/// One word wide. [`class`](Error::class) is what a program acts on, [`kind`](Error::kind) is what
+/// is wrong in detail. [`path`](Error::path), [`position`](Error::position), [`cid`](Error::cid)
+/// and [`key`](Error::key) say where. The message has all of it on one line, with control
+/// characters escaped; the causes of I/O and store errors are its
+/// [`source`](std::error::Error::source).
 ///
 /// ```
-/// let error = carwalk::Repo::from_slice(b"{\"error\":\"RepoNotFound\"}").unwrap_err();
-/// assert!(error.is_invalid());
+/// use carwalk::{ErrorClass, Repo};
+///
+/// let error = Repo::from_slice(b"{\"error\":\"RepoNotFound\"}").unwrap_err();
+/// assert_eq!(error.class(), ErrorClass::Invalid);
 /// assert_eq!(
 ///     error.to_string(),
 ///     "CAR header at byte 0: this is JSON, not a CAR: a server's answer saved as a file?"
 /// );
+///
+/// let error = Repo::from_path("no/such.car").unwrap_err();
+/// assert_eq!(error.class(), ErrorClass::Environment);
+/// assert_eq!(error.to_string(), "\"no/such.car\": reading failed");
 /// ```
 pub struct Error(Box<Inner>);
 
@@ -44,10 +54,11 @@ struct Inner {
     within: Option<u64>,
     cid: Option<Cid>,
     key: Option<Box<[u8]>>,
+    path: Option<Box<Path>>,
 }
 
 impl Error {
-    /// An error of a store that the caller wrote, for use in its
+    /// Creates an error of a store that you wrote, for use in its
     /// [`BlockStore`](crate::store::BlockStore).
     #[cold]
     pub fn store(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
@@ -58,7 +69,15 @@ impl Error {
     #[inline(never)]
     pub(crate) fn new(kind: ErrorKind) -> Self {
         let structure = Structure::Value;
-        Error(Box::new(Inner { kind, structure, offset: None, within: None, cid: None, key: None }))
+        Error(Box::new(Inner {
+            kind,
+            structure,
+            offset: None,
+            within: None,
+            cid: None,
+            key: None,
+            path: None,
+        }))
     }
 
     #[cold]
@@ -90,6 +109,11 @@ impl Error {
     #[cold]
     pub(crate) fn limit(limit: LimitName, max: u64, found: u64) -> Self {
         Error::new(ErrorKind::Limit { limit, max, found })
+    }
+
+    #[cold]
+    pub(crate) fn output(error: io::Error) -> Self {
+        Error::new(ErrorKind::Output(error))
     }
 
     /// The spill file failed.
@@ -165,31 +189,60 @@ impl Error {
         self
     }
 
-    /// What is wrong.
+    /// Names the file that was to be opened.
+    #[cold]
+    pub(crate) fn in_file(mut self, path: &Path) -> Self {
+        if self.0.path.is_none() {
+            self.0.path = Some(path.into());
+        }
+        self
+    }
+
+    /// Returns what is wrong, in detail.
     #[must_use]
     pub fn kind(&self) -> &ErrorKind {
         &self.0.kind
     }
 
-    /// Where it is wrong.
+    /// Returns the position of the fault.
     #[must_use]
     pub fn position(&self) -> Position {
         Position { structure: self.0.structure, offset: self.0.offset, within: self.0.within }
     }
 
-    /// The CID of the block at fault, or of the block that is missing.
+    /// Returns the CID of the block at fault, or of the missing block.
     #[must_use]
     pub fn cid(&self) -> Option<&Cid> {
         self.0.cid.as_ref()
     }
 
-    /// The key at fault, or the key whose record is.
+    /// Returns the key at fault, or the key of the record at fault. For an argument that was
+    /// refused, the argument.
     #[must_use]
     pub fn key(&self) -> Option<&[u8]> {
         self.0.key.as_deref()
     }
 
-    /// What is wrong, to keep; the place is lost.
+    /// Returns the path of the file, if the error is that of a function which opens or creates a
+    /// file by its path.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        self.0.path.as_deref()
+    }
+
+    /// Returns the kind of the I/O error that is the cause, be it the stream's, a file's or a
+    /// store's.
+    ///
+    /// ```
+    /// let error = carwalk::Repo::from_path("no/such.car").unwrap_err();
+    /// assert_eq!(error.io_kind(), Some(std::io::ErrorKind::NotFound));
+    /// ```
+    #[must_use]
+    pub fn io_kind(&self) -> Option<io::ErrorKind> {
+        std::error::Error::source(self).and_then(io_kind)
+    }
+
+    /// Returns what is wrong, and drops the position.
     #[must_use]
     pub fn into_kind(self) -> ErrorKind {
         self.0.kind
@@ -197,14 +250,16 @@ impl Error {
 }
 
 /// The cause of a `Store` error: an operation on the spill file failed.
-#[cfg(feature = "redb")]
 #[derive(Debug, thiserror::Error)]
 #[error("the spill file failed")]
 struct SpillIo(#[source] io::Error);
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { kind, structure, offset, within, cid, key } = &*self.0;
+        let Inner { kind, structure, offset, within, cid, key, path } = &*self.0;
+        if let Some(path) = path {
+            write!(f, "{path:?}: ")?;
+        }
         let mut separator = "";
         if *structure != Structure::Value {
             write!(f, "{structure}")?;
@@ -229,7 +284,7 @@ impl fmt::Display for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { kind, structure, offset, within, cid, key } = &*self.0;
+        let Inner { kind, structure, offset, within, cid, key, path } = &*self.0;
         f.debug_struct("Error")
             .field("kind", kind)
             .field("structure", structure)
@@ -237,6 +292,7 @@ impl fmt::Debug for Error {
             .field("within", within)
             .field("cid", cid)
             .field("key", &key.as_ref().map(|key| key.escape_ascii().to_string()))
+            .field("path", path)
             .finish()
     }
 }
@@ -266,15 +322,20 @@ fn io_kind(error: &(dyn std::error::Error + 'static)) -> Option<io::ErrorKind> {
     causes.find_map(|error| error.downcast_ref::<io::Error>().map(io::Error::kind))
 }
 
-/// Keeps the kind of an I/O error, be it the reader's, the writer's or a store's; data at fault
-/// becomes `InvalidData`, truncation `UnexpectedEof`.
+/// Keeps the kind of an I/O error, be it a stream's, a file's or a store's. Truncation becomes
+/// `UnexpectedEof`, an argument at fault `InvalidInput`, input at fault `InvalidData`.
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
-        let kind = match error.kind() {
-            ErrorKind::Io(source) | ErrorKind::Output(source) => source.kind(),
-            _ if error.is_truncated() => io::ErrorKind::UnexpectedEof,
-            ErrorKind::Store(source) => io_kind(&**source).unwrap_or(io::ErrorKind::Other),
-            _ => io::ErrorKind::InvalidData,
+        let kind = match error.class() {
+            ErrorClass::Truncated => io::ErrorKind::UnexpectedEof,
+            ErrorClass::Caller => io::ErrorKind::InvalidInput,
+            ErrorClass::Cancelled => io::ErrorKind::Other,
+            ErrorClass::Environment | ErrorClass::Io => {
+                error.io_kind().unwrap_or(io::ErrorKind::Other)
+            }
+            ErrorClass::Invalid | ErrorClass::Missing | ErrorClass::Limit => {
+                io::ErrorKind::InvalidData
+            }
         };
         io::Error::new(kind, error)
     }

@@ -264,7 +264,7 @@ mod tests {
     fn load(car: &Car) -> (SliceStore<Vec<u8>>, usize) {
         let bytes = car.to_bytes();
         let loader = Loader::new().verification(Verification::ReachedBlocks);
-        let load = Load::slice(&bytes, loader).unwrap();
+        let load = Load::slice(&bytes, &loader, u64::MAX).unwrap();
         let (hashed, (index, contents, opening)) = hashed::counted(|| load.into_index().unwrap());
         (SliceStore::of(bytes, index, opening.trust, contents), hashed.messages)
     }

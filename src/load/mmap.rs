@@ -1,114 +1,85 @@
-//! Memory-mapped files.
+//! Repositories in memory-mapped files.
 #![expect(unsafe_code, reason = "a file can be mapped in no other way")]
 
 use std::fs::File;
-use std::path::Path;
-
-use memmap2::Mmap;
 
 #[cfg(feature = "redb")]
-use super::MemoryLimit;
-use super::{Loader, Unlimited};
+use super::BoundedLoader;
+use super::Loader;
 use crate::error::Result;
 use crate::process::Process;
 use crate::repo::Repo;
-use crate::store::SliceStore;
 #[cfg(feature = "redb")]
 use crate::store::SpillFile;
+use crate::store::{MappedFile, SliceStore};
 
-impl<P: Process> Loader<'_, Unlimited, P> {
-    /// Maps a file into memory and opens the repository in it. Nothing is copied but the commit.
+impl<P: Process + Clone> Loader<P> {
+    /// Maps a file into memory and opens the repository in it: see [`Repo::map`].
     ///
     /// # Errors
     ///
-    /// As [`Repo::map`].
+    /// `Io` if the file cannot be mapped; otherwise those of [`from_slice`](Loader::from_slice).
     ///
     /// # Safety
     ///
-    /// As for [`Repo::map`].
-    pub unsafe fn map(self, path: impl AsRef<Path>) -> Result<Repo<SliceStore<Mmap>, P>> {
-        let file = File::open(path)?;
-        // SAFETY: the caller makes the same promise to this function.
-        unsafe { self.map_file(&file) }
-    }
-
-    /// As [`map`](Loader::map), for a file that is open.
-    ///
-    /// # Errors
-    ///
-    /// As [`Repo::map`].
-    ///
-    /// # Safety
-    ///
-    /// As for [`Repo::map`].
-    pub unsafe fn map_file(self, file: &File) -> Result<Repo<SliceStore<Mmap>, P>> {
+    /// As for [`Repo::map`]: nobody may change the file while the repository exists.
+    pub unsafe fn map(&self, file: &File) -> Result<Repo<SliceStore<MappedFile>, P>> {
         // SAFETY: the caller promises that nobody changes the file while it is mapped.
-        let mapped = unsafe { Mmap::map(file) }?;
-        self.slice(mapped)
+        self.from_slice(unsafe { MappedFile::map(file) }?)
     }
 }
 
 #[cfg(feature = "redb")]
-impl<P: Process> Loader<'_, MemoryLimit, P> {
-    /// Maps a file into memory and opens the repository in it. Nothing is copied but the commit.
-    /// Only the index takes memory; if that is more than the limit, it goes into `index`, which
-    /// must not be one that is kept.
+impl<P: Process + Clone> BoundedLoader<P> {
+    /// Maps a file into memory and opens the repository in it: see [`Repo::map`]. Only the index
+    /// takes memory; if it would exceed the limit, it goes into the file `index`, which must be a
+    /// temporary one.
     ///
     /// # Errors
     ///
-    /// As [`Repo::map`], and `Store` if the index's file fails, or `Limit` if more is stored than
-    /// it may be.
+    /// `Io` if the file cannot be mapped; otherwise those of
+    /// [`from_slice`](BoundedLoader::from_slice).
     ///
     /// # Safety
     ///
-    /// As for [`Repo::map`].
+    /// As for [`Repo::map`]: nobody may change the file while the repository exists.
     pub unsafe fn map(
-        self,
-        path: impl AsRef<Path>,
-        index: SpillFile,
-    ) -> Result<Repo<SliceStore<Mmap>, P>> {
-        let file = File::open(path)?;
-        // SAFETY: the caller makes the same promise to this function.
-        unsafe { self.map_file(&file, index) }
-    }
-
-    /// As [`map`](Loader::map), for a file that is open.
-    ///
-    /// # Errors
-    ///
-    /// As [`Repo::map`], and `Store` if the index's file fails, or `Limit` if more is stored than
-    /// it may be.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Repo::map`].
-    pub unsafe fn map_file(
-        self,
+        &self,
         file: &File,
         index: SpillFile,
-    ) -> Result<Repo<SliceStore<Mmap>, P>> {
+    ) -> Result<Repo<SliceStore<MappedFile>, P>> {
         // SAFETY: the caller promises that nobody changes the file while it is mapped.
-        let mapped = unsafe { Mmap::map(file) }?;
-        self.slice(mapped, index)
+        self.from_slice(unsafe { MappedFile::map(file) }?, index)
     }
 }
 
-impl Repo<SliceStore<Mmap>> {
+impl Repo<SliceStore<MappedFile>> {
     /// Maps a file into memory and opens the repository in it. Nothing is copied but the commit.
     ///
-    /// [`Repo::from_reader`] is the safe way to open a file.
+    /// [`Repo::from_path`] is the safe way to open a file.
     ///
     /// # Errors
     ///
-    /// `Io` if the file cannot be opened or mapped; else as [`Repo::from_slice`].
+    /// `Io` if the file cannot be mapped; otherwise those of [`Repo::from_slice`].
     ///
     /// # Safety
     ///
-    /// Nobody may change the file as long as the repository lives, this process or another: a write
-    /// breaks what borrows promise, and a truncated file kills the process with a signal when the
-    /// missing part is read.
-    pub unsafe fn map(path: impl AsRef<Path>) -> Result<Self> {
+    /// Nobody may change the file while the repository exists, neither this process nor another: a
+    /// write breaks the guarantees of borrowed slices, and reading the missing part of a truncated
+    /// file kills the process with a signal.
+    ///
+    /// ```
+    /// use std::fs::File;
+    ///
+    /// use carwalk::Repo;
+    ///
+    /// // SAFETY: nobody changes the sample.
+    /// let repo = unsafe { Repo::map(&File::open("samples/repo.car")?) }?;
+    /// assert_eq!(repo.records().try_count()?, 40);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
+    pub unsafe fn map(file: &File) -> Result<Self> {
         // SAFETY: the caller makes the same promise to this function.
-        unsafe { Loader::new().map(path) }
+        unsafe { Loader::new().map(file) }
     }
 }

@@ -12,6 +12,7 @@
 //!
 //! A load that reaches its memory limit is a [`Suspended`] value.
 
+mod bounded;
 mod hashing;
 mod memory;
 #[cfg(feature = "mmap")]
@@ -25,154 +26,112 @@ mod spill;
 mod suspended;
 
 use core::fmt;
+use core::ops::ControlFlow;
+use std::sync::Arc;
 
+pub use self::bounded::BoundedLoader;
 pub use self::peek::peek_commit;
 use self::settings::Settings;
 pub use self::settings::Verification;
-#[cfg(feature = "redb")]
-pub use self::suspended::SpillError;
 pub use self::suspended::{Loaded, Suspended};
 use crate::budget::Budget;
+use crate::cid::Cid;
 use crate::commit::CommitRules;
 use crate::limits::Limits;
-use crate::process::{Keep, Process, Processed, Value};
+use crate::process::{Keep, Processed, Value};
 use crate::repo::Opening;
 
 /// Configures and opens a repository.
 ///
-/// The setters can be called in any order. The load begins with one of the openers.
+/// Setters take the loader by value and can be called in any order, except
+/// [`memory_limit`](Loader::memory_limit), which comes last. Openers begin with `from_` and borrow
+/// the loader: one loader opens any number of repositories, on any number of threads.
 ///
 /// ```
-/// use carwalk::{Limits, Loader};
+/// use carwalk::{Limits, Loader, Verification};
 ///
 /// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
-/// let repo = Loader::new()
-///     .limits(Limits::default().max_stream_len(16 << 30))
-///     .progress(|bytes| eprintln!("{bytes} bytes"))
-///     .read(stream)?;
-/// assert_eq!(repo.commit().version(), 3);
+/// let loader = Loader::new()
+///     .limits(Limits::new().max_stream_len(16 << 30))
+///     .verification(Verification::EveryBlock);
+/// let repo = loader.from_reader(stream)?;
+/// assert_eq!(repo.records().try_count()?, 40);
 /// # Ok::<(), carwalk::Error>(())
 /// ```
+///
+/// A service keeps its loader in a `static`:
+///
+/// ```
+/// use std::sync::LazyLock;
+///
+/// use carwalk::{BoundedLoader, Loader};
+///
+/// static LOADER: LazyLock<BoundedLoader> = LazyLock::new(|| Loader::new().memory_limit(8 << 20));
+/// ```
 #[must_use]
-#[derive(Default)]
-pub struct Loader<'p, M = Unlimited, P = Keep> {
-    settings: Settings<'p>,
+#[derive(Clone)]
+pub struct Loader<P = Keep> {
+    settings: Settings,
     commits: CommitRules,
     strict_paths: bool,
-    memory: M,
     process: P,
 }
 
-/// A [`Loader`] without a memory limit: a stream is held in memory in full.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Unlimited;
-
-/// A [`Loader`] with a memory limit: reading stops when the limit is reached. See
-/// [`Loader::memory_limit`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MemoryLimit(u64);
-
-/// The memory that a load may take: [`Unlimited`], or a [`MemoryLimit`].
-pub trait Memory: sealed::Sealed {
-    /// Returns the memory limit; `u64::MAX` is none.
-    #[doc(hidden)]
-    fn limit(&self) -> u64;
-}
-
-mod sealed {
-    pub trait Sealed {}
-
-    impl Sealed for super::Unlimited {}
-
-    impl Sealed for super::MemoryLimit {}
-}
-
-impl Memory for Unlimited {
-    fn limit(&self) -> u64 {
-        u64::MAX
+impl Default for Loader {
+    fn default() -> Self {
+        Loader::new()
     }
 }
 
-impl Memory for MemoryLimit {
-    fn limit(&self) -> u64 {
-        self.0
-    }
-}
-
-impl<'p> Loader<'p> {
+impl Loader {
     /// Creates a loader with the settings of [`Repo`](crate::Repo)'s own constructors: default
-    /// limits, every block verified, current commits only, the form of paths checked.
-    pub fn new() -> Self {
-        Self::default()
+    /// limits, every block verified, current commits only, one thread.
+    pub const fn new() -> Self {
+        Loader {
+            settings: Settings::new(),
+            commits: CommitRules::Current,
+            strict_paths: false,
+            process: Keep,
+        }
     }
-}
 
-impl<'p, P: Process> Loader<'p, Unlimited, P> {
-    /// Sets the memory limit of a load, in bytes. No limit by default.
-    ///
-    /// Reaching the limit is not an error: [`read`](Loader::read) returns [`Loaded::Suspended`],
-    /// which can be resumed, spilled or dropped. The limit covers all heap memory of the load: the
-    /// buffers that the stream is read into, including spare capacity, the index, and copies made
-    /// while either grows. The first buffer of 64 KiB is always taken. The header is not counted:
-    /// [`Limits::max_header_len`] bounds it.
-    ///
-    /// A walk over the loaded repository may take an eighth of the limit, at least 1 MiB.
-    ///
-    /// ```
-    /// use carwalk::{Loaded, Loader};
-    ///
-    /// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
-    /// match Loader::new().memory_limit(16 << 20).read(stream)? {
-    ///     Loaded::Complete(repo) => println!("{} records", repo.records().count()),
-    ///     Loaded::Suspended(load) => println!("{} bytes read, more to come", load.bytes_read()),
-    /// }
-    /// # Ok::<(), carwalk::Error>(())
-    /// ```
-    pub fn memory_limit(self, bytes: u64) -> Loader<'p, MemoryLimit, P> {
-        let Loader { settings, commits, strict_paths, memory: Unlimited, process } = self;
-        Loader { settings, commits, strict_paths, memory: MemoryLimit(bytes), process }
-    }
-}
-
-impl<'p, M> Loader<'p, M> {
     /// Applies `function` to each record while loading and stores its result instead of the record.
     ///
-    /// Blocks are verified first, unless verification is off. The function may also see blocks that
-    /// are not records: any block that cannot be a tree node, except the commit. A record that
+    /// Blocks are verified first, unless verification is off. The function gets the block and
+    /// nothing else: to tell posts from likes it has to look at `$type`. It may also see blocks
+    /// that are not records: any block that cannot be a tree node, except the commit. A record that
     /// begins like a node is stored as it is, and so is every record of a slice, a map or a store
-    /// of the caller's: the function is applied to these each time a walk reaches them. [`Walker`]
-    /// and [`Event`] do not apply it: [`Form`] says what the bytes of a block are.
+    /// of your own: the function is applied to these each time a walk reaches them. [`Walker`] and
+    /// [`Event`] do not apply it: [`Form`] says what the bytes of a block are.
     ///
-    /// The function can fail: let `T` be a [`Result`].
+    /// The function can fail: let `T` be a [`Result`]. To name the type of the repository, for
+    /// example in a struct, pass a function pointer: `.process(row as fn(&[u8]) -> Row)` makes a
+    /// `Repo<MemoryStore, Processed<fn(&[u8]) -> Row, Row>>`.
     ///
     /// ```
     /// use carwalk::Loader;
     ///
     /// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
-    /// let repo = Loader::new().process(|record: &[u8]| record.len() as u64).read(stream)?;
+    /// let repo = Loader::new().process(|record| record.len() as u64).from_reader(stream)?;
     /// let mut total = 0;
-    /// for record in repo.records() {
+    /// for record in &repo {
     ///     total += record?.into_value();
     /// }
-    /// # assert!(total > 0);
+    /// assert_eq!(total, 7338);
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     ///
     /// [`Walker`]: crate::mst::Walker
     /// [`Event`]: crate::mst::Event
     /// [`Form`]: crate::store::Form
-    pub fn process<F: Fn(&[u8]) -> T, T: Value>(
-        self,
-        function: F,
-    ) -> Loader<'p, M, Processed<F, T>> {
-        let Loader { settings, commits, strict_paths, memory, process: Keep } = self;
-        Loader { settings, commits, strict_paths, memory, process: Processed::new(function) }
+    pub fn process<F: Fn(&[u8]) -> T, T: Value>(self, function: F) -> Loader<Processed<F, T>> {
+        let Loader { settings, commits, strict_paths, process: Keep } = self;
+        Loader { settings, commits, strict_paths, process: Processed::new(function) }
     }
 }
 
-impl<'p, M: Memory, P: Process> Loader<'p, M, P> {
-    /// Sets the limits on the input. Default: [`Limits::default`].
+impl<P> Loader<P> {
+    /// Sets the limits on the input. Default: [`Limits::new`].
     pub fn limits(mut self, limits: Limits) -> Self {
         self.settings.limits = limits;
         self
@@ -199,16 +158,18 @@ impl<'p, M: Memory, P: Process> Loader<'p, M, P> {
     /// use carwalk::{Loader, Verification};
     ///
     /// let cut = &whole[..whole.len() / 2];
-    /// assert!(Loader::new().slice(cut).is_err());
+    /// assert!(Loader::new().from_slice(cut).is_err());
     /// let loader = Loader::new().verification(Verification::ReachedBlocks).salvage(true);
-    /// let repo = loader.slice(cut)?;
-    /// println!("{:?}", repo.store().fault());
-    /// let mut walk = repo.walk().partial(true);
+    /// let repo = loader.from_slice(cut)?;
+    /// assert!(repo.store().fault().is_some());
+    /// let mut walk = repo.walk().partial(true).start();
+    /// let mut intact = 0;
     /// while let Some(event) = walk.next_event()? {
-    ///     if let Event::Record { entry, .. } = event {
-    ///         println!("{}", entry.path()?);
+    ///     if let Event::Record { .. } = event {
+    ///         intact += 1;
     ///     }
     /// }
+    /// assert_eq!(intact, 17);
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     ///
@@ -240,8 +201,8 @@ impl<'p, M: Memory, P: Process> Loader<'p, M, P> {
     /// use carwalk::Loader;
     ///
     /// # let path = "samples/repo.car";
-    /// let repo = Loader::new().threads(2).read(std::fs::File::open(path)?)?;
-    /// println!("{} records", repo.records().count());
+    /// let repo = Loader::new().threads(2).from_path(path)?;
+    /// assert_eq!(repo.records().try_count()?, 40);
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     pub fn threads(mut self, n: usize) -> Self {
@@ -262,33 +223,107 @@ impl<'p, M: Memory, P: Process> Loader<'p, M, P> {
         self
     }
 
-    /// Calls a function with the number of bytes loaded so far, about every MiB and at the end.
-    pub fn progress(mut self, tell: impl FnMut(u64) + Send + 'p) -> Self {
-        self.settings.progress = Some(Box::new(tell));
+    /// Sets the commit to open, for CARs with several. Default: the first root of the CAR.
+    ///
+    /// [`store::commits`](crate::store::commits) lists the commits in a CAR.
+    ///
+    /// ```
+    /// use carwalk::store::{SliceStore, commits};
+    /// use carwalk::{CommitRules, Loader};
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let store = SliceStore::new(bytes)?;
+    /// for commit in commits(&store, CommitRules::Current) {
+    ///     let repo = Loader::new().commit(commit?.cid()).from_slice(bytes)?;
+    ///     assert_eq!(repo.commit().rev(), "3l4ozvcohu22l");
+    /// }
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
+    pub fn commit(mut self, cid: Cid) -> Self {
+        self.settings.commit = Some(cid);
         self
     }
 
-    /// Splits the loader into the settings of a load and those of the repository.
-    fn into_parts(self) -> (Settings<'p>, Opening<P>) {
-        let Loader { settings, commits, strict_paths, memory, process } = self;
-        let opening = Opening {
-            trust: settings.trust,
-            commits,
-            strict_paths,
-            walk_memory: Budget::new(memory.limit()).walk(),
-            process,
-        };
-        (settings, opening)
+    /// Sets a function that is called with the number of bytes loaded so far, about every MiB and
+    /// at the end. It ends the load by returning `Break`: the error is of kind `Cancelled`.
+    ///
+    /// ```
+    /// use std::ops::ControlFlow;
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicBool, Ordering};
+    ///
+    /// use carwalk::{ErrorClass, Loader};
+    ///
+    /// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let stop = Arc::new(AtomicBool::new(true));
+    /// let flag = Arc::clone(&stop);
+    /// let loader = Loader::new().progress(move |_| match flag.load(Ordering::Relaxed) {
+    ///     true => ControlFlow::Break(()),
+    ///     false => ControlFlow::Continue(()),
+    /// });
+    /// let error = loader.from_reader(stream).unwrap_err();
+    /// assert_eq!(error.class(), ErrorClass::Cancelled);
+    /// stop.store(false, Ordering::Relaxed);
+    /// assert!(loader.from_reader(stream).is_ok());
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
+    pub fn progress(
+        mut self,
+        function: impl Fn(u64) -> ControlFlow<()> + Send + Sync + 'static,
+    ) -> Self {
+        self.settings.progress = Some(Arc::new(function));
+        self
+    }
+
+    /// Sets the memory limit of a load, in bytes. No limit by default.
+    ///
+    /// This is the last setter: a [`BoundedLoader`] has openers only, because a load that stops at
+    /// its limit, or continues in a file, has other results.
+    ///
+    /// Reaching the limit is not an error: [`from_reader`](BoundedLoader::from_reader) returns
+    /// [`Loaded::Suspended`], which can be resumed, spilled or dropped. The limit covers all heap
+    /// memory of the load: the buffers that the stream is read into, including spare capacity, the
+    /// index, and copies made while either grows. The first buffer of 64 KiB is always taken. The
+    /// header is not counted: [`Limits::max_header_len`] bounds it.
+    /// [`BoundedLoader::peak_memory`] is the bound on all memory.
+    ///
+    /// A walk over the loaded repository may take an eighth of the limit, at least 1 MiB.
+    ///
+    /// ```
+    /// use carwalk::{Loaded, Loader};
+    ///
+    /// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
+    /// match Loader::new().memory_limit(16 << 20).from_reader(stream)? {
+    ///     Loaded::Complete(repo) => assert_eq!(repo.records().try_count()?, 40),
+    ///     Loaded::Suspended(load) => println!("{} bytes read, more to come", load.bytes_read()),
+    /// }
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
+    pub fn memory_limit(self, bytes: u64) -> BoundedLoader<P> {
+        BoundedLoader::new(self, bytes)
+    }
+
+    /// Returns what opening needs besides the store.
+    fn opening(&self, memory_limit: u64) -> Opening<P>
+    where
+        P: Clone,
+    {
+        Opening {
+            trust: self.settings.trust,
+            commits: self.commits,
+            strict_paths: self.strict_paths,
+            walk_memory: Budget::new(memory_limit).walk(),
+            process: self.process.clone(),
+        }
     }
 }
 
-impl<M: fmt::Debug, P: fmt::Debug> fmt::Debug for Loader<'_, M, P> {
+impl<P: fmt::Debug> fmt::Debug for Loader<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Loader")
             .field("settings", &self.settings)
             .field("commits", &self.commits)
             .field("strict_paths", &self.strict_paths)
-            .field("memory", &self.memory)
             .field("process", &self.process)
             .finish()
     }

@@ -1,23 +1,23 @@
 //! The driver of every load: where sections come from, where they go, and what is opened at the
 //! end.
 
+use std::fs::File;
 use std::io::Read;
+use std::path::Path;
 
-#[cfg(feature = "redb")]
-use super::MemoryLimit;
+use super::Loader;
 use super::memory::MemorySink;
 use super::pipeline::{Loading, ValueFn};
 use super::settings::Settings;
 #[cfg(feature = "redb")]
 use super::spill::{IndexSink, SpillSink};
-use super::{Loader, Memory, Unlimited};
 #[cfg(feature = "redb")]
 use crate::budget;
 use crate::car::{Reader, SliceReader, Source};
 use crate::cid::Cid;
-use crate::error::Result;
+use crate::error::{Error, Result};
 #[cfg(feature = "redb")]
-use crate::error::{Error, ErrorKind, SpillFileFault};
+use crate::error::{ErrorKind, SpillFileFault};
 use crate::limits::Limits;
 use crate::process::Process;
 use crate::repo::{Opening, Repo};
@@ -32,10 +32,10 @@ use crate::store::{BlockStore, CarStore, MemoryStore, SliceStore};
 use crate::store::{RedbStore, SpillFile};
 
 /// A load that goes into memory, as far as it has come.
-pub(super) struct Load<'p, S, P> {
+pub(super) struct Load<S, P> {
     pub(super) source: S,
     pub(super) loading: Loading<MemorySink>,
-    settings: Settings<'p>,
+    settings: Settings,
     pub(super) opening: Opening<P>,
 }
 
@@ -49,17 +49,26 @@ impl<P: Process> Opening<P> {
     }
 }
 
-impl<'p, S: Source, P: Process> Load<'p, S, P> {
+impl<S: Source, P: Process> Load<S, P> {
     /// Prepares a load: nothing is read but the header, to which `open` gets its limits.
-    fn begin<M: Memory>(
-        loader: Loader<'p, M, P>,
+    fn begin(
+        loader: &Loader<P>,
+        memory_limit: u64,
         in_place: bool,
         open: impl FnOnce(Limits) -> Result<S>,
-    ) -> Result<Self> {
-        let (settings, opening) = loader.into_parts();
+    ) -> Result<Self>
+    where
+        P: Clone,
+    {
+        let settings = loader.settings.clone();
         let source = open(settings.limits.clone())?;
         let loading = Loading::new(MemorySink::new(in_place, settings.trust));
-        Ok(Load { source, loading, settings, opening })
+        Ok(Load { source, loading, settings, opening: loader.opening(memory_limit) })
+    }
+
+    /// Returns the CID of the commit to open.
+    pub(super) fn commit_cid(&self) -> Result<Cid> {
+        self.settings.commit(self.source.header())
     }
 
     /// Loads until there are no more sections, or more than `memory_limit` bytes would be held.
@@ -76,13 +85,16 @@ impl<'p, S: Source, P: Process> Load<'p, S, P> {
     }
 }
 
-impl<'p, R: Read, P: Process> Load<'p, Reader<R>, P> {
+impl<R: Read, P: Process> Load<Reader<R>, P> {
     /// Prepares the load of a stream.
-    pub(super) fn stream<M: Memory>(input: R, loader: Loader<'p, M, P>) -> Result<Self> {
+    pub(super) fn stream(input: R, loader: &Loader<P>, memory_limit: u64) -> Result<Self>
+    where
+        P: Clone,
+    {
         // Sections stay where they were read, unless a process function makes something else of
         // them.
         let in_place = P::STORE.is_none();
-        Load::begin(loader, in_place, |limits| Reader::open(input, limits, in_place))
+        Load::begin(loader, memory_limit, in_place, |limits| Reader::open(input, limits, in_place))
     }
 
     /// Returns the store and what else opening needs, of a complete load.
@@ -92,37 +104,41 @@ impl<'p, R: Read, P: Process> Load<'p, Reader<R>, P> {
 
     /// Opens the repository of a complete load.
     pub(super) fn into_repo(self) -> Result<Repo<MemoryStore, P>> {
+        let settings = self.settings.clone();
         let (store, opening) = self.into_store()?;
-        open(store, opening)
+        open(store, &settings, opening)
     }
 
     /// Moves the loaded sections into a spill file, and loads the rest into it.
     #[cfg(feature = "redb")]
     fn into_file(self, mut writer: SpillWriter) -> Result<(FinishedFile, Opening<P>)> {
-        let Load { mut source, loading, mut settings, opening } = self;
+        let Load { mut source, loading, settings, opening } = self;
         // Chunk by chunk, so that their memory is free before the file's caches take any.
         let state = loading.move_into(&mut writer, &mut source)?;
         let mut loading = Loading { sink: SpillSink(writer), state };
-        opening
-            .with_value_fn(|value_fn| loading.run_to_end(&mut source, &mut settings, value_fn))?;
+        opening.with_value_fn(|value_fn| loading.run_to_end(&mut source, &settings, value_fn))?;
         Ok((loading.into_file(&source)?, opening))
     }
 
     /// Loads the rest into a spill file, and opens the repository in it.
     #[cfg(feature = "redb")]
     pub(super) fn spill(self, writer: SpillWriter) -> Result<Repo<RedbStore, P>> {
+        let settings = self.settings.clone();
         let (file, opening) = self.into_file(writer)?;
         let store = file.store();
         // A file without a repository gets no name.
-        let commit = opening.commit(store, store.header().commit()?)?;
+        let commit = opening.commit(store, settings.commit(store.header())?)?;
         Ok(Repo::of(commit, file.publish()?, opening))
     }
 }
 
-impl<'p, 'b, P: Process> Load<'p, SliceReader<'b>, P> {
+impl<'b, P: Process> Load<SliceReader<'b>, P> {
     /// Prepares the load of a CAR that stays where it is.
-    pub(super) fn slice<M: Memory>(bytes: &'b [u8], loader: Loader<'p, M, P>) -> Result<Self> {
-        Load::begin(loader, true, |limits| SliceReader::with_limits(bytes, limits))
+    pub(super) fn slice(bytes: &'b [u8], loader: &Loader<P>, memory_limit: u64) -> Result<Self>
+    where
+        P: Clone,
+    {
+        Load::begin(loader, memory_limit, true, |limits| SliceReader::with_limits(bytes, limits))
     }
 
     /// Loads all sections, and returns their index.
@@ -140,7 +156,7 @@ impl<'p, 'b, P: Process> Load<'p, SliceReader<'b>, P> {
     /// As [`into_index`](Load::into_index), with the index in a spill file if it would exceed
     /// `memory_limit`.
     #[cfg(feature = "redb")]
-    fn into_index_within(
+    pub(super) fn into_index_within(
         mut self,
         memory_limit: u64,
         file: SpillFile,
@@ -149,26 +165,31 @@ impl<'p, 'b, P: Process> Load<'p, SliceReader<'b>, P> {
         if self.run(memory_limit)? {
             return self.finish_index();
         }
-        let Load { mut source, loading: Loading { sink, state }, mut settings, opening } = self;
+        let Load { mut source, loading: Loading { sink, state }, settings, opening } = self;
         // The index in memory has to go before the file takes any.
         drop(sink);
         let writer = SpilledIndexWriter::new(file, memory_limit)?;
         let mut sink = IndexSink::new(writer, opening.trust);
         sink.replay(&state, &source)?;
         let mut loading = Loading { sink, state };
-        loading.run_to_end(&mut source, &mut settings, None)?;
+        loading.run_to_end(&mut source, &settings, None)?;
         let (index, contents) = loading.into_index(&source)?;
         Ok((SliceIndex::Spilled(Box::new(index)), contents, opening))
     }
 }
 
-/// Opens the repository whose commit a CAR's header names.
-fn open<S: CarStore, P: Process>(store: S, opening: Opening<P>) -> Result<Repo<S, P>> {
-    let commit = opening.commit(&store, store.header().commit()?)?;
+/// Opens the repository in a loaded CAR.
+pub(super) fn open<S: CarStore, P: Process>(
+    store: S,
+    settings: &Settings,
+    opening: Opening<P>,
+) -> Result<Repo<S, P>> {
+    let commit = opening.commit(&store, settings.commit(store.header())?)?;
     Ok(Repo::of(commit, store, opening))
 }
 
-fn slice_store<B: AsRef<[u8]>, P>(
+/// Makes a store of bytes that stay where they are and of what `load` returns.
+pub(super) fn slice_store<B: AsRef<[u8]>, P>(
     bytes: B,
     load: impl FnOnce(&[u8]) -> Result<(SliceIndex, Contents, Opening<P>)>,
 ) -> Result<(SliceStore<B>, Opening<P>)> {
@@ -176,157 +197,272 @@ fn slice_store<B: AsRef<[u8]>, P>(
     Ok((SliceStore::of(bytes, index, opening.trust, contents), opening))
 }
 
-impl<'p, P: Process> Loader<'p, Unlimited, P> {
-    /// Opens the repository in the CAR `bytes`, which stay where they are.
-    ///
-    /// # Errors
-    ///
-    /// As [`Repo::from_slice`].
-    pub fn slice<B: AsRef<[u8]>>(self, bytes: B) -> Result<Repo<SliceStore<B>, P>> {
-        let (store, opening) = slice_store(bytes, |bytes| Load::slice(bytes, self)?.into_index())?;
-        open(store, opening)
-    }
+/// Opens a file by its path, and names it in every error.
+pub(super) fn with_file<T>(path: &Path, open: impl FnOnce(File) -> Result<T>) -> Result<T> {
+    File::open(path).map_err(Error::from).and_then(open).map_err(|error| error.in_file(path))
+}
 
+impl<P: Process + Clone> Loader<P> {
     /// Reads a stream to its end and opens the repository in it.
     ///
+    /// The stream is held in memory. A `BufReader` around it is of no use.
+    ///
     /// # Errors
     ///
-    /// As [`Repo::from_reader`].
-    pub fn read<R: Read>(self, input: R) -> Result<Repo<MemoryStore, P>> {
-        let mut load = Load::stream(input, self)?;
+    /// - `Io` if reading fails
+    /// - `LookAlike` for well-known formats other than a CAR of version 1
+    /// - `Truncated`, `Malformed`, `NonCanonical` or `Limit` for the header, a section or the
+    ///   commit
+    /// - `HashMismatch` for a block that does not have its CID
+    /// - `MissingCommit` if the commit is missing
+    /// - `Encode` if the value of a process function cannot be stored
+    /// - `Cancelled` if the progress function ends the load
+    pub fn from_reader<R: Read>(&self, reader: R) -> Result<Repo<MemoryStore, P>> {
+        let mut load = Load::stream(reader, self, u64::MAX)?;
         load.run_to_end()?;
         load.into_repo()
     }
-}
 
-#[cfg(feature = "redb")]
-impl<P: Process> Loader<'_, MemoryLimit, P> {
-    /// Reads a stream to its end into a spill file, however short the stream is.
+    /// Reads a file to its end and opens the repository in it. The file is not mapped.
     ///
     /// # Errors
     ///
-    /// As [`Repo::from_reader`], and `Store` if the file fails, or `Limit` if more is stored than
-    /// it may be.
-    pub fn spill<R: Read>(self, input: R, file: SpillFile) -> Result<Repo<RedbStore, P>> {
-        let MemoryLimit(limit) = self.memory;
-        let load = Load::stream(input, self)?;
-        let writer = SpillWriter::new(file, limit, load.opening.trust)?;
-        load.spill(writer)
+    /// `Io` if the file cannot be opened; otherwise those of [`from_reader`](Loader::from_reader).
+    /// The error names the file.
+    ///
+    /// ```
+    /// use carwalk::{CommitRules, Loader};
+    ///
+    /// let repo = Loader::new().commits(CommitRules::Legacy).from_path("samples/repo.car")?;
+    /// assert_eq!(repo.records().try_count()?, 40);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
+    pub fn from_path(&self, path: impl AsRef<Path>) -> Result<Repo<MemoryStore, P>> {
+        with_file(path.as_ref(), |file| self.from_reader(file))
     }
 
-    /// Opens the repository in the CAR `bytes`, which stay where they are. Only the index takes
-    /// memory; if it would exceed the limit, it goes into `file`, which must be a temporary one.
+    /// Opens the repository in the CAR `bytes`: a slice, a `Vec<u8>`, a memory map.
+    ///
+    /// Nothing is copied but the commit. The index takes 10 bytes a block.
     ///
     /// # Errors
     ///
-    /// As [`Repo::from_slice`], and `Store` if the file fails, or `Limit` if more is stored than it
-    /// may be.
-    pub fn slice<B: AsRef<[u8]>>(
-        self,
-        bytes: B,
-        file: SpillFile,
-    ) -> Result<Repo<SliceStore<B>, P>> {
-        let MemoryLimit(limit) = self.memory;
-        let (store, opening) =
-            slice_store(bytes, |bytes| Load::slice(bytes, self)?.into_index_within(limit, file))?;
-        open(store, opening)
+    /// Those of [`from_reader`](Loader::from_reader), except `Io`.
+    pub fn from_slice<B: AsRef<[u8]>>(&self, bytes: B) -> Result<Repo<SliceStore<B>, P>> {
+        let load = |bytes: &[u8]| Load::slice(bytes, self, u64::MAX)?.into_index();
+        let (store, opening) = slice_store(bytes, load)?;
+        open(store, &self.settings, opening)
     }
-}
 
-impl<M: Memory, P: Process> Loader<'_, M, P> {
     /// Opens the repository whose commit is the block `commit` of a store. The commit is verified
     /// now, other blocks when a walk reaches them, unless verification is off. Limits and the
     /// progress function are ignored.
     ///
     /// # Errors
     ///
-    /// As [`Repo::from_store`].
-    pub fn store<S: BlockStore>(self, store: S, commit: Cid) -> Result<Repo<S, P>> {
-        let (_, mut opening) = self.into_parts();
+    /// - `MissingCommit` if the store does not have the block
+    /// - `HashMismatch`, `LookAlike`, `Malformed`, `NonCanonical` or `Limit` for the commit
+    /// - `Store` or `Io` if the store fails
+    pub fn from_store<S: BlockStore>(&self, store: S, commit: Cid) -> Result<Repo<S, P>> {
+        self.open_store(store, commit, u64::MAX)
+    }
+
+    pub(super) fn open_store<S: BlockStore>(
+        &self,
+        store: S,
+        commit: Cid,
+        memory_limit: u64,
+    ) -> Result<Repo<S, P>> {
+        let mut opening = self.opening(memory_limit);
         opening.trust = opening.trust.in_any_store();
         let commit = opening.commit(&store, commit)?;
         Ok(Repo::of(commit, store, opening))
     }
 
-    /// Opens the repository in a kept spill file. Blocks are verified as
-    /// [`verification`](Loader::verification) says; values stored by a process function cannot be
-    /// verified. Limits and the progress function are ignored.
+    /// Opens the repository in a kept spill file, with a cache of 16 MiB.
+    ///
+    /// Every block is hashed again, unless [`verification`](Loader::verification) says otherwise.
+    /// Values of a process function cannot be verified: pass the same function as when the file was
+    /// written. Limits and the progress function are ignored. See
+    /// [`RedbStore::open`] for what is required of the file.
     ///
     /// # Errors
     ///
-    /// `InvalidSpillFile` if the file holds processed values and this loader has no process
-    /// function, or they were made of records that were never hashed; `HashMismatch` for a block
-    /// that does not have its CID; else as [`Repo::from_store`].
+    /// - `Io` if the file cannot be opened, `Store` if reading fails
+    /// - `InvalidSpillFile` if the file is damaged, not complete, of another version, or not a
+    ///   spill file; if it holds processed values and this loader has no process function, or these
+    ///   were made of records that were never hashed
+    /// - `HashMismatch` for a block that does not have its CID
+    /// - `MissingCommit`, `LookAlike`, `Malformed`, `NonCanonical` or `Limit` for the commit
+    ///
+    /// The error names the file.
     ///
     /// ```
     /// use carwalk::Loader;
-    /// use carwalk::store::{RedbStore, SpillFile};
+    /// use carwalk::store::SpillFile;
     ///
     /// # let folder = tempfile::tempdir()?;
     /// # let path = folder.path().join("repo.carwalk");
     /// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
-    /// Loader::new().memory_limit(16 << 20).spill(stream, SpillFile::keep(&path))?;
-    /// let repo = Loader::new().reopen(RedbStore::open(&path, 1 << 20)?)?;
-    /// for record in repo.records() {
-    ///     println!("{}", record?.path());
-    /// }
+    /// let loader = Loader::new().process(|record| record.len() as u64);
+    /// loader.clone().memory_limit(16 << 20).spill(stream, SpillFile::keep(&path))?;
+    /// let repo = loader.from_spill_file(&path)?;
+    /// assert_eq!(*repo.records().next().unwrap()?.value(), 128);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[cfg(feature = "redb")]
-    pub fn reopen(self, mut store: RedbStore) -> Result<Repo<RedbStore, P>> {
+    pub fn from_spill_file(&self, path: impl AsRef<Path>) -> Result<Repo<RedbStore, P>> {
+        self.open_spill_file(path.as_ref(), budget::DEFAULT_CACHE)
+    }
+
+    #[cfg(feature = "redb")]
+    pub(super) fn open_spill_file(
+        &self,
+        path: &Path,
+        cache_size: u64,
+    ) -> Result<Repo<RedbStore, P>> {
+        let store = RedbStore::open(path, cache_size)?;
+        self.spilled(store, cache_size).map_err(|error| error.in_file(path))
+    }
+
+    /// Opens the repository in a spill file that was opened.
+    #[cfg(feature = "redb")]
+    fn spilled(&self, mut store: RedbStore, cache_size: u64) -> Result<Repo<RedbStore, P>> {
         if store.is_processed() && P::STORE.is_none() {
             return Err(Error::new(ErrorKind::InvalidSpillFile(SpillFileFault::Processed)));
         }
-        let (_, opening) = self.into_parts();
+        let opening = self.opening(cache_size);
         if store.is_processed() && !store.was_hashed() && opening.trust != Trust::Unchecked {
             return Err(Error::new(ErrorKind::InvalidSpillFile(SpillFileFault::NotHashed)));
         }
         if opening.trust == Trust::Hashed {
             store.verify()?;
         }
-        open(store, opening)
+        open(store, &self.settings, opening)
     }
 }
 
 impl<B: AsRef<[u8]>> Repo<SliceStore<B>> {
     /// Opens the repository in the CAR `bytes`: a slice, a `Vec<u8>`, a memory map.
     ///
-    /// Every block is hashed; nothing is copied but the commit. The tree is not walked yet.
+    /// Every block is hashed; nothing is copied but the commit. The index takes 10 bytes a block.
+    /// The tree is not walked yet.
     ///
     /// # Errors
     ///
-    /// `LookAlike` for well-known files that are no CAR of version 1; `Truncated`, `Malformed`,
-    /// `NonCanonical`, `Limit` or `HashMismatch` for header, sections and commit, each with its
-    /// offset; `MissingCommit` if the commit is missing.
+    /// - `LookAlike` for well-known formats other than a CAR of version 1
+    /// - `Truncated`, `Malformed`, `NonCanonical` or `Limit` for the header, a section or the
+    ///   commit
+    /// - `HashMismatch` for a block that does not have its CID
+    /// - `MissingCommit` if the commit is missing
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// assert_eq!(repo.commit().did(), "did:plc:ewvi7nxzyoun6zhxrhs64oiz");
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn from_slice(bytes: B) -> Result<Self> {
-        Loader::new().slice(bytes)
+        Loader::new().from_slice(bytes)
     }
 }
 
-impl Repo<MemoryStore> {
-    /// Reads a stream to its end and opens the repository in the CAR that it is.
+impl Repo {
+    /// Reads a stream to its end and opens the repository in it.
     ///
     /// Every block is hashed. The stream is held in memory, 1 GiB at most: [`Loader`] sets other
-    /// limits. There is no use in a `BufReader` around it.
+    /// limits. A `BufReader` around it is of no use.
     ///
     /// # Errors
     ///
-    /// `Io` if reading fails; else as [`from_slice`](Repo::from_slice).
-    pub fn from_reader<R: Read>(input: R) -> Result<Self> {
-        Loader::new().read(input)
+    /// `Io` if reading fails; otherwise those of [`from_slice`](Repo::from_slice).
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    ///
+    /// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let repo = Repo::from_reader(stream)?;
+    /// assert_eq!(repo.records().try_count()?, 40);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
+    pub fn from_reader<R: Read>(reader: R) -> Result<Self> {
+        Loader::new().from_reader(reader)
+    }
+
+    /// Reads a file to its end and opens the repository in it.
+    ///
+    /// Every block is hashed. The file is held in memory, 1 GiB at most, and not mapped.
+    ///
+    /// # Errors
+    ///
+    /// `Io` if the file cannot be opened or read; otherwise those of
+    /// [`from_slice`](Repo::from_slice). The error names the file.
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    ///
+    /// let repo = Repo::from_path("samples/repo.car")?;
+    /// assert_eq!(repo.records().try_count()?, 40);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
+    pub fn from_path(path: impl AsRef<Path>) -> Result<Self> {
+        Loader::new().from_path(path)
+    }
+}
+
+#[cfg(feature = "redb")]
+impl Repo<RedbStore> {
+    /// Opens the repository in a kept spill file, with a cache of 16 MiB. Every block is hashed
+    /// again.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Loader::from_spill_file`]. The error names the file.
+    ///
+    /// ```
+    /// use carwalk::store::SpillFile;
+    /// use carwalk::{Loader, Repo};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("repo.carwalk");
+    /// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
+    /// Loader::new().memory_limit(16 << 20).spill(stream, SpillFile::keep(&path))?;
+    /// let repo = Repo::from_spill_file(&path)?;
+    /// assert_eq!(repo.records().try_count()?, 40);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn from_spill_file(path: impl AsRef<Path>) -> Result<Self> {
+        Loader::new().from_spill_file(path)
     }
 }
 
 impl<S: BlockStore> Repo<S> {
     /// Opens the repository whose commit is the block `commit` of a store. The commit is hashed
-    /// now, all other blocks when the walk reaches them.
+    /// now, all other blocks when a walk reaches them.
     ///
     /// # Errors
     ///
-    /// `MissingCommit`, `HashMismatch`, `LookAlike`, `Malformed`, `NonCanonical` or `Limit` for the
-    /// commit; `Store` or `Io` if the store fails.
+    /// - `MissingCommit` if the store does not have the block
+    /// - `HashMismatch`, `LookAlike`, `Malformed`, `NonCanonical` or `Limit` for the commit
+    /// - `Store` or `Io` if the store fails
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use carwalk::Repo;
+    /// use carwalk::store::MemoryStore;
+    ///
+    /// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
+    /// # let commit = carwalk::peek_commit(stream)?.cid();
+    /// let store = Arc::new(MemoryStore::new(stream)?);
+    /// let repo: Repo<Arc<MemoryStore>> = Repo::from_store(Arc::clone(&store), commit)?;
+    /// assert_eq!(repo.records().try_count()?, 40);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn from_store(store: S, commit: Cid) -> Result<Self> {
-        Loader::new().store(store, commit)
+        Loader::new().from_store(store, commit)
     }
 }
 
@@ -340,7 +476,7 @@ impl<B: AsRef<[u8]>> SliceStore<B> {
     ///
     /// Those of [`SliceReader`], and `HashMismatch` for a block that does not have its CID.
     pub fn new(bytes: B) -> Result<Self> {
-        let load = |bytes: &[u8]| Load::slice(bytes, Loader::new())?.into_index();
+        let load = |bytes: &[u8]| Load::slice(bytes, &Loader::new(), u64::MAX)?.into_index();
         Ok(slice_store(bytes, load)?.0)
     }
 
@@ -352,7 +488,8 @@ impl<B: AsRef<[u8]>> SliceStore<B> {
     /// than it may be.
     #[cfg(feature = "redb")]
     pub fn with_index_in(bytes: B, file: SpillFile) -> Result<Self> {
-        let load = |bytes: &[u8]| Load::slice(bytes, Loader::new())?.into_index_within(0, file);
+        let load =
+            |bytes: &[u8]| Load::slice(bytes, &Loader::new(), u64::MAX)?.into_index_within(0, file);
         Ok(slice_store(bytes, load)?.0)
     }
 }
@@ -365,8 +502,8 @@ impl MemoryStore {
     /// # Errors
     ///
     /// Those of [`Reader`], and `HashMismatch` for a block that does not have its CID.
-    pub fn new<R: Read>(input: R) -> Result<Self> {
-        let mut load = Load::stream(input, Loader::new())?;
+    pub fn new<R: Read>(reader: R) -> Result<Self> {
+        let mut load = Load::stream(reader, &Loader::new(), u64::MAX)?;
         load.run_to_end()?;
         Ok(load.into_store()?.0)
     }
@@ -383,8 +520,8 @@ impl RedbStore {
     ///
     /// Those of [`Reader`], `HashMismatch` for a block that does not have its CID, and those of the
     /// file: `Store`, or `Limit` if more is stored than it may be.
-    pub fn new<R: Read>(input: R, file: SpillFile) -> Result<Self> {
-        let load = Load::stream(input, Loader::new())?;
+    pub fn new<R: Read>(reader: R, file: SpillFile) -> Result<Self> {
+        let load = Load::stream(reader, &Loader::new(), u64::MAX)?;
         let writer = SpillWriter::new(file, budget::DEFAULT_CACHE, load.opening.trust)?;
         load.into_file(writer)?.0.publish()
     }

@@ -6,7 +6,8 @@ use std::{io, thread};
 use super::hashing::{Hashers, Queue, Verdicts};
 use super::settings::Settings;
 use crate::car::{Advance, Located, Placement, Source};
-use crate::error::{Error, Result, Structure};
+use crate::cid::Cid;
+use crate::error::{Error, ErrorClass, Result, Structure};
 use crate::shape::may_be_node;
 use crate::store::contents::{CarStats, Contents};
 use crate::store::packed::{Packed, State};
@@ -103,7 +104,7 @@ impl<K: Sink> Loading<K> {
     pub(super) fn run<S: Source>(
         &mut self,
         source: &mut S,
-        settings: &mut Settings<'_>,
+        settings: &Settings,
         value_fn: Option<ValueFn<'_>>,
         memory_limit: u64,
     ) -> Result<bool> {
@@ -111,7 +112,9 @@ impl<K: Sink> Loading<K> {
         thread::scope(|scope| {
             let hashers = Hashers::new(scope, &queue, settings.threads, S::PORTION);
             let Loading { sink, state } = self;
-            let mut pass = Pass { source, sink, state, settings, value_fn, memory_limit, hashers };
+            let commit = settings.commit.unwrap_or_else(|| source.header().root());
+            let mut pass =
+                Pass { source, sink, state, settings, commit, value_fn, memory_limit, hashers };
             let outcome = pass.run();
             pass.hashers.end(pass.source);
             // A mismatch that was found stands before any other error in the CAR.
@@ -124,7 +127,7 @@ impl<K: Sink> Loading<K> {
     pub(super) fn run_to_end(
         &mut self,
         source: &mut impl Source,
-        settings: &mut Settings<'_>,
+        settings: &Settings,
         value_fn: Option<ValueFn<'_>>,
     ) -> Result<()> {
         // More than 64 bits can count is never held. If it were, not everything would be loaded.
@@ -142,17 +145,19 @@ impl<K: Sink> Loading<K> {
 }
 
 /// One uninterrupted part of a load.
-struct Pass<'a, 'scope, 'env, 'p, S: Source, K> {
+struct Pass<'a, 'scope, 'env, S: Source, K> {
     source: &'a mut S,
     sink: &'a mut K,
     state: &'a mut LoadState,
-    settings: &'a mut Settings<'p>,
+    settings: &'a Settings,
+    /// The CID of the commit that will be opened.
+    commit: Cid,
     value_fn: Option<ValueFn<'a>>,
     memory_limit: u64,
     hashers: Hashers<'scope, 'env, S::Lent>,
 }
 
-impl<S: Source, K: Sink> Pass<'_, '_, '_, '_, S, K> {
+impl<S: Source, K: Sink> Pass<'_, '_, '_, S, K> {
     fn run(&mut self) -> Result<bool> {
         loop {
             let at_end = matches!(self.state.next, Next::End);
@@ -182,14 +187,14 @@ impl<S: Source, K: Sink> Pass<'_, '_, '_, '_, S, K> {
                 Next::Unknown => self.state.next = self.advance()?,
             }
             if self.is_report_due() {
-                self.report();
+                self.report()?;
             }
             // The source had no room to find the next section, and will have none in this pass.
             if matches!(self.state.next, Next::Unknown) {
                 return Ok(false);
             }
         }
-        self.report();
+        self.report()?;
         Ok(true)
     }
 
@@ -200,7 +205,7 @@ impl<S: Source, K: Sink> Pass<'_, '_, '_, '_, S, K> {
         let mut section = first;
         for _ in 0..self.sink.room().max(1) {
             self.sink.note(self.source, &section)?;
-            self.state.count(&section, section.at, self.source);
+            self.state.count(&section, section.at, &self.commit);
             if hashes {
                 self.hashers.note(section.at);
             }
@@ -245,7 +250,7 @@ impl<S: Source, K: Sink> Pass<'_, '_, '_, '_, S, K> {
             return Ok(false);
         };
         self.state.classified = None;
-        self.state.count(section, at, self.source);
+        self.state.count(section, at, &self.commit);
         self.allow_source();
         self.state.next = self.advance()?;
         Ok(true)
@@ -272,7 +277,7 @@ impl<S: Source, K: Sink> Pass<'_, '_, '_, '_, S, K> {
         let Some(value_fn) = self.value_fn else {
             return Ok(State::Original);
         };
-        if cid == self.source.header().root() || may_be_node(&cid, block) {
+        if cid == self.commit || may_be_node(&cid, block) {
             return Ok(State::Original);
         }
         let value = &mut self.state.value;
@@ -292,7 +297,10 @@ impl<S: Source, K: Sink> Pass<'_, '_, '_, '_, S, K> {
             Ok(Advance::Section(section)) => Ok(Next::Section(section)),
             Ok(Advance::End) => Ok(Next::End),
             Ok(Advance::Full) => Ok(Next::Unknown),
-            Err(error) if self.settings.salvage && (error.is_truncated() || error.is_invalid()) => {
+            Err(error)
+                if self.settings.salvage
+                    && matches!(error.class(), ErrorClass::Truncated | ErrorClass::Invalid) =>
+            {
                 self.state.fault = Some(error);
                 Ok(Next::End)
             }
@@ -318,9 +326,9 @@ impl<S: Source, K: Sink> Pass<'_, '_, '_, '_, S, K> {
         self.source.position().saturating_sub(self.state.reported) >= PROGRESS_STEP
     }
 
-    fn report(&mut self) {
+    fn report(&mut self) -> Result<()> {
         self.state.reported = self.source.position();
-        self.settings.report(self.state.reported);
+        self.settings.report(self.state.reported)
     }
 }
 
@@ -340,9 +348,9 @@ impl LoadState {
     }
 
     #[inline]
-    fn count(&mut self, section: &Located, at: Placement, source: &impl Source) {
+    fn count(&mut self, section: &Located, at: Placement, commit: &Cid) {
         self.first = self.first.or(Some(at));
-        if self.commit.is_none() && section.cid == source.header().root() {
+        if self.commit.is_none() && section.cid == *commit {
             self.commit = Some(at);
         }
         self.stats.sections = self.stats.sections.saturating_add(1);

@@ -1,26 +1,30 @@
 //! The settings of a load.
 
 use core::fmt;
+use core::ops::ControlFlow;
+use std::sync::Arc;
 
+use crate::car::Header;
+use crate::cid::Cid;
+use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
 use crate::store::trust::Trust;
 
 /// Which blocks are hashed and compared with their CIDs.
 ///
-/// The tree's rules are checked under each of these; only blocks that do not hash to their CID go
-/// unnoticed.
+/// Form and tree rules are always checked. Verifying costs about the same under the first two:
+/// `ReachedBlocks` is for damaged files, not for speed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verification {
     /// Every block, while loading.
     #[default]
     EveryBlock,
-    /// The commit, and each block when a walk reaches it. Damaged blocks that nothing links to go
-    /// unnoticed; a CAR with a damaged block opens, and the damage shows where a walk meets it.
+    /// The commit, and each block when a walk reaches it. A CAR with damaged blocks opens, and the
+    /// error is returned where a walk meets the damage. Unreached blocks are not verified.
     ReachedBlocks,
-    /// No block at all. Gives up everything that the signature could prove: whoever made the CAR
-    /// can have put any bytes under any CID. For CARs that were verified before and that nobody
-    /// could change since.
+    /// No block. Any bytes may stand under any CID, so the signature proves nothing. For CARs that
+    /// were verified before and cannot have changed since, and for fuzzing.
     DangerouslyNone,
 }
 
@@ -34,42 +38,56 @@ impl Verification {
     }
 }
 
-/// Called with the number of bytes loaded so far.
-pub(super) type ProgressFn<'p> = Box<dyn FnMut(u64) + Send + 'p>;
+/// Called with the number of bytes loaded so far; ends the load by `Break`.
+type ProgressFn = dyn Fn(u64) -> ControlFlow<()> + Send + Sync;
 
 /// The settings of one load.
-pub(super) struct Settings<'p> {
+#[derive(Clone)]
+pub(super) struct Settings {
     pub(super) limits: Limits,
     /// How far blocks are verified.
     pub(super) trust: Trust,
     /// Whether sections before malformed or truncated framing are loaded.
     pub(super) salvage: bool,
-    pub(super) progress: Option<ProgressFn<'p>>,
+    /// The commit to open; `None` for the first root of the CAR.
+    pub(super) commit: Option<Cid>,
+    pub(super) progress: Option<Arc<ProgressFn>>,
     /// Threads that may hash, including the calling thread.
     pub(super) threads: usize,
 }
 
-impl Default for Settings<'_> {
-    fn default() -> Self {
+impl Settings {
+    pub(super) const fn new() -> Self {
         Settings {
-            limits: Limits::default(),
-            trust: Verification::default().trust(),
+            limits: Limits::new(),
+            trust: Trust::Hashed,
             salvage: false,
+            commit: None,
             progress: None,
             threads: 0,
         }
     }
-}
 
-impl Settings<'_> {
-    pub(super) fn report(&mut self, position: u64) {
-        if let Some(progress) = &mut self.progress {
-            progress(position);
+    /// Returns the commit to open of a CAR with this header.
+    pub(super) fn commit(&self, header: &Header) -> Result<Cid> {
+        match self.commit {
+            Some(commit) => Ok(commit),
+            None => header.commit(),
+        }
+    }
+
+    /// Calls the progress function.
+    pub(super) fn report(&self, position: u64) -> Result<()> {
+        match &self.progress {
+            Some(progress) if progress(position).is_break() => {
+                Err(Error::new(ErrorKind::Cancelled))
+            }
+            _ => Ok(()),
         }
     }
 }
 
-impl fmt::Debug for Settings<'_> {
+impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
             .field("limits", &self.limits)

@@ -4,12 +4,9 @@ use core::fmt;
 use std::io::Read;
 
 use super::open::Load;
-use super::{Loader, MemoryLimit};
 use crate::budget::Budget;
 use crate::car::{Reader, Source};
 use crate::commit::Commit;
-#[cfg(feature = "redb")]
-use crate::error::Error;
 use crate::error::Result;
 use crate::process::{Keep, Process};
 use crate::repo::Repo;
@@ -17,16 +14,20 @@ use crate::store::MemoryStore;
 #[cfg(feature = "redb")]
 use crate::store::spill::SpillWriter;
 #[cfg(feature = "redb")]
-use crate::store::{RedbStore, SpillFile};
+use crate::store::{AnyStore, RedbStore, SpillFile};
 
 /// The outcome of a load with a memory limit.
+///
+/// [`or_spill`](Loaded::or_spill) makes one repository of both, for programs that do not care where
+/// the blocks are.
 #[derive(Debug)]
 #[expect(clippy::exhaustive_enums, reason = "a load is at its end or it is not")]
-pub enum Loaded<'p, R, P = Keep> {
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and it is soon taken apart")]
+pub enum Loaded<R, P = Keep> {
     /// The whole CAR is loaded.
     Complete(Repo<MemoryStore, P>),
     /// The memory limit was reached before the end.
-    Suspended(Suspended<'p, R, P>),
+    Suspended(Suspended<R, P>),
 }
 
 /// A load that stopped at its memory limit: the source, and the loaded sections.
@@ -38,20 +39,26 @@ pub enum Loaded<'p, R, P = Keep> {
 /// use carwalk::{Loaded, Loader};
 ///
 /// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
-/// let mut loaded = Loader::new().memory_limit(64 << 10).read(stream)?;
-/// while let Loaded::Suspended(load) = loaded {
-///     let more = load.memory_limit() + (1 << 20);
-///     loaded = load.resume(more)?;
-/// }
+/// let mut loaded = Loader::new().memory_limit(4 << 10).from_reader(stream)?;
+/// let repo = loop {
+///     match loaded {
+///         Loaded::Complete(repo) => break repo,
+///         Loaded::Suspended(load) => {
+///             let more = load.memory_limit() + (1 << 20);
+///             loaded = load.resume(more)?;
+///         }
+///     }
+/// };
+/// assert_eq!(repo.records().try_count()?, 40);
 /// # Ok::<(), carwalk::Error>(())
 /// ```
 #[must_use]
-pub struct Suspended<'p, R, P = Keep> {
-    load: Load<'p, Reader<R>, P>,
+pub struct Suspended<R, P = Keep> {
+    load: Load<Reader<R>, P>,
     memory_limit: u64,
 }
 
-impl<R, P> Suspended<'_, R, P> {
+impl<R, P> Suspended<R, P> {
     /// Returns the memory limit that was reached, in bytes.
     #[must_use]
     pub fn memory_limit(&self) -> u64 {
@@ -70,22 +77,22 @@ impl<R, P> Suspended<'_, R, P> {
     }
 }
 
-impl<'p, R: Read, P: Process> Suspended<'p, R, P> {
+impl<R: Read, P: Process> Suspended<R, P> {
     /// Returns the memory that the load takes, in bytes, counted as the memory limit counts it.
     #[must_use]
     pub fn bytes_held(&self) -> u64 {
         self.load.source.held().saturating_add(self.load.loading.held())
     }
 
-    /// Returns the commit, if its section was loaded already. It is verified if every block is.
+    /// Returns the commit, if its section is already loaded. It is verified if every block is.
     ///
     /// # Errors
     ///
-    /// `Malformed`, `NonCanonical`, `LookAlike` or `Limit` if it is no commit, or the header does
-    /// not name one.
+    /// `Malformed`, `NonCanonical`, `LookAlike` or `Limit` if the block is not a commit, or if the
+    /// header does not name one.
     pub fn commit(&self) -> Result<Option<Commit<'_>>> {
+        self.load.commit_cid()?;
         let Load { source, loading, opening, .. } = &self.load;
-        source.header().commit()?;
         let Some(section) = loading.commit(source) else {
             return Ok(None);
         };
@@ -97,8 +104,9 @@ impl<'p, R: Read, P: Process> Suspended<'p, R, P> {
     ///
     /// # Errors
     ///
-    /// As [`Loader::read`].
-    pub fn resume(self, memory_limit: u64) -> Result<Loaded<'p, R, P>> {
+    /// Those of [`Loader::from_reader`](crate::Loader::from_reader). Reaching the new limit is not
+    /// an error.
+    pub fn resume(self, memory_limit: u64) -> Result<Loaded<R, P>> {
         let mut load = self.load;
         load.opening.walk_memory = Budget::new(memory_limit).walk();
         Loaded::of(load, memory_limit)
@@ -108,36 +116,71 @@ impl<'p, R: Read, P: Process> Suspended<'p, R, P> {
     /// stream into it.
     ///
     /// From then on the load takes about as much memory as the limit, however long the CAR is, and
-    /// so does the store.
+    /// so does the store. An error ends the load. To find out first whether the file can be
+    /// created, call [`SpillFile::create`].
     ///
     /// # Errors
     ///
-    /// As [`Loader::read`], and `Store` if the file fails, or `Limit` if more is stored than it may
-    /// be. If the file failed before anything was moved, the error has the load.
+    /// - `Store` if the file cannot be created, written or read
+    /// - `Limit` if more is stored than [`SpillFile::max_stored`] allows
+    /// - those of [`Loader::from_reader`](crate::Loader::from_reader) for the rest of the stream
+    ///
+    /// ```
+    /// use carwalk::store::SpillFile;
+    /// use carwalk::{Loaded, Loader};
+    ///
+    /// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
+    /// if let Loaded::Suspended(load) = Loader::new().memory_limit(4 << 10).from_reader(stream)? {
+    ///     let repo = match SpillFile::temporary().create() {
+    ///         Ok(file) => load.spill(file)?.records().try_count()?,
+    ///         // No file can be created: the load is still there.
+    ///         Err(_) => match load.resume(16 << 20)? {
+    ///             Loaded::Complete(repo) => repo.records().try_count()?,
+    ///             Loaded::Suspended(_) => 0,
+    ///         },
+    ///     };
+    ///     assert_eq!(repo, 40);
+    /// }
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     #[cfg(feature = "redb")]
-    pub fn spill(self, file: SpillFile) -> Result<Repo<RedbStore, P>, SpillError<'p, R, P>> {
-        match SpillWriter::new(file, self.memory_limit, self.load.opening.trust) {
-            Ok(writer) => self.load.spill(writer).map_err(|error| SpillError { error, load: None }),
-            Err(error) => Err(SpillError { error, load: Some(Box::new(self)) }),
-        }
+    pub fn spill(self, file: SpillFile) -> Result<Repo<RedbStore, P>> {
+        let writer = SpillWriter::new(file, self.memory_limit, self.load.opening.trust)?;
+        self.load.spill(writer)
     }
 }
 
-impl<'p, P: Process> Loader<'p, MemoryLimit, P> {
-    /// Reads a stream to its end, or up to the memory limit.
+impl<R: Read, P: Process> Loaded<R, P> {
+    /// Returns the complete repository, or continues a suspended load in a file: see
+    /// [`Suspended::spill`]. The file is created only if it is needed.
     ///
     /// # Errors
     ///
-    /// As [`Repo::from_reader`]. Reaching the memory limit is not an error.
-    pub fn read<R: Read>(self, input: R) -> Result<Loaded<'p, R, P>> {
-        let MemoryLimit(limit) = self.memory;
-        Loaded::of(Load::stream(input, self)?, limit)
+    /// Those of [`Suspended::spill`].
+    ///
+    /// ```
+    /// use carwalk::Loader;
+    /// use carwalk::store::{AnyStore, SpillFile};
+    ///
+    /// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
+    /// for limit in [4 << 10, 16 << 20] {
+    ///     let loaded = Loader::new().memory_limit(limit).from_reader(stream)?;
+    ///     let repo = loaded.or_spill(SpillFile::temporary())?;
+    ///     assert_eq!(matches!(repo.store(), AnyStore::File(_)), limit == 4 << 10);
+    ///     assert_eq!(repo.records().try_count()?, 40);
+    /// }
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
+    #[cfg(feature = "redb")]
+    pub fn or_spill(self, file: SpillFile) -> Result<Repo<AnyStore, P>> {
+        Ok(match self {
+            Loaded::Complete(repo) => repo.map_store(AnyStore::Memory),
+            Loaded::Suspended(load) => load.spill(file)?.map_store(AnyStore::File),
+        })
     }
-}
 
-impl<'p, R: Read, P: Process> Loaded<'p, R, P> {
     /// Runs a load up to a memory limit.
-    pub(super) fn of(mut load: Load<'p, Reader<R>, P>, memory_limit: u64) -> Result<Self> {
+    pub(super) fn of(mut load: Load<Reader<R>, P>, memory_limit: u64) -> Result<Self> {
         if load.run(memory_limit)? {
             load.into_repo().map(Loaded::Complete)
         } else {
@@ -146,7 +189,7 @@ impl<'p, R: Read, P: Process> Loaded<'p, R, P> {
     }
 }
 
-impl<R, P: fmt::Debug> fmt::Debug for Suspended<'_, R, P> {
+impl<R, P: fmt::Debug> fmt::Debug for Suspended<R, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("Suspended");
         debug
@@ -155,57 +198,5 @@ impl<R, P: fmt::Debug> fmt::Debug for Suspended<'_, R, P> {
             .field("opening", &self.load.opening)
             .field("memory_limit", &self.memory_limit)
             .finish()
-    }
-}
-
-/// The error of [`Suspended::spill`], with the load if it can still be resumed.
-#[cfg(feature = "redb")]
-pub struct SpillError<'p, R, P = Keep> {
-    error: Error,
-    load: Option<Box<Suspended<'p, R, P>>>,
-}
-
-#[cfg(feature = "redb")]
-impl<'p, R, P> SpillError<'p, R, P> {
-    /// Returns the error.
-    #[must_use]
-    pub fn error(&self) -> &Error {
-        &self.error
-    }
-
-    /// Returns the load, if the file failed before anything was moved: it can be resumed or spilled
-    /// elsewhere.
-    #[must_use]
-    pub fn into_load(self) -> Option<Suspended<'p, R, P>> {
-        self.load.map(|load| *load)
-    }
-}
-
-#[cfg(feature = "redb")]
-impl<R, P> From<SpillError<'_, R, P>> for Error {
-    fn from(error: SpillError<'_, R, P>) -> Self {
-        error.error
-    }
-}
-
-#[cfg(feature = "redb")]
-impl<R, P> fmt::Display for SpillError<'_, R, P> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.error.fmt(f)
-    }
-}
-
-#[cfg(feature = "redb")]
-impl<R, P> fmt::Debug for SpillError<'_, R, P> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut debug = f.debug_struct("SpillError");
-        debug.field("error", &self.error).field("has_load", &self.load.is_some()).finish()
-    }
-}
-
-#[cfg(feature = "redb")]
-impl<R, P> std::error::Error for SpillError<'_, R, P> {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.error.source()
     }
 }

@@ -1,18 +1,25 @@
-//! Nodes that are read before a walk comes to them: some siblings together.
+//! Nodes and records that are read before a walk comes to them.
 //!
-//! Their keys are hashed together, and all blocks that they link to are prefetched together, so
-//! that the walk does not wait for each alone. A node that may be bad is checked from its start
-//! when the walk comes to it: errors are the same as without reading ahead, and come in the same
-//! order.
+//! Some siblings are read together. Their keys are hashed together, and all blocks that they link
+//! to are prefetched together, so that the walk does not wait for each alone. A node that may be
+//! bad is checked from its start when the walk comes to it: errors are the same as without reading
+//! ahead, and come in the same order.
+//!
+//! A walk that hashes blocks hashes many together: the siblings, all nodes below siblings of layer 2
+//! or 1, and the records as far as all nodes up to them were read. Of these it requests nothing below
+//! a node whose keys do not come after all keys before them: whatever the tree is, no link or entry
+//! is followed twice.
 
 use super::descent::{Descent, Fetched};
-use super::frame::{Buffers, Frame, Link, Order, Spare};
+use super::digests::Answer;
+use super::frame::{Frame, Link, NodeStep, Order, Spare, Steps};
 use super::key::Layer;
-use super::node::{EntryLayout, NodeLayout, cid_at};
+use super::node::cid_at;
+use super::queue::{MAX_RECORDS, RecordQueue};
+use super::read_node::{Keys, NODE_COST, ReadNode, check_keys, push_links};
 use crate::cid::Cid;
 use crate::error::Result;
-use crate::sha256::sha256_each;
-use crate::store::{BlockStore, Form};
+use crate::store::{Block, BlockStore};
 
 /// Entries that a walk comes to before it reads ahead: somebody who wants only the first few should
 /// not pay for more.
@@ -21,25 +28,32 @@ const RESERVE: u32 = 32;
 /// Siblings that are read together: a node has about five links to nodes.
 const MAX_NODES: usize = 8;
 
-/// Longest block that is read ahead, in bytes: chance makes few nodes longer.
-const MAX_LEN: usize = 1 << 12;
+/// The highest layer of siblings below which all nodes are read together.
+const MAX_LAYER: u8 = 2;
+
+/// Nodes on one layer that are read together below siblings.
+const MAX_BELOW: usize = 128;
 
 /// Bytes that the keys of nodes which are read together have at most. Prefixes make keys of few
 /// bytes long.
 const MAX_KEYS_LEN: usize = 1 << 13;
 
-/// Bytes of memory that nodes which are read together may take, with their keys and copies of their
-/// blocks.
-const COST: u64 = (MAX_NODES * MAX_LEN * 2 + MAX_KEYS_LEN * 4) as u64;
+/// As many of the nodes below siblings.
+const MAX_KEYS_LEN_BELOW: usize = 1 << 15;
 
-/// Entries of a node whose links are prefetched; chance makes no node longer.
-const MAX_PREFETCH: usize = 64;
+/// Bytes of memory that siblings which are read together may take, with their keys.
+const COST: u64 = MAX_NODES as u64 * NODE_COST + (MAX_KEYS_LEN * 4) as u64;
 
 /// Where a walk over a store gets its nodes: some were read ahead, below any of the open nodes.
 pub(super) struct ReadAhead<'s, S: BlockStore> {
     store: &'s S,
     /// The one that the walk comes to first is the last.
     nodes: Vec<ReadNode<S::Bytes<'s>>>,
+    /// Siblings while the nodes below them are read.
+    parents: Vec<ReadNode<S::Bytes<'s>>>,
+    records: RecordQueue<S::Bytes<'s>>,
+    /// Whether records are requested before the walk comes to them.
+    queues_records: bool,
     keys: Keys,
     /// Entries until nodes are read ahead.
     reserve: u32,
@@ -47,13 +61,47 @@ pub(super) struct ReadAhead<'s, S: BlockStore> {
     soon: Vec<Cid>,
 }
 
-/// A node that the walk comes to later.
-struct ReadNode<B> {
-    cid: Cid,
-    /// The depth of the node that links to this one.
+/// Nodes on one layer that are read together. They stand in the order of the walk, among those of
+/// the levels above.
+#[derive(Clone, Copy)]
+struct Level<'l> {
+    /// The number of the first node that is read together with these.
+    start: usize,
+    /// The depth of the nodes that link to these.
     depth: usize,
-    /// What the store gave. It is not asked again.
-    fetched: Result<Option<Fetched<B>>>,
+    layer: Layer,
+    /// The link that the walk has come to.
+    first: &'l Link,
+}
+
+impl Level<'_> {
+    fn below(self) -> Option<Self> {
+        Some(Level { layer: self.layer.below()?, depth: self.depth.saturating_add(1), ..self })
+    }
+}
+
+/// What nodes that are read together may take.
+struct Room {
+    nodes: usize,
+    bytes: u64,
+}
+
+impl Room {
+    /// Takes the room that one node may need, if there is so much.
+    fn take_node(&mut self) -> bool {
+        let nodes = self.nodes.checked_sub(1);
+        let bytes = self.bytes.checked_sub(NODE_COST);
+        if let (Some(nodes), Some(bytes)) = (nodes, bytes) {
+            *self = Room { nodes, bytes };
+            return true;
+        }
+        self.nodes = 0;
+        false
+    }
+
+    fn give_back(&mut self, bytes: u64) {
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
 }
 
 impl<'s, S: BlockStore> ReadAhead<'s, S> {
@@ -61,6 +109,9 @@ impl<'s, S: BlockStore> ReadAhead<'s, S> {
         ReadAhead {
             store,
             nodes: Vec::new(),
+            parents: Vec::new(),
+            records: RecordQueue::default(),
+            queues_records: true,
             keys: Keys::default(),
             reserve: RESERVE,
             soon: Vec::new(),
@@ -137,72 +188,155 @@ impl<'s, S: BlockStore> ReadAhead<'s, S> {
         let others = descent.top().into_iter().flat_map(Frame::links_to_come);
         soon.extend(core::iter::once(first.cid).chain(others).take(MAX_NODES));
         let start = self.nodes.len();
-        self.keys.clear();
-        for &cid in &soon {
-            let node = ReadNode { cid, depth, fetched: self.read_node(cid, layer, descent) };
-            let is_good = node.buffers().is_some();
-            self.nodes.push(node);
-            if !is_good {
-                break;
-            }
+        self.fetch_nodes(&soon, depth, &mut Room { nodes: MAX_NODES, bytes: COST });
+        let must_hash = self.nodes.get(start).and_then(Answer::block);
+        let must_hash = must_hash.is_some_and(|(cid, found)| descent.must_hash(cid, found));
+        let mut level = Level { start, depth, first, layer };
+        self.keys.max_len = MAX_KEYS_LEN;
+        self.finish(level, descent);
+        self.announce(level, descent.manner.order, records, &mut soon);
+        while must_hash
+            && layer.get() <= MAX_LAYER
+            && let Some(below) = level.below()
+        {
+            self.keys.max_len = MAX_KEYS_LEN_BELOW;
+            self.read_below(level, below, descent, &mut soon);
+            self.announce(below, descent.manner.order, records, &mut soon);
+            level = below;
         }
         // The walk takes them from the end.
         self.nodes.get_mut(start..).unwrap_or_default().reverse();
-        self.check_layers(start, layer);
-        self.make_room(descent);
-        soon.clear();
-        for node in self.nodes.iter().skip(start).rev() {
-            node.push_links(descent.manner.order, records, &mut soon);
-        }
-        self.store.prefetch(&soon);
         self.soon = soon;
     }
 
-    /// Looks a node up and parses it, unless it is too long or bad: then the walk finds out itself
-    /// what is wrong, when it comes there.
-    fn read_node(
+    /// Requests nodes, as many as there is room for, up to the first that cannot be a good one. Then
+    /// there is room for none.
+    fn fetch_nodes(&mut self, cids: &[Cid], depth: usize, room: &mut Room) {
+        for &cid in cids {
+            if !room.take_node() {
+                return;
+            }
+            let node = ReadNode { cid, depth, fetched: Fetched::get(self.store, cid) };
+            if !node.may_be_good() {
+                room.nodes = 0;
+            }
+            room.give_back(node.unused());
+            self.nodes.push(node);
+        }
+    }
+
+    /// Reads the nodes below those of a level, and puts each after its parent.
+    fn read_below(
+        &mut self,
+        level: Level<'_>,
+        below: Level<'_>,
+        descent: &mut Descent<S::Bytes<'s>>,
+        soon: &mut Vec<Cid>,
+    ) {
+        if level.start > self.nodes.len() {
+            return;
+        }
+        let held = self.held().saturating_add((MAX_KEYS_LEN_BELOW * 4) as u64);
+        let mut room = Room { nodes: MAX_BELOW, bytes: descent.room().saturating_sub(held) };
+        let mut nodes = core::mem::take(&mut self.parents);
+        nodes.extend(self.nodes.drain(level.start..));
+        for node in nodes.drain(..) {
+            soon.clear();
+            if node.depth == level.depth {
+                match node.read() {
+                    // Nobody knows whether a node without keys comes after those before it.
+                    Some((block, buffers)) if !buffers.layout.entries().is_empty() => {
+                        let links = Steps::all(descent.manner.order, &buffers.layout).links();
+                        soon.extend(links.filter_map(|at| cid_at(block, at)));
+                    }
+                    Some(_) => {}
+                    // After a gap, the others are of no use.
+                    None => room.nodes = 0,
+                }
+            }
+            self.nodes.push(node);
+            self.fetch_nodes(soon, below.depth, &mut room);
+        }
+        self.parents = nodes;
+        self.finish(below, descent);
+    }
+
+    /// Verifies, parses and checks the nodes of a level, up to the first that is not good: then the
+    /// walk finds out itself what is wrong, when it comes there.
+    fn finish(&mut self, level: Level<'_>, descent: &mut Descent<S::Bytes<'s>>) {
+        let ReadAhead { nodes, keys, .. } = self;
+        let nodes = nodes.get_mut(level.start..).unwrap_or_default();
+        descent.verify_together(nodes);
+        keys.clear();
+        for node in nodes.iter_mut().filter(|node| node.depth == level.depth) {
+            if !node.parse(level.layer, keys, descent) {
+                break;
+            }
+        }
+        let nodes = nodes.iter_mut().filter(|node| node.depth == level.depth);
+        let interval = descent.interval(level.first);
+        check_keys(nodes, keys, level.layer, (descent.manner.order, interval));
+        self.make_room(descent);
+    }
+
+    /// Prefetches what the nodes of a level link to.
+    fn announce(&self, level: Level<'_>, order: Order, records: bool, soon: &mut Vec<Cid>) {
+        soon.clear();
+        let nodes = self.nodes.get(level.start..).unwrap_or_default();
+        for node in nodes.iter().filter(|node| node.depth == level.depth) {
+            if let Some((block, buffers)) = node.read() {
+                push_links(block, &buffers.layout, order, records, soon);
+            }
+        }
+        self.store.prefetch(soon);
+    }
+
+    /// Returns the record of the entry that the walk has come to; `None` if it is missing. A walk
+    /// that hashes requests some of those that come next, too.
+    #[inline]
+    pub(super) fn record(
         &mut self,
         cid: Cid,
-        layer: Layer,
         descent: &mut Descent<S::Bytes<'s>>,
-    ) -> Result<Option<Fetched<S::Bytes<'s>>>> {
-        let mut fetched = Fetched::get(self.store, cid)?;
-        if let Some(Fetched { found, read, .. }) = &mut fetched {
-            let is_node = cid.into_dag_cbor().is_ok() && found.form == Form::Original;
-            let is_short = found.bytes.as_ref().len() <= MAX_LEN;
-            if is_node && is_short && descent.verify(cid, found).is_ok() {
-                *read = self.parse(found.bytes.as_ref(), layer, &mut descent.spare);
-            }
+    ) -> Result<Option<Block<S::Bytes<'s>>>> {
+        if let Some(found) = self.records.take(cid) {
+            return found;
         }
-        Ok(fetched)
-    }
-
-    /// Parses a node, if it keeps the rules and its keys have room.
-    fn parse(&mut self, block: &[u8], layer: Layer, spare: &mut Spare) -> Option<Buffers> {
-        let mut buffers = spare.take();
-        let mut has_room = true;
-        let read = buffers.read(block, layer, |key| has_room &= self.keys.push(key));
-        if read.is_ok() && has_room {
-            return Some(buffers);
-        }
-        spare.put(buffers);
-        None
-    }
-
-    /// Drops what was parsed of the nodes from `start` on, from the first on that has a key of
-    /// another layer.
-    fn check_layers(&mut self, start: usize, layer: Layer) {
-        let keys = self.keys.count_of(layer);
-        let mut end = 0usize;
-        for node in self.nodes.iter_mut().skip(start).rev() {
-            let entries = node.buffers().map_or(0, |buffers| buffers.layout.entries().len());
-            end = end.saturating_add(entries);
-            if end > keys
-                && let Ok(Some(fetched)) = &mut node.fetched
+        match self.store.get(&cid) {
+            Ok(Some(found))
+                if self.reserve == 0 && self.queues_records && descent.must_hash(cid, &found) =>
             {
-                fetched.read = None;
+                self.queue(cid, found, descent)
             }
+            found => found,
         }
+    }
+
+    /// Requests the records that come after the one of the entry that the walk has come to, as far
+    /// as all nodes up to them are there, and returns that one.
+    #[inline(never)]
+    fn queue(
+        &mut self,
+        cid: Cid,
+        found: Block<S::Bytes<'s>>,
+        descent: &mut Descent<S::Bytes<'s>>,
+    ) -> Result<Option<Block<S::Bytes<'s>>>> {
+        self.soon.clear();
+        if descent.has_room(|| self.held().saturating_add(RecordQueue::<S::Bytes<'s>>::cost())) {
+            push_records_to_come(&self.nodes, descent, &mut self.soon);
+        }
+        if self.soon.is_empty() {
+            return Ok(Some(found));
+        }
+        let held = self.held();
+        self.records.fill(self.store, (cid, found), &self.soon, descent, held);
+        debug_assert!(self.records.held() > 0);
+        self.records.take(cid).unwrap_or(Ok(None))
+    }
+
+    /// Has each record be requested when the walk comes to it, from now on.
+    pub(super) fn stop_queueing(&mut self) {
+        self.queues_records = false;
     }
 
     /// Prefetches what the top of a descent links to, of records only if they are wanted.
@@ -216,7 +350,11 @@ impl<'s, S: BlockStore> ReadAhead<'s, S> {
 
     /// Returns the bytes of memory that are held.
     fn held(&self) -> u64 {
-        self.nodes.iter().map(ReadNode::held).fold(self.keys.held(), u64::saturating_add)
+        let nodes = self.nodes.capacity().saturating_add(self.parents.capacity());
+        let nodes = nodes.saturating_mul(size_of::<ReadNode<S::Bytes<'s>>>()) as u64;
+        let others = self.keys.held().saturating_add(self.records.held());
+        let blocks = self.nodes.iter().map(ReadNode::held);
+        blocks.fold(nodes.saturating_add(others), u64::saturating_add)
     }
 
     /// Gives all of it back if there is no room for it beside a descent.
@@ -224,108 +362,55 @@ impl<'s, S: BlockStore> ReadAhead<'s, S> {
     pub(super) fn make_room(&mut self, descent: &Descent<S::Bytes<'s>>) {
         if !descent.has_room(|| self.held()) {
             self.nodes = Vec::new();
+            self.parents = Vec::new();
+            self.records = RecordQueue::default();
             self.keys = Keys::default();
         }
     }
 }
 
-impl<B> ReadNode<B> {
-    fn buffers(&self) -> Option<&Buffers> {
-        self.fetched.as_ref().ok()?.as_ref()?.read.as_ref()
-    }
-
-    fn into_buffers(self) -> Option<Buffers> {
-        self.fetched.ok()??.read
-    }
-
-    fn held(&self) -> u64 {
-        let Ok(Some(Fetched { cost, read, .. })) = &self.fetched else { return 0 };
-        read.as_ref().map_or(0, Buffers::held).saturating_add(*cost)
-    }
-}
-
-impl<B: AsRef<[u8]>> ReadNode<B> {
-    /// Appends what the node links to, if it is good.
-    fn push_links(&self, order: Order, records: bool, soon: &mut Vec<Cid>) {
-        if let Ok(Some(Fetched { found, read: Some(buffers), .. })) = &self.fetched {
-            push_links(found.bytes.as_ref(), &buffers.layout, order, records, soon);
+/// Appends the CIDs of the records that a walk comes to next, as far as all nodes up to them were
+/// read. `nodes` are those that were read ahead.
+fn push_records_to_come<B: AsRef<[u8]>>(
+    nodes: &[ReadNode<B>],
+    descent: &Descent<B>,
+    soon: &mut Vec<Cid>,
+) {
+    let mut nodes = nodes.iter().rev();
+    for (depth, frame) in descent.frames().iter().enumerate().rev() {
+        let node = (frame.block.as_ref(), frame.steps_to_come());
+        // Not all that is under a node that is not covered is wanted.
+        if !frame.is_covered || !push_records(node, depth, descent.manner.order, &mut nodes, soon) {
+            return;
         }
     }
 }
 
-/// The keys of nodes, one after the other.
-#[derive(Default)]
-struct Keys {
-    bytes: Vec<u8>,
-    ends: Vec<usize>,
-}
-
-impl Keys {
-    fn clear(&mut self) {
-        self.bytes.clear();
-        self.ends.clear();
-    }
-
-    /// Appends a key, if there is room for it.
-    #[inline]
-    fn push(&mut self, key: &[u8]) -> bool {
-        let has_room = self.bytes.len().saturating_add(key.len()) <= MAX_KEYS_LEN;
-        if has_room {
-            self.bytes.extend_from_slice(key);
-            self.ends.push(self.bytes.len());
-        }
-        has_room
-    }
-
-    /// Returns the bytes of memory that are held.
-    fn held(&self) -> u64 {
-        let ends = self.ends.capacity().saturating_mul(size_of::<usize>());
-        self.bytes.capacity().saturating_add(ends) as u64
-    }
-
-    fn get(&self, number: usize) -> &[u8] {
-        debug_assert!(number < self.ends.len());
-        let end = |number: usize| self.ends.get(number).copied();
-        let start = number.checked_sub(1).and_then(end).unwrap_or(0);
-        self.bytes.get(start..end(number).unwrap_or(0)).unwrap_or_default()
-    }
-
-    /// Returns the number of keys before the first that belongs to another layer.
-    fn count_of(&self, layer: Layer) -> usize {
-        let mut count = self.ends.len();
-        sha256_each(
-            count,
-            |number| self.get(number),
-            |number, digest| {
-                if Layer::of_digest(digest) != layer {
-                    count = count.min(number);
-                }
+/// Appends the CIDs of the records that come in a node at `depth` and below it. Returns whether all
+/// nodes below it were read, and all records had room.
+fn push_records<B: AsRef<[u8]>>(
+    (block, steps): (&[u8], Steps<'_>),
+    depth: usize,
+    order: Order,
+    nodes: &mut core::iter::Rev<core::slice::Iter<'_, ReadNode<B>>>,
+    soon: &mut Vec<Cid>,
+) -> bool {
+    for step in steps {
+        match step {
+            NodeStep::Record(at) => match cid_at(block, at) {
+                Some(cid) if soon.len() < MAX_RECORDS.saturating_sub(1) => soon.push(cid),
+                _ => return false,
             },
-        );
-        count
-    }
-}
-
-/// Appends the CIDs of the blocks that a node links to, of records only if they are wanted. Of a
-/// huge node only the first entries count.
-fn push_links(block: &[u8], layout: &NodeLayout, order: Order, records: bool, soon: &mut Vec<Cid>) {
-    let entries = layout.entries();
-    let mut push = |at: Option<u32>| soon.extend(at.and_then(|at| cid_at(block, at)));
-    let value = |entry: &EntryLayout| records.then_some(entry.value_at());
-    match order {
-        Order::Ascending => {
-            push(layout.left_at());
-            for entry in entries.iter().take(MAX_PREFETCH) {
-                push(value(entry));
-                push(entry.tree_at());
+            NodeStep::Link(at) => {
+                let node = nodes.next().filter(|node| node.depth == depth);
+                let node = node.filter(|node| Some(node.cid) == cid_at(block, at));
+                let Some((block, buffers)) = node.and_then(ReadNode::read) else { return false };
+                let node = (block, Steps::all(order, &buffers.layout));
+                if !push_records(node, depth.saturating_add(1), order, nodes, soon) {
+                    return false;
+                }
             }
         }
-        Order::Descending => {
-            for entry in entries.iter().rev().take(MAX_PREFETCH) {
-                push(value(entry));
-                push(entry.tree_at());
-            }
-            push(layout.left_at().filter(|_| entries.len() <= MAX_PREFETCH));
-        }
     }
+    true
 }

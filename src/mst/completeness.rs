@@ -5,12 +5,13 @@ use core::iter::FusedIterator;
 
 use super::event::Event;
 use super::lookup::Gap;
-use super::walk::Walker;
+use super::walk::Walk;
+use super::walker::Walker;
 use crate::error::Result;
 use crate::store::BlockStore;
 
-impl<'s, S: BlockStore> Walker<'s, S> {
-    /// Walks the range from its start and reports how much of it is present.
+impl<'s, S: BlockStore> Walk<'s, S> {
+    /// Walks the range and reports how much of it is present. The walk is partial.
     ///
     /// # Errors
     ///
@@ -19,23 +20,24 @@ impl<'s, S: BlockStore> Walker<'s, S> {
     /// - `Store` or `Io` if the store fails
     ///
     /// ```
-    /// use carwalk::Repo;
+    /// use carwalk::{KeyRange, Repo};
     ///
     /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
     /// let repo = Repo::from_slice(bytes)?;
-    /// let posts = repo.walk().collection("app.bsky.feed.post").completeness()?;
+    /// let posts = KeyRange::collection("app.bsky.feed.post")?;
+    /// let posts = repo.walk().range(posts).completeness()?;
     /// assert!(posts.is_complete());
-    /// # assert!(posts.entries > 0);
+    /// assert_eq!(posts.entries, 14);
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     pub fn completeness(self) -> Result<Completeness> {
-        let records = self.has_records();
-        Completeness::of(self.nodes(false).anew_in_part(), records)
+        let records = self.options.records;
+        Completeness::of(self.nodes(false).partial(true).start(), records)
     }
 
-    /// Returns an iterator over the missing nodes of the range, from its start.
+    /// Returns an iterator over the missing nodes of the range. The walk is partial.
     ///
-    /// Its errors are those of [`completeness`](Walker::completeness); records are not looked up.
+    /// Its errors are those of [`completeness`](Walk::completeness); records are not looked up.
     ///
     /// ```
     /// use carwalk::Repo;
@@ -46,13 +48,14 @@ impl<'s, S: BlockStore> Walker<'s, S> {
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     pub fn gaps(self) -> Gaps<'s, S> {
-        Gaps { walk: Some(self.nodes(false).records(false).anew_in_part()) }
+        Gaps { walk: Some(self.nodes(false).records(false).partial(true).start()) }
     }
 }
 
 /// The number of entries, missing records and gaps in a range: see
-/// [`Walker::completeness`](super::Walker::completeness).
+/// [`Walk::completeness`](super::Walk::completeness).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Completeness {
     /// The number of known entries.
@@ -60,7 +63,7 @@ pub struct Completeness {
     /// The number of known entries whose records are missing. `None` if records were not looked up.
     pub missing_records: Option<u64>,
     /// The number of missing nodes, each of which may hide entries.
-    /// [`Walker::gaps`](super::Walker::gaps) lists them.
+    /// [`Walk::gaps`](super::Walk::gaps) lists them.
     pub gaps: u64,
 }
 
@@ -100,7 +103,7 @@ impl Completeness {
 }
 
 /// An iterator over the missing nodes in the range of a walk: see
-/// [`Walker::gaps`](super::Walker::gaps).
+/// [`Walk::gaps`](super::Walk::gaps).
 ///
 /// After an error, every later call returns `None`.
 #[must_use]

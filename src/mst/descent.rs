@@ -9,7 +9,7 @@
 //! A descent reads no blocks itself. It shows each link before the node is entered, so its user
 //! decides whether the subtree is wanted, and where its block comes from.
 
-use super::digests::Digests;
+use super::digests::{Answer, Digests, is_unverified};
 use super::frame::{Buffers, Frame, Link, Order, Spare};
 use super::key::Layer;
 use crate::budget;
@@ -105,9 +105,14 @@ impl<B: AsRef<[u8]>> Descent<B> {
             if let Some(record) = frame.next_entry()? {
                 return Ok(Next::Entry(record));
             }
-            if let Some(left) = self.frames.pop() {
-                self.spare.put(left.buffers);
-            }
+            self.leave();
+        }
+    }
+
+    /// Leaves the node that was entered last, with the rest of its subtree.
+    pub(super) fn leave(&mut self) {
+        if let Some(left) = self.frames.pop() {
+            self.spare.put(left.buffers);
         }
     }
 
@@ -182,6 +187,21 @@ impl<B: AsRef<[u8]>> Descent<B> {
         }
     }
 
+    /// Returns whether a block has to be hashed before the descent makes use of it.
+    #[inline]
+    pub(super) fn must_hash(&self, cid: Cid, found: &Block<B>) -> bool {
+        self.manner.trust.verifies_when_reached() && is_unverified(cid, found)
+    }
+
+    /// Checks blocks that a store returned together, if the descent hashes, and marks the good
+    /// ones. It is left to [`verify`](Descent::verify) to find what is wrong with the others.
+    pub(super) fn verify_together(&mut self, answers: &mut [impl Answer<B>]) {
+        let Manner { trust, memory_limit, .. } = self.manner;
+        if trust.verifies_when_reached() {
+            self.digests.check_together(answers, budget::digests(memory_limit));
+        }
+    }
+
     /// Returns the error for a node that is missing.
     #[cold]
     pub(super) fn missing(&self, link: &Link) -> Error {
@@ -198,6 +218,15 @@ impl<B: AsRef<[u8]>> Descent<B> {
     /// Returns the bytes of memory that open nodes and digests take.
     fn held(&self) -> u64 {
         self.frames.iter().map(Frame::held).fold(self.digests.held(), u64::saturating_add)
+    }
+
+    /// Returns how many more bytes would be within the memory limit.
+    pub(super) fn room(&self) -> u64 {
+        if !self.is_limited() {
+            return u64::MAX;
+        }
+        let held = self.held().saturating_add(self.spare.held());
+        self.manner.memory_limit.saturating_sub(held)
     }
 
     /// Returns whether so many more bytes would be within the memory limit.
@@ -227,6 +256,11 @@ impl<B: AsRef<[u8]>> Descent<B> {
     #[inline]
     pub(super) fn top(&self) -> Option<&Frame<B>> {
         self.frames.last()
+    }
+
+    /// Returns the open nodes, the root first.
+    pub(super) fn frames(&self) -> &[Frame<B>] {
+        &self.frames
     }
 
     #[inline]

@@ -1,11 +1,14 @@
-//! The digests of large blocks, so that none is hashed for each of the links that lead to it, as
-//! long as memory allows.
+//! Blocks are checked against their CIDs: alone, or many together.
+//!
+//! The digests of large blocks are remembered, so that none is hashed for each of the links that
+//! lead to it, as long as memory allows.
 
 use std::collections::HashMap;
 
 use crate::cid::Cid;
 use crate::error::Result;
-use crate::sha256::sha256;
+use crate::prefetch::prefetch;
+use crate::sha256::{sha256, sha256_each};
 use crate::store::{Block, Form};
 
 /// Length from which on a block's digest is remembered, so that hashing takes at most some twenty
@@ -15,24 +18,50 @@ const LARGE_BLOCK: usize = 1024;
 /// Bytes that a digest takes with its CID, and twice that while the table grows.
 const COST: u64 = 256;
 
+/// Longest block that is hashed together with others, in bytes: few are longer.
+const MAX_LEN_TOGETHER: usize = 1 << 12;
+
+/// The answer of a store to a request, of which the walk makes use later.
+pub(super) trait Answer<B> {
+    /// Returns the block and the CID under which it was requested, if it was found.
+    fn block(&self) -> Option<(Cid, &Block<B>)>;
+
+    fn block_mut(&mut self) -> Option<&mut Block<B>>;
+}
+
+/// Returns whether a block has to be hashed before it is known to have a CID.
+///
+/// A mark says which CID a block was verified to have; it counts only for that one, since a store
+/// may return the block of another. A processed value has no hash to check.
+#[inline]
+pub(super) fn is_unverified<B>(cid: Cid, found: &Block<B>) -> bool {
+    found.verified != Some(cid) && found.form == Form::Original
+}
+
 /// The digests that blocks were found to have, with the lengths of the blocks.
 #[derive(Default)]
 pub(super) struct Digests {
     known: HashMap<Cid, ([u8; 32], usize)>,
     /// Blocks that are shorter are not remembered.
     min_len: usize,
+    batch: Batch,
+}
+
+/// Blocks that are hashed together.
+#[derive(Default)]
+struct Batch {
+    /// For each block the number of the answer that has it, and its length.
+    blocks: Vec<(usize, usize)>,
+    digests: Vec<[u8; 32]>,
 }
 
 impl Digests {
     /// Returns the bytes of memory that are held.
     pub(super) fn held(&self) -> u64 {
-        (self.known.len() as u64).saturating_mul(COST)
+        (self.known.len() as u64).saturating_mul(COST).saturating_add(self.batch.held())
     }
 
     /// Checks a block against the CID under which it was requested, and marks it as verified.
-    ///
-    /// A mark says which CID a block was verified to have; it counts only for that one, since a
-    /// store may return the block of another. A processed value has no hash to check.
     #[inline]
     pub(super) fn check<B: AsRef<[u8]>>(
         &mut self,
@@ -40,7 +69,7 @@ impl Digests {
         found: &mut Block<B>,
         memory_limit: u64,
     ) -> Result<()> {
-        if found.verified == Some(cid) || found.form == Form::Value {
+        if !is_unverified(cid, found) {
             return Ok(());
         }
         let block = found.bytes.as_ref();
@@ -60,8 +89,14 @@ impl Digests {
             return cid.verify_digest(digest);
         }
         let digest = sha256(block);
-        if block.len() >= self.min_len {
-            self.known.insert(cid, (digest, block.len()));
+        self.remember(cid, &digest, block.len(), memory_limit);
+        cid.verify_digest(&digest)
+    }
+
+    /// Remembers the digest of a block of this length.
+    fn remember(&mut self, cid: Cid, digest: &[u8; 32], len: usize, memory_limit: u64) {
+        if len >= self.min_len {
+            self.known.insert(cid, (*digest, len));
         }
         while self.known.len() as u64 > memory_limit / COST {
             // Step by step: one huge block must not push all others out.
@@ -69,7 +104,85 @@ impl Digests {
             let min_len = self.min_len;
             self.known.retain(|_, (_, len)| *len >= min_len);
         }
-        cid.verify_digest(&digest)
+    }
+
+    /// Hashes the blocks of some answers together, as far as they have to be, and marks those that
+    /// are good. The others stay as they are: [`check`](Digests::check) finds what is wrong.
+    pub(super) fn check_together<B: AsRef<[u8]>, A: Answer<B>>(
+        &mut self,
+        answers: &mut [A],
+        memory_limit: u64,
+    ) {
+        let mut batch = core::mem::take(&mut self.batch);
+        batch.choose(answers, |cid| self.known.contains_key(&cid));
+        batch.hash(answers);
+        for (&(number, len), digest) in batch.blocks.iter().zip(&batch.digests) {
+            let Some(answer) = answers.get_mut(number) else { continue };
+            let Some((cid, _)) = answer.block() else { continue };
+            if len >= LARGE_BLOCK {
+                self.remember(cid, digest, len, memory_limit);
+            }
+            if cid.digest() == digest
+                && let Some(block) = answer.block_mut()
+            {
+                block.verified = Some(cid);
+            }
+        }
+        self.batch = batch;
+    }
+}
+
+impl Batch {
+    /// Returns the bytes of memory that are held.
+    fn held(&self) -> u64 {
+        let blocks = self.blocks.capacity().saturating_mul(size_of::<(usize, usize)>());
+        let digests = self.digests.capacity().saturating_mul(size_of::<[u8; 32]>());
+        blocks.saturating_add(digests) as u64
+    }
+
+    /// Chooses the blocks that have to be hashed, each large one once.
+    fn choose<B: AsRef<[u8]>, A: Answer<B>>(
+        &mut self,
+        answers: &[A],
+        is_known: impl Fn(Cid) -> bool,
+    ) {
+        self.blocks.clear();
+        for (number, answer) in answers.iter().enumerate() {
+            let Some((cid, block)) = answer.block() else { continue };
+            if !is_unverified(cid, block) {
+                continue;
+            }
+            let bytes = block.bytes.as_ref();
+            let len = bytes.len();
+            let is_known = || is_known(cid) || self.has_large(answers, cid);
+            if len <= MAX_LEN_TOGETHER && (len < LARGE_BLOCK || !is_known()) {
+                prefetch(bytes);
+                self.blocks.push((number, len));
+            }
+        }
+    }
+
+    /// Returns whether a large block with this CID was chosen already.
+    fn has_large<B, A: Answer<B>>(&self, answers: &[A], cid: Cid) -> bool {
+        let of = |number: usize| answers.get(number)?.block().map(|(cid, _)| cid);
+        self.blocks.iter().any(|&(number, len)| len >= LARGE_BLOCK && of(number) == Some(cid))
+    }
+
+    /// Hashes the blocks that were chosen. One that gives other bytes at each call gets some
+    /// digest.
+    fn hash<B: AsRef<[u8]>, A: Answer<B>>(&mut self, answers: &[A]) {
+        let Batch { blocks, digests } = self;
+        digests.clear();
+        digests.resize(blocks.len(), [0; 32]);
+        let message = |number: usize| {
+            let answer = blocks.get(number).and_then(|&(number, _)| answers.get(number));
+            answer.and_then(A::block).map_or(&[][..], |(_, block)| block.bytes.as_ref())
+        };
+        sha256_each(blocks.len(), message, |number, digest| {
+            if let Some(place) = digests.get_mut(number) {
+                *place = *digest;
+            }
+        });
     }
 }
 
@@ -91,9 +204,9 @@ mod tests {
     /// hashes, and how many records, bad records and bad subtrees there are.
     fn hashed_by_walk(car: &Car) -> (usize, [usize; 3]) {
         let loader = Loader::new().verification(Verification::ReachedBlocks);
-        let repo = loader.slice(car.to_bytes()).unwrap();
+        let repo = loader.from_slice(car.to_bytes()).unwrap();
         let (hashed, told) = hashed::counted(|| {
-            let (mut walk, mut told) = (repo.walk().partial(true), [0; 3]);
+            let (mut walk, mut told) = (repo.walk().partial(true).start(), [0; 3]);
             while let Some(event) = walk.next_event().unwrap() {
                 match event {
                     Event::Record { .. } => told[0] += 1,
@@ -128,6 +241,47 @@ mod tests {
         let (hashed, told) = hashed_by_walk(&bad);
         assert_eq!(told, [0, 500, 0]);
         assert!(hashed <= most, "{hashed} bytes");
+    }
+
+    /// Walks all of a CAR whose blocks are hashed when they are reached. Returns how many messages
+    /// that hashes.
+    fn messages_of_walk(car: &Car, reverse: bool, memory_limit: u64) -> usize {
+        let loader = Loader::new().verification(Verification::ReachedBlocks);
+        let repo = loader.from_slice(car.to_bytes()).unwrap();
+        let walk = repo.walk().memory_limit(memory_limit);
+        let mut walk = if reverse { walk.reverse() } else { walk }.start();
+        hashed::counted(|| while walk.next_event().unwrap().is_some() {}).0.messages
+    }
+
+    /// Whatever is hashed together: and each key, for its layer.
+    #[test]
+    fn a_complete_walk_hashes_each_block_that_it_reaches_once() {
+        for keys in [1, 40, 700, 3000] {
+            let names = (0..keys).map(|number| format!("com.example.test/{number}").into_bytes());
+            let repo = KitRepo::new(names.map(|key| (key.clone(), Record::sample(&key))));
+            let blocks = repo.root.blocks().len() + keys;
+            let car = repo.to_car(Order::Shuffled(1));
+            for reverse in [false, true] {
+                for memory_limit in [u64::MAX, 1 << 20, 200_000] {
+                    let messages = messages_of_walk(&car, reverse, memory_limit);
+                    assert_eq!(messages, blocks + keys, "{keys}, {reverse}, {memory_limit}");
+                }
+            }
+        }
+    }
+
+    /// Of the lengths that are hashed together with others, and that are not.
+    #[test]
+    fn a_large_record_under_many_keys_is_hashed_once_by_a_complete_walk() {
+        for len in [LARGE_BLOCK, MAX_LEN_TOGETHER, MAX_LEN_TOGETHER + 1] {
+            let car = one_record_under(500, &Record::raw(vec![0; len]));
+            for reverse in [false, true] {
+                // The root and its keys, and the record.
+                assert_eq!(messages_of_walk(&car, reverse, u64::MAX), 1 + 500 + 1, "{len}");
+            }
+        }
+        let car = one_record_under(500, &Record::raw(vec![0; LARGE_BLOCK - 1]));
+        assert_eq!(messages_of_walk(&car, false, u64::MAX), 1 + 500 + 500);
     }
 
     /// A node of a megabyte of keys, after all keys of the root, that every link leads to. Each key

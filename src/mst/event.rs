@@ -11,7 +11,7 @@ use crate::store::{Block, Form};
 /// An event of a walk. It borrows from the walk, so it lasts until the next call.
 #[non_exhaustive]
 pub enum Event<'w> {
-    /// A node, before its entries and subtrees. Only after [`Walker::nodes`](super::Walker::nodes).
+    /// A node, before its entries and subtrees. Only after [`Walk::nodes`](super::Walk::nodes).
     #[non_exhaustive]
     Node {
         /// The CID of the node.
@@ -26,7 +26,7 @@ pub enum Event<'w> {
         offset: Option<u64>,
     },
     /// An entry whose record was not looked up. Only after
-    /// [`Walker::records`](super::Walker::records) with `false`.
+    /// [`Walk::records`](super::Walk::records) with `false`.
     #[non_exhaustive]
     Entry {
         /// The key and the CID of the record.

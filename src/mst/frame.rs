@@ -16,7 +16,7 @@
 //! the picture is read from right to left: the side that the walk comes from has the greater key.
 
 use super::key::{Key, Layer};
-use super::node::{EntryLayout, NodeLayout, cid_at};
+use super::node::{EntryLayout, NodeLayout, cid_at, is_empty_node};
 use crate::cid::Cid;
 use crate::error::{Error, KeyInterval, Result, Structure, TreeRule};
 use crate::store::Block;
@@ -30,6 +30,83 @@ const MAX_SPARE: u64 = 1 << 13;
 pub(super) enum Order {
     Ascending,
     Descending,
+}
+
+impl Order {
+    /// Returns the number of the entry that comes after so many of `len`. After the last there is
+    /// none, or no entry of that number.
+    #[inline]
+    fn next(self, passed: usize, len: usize) -> Option<usize> {
+        match self {
+            Order::Ascending => Some(passed),
+            Order::Descending => len.checked_sub(passed)?.checked_sub(1),
+        }
+    }
+
+    /// Returns where the link before the first entry is in a node's block.
+    #[inline]
+    fn first_link(self, layout: &NodeLayout) -> Option<u32> {
+        match self {
+            Order::Ascending => layout.left_at(),
+            Order::Descending => layout.link_before(layout.entries().len()),
+        }
+    }
+
+    /// Returns where the link after an entry is in a node's block.
+    #[inline]
+    fn link_after(self, layout: &NodeLayout, number: usize, entry: &EntryLayout) -> Option<u32> {
+        match self {
+            Order::Ascending => entry.tree_at(),
+            Order::Descending => layout.link_before(number),
+        }
+    }
+}
+
+/// The links and entries of a node that are still to come, in the order of a walk.
+pub(super) struct Steps<'n> {
+    order: Order,
+    layout: &'n NodeLayout,
+    passed: usize,
+    link_at: Option<u32>,
+}
+
+/// What comes in a node, with the place of its CID in the block.
+#[derive(Clone, Copy)]
+pub(super) enum NodeStep {
+    Link(u32),
+    Record(u32),
+}
+
+impl<'n> Steps<'n> {
+    /// All links and entries of a node.
+    pub(super) fn all(order: Order, layout: &'n NodeLayout) -> Self {
+        Steps { order, layout, passed: 0, link_at: order.first_link(layout) }
+    }
+
+    /// Returns the places of the links alone.
+    pub(super) fn links(self) -> impl Iterator<Item = u32> {
+        self.filter_map(|step| match step {
+            NodeStep::Link(at) => Some(at),
+            NodeStep::Record(_) => None,
+        })
+    }
+}
+
+impl Iterator for Steps<'_> {
+    type Item = NodeStep;
+
+    #[inline]
+    fn next(&mut self) -> Option<NodeStep> {
+        if let Some(at) = self.link_at.take() {
+            return Some(NodeStep::Link(at));
+        }
+        let entries = self.layout.entries();
+        let number = self.order.next(self.passed, entries.len())?;
+        let entry = entries.get(number)?;
+        self.passed = self.passed.saturating_add(1);
+        self.link_at = self.order.link_after(self.layout, number, entry);
+        Some(NodeStep::Record(entry.value_at()))
+    }
 }
 
 /// A link, and what is known of its node before that is read.
@@ -48,6 +125,11 @@ impl Link {
     /// The link to a root, which has no bounds.
     pub(super) fn root(cid: Cid) -> Self {
         Link { cid, layer: None, from_side: None, to_side: None }
+    }
+
+    /// Returns whether this is the link to the root of an empty tree.
+    pub(super) fn is_empty_tree(&self) -> bool {
+        self.layer.is_none() && is_empty_node(&self.cid)
     }
 }
 
@@ -95,13 +177,10 @@ impl<B: AsRef<[u8]>> Frame<B> {
     ) -> Self {
         buffers.key.clear();
         let Block { bytes: block, offset, .. } = found;
-        let link_at = match order {
-            Order::Ascending => buffers.layout.left_at(),
-            Order::Descending => {
-                buffers.layout.chain_prefixes();
-                buffers.layout.link_before(buffers.layout.entries().len())
-            }
-        };
+        if order == Order::Descending {
+            buffers.layout.chain_prefixes();
+        }
+        let link_at = order.first_link(&buffers.layout);
         Frame {
             block,
             memory_cost,
@@ -121,12 +200,7 @@ impl<B: AsRef<[u8]>> Frame<B> {
     /// of that number.
     #[inline]
     fn next(&self) -> Option<usize> {
-        match self.order {
-            Order::Ascending => Some(self.passed),
-            Order::Descending => {
-                self.buffers.layout.entries().len().checked_sub(self.passed)?.checked_sub(1)
-            }
-        }
+        self.order.next(self.passed, self.buffers.layout.entries().len())
     }
 
     /// Passes the link before the next entry and returns it, unless it is null or was passed.
@@ -158,17 +232,16 @@ impl<B: AsRef<[u8]>> Frame<B> {
         Ok(Some(Link { cid, layer: self.layer.below(), from_side, to_side }))
     }
 
-    /// Returns the CIDs of the links that come after the last one that was passed, in their order.
-    pub(super) fn links_to_come(&self) -> impl Iterator<Item = Cid> {
+    /// Returns the links and entries that come next.
+    pub(super) fn steps_to_come(&self) -> Steps<'_> {
         let layout = &self.buffers.layout;
         debug_assert!(self.passed <= layout.entries().len());
-        let (after, before) = match self.order {
-            Order::Ascending => (layout.entries().get(self.passed..).unwrap_or_default(), 0),
-            Order::Descending => (&[][..], self.next().map_or(0, |next| next.saturating_add(1))),
-        };
-        let after = after.iter().filter_map(EntryLayout::tree_at);
-        let before = (0..before).rev().filter_map(|number| layout.link_before(number));
-        after.chain(before).filter_map(|at| cid_at(self.block.as_ref(), at))
+        Steps { order: self.order, layout, passed: self.passed, link_at: self.link_at }
+    }
+
+    /// Returns the CIDs of the links that come after the last one that was passed, in their order.
+    pub(super) fn links_to_come(&self) -> impl Iterator<Item = Cid> {
+        self.steps_to_come().links().filter_map(|at| cid_at(self.block.as_ref(), at))
     }
 
     /// Passes the next entry and returns the CID of its record; `None` after the last entry.
@@ -192,10 +265,7 @@ impl<B: AsRef<[u8]>> Frame<B> {
                 Order::Descending => layout.unfold(number, block, key),
             }
         }
-        self.link_at = match self.order {
-            Order::Ascending => entry.tree_at(),
-            Order::Descending => layout.link_before(number),
-        };
+        self.link_at = self.order.link_after(layout, number, entry);
         debug_assert!(self.passed < layout.entries().len());
         self.passed = self.passed.saturating_add(1);
         let cid = cid_at(block, entry.value_at()).ok_or_else(|| self.changed())?;
@@ -265,12 +335,17 @@ impl Buffers {
         self.check_links(layer, false)
     }
 
+    /// Returns the first and the last key of a node that was just read.
+    #[inline]
+    pub(super) fn ends<'n>(&'n self, block: &'n [u8]) -> Option<(&'n [u8], &'n [u8])> {
+        // A first key has no prefix, and parsing left the last one in the buffer.
+        Some((self.layout.entries().first()?.suffix(block), self.key.as_bytes()))
+    }
+
     /// Returns whether the keys of a node that was just read lie in an interval.
     #[inline]
     pub(super) fn are_within(&self, block: &[u8], interval: &KeyInterval<&[u8]>) -> bool {
-        let Some(first) = self.layout.entries().first() else { return true };
-        // A first key has no prefix, and parsing left the last one in the buffer.
-        let (first, last) = (first.suffix(block), self.key.as_bytes());
+        let Some((first, last)) = self.ends(block) else { return true };
         interval.lower.is_none_or(|lower| lower < first)
             && interval.upper.is_none_or(|upper| last < upper)
     }

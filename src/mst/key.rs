@@ -11,6 +11,7 @@ use crate::sha256::sha256;
 /// The repository specification calls it "depth", its drafts "layer", the interop tests "height".
 #[doc(alias = "depth")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Layer(u8);
 
 impl Layer {
@@ -52,6 +53,12 @@ impl Layer {
     /// Returns the layer below; `None` for layer 0.
     pub(super) fn below(self) -> Option<Self> {
         self.0.checked_sub(1).map(Layer)
+    }
+}
+
+impl From<Layer> for u8 {
+    fn from(layer: Layer) -> Self {
+        layer.get()
     }
 }
 
@@ -172,6 +179,7 @@ impl Key {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ErrorClass;
     use crate::ErrorKind;
 
     #[test]
@@ -244,6 +252,6 @@ mod tests {
         let mut key = Key::default();
         key.advance_checked(0, 0, &[b'a'; MAX_KEY_LEN]).unwrap();
         let error = key.advance_checked(1, MAX_KEY_LEN as u64, b"a").unwrap_err();
-        assert!(error.is_limit(), "{error}");
+        assert_eq!(error.class(), ErrorClass::Limit, "{error}");
     }
 }

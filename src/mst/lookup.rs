@@ -4,14 +4,14 @@ use core::fmt;
 
 use super::key::Layer;
 use crate::cid::Cid;
-use crate::error::KeyInterval;
+use crate::error::{Error, ErrorKind, KeyInterval, Result, Structure};
 
 /// The answer to the lookup of one key in a tree of which blocks may be missing.
 ///
 /// Each answer is valid for every tree with this root, whatever the missing blocks contain,
 /// provided that blocks are verified. The entries before and after a key do not prove that it is
 /// absent: a missing subtree between them may have it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "there is no fourth answer")]
 pub enum Lookup<V> {
     /// The tree has the key.
@@ -36,10 +36,78 @@ impl<V> Lookup<V> {
             Lookup::Absent | Lookup::Unknown(_) => None,
         }
     }
+
+    /// Returns the CID of the record, whether the record is there or missing; `None` if the key is
+    /// absent or unknown.
+    #[must_use]
+    pub fn cid(&self) -> Option<Cid> {
+        match self {
+            Lookup::Present { cid, .. } => Some(*cid),
+            Lookup::Absent | Lookup::Unknown(_) => None,
+        }
+    }
+
+    /// Returns the record, or `None` if the key is absent. What is missing becomes an error.
+    ///
+    /// # Errors
+    ///
+    /// `Missing` if the record is missing, or the node that would decide.
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// let profile = repo.get("app.bsky.actor.profile/self")?.into_result()?;
+    /// assert!(profile.is_some());
+    /// assert!(repo.get("app.bsky.actor.profile/other")?.into_result()?.is_none());
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
+    pub fn into_result(self) -> Result<Option<V>> {
+        match self {
+            Lookup::Present { record: Some(record), .. } => Ok(Some(record)),
+            Lookup::Present { cid, record: None } => {
+                let error = Error::new(ErrorKind::Missing { interval: None });
+                Err(error.in_structure(Structure::Record).of_cid(cid))
+            }
+            Lookup::Absent => Ok(None),
+            Lookup::Unknown(Gap { cid, interval, .. }) => {
+                let error = Error::new(ErrorKind::Missing { interval: Some(interval) });
+                Err(error.in_structure(Structure::Node).of_cid(cid))
+            }
+        }
+    }
+
+    /// Converts the record.
+    pub(crate) fn try_map<T>(self, f: impl FnOnce(Cid, V) -> Result<T>) -> Result<Lookup<T>> {
+        Ok(match self {
+            Lookup::Present { cid, record } => {
+                let record = record.map(|record| f(cid, record)).transpose()?;
+                Lookup::Present { cid, record }
+            }
+            Lookup::Absent => Lookup::Absent,
+            Lookup::Unknown(gap) => Lookup::Unknown(gap),
+        })
+    }
+}
+
+/// Leaves out the record, which may be long.
+impl<V> fmt::Debug for Lookup<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Lookup::Present { cid, record } => {
+                let mut debug = f.debug_struct("Present");
+                debug.field("cid", cid).field("has_record", &record.is_some()).finish()
+            }
+            Lookup::Absent => f.write_str("Absent"),
+            Lookup::Unknown(gap) => f.debug_tuple("Unknown").field(gap).finish(),
+        }
+    }
 }
 
 /// A missing node, and the interval of keys that it hides.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Gap {
     /// The CID of the node.

@@ -25,8 +25,11 @@ mod frame;
 mod key;
 mod lookup;
 mod node;
+mod queue;
 mod range;
+mod read_node;
 mod walk;
+mod walker;
 mod window;
 
 pub use self::completeness::{Completeness, Gaps};
@@ -35,4 +38,5 @@ pub use self::key::Layer;
 pub use self::lookup::{Gap, Lookup};
 pub use self::node::{Node, TreeEntries, TreeEntry};
 pub use self::range::KeyRange;
-pub use self::walk::Walker;
+pub use self::walk::Walk;
+pub use self::walker::Walker;

@@ -12,9 +12,22 @@ use core::fmt;
 
 use super::key::Key;
 use crate::cbor::Cursor;
-use crate::cid::{self, Cid};
+use crate::cid::{self, Cid, Codec};
 use crate::error::{Error, LimitName, Malformed, Result, Structure};
 use crate::limits::MAX_KEY_LEN;
+
+/// The node of an empty tree.
+pub(super) const EMPTY_NODE: &[u8] = b"\xa2\x61e\x80\x61l\xf6";
+
+/// The SHA-256 of [`EMPTY_NODE`].
+const EMPTY_NODE_DIGEST: [u8; 32] =
+    *b"\x9d\xfe\xfe\x61\xdd\x76\xea\x3d\xca\xe5\x02\x38\x80\xb0\x83\x79\
+       \xd5\x7a\xdf\x20\x48\x2d\x6f\xdb\xe2\x75\x92\x89\xf6\x47\x67\x7b";
+
+/// Returns whether a CID is that of the empty tree's node, which need not be read then.
+pub(super) fn is_empty_node(cid: &Cid) -> bool {
+    cid.codec() == Codec::DagCbor && *cid.digest() == EMPTY_NODE_DIGEST
+}
 
 /// Where the parts of a node are in its block: 16 bytes for an entry, however long its key is.
 #[derive(Default)]

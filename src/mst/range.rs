@@ -5,24 +5,27 @@ use core::ops::{
     Bound, Range, RangeBounds, RangeFrom, RangeFull, RangeInclusive, RangeTo, RangeToInclusive,
 };
 
+use crate::error::{ArgumentFault, Error, ErrorKind, Result};
+use crate::path::check_collection;
+
 /// A range of keys.
 ///
-/// Ranges of the standard library over strings or bytes convert into it, as in `"a".."b"`. Keys are
-/// byte strings and are compared byte by byte.
+/// Ranges of the standard library over strings or bytes convert into it, such as `"a".."b"`. Keys
+/// are byte strings and are compared byte by byte.
+///
+/// A range that ends before it starts, such as `"b".."a"`, is accepted here and is an error of the
+/// iterator or walk that it is passed to: kind `Argument`, class
+/// [`Caller`](crate::ErrorClass::Caller). `"a".."a"` is merely empty.
 ///
 /// ```
 /// use carwalk::{KeyRange, Repo};
 ///
 /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
 /// let repo = Repo::from_slice(bytes)?;
-/// let posts = KeyRange::collection("app.bsky.feed.post");
+/// let posts = KeyRange::collection("app.bsky.feed.post")?;
 /// let old = posts.and(&(.."app.bsky.feed.post/3l4o").into());
-/// # let mut count = 0;
-/// for record in repo.records().range(old) {
-///     println!("{}", record?.path());
-/// #   count += 1;
-/// }
-/// # assert!(count > 0 && count < repo.records().collection("app.bsky.feed.post").count());
+/// assert_eq!(repo.records_in(posts).try_count()?, 14);
+/// assert_eq!(repo.records_in(old).try_count()?, 8);
 /// # Ok::<(), carwalk::Error>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
@@ -38,16 +41,22 @@ impl KeyRange {
     /// Creates a range from any [`RangeBounds`]. The range types of the standard library also
     /// convert by [`From`].
     pub fn of<K: AsRef<[u8]>>(range: impl RangeBounds<K>) -> Self {
-        let start = match range.start_bound() {
-            Bound::Included(key) => key.as_ref().to_vec(),
-            Bound::Excluded(key) => next(key.as_ref()),
-            Bound::Unbounded => Vec::new(),
+        let (first, start) = match range.start_bound() {
+            Bound::Included(key) => (key.as_ref(), key.as_ref().to_vec()),
+            Bound::Excluded(key) => (key.as_ref(), next(key.as_ref())),
+            Bound::Unbounded => (&[][..], Vec::new()),
         };
         let end = match range.end_bound() {
-            Bound::Included(key) => Some(next(key.as_ref())),
-            Bound::Excluded(key) => Some(key.as_ref().to_vec()),
+            Bound::Included(key) => Some((key.as_ref(), next(key.as_ref()))),
+            Bound::Excluded(key) => Some((key.as_ref(), key.as_ref().to_vec())),
             Bound::Unbounded => None,
         };
+        // Two bounds that exclude the same key enclose nothing, but are in order.
+        let end = end.map(
+            |(last, end)| {
+                if first <= last { end.max(start.clone()) } else { last.to_vec() }
+            },
+        );
         KeyRange { start, end }
     }
 
@@ -79,24 +88,71 @@ impl KeyRange {
     }
 
     /// Returns the range of the keys of a collection, such as `app.bsky.feed.post`.
-    #[must_use]
-    pub fn collection(collection: &str) -> Self {
-        KeyRange::prefix([collection, "/"].concat())
+    ///
+    /// Accepts every collection that a record's path can have, whether it is a valid NSID or not.
+    ///
+    /// # Errors
+    ///
+    /// `Path`, with the argument, if it is empty, or has a slash or another byte that repo paths do
+    /// not have: `app.bsky.feed.*` and `app.bsky.feed.post/` are no collections.
+    ///
+    /// ```
+    /// use carwalk::{ErrorClass, KeyRange};
+    ///
+    /// let posts = KeyRange::collection("app.bsky.feed.post")?;
+    /// assert!(posts.contains(b"app.bsky.feed.post/3jui7kd54zh2y"));
+    /// assert!(!posts.contains(b"app.bsky.feed.postgate/3jui7kd54zh2y"));
+    /// let error = KeyRange::collection("app.bsky.feed.*").unwrap_err();
+    /// assert_eq!(error.class(), ErrorClass::Caller);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
+    pub fn collection(nsid: &str) -> Result<Self> {
+        check_collection(nsid)?;
+        Ok(KeyRange::prefix([nsid, "/"].concat()))
     }
 
-    /// Returns the range of the keys that are in both ranges.
+    /// Returns the range of the keys after those of a collection.
+    pub(crate) fn after_collection(collection: &str) -> Self {
+        let KeyRange { end, .. } = KeyRange::prefix([collection, "/"].concat());
+        KeyRange { start: end.unwrap_or_default(), end: None }
+    }
+
+    /// Returns the range of the keys that are in both ranges. It is empty if there are none.
     #[must_use]
     pub fn and(&self, other: &KeyRange) -> Self {
+        let is_inverted = self.is_inverted() || other.is_inverted();
         let start = self.start.as_slice().max(&other.start).to_vec();
         // A range without an end goes beyond every end.
         let end = [&self.end, &other.end].into_iter().flatten().min().cloned();
+        // Disjoint ranges are no mistake of the caller's.
+        let end = end.map(|end| if is_inverted { end } else { end.max(start.clone()) });
         KeyRange { start, end }
+    }
+
+    /// Returns whether a key is in the range.
+    #[must_use]
+    pub fn contains(&self, key: &[u8]) -> bool {
+        self.start.as_slice() <= key && self.end.as_ref().is_none_or(|end| key < end.as_slice())
     }
 
     /// Returns whether the range contains no key.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.end.as_ref().is_some_and(|end| *end <= self.start)
+    }
+
+    /// Returns whether the range ends before it starts.
+    fn is_inverted(&self) -> bool {
+        self.end.as_ref().is_some_and(|end| *end < self.start)
+    }
+
+    /// Checks that the range does not end before it starts.
+    pub(crate) fn check(&self) -> Result<()> {
+        if !self.is_inverted() {
+            return Ok(());
+        }
+        let range = format!("{self:?}").into();
+        Err(Error::new(ErrorKind::Argument(ArgumentFault::Range { range })))
     }
 
     pub(super) fn is_all(&self) -> bool {
@@ -130,13 +186,9 @@ impl<K: AsRef<[u8]>> From<(Bound<K>, Bound<K>)> for KeyRange {
     }
 }
 
-impl RangeBounds<Vec<u8>> for KeyRange {
-    fn start_bound(&self) -> Bound<&Vec<u8>> {
-        Bound::Included(&self.start)
-    }
-
-    fn end_bound(&self) -> Bound<&Vec<u8>> {
-        self.end.as_ref().map_or(Bound::Unbounded, Bound::Excluded)
+impl From<&KeyRange> for KeyRange {
+    fn from(range: &KeyRange) -> Self {
+        range.clone()
     }
 }
 
@@ -208,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_prefix_ends_before_the_next() {
-        assert_eq!(KeyRange::collection("a"), ("a/".."a0").into());
+        assert_eq!(KeyRange::collection("a").unwrap(), ("a/".."a0").into());
         assert_eq!(KeyRange::prefix(b"a\xff\xff"), (&b"a\xff\xff"[..]..b"b").into());
         assert_eq!(KeyRange::prefix(b"\xff"), (b"\xff"..).into());
         assert!(KeyRange::prefix("").is_all());
@@ -235,7 +287,7 @@ mod tests {
             (Bound::Excluded(bytes), Bound::Unbounded).into(),
         ];
         assert_eq!(
-            ranges.map(|range| range.contains(&b"a".to_vec())),
+            ranges.map(|range| range.contains(b"a")),
             [false, true, true, false, true, false]
         );
     }

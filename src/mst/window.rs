@@ -64,6 +64,11 @@ impl Window {
         Window { layer: Some(Layer::of(key)), ..Window::of(vec![KeyRange::key(key)]) }
     }
 
+    /// Returns whether no key is wanted.
+    pub(super) fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+
     /// Returns whether all keys are wanted.
     #[inline]
     pub(super) fn is_all(&self) -> bool {

@@ -5,6 +5,8 @@ mod value;
 use core::fmt;
 use core::marker::PhantomData;
 
+#[cfg(feature = "serde")]
+pub use self::value::Dag;
 pub use self::value::{Cbor, Value};
 use crate::cid::Cid;
 use crate::error::{Error, Result, Structure};

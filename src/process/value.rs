@@ -12,9 +12,9 @@ const MAX_EMPTY: usize = 256;
 
 /// A value that can be stored in place of a record.
 ///
-/// There are implementations for numbers, booleans, characters, texts, [`Cid`], and for tuples,
-/// arrays, `Vec`, `Option`, `Result` and `Box` of such; [`Cbor`] makes one of whatever `minicbor`
-/// can encode.
+/// Implemented for numbers, booleans, characters, texts, [`Cid`], and for tuples, arrays, `Vec`,
+/// `Option`, `Result` and `Box` of these. [`Cbor`] wraps types that `minicbor` can encode, `Dag`
+/// (feature `serde`) those that `serde` can serialize.
 ///
 /// ```
 /// use carwalk::process::Value;
@@ -247,7 +247,7 @@ tuples! {
 ///
 /// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
 /// let function = |record: &[u8]| Cbor((record.len(), "kept"[..1].to_owned()));
-/// let repo = Loader::new().process(function).read(stream)?;
+/// let repo = Loader::new().process(function).from_reader(stream)?;
 /// for record in repo.records() {
 ///     let Cbor((len, _)) = record?.into_value();
 ///     assert!(len > 0);
@@ -272,6 +272,47 @@ where
         let value = decoder.decode().ok()?;
         *input = input.get(decoder.position()..)?;
         Some(Cbor(value))
+    }
+}
+
+/// A value as DAG-CBOR, for types that `serde` can serialize and deserialize.
+///
+/// ```
+/// use carwalk::Loader;
+/// use carwalk::process::Dag;
+///
+/// #[derive(Default, serde::Serialize, serde::Deserialize)]
+/// struct Row {
+///     text: Option<String>,
+/// }
+///
+/// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
+/// let row = |record: &[u8]| Dag(carwalk::decode::<Row>(record).unwrap_or_default());
+/// let repo = Loader::new().process(row).from_reader(stream)?;
+/// let with_text = repo.records().filter(|record| {
+///     record.as_ref().is_ok_and(|record| record.value().0.text.is_some())
+/// });
+/// assert_eq!(with_text.count(), 14);
+/// # Ok::<(), carwalk::Error>(())
+/// ```
+#[cfg(feature = "serde")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "it is there to be made and taken apart")]
+pub struct Dag<T>(pub T);
+
+#[cfg(feature = "serde")]
+impl<T: serde::Serialize + serde::de::DeserializeOwned> Value for Dag<T> {
+    fn encode(&self, out: &mut Vec<u8>) -> Result<()> {
+        let bytes = serde_ipld_dagcbor::to_vec(&self.0)
+            .map_err(|error| Error::new(ErrorKind::Encode(error.to_string().into())))?;
+        encode_len(bytes.len(), out);
+        out.extend_from_slice(&bytes);
+        Ok(())
+    }
+
+    fn decode(input: &mut &[u8]) -> Option<Self> {
+        let len = decode_len(input)?;
+        serde_ipld_dagcbor::from_slice(take(input, len)?).ok().map(Dag)
     }
 }
 

@@ -1,17 +1,82 @@
-//! Records: a path, a CID, and what the store has of the record.
+//! Records, and what is in them: types, links, blobs, JSON, and what is odd.
+//!
+//! A [`Record`] is a path, a CID, and what the store has of the record. Its methods look inside;
+//! the functions of this module do the same for bytes without a `Record`: those of a
+//! [lookup](crate::Repo::get), of an [`Event`](crate::mst::Event), or in a [process
+//! function](crate::Loader::process).
+//!
+//! Only `decode` asks for a record of the data model. The others accept any CBOR: one odd record
+//! never keeps the others from being read. They read items one by one, without recursion, at most
+//! [`MAX_RECORD_NESTING`](crate::limits::MAX_RECORD_NESTING) deep, and no length that a record
+//! declares is believed.
+//!
+//! ```
+//! use carwalk::{Repo, record};
+//!
+//! # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+//! let repo = Repo::from_slice(bytes)?;
+//! for record in repo.records() {
+//!     let record = record?;
+//!     for odd in record.oddities() {
+//!         println!("{}: {}", record.path(), odd?);
+//!     }
+//! }
+//!
+//! // {"v": undefined}
+//! let odd = record::oddities(b"\xa1\x61v\xf7").next().unwrap()?;
+//! assert_eq!(odd.path(), "v");
+//! # Ok::<(), carwalk::Error>(())
+//! ```
+//!
+//! | file | |
+//! |---|---|
+//! | `mod` | [`Record`] |
+//! | `decode` (feature `serde`) | records as types of the caller's |
+//! | `items` | the items of a record, one by one |
+//! | `links`, `blobs` | links and blobs, wherever they lie |
+//! | `oddity`, `oddities` | departures from the data model, as a list and as an iterator |
+//! | `survey` | the pass that finds them, and what JSON has no form for |
+//! | `place` | where in a record an item lies, as text |
+//! | `json` (feature `json`) | records as JSON |
+//! | `origin` | whose record it is, for errors |
+
+mod blobs;
+#[cfg(feature = "serde")]
+mod decode;
+mod items;
+#[cfg(feature = "json")]
+mod json;
+mod links;
+mod oddities;
+mod oddity;
+mod origin;
+mod place;
+mod survey;
 
 use core::fmt;
+#[cfg(feature = "json")]
+use std::io;
 
-use crate::cid::Cid;
+pub use self::blobs::{Blob, Blobs, blobs};
 #[cfg(feature = "serde")]
-use crate::error::{Error, Result, Structure};
+pub use self::decode::decode;
+#[cfg(feature = "json")]
+pub use self::json::{Layout, to_json, write_json};
+pub use self::links::{Links, links};
+pub use self::oddities::{OddItem, Oddities, oddities};
+pub use self::oddity::Oddity;
+use self::origin::Origin;
+use crate::cid::Cid;
+#[cfg(any(feature = "json", feature = "serde"))]
+use crate::error::Result;
 use crate::path::{RepoPath, RepoPathBuf};
 
 /// A record: its path, its CID and its value.
 ///
 /// Without a process function the value is the record's bytes as the store has them: `&[u8]` for
-/// slices, maps and memory. They are opaque to carwalk: any block can be a record's. With
-/// [`Loader::process`](crate::Loader::process) it is what the function made of them.
+/// slices, maps and memory. Any block can be a record's: nothing looks into it unless a method is
+/// called that does. With [`Loader::process`](crate::Loader::process) the value is the result of the
+/// function.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Record<V> {
     path: RepoPathBuf,
@@ -25,37 +90,37 @@ impl<V> Record<V> {
         Record { path, cid, value, offset }
     }
 
-    /// The path: collection and record key.
+    /// Returns the path: collection and record key.
     #[must_use]
     pub fn path(&self) -> RepoPath<'_> {
         self.path.as_path()
     }
 
-    /// The CID of the record.
+    /// Returns the CID of the record.
     #[must_use]
     pub fn cid(&self) -> Cid {
         self.cid
     }
 
-    /// Where the record's section begins in the CAR, if the store knows.
+    /// Returns where the record's section begins in the CAR, if the store knows.
     #[must_use]
     pub fn offset(&self) -> Option<u64> {
         self.offset
     }
 
-    /// The value.
+    /// Returns the value.
     #[must_use]
     pub fn value(&self) -> &V {
         &self.value
     }
 
-    /// The value, without the rest.
+    /// Converts the record into its value.
     #[must_use]
     pub fn into_value(self) -> V {
         self.value
     }
 
-    /// The parts: path, CID and value.
+    /// Converts the record into its path, CID and value.
     #[must_use]
     pub fn into_parts(self) -> (RepoPathBuf, Cid, V) {
         (self.path, self.cid, self.value)
@@ -63,16 +128,16 @@ impl<V> Record<V> {
 }
 
 impl<B: AsRef<[u8]>> Record<B> {
-    /// The bytes of the record.
+    /// Returns the bytes of the record.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         self.value.as_ref()
     }
 
-    /// A decoder at the start of the record, to pick single fields out without a type for the
-    /// whole.
+    /// Returns a decoder at the start of the record, which reads single fields without a type for
+    /// the whole.
     ///
-    /// It takes any CBOR, not only the canonical form.
+    /// It accepts any CBOR, not only the canonical form.
     #[must_use]
     pub fn decoder(&self) -> minicbor::Decoder<'_> {
         minicbor::Decoder::new(self.bytes())
@@ -80,9 +145,12 @@ impl<B: AsRef<[u8]>> Record<B> {
 
     /// Decodes the record; texts and byte strings can be borrowed from it.
     ///
+    /// A link decodes into a [`Cid`]. What is decoded borrows from this `Record`:
+    /// [`decode_borrowed`](Record::decode_borrowed) does not.
+    ///
     /// # Errors
     ///
-    /// `Decode`, with path and CID, if the record is not DAG-CBOR or does not fit `T`.
+    /// `Decode`, with path and CID, if the record is not strict DAG-CBOR or does not fit `T`.
     ///
     /// ```
     /// use carwalk::Repo;
@@ -105,11 +173,176 @@ impl<B: AsRef<[u8]>> Record<B> {
     /// ```
     #[cfg(feature = "serde")]
     pub fn decode<'r, T: serde::Deserialize<'r>>(&'r self) -> Result<T> {
-        serde_ipld_dagcbor::from_slice(self.bytes()).map_err(|source| {
-            let error = Error::new(crate::error::ErrorKind::Decode(source.into()));
-            let key = self.path().as_str().as_bytes();
-            error.in_structure(Structure::Record).at(self.offset).of_cid(self.cid).of_key(key)
-        })
+        decode::decode_of(self.bytes(), &self.origin())
+    }
+
+    /// Returns an iterator over all links in the record: see [`links`](links()).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`links`](links()), with path and CID, and `Malformed` (`CidCodec`) if the record's
+    /// CID has the codec raw: its bytes are not CBOR.
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// for record in repo.records() {
+    ///     let record = record?;
+    ///     let links = record.links().collect::<Result<Vec<_>, _>>()?;
+    ///     // This account only has strong references, whose CIDs are texts.
+    ///     assert!(links.is_empty());
+    /// }
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
+    pub fn links(&self) -> Links<'_> {
+        Links::new(self.bytes(), self.origin())
+    }
+
+    /// Returns an iterator over all blobs in the record, in both forms: see [`blobs`](blobs()).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`blobs`](blobs()), with path and CID, and `Malformed` (`CidCodec`) if the record's
+    /// CID has the codec raw: its bytes are not CBOR.
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// let mut bytes_to_download = 0;
+    /// for record in repo.records() {
+    ///     for blob in record?.blobs() {
+    ///         bytes_to_download += blob?.size().unwrap_or(0);
+    ///     }
+    /// }
+    /// // This account has no pictures.
+    /// assert_eq!(bytes_to_download, 0);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
+    pub fn blobs(&self) -> Blobs<'_> {
+        Blobs::new(self.bytes(), self.origin())
+    }
+
+    /// Returns an iterator over every departure of the record from the data model, with its place
+    /// in the record: see [`oddities`](oddities()).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`oddities`](oddities()), with path and CID, and `Malformed` (`CidCodec`) if the
+    /// record's CID has the codec raw: its bytes are not CBOR.
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// for record in repo.records() {
+    ///     assert_eq!(record?.oddities().count(), 0);
+    /// }
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
+    pub fn oddities(&self) -> Oddities<'_> {
+        Oddities::new(self.bytes(), self.origin())
+    }
+
+    /// Returns the record as compact JSON: see [`to_json`](to_json()) for the form.
+    ///
+    /// # Errors
+    ///
+    /// With path and CID:
+    ///
+    /// - `Malformed` if the record is not CBOR: `RecordEnd` or `RecordItem` with the byte, or
+    ///   `CidCodec` if its CID has the codec raw
+    /// - `Limit` if arrays, maps and tags are nested more than
+    ///   [`MAX_RECORD_NESTING`](crate::limits::MAX_RECORD_NESTING) deep
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// let follow = repo.records().next_back().unwrap()?;
+    /// let json = follow.to_json()?;
+    /// assert!(json.starts_with(r#"{"$type":"app.bsky.graph.follow","subject":"did:"#));
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
+    #[cfg(feature = "json")]
+    pub fn to_json(&self) -> Result<String> {
+        json::to_json_of(self.bytes(), self.origin())
+    }
+
+    /// Writes the record as JSON, without a line break at the end: see [`write_json`](write_json()).
+    ///
+    /// Errors of the record are returned before the first byte is written. Writes in small pieces:
+    /// wrap files and sockets in a [`BufWriter`](std::io::BufWriter).
+    ///
+    /// # Errors
+    ///
+    /// With path and CID:
+    ///
+    /// - `Malformed` if the record is not CBOR: `RecordEnd` or `RecordItem` with the byte, or
+    ///   `CidCodec` if its CID has the codec raw
+    /// - `Limit` if arrays, maps and tags are nested more than
+    ///   [`MAX_RECORD_NESTING`](crate::limits::MAX_RECORD_NESTING) deep
+    ///
+    /// Without them, `Output` if writing fails.
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    /// use carwalk::record::Layout;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// // One line for each record.
+    /// let mut lines = Vec::new();
+    /// for record in repo.records() {
+    ///     record?.write_json(&mut lines, Layout::Compact)?;
+    ///     lines.push(b'\n');
+    /// }
+    /// assert!(lines.starts_with(b"{\""));
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
+    #[cfg(feature = "json")]
+    pub fn write_json(&self, out: impl io::Write, layout: Layout) -> Result<()> {
+        json::write_json_of(self.bytes(), self.origin(), out, layout)
+    }
+
+    /// What errors say about the record.
+    fn origin(&self) -> Origin<'_> {
+        Origin { key: Some(self.path.as_path().as_str()), cid: Some(self.cid), offset: self.offset }
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<'s> Record<&'s [u8]> {
+    /// Decodes the record; texts and byte strings can be borrowed from the store, and outlive this
+    /// `Record`.
+    ///
+    /// # Errors
+    ///
+    /// `Decode`, with path and CID, if the record is not strict DAG-CBOR or does not fit `T`.
+    ///
+    /// ```
+    /// use carwalk::{KeyRange, Repo};
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct Post<'a> {
+    ///     text: &'a str,
+    /// }
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// let posts = repo.records_in(KeyRange::collection("app.bsky.feed.post")?);
+    /// let posts: Vec<Post> =
+    ///     posts.map(|record| record?.decode_borrowed()).collect::<Result<_, _>>()?;
+    /// assert_eq!(posts[0].text, "Hello! First post here.");
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
+    pub fn decode_borrowed<T: serde::Deserialize<'s>>(&self) -> Result<T> {
+        decode::decode_of(self.value, &self.origin())
     }
 }
 

@@ -27,23 +27,42 @@ const LANES: usize = 16;
 /// Longer messages are hashed alone. They are few, and none is as long as another.
 const MAX_BLOCKS: usize = 64;
 
-/// Time that one block of a message alone takes, where one of all lanes takes `TIME_TOGETHER`.
+/// Time that one block of a message alone takes, where one of all lanes takes `TIME_TOGETHER`: if
+/// the CPU has instructions for SHA-256, and if it has none.
 const TIME_ALONE: usize = 2;
+
+const TIME_ALONE_IN_SOFTWARE: usize = 9;
 
 const TIME_TOGETHER: usize = 13;
 
-/// Fewer messages are hashed faster one by one, even if they are equally long.
-pub(super) const MIN_MESSAGES: usize = TIME_TOGETHER / TIME_ALONE + 1;
-
 /// Says that the CPU has AVX-512.
 #[derive(Clone, Copy)]
-pub(super) struct Lanes(());
+pub(super) struct Lanes {
+    time_alone: usize,
+}
 
 impl Lanes {
     #[inline]
     pub(super) fn of_cpu() -> Option<Self> {
-        (is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw"))
-            .then_some(Lanes(()))
+        let has_lanes = !cfg!(carwalk_lanes = "off")
+            && is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw");
+        has_lanes.then(|| Lanes {
+            time_alone: if has_instructions() { TIME_ALONE } else { TIME_ALONE_IN_SOFTWARE },
+        })
+    }
+
+    /// Returns whether messages that take `blocks` together, each as long as the longest or
+    /// shorter, are hashed at least as fast one by one.
+    #[inline]
+    fn are_faster_alone(self, longest: usize, blocks: usize) -> bool {
+        blocks.wrapping_mul(self.time_alone) <= longest.wrapping_mul(TIME_TOGETHER)
+    }
+
+    /// Returns whether so few messages are hashed faster one by one, even if they are equally long.
+    #[inline]
+    pub(super) fn are_too_many_for(self, messages: usize) -> bool {
+        self.are_faster_alone(1, messages)
     }
 
     /// As [`sha256_each`](super::sha256_each), for [`BATCH`] messages at most.
@@ -62,9 +81,8 @@ impl Lanes {
         while let Some((&(longest, blocks), others)) = rest.split_first() {
             let (group, after) = rest.split_at_checked(LANES).unwrap_or((rest, &[]));
             let alone: usize = group.iter().map(|&(_, blocks)| usize::from(blocks)).sum();
-            if usize::from(blocks) > MAX_BLOCKS
-                || alone.wrapping_mul(TIME_ALONE) <= usize::from(blocks).wrapping_mul(TIME_TOGETHER)
-            {
+            let longest_blocks = usize::from(blocks);
+            if longest_blocks > MAX_BLOCKS || self.are_faster_alone(longest_blocks, alone) {
                 let number = usize::from(longest);
                 tell(number, &sha256(message(number)));
                 rest = others;
@@ -84,6 +102,15 @@ impl Lanes {
             rest = after;
         }
     }
+}
+
+/// Returns whether the CPU hashes single messages by instructions for SHA-256, as far as sha2 makes
+/// use of them.
+#[inline]
+fn has_instructions() -> bool {
+    !cfg!(sha2_backend = "soft")
+        && is_x86_feature_detected!("sha")
+        && is_x86_feature_detected!("sse4.1")
 }
 
 /// The number of blocks of a message, or one more than `MAX_BLOCKS`.

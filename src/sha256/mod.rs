@@ -11,7 +11,11 @@ pub(crate) use self::single::{BATCH, sha256};
 /// Calls `tell` with the number and the SHA-256 of each of so many messages, in any order.
 ///
 /// With AVX-512 many at a time, which is faster than the instructions that CPUs have for SHA-256:
-/// each round of a message waits for the round before.
+/// each round of a message waits for the round before. How many make it worth while depends on
+/// whether the CPU has such instructions.
+///
+/// For measurements, `--cfg carwalk_lanes="off"` hashes one after the other in any case, and
+/// `--cfg sha2_backend="soft"` without these instructions.
 #[inline]
 pub(crate) fn sha256_each<'m>(
     count: usize,
@@ -19,8 +23,9 @@ pub(crate) fn sha256_each<'m>(
     mut tell: impl FnMut(usize, &[u8; 32]),
 ) {
     #[cfg(target_arch = "x86_64")]
-    if count >= lanes::MIN_MESSAGES
+    if count > 1
         && let Some(lanes) = lanes::Lanes::of_cpu()
+        && !lanes.are_too_many_for(count)
     {
         for first in (0..count).step_by(BATCH) {
             let at = |number: usize| first.wrapping_add(number);

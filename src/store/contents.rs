@@ -7,6 +7,7 @@ use crate::error::Error;
 
 /// Counts of a loaded CAR.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct CarStats {
     /// Length of the CAR up to the end of its last section, in bytes.

@@ -6,7 +6,7 @@ use super::contents::{CarStats, Contents};
 use super::index::Index;
 use super::packed::Packed;
 use super::trust::Trust;
-use super::{Block, BlockStore, CarStore};
+use super::{Block, BlockStore, CarStore, sealed};
 use crate::car::arena::Arena;
 use crate::car::{Header, Placement, SectionHead};
 use crate::cid::Cid;
@@ -99,6 +99,8 @@ impl BlockStore for MemoryStore {
         self.index.prefetch(cids, |at| self.blocks.bytes_at(at));
     }
 }
+
+impl sealed::Sealed for MemoryStore {}
 
 impl CarStore for MemoryStore {
     fn header(&self) -> &Header {

@@ -1,10 +1,16 @@
 //! Stores of blocks: the trait that walks read from, and the stores of the library.
 
+#[cfg(feature = "redb")]
+mod any;
+mod commits;
 pub(crate) mod contents;
 mod hash;
 pub(crate) mod index;
+#[cfg(feature = "mmap")]
+mod mapped;
 pub(crate) mod memory;
 pub(crate) mod packed;
+mod pointers;
 mod reached;
 pub(crate) mod slice;
 #[cfg(feature = "redb")]
@@ -13,7 +19,12 @@ pub(crate) mod trust;
 
 use core::fmt;
 
+#[cfg(feature = "redb")]
+pub use self::any::{AnyBytes, AnyStore};
+pub use self::commits::commits;
 pub use self::contents::CarStats;
+#[cfg(feature = "mmap")]
+pub use self::mapped::MappedFile;
 pub use self::memory::MemoryStore;
 pub use self::reached::Reached;
 pub use self::slice::SliceStore;
@@ -40,11 +51,90 @@ use crate::error::{Error, Result};
 ///
 /// Wrong bytes are found, not believed: a walk hashes every block that it reaches. There are two
 /// exceptions. A [`Block`] that a store of the library returned and verified as the requested CID
-/// is not hashed again, even if its bytes were replaced since. The value of a process function
-/// ([`Block::processed`]) cannot be hashed. A store that returns different bytes at each call can
-/// make a walk return wrong bytes; nothing worse can happen.
+/// is not hashed again, even if [`Block::map`] replaced its bytes since. The value of a process
+/// function ([`Block::processed`]) cannot be hashed. A store that returns different bytes at each
+/// call can make a walk return wrong bytes; nothing worse can happen.
+///
+/// `&S`, `Box<S>`, `Rc<S>` and `Arc<S>` are stores if `S` is one.
+///
+/// # Examples
+///
+/// A store over a map:
+///
+/// ```
+/// use std::collections::HashMap;
+///
+/// use carwalk::store::{Block, BlockStore};
+/// use carwalk::{Cid, Repo, Result};
+///
+/// struct Map(HashMap<Cid, Vec<u8>>);
+///
+/// impl BlockStore for Map {
+///     type Bytes<'a> = &'a [u8];
+///
+///     fn get(&self, cid: &Cid) -> Result<Option<Block<&[u8]>>> {
+///         Ok(self.0.get(cid).map(|bytes| Block::new(bytes.as_slice())))
+///     }
+/// }
+///
+/// # use carwalk::store::{CarStore, SliceStore};
+/// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+/// # let car = SliceStore::new(bytes)?;
+/// # let commit = car.header().root();
+/// # let mut map = Map(HashMap::new());
+/// # for section in car.sections() {
+/// #     let cid = section?.cid();
+/// #     map.0.insert(cid, car.get(&cid)?.unwrap().bytes.to_vec());
+/// # }
+/// let repo = Repo::from_store(map, commit)?;
+/// assert_eq!(repo.records().try_count()?, 40);
+/// # Ok::<(), carwalk::Error>(())
+/// ```
+///
+/// A store over two others keeps what is known of their blocks with [`Block::map`]:
+///
+/// ```
+/// use carwalk::store::{Block, BlockStore};
+/// use carwalk::{Cid, Result};
+///
+/// /// The blocks of `new`, and those of `old` that `new` does not have.
+/// struct Overlay<N, O> {
+///     new: N,
+///     old: O,
+/// }
+///
+/// enum Either<N, O> {
+///     New(N),
+///     Old(O),
+/// }
+///
+/// impl<N: AsRef<[u8]>, O: AsRef<[u8]>> AsRef<[u8]> for Either<N, O> {
+///     fn as_ref(&self) -> &[u8] {
+///         match self {
+///             Either::New(bytes) => bytes.as_ref(),
+///             Either::Old(bytes) => bytes.as_ref(),
+///         }
+///     }
+/// }
+///
+/// impl<N: BlockStore, O: BlockStore> BlockStore for Overlay<N, O> {
+///     type Bytes<'a>
+///         = Either<N::Bytes<'a>, O::Bytes<'a>>
+///     where
+///         Self: 'a;
+///
+///     fn get(&self, cid: &Cid) -> Result<Option<Block<Self::Bytes<'_>>>> {
+///         if let Some(block) = self.new.get(cid)? {
+///             return Ok(Some(block.map(Either::New)));
+///         }
+///         Ok(self.old.get(cid)?.map(|block| block.map(Either::Old)))
+///     }
+/// }
+/// ```
+///
+/// `tests/peers` of the repository has one over SQLite.
 pub trait BlockStore {
-    /// A block's bytes, borrowed from the store or owned.
+    /// The bytes of a block, borrowed from the store or owned.
     type Bytes<'a>: AsRef<[u8]>
     where
         Self: 'a;
@@ -56,45 +146,24 @@ pub trait BlockStore {
     /// `Store` or `Io` if the store fails.
     fn get(&self, cid: &Cid) -> Result<Option<Block<Self::Bytes<'_>>>>;
 
-    /// Returns whether the store has the block of a CID.
+    /// Returns whether the store has the block of a CID. Calls [`get`](BlockStore::get) by default.
     ///
     /// # Errors
     ///
     /// `Store` or `Io` if the store fails.
-    fn contains(&self, cid: &Cid) -> Result<bool>;
+    fn contains(&self, cid: &Cid) -> Result<bool> {
+        Ok(self.get(cid)?.is_some())
+    }
 
-    /// Returns how many bytes of memory `block` keeps alive beyond the store's own. 0 (the default)
-    /// for borrowed blocks.
-    fn memory_cost<'a>(&'a self, _block: &Self::Bytes<'a>) -> u64 {
+    /// Returns how many bytes of memory `bytes` keep alive beyond the store's own. 0 (the default)
+    /// for borrowed blocks. It counts against the memory limit of a walk, and has no other effect.
+    fn memory_cost<'a>(&'a self, _bytes: &Self::Bytes<'a>) -> u64 {
         0
     }
 
     /// Hints that these blocks will be requested soon, roughly in this order. Does nothing by
     /// default.
     fn prefetch(&self, _cids: &[Cid]) {}
-}
-
-impl<S: BlockStore + ?Sized> BlockStore for &S {
-    type Bytes<'a>
-        = S::Bytes<'a>
-    where
-        Self: 'a;
-
-    fn get(&self, cid: &Cid) -> Result<Option<Block<Self::Bytes<'_>>>> {
-        (**self).get(cid)
-    }
-
-    fn contains(&self, cid: &Cid) -> Result<bool> {
-        (**self).contains(cid)
-    }
-
-    fn memory_cost<'a>(&'a self, block: &Self::Bytes<'a>) -> u64 {
-        (**self).memory_cost(block)
-    }
-
-    fn prefetch(&self, cids: &[Cid]) {
-        (**self).prefetch(cids);
-    }
 }
 
 /// Whether stored bytes are the block itself or the value that a process function made of it.
@@ -130,11 +199,14 @@ impl<B> Block<B> {
         Block { bytes, form: Form::Original, offset: None, verified: None }
     }
 
-    /// Replaces the bytes by what `bytes` makes of them.
-    #[cfg(feature = "redb")]
-    pub(crate) fn map<C>(self, bytes: impl FnOnce(B) -> C) -> Block<C> {
+    /// Converts the bytes with `f`, and keeps all that is known of the block. For stores that wrap
+    /// another store.
+    ///
+    /// `f` must return the same bytes in another type: a verified block is not hashed again.
+    #[inline]
+    pub fn map<C>(self, f: impl FnOnce(B) -> C) -> Block<C> {
         Block {
-            bytes: bytes(self.bytes),
+            bytes: f(self.bytes),
             form: self.form,
             offset: self.offset,
             verified: self.verified,
@@ -175,10 +247,16 @@ impl<B: AsRef<[u8]>> fmt::Debug for Block<B> {
     }
 }
 
+pub(crate) mod sealed {
+    /// Keeps [`CarStore`](super::CarStore) to this library.
+    pub trait Sealed {}
+}
+
 /// A store that holds a whole CAR and can list its sections in the order of the file.
 ///
-/// [`get`](BlockStore::get) sets the offset of each block.
-pub trait CarStore: BlockStore {
+/// [`get`](BlockStore::get) sets the offset of each block. Sealed: the stores of this library
+/// implement it, and pointers to them.
+pub trait CarStore: BlockStore + sealed::Sealed {
     /// Returns the header of the CAR.
     fn header(&self) -> &Header;
 

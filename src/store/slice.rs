@@ -7,7 +7,7 @@ use super::index::Index;
 #[cfg(feature = "redb")]
 use super::spill::SpilledIndex;
 use super::trust::Trust;
-use super::{Block, BlockStore, CarStore};
+use super::{Block, BlockStore, CarStore, sealed};
 use crate::car::{Header, Placement, SectionHead, block_at, bytes_at, section_at};
 use crate::cid::Cid;
 use crate::error::{Error, Result};
@@ -90,6 +90,8 @@ impl<B: AsRef<[u8]>> BlockStore for SliceStore<B> {
         }
     }
 }
+
+impl<B> sealed::Sealed for SliceStore<B> {}
 
 impl<B: AsRef<[u8]>> CarStore for SliceStore<B> {
     fn header(&self) -> &Header {

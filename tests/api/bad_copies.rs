@@ -25,22 +25,22 @@ fn damaged(section: &Section) -> Section {
     section
 }
 
-fn lazy() -> Loader<'static> {
+fn lazy() -> Loader {
     Loader::new().verification(Verification::ReachedBlocks)
 }
 
 /// A load that holds some of the blocks in memory when it goes on into a file, or none.
 fn spilled(car: &[u8], limit: u64, file: SpillFile) -> Result<Repo<carwalk::store::RedbStore>> {
-    let load = common::suspended(lazy().memory_limit(limit).read(car)?);
+    let load = common::suspended(lazy().memory_limit(limit).from_reader(car)?);
     assert!(limit == 0 || load.bytes_read() > 100_000, "{} bytes", load.bytes_read());
-    Ok(load.spill(file)?)
+    load.spill(file)
 }
 
 /// What each store makes of a CAR, given its name. Of the settings of files, each turn has some.
 fn each_store(turn: usize, car: &[u8], mut seen: impl FnMut(&str, Result<Vec<Row>>)) {
-    seen("slice", lazy().slice(car).and_then(|repo| twice(&repo)));
-    seen("memory", lazy().read(car).and_then(|repo| twice(&repo)));
-    let index = lazy().memory_limit(0).slice(car, SpillFile::temporary());
+    seen("slice", lazy().from_slice(car).and_then(|repo| twice(&repo)));
+    seen("memory", lazy().from_reader(car).and_then(|repo| twice(&repo)));
+    let index = lazy().memory_limit(0).from_slice(car, SpillFile::temporary());
     seen("index in a file", index.and_then(|repo| twice(&repo)));
     let settings = [0, 250_000].into_iter().flat_map(|limit| {
         let lens = [0, 1000, 16_372].into_iter();
@@ -54,8 +54,7 @@ fn each_store(turn: usize, car: &[u8], mut seen: impl FnMut(&str, Result<Vec<Row
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("kept");
     let kept = spill::all_into(lazy(), car, SpillFile::keep(&path)).and_then(|_| {
-        let store = carwalk::store::RedbStore::open(&path, 8 << 20)?;
-        lazy().reopen(store).and_then(|repo| twice(&repo))
+        lazy().memory_limit(8 << 20).from_spill_file(&path).and_then(|repo| twice(&repo))
     });
     seen("kept", kept);
 }
@@ -66,7 +65,7 @@ fn twice<S: BlockStore>(repo: &Repo<S>) -> Result<Vec<Row>> {
     let mut order: Vec<&Row> = rows.iter().collect();
     Rng::new(1).shuffle(&mut order);
     for (key, cid, bytes) in order {
-        match repo.get(key)? {
+        match repo.tree().get_key(key)? {
             Lookup::Present { cid: found, record: Some(record) } => {
                 assert!(found == *cid && record.as_ref() == &bytes[..], "{}", key.escape_ascii());
             }

@@ -5,6 +5,7 @@
 //! `mst/digests.rs`; how far digests that are alike are spread, in `store/index.rs`.
 
 use crate::common::{self, MapStore};
+use carwalk::ErrorClass;
 use carwalk::error::TreeRule;
 use carwalk::mst::Event;
 use carwalk::{ErrorKind, Tree};
@@ -24,7 +25,7 @@ struct Told {
 
 fn partial_walk(store: &MapStore, root: &KitCid) -> Told {
     let tree = Tree::new(store, common::cid(root));
-    let mut walk = tree.walk().partial(true);
+    let mut walk = tree.walk().partial(true).start();
     let mut told = Told::default();
     while let Some(event) = walk.next_event().unwrap() {
         match event {
@@ -139,7 +140,7 @@ fn a_chain_to_nowhere_ends_where_layers_do() {
         let (store, root, links) = chained(4, 10, end);
         assert_eq!(partial_walk(&store, &root), Told { records: 10, bad: links, missing: 0 });
         let tree = Tree::new(&store, common::cid(&root));
-        assert!(tree.records().find_map(Result::err).unwrap().is_invalid());
+        assert_eq!(tree.records().find_map(Result::err).unwrap().class(), ErrorClass::Invalid);
     }
 }
 
@@ -152,7 +153,7 @@ fn breakages_without_end_cost_partial_walks_little() {
         let repo = carwalk::Repo::from_slice(&case.broken).unwrap();
         let store = MapStore::new(&case.broken);
         let tree = Tree::new(&store, repo.commit().data());
-        let mut walk = tree.walk().partial(true);
+        let mut walk = tree.walk().partial(true).start();
         let mut bad = 0;
         while let Some(event) = walk.next_event().unwrap() {
             bad += u64::from(matches!(event, Event::BadSubtree { .. }));

@@ -1,5 +1,6 @@
 //! Chunks of records: what they do at an error and at the end, and how threads share them.
 
+use carwalk::ErrorClass;
 use std::sync::mpsc;
 use std::thread;
 
@@ -31,7 +32,7 @@ fn an_error_comes_after_the_items_before_it_and_then_nothing() {
                     "record {missing}, chunks of {len}"
                 );
             }
-            assert!(records.next_chunk(len).unwrap_err().is_missing_block());
+            assert_eq!(records.next_chunk(len).unwrap_err().class(), ErrorClass::Missing);
             assert!(records.next_chunk(len).unwrap().is_empty());
             assert!(records.next().is_none());
         }
@@ -44,7 +45,7 @@ fn an_error_that_ended_a_chunk_comes_with_the_next_item_too() {
     let repo = Repo::from_slice(&car).unwrap();
     let mut records = repo.records();
     assert_eq!(records.next_chunk(5).unwrap().len(), 3);
-    assert!(records.next().unwrap().unwrap_err().is_missing_block());
+    assert_eq!(records.next().unwrap().unwrap_err().class(), ErrorClass::Missing);
     assert!(records.next().is_none());
 }
 
@@ -52,7 +53,7 @@ fn an_error_that_ended_a_chunk_comes_with_the_next_item_too() {
 fn entries_have_chunks_of_their_own() {
     let car = breakage::case("leaf_absent").broken;
     let repo = Repo::from_slice(&car).unwrap();
-    assert!(repo.entries().next_chunk(100).unwrap_err().is_missing_block());
+    assert_eq!(repo.entries().next_chunk(100).unwrap_err().class(), ErrorClass::Missing);
     let car = without_record(0);
     let repo = Repo::from_slice(&car).unwrap();
     let mut entries = repo.entries();

@@ -1,6 +1,7 @@
 //! Every message, and what else an error tells. A change here is one that users see.
 
 use crate::common;
+use carwalk::ErrorClass;
 use std::error::Error as _;
 use std::io;
 
@@ -224,11 +225,11 @@ const MESSAGES: &[(&str, &str)] = &[
     ),
     (
         "path_of_three_parts",
-        "record bafyreiesrnhyd4xof2rapfniuqg7yvxn6xduisufpvhkmibtmiyhbafrwa at byte 3121: repo path with 2 slashes, expected 1, key \"com.example.test/a/b\"",
+        "record bafyreiesrnhyd4xof2rapfniuqg7yvxn6xduisufpvhkmibtmiyhbafrwa at byte 3121: repo path with 2 slashes, expected 1 (`collection/rkey`), key \"com.example.test/a/b\"",
     ),
     (
         "path_without_slash",
-        "record bafyreicfiwoqstfgbt2ltg2m3wkbfkd5yifprttvq25fz5zqg26dqxg5ma at byte 1183: repo path with 0 slashes, expected 1, key \"com.example.test\"",
+        "record bafyreicfiwoqstfgbt2ltg2m3wkbfkd5yifprttvq25fz5zqg26dqxg5ma at byte 1183: repo path with 0 slashes, expected 1 (`collection/rkey`), key \"com.example.test\"",
     ),
     (
         "path_without_collection",
@@ -324,23 +325,24 @@ fn messages_of_broken_exports() {
     }
 }
 
-/// What to do about an error is one thing.
 #[test]
-fn exactly_one_predicate_holds() {
+fn whatever_is_broken_in_a_car_is_the_fault_of_the_input() {
     for breakage in breakage::all() {
         let Err(error) =
             Repo::from_slice(&breakage.make().broken).and_then(|repo| common::rows(&repo))
         else {
             continue;
         };
-        let holds = [
-            error.is_io(),
-            error.is_truncated(),
-            error.is_missing_block(),
-            error.is_limit(),
-            error.is_invalid(),
-        ];
-        assert_eq!(holds.into_iter().filter(|&holds| holds).count(), 1, "{error}");
+        match error.class() {
+            ErrorClass::Invalid
+            | ErrorClass::Truncated
+            | ErrorClass::Missing
+            | ErrorClass::Limit => {}
+            ErrorClass::Caller
+            | ErrorClass::Environment
+            | ErrorClass::Io
+            | ErrorClass::Cancelled => panic!("{}: {error:?}", breakage.name),
+        }
     }
 }
 
@@ -367,12 +369,16 @@ fn messages_of_look_alikes() {
 fn messages_of_limits_that_were_set() {
     let car = breakage::sample().to_bytes(Order::Preorder);
     let input = OneByte(&car[..]);
-    let error =
-        Loader::new().limits(Limits::default().max_stream_len(1000)).read(input).unwrap_err();
+    let error = Loader::new()
+        .limits(Limits::default().max_stream_len(1000))
+        .from_reader(input)
+        .unwrap_err();
     let expected = "section at byte 952: stream length of 1001 exceeds the limit of 1000; `Loader` sets another";
     assert_eq!(error.to_string(), expected);
-    let error =
-        Loader::new().limits(Limits::default().max_header_len(57)).read(&car[..]).unwrap_err();
+    let error = Loader::new()
+        .limits(Limits::default().max_header_len(57))
+        .from_reader(&car[..])
+        .unwrap_err();
     assert_eq!(
         error.to_string(),
         "CAR header at byte 0: header length of 58 exceeds the limit of 57"
@@ -413,7 +419,10 @@ fn messages_of_paths() {
     let message = |key: &[u8]| {
         RepoPath::parse(key).and_then(|path| path.check_syntax()).unwrap_err().to_string()
     };
-    assert_eq!(message(b"a"), "repo path with 0 slashes, expected 1, key \"a\"");
+    assert_eq!(
+        message(b"a"),
+        "repo path with 0 slashes, expected 1 (`collection/rkey`), key \"a\""
+    );
     assert_eq!(message(b"a/"), "repo path without a record key, key \"a/\"");
     assert_eq!(message(b"/a"), "repo path without a collection, key \"/a\"");
     assert_eq!(message(b"a/b!"), "repo path with the byte 0x21 at position 3, key \"a/b!\"");
@@ -533,7 +542,7 @@ fn control_characters_of_keys_are_escaped() {
         assert_eq!(complete.key(), Some(key));
         car.remove(&repo.entries().remove(0).1);
         let missing = refusal(&car.to_bytes());
-        assert!(missing.is_missing_block());
+        assert_eq!(missing.class(), ErrorClass::Missing);
         for error in [complete, missing] {
             let texts =
                 [error.to_string(), format!("{error:?}"), format!("{error:#?}").replace('\n', "")];
@@ -559,7 +568,7 @@ fn an_io_error_is_the_source_and_comes_back_out() {
         ] {
             assert_eq!(error.to_string(), "CAR header at byte 0: reading failed");
             assert_eq!(error.source().unwrap().to_string(), "the cable is out");
-            assert!(error.is_io() && !error.is_invalid());
+            assert_eq!(error.class(), ErrorClass::Io);
             let error = io::Error::from(error);
             assert_eq!(error.kind(), kind);
             assert_eq!(error.to_string(), "CAR header at byte 0: reading failed");
@@ -591,22 +600,16 @@ fn an_output_error_is_the_source_and_comes_back_out() {
     let car = breakage::sample().to_bytes(Order::Preorder);
     let repo = Repo::from_slice(&car).unwrap();
     for len in [0, 100, car.len() - 1] {
-        let error = repo.prove().prefix("").write(Full(len)).unwrap_err();
+        let error = repo.prove().range(..).write(Full(len)).unwrap_err();
         assert_eq!(error.to_string(), "writing failed");
-        let holds = [
-            error.is_io(),
-            error.is_truncated(),
-            error.is_missing_block(),
-            error.is_limit(),
-            error.is_invalid(),
-        ];
-        assert_eq!(holds, [true, false, false, false, false]);
+        assert_eq!(error.class(), ErrorClass::Environment);
+        assert_eq!(error.io_kind(), Some(io::ErrorKind::StorageFull));
         assert_eq!(error.source().unwrap().to_string(), "the disk is full");
         let error = io::Error::from(error);
         assert_eq!(error.kind(), io::ErrorKind::StorageFull);
         assert_eq!(error.to_string(), "writing failed");
     }
-    repo.prove().prefix("").write(Full(car.len())).unwrap();
+    repo.prove().range(..).write(Full(car.len())).unwrap();
 }
 
 /// A reader that failed and a writer that failed are told apart.
@@ -622,7 +625,7 @@ fn an_io_error_in_mid_stream_has_the_offset_of_the_section() {
     let input = failing(&car[..300], io::ErrorKind::BrokenPipe);
     let error = Repo::from_reader(input).unwrap_err();
     assert_eq!(error.to_string(), "section at byte 285: reading failed");
-    assert!(!error.is_truncated());
+    assert!(error.class() != ErrorClass::Truncated);
 }
 
 #[test]
@@ -668,11 +671,11 @@ fn errors_become_io_errors_of_the_kind_that_fits() {
     assert!(matches!(back.kind(), ErrorKind::HashMismatch { .. }));
 }
 
-/// What is empty ended too soon, as `is_truncated` has it.
+/// What is empty ended too soon.
 #[test]
 fn an_empty_stream_becomes_an_unexpected_end() {
     let error = refusal(b"");
-    assert!(error.is_truncated());
+    assert_eq!(error.class(), ErrorClass::Truncated);
     assert_eq!(io::Error::from(error).kind(), io::ErrorKind::UnexpectedEof);
 }
 

@@ -2,6 +2,8 @@
 //! or a panic.
 
 use crate::common;
+use crate::common::ReverseIf as _;
+use carwalk::ErrorClass;
 use std::cell::Cell;
 use std::error::Error as _;
 
@@ -48,7 +50,7 @@ impl BlockStore for FailsAt<'_> {
 
 fn assert_is_the_stores(error: &Error) {
     assert!(matches!(error.kind(), ErrorKind::Store(_)), "{error}");
-    assert!(error.is_io());
+    assert_eq!(error.class(), ErrorClass::Io);
     assert!(error.cid().is_some());
     assert_eq!(error.source().unwrap().to_string(), "the disk is gone");
 }
@@ -90,7 +92,7 @@ fn a_failure_ends_partial_walks_too() {
     for call in 0..all {
         let failing = FailsAt { store: &store, call: call as u64, calls: Cell::new(0) };
         let tree = Tree::new(&failing, root);
-        let mut walk = tree.walk().partial(true).nodes(true);
+        let mut walk = tree.walk().partial(true).nodes(true).start();
         let error = loop {
             match walk.next_event() {
                 Ok(event) => assert!(event.is_some()),
@@ -161,7 +163,7 @@ fn wrong_bytes_cost_a_partial_walk_only_what_is_under_them() {
         car.remove(cid);
         let expected = oracle::walk_partial(&car.to_bytes()).unwrap();
         let tree = Tree::new(&store, root);
-        let mut walk = tree.walk().partial(true);
+        let mut walk = tree.walk().partial(true).start();
         let (mut keys, mut seen) = (Vec::new(), 0);
         while let Some(event) = walk.next_event().unwrap() {
             let (cid, error) = match event {
@@ -231,18 +233,18 @@ fn a_root_under_a_cid_of_raw_bytes_is_refused_by_every_walk_and_lookup() {
         assert_eq!(error.position().structure(), Structure::Node);
     };
     for (key, _) in repo.entries() {
-        refused(&tree.get(&key).unwrap_err());
-        refused(&tree.records().range(&key[..]..).next().unwrap().unwrap_err());
-        refused(&tree.entries().range(..=&key[..]).next_back().unwrap().unwrap_err());
+        refused(&tree.get_key(&key).unwrap_err());
+        refused(&tree.records_in(&key[..]..).next().unwrap().unwrap_err());
+        refused(&tree.entries_in(..=&key[..]).next_back().unwrap().unwrap_err());
     }
-    refused(&tree.get("com.example.test/absent").unwrap_err());
+    refused(&tree.get_key("com.example.test/absent").unwrap_err());
     for reverse in [false, true] {
         for records in [false, true] {
-            let walk = || tree.walk().reverse(reverse).records(records).nodes(true);
-            refused(&walk().next_event().unwrap_err());
+            let walk = || tree.walk().reverse_if(reverse).records(records).nodes(true);
+            refused(&walk().start().next_event().unwrap_err());
             refused(&walk().completeness().unwrap_err());
             refused(&walk().gaps().next().unwrap().unwrap_err());
-            let mut walk = walk().partial(true);
+            let mut walk = walk().partial(true).start();
             match walk.next_event().unwrap() {
                 Some(Event::BadSubtree { cid, layer: None, error, .. }) => {
                     refused(&error);
@@ -293,7 +295,7 @@ fn assert_mismatch(error: &Error, cid: Cid) {
 /// Asks every walk for a block that the store swaps for another.
 fn assert_swaps_are_found<S: BlockStore>(repo: &Repo<S>) {
     let (mut nodes, mut records) = (Vec::new(), Vec::new());
-    let mut walk = repo.walk().nodes(true);
+    let mut walk = repo.walk().nodes(true).start();
     while let Some(event) = walk.next_event().unwrap() {
         match event {
             Event::Node { cid, .. } => nodes.push((cid, None)),
@@ -315,7 +317,7 @@ fn assert_swaps_are_found<S: BlockStore>(repo: &Repo<S>) {
             let tree = Tree::new(swapping, root);
             assert_mismatch(&tree.records().find_map(Result::err).unwrap(), asked);
             assert_mismatch(&tree.records().rev().find_map(Result::err).unwrap(), asked);
-            let mut walk = tree.walk().partial(true);
+            let mut walk = tree.walk().partial(true).start();
             let mut found = 0;
             while let Some(event) = walk.next_event().unwrap() {
                 if let Event::BadSubtree { error, .. } | Event::BadRecord { error, .. } = event {
@@ -325,7 +327,7 @@ fn assert_swaps_are_found<S: BlockStore>(repo: &Repo<S>) {
             }
             assert!(found > 0);
             if let Some(key) = &key {
-                assert_mismatch(&tree.get(key).err().unwrap(), asked);
+                assert_mismatch(&tree.get_key(key).err().unwrap(), asked);
                 assert_eq!(tree.entries().filter(Result::is_ok).count(), records.len());
             } else {
                 assert_mismatch(&tree.entries().find_map(Result::err).unwrap(), asked);
@@ -417,7 +419,7 @@ fn bytes_that_change_while_they_are_held_never_panic_and_the_walk_ends() {
             let fickle = FickleStore { store: &store, honest, then };
             let tree = Tree::new(&fickle, root);
             for partial in [false, true] {
-                let mut walk = tree.walk().nodes(true).partial(partial);
+                let mut walk = tree.walk().nodes(true).partial(partial).start();
                 let mut events = 0;
                 while let Ok(Some(event)) = walk.next_event() {
                     let _ = format!("{event:?}");

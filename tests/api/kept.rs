@@ -2,6 +2,7 @@
 //! not what was written.
 
 use crate::common;
+use carwalk::ErrorClass;
 use std::fs;
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
@@ -81,8 +82,7 @@ fn reading_a_kept_file_does_not_change_it() {
     let kept = Kept::new();
     let before = kept.bytes();
     for cache_size in [0, 1 << 20] {
-        let store = RedbStore::open(&kept.path, cache_size).unwrap();
-        let repo = Loader::new().reopen(store).unwrap();
+        let repo = Loader::new().memory_limit(cache_size).from_spill_file(&kept.path).unwrap();
         assert!(common::rows(&repo).unwrap() == kept.rows);
         repo.unreached_blocks().unwrap();
         assert!(repo.into_store().reset().is_err());
@@ -116,17 +116,17 @@ fn a_kept_file_is_read_after_it_was_moved_and_copied() {
 }
 
 #[test]
-fn a_name_that_is_taken_is_refused_and_the_load_comes_back() {
+fn a_name_that_is_taken_is_refused_before_a_load_is_given_away() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("taken");
     fs::write(&path, b"precious").unwrap();
     let car = random::repo(5, 300).car;
-    let load = common::suspended(Loader::new().memory_limit(0).read(&car[..]).unwrap());
-    let error = load.spill(SpillFile::keep(&path)).unwrap_err();
-    assert_exists(error.error());
+    let load = common::suspended(Loader::new().memory_limit(0).from_reader(&car[..]).unwrap());
+    let error = SpillFile::keep(&path).create().unwrap_err();
+    assert_exists(&error);
     assert_eq!(fs::read(&path).unwrap(), b"precious");
     assert_eq!(left_in(&folder), 1);
-    let repo = common::complete(error.into_load().unwrap().resume(u64::MAX).unwrap());
+    let repo = common::complete(load.resume(u64::MAX).unwrap());
     assert!(common::rows(&repo).unwrap() == common::oracle_rows(&car));
     let error = RedbStore::new(&car[..], SpillFile::keep(&path)).unwrap_err();
     assert_exists(&error);
@@ -198,19 +198,20 @@ fn a_load_that_is_dropped_or_panics_leaves_nothing_in_the_folder() {
 }
 
 #[test]
-fn a_folder_that_is_not_there_gives_the_load_back() {
+fn a_folder_that_is_not_there_is_told_before_a_load_is_given_away() {
     let folder = TempDir::new().unwrap();
     let car = random::repo(5, 3000).car;
     for file in [
         SpillFile::keep(folder.path().join("absent/kept")),
         SpillFile::temporary_in(folder.path().join("absent")),
     ] {
-        let load = common::suspended(Loader::new().memory_limit(70 << 10).read(&car[..]).unwrap());
+        let load =
+            common::suspended(Loader::new().memory_limit(70 << 10).from_reader(&car[..]).unwrap());
         let read = load.bytes_read();
-        let error = load.spill(file).unwrap_err();
-        assert!(matches!(error.error().kind(), ErrorKind::Store(_)), "{error}");
-        assert!(std::error::Error::source(&error).is_some());
-        let load = error.into_load().unwrap();
+        let error = file.create().unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Store(_)), "{error}");
+        assert_eq!(error.io_kind(), Some(std::io::ErrorKind::NotFound));
+        assert!(error.path().unwrap().starts_with(folder.path()), "{error}");
         assert_eq!(load.bytes_read(), read);
         // In memory for a while, then into another file.
         let load = common::suspended(load.resume(100 << 10).unwrap());
@@ -239,7 +240,7 @@ fn no_more_is_stored_than_may_be() {
                 panic!("{error}")
             };
             assert!(told == max && found > max && found <= stored, "{error}");
-            assert!(error.is_limit());
+            assert_eq!(error.class(), ErrorClass::Limit);
         }
         assert_eq!(left_in(&folder), 0);
     }
@@ -275,7 +276,7 @@ fn a_file_that_is_reset_is_used_again_and_a_kept_one_is_not() {
     let car = random::repo(5, 300).car;
     let repo = spill::all_into(Loader::new(), &car[..], SpillFile::keep(&path)).unwrap();
     let error = repo.into_store().reset().unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::Store(_)), "{error}");
+    assert_eq!(error.class(), ErrorClass::Caller, "{error}");
     assert!(common::rows(&open(&path).unwrap()).unwrap() == common::oracle_rows(&car));
 }
 
@@ -465,15 +466,14 @@ fn a_file_of_processed_values_is_read_with_its_function_only() {
     let car = random::repo(5, 300).car;
     let loader = || common::summarizing(Loader::new());
     drop(spill::all_into(loader(), &car[..], SpillFile::keep(&path)).unwrap());
-    let store = || RedbStore::open(&path, 0).unwrap();
-    assert!(store().is_processed());
+    assert!(RedbStore::open(&path, 0).unwrap().is_processed());
     for verification in
         [Verification::EveryBlock, Verification::ReachedBlocks, Verification::DangerouslyNone]
     {
-        let error = Loader::new().verification(verification).reopen(store()).unwrap_err();
+        let error = Loader::new().verification(verification).from_spill_file(&path).unwrap_err();
         assert_eq!(fault(&error), &SpillFileFault::Processed);
         let loader = common::summarizing(Loader::new().verification(verification));
-        let summaries = common::summaries(&loader.reopen(store()).unwrap()).unwrap();
+        let summaries = common::summaries(&loader.from_spill_file(&path).unwrap()).unwrap();
         let expected = common::oracle_rows(&car);
         assert!(summaries.into_iter().eq(expected.into_iter().map(|row| (
             row.0,
@@ -483,7 +483,7 @@ fn a_file_of_processed_values_is_read_with_its_function_only() {
     }
     // A function of another type is told so, at the first record at the latest that is no value of
     // it.
-    let other = Loader::new().process(|_: &[u8]| [0u128; 9]).reopen(store()).unwrap();
+    let other = Loader::new().process(|_: &[u8]| [0u128; 9]).from_spill_file(&path).unwrap();
     let error = other.records().find_map(Result::err).unwrap();
     assert!(matches!(error.kind(), ErrorKind::Decode(_)), "{error}");
     assert!(error.key().is_some() && error.cid().is_some());
@@ -503,7 +503,7 @@ fn values_of_records_that_were_never_hashed_are_given_only_to_who_asks_for_no_ha
         drop(spill::all_into(loader, &car[..], SpillFile::keep(&path)).unwrap());
         for opened in all {
             let loader = common::summarizing(Loader::new().verification(opened));
-            let repo = loader.reopen(RedbStore::open(&path, 0).unwrap());
+            let repo = loader.from_spill_file(&path);
             if stored == Verification::DangerouslyNone && opened != stored {
                 assert_eq!(fault(&repo.unwrap_err()), &SpillFileFault::NotHashed);
             } else {

@@ -31,7 +31,7 @@ impl Work {
         self.sections = repo.store().sections().take(most).filter(Result::is_ok).count();
         let store = CountingStore::new(repo.store());
         let tree = Tree::new(&store, repo.commit().data());
-        let mut walk = tree.walk().partial(true).nodes(true);
+        let mut walk = tree.walk().partial(true).nodes(true).start();
         let walked = loop {
             match walk.next_event() {
                 Ok(Some(_)) => self.events += 1,
@@ -65,8 +65,9 @@ fn judge(path: &Path, rows: &[Row], good: &Work, number: u64) -> (Option<String>
         if number & 1 == 0 { Verification::EveryBlock } else { Verification::ReachedBlocks };
     let mut work = Work::default();
     let read = AssertUnwindSafe(|| -> Result<Vec<Row>> {
-        let store = RedbStore::open(path, if number & 2 == 0 { 0 } else { 1 << 20 })?;
-        let repo = Loader::new().verification(verification).reopen(store)?;
+        let loader = Loader::new().verification(verification);
+        let loader = loader.memory_limit(if number & 2 == 0 { 0 } else { 1 << 20 });
+        let repo = loader.from_spill_file(path)?;
         work.add(&repo, 3 * good.sections)?;
         let rows = common::rows(&repo)?;
         let _ = format!("{:?} {:?}", repo.store(), repo.stats());
@@ -228,7 +229,7 @@ fn hostile_values_of_reduced_records_do_no_harm() {
         fs::copy(&good, &path).unwrap();
         let what = tamper(&path, &mut rng);
         let read = AssertUnwindSafe(|| -> Result<bool> {
-            let repo = loader().reopen(RedbStore::open(&path, 0)?)?;
+            let repo = loader().from_spill_file(&path)?;
             let found = common::summaries(&repo)?.into_iter().map(|(key, cid, _)| (key, cid));
             Ok(found.eq(keys.iter().cloned()))
         });
@@ -274,7 +275,8 @@ fn a_file_that_is_cut_while_it_is_read_gives_errors_and_no_panic() {
     let len = kept.bytes().len() as u64;
     let repo = Loader::new()
         .verification(Verification::ReachedBlocks)
-        .reopen(RedbStore::open(&kept.path, 0).unwrap());
+        .memory_limit(0)
+        .from_spill_file(&kept.path);
     let repo = repo.unwrap();
     let mut records = repo.records();
     assert!(records.by_ref().take(5).all(|record| record.is_ok()));

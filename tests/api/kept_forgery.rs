@@ -147,7 +147,7 @@ fn stored(segment: &[u8]) -> Vec<Stored> {
 }
 
 fn open(path: &Path, verification: Verification) -> Result<Repo<RedbStore>> {
-    Loader::new().verification(verification).reopen(RedbStore::open(path, 1 << 20)?)
+    Loader::new().verification(verification).memory_limit(1 << 20).from_spill_file(path)
 }
 
 fn read(path: &Path, verification: Verification) -> Result<Vec<Row>> {

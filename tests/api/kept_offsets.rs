@@ -73,8 +73,8 @@ fn sections_beyond_the_end_of_the_car_are_damage() {
         assert_damaged(blocks, beyond);
         assert_damaged(open(&path), beyond);
         let loader = Loader::new().verification(Verification::ReachedBlocks);
-        let repo = loader.reopen(RedbStore::open(&path, 0).unwrap()).unwrap();
-        let mut walk = repo.walk().partial(true);
+        let repo = loader.from_spill_file(&path).unwrap();
+        let mut walk = repo.walk().partial(true).start();
         let error = loop {
             match walk.next_event() {
                 Ok(event) => assert!(event.is_some(), "{by}"),
@@ -129,7 +129,7 @@ fn a_car_of_any_length_is_believed_if_records_were_processed() {
     let loader = || crate::common::summarizing(Loader::new());
     let bytes = spill::all_into(loader(), &car[..], SpillFile::keep(&path)).unwrap().stats().bytes;
     set_len(&path, bytes, 1 << 40);
-    let repo = loader().reopen(RedbStore::open(&path, 0).unwrap()).unwrap();
+    let repo = loader().from_spill_file(&path).unwrap();
     assert_eq!(repo.stats().bytes, 1 << 40);
     repo.unreached_blocks().unwrap();
 }

@@ -1,7 +1,10 @@
 //! What limits count, and where they do not hold; `limit_table.rs` has each at its number.
 
+use crate::common::ReverseIf as _;
 use crate::common::{self, end};
 use crate::limit_table::{assert_limit, with_block_of, with_header_of};
+use carwalk::ErrorClass;
+use carwalk::KeyRange;
 use std::io::Read;
 use std::sync::{Arc, Mutex};
 
@@ -18,18 +21,18 @@ use carwalk_testkit::readers::{OneByte, Ragged};
 use carwalk_testkit::repo::{Order, Record, Repo as KitRepo};
 use carwalk_testkit::{breakage, key};
 
-fn with_limits(limits: Limits) -> impl Fn() -> Loader<'static> {
+fn with_limits(limits: Limits) -> impl Fn() -> Loader {
     move || Loader::new().limits(limits.clone())
 }
 
 #[test]
 fn a_limit_can_be_raised_above_its_default() {
     let long = with_block_of((2 << 20) + 1);
-    assert!(Repo::from_reader(&long[..]).unwrap_err().is_limit());
-    with_limits(Limits::default().max_block_len(4 << 20))().read(&long[..]).unwrap();
+    assert_eq!(Repo::from_reader(&long[..]).unwrap_err().class(), ErrorClass::Limit);
+    with_limits(Limits::default().max_block_len(4 << 20))().from_reader(&long[..]).unwrap();
     let long = with_header_of((1 << 20) + 1);
-    assert!(Repo::from_reader(&long[..]).unwrap_err().is_limit());
-    with_limits(Limits::default().max_header_len(2 << 20))().read(&long[..]).unwrap();
+    assert_eq!(Repo::from_reader(&long[..]).unwrap_err().class(), ErrorClass::Limit);
+    with_limits(Limits::default().max_header_len(2 << 20))().from_reader(&long[..]).unwrap();
 }
 
 #[test]
@@ -37,7 +40,7 @@ fn stream_length_holds_for_streams_only() {
     let car = breakage::sample().to_bytes(Order::Preorder);
     let len = car.len() as u64;
     let read = |max: u64, input: &mut dyn Read| {
-        Loader::new().limits(Limits::default().max_stream_len(max)).read(input)
+        Loader::new().limits(Limits::default().max_stream_len(max)).from_reader(input)
     };
     for max in [len, len + 1, u64::MAX] {
         read(max, &mut &car[..]).unwrap();
@@ -49,7 +52,7 @@ fn stream_length_holds_for_streams_only() {
         {
             assert_limit("stream", &error, LimitName::StreamLen, max, max + 1);
         }
-        Loader::new().limits(Limits::default().max_stream_len(max)).slice(&car).unwrap();
+        Loader::new().limits(Limits::default().max_stream_len(max)).from_slice(&car).unwrap();
     }
 }
 
@@ -58,16 +61,22 @@ fn stream_length_holds_for_streams_only() {
 fn a_stream_that_is_too_long_is_so_at_one_place() {
     let car = breakage::sample().to_bytes(Order::Preorder);
     let loader = || Loader::new().limits(Limits::default().max_stream_len(1000));
-    let error = common::details(&loader().read(&car[..]).unwrap_err());
-    assert_eq!(common::details(&loader().read(OneByte(&car[..])).unwrap_err()), error);
-    assert_eq!(common::details(&loader().read(Ragged::new(&car[..], 4)).unwrap_err()), error);
+    let error = common::details(&loader().from_reader(&car[..]).unwrap_err());
+    assert_eq!(common::details(&loader().from_reader(OneByte(&car[..])).unwrap_err()), error);
+    assert_eq!(
+        common::details(&loader().from_reader(Ragged::new(&car[..], 4)).unwrap_err()),
+        error
+    );
 }
 
 #[test]
 fn no_more_than_the_limit_and_one_byte_is_taken_from_a_stream() {
     let car = breakage::sample().to_bytes(Order::Preorder);
     let mut rest = &car[..];
-    Loader::new().limits(Limits::default().max_stream_len(1000)).read(&mut rest).unwrap_err();
+    Loader::new()
+        .limits(Limits::default().max_stream_len(1000))
+        .from_reader(&mut rest)
+        .unwrap_err();
     assert_eq!(car.len() - rest.len(), 1001);
 }
 
@@ -82,7 +91,10 @@ fn key_length_counts_the_prefix() {
         repo.to_bytes(Order::Preorder)
     };
     common::rows_each_way(&keys(1), Loader::new).unwrap();
-    assert!(common::rows_each_way(&keys(2), Loader::new).unwrap_err().is_limit());
+    assert_eq!(
+        common::rows_each_way(&keys(2), Loader::new).unwrap_err().class(),
+        ErrorClass::Limit
+    );
 }
 
 /// The signed bytes are the commit without `sig`, whatever the number of fields.
@@ -114,12 +126,9 @@ fn progress_ascends_and_ends_with_the_length() {
         KitRepo::new([]).to_bytes(Order::Preorder),
     ] {
         let by_slice = Arc::new(Mutex::new(Vec::new()));
-        Loader::new().progress(|bytes| by_slice.lock().unwrap().push(bytes)).slice(&car).unwrap();
+        Loader::new().progress(common::collect(&by_slice)).from_slice(&car).unwrap();
         let by_reader = Arc::new(Mutex::new(Vec::new()));
-        Loader::new()
-            .progress(|bytes| by_reader.lock().unwrap().push(bytes))
-            .read(&car[..])
-            .unwrap();
+        Loader::new().progress(common::collect(&by_reader)).from_reader(&car[..]).unwrap();
         let told = by_slice.lock().unwrap();
         assert_eq!(*told, *by_reader.lock().unwrap());
         assert_eq!(told.last(), Some(&(car.len() as u64)));
@@ -138,10 +147,10 @@ fn a_huge_length_is_no_reason_to_wait_for_more_than_there_is() {
     car.trailing =
         [carwalk_testkit::varint::encode(2 << 30), KitCid::raw(b"").as_bytes().to_vec()].concat();
     let error = common::rows_each_way(&car.to_bytes(), with_limits(limits.clone())).unwrap_err();
-    assert!(error.is_truncated(), "{error}");
+    assert_eq!(error.class(), ErrorClass::Truncated, "{error}");
     let header = [carwalk_testkit::varint::encode(1 << 31), vec![0xa2; 10]].concat();
     let error = common::rows_each_way(&header, with_limits(limits)).unwrap_err();
-    assert!(error.is_truncated(), "{error}");
+    assert_eq!(error.class(), ErrorClass::Truncated, "{error}");
 }
 
 /// Bytes of memory that the walk over a repository takes at least, found out by trying.
@@ -186,14 +195,14 @@ fn memory_of_walks_of_all_kinds() {
     type Ask<'a> = &'a dyn Fn(u64) -> carwalk::Result<usize>;
     let asks: [(&str, Ask<'_>); 8] = [
         ("forward", &|limit| end(walk().memory_limit(limit))),
-        ("in reverse", &|limit| end(walk().reverse(true).memory_limit(limit))),
+        ("in reverse", &|limit| end(walk().reverse().memory_limit(limit))),
         ("nodes only", &|limit| end(walk().nodes(true).records(false).memory_limit(limit))),
         ("range", &|limit| end(walk().range(key.as_str()..).memory_limit(limit))),
         ("range in reverse", &|limit| {
-            end(walk().reverse(true).range(..key.as_str()).memory_limit(limit))
+            end(walk().reverse().range(..key.as_str()).memory_limit(limit))
         }),
         ("limit before the range", &|limit| {
-            end(walk().memory_limit(limit).reverse(true).prefix("com."))
+            end(walk().memory_limit(limit).reverse().range(KeyRange::prefix("com.")))
         }),
         ("completeness", &|limit| {
             walk().memory_limit(limit).completeness().map(|found| found.entries as usize)
@@ -246,7 +255,7 @@ fn memory_of_a_walk_that_hashes() {
     assert_eq!(kit.root.blocks().len(), 3);
     let car = kit.to_bytes(Order::Preorder);
     let needed = |verification| {
-        let repo = Loader::new().verification(verification).slice(&car[..]).unwrap();
+        let repo = Loader::new().verification(verification).from_slice(&car[..]).unwrap();
         walk_memory(|limit| end(repo.walk().memory_limit(limit)))
     };
     let (hashing, hashed) = (needed(Verification::ReachedBlocks), needed(Verification::EveryBlock));
@@ -259,9 +268,11 @@ fn memory_of_a_partial_walk() {
     let car = KitRepo::new(key::at_layer(0).take(50).map(|key| (key, Record::new(vec![0x80]))))
         .to_bytes(Order::Pds);
     let repo = Repo::from_slice(&car[..]).unwrap();
-    let mut walk = repo.walk().partial(true).memory_limit(10);
+    let mut walk = repo.walk().partial(true).memory_limit(10).start();
     match walk.next_event().unwrap() {
-        Some(Event::BadSubtree { error, .. }) => assert!(error.is_limit(), "{error}"),
+        Some(Event::BadSubtree { error, .. }) => {
+            assert_eq!(error.class(), ErrorClass::Limit, "{error}")
+        }
         other => panic!("{other:?}"),
     }
     assert!(walk.next_event().unwrap().is_none());
@@ -301,7 +312,8 @@ fn memory_of_items_in_reverse() {
     let kit = three_nested_nodes([8_200, 4_100, 16_400]);
     let car = kit.to_bytes(Order::Preorder);
     assert_eq!(kit.root.blocks().len(), 3);
-    let load = |limit| common::complete(Loader::new().memory_limit(limit).read(&car[..]).unwrap());
+    let load =
+        |limit| common::complete(Loader::new().memory_limit(limit).from_reader(&car[..]).unwrap());
     let repo = load(8 << 20);
     let count = 8_200 + 4_100 + 16_400;
     assert_eq!(repo.entries().filter(Result::is_ok).count(), count);
@@ -342,7 +354,7 @@ fn memory_of_a_walk_in_reverse() {
     let car = kit.to_bytes(Order::Preorder);
     let repo = Repo::from_slice(&car).unwrap();
     let walks =
-        |limit, reverse| end(repo.walk().records(false).memory_limit(limit).reverse(reverse));
+        |limit, reverse| end(repo.walk().records(false).memory_limit(limit).reverse_if(reverse));
     assert_eq!(walks(600_000, false).unwrap(), 40_001);
     let error = walks(600_000, true).unwrap_err();
     assert!(

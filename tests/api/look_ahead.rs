@@ -2,8 +2,10 @@
 //! up to the first fault.
 
 use crate::common;
+use crate::common::ReverseIf as _;
 use crate::common::{MapStore, details};
-use carwalk::mst::{Event, Walker};
+use carwalk::ErrorClass;
+use carwalk::mst::{Event, Walk};
 use carwalk::store::{BlockStore, CarStore};
 use carwalk::{Cid, Loader, Repo, Verification};
 use carwalk_testkit::cases;
@@ -15,7 +17,8 @@ use carwalk_testkit::tree::Node;
 /// missing.
 type Told = (Vec<(Vec<u8>, Cid)>, Option<String>);
 
-fn told<S: BlockStore>(mut walk: Walker<'_, S>) -> Told {
+fn told<S: BlockStore>(walk: Walk<'_, S>) -> Told {
+    let mut walk = walk.start();
     let mut entries = Vec::new();
     loop {
         let fault = match walk.next_event() {
@@ -30,7 +33,7 @@ fn told<S: BlockStore>(mut walk: Walker<'_, S>) -> Told {
             Ok(Some(Event::MissingSubtree { cid, .. })) => cid.to_string(),
             Ok(Some(Event::MissingRecord { entry, .. })) => entry.cid().to_string(),
             Ok(Some(other)) => panic!("{other:?}"),
-            Err(error) if error.is_missing_block() => error.cid().unwrap().to_string(),
+            Err(error) if error.class() == ErrorClass::Missing => error.cid().unwrap().to_string(),
             Err(error) => details(&error),
         };
         return (entries, Some(fault));
@@ -79,9 +82,9 @@ fn a_complete_walk_tells_what_a_partial_one_does_up_to_the_first_fault() {
         let commit =
             *Repo::from_slice(&random.car[..]).unwrap().store().header().roots().first().unwrap();
         for verification in [Verification::ReachedBlocks, Verification::DangerouslyNone] {
-            let repo = Loader::new().verification(verification).store(&store, commit).unwrap();
+            let repo = Loader::new().verification(verification).from_store(&store, commit).unwrap();
             for (reverse, records) in [(false, true), (true, true), (false, false), (true, false)] {
-                let walk = || repo.walk().reverse(reverse).records(records);
+                let walk = || repo.walk().reverse_if(reverse).records(records);
                 let expected = told(walk().partial(true));
                 assert_eq!(told(walk()), expected, "{seed} {reverse}");
                 assert_eq!(told(walk().memory_limit(200_000)), expected, "{seed} {reverse}");

@@ -1,6 +1,7 @@
 //! Files that are taken for exports and are none: each is told by its name, however it is read.
 
 use crate::common;
+use carwalk::ErrorClass;
 use carwalk::error::{LookAlike, Structure};
 use carwalk::store::{MemoryStore, SliceStore};
 use carwalk::{Error, ErrorKind, Limits, Loader, Repo, peek_commit};
@@ -29,10 +30,9 @@ fn refusal(bytes: &[u8]) -> Error {
 fn assert_looks_like(bytes: &[u8], expected: LookAlike) {
     let error = refusal(bytes);
     assert!(matches!(error.kind(), ErrorKind::LookAlike(found) if *found == expected), "{error}");
-    assert!(
-        error.is_invalid() != error.is_truncated()
-            && error.is_truncated() == (expected == LookAlike::Empty)
-    );
+    let is_empty = expected == LookAlike::Empty;
+    let class = if is_empty { ErrorClass::Truncated } else { ErrorClass::Invalid };
+    assert_eq!(error.class(), class);
     if expected != LookAlike::BareTree {
         let stores = [SliceStore::new(bytes).unwrap_err(), MemoryStore::new(bytes).unwrap_err()];
         assert!(stores.iter().all(|store| common::details(store) == common::details(&error)));
@@ -44,7 +44,7 @@ fn assert_looks_like(bytes: &[u8], expected: LookAlike) {
 #[test]
 fn empty_input() {
     assert_looks_like(b"", LookAlike::Empty);
-    assert!(refusal(b"").is_truncated());
+    assert_eq!(refusal(b"").class(), ErrorClass::Truncated);
 }
 
 #[test]
@@ -123,10 +123,10 @@ fn a_bare_tree() {
 fn a_car_without_its_commit() {
     let mut car = Car::new(&[KitCid::dag_cbor(b"elsewhere")]);
     let error = refusal(&car.to_bytes());
-    assert!(error.is_missing_block(), "{error}");
+    assert_eq!(error.class(), ErrorClass::Missing, "{error}");
     car.push_block(b"\xa0");
     let error = refusal(&car.to_bytes());
-    assert!(error.is_missing_block(), "{error}");
+    assert_eq!(error.class(), ErrorClass::Missing, "{error}");
     assert_eq!(error.position().structure(), Structure::Commit);
     assert_eq!(error.cid(), Some(&common::cid(&KitCid::dag_cbor(b"elsewhere"))));
 }
@@ -137,7 +137,7 @@ fn a_car_whose_root_is_a_record() {
     let cid = car.push_block(b"\xa1\x65$type\x70com.example.test");
     car.set_header(carwalk_testkit::car::header(&[cid]));
     let error = refusal(&car.to_bytes());
-    assert!(error.is_invalid(), "{error}");
+    assert_eq!(error.class(), ErrorClass::Invalid, "{error}");
     assert_eq!(error.position().structure(), Structure::Commit);
 }
 
@@ -153,7 +153,11 @@ fn other_files_are_refused_for_what_they_are_not() {
     ];
     for file in files {
         let error = refusal(file);
-        assert!(error.is_invalid() || error.is_truncated() || error.is_limit(), "{error}");
+        let class = error.class();
+        assert!(
+            matches!(class, ErrorClass::Invalid | ErrorClass::Truncated | ErrorClass::Limit),
+            "{error}"
+        );
         assert!(!matches!(error.kind(), ErrorKind::LookAlike(_)), "{error}");
         assert_eq!(error.position().structure(), Structure::Header);
     }

@@ -14,17 +14,28 @@ mod common;
 
 #[cfg(feature = "redb")]
 mod bad_copies;
+mod blobs;
 mod bombs;
 mod car_sections;
 mod car_writer;
 mod chunks;
 mod completeness;
+#[cfg(feature = "json")]
+mod data_model;
 mod debug_output;
 #[cfg(feature = "serde")]
 mod decode;
+mod embedding;
 mod errors;
+mod examples;
 mod hostile_reader;
 mod hostile_store;
+#[cfg(all(feature = "json", feature = "serde"))]
+mod ipld;
+#[cfg(feature = "json")]
+mod json_properties;
+#[cfg(feature = "json")]
+mod json_values;
 #[cfg(feature = "redb")]
 mod kept;
 #[cfg(feature = "redb")]
@@ -36,11 +47,13 @@ mod kept_offsets;
 mod layers;
 mod limit_table;
 mod limits;
+mod links;
 mod look_ahead;
 mod look_alikes;
 mod lookup;
 #[cfg(feature = "mmap")]
 mod map;
+mod oddities;
 mod peek;
 mod prefetch;
 mod process;
@@ -49,12 +62,18 @@ mod proof;
 mod properties;
 #[cfg(feature = "signature")]
 mod public_keys;
+mod random_record;
 mod ranges;
+mod records_ahead;
 mod reverse;
 mod reverse_bombs;
 mod reverse_damage;
 mod sample;
 mod send_sync;
+#[cfg(feature = "serde")]
+mod serde_cid;
+#[cfg(feature = "serde")]
+mod serde_types;
 #[cfg(feature = "signature")]
 mod signature;
 #[cfg(feature = "redb")]

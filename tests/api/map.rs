@@ -2,13 +2,14 @@
 #![allow(unsafe_code, reason = "mapping is unsafe")]
 
 use crate::common;
+use std::fs::File;
 use std::path::PathBuf;
-use std::{env, fs, io, process};
+use std::{env, fs, process};
 
 use carwalk::error::LookAlike;
-use carwalk::store::SliceStore;
 #[cfg(feature = "redb")]
 use carwalk::store::SpillFile;
+use carwalk::store::{MappedFile, SliceStore};
 use carwalk::{CommitRules, ErrorKind, Loader, Repo, Result};
 #[cfg(feature = "redb")]
 use carwalk_testkit::random;
@@ -24,9 +25,13 @@ impl TempFile {
         TempFile(path)
     }
 
-    fn map(&self) -> Result<Repo<SliceStore<memmap2::Mmap>>> {
+    fn open(&self) -> File {
+        File::open(&self.0).unwrap()
+    }
+
+    fn map(&self) -> Result<Repo<SliceStore<MappedFile>>> {
         // SAFETY: the file is this test's own, and nothing writes it while it is mapped.
-        unsafe { Repo::map(&self.0) }
+        unsafe { Repo::map(&self.open()) }
     }
 }
 
@@ -64,7 +69,7 @@ fn the_settings_of_a_loader_hold() {
     let file = TempFile::new("legacy", &breakage::case("commit_version_2").broken);
     file.map().unwrap_err();
     // SAFETY: as above.
-    unsafe { Loader::new().commits(CommitRules::Legacy).map(&file.0) }.unwrap();
+    unsafe { Loader::new().commits(CommitRules::Legacy).map(&file.open()) }.unwrap();
 }
 
 #[test]
@@ -74,14 +79,11 @@ fn an_empty_file_is_told() {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_an_io_error() {
-    let path = env::temp_dir().join("carwalk-there-is-no-such-file.car");
+fn a_file_that_cannot_be_mapped_is_an_io_error() {
+    let folder = File::open(env::temp_dir()).unwrap();
     // SAFETY: nothing is mapped.
-    let error = unsafe { Repo::map(path) }.unwrap_err();
-    assert!(
-        matches!(error.kind(), ErrorKind::Io(source) if source.kind() == io::ErrorKind::NotFound),
-        "{error}"
-    );
+    let error = unsafe { Repo::map(&folder) }.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Io(_)), "{error}");
 }
 
 #[cfg(feature = "redb")]
@@ -93,23 +95,20 @@ fn with_a_memory_limit_the_index_is_in_a_file_if_it_must_be() {
     for (limit, is_in_file) in [(0, true), (u64::MAX, false)] {
         // SAFETY: as above.
         let repo =
-            unsafe { Loader::new().memory_limit(limit).map(&file.0, SpillFile::temporary()) }
+            unsafe { Loader::new().memory_limit(limit).map(&file.open(), SpillFile::temporary()) }
                 .unwrap();
         assert_eq!(repo.store().index_stored().is_some(), is_in_file);
         assert!(common::rows(&repo).unwrap() == rows);
     }
-    let (folder, absent) =
-        (tempfile::tempdir().unwrap(), env::temp_dir().join("carwalk-there-is-no-such-file.car"));
+    let folder = tempfile::tempdir().unwrap();
     let kept = folder.path().join("kept");
     // SAFETY: as above.
-    let error =
-        unsafe { Loader::new().memory_limit(0).map(&file.0, SpillFile::keep(&kept)) }.unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::Store(_)) && !kept.exists(), "{error}");
-    // SAFETY: nothing is mapped.
-    let error =
-        unsafe { Loader::new().memory_limit(0).map(absent, SpillFile::temporary()) }.unwrap_err();
+    let error = unsafe { Loader::new().memory_limit(0).map(&file.open(), SpillFile::keep(&kept)) }
+        .unwrap_err();
     assert!(
-        matches!(error.kind(), ErrorKind::Io(source) if source.kind() == io::ErrorKind::NotFound),
+        matches!(error.kind(), ErrorKind::Argument(carwalk::error::ArgumentFault::KeptIndex))
+            && !kept.exists(),
         "{error}"
     );
+    assert_eq!((error.class(), error.path()), (carwalk::ErrorClass::Caller, Some(&*kept)));
 }

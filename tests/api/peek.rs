@@ -1,6 +1,7 @@
 //! `peek_commit`: the commit, and no more of the stream than that takes.
 
 use crate::common;
+use carwalk::ErrorClass;
 use std::io;
 
 use carwalk::error::{Malformed, Structure};
@@ -71,7 +72,7 @@ fn garbage_after_the_commit_does_not_matter() {
     let garbage = [&car[..end], &[0; 500]].concat();
     assert_eq!(peek_commit(&garbage[..]).unwrap(), *Repo::from_slice(&car).unwrap().commit());
     let error = peek_commit(&car[..end - 1]).unwrap_err();
-    assert!(error.is_truncated(), "{error}");
+    assert_eq!(error.class(), ErrorClass::Truncated, "{error}");
 }
 
 #[test]
@@ -88,7 +89,7 @@ fn a_stream_that_fails_before_the_commit_is_an_io_error() {
     let car = breakage::sample().to_bytes(Order::CommitLast);
     let error = peek_commit(no_more_than(&car[..200])).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Io(_)), "{error}");
-    assert!(error.is_io());
+    assert_eq!(error.class(), ErrorClass::Io);
 }
 
 #[test]
@@ -105,7 +106,7 @@ fn an_absent_commit_is_missing() {
     for name in ["commit_absent", "end_after_header"] {
         let case = breakage::case(name);
         let error = peek_commit(&case.broken[..]).unwrap_err();
-        assert!(error.is_missing_block(), "{error}");
+        assert_eq!(error.class(), ErrorClass::Missing, "{error}");
         let root = Car::parse(&case.valid).unwrap().sections[0].cid.clone();
         assert_eq!(error.cid().unwrap().as_bytes()[..], root);
         assert_eq!(error.position().structure(), Structure::Commit);
@@ -129,7 +130,7 @@ fn a_loader_peeks_by_its_settings() {
         let car = breakage::case(name).broken;
         let loader = || Loader::new().commits(CommitRules::Legacy);
         let commit = loader().peek_commit(&car[..]).unwrap();
-        assert_eq!(commit, *loader().slice(&car).unwrap().commit());
+        assert_eq!(commit, *loader().from_slice(&car).unwrap().commit());
         assert_eq!(commit.rev().is_empty(), name == "commit_version_2");
     }
     let damaged = breakage::case("hash_of_commit").broken;
@@ -140,7 +141,10 @@ fn a_loader_peeks_by_its_settings() {
     Loader::new().verification(Verification::DangerouslyNone).peek_commit(&damaged[..]).unwrap();
     let short = Limits::default().max_header_len(57);
     let car = breakage::sample().to_bytes(Order::Preorder);
-    assert!(Loader::new().limits(short).peek_commit(&car[..]).unwrap_err().is_limit());
+    assert_eq!(
+        Loader::new().limits(short).peek_commit(&car[..]).unwrap_err().class(),
+        ErrorClass::Limit
+    );
 }
 
 #[test]
@@ -161,7 +165,9 @@ fn broken_headers_and_commits_are_refused_as_they_are_by_loading() {
             Err(error) => {
                 // Sections are read up to the commit only, and the commit hashed as such.
                 assert!(
-                    error.is_invalid() || error.is_missing_block() || error.is_truncated(),
+                    error.class() == ErrorClass::Invalid
+                        || error.class() == ErrorClass::Missing
+                        || error.class() == ErrorClass::Truncated,
                     "{breakage:?}: {error}"
                 );
             }

@@ -1,12 +1,14 @@
 //! What a store is told to prefetch: blocks that will be asked for, and no others.
 
 use crate::common;
+use crate::common::ReverseIf as _;
 use std::cell::RefCell;
 use std::ops::Bound;
 
 use crate::common::keys::{Keys, any_key, any_range, parts, ranges};
 use crate::common::part::{Part, Plain, Range, Removal};
 use crate::common::{MapStore, end};
+use carwalk::KeyRange;
 use carwalk::store::{Block, BlockStore};
 use carwalk::{Cid, Result, Tree};
 use carwalk_testkit::cases;
@@ -115,13 +117,13 @@ fn a_walk_over_all_announces_each_link_of_each_node_in_either_order() {
         let tree = Tree::new(&store, part.tree.root());
         for (records, reverse) in [(true, false), (false, false), (true, true), (false, true)] {
             let name = format!("{}, records {records}, reverse {reverse}", part.name);
-            end(tree.walk().partial(true).records(records).reverse(reverse)).unwrap();
+            end(tree.walk().partial(true).records(records).reverse_if(reverse)).unwrap();
             let announced = store.announced(&name);
             assert!(announced == expected(part, &ALL, records), "{name}");
             count += announced.len();
             let all = Bound::Included(Vec::new());
             let walk = tree.walk().partial(true).records(records).range((all, Bound::Unbounded));
-            end(walk.reverse(reverse)).unwrap();
+            end(walk.reverse_if(reverse)).unwrap();
             assert!(store.announced(&name) == announced, "{name}");
         }
     }
@@ -145,7 +147,7 @@ fn a_walk_over_a_range_announces_the_links_of_nodes_that_are_inside_and_asks_for
             let (records, reverse) = (rng.chance(1, 2), rng.chance(1, 2));
             let name = format!("{}: {range:?}, records {records}, reverse {reverse}", part.name);
             let walk = tree.walk().partial(true).range(range.clone()).records(records);
-            end(walk.reverse(reverse)).unwrap();
+            end(walk.reverse_if(reverse)).unwrap();
             let announced = store.announced(&name);
             assert!(announced == expected(part, &range, records), "{name}");
             *if announced.is_empty() { &mut none } else { &mut some } += 1;
@@ -167,15 +169,12 @@ fn items_of_a_range_announce_what_the_walk_does() {
             let name = format!("{}: {range:?}", part.name);
             let (from, to) = (range.0.clone(), range.1.clone());
             let (from, to) = ((from, Bound::Unbounded), (Bound::Unbounded, to));
-            tree.records().range(range.clone()).for_each(|record| drop(record.unwrap()));
+            tree.records_in(range.clone()).for_each(|record| drop(record.unwrap()));
             assert!(store.announced(&name) == expected(&part, &range, true), "{name}");
-            tree.records()
-                .range(to.clone())
-                .range(from.clone())
-                .rev()
-                .for_each(|record| drop(record.unwrap()));
+            let both = KeyRange::from(to.clone()).and(&from.clone().into());
+            tree.records_in(&both).rev().for_each(|record| drop(record.unwrap()));
             assert!(store.announced(&name) == expected(&part, &range, true), "{name}");
-            tree.entries().range(from).range(to).for_each(|entry| drop(entry.unwrap()));
+            tree.entries_in(both).for_each(|entry| drop(entry.unwrap()));
             assert!(store.announced(&name) == expected(&part, &range, false), "{name}");
         }
     }
@@ -188,7 +187,7 @@ fn a_lookup_announces_nothing() {
         let store = Noting::new(MapStore::new(&part.car));
         let tree = Tree::new(&store, part.tree.root());
         for key in part.tree.keys() {
-            assert!(tree.get(&key).unwrap().record().is_some());
+            assert!(tree.get_key(&key).unwrap().record().is_some());
             assert_eq!(store.announced(&part.name), []);
         }
     }
@@ -205,7 +204,7 @@ fn of_a_huge_node_the_64_entries_that_come_first_are_announced() {
     let store = Noting::new(store);
     let tree = Tree::new(&store, common::cid(&leaf.cid()));
     for (reverse, first) in [(false, &keys[..64]), (true, &keys[36..])] {
-        end(tree.walk().reverse(reverse)).unwrap();
+        end(tree.walk().reverse_if(reverse)).unwrap();
         let mut expected: Vec<_> =
             first.iter().map(|key| common::cid(&KitCid::dag_cbor(key))).collect();
         expected.sort();

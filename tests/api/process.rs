@@ -61,7 +61,8 @@ fn cars() -> impl Iterator<Item = Vec<u8>> {
 fn a_reader_calls_once_for_each_stored_block_that_is_no_possible_node_nor_the_root() {
     for car in cars() {
         let calls = Calls::default();
-        let repo = Loader::new().process(|block: &[u8]| calls.count(block)).read(&car[..]).unwrap();
+        let repo =
+            Loader::new().process(|block: &[u8]| calls.count(block)).from_reader(&car[..]).unwrap();
         assert!(calls.take() == due_calls(&car));
         // What was processed is not made again, and what begins like a node is made each time that
         // it is met.
@@ -93,8 +94,8 @@ fn entries_and_walks_never_call() {
         let car = random::repo(seed, 60).car;
         let calls = Calls::default();
         let loader = || Loader::new().process(|block: &[u8]| calls.count(block));
-        let by_reader = loader().read(&car[..]).unwrap();
-        let by_slice = loader().slice(&car[..]).unwrap();
+        let by_reader = loader().from_reader(&car[..]).unwrap();
+        let by_slice = loader().from_slice(&car[..]).unwrap();
         calls.take();
         assert_eq!(by_reader.entries().count(), by_slice.entries().count());
         by_reader.unreached_blocks().unwrap();
@@ -113,8 +114,8 @@ fn slices_and_stores_call_while_records_are_read_and_not_before() {
         let rows = common::oracle_rows(&random.car);
         rows.iter().for_each(|(_, _, record)| *due.entry(record.clone()).or_default() += 1);
         let commit = common::cid(&random.repo.commit_cid());
-        let slice = loader().slice(&random.car[..]).unwrap();
-        let store = loader().store(MapStore::new(&random.car), commit).unwrap();
+        let slice = loader().from_slice(&random.car[..]).unwrap();
+        let store = loader().from_store(MapStore::new(&random.car), commit).unwrap();
         assert!(calls.take().is_empty());
         for _ in 0..2 {
             assert!(
@@ -154,7 +155,7 @@ fn stops_at_every_limit_and_any_number_of_attempts_call_no_more_often() {
     let (mut stops, mut limit) = (0, 0);
     loop {
         let loader = Loader::new().process(|block: &[u8]| calls.count(block));
-        match loader.memory_limit(limit).read(&car[..]).unwrap() {
+        match loader.memory_limit(limit).from_reader(&car[..]).unwrap() {
             Loaded::Complete(_) => {
                 assert!(calls.take() == due, "limit {limit}");
                 break;
@@ -192,7 +193,8 @@ fn loads_that_go_into_a_file_call_no_more_often_wherever_they_stop() {
     let (mut stops, mut limit) = (0, 0);
     loop {
         let loader = Loader::new().process(|block: &[u8]| calls.count(block));
-        let Loaded::Suspended(mut load) = loader.memory_limit(limit).read(&car[..]).unwrap() else {
+        let Loaded::Suspended(mut load) = loader.memory_limit(limit).from_reader(&car[..]).unwrap()
+        else {
             break;
         };
         stops += 1;
@@ -226,9 +228,10 @@ fn a_record_that_begins_like_a_node_is_kept_whole_and_made_when_it_is_met() {
     ];
     let car = KitRepo::new(keys.into_iter().zip(records)).to_bytes(Order::Preorder);
     let calls = Calls::default();
-    let repo = Loader::new().process(|block: &[u8]| calls.count(block)).read(&car[..]).unwrap();
+    let repo =
+        Loader::new().process(|block: &[u8]| calls.count(block)).from_reader(&car[..]).unwrap();
     assert_eq!(calls.take(), BTreeMap::from([(look_alike.clone(), 1), (other, 1)]));
-    let mut walk = repo.walk();
+    let mut walk = repo.walk().start();
     let mut told = Vec::new();
     while let Some(event) = walk.next_event().unwrap() {
         if let Event::Record { block, form, .. } = event {
@@ -261,7 +264,7 @@ fn a_record_that_is_the_commit_is_not_made_while_loading() {
     let car = car.to_bytes();
     let calls = Calls::default();
     let loader = Loader::new().verification(Verification::DangerouslyNone);
-    let repo = loader.process(|block: &[u8]| calls.count(block)).read(&car[..]).unwrap();
+    let repo = loader.process(|block: &[u8]| calls.count(block)).from_reader(&car[..]).unwrap();
     assert_eq!(calls.take(), BTreeMap::from([(b"other".to_vec(), 1)]));
     assert_eq!(
         repo.records().map(|record| record.unwrap().into_value()).collect::<Vec<_>>(),
@@ -294,7 +297,7 @@ fn a_block_that_does_not_hash_to_its_cid_is_never_given_to_the_function() {
             );
             block.len() as u64
         };
-        let error = Loader::new().process(check).read(&car[..]).unwrap_err();
+        let error = Loader::new().process(check).from_reader(&car[..]).unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::HashMismatch { .. }), "{error}");
         assert_eq!(
             common::details(&error),
@@ -302,9 +305,9 @@ fn a_block_that_does_not_hash_to_its_cid_is_never_given_to_the_function() {
         );
 
         let loader = || Loader::new().verification(Verification::ReachedBlocks).process(check);
-        let repo = loader().read(&car[..]).unwrap();
+        let repo = loader().from_reader(&car[..]).unwrap();
         check_records(&repo, has_good, &record);
-        check_records(&loader().slice(&car[..]).unwrap(), has_good, &record);
+        check_records(&loader().from_slice(&car[..]).unwrap(), has_good, &record);
         #[cfg(feature = "redb")]
         {
             let file = carwalk::store::SpillFile::temporary().segment_len(300);
@@ -325,7 +328,7 @@ fn check_records<S: CarStore, P: Process>(repo: &Repo<S, P>, is_whole: bool, dam
         assert_eq!(error.key(), Some(damaged));
         assert_eq!(error.position().structure(), Structure::Record);
     }
-    let mut walk = repo.walk().partial(true);
+    let mut walk = repo.walk().partial(true).start();
     let mut bad = 0;
     while let Some(event) = walk.next_event().unwrap() {
         bad += u32::from(matches!(event, Event::BadRecord { .. }));
@@ -357,7 +360,7 @@ fn a_commit_that_was_processed_is_no_commit() {
         Repo::from_store(AllProcessed(MapStore::new(&car)), commit).unwrap_err(),
         Loader::new()
             .process(|_: &[u8]| 0u32)
-            .store(AllProcessed(MapStore::new(&car)), commit)
+            .from_store(AllProcessed(MapStore::new(&car)), commit)
             .unwrap_err(),
     ];
     for error in errors {
@@ -398,24 +401,27 @@ fn a_store_may_give_processed_values_to_whoever_can_read_them() {
     let car = repo.to_bytes(Order::Preorder);
     let commit = common::cid(&repo.commit_cid());
     let open = |bytes: &[u8]| ProcessedStore(MapStore::new(&car), bytes.to_vec());
-    let good =
-        Loader::new().process(|_: &[u8]| 0u32).store(open(&7u32.to_le_bytes()), commit).unwrap();
+    let good = Loader::new()
+        .process(|_: &[u8]| 0u32)
+        .from_store(open(&7u32.to_le_bytes()), commit)
+        .unwrap();
     assert_eq!(
         good.records().map(|record| record.unwrap().into_value()).collect::<Vec<_>>(),
         [7; 11]
     );
-    let copy = Loader::new().process(|_: &[u8]| 0u32).store(good.store(), commit).unwrap().clone();
+    let copy =
+        Loader::new().process(|_: &[u8]| 0u32).from_store(good.store(), commit).unwrap().clone();
     assert_eq!(
         copy.records().map(|record| record.unwrap().into_value()).collect::<Vec<_>>(),
         [7; 11]
     );
     for bytes in [&b""[..], b"\x07\x00\x00", b"\x07\x00\x00\x00\x00"] {
-        let repo = Loader::new().process(|_: &[u8]| 0u32).store(open(bytes), commit).unwrap();
+        let repo = Loader::new().process(|_: &[u8]| 0u32).from_store(open(bytes), commit).unwrap();
         let error = repo.records().next().unwrap().unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Decode(_)), "{error}");
         assert!(error.cid().is_some() && error.key() == Some(&breakage::sample_keys()[0][..]));
     }
-    let plain = Loader::new().store(open(&7u32.to_le_bytes()), commit).unwrap();
+    let plain = Loader::new().from_store(open(&7u32.to_le_bytes()), commit).unwrap();
     let error = plain.records().next().unwrap().unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Decode(_)), "{error}");
     assert_eq!(plain.entries().filter(Result::is_ok).count(), 11);
@@ -433,11 +439,11 @@ fn results_are_values_and_an_error_in_one_record_keeps_no_other_from_being_read(
     let expected: Vec<_> =
         common::oracle_rows(&car).iter().map(|(_, _, record)| check(record)).collect();
     assert!(expected.iter().any(Result::is_ok) && expected.iter().any(Result::is_err));
-    let by_reader = Loader::new().process(check).read(&car[..]).unwrap();
+    let by_reader = Loader::new().process(check).from_reader(&car[..]).unwrap();
     assert!(
         by_reader.records().map(|record| record.unwrap().into_value()).eq(expected.iter().cloned())
     );
-    let by_slice = Loader::new().process(check).slice(&car[..]).unwrap();
+    let by_slice = Loader::new().process(check).from_slice(&car[..]).unwrap();
     assert!(
         by_slice.records().map(|record| record.unwrap().into_value()).eq(expected.iter().cloned())
     );
@@ -461,9 +467,9 @@ fn values_may_be_longer_than_records_or_empty() {
     let values = |repo: &mut dyn Iterator<Item = Result<carwalk::Record<Vec<u8>>>>| {
         repo.map(|record| record.unwrap().into_value()).collect::<Vec<_>>()
     };
-    let repo = Loader::new().process(grow).read(&car[..]).unwrap();
+    let repo = Loader::new().process(grow).from_reader(&car[..]).unwrap();
     assert!(values(&mut repo.records()) == expected);
-    let mut loaded = Loader::new().process(grow).memory_limit(0).read(&car[..]).unwrap();
+    let mut loaded = Loader::new().process(grow).memory_limit(0).from_reader(&car[..]).unwrap();
     while let Loaded::Suspended(load) = loaded {
         let more = load.memory_limit() + (300 << 10);
         loaded = load.resume(more).unwrap();
@@ -471,13 +477,13 @@ fn values_may_be_longer_than_records_or_empty() {
     let repo = common::complete(loaded);
     assert!(values(&mut repo.records()) == expected);
     assert_eq!(repo.unreached_blocks().unwrap(), 0);
-    let nothing = Loader::new().process(|_: &[u8]| ()).read(&car[..]).unwrap();
+    let nothing = Loader::new().process(|_: &[u8]| ()).from_reader(&car[..]).unwrap();
     assert_eq!(
         nothing.records().map(|record| record.unwrap().into_value()).collect::<Vec<_>>(),
         [(); 11]
     );
     #[cfg(feature = "redb")]
-    for segment_len in [0, 300, u32::MAX] {
+    for segment_len in [0, 300, 65_524] {
         let file = || carwalk::store::SpillFile::temporary().segment_len(segment_len);
         let repo = common::spill::all_into(Loader::new().process(grow), &car[..], file()).unwrap();
         assert!(values(&mut repo.records()) == expected);
@@ -521,7 +527,7 @@ fn a_value_without_bytes_ends_the_load_where_its_record_is() {
     let record = Record::sample(&breakage::sample_keys()[4]);
     let (bytes, offset) = (car.to_bytes(), car.offset_of(&record.cid));
     let odd = |block: &[u8]| Cbor(Even(u64::from(block == record.bytes)));
-    let mut errors = vec![Loader::new().process(odd).read(&bytes[..]).unwrap_err()];
+    let mut errors = vec![Loader::new().process(odd).from_reader(&bytes[..]).unwrap_err()];
     // What comes before is no reason to stop, but what comes is told again at no attempt.
     for salvage in [false, true] {
         errors.push(
@@ -529,7 +535,7 @@ fn a_value_without_bytes_ends_the_load_where_its_record_is() {
                 .salvage(salvage)
                 .process(odd)
                 .memory_limit(1 << 20)
-                .read(&bytes[..])
+                .from_reader(&bytes[..])
                 .unwrap_err(),
         );
     }
@@ -549,13 +555,13 @@ fn a_value_without_bytes_ends_the_load_where_its_record_is() {
         assert!(std::error::Error::source(&error).is_some());
     }
     // Nothing is encoded where nothing is stored.
-    let repo = Loader::new().process(odd).slice(&bytes[..]).unwrap();
+    let repo = Loader::new().process(odd).from_slice(&bytes[..]).unwrap();
     let values: Vec<_> = repo.records().map(|record| record.unwrap().into_value().0.0).collect();
     assert_eq!(values, [0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
     // The good twin.
     let even = Loader::new()
         .process(|block: &[u8]| Cbor(Even(2 * block.len() as u64)))
-        .read(&bytes[..])
+        .from_reader(&bytes[..])
         .unwrap();
     assert!(even.records().all(|record| record.is_ok_and(|record| record.value().0.0 > 0)));
 }
@@ -568,6 +574,6 @@ fn any_value_of_minicbor_can_be_kept() {
     };
     let expected: Vec<_> =
         common::oracle_rows(&car).iter().map(|(_, _, record)| make(record)).collect();
-    let repo = Loader::new().process(make).read(&car[..]).unwrap();
+    let repo = Loader::new().process(make).from_reader(&car[..]).unwrap();
     assert!(repo.records().map(|record| record.unwrap().into_value()).eq(expected));
 }

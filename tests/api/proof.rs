@@ -1,6 +1,8 @@
 //! Proofs: the blocks that are needed and no others, in order, and what can be told from them.
 
 use crate::common;
+use carwalk::ErrorClass;
+use carwalk::KeyRange;
 use std::collections::{BTreeMap, HashSet};
 use std::error::Error as _;
 use std::io::{self, Write};
@@ -25,9 +27,9 @@ fn seeds() -> u64 {
 /// Names what a proof is to be about.
 fn about<'r, S: BlockStore>(proof: ProofBuilder<'r, S>, sets: &[Keys]) -> ProofBuilder<'r, S> {
     sets.iter().fold(proof, |proof, keys| match keys {
-        Keys::One(key) => proof.key(key),
+        Keys::One(key) => proof.range(KeyRange::key(key)),
         Keys::Range(range) => proof.range(range.clone()),
-        Keys::Prefix(prefix) => proof.prefix(prefix),
+        Keys::Prefix(prefix) => proof.range(KeyRange::prefix(prefix)),
     })
 }
 
@@ -202,12 +204,12 @@ fn all_that_was_named_can_be_told_from_the_proof() {
                 assert!(found.is_complete(), "{name}");
                 assert_eq!(found, keys.of_walk(repo.walk()).completeness().unwrap(), "{name}");
                 if let Keys::One(key) = keys {
-                    let found = proof.get(key).unwrap();
+                    let found = proof.tree().get_key(key).unwrap();
                     assert!(
                         !matches!(found, Lookup::Unknown(_) | Lookup::Present { record: None, .. }),
                         "{name}"
                     );
-                    assert_eq!(found, repo.get(key).unwrap(), "{name}");
+                    assert_eq!(found, repo.tree().get_key(key).unwrap(), "{name}");
                 }
             }
             let car = proved(&repo, &sets, false).unwrap();
@@ -237,7 +239,7 @@ fn a_proof_says_nothing_false_of_any_key() {
             for key in part::probes(&part.tree, &mut rng) {
                 let expected = part.random.records.get(&key);
                 let name = || format!("{}: {}", part.name, key.escape_ascii());
-                match proof.get(&key).unwrap() {
+                match proof.tree().get_key(&key).unwrap() {
                     Lookup::Present { cid, record } => {
                         let expected = expected.unwrap_or_else(|| panic!("{}", name()));
                         assert_eq!(cid, common::cid(&expected.cid), "{}", name());
@@ -382,7 +384,7 @@ fn odd_exports_are_proved_whole() {
             let proof = proved(&repo, &[Keys::One(key.clone())], true).unwrap();
             let proof = Repo::from_slice(&proof).unwrap();
             let expected = Lookup::Present { cid: *cid, record: Some(&bytes[..]) };
-            assert_eq!(proof.get(key).unwrap(), expected, "{oddity:?}");
+            assert_eq!(proof.tree().get_key(key).unwrap(), expected, "{oddity:?}");
         }
     }
 }
@@ -427,7 +429,7 @@ fn a_record_that_is_a_later_node_is_in_the_proof_once() {
 fn a_proof_of_nothing_is_the_commit() {
     let car = breakage::sample().to_bytes(Order::Preorder);
     let repo = Repo::from_slice(&car).unwrap();
-    let empty: Range = (Bound::Included(b"b".to_vec()), Bound::Excluded(b"a".to_vec()));
+    let empty: Range = (Bound::Included(b"a".to_vec()), Bound::Excluded(b"a".to_vec()));
     for sets in [vec![], vec![Keys::Range(empty)]] {
         let proof = proved(&repo, &sets, true).unwrap();
         assert_eq!(sections(&proof), [breakage::sample().commit_cid()]);
@@ -446,7 +448,10 @@ fn a_collection_is_proved_and_none_whose_name_goes_on() {
     let car = kit.to_bytes(Order::Preorder);
     let repo = Repo::from_slice(&car).unwrap();
     let mut proof = Vec::new();
-    repo.prove().collection("com.example.test").write(&mut proof).unwrap();
+    repo.prove()
+        .range(KeyRange::collection("com.example.test").unwrap())
+        .write(&mut proof)
+        .unwrap();
     assert_eq!(proof, proved(&repo, &[Keys::Prefix(b"com.example.test/".to_vec())], true).unwrap());
     let found = sections(&proof);
     for name in names {
@@ -485,7 +490,7 @@ impl Write for Failing {
 #[track_caller]
 fn assert_is_output(error: carwalk::Error) {
     assert!(matches!(error.kind(), ErrorKind::Output(_)), "{error:?}");
-    assert!(error.is_io() && !error.is_invalid());
+    assert_eq!(error.class(), ErrorClass::Environment);
     let source = error.source().unwrap().downcast_ref::<io::Error>().unwrap();
     assert_eq!(
         (source.kind(), source.to_string().as_str()),
@@ -502,14 +507,14 @@ fn an_output_that_fails_anywhere_is_an_output_error() {
     let whole = proved(&repo, &[Keys::One(key.clone())], true).unwrap();
     for left in 0..whole.len() {
         let mut output = Failing { left, taken: Vec::new(), flush_fails: false };
-        assert_is_output(repo.prove().key(&key).write(&mut output).unwrap_err());
+        assert_is_output(repo.prove().range(KeyRange::key(&key)).write(&mut output).unwrap_err());
         assert_eq!(output.taken, whole[..left]);
     }
     let mut output = Failing { left: whole.len(), taken: Vec::new(), flush_fails: false };
-    repo.prove().key(&key).write(&mut output).unwrap();
+    repo.prove().range(KeyRange::key(&key)).write(&mut output).unwrap();
     assert_eq!(output.taken, whole);
     let mut output = Failing { left: whole.len(), taken: Vec::new(), flush_fails: true };
-    assert_is_output(repo.prove().key(&key).write(&mut output).unwrap_err());
+    assert_is_output(repo.prove().range(KeyRange::key(&key)).write(&mut output).unwrap_err());
 }
 
 /// A proof must not be made of what is no tree.
@@ -530,7 +535,7 @@ fn a_bad_node_or_record_on_the_way_ends_a_proof() {
 #[test]
 fn a_store_that_has_only_what_was_made_of_records_proves_only_keys() {
     let car = breakage::sample().to_bytes(Order::Preorder);
-    let repo = common::summarizing(Loader::new()).read(&car[..]).unwrap();
+    let repo = common::summarizing(Loader::new()).from_reader(&car[..]).unwrap();
     let whole = Repo::from_slice(&car).unwrap();
     // `prove` is for repositories without a process function; their stores may be opened without
     // it.

@@ -69,7 +69,7 @@ fn entries_and_walk_events_agree_with_records() {
 
         let mut nodes = random.repo.root.blocks().into_iter();
         let mut rows = Vec::new();
-        let mut walk = repo.walk().nodes(true);
+        let mut walk = repo.walk().nodes(true).start();
         while let Some(event) = walk.next_event().unwrap() {
             match event {
                 Event::Node { cid, block, .. } => {
@@ -93,7 +93,7 @@ fn the_depth_of_nodes_and_entries_is_that_of_their_layer_below_the_root() {
     for (seed, random) in random_repos() {
         let repo = Repo::from_slice(&random.car).unwrap();
         let height = height(&random);
-        let mut walk = repo.walk().nodes(true).records(false);
+        let mut walk = repo.walk().nodes(true).records(false).start();
         while let Some(event) = walk.next_event().unwrap() {
             let (layer, depth) = match event {
                 Event::Node { layer, depth, .. } => (layer.get(), depth),

@@ -1,5 +1,6 @@
 //! The texts and bytes of public keys: which are keys, and why the others are none.
 
+use carwalk::ErrorClass;
 use std::collections::HashSet;
 use std::hash::BuildHasher;
 
@@ -33,7 +34,7 @@ fn multibase(parts: &[&[u8]]) -> String {
 
 fn fault(outcome: Result<VerifyingKey>) -> PublicKeyFault {
     let error = outcome.unwrap_err();
-    assert!(error.is_invalid());
+    assert_eq!(error.class(), ErrorClass::Caller);
     match error.kind() {
         ErrorKind::PublicKey(fault) => *fault,
         other => panic!("{other:?}"),

@@ -1,6 +1,11 @@
 //! Walks over a range of keys: all of it and nothing else, whatever is missing elsewhere.
 
 use crate::common;
+use crate::common::keys::in_order;
+use carwalk::KeyRange;
+use carwalk::error::PathFault;
+use carwalk::mst::Walk;
+use carwalk::{ErrorClass, ErrorKind};
 use std::ops::{Bound, RangeBounds};
 
 use crate::common::keys::{
@@ -11,7 +16,7 @@ use crate::common::part::{Part, Range, Removal};
 use crate::common::{MapStore, Row};
 use carwalk::mst::Event;
 use carwalk::store::BlockStore;
-use carwalk::{Cid, Records, Repo, RepoEntries, RepoPathBuf, Tree};
+use carwalk::{Cid, Entries, Records, Repo, RepoPathBuf, Tree};
 use carwalk_testkit::cases;
 use carwalk_testkit::rng::Rng;
 
@@ -27,7 +32,7 @@ fn records<S: BlockStore>(records: Records<'_, S>) -> carwalk::Result<Vec<Row>> 
     rows.collect()
 }
 
-fn entries<S: BlockStore>(entries: RepoEntries<'_, S>) -> carwalk::Result<Vec<(Vec<u8>, Cid)>> {
+fn entries<S: BlockStore>(entries: Entries<'_, S>) -> carwalk::Result<Vec<(Vec<u8>, Cid)>> {
     entries.map(|entry| entry.map(|entry| (entry.path().as_str().into(), entry.cid()))).collect()
 }
 
@@ -58,17 +63,9 @@ fn a_range_gives_what_is_left_of_all_rows_if_the_others_are_left_out() {
                 full += 1;
             }
             let told = || format!("{}: {range:?}", part.name);
-            assert!(
-                records(slice.records().range(range.clone())).unwrap() == expected,
-                "{}",
-                told()
-            );
-            assert!(
-                records(memory.records().range(range.clone())).unwrap() == expected,
-                "{}",
-                told()
-            );
-            let pairs = entries(slice.entries().range(range.clone())).unwrap();
+            assert!(records(slice.records_in(range.clone())).unwrap() == expected, "{}", told());
+            assert!(records(memory.records_in(range.clone())).unwrap() == expected, "{}", told());
+            let pairs = entries(slice.entries_in(range.clone())).unwrap();
             assert!(pairs == without_records(&expected), "{}", told());
         }
     }
@@ -76,7 +73,7 @@ fn a_range_gives_what_is_left_of_all_rows_if_the_others_are_left_out() {
 }
 
 #[test]
-fn a_range_that_ends_before_it_starts_is_empty() {
+fn a_range_that_ends_before_it_starts_is_refused_and_names_the_caller() {
     for seed in 0..seeds() {
         let part = Part::of(seed, Removal::None);
         let repo = Repo::from_slice(&part.car).unwrap();
@@ -87,23 +84,34 @@ fn a_range_that_ends_before_it_starts_is_empty() {
                 (Bound::Excluded(key.clone()), Bound::Excluded(key.clone())),
                 (Bound::Included([key, &[0][..]].concat()), Bound::Included(key.clone())),
             ];
-            for range in ranges {
-                assert_eq!(
-                    repo.records().range(range.clone()).count(),
-                    0,
-                    "{}: {range:?}",
-                    part.name
-                );
-                assert_eq!(
-                    repo.entries().range(range.clone()).count(),
-                    0,
-                    "{}: {range:?}",
-                    part.name
-                );
-                let mut walk = repo.walk().range(range.clone());
-                assert!(
-                    walk.next_event().unwrap().is_none() && walk.next_event().unwrap().is_none()
-                );
+            for (number, range) in ranges.into_iter().enumerate() {
+                let name = format!("{}: {range:?}", part.name);
+                // Bounds that only exclude each other's key are in order.
+                let is_refused = number != 2;
+                let mut first = vec![
+                    repo.records_in(range.clone()).next().map(|item| item.map(drop)),
+                    repo.records_in(range.clone()).next_back().map(|item| item.map(drop)),
+                    repo.entries_in(range.clone()).next().map(|item| item.map(drop)),
+                    repo.entries_in(range.clone()).next_back().map(|item| item.map(drop)),
+                    repo.walk().range(range.clone()).gaps().next().map(|gap| gap.map(drop)),
+                ];
+                for walk in [repo.walk(), repo.walk().partial(true), repo.walk().reverse()] {
+                    let mut walk = walk.range(range.clone()).range(..).start();
+                    first.push(walk.next_event().map(|event| event.map(drop)).transpose());
+                    assert!(walk.next_event().unwrap().is_none());
+                }
+                for first in first {
+                    let error = first.transpose().err();
+                    assert_eq!(error.is_some(), is_refused, "{name}");
+                    let Some(error) = error else { continue };
+                    assert_eq!(error.class(), ErrorClass::Caller, "{name}");
+                    let told = format!("the range {:?} ends", KeyRange::from(range.clone()));
+                    assert!(error.to_string().starts_with(&told), "{name}: {error}");
+                }
+                let found = repo.walk().range(range.clone()).completeness();
+                assert_eq!(found.is_err(), is_refused, "{name}");
+                let written = repo.prove().range(range).write(Vec::new());
+                assert_eq!(written.is_err(), is_refused, "{name}");
             }
         }
     }
@@ -115,12 +123,12 @@ fn a_range_without_a_key_is_empty_even_without_a_root() {
         let part = Part::of(seed, Removal::Root);
         let repo = Repo::from_slice(&part.car).unwrap();
         let ranges: [Range; 3] = [
-            (Bound::Included(b"b".to_vec()), Bound::Excluded(b"a".to_vec())),
+            (Bound::Excluded(b"a".to_vec()), Bound::Excluded(b"a".to_vec())),
             (Bound::Included(b"a".to_vec()), Bound::Excluded(b"a".to_vec())),
             (Bound::Unbounded, Bound::Excluded(vec![])),
         ];
         for range in ranges {
-            let found = records(repo.records().range(range.clone()));
+            let found = records(repo.records_in(range.clone()));
             assert!(found.as_ref().is_ok_and(Vec::is_empty), "{}: {range:?}: {found:?}", part.name);
         }
     }
@@ -142,9 +150,14 @@ fn a_prefix_gives_the_rows_whose_keys_begin_with_it() {
         for prefix in prefixes {
             let expected = filtered(&all, |key| key.starts_with(&prefix));
             let told = || format!("{}: {}", part.name, prefix.escape_ascii());
-            assert!(records(repo.records().prefix(&prefix)).unwrap() == expected, "{}", told());
             assert!(
-                entries(repo.entries().prefix(&prefix)).unwrap() == without_records(&expected),
+                records(repo.records_in(KeyRange::prefix(&prefix))).unwrap() == expected,
+                "{}",
+                told()
+            );
+            assert!(
+                entries(repo.entries_in(KeyRange::prefix(&prefix))).unwrap()
+                    == without_records(&expected),
                 "{}",
                 told()
             );
@@ -180,15 +193,48 @@ fn a_collection_gives_its_rows_and_none_of_those_whose_names_go_on() {
             });
             rows += expected.len();
             assert!(
-                records(repo.records().collection(&name)).unwrap() == expected,
+                records(repo.records_in(of_collection(&name))).unwrap() == expected,
                 "{}: {name}",
                 part.name
             );
-            let pairs = entries(repo.entries().collection(&name)).unwrap();
+            let pairs = entries(repo.entries_in(of_collection(&name))).unwrap();
             assert!(pairs == without_records(&expected), "{}: {name}", part.name);
         }
     }
     assert!(rows as u64 > 8 * seeds(), "{rows}");
+}
+
+/// The range of a collection, whose name may be none: no record is in such a one.
+fn of_collection(name: &str) -> KeyRange {
+    let is_name = !name.is_empty() && !name.contains('/');
+    let range = KeyRange::collection(name);
+    assert_eq!(range.is_ok(), is_name, "{name}");
+    range.unwrap_or_else(|_| KeyRange::prefix([name, "/"].concat()))
+}
+
+#[test]
+fn names_that_are_no_collections_are_refused_and_repeated() {
+    let names = [
+        ("", PathFault::NoCollection, "repo path without a collection, key \"\""),
+        (
+            "app.bsky.feed.*",
+            PathFault::Character { found: b'*', at: 14 },
+            "repo path with the byte 0x2a at position 14, key \"app.bsky.feed.*\"",
+        ),
+        (
+            "app.bsky.feed.post/",
+            PathFault::CollectionSlash,
+            "collection with a slash, expected only the name (`app.bsky.feed.post`), \
+             key \"app.bsky.feed.post/\"",
+        ),
+    ];
+    for (name, fault, message) in names {
+        let error = KeyRange::collection(name).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Path(found) if *found == fault), "{error}");
+        assert_eq!((error.class(), error.to_string().as_str()), (ErrorClass::Caller, message));
+    }
+    // What a path can have, a range can be asked for.
+    assert!(KeyRange::collection("x").is_ok() && KeyRange::collection("a:b~c._-").is_ok());
 }
 
 #[test]
@@ -227,8 +273,8 @@ fn a_walk_over_a_range_gives_keys_that_are_no_paths() {
                 _ => Bound::Excluded(key),
             }
         };
-        let range: Range = (bound(), bound());
-        let mut walk = tree.walk().records(false).range(range.clone());
+        let range: Range = in_order((bound(), bound()));
+        let mut walk = tree.walk().records(false).range(range.clone()).start();
         let mut found = Vec::new();
         while let Some(event) = walk.next_event().unwrap() {
             let Event::Entry { entry, .. } = event else { panic!("{event:?}") };
@@ -261,12 +307,12 @@ fn a_complete_walk_ends_well_exactly_if_nothing_in_the_range_is_missing() {
         let repo = Repo::from_slice(&part.car).unwrap();
         for range in ranges(part) {
             let told = expected(part, &Keys::Range(range.clone()));
-            let mut walk = repo.records().range(range.clone());
+            let mut walk = repo.records_in(range.clone());
             let before = walk.by_ref().map_while(Result::ok).count();
             let first = told.iter().position(Told::is_gap);
             assert_eq!(before, first.unwrap_or(told.len()), "{}: {range:?}", part.name);
             assert!(walk.next().is_none());
-            match (records(repo.records().range(range.clone())), first) {
+            match (records(repo.records_in(range.clone())), first) {
                 (Ok(_), None) => good += 1,
                 (Err(error), Some(first)) => {
                     assert_names(&error, &told[first]);
@@ -275,7 +321,7 @@ fn a_complete_walk_ends_well_exactly_if_nothing_in_the_range_is_missing() {
                 (found, first) => panic!("{}: {range:?}: {first:?}, {found:?}", part.name),
             }
             let first = told.iter().position(Told::is_missing_node);
-            match (entries(repo.entries().range(range.clone())), first) {
+            match (entries(repo.entries_in(range.clone())), first) {
                 (Ok(pairs), None) => assert_eq!(pairs.len(), told.len()),
                 (Err(error), Some(first)) => assert_names(&error, &told[first]),
                 (found, first) => panic!("{}: {range:?}: {first:?}, {found:?}", part.name),
@@ -298,7 +344,7 @@ fn a_walk_reads_the_nodes_that_share_a_key_with_the_range_and_its_records() {
             let nodes = part.tree.0.iter().filter(|node| keys.touches(node)).count();
             let records = part.random.records.keys().filter(|key| range.contains(*key)).count();
             let before = store.gets();
-            assert_eq!(tree.records().range(range.clone()).count(), records);
+            assert_eq!(tree.records_in(range.clone()).count(), records);
             let reads = store.gets() - before;
             // A walk may look at the root whatever the range is.
             assert!(
@@ -321,7 +367,7 @@ fn a_range_of_one_or_two_keys_takes_as_many_reads_as_its_search_paths_have_nodes
         for pair in keys.windows(2) {
             let reads = |range: Range, records: usize| {
                 let before = store.gets();
-                assert_eq!(tree.records().range(range).count(), records);
+                assert_eq!(tree.records_in(range).count(), records);
                 store.gets() - before
             };
             let one = (Bound::Included(pair[0].clone()), Bound::Included(pair[0].clone()));
@@ -330,7 +376,7 @@ fn a_range_of_one_or_two_keys_takes_as_many_reads_as_its_search_paths_have_nodes
             assert!(reads(two, 2) <= 2 * most + 2, "{}", part.name);
             let before = store.gets();
             let next = (Bound::Included(pair[0].clone()), Bound::Unbounded);
-            assert!(tree.records().range(next).next().is_some_and(|record| record.is_ok()));
+            assert!(tree.records_in(next).next().is_some_and(|record| record.is_ok()));
             assert!(store.gets() - before <= most + 1, "{}", part.name);
         }
     }
@@ -370,15 +416,24 @@ impl Narrow {
     }
 }
 
-/// Makes the calls one after the other, on whatever has these three methods.
-macro_rules! narrowed {
-    ($items:expr, $calls:expr) => {
-        $calls.iter().fold($items, |items, call| match call {
-            Narrow::Range(range) => items.range(range.clone()),
-            Narrow::Prefix(prefix) => items.prefix(prefix),
-            Narrow::Collection(name) => items.collection(name),
-        })
-    };
+impl From<&Narrow> for KeyRange {
+    fn from(call: &Narrow) -> Self {
+        match call {
+            Narrow::Range(range) => range.clone().into(),
+            Narrow::Prefix(prefix) => KeyRange::prefix(prefix),
+            Narrow::Collection(name) => KeyRange::prefix([name, "/"].concat()),
+        }
+    }
+}
+
+/// The keys that all calls leave.
+fn all_of(calls: &[Narrow]) -> KeyRange {
+    calls.iter().fold(KeyRange::all(), |range, call| range.and(&call.into()))
+}
+
+/// Makes the calls one after the other.
+fn narrowed<'s, S: BlockStore>(walk: Walk<'s, S>, calls: &[Narrow]) -> Walk<'s, S> {
+    calls.iter().fold(walk, |walk, call| walk.range(call))
 }
 
 /// All orders of some calls.
@@ -410,18 +465,14 @@ fn ranges_prefixes_and_collections_narrow_each_other_in_any_order() {
             for calls in orders(&calls) {
                 let told = || format!("{}: {calls:?}", part.name);
                 assert!(
-                    records(narrowed!(slice.records(), calls)).unwrap() == expected,
+                    records(slice.records_in(all_of(&calls))).unwrap() == expected,
                     "{}",
                     told()
                 );
-                assert!(
-                    entries(narrowed!(memory.entries(), calls)).unwrap() == pairs,
-                    "{}",
-                    told()
-                );
+                assert!(entries(memory.entries_in(all_of(&calls))).unwrap() == pairs, "{}", told());
                 let mut keys: Vec<_> = pairs.iter().map(|(key, _)| key.clone()).collect();
                 assert_eq!(
-                    keys_of(narrowed!(memory.walk(), calls).records(false)),
+                    keys_of(narrowed(memory.walk(), &calls).records(false)),
                     keys,
                     "{}",
                     told()
@@ -429,9 +480,9 @@ fn ranges_prefixes_and_collections_narrow_each_other_in_any_order() {
                 keys.reverse();
                 let (before, after) = calls.split_at(1);
                 let turned =
-                    narrowed!(narrowed!(slice.walk().records(false), before).reverse(true), after);
+                    narrowed(narrowed(slice.walk().records(false), before).reverse(), after);
                 assert_eq!(keys_of(turned), keys, "{}", told());
-                let backward = narrowed!(memory.records(), calls).rev();
+                let backward = memory.records_in(all_of(&calls)).rev();
                 let backward =
                     backward.map(|record| record.unwrap().path().to_string().into_bytes());
                 assert!(backward.eq(keys), "{}", told());
@@ -458,10 +509,13 @@ fn a_path_of_ones_own_is_the_end_of_a_range_and_a_prefix() {
     let bytes: &[u8] = paths[0].as_ref();
     assert_eq!(bytes, paths[0].to_string().as_bytes());
     for (number, path) in paths.iter().enumerate() {
-        assert_eq!(repo.entries().range(path..).count(), paths.len() - number);
-        assert_eq!(repo.entries().range(path.clone()..=path.clone()).count(), 1);
-        assert_eq!(repo.records().range(..path.as_path()).count(), number);
-        assert!(repo.entries().prefix(path).next().unwrap().unwrap().path() == path.as_path());
+        assert_eq!(repo.entries_in(path..).count(), paths.len() - number);
+        assert_eq!(repo.entries_in(path.clone()..=path.clone()).count(), 1);
+        assert_eq!(repo.records_in(..path.as_path()).count(), number);
+        assert!(
+            repo.entries_in(KeyRange::prefix(path)).next().unwrap().unwrap().path()
+                == path.as_path()
+        );
         assert!(repo.get(path).unwrap().record().is_some());
         assert!(repo.get(path.as_path()).unwrap().record().is_some());
     }

@@ -1,8 +1,10 @@
 //! Nodes made to cost a walk in reverse work or memory: their keys are put together from the
 //! entries before.
 
+use crate::common::ReverseIf as _;
 use crate::common::keys::keys_of;
 use crate::common::{self, MapStore};
+use carwalk::ErrorClass;
 use carwalk::Tree;
 use carwalk::mst::Event;
 use carwalk_testkit::cid::Cid as KitCid;
@@ -39,8 +41,8 @@ fn assert_keys_from_both_ends(leaf: &Node, keys: &[Vec<u8>]) {
     let tree = Tree::new(&store, common::cid(&leaf.cid()));
     let walk = || tree.walk().records(false);
     assert!(keys_of(walk()) == keys);
-    assert!(keys_of(walk().reverse(true)).iter().rev().eq(keys));
-    let mut last = walk().reverse(true);
+    assert!(keys_of(walk().reverse()).iter().rev().eq(keys));
+    let mut last = walk().reverse().start();
     let Some(Event::Entry { entry, .. }) = last.next_event().unwrap() else { panic!() };
     assert_eq!(entry.key(), &keys[keys.len() - 1][..]);
 }
@@ -77,10 +79,10 @@ fn a_huge_node_in_reverse_stays_within_the_memory_of_the_walk() {
     store.insert(&leaf.cid(), leaf.block());
     let tree = Tree::new(&store, common::cid(&leaf.cid()));
     let fits = |reverse, limit| {
-        let mut walk = tree.walk().records(false).memory_limit(limit).reverse(reverse);
+        let mut walk = tree.walk().records(false).memory_limit(limit).reverse_if(reverse).start();
         match walk.next_event() {
             Ok(event) => event.is_some(),
-            Err(error) if error.is_limit() => false,
+            Err(error) if error.class() == ErrorClass::Limit => false,
             Err(error) => panic!("{error}"),
         }
     };

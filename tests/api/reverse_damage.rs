@@ -90,7 +90,7 @@ fn assert_found<S: BlockStore>(
 #[track_caller]
 fn assert_no_proof<S: BlockStore>(repo: &Repo<S>, damaged: Cid, is_node: bool) {
     for records in [true, false] {
-        let made = repo.prove().prefix("").records(records).write(Vec::new());
+        let made = repo.prove().range(..).records(records).write(Vec::new());
         match made {
             Err(error) => assert_mismatch(&error, damaged),
             // Without the records nothing is said of them.
@@ -126,7 +126,7 @@ fn each_damaged_block_of_a_callers_store_ends_items_in_reverse_and_proofs() {
         }
         let repo = Repo::from_store(&store, common::cid(&kit.commit_cid())).unwrap();
         assert_eq!(repo.records().rev().filter(Result::is_ok).count(), keys.len());
-        repo.prove().prefix("").write(Vec::new()).unwrap();
+        repo.prove().range(..).write(Vec::new()).unwrap();
     }
     assert!(damaged > 200, "{damaged}");
 }
@@ -144,7 +144,7 @@ fn each_damaged_block_that_is_hashed_only_when_reached_ends_items_in_reverse_and
             let cid = common::cid(&cid);
             let loader = || Loader::new().verification(Verification::ReachedBlocks);
             let (slice, memory) =
-                (loader().slice(&bytes).unwrap(), loader().read(&bytes[..]).unwrap());
+                (loader().from_slice(&bytes).unwrap(), loader().from_reader(&bytes[..]).unwrap());
             if !keys.is_empty() {
                 assert_found(slice.tree(), cid, is_node, &keys);
                 assert_found(memory.tree(), cid, is_node, &keys);

@@ -2,10 +2,11 @@
 
 use carwalk::car::{Header, Reader, Section, SliceReader};
 use carwalk::error::KeyInterval;
-use carwalk::mst::{Entry, Event, Layer, Node, Walker};
+use carwalk::mst::{Entry, Event, Layer, Node, Walk};
+use carwalk::record::{Blob, Blobs, Links, OddItem, Oddities, Oddity};
 use carwalk::store::{Block, CarStats, MemoryStore, Reached, SliceStore};
 use carwalk::{
-    Cid, Commit, Error, Limits, Loaded, Loader, Record, Records, Repo, RepoEntries, RepoEntry,
+    Cid, Commit, Entries, Error, Limits, Loaded, Loader, Record, Records, Repo, RepoEntry,
     RepoPath, RepoPathBuf, Suspended, Tree,
 };
 
@@ -30,13 +31,13 @@ fn repositories_and_stores_are_send_and_sync() {
 
 #[test]
 fn walks_are_send_and_sync() {
-    is_send_and_sync::<Walker<'_, Slice>>();
-    is_send_and_sync::<Walker<'_, MemoryStore>>();
+    is_send_and_sync::<Walk<'_, Slice>>();
+    is_send_and_sync::<Walk<'_, MemoryStore>>();
     is_send_and_sync::<Records<'_, Slice>>();
     is_send_and_sync::<Records<'_, Owned>>();
     is_send_and_sync::<Records<'_, MemoryStore>>();
-    is_send_and_sync::<RepoEntries<'_, Slice>>();
-    is_send_and_sync::<RepoEntries<'_, MemoryStore>>();
+    is_send_and_sync::<Entries<'_, Slice>>();
+    is_send_and_sync::<Entries<'_, MemoryStore>>();
     is_send_and_sync::<Event<'_>>();
 }
 
@@ -46,6 +47,12 @@ fn values_are_send_and_sync() {
     is_send_and_sync::<Commit<'_>>();
     is_send_and_sync::<Record<&[u8]>>();
     is_send_and_sync::<Record<Vec<u8>>>();
+    is_send_and_sync::<Links<'_>>();
+    is_send_and_sync::<Blobs<'_>>();
+    is_send_and_sync::<Blob<'_>>();
+    is_send_and_sync::<Oddities<'_>>();
+    is_send_and_sync::<OddItem>();
+    is_send_and_sync::<Oddity>();
     is_send_and_sync::<RepoEntry>();
     is_send_and_sync::<Cid>();
     is_send_and_sync::<Limits>();
@@ -65,16 +72,16 @@ fn values_are_send_and_sync() {
 }
 
 #[test]
-fn loaders_are_send() {
-    is_send::<Loader<'_>>();
-    is_send::<Suspended<'_, std::fs::File>>();
-    is_send::<Loaded<'_, std::fs::File>>();
+fn loaders_are_send_and_sync() {
+    is_send_and_sync::<Loader>();
+    is_send_and_sync::<carwalk::BoundedLoader>();
+    is_send::<Suspended<std::fs::File>>();
+    is_send::<Loaded<std::fs::File>>();
 }
 
 #[cfg(feature = "redb")]
 #[test]
 fn files_and_what_is_in_them_are_send_and_sync() {
-    use carwalk::SpillError;
     use carwalk::store::{RedbStore, SpillFile, StoredBlock};
     type Made = carwalk::Processed<fn(&[u8]) -> u32, u32>;
     is_send_and_sync::<SpillFile>();
@@ -84,20 +91,19 @@ fn files_and_what_is_in_them_are_send_and_sync() {
     is_send_and_sync::<Record<StoredBlock>>();
     is_send_and_sync::<Repo<RedbStore>>();
     is_send_and_sync::<Repo<RedbStore, Made>>();
-    is_send_and_sync::<Walker<'_, RedbStore>>();
+    is_send_and_sync::<Walk<'_, RedbStore>>();
     is_send_and_sync::<Records<'_, RedbStore>>();
     is_send_and_sync::<Records<'_, RedbStore, Made>>();
-    is_send_and_sync::<RepoEntries<'_, RedbStore>>();
-    is_send::<SpillError<'_, std::fs::File>>();
-    is_send::<SpillError<'_, std::fs::File, Made>>();
+    is_send_and_sync::<Entries<'_, RedbStore>>();
 }
 
 #[test]
 fn loads_with_process_functions_are_send() {
     type Made = carwalk::Processed<fn(&[u8]) -> u32, u32>;
-    is_send::<Loader<'_, carwalk::MemoryLimit, Made>>();
-    is_send::<Suspended<'_, std::fs::File, Made>>();
-    is_send::<Loaded<'_, std::fs::File, Made>>();
+    is_send_and_sync::<Loader<Made>>();
+    is_send_and_sync::<carwalk::BoundedLoader<Made>>();
+    is_send::<Suspended<std::fs::File, Made>>();
+    is_send::<Loaded<std::fs::File, Made>>();
     is_send_and_sync::<Repo<MemoryStore, Made>>();
 }
 

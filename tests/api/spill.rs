@@ -10,7 +10,7 @@ use crate::common::spill::{self, Whole, with_repo};
 use crate::common::{Summary, Told};
 use carwalk::car::SliceReader;
 use carwalk::error::LimitName;
-use carwalk::store::{CarStore, RedbStore, SpillFile};
+use carwalk::store::{CarStore, SpillFile};
 use carwalk::{ErrorKind, Loaded, Loader, Repo};
 use carwalk_testkit::car::{Car, header};
 use carwalk_testkit::cbor::Value;
@@ -104,11 +104,11 @@ fn every_way_agrees(car: &[u8], rng: &mut Rng, folder: &Path, name: &str, ways: 
 
     assert_told(
         &expected.summarized,
-        common::told_summarized(&summarizing().slice(car).unwrap()),
+        common::told_summarized(&summarizing().from_slice(car).unwrap()),
         &way("slice"),
     );
-    assert_told(&expected.plain, common::told(&new().read(car).unwrap()), &way("reader"));
-    let by_reader = summarizing().read(spill::any_stream(car, rng)).unwrap();
+    assert_told(&expected.plain, common::told(&new().from_reader(car).unwrap()), &way("reader"));
+    let by_reader = summarizing().from_reader(spill::any_stream(car, rng)).unwrap();
     assert_told(
         &expected.summarized,
         common::told_summarized(&by_reader),
@@ -140,11 +140,11 @@ fn every_way_agrees(car: &[u8], rng: &mut Rng, folder: &Path, name: &str, ways: 
     assert_told(&expected.plain, with_repo!(&kept, repo => common::told(repo)), &way("kept"));
     if matches!(kept, Whole::File(_)) {
         drop(kept);
-        let store = RedbStore::open(&path, rng.below(2 << 20) as u64).unwrap();
-        assert_told(&expected.plain, common::told(&new().reopen(store).unwrap()), &way("reopened"));
+        let loader = new().memory_limit(rng.below(2 << 20) as u64);
+        let repo = loader.from_spill_file(&path).unwrap();
+        assert_told(&expected.plain, common::told(&repo), &way("reopened"));
         // A file of whole records may be read by any process function.
-        let store = RedbStore::open(&path, 0).unwrap();
-        let repo = summarizing().reopen(store).unwrap();
+        let repo = summarizing().memory_limit(0).from_spill_file(&path).unwrap();
         assert_told(
             &expected.summarized,
             common::told_summarized(&repo),
@@ -157,8 +157,8 @@ fn every_way_agrees(car: &[u8], rng: &mut Rng, folder: &Path, name: &str, ways: 
     assert_told(&expected.summarized, told, &way("kept, summarized"));
     if matches!(kept, Whole::File(_)) {
         drop(kept);
-        let store = RedbStore::open(&path, rng.below(2 << 20) as u64).unwrap();
-        let repo = summarizing().reopen(store).unwrap();
+        let loader = summarizing().memory_limit(rng.below(2 << 20) as u64);
+        let repo = loader.from_spill_file(&path).unwrap();
         assert_told(
             &expected.summarized,
             common::told_summarized(&repo),
@@ -169,14 +169,14 @@ fn every_way_agrees(car: &[u8], rng: &mut Rng, folder: &Path, name: &str, ways: 
     assert_eq!(fs::read_dir(folder).unwrap().count(), 0, "{name}: something is left");
 }
 
-fn in_steps<P: carwalk::Process>(
-    loader: Loader<'static, carwalk::Unlimited, P>,
+fn in_steps<P: carwalk::Process + Clone>(
+    loader: Loader<P>,
     car: &[u8],
     rng: &mut Rng,
 ) -> Repo<carwalk::store::MemoryStore, P> {
     let mut loaded = loader
         .memory_limit(spill::any_limit(car.len(), rng))
-        .read(spill::any_stream(car, rng))
+        .from_reader(spill::any_stream(car, rng))
         .unwrap();
     loop {
         match loaded {
@@ -239,7 +239,9 @@ fn a_load_can_go_into_a_file_wherever_it_stops() {
     let mut stops = [0; 2];
     for limit in (0..1000).step_by(3 * step(5)).map(|kib| kib << 10) {
         let file = || SpillFile::temporary().segment_len(limit as u32 % 1000);
-        if let Loaded::Suspended(load) = Loader::new().memory_limit(limit).read(&car[..]).unwrap() {
+        if let Loaded::Suspended(load) =
+            Loader::new().memory_limit(limit).from_reader(&car[..]).unwrap()
+        {
             stops[0] += 1;
             assert_told(
                 &expected.plain,
@@ -248,7 +250,7 @@ fn a_load_can_go_into_a_file_wherever_it_stops() {
             );
         }
         let loader = common::summarizing(Loader::new());
-        if let Loaded::Suspended(load) = loader.memory_limit(limit).read(&car[..]).unwrap() {
+        if let Loaded::Suspended(load) = loader.memory_limit(limit).from_reader(&car[..]).unwrap() {
             stops[1] += 1;
             let repo = load.spill(file()).unwrap();
             let way = format!("limit {limit}, summarized");
@@ -269,7 +271,8 @@ fn a_load_that_stops_for_want_of_room_in_the_index_goes_on_with_the_section_at_h
     let (sections, car) = (car.sections.len() as u64, car.to_bytes());
     let mut at_hand = 0;
     for limit in (200..1500).step_by(97).map(|kib| kib << 10) {
-        let Loaded::Suspended(load) = Loader::new().memory_limit(limit).read(&car[..]).unwrap()
+        let Loaded::Suspended(load) =
+            Loader::new().memory_limit(limit).from_reader(&car[..]).unwrap()
         else {
             continue;
         };
@@ -345,7 +348,7 @@ fn walks_tell_nodes_and_entries_as_in_memory() {
         let file = spill::any_settings(SpillFile::temporary(), &mut rng);
         let spilled = spill::all_into(Loader::new(), &car[..], file).unwrap();
         let memory = Repo::from_reader(&car[..]).unwrap();
-        let mut walks = (spilled.walk().nodes(true), memory.walk().nodes(true));
+        let mut walks = (spilled.walk().nodes(true).start(), memory.walk().nodes(true).start());
         loop {
             let (found, expected) = (walks.0.next_event().unwrap(), walks.1.next_event().unwrap());
             let without_offset = |event: &Option<carwalk::mst::Event<'_>>| {

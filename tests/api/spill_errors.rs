@@ -2,6 +2,7 @@
 //! rest that can be saved.
 
 use crate::common;
+use carwalk::ErrorClass;
 use std::fs;
 use std::io;
 
@@ -9,9 +10,7 @@ use crate::common::spill::{self, with_repo};
 use carwalk::error::{Malformed, Structure};
 use carwalk::mst::Event;
 use carwalk::store::{BlockStore, CarStore, RedbStore, SpillFile};
-use carwalk::{
-    Cid, CommitRules, Error, ErrorKind, Loader, Process, Repo, Result, Unlimited, Verification,
-};
+use carwalk::{Cid, CommitRules, Error, ErrorKind, Loader, Process, Repo, Result, Verification};
 use carwalk_testkit::car::{Car, Section};
 use carwalk_testkit::cases;
 use carwalk_testkit::cid::{Cid as KitCid, DAG_CBOR, RAW, sha256};
@@ -36,24 +35,24 @@ fn text<T>(result: Result<T>) -> String {
 }
 
 /// What a reader says of a CAR, and what its walk does.
-fn by_reader(loader: Loader<'static>, car: &[u8]) -> String {
-    text(loader.read(car).and_then(|repo| common::rows(&repo)))
+fn by_reader(loader: Loader, car: &[u8]) -> String {
+    text(loader.from_reader(car).and_then(|repo| common::rows(&repo)))
 }
 
-fn by_reader_summarized(loader: Loader<'static>, car: &[u8]) -> Result<()> {
-    common::summarizing(loader).read(car).and_then(|repo| common::summaries(&repo)).map(drop)
+fn by_reader_summarized(loader: Loader, car: &[u8]) -> Result<()> {
+    common::summarizing(loader).from_reader(car).and_then(|repo| common::summaries(&repo)).map(drop)
 }
 
-fn spilled(loader: Loader<'static>, car: &[u8], rng: &mut Rng) -> String {
+fn spilled(loader: Loader, car: &[u8], rng: &mut Rng) -> String {
     let repo = spill::any_way(loader, car, temporary(), rng);
     text(repo.and_then(|repo| with_repo!(&repo, repo => common::rows(repo))))
 }
 
-fn spilled_whole(loader: Loader<'static>, car: &[u8], file: SpillFile) -> String {
+fn spilled_whole(loader: Loader, car: &[u8], file: SpillFile) -> String {
     text(spill::all_into(loader, car, file).and_then(|repo| common::rows(&repo)))
 }
 
-fn spilled_summarized(loader: Loader<'static>, car: &[u8], file: SpillFile) -> String {
+fn spilled_summarized(loader: Loader, car: &[u8], file: SpillFile) -> String {
     text(
         spill::all_into(common::summarizing(loader), car, file)
             .and_then(|repo| common::summaries(&repo)),
@@ -108,7 +107,7 @@ fn every_breakage_gives_the_same_error_through_a_kept_file_now_and_later() {
             failures.push(format!("{}: {expected}\nbut kept: {found}", breakage.name));
         }
         if path.exists() {
-            let repo = RedbStore::open(&path, 0).and_then(|store| loader().reopen(store));
+            let repo = loader().memory_limit(0).from_spill_file(&path);
             let found = text(repo.and_then(|repo| common::rows(&repo)));
             if found != expected {
                 failures.push(format!("{}: {expected}\nbut reopened: {found}", breakage.name));
@@ -140,8 +139,10 @@ fn with_a_process_function_errors_differ_only_where_a_linked_node_was_processed(
     for (number, breakage) in (0..).zip(breakage::all()) {
         let case = breakage.make();
         let loader = || Loader::new().strict_paths(ONLY_STRICT.contains(&breakage.name));
-        let plain =
-            loader().read(&case.broken[..]).and_then(|repo| common::rows(&repo)).unwrap_err();
+        let plain = loader()
+            .from_reader(&case.broken[..])
+            .and_then(|repo| common::rows(&repo))
+            .unwrap_err();
         let Err(expected) = by_reader_summarized(loader(), &case.broken) else {
             failures.push(format!("{}: accepted with a process function", breakage.name));
             continue;
@@ -201,8 +202,8 @@ fn a_reader_that_fails_in_mid_load_is_told_as_such() {
     for cut in [100, car.len() / 2, car.len() - 5] {
         for salvage in [false, true] {
             let stream = || FailsAt::after(&car[..cut], io::ErrorKind::ConnectionReset);
-            let expected = Loader::new().read(stream()).unwrap_err();
-            assert!(expected.is_io());
+            let expected = Loader::new().from_reader(stream()).unwrap_err();
+            assert_eq!(expected.class(), ErrorClass::Io);
             let loader = Loader::new().salvage(salvage);
             let found = spill::all_into(loader, stream(), temporary()).unwrap_err();
             assert_eq!(common::details(&found), common::details(&expected));
@@ -245,7 +246,7 @@ fn a_flipped_bit_anywhere_gives_the_same_error_through_a_file() {
 /// All that a partial walk tells, with every detail.
 fn partial<S: BlockStore, P: Process>(repo: &Repo<S, P>) -> Vec<String> {
     let mut told = Vec::new();
-    let mut walk = repo.walk().partial(true).nodes(true);
+    let mut walk = repo.walk().partial(true).nodes(true).start();
     while let Some(event) = walk.next_event().unwrap() {
         told.push(format!("{event:?}"));
     }
@@ -262,7 +263,7 @@ fn what_is_salvaged_is_the_same_through_a_file_and_so_is_the_fault() {
         for damaged in [&bytes[..offset + 20], &overwritten] {
             for verification in [Verification::EveryBlock, Verification::ReachedBlocks] {
                 let loader = || Loader::new().salvage(true).verification(verification);
-                let memory = loader().read(damaged).unwrap();
+                let memory = loader().from_reader(damaged).unwrap();
                 let file = temporary().segment_len(300);
                 let repo = spill::all_into(loader(), damaged, file).unwrap();
                 assert_eq!(partial(&repo), partial(&memory), "cut in section {number}");
@@ -271,7 +272,7 @@ fn what_is_salvaged_is_the_same_through_a_file_and_so_is_the_fault() {
                 assert_eq!(faults[0], faults[1]);
                 assert_eq!(repo.stats(), memory.stats());
 
-                let memory = common::summarizing(loader()).read(damaged).unwrap();
+                let memory = common::summarizing(loader()).from_reader(damaged).unwrap();
                 let repo =
                     spill::all_into(common::summarizing(loader()), damaged, temporary()).unwrap();
                 assert_eq!(partial(&repo), partial(&memory), "cut in section {number}, summarized");
@@ -292,7 +293,7 @@ fn salvaging_large_cars_gives_the_same_wherever_the_load_stopped() {
         let car = random.repo.to_bytes(Order::Preorder);
         let damaged = &car[..car.len() / 2 + rng.below(car.len() / 2)];
         let loader = || Loader::new().salvage(true);
-        let memory = loader().read(damaged);
+        let memory = loader().from_reader(damaged);
         let found = spill::any_way(loader(), damaged, temporary(), &mut rng);
         match (memory, found) {
             (Ok(memory), Ok(found)) => with_repo!(&found, repo => {
@@ -351,8 +352,8 @@ fn of_two_blocks_with_one_cid_the_good_one_is_found_in_the_file_whatever_segment
         let (car, good) = with_damaged_copies(damaged_first);
         let expected = common::oracle_rows(&good);
         let memory =
-            Loader::new().verification(Verification::ReachedBlocks).read(&car[..]).unwrap();
-        for segment_len in [0, 300, 2000, 1 << 16] {
+            Loader::new().verification(Verification::ReachedBlocks).from_reader(&car[..]).unwrap();
+        for segment_len in [0, 300, 2000, 65_524] {
             let way = format!("damaged first: {damaged_first}, segments of {segment_len}");
             for cache_size in [0, 1 << 22] {
                 let file = || temporary().segment_len(segment_len).cache_size(cache_size);
@@ -374,7 +375,7 @@ fn of_two_blocks_with_one_cid_the_good_one_is_found_in_the_file_whatever_segment
             for limit in [0, 66 << 10, 70 << 10] {
                 let loader =
                     Loader::new().verification(Verification::ReachedBlocks).memory_limit(limit);
-                if let carwalk::Loaded::Suspended(load) = loader.read(&car[..]).unwrap() {
+                if let carwalk::Loaded::Suspended(load) = loader.from_reader(&car[..]).unwrap() {
                     let repo = load.spill(temporary().segment_len(segment_len)).unwrap();
                     assert!(common::rows(&repo).unwrap() == expected, "{way}");
                 }
@@ -400,8 +401,8 @@ fn with_blocks(blocks: impl IntoIterator<Item = (KitCid, [u8; 4])>) -> Vec<u8> {
     car.to_bytes()
 }
 
-fn open_into<P: Process>(
-    loader: Loader<'static, Unlimited, P>,
+fn open_into<P: Process + Clone>(
+    loader: Loader<P>,
     car: &[u8],
     file: SpillFile,
 ) -> Repo<RedbStore, P> {
@@ -473,7 +474,7 @@ fn of_two_differing_blocks_under_one_cid_the_first_wins_whatever_was_asked_befor
         }
         let car = with_blocks(blocks);
         let loader = || Loader::new().verification(Verification::DangerouslyNone);
-        let memory = loader().read(&car[..]).unwrap();
+        let memory = loader().from_reader(&car[..]).unwrap();
         let file = || spill::any_settings(temporary(), &mut Rng::new(seed));
         let repo = open_into(loader(), &car, file());
         let reduced = open_into(loader().process(|record: &[u8]| record.to_vec()), &car, file());
@@ -512,7 +513,7 @@ fn a_walk_over_a_file_meets_no_bad_copy_of_a_block_that_has_a_good_one() {
         let car = car.to_bytes();
         let expected = common::oracle_rows(&random.car);
         let loader = || Loader::new().verification(Verification::ReachedBlocks);
-        assert!(common::rows(&loader().read(&car[..]).unwrap()).unwrap() == expected);
+        assert!(common::rows(&loader().from_reader(&car[..]).unwrap()).unwrap() == expected);
         let repo = spill::any_way(loader(), &car, temporary(), &mut rng).unwrap();
         for _ in 0..2 {
             let found = with_repo!(&repo, repo => common::rows(repo));
@@ -547,7 +548,7 @@ fn a_record_that_a_node_link_leads_to_is_no_node() {
     let repo = spill::all_into(common::summarizing(Loader::new()), &car[..], temporary()).unwrap();
     let error = common::summaries(&repo).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Malformed(Malformed::ProcessedNode)), "{error}");
-    let mut walk = repo.walk().partial(true);
+    let mut walk = repo.walk().partial(true).start();
     let mut bad = 0;
     while let Some(event) = walk.next_event().unwrap() {
         bad += u32::from(matches!(event, Event::BadSubtree { .. }));

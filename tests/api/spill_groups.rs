@@ -1,7 +1,7 @@
 //! Blocks of one collection are stored together: nobody can tell but by the time that it takes.
 
 use crate::common::{details, told};
-use carwalk::store::{RedbStore, SpillFile};
+use carwalk::store::SpillFile;
 use carwalk::{Loader, Verification};
 use carwalk_testkit::car::{Car, Section};
 use carwalk_testkit::cases;
@@ -45,7 +45,7 @@ fn spilled_and_kept_stores_tell_what_a_slice_does_in_the_order_of_the_car() {
         {
             let car = car(seed, verification != Verification::EveryBlock);
             let loader = || Loader::new().verification(verification);
-            let expected = loader().slice(&car[..]).and_then(|repo| told(&repo));
+            let expected = loader().from_slice(&car[..]).and_then(|repo| told(&repo));
             let folder = tempfile::tempdir().unwrap();
             for segment_len in [0, 300, 2000] {
                 let spilled = loader()
@@ -56,7 +56,7 @@ fn spilled_and_kept_stores_tell_what_a_slice_does_in_the_order_of_the_car() {
                 let reopened =
                     loader().memory_limit(MEMORY).spill(&car[..], kept).and_then(|repo| {
                         drop(repo);
-                        loader().reopen(RedbStore::open(&path, MEMORY)?)
+                        loader().from_spill_file(&path)
                     });
                 for repo in [spilled, reopened] {
                     match (&expected, repo.and_then(|repo| told(&repo))) {

@@ -3,10 +3,9 @@
 use crate::common;
 use std::collections::HashMap;
 
-use carwalk::car::{Header, SectionHead};
 use carwalk::cid::Codec;
-use carwalk::store::{Block, BlockStore, CarStats, CarStore, MemoryStore};
-use carwalk::{Cid, Repo, Result, Tree};
+use carwalk::store::BlockStore;
+use carwalk::{Cid, Repo, Tree};
 use carwalk_testkit::car::Car;
 use carwalk_testkit::cases;
 use carwalk_testkit::cid::Cid as KitCid;
@@ -253,51 +252,23 @@ contract! {
 #[cfg(feature = "mmap")]
 contract! {
     mapped: |car| {
-        let mut map = memmap2::MmapMut::map_anon(car.len()).unwrap();
-        map.copy_from_slice(car);
-        SliceStore::new(map.make_read_only().unwrap()).unwrap()
+        let mut file = tempfile::tempfile().unwrap();
+        std::io::Write::write_all(&mut file, car).unwrap();
+        #[allow(unsafe_code, reason = "a file can be mapped in no other way")]
+        // SAFETY: the file has no name, and nothing writes it while it is mapped.
+        SliceStore::new(unsafe { carwalk::store::MappedFile::map(&file) }.unwrap()).unwrap()
     };
 }
 
-/// A store of the caller's that knows sections, and nothing of faults.
-struct Wrapped(MemoryStore);
-
-impl BlockStore for Wrapped {
-    type Bytes<'a> = &'a [u8];
-
-    fn get(&self, cid: &Cid) -> Result<Option<Block<&[u8]>>> {
-        self.0.get(cid)
-    }
-
-    fn contains(&self, cid: &Cid) -> Result<bool> {
-        self.0.contains(cid)
-    }
+contract! {
+    by_reference: |car| &*Box::leak(Box::new(MemoryStore::new(car).unwrap()));
+    boxed: |car| Box::new(MemoryStore::new(car).unwrap());
+    counted: |car| std::rc::Rc::new(MemoryStore::new(car).unwrap());
+    counted_by_threads: |car| std::sync::Arc::new(SliceStore::new(car.to_vec()).unwrap());
 }
 
-impl CarStore for Wrapped {
-    fn header(&self) -> &Header {
-        self.0.header()
-    }
-
-    fn stats(&self) -> CarStats {
-        self.0.stats()
-    }
-
-    fn sections(&self) -> impl Iterator<Item = Result<SectionHead>> {
-        self.0.sections()
-    }
-}
-
-#[test]
-fn a_store_of_the_callers_that_has_a_car_tells_what_nothing_links_to() {
-    for seed in 0..cases(4) {
-        let car = random::repo(seed, 60).car;
-        let expected = Repo::from_slice(&car).unwrap();
-        let store = Wrapped(MemoryStore::new(&car[..]).unwrap());
-        assert!(store.fault().is_none());
-        let commit = store.header().root();
-        let repo = Repo::from_store(store, commit).unwrap();
-        assert_eq!(repo.unreached_blocks().unwrap(), expected.unreached_blocks().unwrap());
-        assert_eq!(repo.stats(), expected.stats());
-    }
+#[cfg(feature = "redb")]
+contract! {
+    any_in_memory: |car| carwalk::store::AnyStore::Memory(MemoryStore::new(car).unwrap());
+    any_in_a_file: |car| carwalk::store::AnyStore::File(carwalk::store::RedbStore::new(car, SpillFile::temporary()).unwrap());
 }

@@ -2,6 +2,7 @@
 
 use crate::common;
 use crate::common::MapStore;
+use carwalk::KeyRange;
 use carwalk::error::PathFault;
 use carwalk::store::BlockStore;
 use carwalk::{ErrorKind, Loader, Record, Repo, RepoEntry, Result, Tree};
@@ -60,7 +61,7 @@ fn assert_items<T: Item>(items: impl Iterator<Item = Result<T>>, keys: Vec<&str>
 
 /// All of them, in each way that leaves some out, and from both ends.
 macro_rules! assert_each_way {
-    ($items:expr, $strict:expr) => {
+    ($items_in:expr, $strict:expr) => {
         let pick =
             |test: fn(&str) -> bool| KEYS.into_iter().filter(|key| test(key)).collect::<Vec<_>>();
         macro_rules! assert_way {
@@ -70,27 +71,35 @@ macro_rules! assert_each_way {
                 assert_items($ways.rev(), keys.into_iter().rev().collect(), $strict);
             };
         }
-        assert_way!($items, |_| true);
-        assert_way!($items.range("app.bsky.feed.post/b".."d"), |key| key > "app.bsky.feed.post/a"
+        assert_way!(($items_in)(KeyRange::all()), |_| true);
+        assert_way!(($items_in)(("app.bsky.feed.post/b".."d").into()), |key| key
+            > "app.bsky.feed.post/a"
             && key < "d");
-        assert_way!($items.range("d"..), |key| key > "d");
-        assert_way!($items.prefix("com.ex"), |key| key.starts_with("com.ex"));
-        assert_way!($items.prefix("example/"), |key| key.starts_with("example/"));
-        assert_way!($items.prefix("net."), |key| key.starts_with("net."));
-        assert_way!($items.collection("com.example.test"), |key| key
+        assert_way!(($items_in)(("d"..).into()), |key| key > "d");
+        assert_way!(($items_in)(KeyRange::prefix("com.ex")), |key| key.starts_with("com.ex"));
+        assert_way!(($items_in)(KeyRange::prefix("example/")), |key| key.starts_with("example/"));
+        assert_way!(($items_in)(KeyRange::prefix("net.")), |key| key.starts_with("net."));
+        assert_way!(($items_in)(KeyRange::collection("com.example.test").unwrap()), |key| key
             .starts_with("com.example.test/"));
-        assert_way!($items.collection("example"), |key| key.starts_with("example/"));
-        assert_way!($items.prefix("com.").range("com.example.test/".."x"), |key| key
-            .starts_with("com."));
-        assert_way!($items.range(.."com.example.test/a").collection("com.example.test"), |key| {
-            key == "com.example.test/.."
-        });
+        assert_way!(($items_in)(KeyRange::collection("example").unwrap()), |key| key
+            .starts_with("example/"));
+        assert_way!(
+            ($items_in)(KeyRange::prefix("com.").and(&("com.example.test/".."x").into())),
+            |key| key.starts_with("com.")
+        );
+        assert_way!(
+            ($items_in)(
+                KeyRange::from(.."com.example.test/a")
+                    .and(&KeyRange::collection("com.example.test").unwrap())
+            ),
+            |key| { key == "com.example.test/.." }
+        );
     };
 }
 
 fn assert_strict<S: BlockStore>(tree: &Tree<S>, strict: bool) {
-    assert_each_way!(tree.records(), strict);
-    assert_each_way!(tree.entries(), strict);
+    assert_each_way!(|range: KeyRange| tree.records_in(range), strict);
+    assert_each_way!(|range: KeyRange| tree.entries_in(range), strict);
 }
 
 #[test]
@@ -99,8 +108,8 @@ fn paths_are_strict_in_every_range_and_from_both_ends_if_they_are_to_be() {
     let car = kit.to_bytes(Order::Preorder);
     for strict in [true, false] {
         let loader = || Loader::new().strict_paths(strict);
-        assert_strict(loader().slice(&car).unwrap().tree(), strict);
-        assert_strict(loader().read(&car[..]).unwrap().tree(), strict);
+        assert_strict(loader().from_slice(&car).unwrap().tree(), strict);
+        assert_strict(loader().from_reader(&car[..]).unwrap().tree(), strict);
         let store = MapStore::new(&car);
         assert_strict(
             &Tree::new(&store, common::cid(&kit.root.cid())).strict_paths(strict),
@@ -114,7 +123,7 @@ fn paths_are_strict_in_every_range_and_from_both_ends_if_they_are_to_be() {
 #[test]
 fn a_path_that_is_not_strict_ends_items_from_the_end_that_comes_to_it() {
     let car = KitRepo::sample(KEYS).to_bytes(Order::Preorder);
-    let repo = Loader::new().strict_paths(true).slice(&car).unwrap();
+    let repo = Loader::new().strict_paths(true).from_slice(&car).unwrap();
     for last_back in [true, false] {
         let mut records = repo.records();
         let mut entries = repo.entries();

@@ -2,6 +2,7 @@
 //! them, to the last detail.
 
 use crate::common;
+use carwalk::ErrorClass;
 use std::cell::Cell;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -67,14 +68,10 @@ fn spoiled(good: &Car, indexes: &[usize]) -> Car {
 }
 
 /// All ways that a CAR can come by, with what came of it.
-fn each_way(
-    car: &[u8],
-    loader: impl Fn() -> Loader<'static>,
-    mut seen: impl FnMut(String, Outcome),
-) {
-    seen("slice".to_owned(), outcome(loader().slice(car)));
-    seen("reader".to_owned(), outcome(loader().read(car)));
-    seen("ragged".to_owned(), outcome(loader().read(Ragged::new(car, 1))));
+fn each_way(car: &[u8], loader: impl Fn() -> Loader, mut seen: impl FnMut(String, Outcome)) {
+    seen("slice".to_owned(), outcome(loader().from_slice(car)));
+    seen("reader".to_owned(), outcome(loader().from_reader(car)));
+    seen("ragged".to_owned(), outcome(loader().from_reader(Ragged::new(car, 1))));
     for (first, step) in [(0, 700 * KIB), (90 * KIB, 300 * KIB), (2100 * KIB, 10 * KIB)] {
         seen(
             format!("from {first} by {step}"),
@@ -86,15 +83,13 @@ fn each_way(
         use carwalk::store::SpillFile;
         let spilled = loader().memory_limit(limit).spill(car, SpillFile::temporary());
         seen(format!("spilled at {limit}"), outcome(spilled));
-        let suspended = match loader().memory_limit(limit).read(car) {
-            Ok(Loaded::Suspended(load)) => {
-                outcome(load.spill(SpillFile::temporary()).map_err(Into::into))
-            }
+        let suspended = match loader().memory_limit(limit).from_reader(car) {
+            Ok(Loaded::Suspended(load)) => outcome(load.spill(SpillFile::temporary())),
             Ok(Loaded::Complete(repo)) => outcome(Ok(repo)),
             Err(error) => Err(common::details(&error)),
         };
         seen(format!("suspended and spilled at {limit}"), suspended);
-        let indexed = loader().memory_limit(limit / 1000).slice(car, SpillFile::temporary());
+        let indexed = loader().memory_limit(limit / 1000).from_slice(car, SpillFile::temporary());
         seen(format!("index in a file at {limit}"), outcome(indexed));
     }
 }
@@ -102,11 +97,11 @@ fn each_way(
 /// Loads with a limit that grows by steps.
 fn stepwise(
     car: &[u8],
-    loader: Loader<'static>,
+    loader: Loader,
     first: u64,
     step: u64,
 ) -> Result<carwalk::Repo<carwalk::store::MemoryStore>> {
-    let mut loaded = loader.memory_limit(first).read(car)?;
+    let mut loaded = loader.memory_limit(first).from_reader(car)?;
     loop {
         loaded = match loaded {
             Loaded::Complete(repo) => return Ok(repo),
@@ -122,9 +117,9 @@ fn stepwise(
 /// Checks that all ways come to the same, each with another number of threads from time to time,
 /// and gives it.
 #[track_caller]
-fn same(name: &str, car: &[u8], loader: impl Fn() -> Loader<'static>) -> Outcome {
+fn same(name: &str, car: &[u8], loader: impl Fn() -> Loader) -> Outcome {
     static TURN: AtomicUsize = AtomicUsize::new(0);
-    let expected = outcome(loader().slice(car));
+    let expected = outcome(loader().from_slice(car));
     let threads = Cell::new(0);
     let threaded = || {
         threads.set(COUNTS[TURN.fetch_add(1, Ordering::Relaxed) % COUNTS.len()]);
@@ -140,7 +135,7 @@ fn same(name: &str, car: &[u8], loader: impl Fn() -> Loader<'static>) -> Outcome
     expected
 }
 
-fn every_block() -> Loader<'static> {
+fn every_block() -> Loader {
     Loader::new()
 }
 
@@ -155,8 +150,8 @@ fn good_cars_come_to_the_same() {
         let told = same("good", &bytes, || Loader::new().verification(verification)).unwrap();
         assert!(told.records == common::oracle_rows(&bytes));
     }
-    let one_byte = outcome(every_block().threads(3).read(OneByte(&bytes[..])));
-    assert!(one_byte == outcome(every_block().slice(&bytes)));
+    let one_byte = outcome(every_block().threads(3).from_reader(OneByte(&bytes[..])));
+    assert!(one_byte == outcome(every_block().from_slice(&bytes)));
 }
 
 #[test]
@@ -180,7 +175,7 @@ fn the_first_bad_block_is_told() {
         let car = spoiled(&good, bad);
         let bytes = car.to_bytes();
         let error = same(&format!("{bad:?}"), &bytes, every_block).unwrap_err();
-        let expected = every_block().threads(3).slice(&bytes).unwrap_err();
+        let expected = every_block().threads(3).from_slice(&bytes).unwrap_err();
         assert!(matches!(expected.kind(), ErrorKind::HashMismatch { .. }), "{expected}");
         assert_eq!(expected.position().offset(), Some(offsets[first] as u64));
         assert_eq!(expected.cid().unwrap().as_bytes(), &car.sections[first].cid[..]);
@@ -189,8 +184,8 @@ fn the_first_bad_block_is_told() {
             if first + 2 < last {
                 let cut = &bytes[..bytes.len() - cut];
                 let loader = || every_block().salvage(salvage).threads(3);
-                assert!(outcome(loader().slice(cut)).unwrap_err() == error);
-                assert!(outcome(loader().read(cut)).unwrap_err() == error);
+                assert!(outcome(loader().from_slice(cut)).unwrap_err() == error);
+                assert!(outcome(loader().from_reader(cut)).unwrap_err() == error);
             }
         }
     }
@@ -232,8 +227,12 @@ fn every_violation_is_told_as_without_threads() {
         let case = breakage.make();
         let Ok(broken) = Car::parse(&case.broken) else { continue };
         let bytes = lengthened(broken, 26 * KIB).to_bytes();
-        let expected = outcome(every_block().slice(&bytes));
-        assert!(outcome(every_block().threads(3).slice(&bytes)) == expected, "{}", breakage.name);
+        let expected = outcome(every_block().from_slice(&bytes));
+        assert!(
+            outcome(every_block().threads(3).from_slice(&bytes)) == expected,
+            "{}",
+            breakage.name
+        );
     }
 }
 
@@ -248,7 +247,7 @@ fn a_process_function_sees_no_record_that_was_not_hashed() {
             *count.lock().unwrap() += 1;
             record.len() as u64
         });
-        let values = loader.read(bytes).and_then(|repo| {
+        let values = loader.from_reader(bytes).and_then(|repo| {
             repo.records()
                 .map(|record| record.map(|record| record.into_value()))
                 .collect::<Result<Vec<_>>>()
@@ -271,14 +270,15 @@ fn a_process_function_sees_no_record_that_was_not_hashed() {
 fn progress_is_told_on_the_callers_thread_and_rises() {
     let bytes = long().to_bytes();
     let told = |threads| {
-        let positions = Mutex::new(Vec::new());
+        let positions = Arc::new(Mutex::new(Vec::new()));
         let here = std::thread::current().id();
-        let loader = Loader::new().threads(threads).progress(|position| {
+        let collect = common::collect(&positions);
+        let loader = Loader::new().threads(threads).progress(move |position| {
             assert_eq!(std::thread::current().id(), here);
-            positions.lock().unwrap().push(position);
+            collect(position)
         });
-        drop(loader.slice(&bytes).unwrap());
-        positions.into_inner().unwrap()
+        drop(loader.from_slice(&bytes).unwrap());
+        positions.lock().unwrap().clone()
     };
     let expected = told(0);
     assert!(expected.is_sorted() && expected.len() >= 2, "{expected:?}");
@@ -291,7 +291,8 @@ fn progress_is_told_on_the_callers_thread_and_rises() {
 fn a_stream_that_panics_leaves_no_thread_waiting() {
     let bytes = long().to_bytes();
     for len in [0, 100, 2100 * KIB, bytes.len()] {
-        let read = || Loader::new().threads(4).read(PanicsAt::new(&bytes[..], len)).map(drop);
+        let read =
+            || Loader::new().threads(4).from_reader(PanicsAt::new(&bytes[..], len)).map(drop);
         let panic = catch_unwind(AssertUnwindSafe(read)).unwrap_err();
         assert_eq!(panic.downcast_ref::<String>().map(String::as_str), Some(PANIC));
     }
@@ -305,9 +306,9 @@ fn a_stream_that_fails_is_told_after_bad_blocks_only() {
     for threads in COUNTS {
         let load = |bytes: &[u8]| {
             let stream = FailsAt::new(bytes, bytes.len() - 100, io::ErrorKind::ConnectionReset);
-            Loader::new().threads(threads).read(stream).unwrap_err()
+            Loader::new().threads(threads).from_reader(stream).unwrap_err()
         };
-        assert!(load(&good).is_io());
+        assert_eq!(load(&good).class(), ErrorClass::Io);
         assert!(matches!(load(&bad).kind(), ErrorKind::HashMismatch { .. }));
     }
 }
@@ -317,12 +318,12 @@ fn a_stream_that_fails_is_told_after_bad_blocks_only() {
 #[test]
 fn a_suspended_load_has_no_threads() {
     let bytes = long().to_bytes();
-    let expected = outcome(every_block().slice(&bytes));
+    let expected = outcome(every_block().from_slice(&bytes));
     let mut rng = Rng::new(1);
     for _ in 0..cases(4) {
         let limit = rng.range(700 * KIB, 3000 * KIB) as u64;
         let Loaded::Suspended(load) =
-            every_block().threads(3).memory_limit(limit).read(&bytes[..]).unwrap()
+            every_block().threads(3).memory_limit(limit).from_reader(&bytes[..]).unwrap()
         else {
             continue;
         };

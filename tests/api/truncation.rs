@@ -1,6 +1,7 @@
 //! CARs that are cut anywhere, and CARs with any one bit flipped: never taken for whole.
 
 use crate::common;
+use carwalk::ErrorClass;
 use carwalk::{Loader, Repo};
 use carwalk_testkit::car::{Car, header_value};
 use carwalk_testkit::cbor::Value;
@@ -12,11 +13,17 @@ fn assert_every_cut_is_found(car: &Car) {
     let boundaries = car.offsets();
     common::rows_each_way(&bytes, Loader::new).unwrap();
     for end in 0..bytes.len() {
-        let error = common::rows_each_way(&bytes[..end], Loader::new).unwrap_err();
+        let rows = common::rows_each_way(&bytes[..end], Loader::new);
+        // The node of an empty tree need not be there: its CID says what is in it.
+        if boundaries.contains(&end) && end > 0 && oracle::walk(&bytes[..end]).is_ok() {
+            assert!(rows.unwrap().is_empty());
+            continue;
+        }
+        let error = rows.unwrap_err();
         if boundaries.contains(&end) {
-            assert!(error.is_missing_block(), "cut at {end}: {error}");
+            assert_eq!(error.class(), ErrorClass::Missing, "cut at {end}: {error}");
         } else {
-            assert!(error.is_truncated(), "cut at {end}: {error}");
+            assert_eq!(error.class(), ErrorClass::Truncated, "cut at {end}: {error}");
             let start =
                 boundaries.iter().rfind(|&&start| start < end).map_or(0, |&start| start as u64);
             assert_eq!(error.position().offset(), Some(start), "cut at {end}: {error}");

@@ -1,6 +1,7 @@
 //! Which damage is found under which setting, and what a partial walk still gives.
 
 use crate::common;
+use carwalk::ErrorClass;
 use std::io::{self, Read};
 
 use crate::common::Row;
@@ -14,7 +15,7 @@ use carwalk_testkit::readers::{FailsAt, Pieces};
 use carwalk_testkit::repo::Order;
 use carwalk_testkit::step;
 
-fn loader(verification: Verification) -> impl Fn() -> Loader<'static> {
+fn loader(verification: Verification) -> impl Fn() -> Loader {
     move || Loader::new().verification(verification)
 }
 
@@ -58,12 +59,13 @@ fn of_several_faults_the_one_that_comes_first_in_the_car_is_told() {
         bytes.truncate(cut.map_or(bytes.len(), |number| offsets[first + number] + 20));
         let expected =
             bad.iter().copied().chain(cut).min().map(|number| offsets[first + number] as u64);
-        for error in
-            [Loader::new().slice(&bytes).unwrap_err(), Loader::new().read(&bytes[..]).unwrap_err()]
-        {
+        for error in [
+            Loader::new().from_slice(&bytes).unwrap_err(),
+            Loader::new().from_reader(&bytes[..]).unwrap_err(),
+        ] {
             assert_eq!(error.position().offset(), expected, "{bad:?}, {cut:?}: {error}");
             assert_eq!(
-                error.is_truncated(),
+                error.class() == ErrorClass::Truncated,
                 cut.is_some_and(|cut| bad.iter().all(|&number| number >= cut))
             );
         }
@@ -95,9 +97,9 @@ fn every_block_finds_all_damage_while_loading() {
     for name in DAMAGES {
         let case = breakage::case(name);
         let refused = [
-            loader(Verification::EveryBlock)().slice(&case.broken).unwrap_err(),
-            loader(Verification::EveryBlock)().read(&case.broken[..]).unwrap_err(),
-            Loader::new().slice(&case.broken).unwrap_err(),
+            loader(Verification::EveryBlock)().from_slice(&case.broken).unwrap_err(),
+            loader(Verification::EveryBlock)().from_reader(&case.broken[..]).unwrap_err(),
+            Loader::new().from_slice(&case.broken).unwrap_err(),
         ];
         for error in refused {
             assert_mismatch(&error, Structure::Section);
@@ -124,7 +126,7 @@ fn reached_blocks_passes_over_damage_that_nothing_reaches() {
 #[test]
 fn reached_blocks_finds_a_damaged_commit_at_once() {
     let case = breakage::case("hash_of_commit");
-    let error = loader(Verification::ReachedBlocks)().slice(&case.broken).unwrap_err();
+    let error = loader(Verification::ReachedBlocks)().from_slice(&case.broken).unwrap_err();
     assert_mismatch(&error, Structure::Commit);
     assert_eq!(error.position().offset(), case.offset.map(|offset| offset as u64));
     rows(&case, Verification::ReachedBlocks).unwrap_err();
@@ -134,7 +136,7 @@ fn reached_blocks_finds_a_damaged_commit_at_once() {
 fn reached_blocks_finds_a_damaged_node_when_it_comes_to_it() {
     for (name, before) in [("hash_of_root", 0), ("hash_of_node", 3)] {
         let case = breakage::case(name);
-        let repo = loader(Verification::ReachedBlocks)().slice(&case.broken).unwrap();
+        let repo = loader(Verification::ReachedBlocks)().from_slice(&case.broken).unwrap();
         let mut records = repo.records();
         assert_eq!(records.by_ref().map_while(Result::ok).count(), before, "{name}");
         let error = rows(&case, Verification::ReachedBlocks).unwrap_err();
@@ -152,7 +154,7 @@ fn reached_blocks_finds_a_damaged_record_when_it_comes_to_it() {
     assert_eq!(error.position().offset(), case.offset.map(|offset| offset as u64));
     let keys = breakage::sample_keys();
     assert_eq!(error.key(), Some(&keys[6][..]));
-    let repo = loader(Verification::ReachedBlocks)().slice(&case.broken).unwrap();
+    let repo = loader(Verification::ReachedBlocks)().from_slice(&case.broken).unwrap();
     assert_eq!(repo.records().map_while(Result::ok).count(), 6);
     assert_eq!(repo.entries().filter(Result::is_ok).count(), keys.len());
 }
@@ -194,7 +196,7 @@ fn dangerously_none_still_checks_the_rules_of_the_tree() {
 /// block.
 fn partial<S: BlockStore>(repo: &Repo<S>) -> (Vec<Vec<u8>>, Vec<String>) {
     let (mut keys, mut bad) = (Vec::new(), Vec::new());
-    let mut walk = repo.walk().partial(true);
+    let mut walk = repo.walk().partial(true).start();
     while let Some(event) = walk.next_event().unwrap() {
         match event {
             Event::Record { entry, .. } => keys.push(entry.key().to_vec()),
@@ -218,7 +220,7 @@ fn partial<S: BlockStore>(repo: &Repo<S>) -> (Vec<Vec<u8>>, Vec<String>) {
 
 /// Where the one damaged block stands that a walk meets. Nothing stands where a block is missing.
 fn bad_offset<S: BlockStore>(repo: &Repo<S>) -> Option<u64> {
-    let mut walk = repo.walk().partial(true).nodes(true);
+    let mut walk = repo.walk().partial(true).nodes(true).start();
     let mut offsets = Vec::new();
     while let Some(event) = walk.next_event().unwrap() {
         match event {
@@ -238,7 +240,7 @@ fn a_partial_walk_goes_on_around_a_damaged_record() {
     let case = breakage::case("hash_of_record");
     let mut keys = breakage::sample_keys();
     let damaged = String::from_utf8(keys.remove(6)).unwrap();
-    let repo = loader(Verification::ReachedBlocks)().slice(&case.broken).unwrap();
+    let repo = loader(Verification::ReachedBlocks)().from_slice(&case.broken).unwrap();
     assert_eq!(partial(&repo), (keys, vec![format!("record {damaged}")]));
     assert_eq!(bad_offset(&repo), case.offset.map(|offset| offset as u64));
 }
@@ -246,7 +248,7 @@ fn a_partial_walk_goes_on_around_a_damaged_record() {
 #[test]
 fn a_partial_walk_goes_on_around_a_damaged_node() {
     let case = breakage::case("hash_of_node");
-    let repo = loader(Verification::ReachedBlocks)().read(&case.broken[..]).unwrap();
+    let repo = loader(Verification::ReachedBlocks)().from_reader(&case.broken[..]).unwrap();
     let mut keys = breakage::sample_keys();
     let bounds = [2, 4].map(|index: usize| String::from_utf8(keys[index].clone()).unwrap());
     keys.remove(3);
@@ -259,7 +261,7 @@ fn a_partial_walk_goes_on_around_a_damaged_node() {
 #[test]
 fn a_partial_walk_of_a_damaged_root_gives_that_alone() {
     let case = breakage::case("hash_of_root");
-    let repo = loader(Verification::ReachedBlocks)().slice(&case.broken).unwrap();
+    let repo = loader(Verification::ReachedBlocks)().from_slice(&case.broken).unwrap();
     assert_eq!(partial(&repo), (vec![], vec!["all keys on layer None".to_owned()]));
 }
 
@@ -268,12 +270,17 @@ fn a_partial_walk_skips_a_node_that_breaks_a_rule_and_gives_all_else() {
     for breakage in breakage::all().filter(|breakage| breakage.rule.starts_with('N')) {
         let case = breakage.make();
         let Ok(repo) = Repo::from_slice(&case.broken) else { continue };
-        let mut walk = repo.walk().partial(true);
+        let mut walk = repo.walk().partial(true).start();
         let (mut bad, mut keys) = (0, Vec::new());
         while let Some(event) = walk.next_event().unwrap() {
             match event {
                 Event::BadSubtree { error, .. } => {
-                    assert!(error.is_invalid() || error.is_limit(), "{}: {error}", breakage.name);
+                    let class = error.class();
+                    assert!(
+                        matches!(class, ErrorClass::Invalid | ErrorClass::Limit),
+                        "{}: {error}",
+                        breakage.name
+                    );
                     bad += 1;
                 }
                 Event::Record { entry, .. } => keys.push(entry.key().to_vec()),
@@ -319,7 +326,7 @@ fn salvage_keeps_what_is_before_bad_framing() {
     let (bytes, offsets) = (car.to_bytes(), car.offsets());
     let others = 1 + repo.root.blocks().len();
     let whole = common::oracle_rows(&bytes);
-    let open = |bytes: &[u8]| Loader::new().salvage(true).slice(bytes.to_vec()).unwrap();
+    let open = |bytes: &[u8]| Loader::new().salvage(true).from_slice(bytes.to_vec()).unwrap();
     assert!(open(&bytes).store().fault().is_none());
     for (number, &offset) in offsets.iter().enumerate().skip(1) {
         let cut = &bytes[..offset + 20];
@@ -341,7 +348,7 @@ fn salvage_keeps_what_is_before_bad_framing() {
                 "cut in section {number}: {} records",
                 keys.len()
             );
-            let by_reader = Loader::new().salvage(true).read(damaged).unwrap();
+            let by_reader = Loader::new().salvage(true).from_reader(damaged).unwrap();
             assert_eq!(partial(&by_reader), partial(&repo));
             assert_eq!(common::details(by_reader.store().fault().unwrap()), common::details(fault));
         }
@@ -352,7 +359,10 @@ fn salvage_keeps_what_is_before_bad_framing() {
 fn salvage_takes_no_failing_reader_for_a_damaged_car() {
     let bytes = breakage::sample().to_bytes(Order::Preorder);
     let stream = FailsAt::after(&bytes[..bytes.len() - 5], io::ErrorKind::ConnectionReset);
-    assert!(Loader::new().salvage(true).read(stream).unwrap_err().is_io());
+    assert_eq!(
+        Loader::new().salvage(true).from_reader(stream).unwrap_err().class(),
+        ErrorClass::Io
+    );
 }
 
 #[test]
@@ -360,10 +370,10 @@ fn salvage_of_a_car_that_is_bad_before_its_commit_is_its_fault() {
     let car = breakage::sample().to_bytes(Order::CommitLast);
     for cut in [70, 500, car.len() - 1] {
         let expected = Repo::from_slice(&car[..cut]).unwrap_err();
-        assert!(expected.is_truncated());
-        let found = Loader::new().salvage(true).slice(&car[..cut]).unwrap_err();
+        assert_eq!(expected.class(), ErrorClass::Truncated);
+        let found = Loader::new().salvage(true).from_slice(&car[..cut]).unwrap_err();
         assert_eq!(common::details(&found), common::details(&expected));
-        let found = Loader::new().salvage(true).read(&car[..cut]).unwrap_err();
+        let found = Loader::new().salvage(true).from_reader(&car[..cut]).unwrap_err();
         assert_eq!(common::details(&found), common::details(&expected));
     }
 }
@@ -375,7 +385,10 @@ fn salvage_lifts_no_limit() {
         Limits::default().max_stream_len(car.len() as u64 - 5),
         Limits::default().max_block_len(150),
     ] {
-        assert!(Loader::new().salvage(true).limits(limits).read(&car[..]).unwrap_err().is_limit());
+        assert_eq!(
+            Loader::new().salvage(true).limits(limits).from_reader(&car[..]).unwrap_err().class(),
+            ErrorClass::Limit
+        );
     }
 }
 
@@ -396,14 +409,14 @@ fn of_two_good_blocks_with_one_cid_the_first_is_found() {
     for verification in
         [Verification::EveryBlock, Verification::ReachedBlocks, Verification::DangerouslyNone]
     {
-        let repo = Loader::new().verification(verification).slice(&twice).unwrap();
+        let repo = Loader::new().verification(verification).from_slice(&twice).unwrap();
         for record in repo.records() {
             assert!(first.contains(&(record.unwrap().offset().unwrap() as usize)));
         }
     }
     // Nothing is hashed, so nothing is better.
     let loader = Loader::new().verification(Verification::DangerouslyNone);
-    assert!(loader.slice(damaged_first.to_bytes()).is_err());
+    assert!(loader.from_slice(damaged_first.to_bytes()).is_err());
 }
 
 /// Sections of one length stand where those before them stood. Those were good.
@@ -424,7 +437,7 @@ fn what_was_in_a_buffer_before_does_not_vouch_for_what_comes() {
         let error = match bad % 2 {
             0 => Loader::new()
                 .process(|record: &[u8]| record.len() as u64)
-                .read(stream)
+                .from_reader(stream)
                 .err()
                 .unwrap(),
             _ => spilled(stream).err().unwrap(),
@@ -441,5 +454,5 @@ fn spilled(stream: impl Read) -> Result<()> {
 
 #[cfg(not(feature = "redb"))]
 fn spilled(stream: impl Read) -> Result<()> {
-    Loader::new().process(|record: &[u8]| record.len() as u64).read(stream).map(drop)
+    Loader::new().process(|record: &[u8]| record.len() as u64).from_reader(stream).map(drop)
 }

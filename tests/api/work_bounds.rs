@@ -8,8 +8,10 @@
 //!
 //! In either order, and over any range.
 
+use crate::common::ReverseIf as _;
 use crate::common::{self, MapStore, end};
-use carwalk::mst::Walker;
+use carwalk::KeyRange;
+use carwalk::mst::Walk;
 use carwalk::{Repo, Result, Tree};
 use carwalk_testkit::cases;
 use carwalk_testkit::cid::Cid as KitCid;
@@ -171,16 +173,16 @@ fn collect(node: &Node, nodes: &mut Vec<Node>) {
 }
 
 /// Walks over all keys and over ranges that begin or end anywhere, in both orders.
-fn walks(bomb: &Bomb) -> Vec<Walker<'_, MapStore>> {
-    let walk = |reverse| Walker::new(&bomb.store, common::cid(&bomb.root)).reverse(reverse);
+fn walks(bomb: &Bomb) -> Vec<Walk<'_, MapStore>> {
+    let walk = |reverse| Walk::new(&bomb.store, common::cid(&bomb.root)).reverse_if(reverse);
     let mut walks = Vec::new();
     for reverse in [false, true] {
         let walk = || walk(reverse);
         walks.extend([
             walk(),
-            walk().prefix("com."),
-            walk().collection("com.example.test"),
-            walk().prefix("zzz"),
+            walk().range(KeyRange::prefix("com.")),
+            walk().range(KeyRange::collection("com.example.test").unwrap()),
+            walk().range(KeyRange::prefix("zzz")),
         ]);
         for key in bomb.keys.iter().step_by(bomb.keys.len() / 4 + 1) {
             let key = &key[..];
@@ -297,7 +299,7 @@ fn the_bound_of_partial_walks_is_reached_but_for_a_part() {
     let most = |bomb: &Bomb| bomb.links * (bomb.layer + 1);
     let near = bombs().into_iter().filter(|bomb| {
         let asked = bomb.asked(|| {
-            end(Walker::new(&bomb.store, common::cid(&bomb.root)).partial(true).records(false))
+            end(Walk::new(&bomb.store, common::cid(&bomb.root)).partial(true).records(false))
         });
         asked * 2 > most(bomb)
     });
@@ -320,21 +322,15 @@ fn a_lookup_asks_for_a_path_and_a_record() {
     for bomb in all() {
         let tree = Tree::new(&bomb.store, common::cid(&bomb.root));
         for key in probes(&bomb) {
-            assert_most(&bomb, "get", bomb.asked(|| tree.get(&key).is_ok()), bomb.layer + 2);
-            let one =
-                || Walker::new(&bomb.store, common::cid(&bomb.root)).range(&key[..]..=&key[..]);
+            assert_most(&bomb, "get", bomb.asked(|| tree.get_key(&key).is_ok()), bomb.layer + 2);
+            let one = || Walk::new(&bomb.store, common::cid(&bomb.root)).range(&key[..]..=&key[..]);
             assert_most(
                 &bomb,
                 "range of one",
                 bomb.asked(|| end(one().partial(true))),
                 bomb.layer + 2,
             );
-            assert_most(
-                &bomb,
-                "in reverse",
-                bomb.asked(|| end(one().reverse(true))),
-                bomb.layer + 2,
-            );
+            assert_most(&bomb, "in reverse", bomb.asked(|| end(one().reverse())), bomb.layer + 2);
             assert_most(
                 &bomb,
                 "completeness of one",
@@ -357,11 +353,13 @@ fn a_proof_of_keys_asks_for_their_paths_and_records() {
             Rng::new(count as u64).shuffle(&mut keys);
             let mut written = None;
             let asked = bomb.asked(|| {
-                let proof = keys[..count].iter().fold(repo.prove(), |proof, key| proof.key(key));
-                // The same keys again, and ranges that they are in, are no more work.
                 let proof = keys[..count]
                     .iter()
-                    .fold(proof, |proof, key| proof.key(key).range(&key[..]..=&key[..]));
+                    .fold(repo.prove(), |proof, key| proof.range(KeyRange::key(key)));
+                // The same keys again, and ranges that they are in, are no more work.
+                let proof = keys[..count].iter().fold(proof, |proof, key| {
+                    proof.range(KeyRange::key(key)).range(&key[..]..=&key[..])
+                });
                 written = proof.write(&mut Vec::new()).ok();
             });
             let paths = (count as u64) * (bomb.layer + 2);
@@ -369,8 +367,9 @@ fn a_proof_of_keys_asks_for_their_paths_and_records() {
             assert!(written.is_none_or(|stats| stats.sections <= asked + 1), "{}", bomb.name);
         }
         let ranges = bomb.asked(|| {
-            let keys =
-                keys.iter().fold(repo.prove(), |proof, key| proof.prefix(key).range(&key[..]..));
+            let keys = keys.iter().fold(repo.prove(), |proof, key| {
+                proof.range(KeyRange::prefix(key)).range(&key[..]..)
+            });
             keys.range(..).write(&mut Vec::new()).is_ok()
         });
         assert_most(&bomb, "proof of all ranges", ranges, bomb.links + bomb.entries);

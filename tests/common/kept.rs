@@ -48,7 +48,7 @@ impl Kept {
 }
 
 pub(crate) fn open(path: &Path) -> Result<Repo<RedbStore>> {
-    Loader::new().reopen(RedbStore::open(path, 1 << 20)?)
+    Loader::new().from_spill_file(path)
 }
 
 /// Changes a value of a kept file, whose structure stays whole.

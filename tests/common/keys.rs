@@ -1,10 +1,11 @@
 //! Sets of keys that walks and proofs are asked about, and what a plain descent comes to in them.
 
+use carwalk::KeyRange;
 use std::ops::{Bound, RangeBounds};
 use std::sync::{LazyLock, OnceLock};
 
 use carwalk::error::KeyInterval;
-use carwalk::mst::{Event, Layer, Walker};
+use carwalk::mst::{Event, Layer, Walk};
 use carwalk::store::BlockStore;
 use carwalk::{Cid, Error, ErrorKind};
 use carwalk_testkit::cid::Cid as KitCid;
@@ -51,11 +52,11 @@ impl Keys {
     }
 
     /// The walk, but only over these keys.
-    pub(crate) fn of_walk<'s, S: BlockStore>(&self, walk: Walker<'s, S>) -> Walker<'s, S> {
+    pub(crate) fn of_walk<'s, S: BlockStore>(&self, walk: Walk<'s, S>) -> Walk<'s, S> {
         match self {
             Keys::One(key) => walk.range(&key[..]..=&key[..]),
             Keys::Range(range) => walk.range(range.clone()),
-            Keys::Prefix(prefix) => walk.prefix(prefix),
+            Keys::Prefix(prefix) => walk.range(KeyRange::prefix(prefix)),
         }
     }
 }
@@ -101,8 +102,20 @@ pub(crate) fn any_range(part: &Part, rng: &mut Rng) -> Range {
             let end = if rng.chance(1, 2) { Bound::Included(next) } else { Bound::Excluded(next) };
             (start, end)
         }
-        _ => (start, any_bound(part, rng)),
+        _ => in_order((start, any_bound(part, rng))),
     }
+}
+
+/// The range between two bounds, whichever of them is the lower one.
+pub(crate) fn in_order((start, end): Range) -> Range {
+    let key = |bound: &Bound<Vec<u8>>| match bound {
+        Bound::Included(key) | Bound::Excluded(key) => Some(key.clone()),
+        Bound::Unbounded => None,
+    };
+    if key(&start).zip(key(&end)).is_some_and(|(start, end)| start > end) {
+        return (end, start);
+    }
+    (start, end)
 }
 
 /// What keys begin with, or almost.
@@ -220,7 +233,7 @@ impl Expectation<'_> {
         if !keys.touches(node) {
             return;
         }
-        if !(self.is_there)(&node.cid) {
+        if !tree.is_known(number, self.is_there) {
             self.told.push(Told::Missing(tree.hidden(number)));
             return;
         }
@@ -247,7 +260,8 @@ impl Expectation<'_> {
 }
 
 /// Returns what a partial walk comes to that looks records up.
-pub(crate) fn told_by<S: BlockStore>(mut walk: Walker<'_, S>) -> Vec<Told> {
+pub(crate) fn told_by<S: BlockStore>(walk: Walk<'_, S>) -> Vec<Told> {
+    let mut walk = walk.start();
     let mut told = Vec::new();
     while let Some(event) = walk.next_event().unwrap() {
         told.push(match event {
@@ -275,7 +289,8 @@ pub(crate) fn told_by<S: BlockStore>(mut walk: Walker<'_, S>) -> Vec<Told> {
 }
 
 /// Returns the keys of a walk over entries.
-pub(crate) fn keys_of<S: BlockStore>(mut walk: Walker<'_, S>) -> Vec<Vec<u8>> {
+pub(crate) fn keys_of<S: BlockStore>(walk: Walk<'_, S>) -> Vec<Vec<u8>> {
+    let mut walk = walk.start();
     let mut keys = Vec::new();
     while let Some(event) = walk.next_event().unwrap() {
         let Event::Entry { entry, .. } = event else { panic!("{event:?}") };

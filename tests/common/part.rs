@@ -79,7 +79,7 @@ impl PlainTree {
     /// What is known of a key if some nodes are not there; the record is left out.
     pub(crate) fn answer(&self, key: &[u8], is_there: &dyn Fn(&KitCid) -> bool) -> Answer<()> {
         let (path, value) = self.path(key);
-        if let Some(&number) = path.iter().find(|&&number| !is_there(&self.0[number].cid)) {
+        if let Some(&number) = path.iter().find(|&&number| !self.is_known(number, is_there)) {
             return Answer::Unknown(self.hidden(number));
         }
         match value {
@@ -88,6 +88,13 @@ impl PlainTree {
             }
             None => Answer::Absent,
         }
+    }
+
+    /// Whether a node is there, or need not be: an empty root is known by its CID.
+    pub(crate) fn is_known(&self, number: usize, is_there: &dyn Fn(&KitCid) -> bool) -> bool {
+        let node = &self.0[number];
+        let is_empty = number == 0 && node.entries.is_empty() && node.links == [None];
+        is_empty || is_there(&node.cid)
     }
 
     /// What a node hides if it is not there.

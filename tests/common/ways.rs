@@ -1,5 +1,6 @@
 //! One CAR through all ways in, and one bad tree through all kinds of walks.
 
+use carwalk::ErrorClass;
 use carwalk::error::TreeRule;
 use carwalk::{Error, ErrorKind, Loader, Lookup, Repo, Result};
 use carwalk_testkit::cid::Cid as KitCid;
@@ -24,7 +25,7 @@ fn outcome(car: &[u8]) -> Result<Vec<Row>> {
 mod spilled {
     use std::cell::Cell;
 
-    use carwalk::store::{RedbStore, SpillFile};
+    use carwalk::store::SpillFile;
     use carwalk_testkit::readers::OneByte;
 
     use super::{Loader, Result, Row};
@@ -43,7 +44,7 @@ mod spilled {
         }
         let index = Loader::new()
             .memory_limit(0)
-            .slice(car, SpillFile::temporary())
+            .from_slice(car, SpillFile::temporary())
             .and_then(|repo| common::rows(&repo));
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("kept");
@@ -51,7 +52,8 @@ mod spilled {
             spill::all_into(Loader::new(), OneByte(car), SpillFile::keep(&path)).and_then(|repo| {
                 drop(repo);
                 Loader::new()
-                    .reopen(RedbStore::open(&path, 1 << 20)?)
+                    .memory_limit(1 << 20)
+                    .from_spill_file(&path)
                     .and_then(|repo| common::rows(&repo))
             });
         vec![("spilled", whole), ("index in a file", index), ("kept", kept)]
@@ -76,7 +78,7 @@ pub(crate) fn refused(car: &[u8]) -> Error {
 #[track_caller]
 pub(crate) fn refused_by_all_walks(car: &[u8]) -> Error {
     let repo = Repo::from_slice(car).unwrap();
-    end(repo.walk().reverse(true)).unwrap_err();
+    end(repo.walk().reverse()).unwrap_err();
     end(repo.walk().nodes(true).records(false)).unwrap_err();
     assert!(repo.entries().any(|entry| entry.is_err()));
     repo.walk().completeness().unwrap_err();
@@ -84,7 +86,7 @@ pub(crate) fn refused_by_all_walks(car: &[u8]) -> Error {
     let mut proof = Vec::new();
     repo.prove().range(..).write(&mut proof).unwrap_err();
     let error = refused(car);
-    assert!(error.is_invalid(), "{error}");
+    assert_eq!(error.class(), ErrorClass::Invalid, "{error}");
     let rule = if let ErrorKind::Tree(rule) = error.kind() { Some(rule) } else { None };
     let layers = rule.is_some_and(|rule| {
         matches!(
@@ -95,11 +97,11 @@ pub(crate) fn refused_by_all_walks(car: &[u8]) -> Error {
     // A lookup goes by less of the tree, and may come by no bad node. What it finds is there all
     // the same; and a key is absent only if it is not in the layer where it would have to be.
     for (key, cid) in oracle_entries(car) {
-        match repo.get(&key) {
+        match repo.tree().get_key(&key) {
             Ok(Lookup::Present { cid: found, .. }) => assert!(found == super::cid(&cid)),
             Ok(Lookup::Absent) => assert!(layers, "{}: {error}", key.escape_ascii()),
             Ok(other) => panic!("{other:?}"),
-            Err(error) => assert!(error.is_invalid(), "{error}"),
+            Err(error) => assert_eq!(error.class(), ErrorClass::Invalid, "{error}"),
         }
     }
     error

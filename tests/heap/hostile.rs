@@ -37,7 +37,7 @@ fn counts_of_a_kept_file_with_values() {
 mod description {
     use std::fs;
 
-    use carwalk::store::{CarStore, RedbStore, SpillFile};
+    use carwalk::store::{CarStore, SpillFile};
     use carwalk::{Loader, Result, Verification};
     use carwalk_testkit::breakage;
     use carwalk_testkit::repo::Order;
@@ -74,9 +74,9 @@ mod description {
             drop(database);
             let mut told = String::new();
             let peak = peak_of(|| {
-                let store = RedbStore::open(&path, 1 << 20)?;
                 let loader = Loader::new().verification(Verification::ReachedBlocks);
-                let repo = loader.process(<[u8]>::len).reopen(store)?;
+                let repo =
+                    loader.process(<[u8]>::len).memory_limit(1 << 20).from_spill_file(&path)?;
                 let records = repo.records().filter(Result::is_ok).count();
                 let unreached = repo.unreached_blocks().is_ok();
                 let heads = repo.store().sections().take_while(Result::is_ok).count();

@@ -31,7 +31,7 @@ fn load_within<T>(before: &Before, limit: u64, load: impl FnOnce() -> T) -> T {
 /// Threads that hash. The loads of one test may use them all.
 static THREADS: AtomicUsize = AtomicUsize::new(0);
 
-fn loader() -> Loader<'static> {
+fn loader() -> Loader {
     Loader::new().threads(THREADS.load(Ordering::Relaxed))
 }
 
@@ -85,7 +85,7 @@ fn large_exports_stop_at_their_limit_and_go_on() {
     let mut limit = MIB;
     let before = Before::now();
     let mut loaded =
-        load_within(&before, limit, || loader().memory_limit(limit).read(&car[..]).unwrap());
+        load_within(&before, limit, || loader().memory_limit(limit).from_reader(&car[..]).unwrap());
     let mut stops = 0;
     let repo = loop {
         match loaded {
@@ -125,7 +125,7 @@ fn threads_that_begin_just_before_a_chunk_ends_do_not_cheat_the_limit() {
     (0..1100).for_each(|_| put(&mut car, 2000));
     for limit in (2900 * KIB..3200 * KIB).step_by(step(4) << 13) {
         let loaded = load_within(&Before::now(), limit, || {
-            loader().memory_limit(limit).read(&car[..]).unwrap()
+            loader().memory_limit(limit).from_reader(&car[..]).unwrap()
         });
         assert!(suspended(loaded).bytes_held() <= limit);
     }
@@ -143,7 +143,7 @@ fn random_limits_change_nothing_but_the_time() {
         let expected = common::oracle_rows(&random.car);
         for stream in streams {
             let mut loaded =
-                loader().memory_limit(rng.below(600 << 10) as u64).read(stream).unwrap();
+                loader().memory_limit(rng.below(600 << 10) as u64).from_reader(stream).unwrap();
             let repo = loop {
                 match loaded {
                     Loaded::Complete(repo) => break repo,
@@ -173,13 +173,13 @@ fn tiny_blocks_do_not_cheat_the_limit() {
     let car = tiny_blocks(300_000, u32::MAX);
     for limit in [2 * MIB, 5 * MIB, 16 * MIB] {
         let load = suspended(load_within(&Before::now(), limit, || {
-            loader().memory_limit(limit).read(&car[..]).unwrap()
+            loader().memory_limit(limit).from_reader(&car[..]).unwrap()
         }));
         assert!(load.bytes_read() * 3 > limit, "{} at {limit}", load.bytes_read());
     }
     let needed = car.len() as u64 + 20 * 300_000 + 3 * MIB;
     let loaded = load_within(&Before::now(), needed, || {
-        loader().memory_limit(needed).read(&car[..]).unwrap()
+        loader().memory_limit(needed).from_reader(&car[..]).unwrap()
     });
     assert!(matches!(loaded, Loaded::Complete(_)));
 }
@@ -188,7 +188,7 @@ fn repeated_blocks_do_not_cheat_the_limit() {
     let car = tiny_blocks(300_000, 3);
     let before = Before::now();
     let load = suspended(load_within(&before, 4 * MIB, || {
-        loader().memory_limit(4 * MIB).read(&car[..]).unwrap()
+        loader().memory_limit(4 * MIB).from_reader(&car[..]).unwrap()
     }));
     assert!(load.bytes_read() > 2 * MIB);
     // Until the index is made, a repeat takes what any section takes.
@@ -203,7 +203,7 @@ fn one_block_larger_than_the_limit_stops_in_mid_section() {
     let car = car.to_bytes();
     let limit = 700 * KIB;
     let load = suspended(load_within(&Before::now(), limit, || {
-        loader().memory_limit(limit).read(&car[..]).unwrap()
+        loader().memory_limit(limit).from_reader(&car[..]).unwrap()
     }));
     assert!(load.bytes_read() < limit);
     // It can be tried again without a higher limit, and nothing comes of it.
@@ -216,7 +216,7 @@ fn the_commit_is_told_once_it_was_read() {
     let random = random::repo(1, 3000);
     for (order, is_seen) in [(Order::Preorder, true), (Order::CommitLast, false)] {
         let car = random.repo.to_bytes(order);
-        let load = suspended(loader().memory_limit(80 * KIB).read(&car[..]).unwrap());
+        let load = suspended(loader().memory_limit(80 * KIB).from_reader(&car[..]).unwrap());
         assert!(load.bytes_read() < car.len() as u64);
         assert_eq!(load.bytes_read() + load.get_ref().len() as u64, car.len() as u64);
         let commit = load.commit().unwrap();
@@ -229,7 +229,7 @@ fn the_commit_is_told_once_it_was_read() {
 
 fn a_suspended_load_goes_to_another_thread() {
     let random = random::repo(2, 3000);
-    let load = suspended(loader().memory_limit(80 * KIB).read(&random.car[..]).unwrap());
+    let load = suspended(loader().memory_limit(80 * KIB).from_reader(&random.car[..]).unwrap());
     let records = thread::scope(|scope| {
         let worker =
             scope.spawn(move || common::rows(&complete(load.resume(u64::MAX).unwrap())).unwrap());
@@ -249,7 +249,7 @@ fn errors_after_a_stop_are_those_without_one() {
     padded.trailing = vec![0x80, 0x00];
     for car in [cut, flipped, padded.to_bytes()] {
         let expected = carwalk::Repo::from_reader(&car[..]).unwrap_err();
-        let load = suspended(loader().memory_limit(80 * KIB).read(&car[..]).unwrap());
+        let load = suspended(loader().memory_limit(80 * KIB).from_reader(&car[..]).unwrap());
         let found = load.resume(u64::MAX).unwrap_err();
         assert_eq!(common::details(&found), common::details(&expected));
     }
@@ -282,7 +282,7 @@ fn no_limit_is_exceeded_on_the_way_to_the_end() {
         loop {
             let before = Before::now();
             let loaded = load_within(&before, limit, || {
-                loader().memory_limit(limit).read(&car[..]).unwrap()
+                loader().memory_limit(limit).from_reader(&car[..]).unwrap()
             });
             match loaded {
                 Loaded::Complete(repo) => {
@@ -306,7 +306,8 @@ fn what_is_held_is_what_the_heap_has() {
     for car in [tiny_blocks(100_000, u32::MAX), with_blocks(&[600_000; 12])] {
         for limit in [MIB, 3 * MIB, 6 * MIB] {
             let before = Before::now();
-            let Loaded::Suspended(load) = loader().memory_limit(limit).read(&car[..]).unwrap()
+            let Loaded::Suspended(load) =
+                loader().memory_limit(limit).from_reader(&car[..]).unwrap()
             else {
                 continue;
             };
@@ -326,7 +327,7 @@ fn what_is_held_is_what_the_heap_has() {
 
 fn a_lower_limit_stops_again() {
     let car = with_blocks(&[40_000; 60]);
-    let load = suspended(loader().memory_limit(MIB).read(&car[..]).unwrap());
+    let load = suspended(loader().memory_limit(MIB).from_reader(&car[..]).unwrap());
     let (read, held) = (load.bytes_read(), load.bytes_held());
     let load = suspended(load.resume(100 * KIB).unwrap());
     assert_eq!(
@@ -336,22 +337,22 @@ fn a_lower_limit_stops_again() {
 }
 
 fn progress_is_told_as_without_stops() {
-    use std::sync::Mutex;
+    use std::sync::{Arc, Mutex};
     let car = with_blocks(&[40_000; 200]);
     let told = |limit: Option<u64>| {
-        let told = Mutex::new(Vec::new());
-        let loader = loader().progress(|bytes| told.lock().unwrap().push(bytes));
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let loader = loader().progress(common::collect(&told));
         match limit {
-            None => drop(loader.read(&car[..]).unwrap()),
+            None => drop(loader.from_reader(&car[..]).unwrap()),
             Some(limit) => {
-                let mut loaded = loader.memory_limit(limit).read(&car[..]).unwrap();
+                let mut loaded = loader.memory_limit(limit).from_reader(&car[..]).unwrap();
                 while let Loaded::Suspended(load) = loaded {
                     let more = load.memory_limit() + 300 * KIB;
                     loaded = load.resume(more).unwrap();
                 }
             }
         }
-        told.into_inner().unwrap()
+        told.lock().unwrap().clone()
     };
     let whole = told(None);
     assert!(whole.len() > 6 && whole.last() == Some(&(car.len() as u64)));
@@ -369,8 +370,9 @@ fn the_commit_that_is_told_follows_the_rules() {
     repo.commit = Commit::version_2(Cid::dag_cbor(b"before"));
     let car = repo.to_car(Order::Preorder);
     let (bytes, offset) = (car.to_bytes(), car.offset_of(&repo.commit_cid()));
-    let stopped =
-        |rules| suspended(loader().commits(rules).memory_limit(80 * KIB).read(&bytes[..]).unwrap());
+    let stopped = |rules| {
+        suspended(loader().commits(rules).memory_limit(80 * KIB).from_reader(&bytes[..]).unwrap())
+    };
     assert_eq!(stopped(CommitRules::Legacy).commit().unwrap().unwrap().version(), 2);
     let current = stopped(CommitRules::Current);
     let error = current.commit().unwrap_err();

@@ -35,9 +35,10 @@ fn declared_lengths_cost_nothing() {
     let fields = b"\x0a\xbb\x00\xff\xff\xff\xff\xff\xff\xff\x00".to_vec();
     let key = b"\x0b\xa2\x7b\x0f\xff\xff\xff\xff\xff\xff\xff\x00".to_vec();
     for input in [block_of_2_gib, header_of_2_gib, roots, fields, key] {
-        let by_reader = peak_of(|| Loader::new().limits(limits()).read(&input[..]).unwrap_err());
+        let by_reader =
+            peak_of(|| Loader::new().limits(limits()).from_reader(&input[..]).unwrap_err());
         assert!(by_reader < MIB, "{by_reader}");
-        let by_slice = peak_of(|| Loader::new().limits(limits()).slice(&input).unwrap_err());
+        let by_slice = peak_of(|| Loader::new().limits(limits()).from_slice(&input).unwrap_err());
         assert!(by_slice < MIB, "{by_slice}");
         let by_peek = peak_of(|| peek_commit(&input[..]).unwrap_err());
         assert!(by_peek < MIB, "{by_peek}");
@@ -65,13 +66,13 @@ fn a_stream_is_held_once() {
     assert!(car.len() > 20 * MIB);
     for threads in [0, 3] {
         let loader = || Loader::new().threads(threads);
-        let peak = peak_of(|| loader().read(&car[..]).unwrap());
+        let peak = peak_of(|| loader().from_reader(&car[..]).unwrap());
         assert!(
             peak > car.len() && peak < car.len() + car.len() / 10 + 2 * MIB,
             "{peak} for {}",
             car.len()
         );
-        let peak = peak_of(|| loader().slice(&car[..]).unwrap());
+        let peak = peak_of(|| loader().from_slice(&car[..]).unwrap());
         assert!(peak < 3 * MIB, "{peak}");
     }
 }
@@ -136,7 +137,7 @@ fn a_proof_takes_the_cids_of_its_blocks() {
         let repo = Repo::from_slice(&car[..]).unwrap();
         let mut blocks = 0;
         let peak =
-            peak_of(|| blocks = repo.prove().prefix("").write(std::io::sink()).unwrap().sections);
+            peak_of(|| blocks = repo.prove().range(..).write(std::io::sink()).unwrap().sections);
         let blocks = usize::try_from(blocks).unwrap();
         assert!(blocks > count);
         assert!((40 * blocks..150 * blocks).contains(&peak), "{peak} for {blocks} blocks");

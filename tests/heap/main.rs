@@ -27,6 +27,7 @@ mod hostile;
 mod limit;
 mod load;
 mod process;
+mod record;
 #[cfg(feature = "redb")]
 mod spill;
 mod twelve_holes;
@@ -40,6 +41,7 @@ fn main() {
         ("limit", limit::TESTS),
         ("load", load::TESTS),
         ("process", process::TESTS),
+        ("record", record::TESTS),
         #[cfg(feature = "redb")]
         ("spill", spill::TESTS),
         ("twelve_holes", twelve_holes::TESTS),

@@ -29,11 +29,12 @@ fn large() -> Vec<u8> {
 
 fn nothing_of_10_mb_is_held_but_places_and_nodes() {
     let car = large();
-    let plain = peak_of(|| Loader::new().read(&car[..]).unwrap());
+    let plain = peak_of(|| Loader::new().from_reader(&car[..]).unwrap());
     assert!(plain > car.len());
-    let peak = peak_of(|| Loader::new().process(|_: &[u8]| ()).read(&car[..]).unwrap());
+    let peak = peak_of(|| Loader::new().process(|_: &[u8]| ()).from_reader(&car[..]).unwrap());
     assert!(peak < 2 * MIB, "{peak} for {}", car.len());
-    let repo = Loader::new().process(|record: &[u8]| record.len() as u32).read(&car[..]).unwrap();
+    let repo =
+        Loader::new().process(|record: &[u8]| record.len() as u32).from_reader(&car[..]).unwrap();
     assert_eq!(repo.records().map(|record| record.unwrap().into_value()).sum::<u32>(), 5000 * 2013);
 }
 
@@ -43,7 +44,7 @@ fn a_limit_holds_with_a_process_function_too() {
     let mut limit = 100 * KIB;
     let loader = || Loader::new().process(|record: &[u8]| record[..40].to_vec());
     let mut loaded = before.within("loading", limit + 8 * KIB, || {
-        loader().memory_limit(limit as u64).read(&car[..]).unwrap()
+        loader().memory_limit(limit as u64).from_reader(&car[..]).unwrap()
     });
     let mut stops = 0;
     while let Loaded::Suspended(load) = loaded {
@@ -60,7 +61,7 @@ fn a_long_value_is_held_once() {
     car.push(Cid::raw(b"long"), b"long");
     let car = car.to_bytes();
     let long = |record: &[u8]| vec![0u8; if record == b"long" { 8 << 20 } else { 0 }];
-    let load = || Loader::new().process(long).read(&car[..]).unwrap();
+    let load = || Loader::new().process(long).from_reader(&car[..]).unwrap();
     let peak = peak_of(load);
     // The value, its bytes, and where they stay.
     assert!(peak < 34 * MIB, "{peak}");

@@ -4,9 +4,10 @@ use std::fs;
 
 use crate::common::{end, suspended};
 use crate::heap::{Before, KIB, MIB, within};
-use carwalk::store::{BlockStore, CarStore, RedbStore, SpillFile};
+use carwalk::store::{BlockStore, CarStore, SpillFile};
 use carwalk::{Limits, Loaded, Loader, Verification};
 use carwalk_testkit::breakage;
+use carwalk_testkit::car::header_value;
 use carwalk_testkit::cases;
 use carwalk_testkit::cid::Cid;
 use carwalk_testkit::repo::{Order, Record, Repo as KitRepo};
@@ -21,6 +22,7 @@ tests![
     copies_of_one_block_stay_within_the_limit,
     one_block_beyond_the_limit_takes_little_more_than_itself,
     a_load_into_a_file_takes_at_most_four_times_the_longest_block,
+    what_is_to_be_reserved_for_a_load_and_a_walk_is_never_exceeded,
     a_kept_file_is_opened_and_walked_within_its_cache,
     an_index_beyond_the_limit_takes_no_more_than_it,
 ];
@@ -52,7 +54,7 @@ fn large_exports_in_all_orders_stay_within_the_limit() {
         let loader =
             Loader::new().verification(Verification::DangerouslyNone).memory_limit(limit as u64);
         let load = before.within(&format!("{order:?}, in memory"), limit + 64 * KIB, || {
-            suspended(loader.read(&car[..]).unwrap())
+            suspended(loader.from_reader(&car[..]).unwrap())
         });
         let repo = before.within(&format!("{order:?}, loading"), limit + REST, || {
             load.spill(SpillFile::temporary()).unwrap()
@@ -85,7 +87,7 @@ fn assert_spill_within(car: &[u8], limit: usize, most: usize, what: &str) {
     let before = Before::now();
     let repo = before.within(&format!("{what}, loading"), most, || {
         let loader = Loader::new().threads(3).memory_limit(limit as u64);
-        suspended(loader.read(car).unwrap()).spill(SpillFile::temporary()).unwrap()
+        suspended(loader.from_reader(car).unwrap()).spill(SpillFile::temporary()).unwrap()
     });
     before.within(&format!("{what}, walking"), most, || {
         assert_eq!(repo.records().filter(carwalk::Result::is_ok).count(), 11);
@@ -98,7 +100,7 @@ fn assert_spill_within(car: &[u8], limit: usize, most: usize, what: &str) {
     }
     before.within(&format!("{what}, with a process function"), most, || {
         let loader = Loader::new().process(|block: &[u8]| block.to_vec());
-        let loaded = loader.memory_limit(limit as u64).read(car).unwrap();
+        let loaded = loader.memory_limit(limit as u64).from_reader(car).unwrap();
         if let Loaded::Suspended(load) = loaded {
             drop(load.spill(SpillFile::temporary()).unwrap());
         }
@@ -159,7 +161,7 @@ fn a_load_into_a_file_takes_at_most_four_times_the_longest_block() {
             assert!(peak <= most, "{what}: {peak} bytes, expected {most} at most");
         };
         let loader = Loader::new().limits(limits()).memory_limit(LIMIT as u64);
-        let Loaded::Suspended(load) = loader.read(&car[..]).unwrap() else {
+        let Loaded::Suspended(load) = loader.from_reader(&car[..]).unwrap() else {
             panic!("the limit was not reached")
         };
         let repo = load.spill(file).unwrap();
@@ -171,14 +173,46 @@ fn a_load_into_a_file_takes_at_most_four_times_the_longest_block() {
         assert_four("looking up");
     }
     within("opening a kept file", 4 * LONGEST + 2 * MIB, || {
-        let store = RedbStore::open(&path, LIMIT as u64).unwrap();
-        drop(Loader::new().reopen(store).unwrap());
+        drop(Loader::new().memory_limit(LIMIT as u64).from_spill_file(&path).unwrap());
     });
     // What the process function returns counts too, and its bytes while they grow.
     within("with a process function", 6 * LONGEST + 2 * MIB, || {
         let loader = Loader::new().limits(limits()).process(|block: &[u8]| block.to_vec());
         drop(loader.memory_limit(LIMIT as u64).spill(&car[..], SpillFile::temporary()).unwrap());
     });
+}
+
+fn what_is_to_be_reserved_for_a_load_and_a_walk_is_never_exceeded() {
+    let longest = 3 * MIB;
+    let roots = |count: usize| {
+        let mut car = breakage::sample().to_car(Order::Preorder);
+        let root = breakage::sample().commit_cid();
+        car.set_header(header_value(&vec![root; count]).encode());
+        car.to_bytes()
+    };
+    let cars = [
+        large().to_bytes(Order::Shuffled(1)),
+        with_blocks((0..200_000u32).map(u32::to_be_bytes)),
+        with_blocks((0..8u8).map(|byte| vec![byte; longest])),
+        roots(60_000),
+    ];
+    for (number, car) in cars.iter().enumerate() {
+        for limit in [0, 64 * KIB, 2 * MIB, 8 * MIB] {
+            let limits = Limits::new()
+                .max_stream_len(car.len() as u64)
+                .max_block_len(longest as u32)
+                .max_header_len(3 << 20);
+            // Hashing takes most of the time, and no memory.
+            let loader = Loader::new().limits(limits).verification(Verification::DangerouslyNone);
+            let loader = loader.memory_limit(limit as u64);
+            let most = loader.peak_memory() as usize;
+            within(&format!("CAR {number} at {limit}"), most, || {
+                let loaded = loader.from_reader(&car[..]).unwrap();
+                let repo = loaded.or_spill(SpillFile::temporary()).unwrap();
+                assert!(end(repo.walk()).unwrap() > 0);
+            });
+        }
+    }
 }
 
 fn a_kept_file_is_opened_and_walked_within_its_cache() {
@@ -190,11 +224,10 @@ fn a_kept_file_is_opened_and_walked_within_its_cache() {
     assert!(fs::metadata(&path).unwrap().len() > car.len() as u64);
     drop(car);
     let before = Before::now();
-    let open = || RedbStore::open(&path, MIB as u64).unwrap();
-    let store = before.within("opening", MIB + REST, open);
+    let loader = Loader::new().verification(Verification::DangerouslyNone).memory_limit(MIB as u64);
+    let open = || loader.from_spill_file(&path).unwrap();
+    let repo = before.within("opening", MIB + REST, open);
     before.within("walking a kept file", MIB + REST, || {
-        let loader = Loader::new().verification(Verification::DangerouslyNone);
-        let repo = loader.reopen(store).unwrap();
         assert_eq!(end(repo.walk()).unwrap(), record_count());
     });
 }
@@ -206,7 +239,7 @@ fn an_index_beyond_the_limit_takes_no_more_than_it() {
     let before = Before::now();
     let load = |threads| {
         let loader = Loader::new().threads(threads).memory_limit(MIB as u64);
-        loader.slice(&car[..], SpillFile::temporary()).unwrap()
+        loader.from_slice(&car[..], SpillFile::temporary()).unwrap()
     };
     before.within("loading with threads", MIB + REST, || drop(load(3)));
     let repo = before.within("loading", MIB + REST, || load(0));
@@ -219,6 +252,6 @@ fn an_index_beyond_the_limit_takes_no_more_than_it() {
     });
     drop(repo);
     let unlimited = Before::now();
-    drop(Loader::new().slice(&car[..]).unwrap());
+    drop(Loader::new().from_slice(&car[..]).unwrap());
     assert!(unlimited.peak() > MIB + REST, "{}", unlimited.peak());
 }

@@ -5,9 +5,11 @@
 //! slice whose index is in a file, a spill file, and one that is kept and opened again. All have to
 //! say the same.
 
+use crate::common::ReverseIf as _;
 use crate::common::ways::{accepted, oracle_entries, refused, refused_by_all_walks};
 use crate::common::{self, MapStore, complete, end, suspended};
 use crate::heap::{Before, KIB, peak_of, within};
+use carwalk::ErrorClass;
 use carwalk::car::{Reader, SliceReader};
 use carwalk::error::{KeyInterval, Malformed, TreeRule};
 use carwalk::mst::Event;
@@ -56,7 +58,7 @@ fn end_inside_a_varint_is_no_end_of_the_file() {
         let prefix = bytes[start..].iter().take_while(|&&byte| byte >= 0x80).count();
         for cut in start + 1..=start + prefix {
             let error = refused(&bytes[..cut]);
-            assert!(error.is_truncated(), "cut at {cut}: {error}");
+            assert_eq!(error.class(), ErrorClass::Truncated, "cut at {cut}: {error}");
             assert_eq!(error.position().offset(), Some(start as u64));
             if start > 0 {
                 assert!(SliceReader::new(&bytes[..cut]).unwrap().last().unwrap().is_err());
@@ -68,9 +70,9 @@ fn end_inside_a_varint_is_no_end_of_the_file() {
                         .map(|one| one.is_err()))
                     .any(|bad| bad)
                 );
-                let salvaged = Loader::new().salvage(true).slice(&bytes[..cut]);
+                let salvaged = Loader::new().salvage(true).from_slice(&bytes[..cut]);
                 if let Ok(repo) = salvaged {
-                    assert!(repo.store().fault().unwrap().is_truncated());
+                    assert_eq!(repo.store().fault().unwrap().class(), ErrorClass::Truncated);
                 }
             }
             cuts += 1;
@@ -80,7 +82,7 @@ fn end_inside_a_varint_is_no_end_of_the_file() {
     // A whole repository, and the beginning of a number after it.
     for tail in [&[0x80][..], &[0xff; 8], &[0xa4, 0x80]] {
         let error = refused(&[&sample_car().to_bytes(), tail].concat());
-        assert!(error.is_truncated(), "{error}");
+        assert_eq!(error.class(), ErrorClass::Truncated, "{error}");
     }
     accepted(&bytes);
 }
@@ -97,7 +99,7 @@ fn end_between_two_sections_is_told_with_the_keys_that_it_hides() {
                 continue;
             }
             let error = refused(part);
-            assert!(error.is_missing_block(), "{order:?}, cut at {cut}: {error}");
+            assert_eq!(error.class(), ErrorClass::Missing, "{order:?}, cut at {cut}: {error}");
             let Ok(repo) = Repo::from_slice(part) else { continue };
             let known = repo.walk().completeness().unwrap();
             assert!(!known.is_complete());
@@ -135,7 +137,7 @@ fn a_block_that_is_not_its_cids_is_refused_whether_it_is_used_or_not() {
             // it.
             let lazy = || Loader::new().verification(Verification::ReachedBlocks);
             assert_eq!(
-                lazy().slice(broken.to_bytes()).and_then(|repo| common::rows(&repo)).is_ok(),
+                lazy().from_slice(broken.to_bytes()).and_then(|repo| common::rows(&repo)).is_ok(),
                 index + 1 == car.sections.len()
             );
         }
@@ -163,7 +165,7 @@ fn assert_proves_nothing<S: BlockStore>(
     known: &[(Vec<u8>, KitCid)],
 ) {
     for key in keys.iter().chain(keys.iter().rev()).chain(keys) {
-        match repo.get(key).unwrap() {
+        match repo.tree().get_key(key).unwrap() {
             Lookup::Present { cid, .. } => {
                 assert!(known.iter().any(|(own, value)| own == key && cid == common::cid(value)));
             }
@@ -202,17 +204,23 @@ fn a_missing_node_proves_no_key_absent() {
                 &known,
             );
         }
-        assert!(refused(&bytes).is_missing_block());
+        assert_eq!(refused(&bytes).class(), ErrorClass::Missing);
     }
     // A node that is bad is an error, and no absence either.
     for node in nodes {
         let mut car = repo.to_car(Order::Preorder);
         let at = car.index_of(&node);
         car.sections[at].data[0] ^= 1;
-        let loaded =
-            Loader::new().verification(Verification::ReachedBlocks).slice(car.to_bytes()).unwrap();
+        let loaded = Loader::new()
+            .verification(Verification::ReachedBlocks)
+            .from_slice(car.to_bytes())
+            .unwrap();
         for key in &keys {
-            assert!(!matches!(loaded.get(key), Ok(Lookup::Absent)), "{}", key.escape_ascii());
+            assert!(
+                !matches!(loaded.tree().get_key(key), Ok(Lookup::Absent)),
+                "{}",
+                key.escape_ascii()
+            );
         }
     }
     // The twin: what is absent from a whole tree is absent.
@@ -254,7 +262,8 @@ fn a_block_is_there_for_each_of_its_links() {
             assert_eq!(rows.len(), keys.len());
             let loaded = Repo::from_slice(&bytes).unwrap();
             for (key, cid, block) in rows.iter().chain(&rows) {
-                let Lookup::Present { cid: found, record: Some(record) } = loaded.get(key).unwrap()
+                let Lookup::Present { cid: found, record: Some(record) } =
+                    loaded.tree().get_key(key).unwrap()
                 else {
                     panic!("{}", key.escape_ascii())
                 };
@@ -262,7 +271,7 @@ fn a_block_is_there_for_each_of_its_links() {
             }
             assert!(common::rows(&loaded).unwrap() == rows, "a second walk");
             // A process function may not take the node for a record, nor the record for a node.
-            let reduced = common::summarizing(Loader::new()).read(&bytes[..]).unwrap();
+            let reduced = common::summarizing(Loader::new()).from_reader(&bytes[..]).unwrap();
             let summaries = common::summaries(&reduced).unwrap();
             assert!(
                 summaries.iter().zip(&rows).all(
@@ -345,7 +354,7 @@ fn key_order_holds_across_nodes_and_beside_what_is_missing() {
             let mut car = whole.clone();
             car.sections.remove(index);
             let Ok(repo) = Repo::from_slice(car.to_bytes()) else { continue };
-            let mut walk = repo.walk().partial(true);
+            let mut walk = repo.walk().partial(true).start();
             let mut last = Vec::new();
             while let Some(event) = walk.next_event().unwrap() {
                 if let Event::Record { entry, .. } | Event::MissingRecord { entry, .. } = event {
@@ -405,7 +414,7 @@ fn shared_subtrees_cost_no_more_than_the_links_to_them() {
         let tree = Tree::new(&store, common::cid(&repo.root.cid()));
         for reverse in [false, true] {
             let before = store.gets();
-            end(tree.walk().partial(true).reverse(reverse)).unwrap();
+            end(tree.walk().partial(true).reverse_if(reverse)).unwrap();
             let (links, records) = (u64::from(depth) * 2, u64::from(depth));
             assert!(store.gets() - before <= 1 + links + records, "{}", store.gets() - before);
         }
@@ -432,7 +441,7 @@ fn shared_subtrees_cost_no_more_than_the_links_to_them() {
         store.insert(&cid, block);
     }
     let loader = Loader::new().verification(Verification::DangerouslyNone);
-    let circle = loader.store(&store, common::cid(&repo.commit_cid())).unwrap();
+    let circle = loader.from_store(&store, common::cid(&repo.commit_cid())).unwrap();
     let error = circle.records().find_map(Result::err).unwrap();
     assert!(matches!(error.kind(), ErrorKind::Tree(TreeRule::LinkBelowLayer0)), "{error}");
     assert!(store.gets() <= 6, "{}", store.gets());
@@ -492,11 +501,13 @@ fn a_declared_length_allocates_nothing() {
     assert!(inputs.len() > 200, "{}", inputs.len());
     for input in inputs {
         let shown = || input[..input.len().min(80)].escape_ascii();
-        let by_slice =
-            peak_of(|| loader().slice(&input).and_then(|repo| common::rows(&repo)).unwrap_err());
+        let by_slice = peak_of(|| {
+            loader().from_slice(&input).and_then(|repo| common::rows(&repo)).unwrap_err()
+        });
         assert!(by_slice < 128 * KIB, "{by_slice}: {}", shown());
-        let by_reader =
-            peak_of(|| loader().read(&input[..]).and_then(|repo| common::rows(&repo)).unwrap_err());
+        let by_reader = peak_of(|| {
+            loader().from_reader(&input[..]).and_then(|repo| common::rows(&repo)).unwrap_err()
+        });
         assert!(by_reader < 256 * KIB, "{by_reader}: {}", shown());
         let by_peek = peak_of(|| drop(peek_commit(&input[..])));
         assert!(by_peek < 128 * KIB, "{by_peek}: {}", shown());
@@ -532,13 +543,13 @@ fn a_memory_limit_counts_what_blocks_cost_beside_their_bytes() {
     // More than all the blocks' bytes, and less than a tenth of the stream.
     let limit = COUNT as usize * 4 + 64 * KIB;
     within("blocks", limit + 8 * KIB, || {
-        drop(suspended(loader().memory_limit(limit as u64).read(&car[..]).unwrap()));
+        drop(suspended(loader().memory_limit(limit as u64).from_reader(&car[..]).unwrap()));
     });
     // A function that leaves nothing of a record leaves a CID and a place.
     let before = Before::now();
     let load = before.within("values", limit + 8 * KIB, || {
         let loader = loader().process(|_: &[u8]| ()).memory_limit(limit as u64);
-        suspended(loader.read(&car[..]).unwrap())
+        suspended(loader.from_reader(&car[..]).unwrap())
     });
     #[cfg(feature = "redb")]
     {
@@ -551,7 +562,7 @@ fn a_memory_limit_counts_what_blocks_cost_beside_their_bytes() {
     #[cfg(not(feature = "redb"))]
     drop(load);
     // Numbers without end are limits too.
-    drop(complete(loader().memory_limit(u64::MAX).read(&car[..]).unwrap()));
+    drop(complete(loader().memory_limit(u64::MAX).from_reader(&car[..]).unwrap()));
 }
 
 fn a_prefix_beyond_the_key_before_it_is_refused_and_slices_nothing() {

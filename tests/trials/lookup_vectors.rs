@@ -91,7 +91,7 @@ fn repo_answers<S: BlockStore>(repo: &Repo<S>, expected: &[(&str, Known)]) {
 /// A lookup of every key that a partial walk finds is present, and of the ends of every gap never
 /// absent.
 fn partial_walk_agrees<S: BlockStore>(repo: &Repo<S>) {
-    let mut walk = repo.walk().partial(true);
+    let mut walk = repo.walk().partial(true).start();
     let (mut keys, mut gaps) = (Vec::new(), Vec::new());
     while let Some(event) = walk.next_event().unwrap() {
         match event {
@@ -106,7 +106,7 @@ fn partial_walk_agrees<S: BlockStore>(repo: &Repo<S>) {
         }
     }
     for (key, cid, has_record) in keys {
-        let Lookup::Present { cid: found, record } = repo.get(&key).unwrap() else {
+        let Lookup::Present { cid: found, record } = repo.tree().get_key(&key).unwrap() else {
             panic!("{}", key.escape_ascii())
         };
         assert_eq!((found, record.is_some()), (cid, has_record));
@@ -121,7 +121,7 @@ fn partial_walk_agrees<S: BlockStore>(repo: &Repo<S>) {
         let key = inside
             .find(|key| layer.is_some_and(|layer| carwalk::mst::Layer::of(key) <= layer))
             .unwrap();
-        let Lookup::Unknown(gap) = repo.get(&key).unwrap() else {
+        let Lookup::Unknown(gap) = repo.tree().get_key(&key).unwrap() else {
             panic!("{}", key.escape_ascii())
         };
         assert_eq!((gap.cid, gap.interval, gap.layer), (cid, interval, layer));
@@ -142,7 +142,7 @@ impl Whole {
         let root = store.header().root();
         let mut records = BTreeMap::new();
         let tree = Tree::new(store, root);
-        let mut walk = tree.walk().records(false);
+        let mut walk = tree.walk().records(false).start();
         while let Some(event) = walk.next_event().unwrap() {
             let Event::Entry { entry, .. } = event else { panic!("{event:?}") };
             records
@@ -195,7 +195,7 @@ fn answers_agree(folder: &Path, list: &str) {
         }
         let tree = Tree::new(&store, second.tree.root());
         for key in first.records.keys().chain(second.records.keys()) {
-            let found = part::answer(tree.get(key).unwrap()).map(|_, _| ());
+            let found = part::answer(tree.get_key(key).unwrap()).map(|_, _| ());
             let expected = second.tree.answer(key, &|cid| there.contains(cid));
             assert_eq!(found, expected, "{}: {line}", key.escape_ascii());
             match found {
@@ -218,7 +218,7 @@ fn answers_agree(folder: &Path, list: &str) {
             let key = change["rpath"].as_str().unwrap();
             let expected: Option<Cid> =
                 change["new_value"].as_str().map(|cid| cid.parse().unwrap());
-            match (tree.get(key).unwrap(), expected) {
+            match (tree.get_key(key).unwrap(), expected) {
                 (Lookup::Present { cid, .. }, Some(expected)) => {
                     assert_eq!(cid, expected, "{key}: {line}")
                 }
@@ -245,7 +245,7 @@ fn without_any_one_node(
     case: &str,
 ) -> usize {
     let ask = |store: &MapStore, key| {
-        part::answer(Tree::new(store, tree.root()).get(key).unwrap()).map(|_, _| ())
+        part::answer(Tree::new(store, tree.root()).get_key(key).unwrap()).map(|_, _| ())
     };
     let before: Vec<_> = keys.iter().map(|key| ask(&store, key)).collect();
     let mut less = 0;

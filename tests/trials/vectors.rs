@@ -4,6 +4,7 @@
 //! trials are ignored, unless `CARWALK_REQUIRE_VECTORS` is 1: then one fails.
 
 use crate::{common, lookup_vectors};
+use carwalk::ErrorClass;
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write;
 use std::fs;
@@ -216,14 +217,14 @@ fn export_agrees(path: &Path) {
     #[cfg(feature = "mmap")]
     #[allow(unsafe_code)]
     // SAFETY: nobody changes the vectors.
-    repo_agrees(&unsafe { Repo::map(path) }.unwrap(), expected);
+    repo_agrees(&unsafe { Repo::map(&fs::File::open(path).unwrap()) }.unwrap(), expected);
 
     let is_whole = expected["missing_nodes"] == 0 && expected["missing_records"] == 0;
     let rows = common::rows_each_way(&bytes, Loader::new);
     assert_eq!(rows.is_ok(), is_whole);
     match rows {
         Ok(rows) => assert!(rows == common::oracle_rows(&bytes)),
-        Err(error) => assert!(error.is_missing_block(), "{error}"),
+        Err(error) => assert_eq!(error.class(), ErrorClass::Missing, "{error}"),
     }
 }
 
@@ -243,7 +244,7 @@ fn repo_agrees<S: CarStore>(repo: &Repo<S>, expected: &Value) {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     let mut lines = String::new();
     let mut reached = HashSet::from([commit.cid()]);
-    let mut walk = repo.walk().partial(true).nodes(true);
+    let mut walk = repo.walk().partial(true).nodes(true).start();
     while let Some(event) = walk.next_event().unwrap() {
         let (kind, entry) = match event {
             Event::Node { cid, .. } => {
@@ -274,7 +275,7 @@ fn repo_agrees<S: CarStore>(repo: &Repo<S>, expected: &Value) {
     let is_whole = expected["missing_nodes"] == 0 && expected["missing_records"] == 0;
     match repo.unreached_blocks() {
         Ok(unreached) => assert_eq!(unreached + reached.len() as u64, repo.stats().distinct_blocks),
-        Err(error) => assert!(error.is_missing_block() && !is_whole, "{error}"),
+        Err(error) => assert!(error.class() == ErrorClass::Missing && !is_whole, "{error}"),
     }
 }
 
@@ -344,14 +345,12 @@ mod spilled {
                 .unwrap(),
             );
             for verification in [Verification::EveryBlock, Verification::ReachedBlocks] {
-                let store = RedbStore::open(&path, rng.below(1 << 20) as u64).unwrap();
-                repo_agrees(
-                    &Loader::new().verification(verification).reopen(store).unwrap(),
-                    expected,
-                );
+                let loader = Loader::new().verification(verification);
+                let loader = loader.memory_limit(rng.below(1 << 20) as u64);
+                repo_agrees(&loader.from_spill_file(&path).unwrap(), expected);
             }
             let loader = || common::summarizing(Loader::new());
-            let memory = loader().read(&bytes[..]).unwrap();
+            let memory = loader().from_reader(&bytes[..]).unwrap();
             let reduced =
                 spill::all_into(loader(), &bytes[..], settings(SpillFile::temporary(), &mut rng))
                     .unwrap();
@@ -366,7 +365,7 @@ mod spilled {
     /// All that a partial walk tells.
     fn told<S: CarStore, P: Process>(repo: &Repo<S, P>) -> Vec<String> {
         let mut told = Vec::new();
-        let mut walk = repo.walk().partial(true).nodes(true);
+        let mut walk = repo.walk().partial(true).nodes(true).start();
         while let Some(event) = walk.next_event().unwrap() {
             told.push(match event {
                 Event::Node { cid, offset, block, .. } => {
@@ -396,8 +395,10 @@ mod spilled {
         assert_eq!(store.stats(), slice.stats());
         let root = slice.header().root();
         let (expected, found) = (Tree::new(slice, root), Tree::new(store, root));
-        let mut walks =
-            (expected.walk().records(false).nodes(true), found.walk().records(false).nodes(true));
+        let mut walks = (
+            expected.walk().records(false).nodes(true).start(),
+            found.walk().records(false).nodes(true).start(),
+        );
         loop {
             let (expected, found) = (walks.0.next_event().unwrap(), walks.1.next_event().unwrap());
             assert_eq!(format!("{found:?}"), format!("{expected:?}"));
@@ -415,7 +416,7 @@ fn bare_tree_walks(path: &Path) {
     let root = store.header().root();
     let sections = store.stats().sections;
     let tree = Tree::new(store, root);
-    let mut walk = tree.walk().records(false).nodes(true);
+    let mut walk = tree.walk().records(false).nodes(true).start();
     let (mut nodes, mut records) = (0, BTreeMap::new());
     while let Some(event) = walk.next_event().unwrap() {
         match event {
@@ -545,7 +546,7 @@ fn proofs(path: &Path) {
         assert_eq!(case["dataCid"], repo.commit().data().to_string());
         let path = format!("{collection}/{}", case["rkey"].as_str().unwrap());
         let mut found = None;
-        let mut walk = repo.walk().partial(true);
+        let mut walk = repo.walk().partial(true).start();
         while let Some(event) = walk.next_event().unwrap() {
             match event {
                 Event::Record { entry, .. } | Event::MissingRecord { entry, .. }

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use carwalk::store::{RedbStore, SpillFile};
-use carwalk::{Error, Repo, Suspended};
+use carwalk::{Repo, Suspended};
 use clap::Args;
 
 use super::folder;
@@ -87,19 +87,14 @@ impl Storage {
         self.memory_limit.map(|limit| (limit, self.file()))
     }
 
-    /// Opens a file that was kept.
-    pub(super) fn open(&self, path: &Path) -> Result<RedbStore, Cause> {
-        Ok(RedbStore::open(path, self.cache_size())?)
-    }
-
     /// Goes on into a file with a load that reached its memory limit.
     pub(super) fn spill<R: Read>(
         &self,
-        load: Suspended<'_, R>,
+        load: Suspended<R>,
         note: impl Fn(fmt::Arguments<'_>),
     ) -> Result<Repo<RedbStore>, Cause> {
         let read = load.bytes_read();
-        let repo = load.spill(self.file()).map_err(Error::from)?;
+        let repo = load.spill(self.file())?;
         self.tell(Some(read), repo.store().bytes_stored(), note);
         Ok(repo)
     }
@@ -144,7 +139,8 @@ impl Storage {
         }
     }
 
-    fn cache_size(&self) -> u64 {
+    /// Bytes of memory for what is cached of a spill file.
+    pub(super) fn cache_size(&self) -> u64 {
         self.memory_limit.unwrap_or(USUAL_CACHE)
     }
 

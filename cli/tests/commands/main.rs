@@ -11,19 +11,17 @@
     reason = "tests fail by panicking"
 )]
 
+#[path = "../../../tests/api/data_model.rs"]
 mod data_model;
 mod harness;
-#[path = "../../src/json/mod.rs"]
-mod json;
 
 mod block_order;
 mod exit_codes;
 mod forged_kept;
 mod get;
+mod get_json;
 mod inputs;
 mod inspect;
-mod json_properties;
-mod json_values;
 mod keep;
 mod ls;
 #[cfg(unix)]

@@ -10,9 +10,9 @@ use std::path::Path;
 
 use crate::data_model::Parsed;
 use crate::harness::{Run, TempCar, run, run_bytes, run_on};
-use crate::json::{Layout, Survey};
 use carwalk::Repo;
 use carwalk::mst::Event;
+use carwalk::record::{self, Layout};
 use carwalk_testkit::repo::{Order, Record, Repo as Made};
 use carwalk_testkit::vectors;
 use data_encoding::{BASE64, BASE64_NOPAD, HEXLOWER};
@@ -201,7 +201,7 @@ fn container(path: &Path, message: &str) -> Result<(), Failed> {
 fn records(path: &Path) -> Result<(), Failed> {
     let car = fs::read(path)?;
     let repo = Repo::from_slice(&car[..])?;
-    let mut walk = repo.walk().partial(true);
+    let mut walk = repo.walk().partial(true).start();
     let mut ends: Vec<(String, Vec<u8>)> = Vec::new();
     while let Some(event) = walk.next_event()? {
         let Event::Record { entry, block, .. } = event else { continue };
@@ -226,9 +226,9 @@ fn records(path: &Path) -> Result<(), Failed> {
 }
 
 fn json_of(record: &[u8], layout: Layout) -> Result<String, Failed> {
-    let survey = Survey::new(record, |at, oddity| panic!("byte {at}: {oddity}"));
+    assert_eq!(record::oddities(record).next().transpose()?, None);
     let mut json = Vec::new();
-    survey.map_err(|refusal| refusal.to_string())?.write(&mut json, layout)?;
+    record::write_json(record, &mut json, layout)?;
     Ok(String::from_utf8(json)?)
 }
 
@@ -269,11 +269,11 @@ fn dasl(folder: &Path) -> Result<(), Failed> {
                 case["tags"].as_array().is_some_and(|tags| tags.iter().any(|own| own == tag))
             };
             let item = HEXLOWER.decode(case["data"].as_str().ok_or("no data")?.as_bytes())?;
-            let mut told = Vec::new();
             // In a map, so that an item of any kind makes a record.
             let record = [b"\xa1\x61v", &item[..]].concat();
-            let is_refused =
-                Survey::new(&record, |_, oddity| told.push(oddity.to_string())).is_err();
+            let is_refused = record::oddities(&record).any(|odd| odd.is_err());
+            let told = record::oddities(&record).map_while(Result::ok);
+            let mut told: Vec<_> = told.map(|odd| odd.oddity().to_string()).collect();
             if case["type"] == "roundtrip" && has("basic") {
                 // DAG-CBOR has these, the data model of records does not.
                 told.retain(|oddity| {

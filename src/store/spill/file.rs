@@ -11,41 +11,35 @@ use tempfile::NamedTempFile;
 use super::backend::SpillBackend;
 use super::file_errors::FileErrors;
 use crate::car::SPILL_SIGNATURE;
-use crate::error::{Error, Result};
+use crate::error::{ArgumentFault, Error, ErrorKind, Result};
 
 /// Longest segment in bytes, unless one block is longer. It fills a page of redb's of 64 KiB; one
 /// byte more, and it would take two.
-pub(super) const MAX_SEGMENT_LEN: usize = 65_524;
+pub(super) const MAX_SEGMENT_LEN: u32 = 65_524;
 
 /// Default length of a segment in bytes: it fills a page of 16 KiB.
-const SEGMENT_LEN: usize = 16_372;
+const SEGMENT_LEN: u32 = 16_372;
 
 /// A file that blocks will be spilled into.
+///
+/// It is created when it is needed, or before by [`create`](SpillFile::create). Errors name it.
 ///
 /// ```
 /// use carwalk::store::SpillFile;
 /// use carwalk::{Loaded, Loader};
 ///
 /// # let stream: &[u8] = include_bytes!("../../../samples/repo.car");
-/// let loaded = Loader::new().memory_limit(4 << 10).read(stream)?;
-/// # let mut records = 0;
-/// match loaded {
-///     Loaded::Complete(repo) => println!("{repo}: all of it is in memory"),
-///     Loaded::Suspended(load) => {
-///         let repo = load.spill(SpillFile::temporary())?;
-///         for record in repo.records() {
-///             println!("{}", record?.path());
-/// #           records += 1;
-///         }
-///     }
-/// }
-/// # assert!(records > 0);
+/// let records = match Loader::new().memory_limit(4 << 10).from_reader(stream)? {
+///     Loaded::Complete(repo) => repo.records().try_count()?,
+///     Loaded::Suspended(load) => load.spill(SpillFile::temporary())?.records().try_count()?,
+/// };
+/// assert_eq!(records, 40);
 /// # Ok::<(), carwalk::Error>(())
 /// ```
 #[must_use]
 pub struct SpillFile {
-    pub(super) target: Target,
-    pub(super) settings: FileSettings,
+    target: Target,
+    settings: FileSettings,
 }
 
 /// The settings of a spill file.
@@ -56,19 +50,19 @@ pub(super) struct FileSettings {
     /// Most bytes that may be stored.
     pub(super) max_stored: u64,
     /// Length in bytes from which on a segment is full.
-    pub(super) segment_len: usize,
+    pub(super) segment_len: u32,
 }
 
 /// Where a file will be.
-pub(super) enum Target {
+enum Target {
     Temporary {
         folder: PathBuf,
     },
     Kept {
         path: PathBuf,
     },
-    /// A temporary file that was emptied.
-    Again(File),
+    /// A file that exists and is empty.
+    Created(NewFile),
 }
 
 /// A file that was created and is not complete.
@@ -84,9 +78,7 @@ impl SpillFile {
     pub const SIGNATURE: [u8; 9] = SPILL_SIGNATURE;
 
     /// A temporary file in the [`default_folder`](SpillFile::default_folder). It has no name, and
-    /// is gone with the store or with the process, even if that is killed.
-    ///
-    /// Like every spill file, it is created when it is needed.
+    /// is deleted with the store or with the process, even if that is killed.
     pub fn temporary() -> Self {
         Self::temporary_in(Self::default_folder())
     }
@@ -110,18 +102,53 @@ impl SpillFile {
         std::env::temp_dir()
     }
 
-    /// A file that is kept, for [`RedbStore::open`](super::RedbStore::open).
+    /// A file that is kept, for [`Repo::from_spill_file`](crate::Repo::from_spill_file).
     ///
-    /// Written under a temporary name in the same directory, synced, then renamed. A file that has
-    /// the name already is never overwritten: creating the spill file fails, and so does renaming
-    /// it if the name was taken meanwhile. Nobody else may change the file as long as the store
-    /// lives.
+    /// Written under a temporary name in the same directory, synced, then renamed. An existing file
+    /// is never overwritten: creating the spill file fails if the name is taken, and so does
+    /// renaming it if the name was taken meanwhile. Nobody else may change the file while the store
+    /// exists.
     pub fn keep(path: impl Into<PathBuf>) -> Self {
         Self::new(Target::Kept { path: path.into() })
     }
 
+    /// Creates the file now. Otherwise it is created when it is needed, after a load was given
+    /// away.
+    ///
+    /// # Errors
+    ///
+    /// `Store` if the file cannot be created: the folder does not exist or is not writable, or the
+    /// name is taken; `Argument` if the segment length is out of range. The error names the file.
+    ///
+    /// ```
+    /// use carwalk::ErrorClass;
+    /// use carwalk::store::SpillFile;
+    ///
+    /// let error = SpillFile::keep("no/such/folder/repo.carwalk").create().unwrap_err();
+    /// assert_eq!(error.class(), ErrorClass::Environment);
+    /// assert_eq!(error.to_string(), "\"no/such/folder/repo.carwalk\": the block store failed");
+    /// ```
+    pub fn create(self) -> Result<Self> {
+        let file = self.settings.check().and_then(|()| self.target.create())?;
+        Ok(SpillFile { target: Target::Created(file), settings: self.settings })
+    }
+
+    /// Returns the file, and creates it if it was not created yet.
+    pub(super) fn open(self) -> Result<(NewFile, FileSettings)> {
+        self.settings.check()?;
+        Ok((self.target.create()?, self.settings))
+    }
+
+    /// Returns the name of a file that is kept.
+    pub(super) fn kept_path(&self) -> Option<&Path> {
+        match &self.target {
+            Target::Kept { path } | Target::Created(NewFile::Kept { path, .. }) => Some(path),
+            Target::Temporary { .. } | Target::Created(NewFile::Temporary(_)) => None,
+        }
+    }
+
     pub(super) fn again(file: File, settings: FileSettings) -> Self {
-        SpillFile { target: Target::Again(file), settings }
+        SpillFile { target: Target::Created(NewFile::Temporary(file)), settings }
     }
 
     fn new(target: Target) -> Self {
@@ -149,35 +176,50 @@ impl SpillFile {
     }
 
     /// Sets the length of a segment in bytes, which is what is read at once. Default: 16,372. At
-    /// most 65,524.
+    /// most 65,524: otherwise creating the file fails.
     ///
     /// With shorter segments, walks over CARs in random order are faster, and the file takes more
     /// room besides the blocks.
     pub fn segment_len(mut self, bytes: u32) -> Self {
-        self.settings.segment_len =
-            usize::try_from(bytes).unwrap_or(MAX_SEGMENT_LEN).min(MAX_SEGMENT_LEN);
+        self.settings.segment_len = bytes;
         self
     }
 }
 
-impl Target {
-    /// Creates the file.
-    pub(super) fn create(self) -> Result<NewFile> {
-        let created = match self {
-            Target::Temporary { folder } => tempfile::tempfile_in(folder).map(NewFile::Temporary),
-            Target::Again(file) => Ok(NewFile::Temporary(file)),
-            Target::Kept { path } if !names_a_file(&path) => {
-                Err(io::ErrorKind::InvalidFilename.into())
-            }
-            Target::Kept { path } if fs::symlink_metadata(&path).is_ok() => {
-                Err(io::ErrorKind::AlreadyExists.into())
-            }
-            Target::Kept { path } => {
-                named_temporarily(folder_of(&path)).map(|file| NewFile::Kept { file, path })
-            }
-        };
-        created.map_err(Error::spill_io)
+impl FileSettings {
+    fn check(self) -> Result<()> {
+        let (found, max) = (self.segment_len, MAX_SEGMENT_LEN);
+        if found <= max {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Argument(ArgumentFault::SegmentLen { found, max })))
     }
+}
+
+impl Target {
+    /// Creates the file, unless it exists.
+    fn create(self) -> Result<NewFile> {
+        let (created, path) = match self {
+            Target::Created(file) => return Ok(file),
+            Target::Temporary { folder } => {
+                (tempfile::tempfile_in(&folder).map(NewFile::Temporary), folder)
+            }
+            Target::Kept { path } => (create_kept(&path), path),
+        };
+        created.map_err(|error| Error::spill_io(error).in_file(&path))
+    }
+}
+
+/// Creates a file that will be renamed to `path`.
+fn create_kept(path: &Path) -> io::Result<NewFile> {
+    if !names_a_file(path) {
+        return Err(io::ErrorKind::InvalidFilename.into());
+    }
+    if fs::symlink_metadata(path).is_ok() {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    let file = named_temporarily(folder_of(path))?;
+    Ok(NewFile::Kept { file, path: path.to_owned() })
 }
 
 impl NewFile {
@@ -204,7 +246,8 @@ impl NewFile {
             NewFile::Temporary(file) => return Ok(Some(file)),
             NewFile::Kept { file, path } => (file, path),
         };
-        file.persist_noclobber(&path).map_err(|error| Error::spill_io(error.error))?;
+        file.persist_noclobber(&path)
+            .map_err(|error| Error::spill_io(error.error).in_file(&path))?;
         // The name is on the disk when the folder is. Some systems cannot open folders; then
         // nothing more can be done.
         if let Ok(folder) = File::open(folder_of(&path)) {
@@ -240,8 +283,8 @@ impl fmt::Debug for SpillFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = match &self.target {
             Target::Temporary { folder } => Some(folder),
-            Target::Kept { path } => Some(path),
-            Target::Again(_) => None,
+            Target::Kept { path } | Target::Created(NewFile::Kept { path, .. }) => Some(path),
+            Target::Created(NewFile::Temporary(_)) => None,
         };
         f.debug_struct("SpillFile").field("path", &path).field("settings", &self.settings).finish()
     }

@@ -64,11 +64,11 @@ pub(crate) use self::writer::SpillWriter;
 use super::contents::CarStats;
 use super::packed::{Packed, State};
 use super::trust::Trust;
-use super::{Block, BlockStore, CarStore, Form};
+use super::{Block, BlockStore, CarStore, Form, sealed};
 use crate::budget::Budget;
 use crate::car::{Header, SectionHead};
 use crate::cid::Cid;
-use crate::error::{Error, Result};
+use crate::error::{ArgumentFault, Error, ErrorKind, Result};
 
 /// The blocks of a CAR in a file, with bounded caches in memory.
 ///
@@ -99,10 +99,12 @@ struct Caches {
 impl RedbStore {
     /// Opens a kept spill file, with `cache_size` bytes of memory for what is cached of it.
     ///
+    /// [`Repo::from_spill_file`](crate::Repo::from_spill_file) opens the repository in a file; this
+    /// is for files without a commit.
+    ///
     /// Reads the whole file once to check its checksums. The file is not changed, and need not be
-    /// writable. Nobody may change it as long as the store lives: otherwise lookups can panic, or
-    /// return blocks that are not hashed again. [`Loader::reopen`](crate::Loader::reopen) opens the
-    /// repository in the file.
+    /// writable. Nobody may change it while the store exists: otherwise lookups can panic, or
+    /// return blocks that are not hashed again.
     ///
     /// Open only files that you made yourself, or that somebody made whom you trust. A damaged file
     /// is an error. A file crafted to do harm, with checksums that fit, can crash redb.
@@ -113,7 +115,14 @@ impl RedbStore {
     /// - `Store` if reading fails
     /// - `InvalidSpillFile` if the file is damaged, not complete, of another version, or not a
     ///   spill file
+    ///
+    /// The error names the file.
     pub fn open(path: impl AsRef<Path>, cache_size: u64) -> Result<Self> {
+        let path = path.as_ref();
+        Self::open_file(path, cache_size).map_err(|error| error.in_file(path))
+    }
+
+    fn open_file(path: &Path, cache_size: u64) -> Result<Self> {
         let budget = Budget::new(cache_size);
         let file = File::open(path)?;
         let file_len = file.metadata()?.len();
@@ -242,11 +251,11 @@ impl RedbStore {
     ///
     /// # Errors
     ///
-    /// `Store` if that fails, or if the file was kept: it stays as it is.
+    /// `Store` if that fails; `Argument` if the file is kept: it stays as it is.
     pub fn reset(self) -> Result<SpillFile> {
         let RedbStore { segments, index, caches, errors, database, reusable, .. } = self;
         let Some((file, settings)) = reusable else {
-            return Err(Error::store("a file that was kept is not emptied"));
+            return Err(Error::new(ErrorKind::Argument(ArgumentFault::KeptFile)));
         };
         drop((segments, index, caches));
         errors.of(database.close())?;
@@ -299,7 +308,7 @@ impl RedbStore {
         let value = value.ok_or_else(|| Error::damaged("a segment is missing"))?;
         // The length of segments bounds what is noted of each of their blocks.
         let segment = value.value();
-        if segment.len() > MAX_SEGMENT_LEN && !segment::is_one_block(segment) {
+        if segment.len() > MAX_SEGMENT_LEN as usize && !segment::is_one_block(segment) {
             return Err(Error::damaged("a segment is too long"));
         }
         Ok(Shared::new(value))
@@ -345,6 +354,8 @@ impl BlockStore for RedbStore {
         block.cost()
     }
 }
+
+impl sealed::Sealed for RedbStore {}
 
 impl CarStore for RedbStore {
     fn header(&self) -> &Header {

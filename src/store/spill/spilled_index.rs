@@ -4,13 +4,13 @@ use std::sync::{Mutex, PoisonError};
 
 use redb::{Database, ReadableDatabase};
 
-use super::file::{SpillFile, Target};
+use super::file::SpillFile;
 use super::file_errors::FileErrors;
 use super::paged_index::{Candidate, PageCache, PagedIndex};
 use super::unfinished_file::{UnfinishedFile, WrittenFile};
 use crate::car::Placement;
 use crate::cid::Cid;
-use crate::error::{Error, Result};
+use crate::error::{ArgumentFault, Error, ErrorKind, Result};
 use crate::store::index::check_placement;
 
 /// From CIDs to placements.
@@ -54,9 +54,12 @@ pub(crate) struct SpilledIndexWriter {
 impl SpilledIndexWriter {
     /// Refuses files that are kept: without its CAR, an index is of no use.
     pub(crate) fn check(file: &SpillFile) -> Result<()> {
-        match file.target {
-            Target::Kept { .. } => Err(Error::store("an index without its blocks is not kept")),
-            _ => Ok(()),
+        match file.kept_path() {
+            Some(path) => {
+                let error = Error::new(ErrorKind::Argument(ArgumentFault::KeptIndex));
+                Err(error.in_file(path))
+            }
+            None => Ok(()),
         }
     }
 

@@ -42,8 +42,7 @@ pub(super) struct WrittenFile {
 impl UnfinishedFile {
     /// Creates the file. With `of_segments`, the payloads of the index are the numbers of segments.
     pub(super) fn begin(file: SpillFile, memory_limit: u64, of_segments: bool) -> Result<Self> {
-        let SpillFile { target, settings } = file;
-        let file = target.create()?;
+        let (file, settings) = file.open()?;
         let budget = Budget::new(settings.cache_size.unwrap_or(memory_limit));
         let errors = FileErrors::default();
         let database = file.database(budget.redb(), &errors)?;

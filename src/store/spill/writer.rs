@@ -52,7 +52,7 @@ pub(crate) struct SealedFile {
 impl SpillWriter {
     pub(crate) fn new(file: SpillFile, memory_limit: u64, trust: Trust) -> Result<Self> {
         let file = UnfinishedFile::begin(file, memory_limit, true)?;
-        let segment_len = file.settings().segment_len;
+        let segment_len = file.settings().segment_len as usize;
         let hashed = trust != Trust::Unchecked;
         let groups = Groups::new(Budget::new(memory_limit).filling_segments(segment_len), hashed);
         let mut filling = Vec::new();

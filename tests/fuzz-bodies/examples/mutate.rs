@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use carwalk::car::SliceReader;
-use carwalk::mst::{Event, Walker};
+use carwalk::mst::{Event, Walk};
 use carwalk::store::{Block, BlockStore, SpillFile};
 use carwalk::{Cid, CommitRules, Error, Loader, Lookup, Repo, Result, Tree, Verification};
 use carwalk_testkit::car::Car;
@@ -41,7 +41,7 @@ impl Original {
         let offsets = Car::parse(&bytes).map(|car| car.offsets()).unwrap_or_default();
         let mut original =
             Original { bytes, is_tree: false, is_whole: false, records: BTreeMap::new(), offsets };
-        if let Ok(repo) = loader().slice(&original.bytes[..]) {
+        if let Ok(repo) = loader().from_slice(&original.bytes[..]) {
             (original.records, original.is_whole) = contents(repo.walk()).unwrap_or_default();
         } else if let Ok(tree) = tree(&original.bytes) {
             original.is_tree = true;
@@ -91,7 +91,7 @@ impl Original {
         if self.is_tree {
             return self.judge_walk(tree(bytes).map(Some).unwrap_or_default(), rng);
         }
-        let by_slice = loader().slice(bytes);
+        let by_slice = loader().from_slice(bytes);
         let told = by_slice.as_ref().err().map(ToString::to_string);
         self.judge_repo(by_slice, rng)?;
         let same = |way: &str, error: Option<&Error>| match (error.map(ToString::to_string), &told)
@@ -99,7 +99,7 @@ impl Original {
             (found, expected) if found == *expected => Ok(()),
             (found, expected) => Err(format!("{way}: {found:?}, but {expected:?}")),
         };
-        let by_stream = loader().read(bytes);
+        let by_stream = loader().from_reader(bytes);
         same("stream", by_stream.as_ref().err())?;
         self.judge_repo(by_stream, rng)?;
         let file = SpillFile::temporary().segment_len(4096);
@@ -107,12 +107,12 @@ impl Original {
         same("spilled", spilled.as_ref().err())?;
         self.judge_repo(spilled, rng)?;
         if rng.chance(1, 100) {
-            let slowly = loader().read(OneByte(bytes));
+            let slowly = loader().from_reader(OneByte(bytes));
             same("one byte", slowly.as_ref().err())?;
             self.judge_repo(slowly, rng)?;
         }
         let salvaged =
-            loader().verification(Verification::ReachedBlocks).salvage(true).slice(bytes);
+            loader().verification(Verification::ReachedBlocks).salvage(true).from_slice(bytes);
         self.judge_repo(salvaged, rng)
     }
 
@@ -150,7 +150,7 @@ impl Original {
         let keys: Vec<&Vec<u8>> = self.records.keys().collect();
         for _ in 0..if keys.is_empty() { 0 } else { 3 } {
             let key = *rng.pick(&keys);
-            match tree.get(key) {
+            match tree.get_key(key) {
                 Ok(Lookup::Present { cid, .. }) if cid != self.records[key].0 => {
                     return Err("another answer".into());
                 }
@@ -162,7 +162,7 @@ impl Original {
     }
 }
 
-fn loader() -> Loader<'static> {
+fn loader() -> Loader {
     Loader::new().commits(CommitRules::Legacy)
 }
 
@@ -195,9 +195,9 @@ impl<'b> BlockStore for Blocks<'b> {
 type Contents = (BTreeMap<Vec<u8>, (Cid, Option<Vec<u8>>)>, bool);
 
 /// What a partial walk gives, and whether nothing is missing.
-fn contents<S: BlockStore>(walk: Walker<'_, S>) -> Result<Contents> {
+fn contents<S: BlockStore>(walk: Walk<'_, S>) -> Result<Contents> {
     let (mut records, mut is_whole) = (BTreeMap::new(), true);
-    let mut walk = walk.partial(true);
+    let mut walk = walk.partial(true).start();
     while let Some(event) = walk.next_event()? {
         let (entry, record) = match event {
             Event::Record { entry, block, .. } => (entry, Some(block.to_vec())),
@@ -247,7 +247,7 @@ fn main() -> ExitCode {
                 eprintln!("{name}, mutation {seed}: {fault}; {file} {kept:?}");
                 return ExitCode::FAILURE;
             }
-            *outcomes.entry(loader().slice(&bytes[..]).is_ok()).or_default() += 1;
+            *outcomes.entry(loader().from_slice(&bytes[..]).is_ok()).or_default() += 1;
         }
         let accepted = outcomes.remove(&true).unwrap_or(0);
         println!(

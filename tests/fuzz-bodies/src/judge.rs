@@ -89,7 +89,7 @@ fn agree(car: &[u8]) {
 /// All records under their keys, paths or not.
 fn rows<S: BlockStore>(repo: &Repo<S>) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
-    let mut walk = repo.walk();
+    let mut walk = repo.walk().start();
     while let Some(event) = walk.next_event()? {
         match event {
             Event::Record { entry, block, .. } => {
@@ -107,7 +107,7 @@ pub(crate) fn parts_agree<S: BlockStore>(repo: &Repo<S>, is_complete: bool) {
     let mut keys: Vec<Vec<u8>> = Vec::new();
     let mut gaps: Vec<KeyInterval> = Vec::new();
     let mut without_record = 0;
-    let mut walk = repo.walk().partial(true);
+    let mut walk = repo.walk().partial(true).start();
     while let Some(event) = walk.next_event().unwrap() {
         match event {
             Event::Record { entry, .. } => keys.push(entry.key().to_vec()),
@@ -125,7 +125,7 @@ pub(crate) fn parts_agree<S: BlockStore>(repo: &Repo<S>, is_complete: bool) {
     assert_eq!(gaps.is_empty() && without_record == 0, is_complete);
     for key in &keys {
         assert!(is_in(&gaps, key) == 0, "a key in a gap: {}", key.escape_ascii());
-        let found = repo.get(key);
+        let found = repo.tree().get_key(key);
         assert!(
             !matches!(found, Ok(Lookup::Absent | Lookup::Unknown(_))),
             "{}: {found:?}",
@@ -134,7 +134,7 @@ pub(crate) fn parts_agree<S: BlockStore>(repo: &Repo<S>, is_complete: bool) {
         );
         let longer = [key, &b"-"[..]].concat();
         if keys.binary_search(&longer).is_err() {
-            let found = repo.get(&longer);
+            let found = repo.tree().get_key(&longer);
             let expected = if is_in(&gaps, &longer) == 0 {
                 matches!(found, Ok(Lookup::Absent))
             } else {

@@ -28,6 +28,7 @@ mod partial;
 mod path;
 mod process;
 mod proofs;
+mod record;
 mod rehash;
 pub mod seeds;
 mod seen;
@@ -46,6 +47,7 @@ pub use self::partial::partial_trees;
 pub use self::path::path;
 pub use self::process::{process, processable};
 pub use self::proofs::proofs;
+pub use self::record::record;
 pub use self::signature::signature;
 pub use self::spill_file::spill_file;
 pub use self::stores::store_independence;
@@ -68,7 +70,7 @@ macro_rules! targets {
 
 /// All targets.
 pub const TARGETS: &[Target] = targets! {
-    varint cid car_header section commit node path processable
+    varint cid car_header section commit node path processable record
     car car_rehashed chunk_independence
     walk_oracle broken_rule partial_trees proofs signature
     store_independence process spill_file

@@ -72,7 +72,7 @@ fn as_root(block: &[u8], node: Option<&KitNode>) {
     let cid = KitCid::dag_cbor(block);
     store.insert(&cid, block.to_vec());
     let tree = Tree::new(&store, common::cid(&cid));
-    let mut walk = tree.walk().partial(true).records(false).nodes(true);
+    let mut walk = tree.walk().partial(true).records(false).nodes(true).start();
     let (mut keys, mut is_bad, mut steps) = (Vec::new(), false, 0);
     while let Some(event) = walk.next_event().unwrap() {
         steps += 1;
@@ -90,7 +90,7 @@ fn as_root(block: &[u8], node: Option<&KitNode>) {
         Some(expected) => assert!(keys == expected || (is_bad && keys.is_empty())),
     }
     for key in keys {
-        let found = tree.get(&key);
+        let found = tree.get_key(&key);
         assert!(
             matches!(found, Ok(carwalk::Lookup::Present { .. })),
             "{}: {found:?}",

@@ -1,5 +1,6 @@
+use carwalk::ErrorClass;
 use carwalk::process::{Cbor, Value};
-use carwalk::store::{CarStore, RedbStore, SpillFile};
+use carwalk::store::{CarStore, SpillFile};
 use carwalk::{Cid, Loader, Repo, Result};
 
 use crate::choices::Choices;
@@ -21,15 +22,15 @@ pub fn process(data: &[u8]) {
     let loader = || common::summarizing(plain());
     let car = Export::of_paths(&mut choices, 24).damaged(&mut choices);
 
-    let records = plain().slice(&car[..]).and_then(|repo| common::rows(&repo));
-    let expected = loader().slice(&car[..]).and_then(|repo| told(&repo));
+    let records = plain().from_slice(&car[..]).and_then(|repo| common::rows(&repo));
+    let expected = loader().from_slice(&car[..]).and_then(|repo| told(&repo));
     if let (Ok(rows), Ok(told)) = (&records, &expected) {
         let summaries =
             rows.iter().map(|(key, cid, record)| (key.clone(), *cid, common::summary(record)));
         assert!(summaries.eq(told.records.iter().cloned()));
     }
     assert_eq!(records.is_ok(), expected.is_ok());
-    assert_alike("memory", &expected, loader().read(&car[..]).and_then(|repo| told(&repo)));
+    assert_alike("memory", &expected, loader().from_reader(&car[..]).and_then(|repo| told(&repo)));
 
     let folder = scratch();
     if plan.kind == Kind::Kept {
@@ -38,7 +39,7 @@ pub fn process(data: &[u8]) {
         assert_eq!(path.exists(), matches!(way, Ok(Way::File(_))));
         drop(way);
         if path.exists() {
-            let reopened = loader().reopen(RedbStore::open(&path, plan.cache_size).unwrap());
+            let reopened = loader().from_spill_file(&path);
             assert_alike("kept", &expected, reopened.and_then(|repo| told(&repo)));
         }
     } else {
@@ -74,8 +75,8 @@ fn assert_alike(way: &str, expected: &Result<Told<Summary>>, found: Result<Told<
             );
             assert_eq!(expected.cid(), found.cid(), "{way}");
             assert_eq!(
-                expected.is_missing_block(),
-                found.is_missing_block(),
+                expected.class() == ErrorClass::Missing,
+                found.class() == ErrorClass::Missing,
                 "{way}: {found}, not {expected}"
             );
         }

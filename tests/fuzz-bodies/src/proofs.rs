@@ -1,3 +1,4 @@
+use carwalk::KeyRange;
 use std::collections::BTreeSet;
 use std::ops::{Bound, RangeBounds};
 
@@ -5,6 +6,7 @@ use carwalk::{Lookup, Repo};
 use carwalk_testkit::car::Car;
 
 use crate::choices::Choices;
+use crate::common::keys::in_order;
 use crate::common::part;
 use crate::export::{Export, any_key};
 
@@ -25,7 +27,7 @@ pub fn proofs(data: &[u8]) {
 
     let mut request = whole.prove().records(with_records);
     for key in &keys {
-        request = request.key(key);
+        request = request.range(KeyRange::key(key));
     }
     for range in &ranges {
         request = request.range(range.clone());
@@ -43,7 +45,8 @@ pub fn proofs(data: &[u8]) {
     );
 
     for key in &keys {
-        let (here, there) = (proof.get(key).unwrap(), whole.get(key).unwrap());
+        let (here, there) =
+            (proof.tree().get_key(key).unwrap(), whole.tree().get_key(key).unwrap());
         match here {
             Lookup::Present { cid, record: None } if !with_records => {
                 assert!(matches!(there, Lookup::Present { cid: other, .. } if other == cid));
@@ -58,7 +61,7 @@ pub fn proofs(data: &[u8]) {
         assert!(!with_records || found.is_complete());
     }
     for key in present.iter().chain(&[any(&present, &mut choices)]) {
-        match (proof.get(key).unwrap(), whole.get(key).unwrap()) {
+        match (proof.tree().get_key(key).unwrap(), whole.tree().get_key(key).unwrap()) {
             (Lookup::Absent, there) => assert_eq!(there, Lookup::Absent),
             (Lookup::Present { cid, .. }, there) => {
                 assert!(matches!(there, Lookup::Present { cid: other, .. } if other == cid));
@@ -83,5 +86,5 @@ fn range(present: &[Vec<u8>], choices: &mut Choices<'_>) -> Range {
         1 | 2 => Bound::Included(any(present, choices)),
         _ => Bound::Excluded(any(present, choices)),
     };
-    (bound(), bound())
+    in_order((bound(), bound()))
 }

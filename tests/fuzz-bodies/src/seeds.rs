@@ -36,6 +36,7 @@ pub fn all() -> Vec<Seed> {
     nodes(&mut seeds);
     paths(&mut seeds);
     values(&mut seeds);
+    records(&mut seeds);
     cars(&mut seeds);
     repositories(&mut seeds);
     signatures(&mut seeds);
@@ -210,6 +211,52 @@ fn values(seeds: &mut Vec<Seed>) {
     add(seeds, "processable", "options_of_results", of(9, &[2, 1, 1, 1, 0]));
     add(seeds, "processable", "cbor", of(10, b"\x83\x01\x61a\x82\x01\x20"));
     add(seeds, "processable", "cbor_null", of(11, &[0xf6]));
+}
+
+fn records(seeds: &mut Vec<Seed>) {
+    let cid = Cid::raw(b"");
+    let blob = Value::map([
+        ("ref", Value::Link(cid)),
+        ("size", Value::Uint(1)),
+        ("$type", Value::text("blob")),
+        ("mimeType", Value::text("image/png")),
+    ]);
+    let legacy =
+        Value::map([("cid", Value::text(cid.to_string())), ("mimeType", Value::text("image/png"))]);
+    let in_map = |value: &Value| Value::map([("v", value.clone())]).encode();
+    let mut blake3 = cid.as_bytes().to_vec();
+    blake3[2] = 0x1e;
+    let twice = Value::map([("a", Value::Null), ("b", Value::Null), ("a", Value::Null)]);
+    let odd_key = Value::Map(vec![(Value::Array(vec![Value::Null]), Value::Uint(1))]);
+    let items = [
+        ("blob", blob),
+        ("legacy_blob", legacy),
+        ("link_of_another_form", Value::link_bytes(&blake3)),
+        ("bytes", Value::Bytes(vec![0xfb, 0xff])),
+        ("float", Value::F64(1.5)),
+        ("half_float", Value::Raw(vec![0xf9, 0x3e, 0])),
+        ("undefined", Value::Raw(vec![0xf7])),
+        ("wide_simple", Value::Raw(vec![0xf8, 20])),
+        ("not_utf8", Value::Raw(vec![0x61, 0xff])),
+        ("tag", Value::Tag(1, Box::new(Value::Array(vec![Value::Null])))),
+        ("largest_integer", Value::Uint(u64::MAX)),
+        ("key_twice", twice),
+        ("key_of_another_type", odd_key),
+        ("key_reserved", Value::map([("$link", Value::text(cid.to_string()))])),
+        ("chunks", Value::Raw(b"\x7f\x61a\x61b\xff".to_vec())),
+        ("indefinite", Value::Raw(b"\xbf\x61a\x9f\x01\xff\xff".to_vec())),
+        ("padded", Value::Raw(vec![0x1b, 0, 0, 0, 0, 0, 0, 0, 7])),
+    ];
+    for (name, item) in &items {
+        add(seeds, "record", name, in_map(item));
+    }
+    add(seeds, "record", "trailing", [in_map(&Value::Null), vec![0, 0]].concat());
+    add(seeds, "record", "cut_in_a_link", &in_map(&Value::Link(cid))[..30]);
+    add(seeds, "record", "break_without_a_beginning", in_map(&Value::Raw(vec![0xff])));
+    add(seeds, "record", "nested_100", [vec![0x81; 100], vec![0xf6]].concat());
+    add(seeds, "record", "nested_101", [vec![0x81; 101], vec![0xf6]].concat());
+    add(seeds, "record", "length_beyond_memory", in_map(&Value::Raw(vec![0x9b; 9])));
+    add(seeds, "record", "of_the_sample", carwalk_testkit::repo::Record::sample(b"a.b.c/d").bytes);
 }
 
 /// Whole CARs: bytes that are read as such.

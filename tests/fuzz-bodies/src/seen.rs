@@ -27,14 +27,18 @@ impl Seen {
             told: common::told(repo).map_err(|error| common::details(&error)),
             fault: repo.store().fault().map(common::details),
             events: events(repo),
-            lookups: pool().iter().step_by(17).map(|key| shown(&repo.get(key))).collect(),
+            lookups: pool()
+                .iter()
+                .step_by(17)
+                .map(|key| shown(&repo.tree().get_key(key)))
+                .collect(),
         }
     }
 }
 
 fn events<S: BlockStore>(repo: &Repo<S>) -> Vec<(String, Vec<u8>)> {
     let mut events = Vec::new();
-    let mut walk = repo.walk().partial(true).nodes(true);
+    let mut walk = repo.walk().partial(true).nodes(true).start();
     while let Some(event) = walk.next_event().unwrap() {
         events.push(match event {
             Event::Node { cid, layer, depth, block, offset, .. } => (

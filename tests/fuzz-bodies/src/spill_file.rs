@@ -35,10 +35,9 @@ pub fn spill_file(data: &[u8]) {
         fs::write(&path, &kept.bytes).unwrap();
         tamper(&path, &mut choices);
     }
-    let store = RedbStore::open(&path, cache_size);
     if reduced {
         let loader = common::summarizing(Loader::new()).verification(verification);
-        if let Ok(repo) = store.and_then(|store| loader.reopen(store)) {
+        if let Ok(repo) = loader.memory_limit(cache_size).from_spill_file(&path) {
             let found = common::summaries(&repo);
             let found = found
                 .map(|rows| rows.into_iter().map(|(key, cid, _)| (key, cid)).collect::<Vec<_>>());
@@ -50,7 +49,7 @@ pub fn spill_file(data: &[u8]) {
             );
         }
     } else if let Ok(repo) =
-        store.and_then(|store| Loader::new().verification(verification).reopen(store))
+        Loader::new().verification(verification).memory_limit(cache_size).from_spill_file(&path)
     {
         let found = read(&repo);
         let is_same = || found.as_ref().is_ok_and(|rows| *rows == kept.rows);
@@ -91,7 +90,7 @@ impl Kept {
 fn read(repo: &Repo<RedbStore>) -> Result<Vec<Row>> {
     let heads = repo.store().sections().take(10_000).filter(Result::is_ok).count();
     assert!(heads <= 10_000);
-    let mut walk = repo.walk().partial(true).nodes(true);
+    let mut walk = repo.walk().partial(true).nodes(true).start();
     while walk.next_event()?.is_some() {}
     let rows = common::rows(repo)?;
     let _ = format!("{:?} {:?} {:?}", repo.store(), repo.stats(), repo.unreached_blocks());

@@ -1,3 +1,4 @@
+use carwalk::ErrorClass;
 use carwalk::varint::{MAX_LEN, decode};
 use carwalk_testkit::varint::encode;
 
@@ -18,7 +19,7 @@ pub fn varint(data: &[u8]) {
             assert!(decode(&[data, &[1]].concat()).unwrap().is_some());
         }
         Err(error) => {
-            assert!(error.is_invalid());
+            assert_eq!(error.class(), ErrorClass::Caller);
             let end = data.iter().position(|byte| byte & 0x80 == 0);
             assert!(end.is_none_or(|end| end >= MAX_LEN || (end > 0 && data[end] == 0)), "{error}");
         }

@@ -95,9 +95,10 @@ fn proofs_written_here_are_accepted_there_with_the_same_answer() {
         let did_key = account.signing.did_key();
         for path in account.probes() {
             let mut proof = Vec::new();
-            repo.prove().key(path).write(&mut proof).unwrap();
+            repo.prove().key(path_of(path)).write(&mut proof).unwrap();
             let there = asked_peer(&proof, DID, &did_key, path).unwrap();
-            let here = verify_record_proof(&proof, DID, &account.key(), path_of(path)).unwrap();
+            let here =
+                verify_record_proof(&proof, DID, &account.key(), path_of(path)).unwrap().lookup;
             match (here, there, account.records.get(path)) {
                 (
                     Lookup::Present { cid, record: Some(bytes) },
@@ -124,7 +125,7 @@ fn one_proof_of_many_keys_is_accepted_there() {
         let mut request = repo.prove();
         let mut claims = Vec::new();
         for path in account.probes() {
-            request = request.key(path);
+            request = request.key(path_of(path));
             let (collection, rkey) = parts(path).unwrap();
             let cid = account
                 .records
@@ -147,7 +148,7 @@ fn the_wrong_account_or_key_is_refused_by_both() {
         let repo = Repo::from_slice(&account.car).unwrap();
         let path = account.records.keys().next().unwrap();
         let mut proof = Vec::new();
-        repo.prove().key(path).write(&mut proof).unwrap();
+        repo.prove().key(path_of(path)).write(&mut proof).unwrap();
         let did_key = account.signing.did_key();
         assert!(asked_peer(&proof, OTHER_DID, &did_key, path).is_err());
         let refused =
@@ -175,7 +176,7 @@ fn proofs_written_there_give_the_same_answer_here() {
         let commit = PeerCid::from_bytes(commit.as_bytes()).unwrap();
         for path in account.probes() {
             let proof = record_proofs_car(&blocks, &commit, &[parts(path).unwrap()]).unwrap();
-            match verify_record_proof(&proof, DID, &account.key(), path_of(path)).unwrap() {
+            match verify_record_proof(&proof, DID, &account.key(), path_of(path)).unwrap().lookup {
                 Lookup::Present { record: Some(bytes), .. } => {
                     assert_eq!(bytes, account.records[path].bytes)
                 }

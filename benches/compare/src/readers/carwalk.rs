@@ -1,6 +1,8 @@
 //! carwalk itself.
 
-use carwalk::mst::{Event, Walker};
+use std::fs::File;
+
+use carwalk::mst::{Event, Walk};
 use carwalk::store::{BlockStore, SpillFile};
 use carwalk::{Limits, Loaded, Loader, Repo, Verification};
 
@@ -59,21 +61,19 @@ pub(super) const ENTRIES: Reader = Reader {
 fn mapped(source: &Source<'_>, tally: &mut Tally) -> Result<()> {
     match source {
         // SAFETY: whoever compares readers leaves the file alone meanwhile.
-        Source::File(path) => walk(unsafe { Repo::map(path) }?.walk(), tally),
+        Source::File(path) => walk(unsafe { Repo::map(&File::open(path)?) }?.walk(), tally),
         _ => walk(Repo::from_slice(&*source.bytes()?)?.walk(), tally),
     }
 }
 
 fn reader(source: &Source<'_>, tally: &mut Tally) -> Result<()> {
-    walk(Loader::new().limits(unlimited()).read(source.stream()?)?.walk(), tally)
+    walk(Loader::new().limits(unlimited()).from_reader(source.stream()?)?.walk(), tally)
 }
 
 fn spilled(source: &Source<'_>, tally: &mut Tally) -> Result<()> {
-    match Loader::new().limits(unlimited()).memory_limit(16 << 20).read(source.stream()?)? {
+    match Loader::new().limits(unlimited()).memory_limit(16 << 20).from_reader(source.stream()?)? {
         Loaded::Complete(repo) => walk(repo.walk(), tally),
-        Loaded::Suspended(load) => {
-            walk(load.spill(SpillFile::temporary()).map_err(carwalk::Error::from)?.walk(), tally)
-        }
+        Loaded::Suspended(load) => walk(load.spill(SpillFile::temporary())?.walk(), tally),
     }
 }
 
@@ -82,18 +82,21 @@ fn entries(source: &Source<'_>, tally: &mut Tally) -> Result<()> {
     let loader = Loader::new().verification(Verification::ReachedBlocks);
     match source {
         // SAFETY: whoever compares readers leaves the file alone meanwhile.
-        Source::File(path) => walk(unsafe { loader.map(path) }?.walk().records(false), tally),
-        _ => walk(loader.slice(&*source.bytes()?)?.walk().records(false), tally),
+        Source::File(path) => {
+            walk(unsafe { loader.map(&File::open(path)?) }?.walk().records(false), tally)
+        }
+        _ => walk(loader.from_slice(&*source.bytes()?)?.walk().records(false), tally),
     }
 }
 
 /// For files beyond the default of 1 GiB.
 fn unlimited() -> Limits {
-    Limits::default().max_stream_len(u64::MAX)
+    Limits::new().max_stream_len(u64::MAX)
 }
 
 /// The form of the walk that allocates nothing per record.
-fn walk<S: BlockStore>(mut walk: Walker<'_, S>, tally: &mut Tally) -> Result<()> {
+fn walk<S: BlockStore>(walk: Walk<'_, S>, tally: &mut Tally) -> Result<()> {
+    let mut walk = walk.start();
     while let Some(event) = walk.next_event()? {
         match event {
             Event::Record { entry, block, .. } => {

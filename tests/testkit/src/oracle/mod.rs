@@ -128,7 +128,10 @@ pub fn walk_partial(car: &[u8]) -> Result<PartialWalk, String> {
     let blocks = check_blocks(&car)?;
     let commit = parse_commit(root, blocks.get(&root).ok_or("the commit is absent")?)?;
     let mut collector = Collector { blocks: &blocks, seen: HashSet::new(), items: Vec::new() };
-    collector.collect(commit.data, 0)?;
+    // The CID of an empty tree's node says what is in it.
+    if blocks.contains_key(&commit.data) || commit.data != tree::build(&BTreeMap::new()).cid() {
+        collector.collect(commit.data, 0)?;
+    }
     let items = collector.items;
     check_keys(&items)?;
     let missing = missing_nodes(&items);

@@ -2,22 +2,41 @@
 
 use core::fmt;
 
-use super::{BYTES, CBOR, LINK};
+use crate::error::Malformed;
 
-/// Something that a record of the data model does not have.
-#[derive(Debug)]
-pub(crate) enum Oddity {
+/// The names that JSON needs for links, bytes, and items that it has no form for.
+pub(super) const LINK: &str = "$link";
+pub(super) const BYTES: &str = "$bytes";
+pub(super) const CBOR: &str = "$cbor";
+
+/// A departure of a record from the [data model](https://atproto.com/specs/data-model).
+///
+/// Displays as a short text without control characters.
+///
+/// ```
+/// use carwalk::record::{self, Oddity};
+///
+/// // {"size": 1.5}
+/// let record = b"\xa1\x64size\xf9\x3e\x00";
+/// let odd = record::oddities(record).next().unwrap()?;
+/// assert_eq!(odd.oddity(), &Oddity::Float(1.5));
+/// assert_eq!(odd.oddity().to_string(), "float 1.5, which the data model does not have");
+/// # Ok::<(), carwalk::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Oddity {
     /// An integer or length in more bytes than it takes.
     Padded,
-    /// A string, array or map whose length is not told.
+    /// A string, array or map of indefinite length.
     Indefinite,
-    /// A float; JSON has a form for it if it is finite.
+    /// A float. JSON has a form for it if it is finite.
     Float(f64),
     /// An integer beyond 53 bits.
     UnsafeInteger(i128),
-    /// A simple value other than false, true and null.
+    /// A simple value other than false, true and null. 23 is `undefined`.
     Simple(u8),
-    /// A simple value below 32 in two bytes, a form that CBOR does not have.
+    /// A simple value below 32 in two bytes, an encoding that CBOR forbids.
     WideSimple(u8),
     /// A text that is not UTF-8.
     Utf8,
@@ -25,19 +44,19 @@ pub(crate) enum Oddity {
     Tag,
     /// A link that does not begin with a zero byte.
     LinkPrefix,
-    /// A link whose CID is not of the one form.
-    LinkCid(carwalk::Error),
-    /// A map's key that is no text.
+    /// A link whose CID has another form than [`Cid`](crate::Cid).
+    LinkCid(Malformed),
+    /// A map key that is not a text.
     KeyType,
-    /// Map keys out of order.
+    /// A map key out of order.
     KeyOrder,
-    /// The same key twice in one map.
+    /// A map key that the map has already.
     KeyTwice,
-    /// A key that JSON needs for links and the like.
+    /// A map key that JSON needs for links, bytes or CBOR: `$link`, `$bytes` or `$cbor`.
     KeyReserved,
-    /// The outermost item is no map.
+    /// The outermost item is not a map.
     NoMap,
-    /// Bytes after the outermost item.
+    /// Bytes after the outermost item: how many.
     Trailing(usize),
 }
 
@@ -64,7 +83,7 @@ impl fmt::Display for Oddity {
             Oddity::Utf8 => write!(f, "text is not UTF-8"),
             Oddity::Tag => write!(f, "tag that makes no link"),
             Oddity::LinkPrefix => write!(f, "link does not begin with the byte 0x00"),
-            Oddity::LinkCid(error) => write!(f, "link to a {error}"),
+            Oddity::LinkCid(fault) => write!(f, "link to a {fault}"),
             Oddity::KeyType => write!(f, "map key is not a text"),
             Oddity::KeyOrder => write!(f, "map keys are not in canonical order"),
             Oddity::KeyTwice => write!(f, "the same key twice in one map"),

@@ -1,30 +1,23 @@
 //! Records as JSON: what the data model has, and each thing that it does not have.
 
-use crate::harness::{Run, run_bytes};
+use carwalk::ErrorKind;
+use carwalk::error::{Malformed, Structure};
+use carwalk::record::{self, Layout};
 use carwalk_testkit::cbor::{Value, indefinite, wide};
 use carwalk_testkit::cid::Cid;
 use carwalk_testkit::repo::{Order, Record, Repo};
 use data_encoding::BASE64_NOPAD;
 
-const PATH: &str = "com.example.test/self";
-
-fn get(option: &str, record: Record) -> Run<Vec<u8>> {
-    let repo = Repo::new([(PATH.as_bytes().to_vec(), record)]);
-    run_bytes(["get", option, "-", PATH], &repo.to_bytes(Order::Preorder))
-}
-
-/// The JSON of a record that is a map of one key, `v`, and the notes, each without its beginning.
+/// The JSON of a record, and the notes about it without their paths.
 #[track_caller]
 fn json(bytes: Vec<u8>) -> (String, Vec<String>) {
-    let run = get("--compact", Record::new(bytes.clone()));
-    assert_eq!(run.code, Some(0), "{run:?}");
-    let text = String::from_utf8(run.stdout).unwrap();
+    let text = record::to_json(&bytes).unwrap();
     serde_json::from_str::<serde::de::IgnoredAny>(&text).unwrap();
-    let notes =
-        run.stderr.lines().map(|line| line.strip_prefix("odd record: ").unwrap().to_owned());
-    let raw = get("--raw", Record::new(bytes.clone()));
-    assert_eq!((raw.code, raw.stdout, raw.stderr.as_str()), (Some(0), bytes, ""));
-    (text.trim_end().to_owned(), notes.collect())
+    let notes = record::oddities(&bytes).map(|odd| {
+        let odd = odd.unwrap();
+        format!("byte {}: {}", odd.within(), odd.oddity())
+    });
+    (text, notes.collect())
 }
 
 #[track_caller]
@@ -54,16 +47,23 @@ fn cbor(bytes: &[u8]) -> String {
     format!("{{\"$cbor\":\"{}\"}}", BASE64_NOPAD.encode(bytes))
 }
 
+/// There is no JSON of the record, and nothing of it is written; its links, blobs and oddities end
+/// with the same error.
 #[track_caller]
 fn refused(bytes: Vec<u8>, reason: &str) {
-    let record = Record::new(bytes);
-    let message =
-        format!("the record {} cannot be printed as JSON: {reason} (see --raw)\n", record.cid);
-    let run = get("--compact", record.clone());
-    assert_eq!((run.code, run.stdout.as_slice()), (Some(3), &b""[..]), "{run:?}");
-    let error = run.stderr.lines().last().unwrap();
-    assert_eq!(format!("{error}\n"), format!("error: standard input: {message}"));
-    assert_eq!(get("--raw", record.clone()).stdout, record.bytes);
+    let mut out = Vec::new();
+    let error = record::write_json(&bytes, &mut out, Layout::Indented).unwrap_err();
+    let within = error.position().within().unwrap();
+    assert_eq!(format!("byte {within}: {}", error.kind()), reason);
+    assert_eq!(error.position().structure(), Structure::Record);
+    assert!(out.is_empty());
+    let text = error.to_string();
+    assert_eq!(record::to_json(&bytes).unwrap_err().to_string(), text);
+    assert_eq!(record::links(&bytes).last().unwrap().unwrap_err().to_string(), text);
+    assert_eq!(record::blobs(&bytes).last().unwrap().unwrap_err().to_string(), text);
+    let mut oddities = record::oddities(&bytes).skip_while(Result::is_ok);
+    assert_eq!(oddities.next().unwrap().unwrap_err().to_string(), text);
+    assert!(oddities.next().is_none());
 }
 
 #[test]
@@ -399,15 +399,98 @@ fn what_is_no_cbor_is_refused() {
 
 #[test]
 fn raw_blocks_are_not_taken_for_cbor() {
-    let record = Record::raw(vec![0xa0]);
-    let run = get("--compact", record.clone());
-    assert_eq!((run.code, run.stdout.as_slice()), (Some(3), &b""[..]));
-    assert!(
-        run.stderr
-            .ends_with(&format!("the record {} is raw bytes, not CBOR (see --raw)\n", record.cid)),
-        "{run:?}"
-    );
-    assert_eq!(get("--raw", record).stdout, [0xa0]);
+    let key = b"com.example.test/self".to_vec();
+    for (record, is_raw) in [(Record::raw(vec![0xa0]), true), (Record::new(vec![0xa0]), false)] {
+        let car = Repo::new([(key.clone(), record)]).to_bytes(Order::Preorder);
+        let repo = carwalk::Repo::from_slice(&car).unwrap();
+        let record = repo.records().next().unwrap().unwrap();
+        let mut out = Vec::new();
+        let results = [
+            record.to_json().map(drop),
+            record.write_json(&mut out, Layout::Compact),
+            record.links().next().transpose().map(drop),
+            record.blobs().next().transpose().map(drop),
+            record.oddities().next().transpose().map(drop),
+        ];
+        assert_eq!(out.is_empty(), is_raw);
+        for result in results {
+            assert_eq!(result.is_err(), is_raw);
+            let Err(error) = result else { continue };
+            assert!(
+                matches!(error.kind(), ErrorKind::Malformed(Malformed::CidCodec { .. })),
+                "{error}"
+            );
+            assert_eq!(error.cid(), Some(&record.cid()));
+            assert_eq!(error.key(), Some(&key[..]));
+        }
+    }
+}
+
+#[test]
+fn errors_of_records_name_them() {
+    let key = b"com.example.test/self".to_vec();
+    let car = Repo::new([(key.clone(), Record::new(vec![0x81]))]).to_bytes(Order::Preorder);
+    let repo = carwalk::Repo::from_slice(&car).unwrap();
+    let record = repo.records().next().unwrap().unwrap();
+    let errors = [
+        record.to_json().unwrap_err(),
+        record.write_json(Vec::new(), Layout::Compact).unwrap_err(),
+        record.links().next().unwrap().unwrap_err(),
+        record.blobs().next().unwrap().unwrap_err(),
+        record.oddities().last().unwrap().unwrap_err(),
+    ];
+    for error in errors {
+        assert!(matches!(error.kind(), ErrorKind::Malformed(Malformed::RecordEnd)), "{error}");
+        assert_eq!(error.cid(), Some(&record.cid()));
+        assert_eq!(error.key(), Some(&key[..]));
+        assert_eq!(error.position().structure(), Structure::Record);
+        assert_eq!(error.position().offset(), record.offset());
+        assert_eq!(error.position().within(), Some(1));
+    }
+}
+
+#[test]
+fn layouts_differ_in_white_space_only() {
+    let record = Value::map([
+        ("a", Value::Array(vec![Value::Uint(1), Value::Array(vec![])])),
+        ("b", Value::Map(vec![])),
+    ])
+    .encode();
+    let layout = |layout| {
+        let mut out = Vec::new();
+        record::write_json(&record, &mut out, layout).unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    assert_eq!(layout(Layout::Compact), "{\"a\":[1,[]],\"b\":{}}");
+    let indented = "{\n  \"a\": [\n    1,\n    []\n  ],\n  \"b\": {}\n}";
+    assert_eq!(layout(Layout::Indented), indented);
+    assert_eq!(record::to_json(&record).unwrap(), layout(Layout::Compact));
+}
+
+/// A destination that fails is told apart from a record at fault.
+#[test]
+fn a_writer_that_fails_is_an_output_error() {
+    struct Full(usize);
+    impl std::io::Write for Full {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 = self.0.checked_sub(bytes.len()).ok_or(std::io::ErrorKind::StorageFull)?;
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let record = Value::map([("a", Value::Array(vec![Value::text("b"), Value::Null]))]).encode();
+    let len = record::to_json(&record).unwrap().len();
+    for layout in [Layout::Compact, Layout::Indented] {
+        for room in 0..len {
+            let error = record::write_json(&record, Full(room), layout).unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::Output(_)), "{error}");
+            let error = std::io::Error::from(error);
+            assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
+        }
+    }
+    record::write_json(&record, Full(len), Layout::Compact).unwrap();
 }
 
 /// `levels` things in each other, the innermost of them null.
@@ -417,7 +500,7 @@ fn nested(levels: usize, around: &[u8]) -> Vec<u8> {
 
 #[test]
 fn deep_nesting_ends_at_a_limit_and_not_on_the_stack() {
-    let exceeded = |at: usize| format!("byte {at}: nesting exceeds the limit of 100");
+    let exceeded = |at: usize| format!("byte {at}: CBOR nesting of 101 exceeds the limit of 100");
     for around in [&b"\x81"[..], b"\x9f", b"\xa1\x61a", b"\xc1"] {
         let at_most = nested(99, around);
         if around == b"\x81" || around == b"\xa1\x61a" {
@@ -427,12 +510,4 @@ fn deep_nesting_ends_at_a_limit_and_not_on_the_stack() {
         refused(nested(101, around), &exceeded(100 * around.len()));
         refused(nested(600_000, around), &exceeded(100 * around.len()));
     }
-}
-
-#[test]
-fn many_oddities_are_counted() {
-    let record = Value::map([("v", Value::Array(vec![Value::F64(1.0); 50]))]).encode();
-    let run = get("--compact", Record::new(record));
-    let lines: Vec<_> = run.stderr.lines().collect();
-    assert_eq!((run.code, lines.len(), lines[20]), (Some(0), 21, "odd record: and 30 more"));
 }

@@ -1,0 +1,63 @@
+//! Makes a small index of a repository and opens it again: `cargo run --example index --
+//! samples/repo.car INDEX`.
+//!
+//! Of each post only the time of its creation and its length are kept. The first run writes the
+//! file; later runs open it, and print the newest two posts without the CAR.
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::path::Path;
+
+use carwalk::minicbor::Decoder;
+use carwalk::store::SpillFile;
+use carwalk::{KeyRange, Loader, Processed};
+
+/// The time of creation and the length; `None` for records that are not posts.
+type Row = Option<(String, u32)>;
+
+/// Has a name, so that a struct could hold the loader or its repositories.
+type Rows = Processed<fn(&[u8]) -> Row, Row>;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let (Some(car), Some(index)) = (arguments.next(), arguments.next()) else {
+        return Err("usage: index CAR INDEX".into());
+    };
+    run(car.as_ref(), index.as_ref(), &mut io::stdout().lock())
+}
+
+pub(crate) fn run(car: &Path, index: &Path, out: &mut impl Write) -> Result<(), Box<dyn Error>> {
+    let loader = loader();
+    if !index.exists() {
+        let car = std::fs::File::open(car)?;
+        loader.clone().memory_limit(16 << 20).spill(car, SpillFile::keep(index))?;
+    }
+    let repo = loader.from_spill_file(index)?;
+    let posts = repo.records_in(KeyRange::collection("app.bsky.feed.post")?);
+    for record in posts.rev().take(2) {
+        let record = record?;
+        if let Some((created_at, len)) = record.value() {
+            writeln!(out, "{}  {created_at}  {len} bytes", record.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// The file does not know which function made it: both sides use this one.
+fn loader() -> Loader<Rows> {
+    Loader::new().process(row as fn(&[u8]) -> Row)
+}
+
+fn row(record: &[u8]) -> Row {
+    let mut fields = Decoder::new(record);
+    let (mut is_post, mut created_at) = (false, None);
+    for _ in 0..fields.map().ok()?? {
+        match fields.str().ok()? {
+            "$type" => is_post = fields.str().ok()? == "app.bsky.feed.post",
+            "createdAt" => created_at = Some(fields.str().ok()?.to_owned()),
+            _ => fields.skip().ok()?,
+        }
+    }
+    let len = record.len().try_into().ok()?;
+    created_at.filter(|_| is_post).map(|created_at| (created_at, len))
+}

@@ -1,0 +1,45 @@
+//! Says for each CAR what a crawler should do about it: `cargo run --example triage -- CAR..`.
+
+use std::error::Error;
+use std::io::{self, Write};
+
+use carwalk::{ErrorClass, Repo};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let paths: Vec<String> = std::env::args().skip(1).collect();
+    run(&paths, &mut io::stdout().lock())
+}
+
+pub(crate) fn run(paths: &[String], out: &mut impl Write) -> Result<(), Box<dyn Error>> {
+    for path in paths {
+        match check(path) {
+            Ok(records) => writeln!(out, "{path}: {records} records")?,
+            Err(error) => writeln!(out, "{}: {}", advice(&error), chain(&error))?,
+        }
+    }
+    Ok(())
+}
+
+/// Walks the whole repository. Errors of both steps name the file or the block.
+fn check(path: &str) -> carwalk::Result<u64> {
+    Repo::from_path(path)?.records().try_count()
+}
+
+fn advice(error: &carwalk::Error) -> &'static str {
+    match error.class() {
+        ErrorClass::Invalid => "report the server",
+        ErrorClass::Truncated => "download again",
+        ErrorClass::Missing => "fetch what is missing",
+        ErrorClass::Limit => "raise the limit or give up",
+        ErrorClass::Caller => "fix this program",
+        ErrorClass::Environment => "look at this machine",
+        ErrorClass::Io => "try again",
+        ErrorClass::Cancelled => "nothing to do",
+    }
+}
+
+/// An error and its causes on one line.
+fn chain(error: &dyn Error) -> String {
+    let causes = std::iter::successors(error.source(), |&error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}

@@ -1,0 +1,5 @@
+//! Records of any bytes: links, blobs, oddities and JSON agree with each other and with other
+//! decoders.
+#![no_main]
+
+carwalk_fuzz::target!(record);

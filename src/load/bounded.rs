@@ -1,0 +1,179 @@
+//! Loads with a memory limit.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use super::open::{Load, with_file};
+#[cfg(feature = "redb")]
+use super::open::{open, slice_store};
+use super::{Loaded, Loader};
+use crate::budget::Budget;
+use crate::cid::Cid;
+use crate::commit::Commit;
+use crate::error::Result;
+use crate::process::{Keep, Process};
+use crate::repo::Repo;
+use crate::store::BlockStore;
+#[cfg(feature = "redb")]
+use crate::store::spill::SpillWriter;
+#[cfg(feature = "redb")]
+use crate::store::{RedbStore, SliceStore, SpillFile};
+
+/// Bytes of buffers that are taken whatever the limit: the first one of a stream, and those of a
+/// spill file.
+const BUFFERS: u64 = 3 << 20;
+
+/// A [`Loader`] with a memory limit: [`Loader::memory_limit`] returns it.
+///
+/// It has openers only, and each borrows it. A stream that exceeds the limit is not an error:
+/// see [`Loaded`].
+///
+/// ```
+/// use carwalk::Loader;
+/// use carwalk::store::SpillFile;
+///
+/// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
+/// let loader = Loader::new().memory_limit(4 << 10);
+/// // In memory if it fits, otherwise in a temporary file.
+/// let repo = loader.from_reader(stream)?.or_spill(SpillFile::temporary())?;
+/// assert_eq!(repo.records().try_count()?, 40);
+/// # Ok::<(), carwalk::Error>(())
+/// ```
+#[must_use]
+#[derive(Clone, Debug)]
+pub struct BoundedLoader<P = Keep> {
+    loader: Loader<P>,
+    memory_limit: u64,
+}
+
+impl<P> BoundedLoader<P> {
+    pub(super) fn new(loader: Loader<P>, memory_limit: u64) -> Self {
+        BoundedLoader { loader, memory_limit }
+    }
+
+    /// Returns an upper bound on the heap memory of one load, in memory or into a spill file, and
+    /// one walk over the result, in bytes: what to reserve for it.
+    ///
+    /// The sum of the memory limit, the walk's share, up to 3 MiB of buffers, four times the
+    /// longest block and header that the limits accept, and 3 MiB for each GiB of the stream limit.
+    /// Usual repositories stay near the memory limit. Not included: values of a process function
+    /// that are longer than a block, records that you hold, stacks of hashing threads, and memory
+    /// that the system's allocator keeps after it was freed.
+    ///
+    /// ```
+    /// use carwalk::Loader;
+    ///
+    /// let loader = Loader::new().memory_limit(8 << 20);
+    /// assert_eq!(loader.peak_memory(), (8 + 1 + 3 + 4 * (2 + 1) + 3) << 20);
+    /// ```
+    #[must_use]
+    pub fn peak_memory(&self) -> u64 {
+        let limits = &self.loader.settings.limits;
+        let longest = u64::from(limits.block_len()).saturating_add(limits.header_len().into());
+        let parts = [
+            self.memory_limit,
+            Budget::new(self.memory_limit).walk(),
+            BUFFERS,
+            longest.saturating_mul(4),
+            (limits.stream_len() / 1024).saturating_mul(3),
+        ];
+        parts.into_iter().fold(0, u64::saturating_add)
+    }
+}
+
+impl<P: Process + Clone> BoundedLoader<P> {
+    /// Reads a stream to its end, or up to the memory limit.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Loader::from_reader`]. Reaching the memory limit is not an error.
+    pub fn from_reader<R: Read>(&self, reader: R) -> Result<Loaded<R, P>> {
+        Loaded::of(Load::stream(reader, &self.loader, self.memory_limit)?, self.memory_limit)
+    }
+
+    /// Reads a file to its end, or up to the memory limit. The file is not mapped.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Loader::from_path`]. Reaching the memory limit is not an error.
+    pub fn from_path(&self, path: impl AsRef<Path>) -> Result<Loaded<File, P>> {
+        with_file(path.as_ref(), |file| self.from_reader(file))
+    }
+
+    /// Opens the repository whose commit is the block `commit` of a store: see
+    /// [`Loader::from_store`]. Walks over it take at most an eighth of the memory limit, at least
+    /// 1 MiB.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Loader::from_store`].
+    pub fn from_store<S: BlockStore>(&self, store: S, commit: Cid) -> Result<Repo<S, P>> {
+        self.loader.open_store(store, commit, self.memory_limit)
+    }
+
+    /// Reads a stream up to the commit: see [`Loader::peek_commit`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Loader::peek_commit`].
+    pub fn peek_commit<R: Read>(&self, reader: R) -> Result<Commit<'static>> {
+        self.loader.peek_commit(reader)
+    }
+}
+
+#[cfg(feature = "redb")]
+impl<P: Process + Clone> BoundedLoader<P> {
+    /// Reads a stream to its end into a spill file, however short the stream is.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Loader::from_reader`]; `Store` if the file cannot be created or written; `Limit`
+    /// if more is stored than [`SpillFile::max_stored`] allows.
+    ///
+    /// ```
+    /// use carwalk::Loader;
+    /// use carwalk::store::SpillFile;
+    ///
+    /// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let repo = Loader::new().memory_limit(16 << 20).spill(stream, SpillFile::temporary())?;
+    /// assert_eq!(repo.records().try_count()?, 40);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
+    pub fn spill<R: Read>(&self, reader: R, file: SpillFile) -> Result<Repo<RedbStore, P>> {
+        let load = Load::stream(reader, &self.loader, self.memory_limit)?;
+        let writer = SpillWriter::new(file, self.memory_limit, load.opening.trust)?;
+        load.spill(writer)
+    }
+
+    /// Opens the repository in the CAR `bytes`, which stay where they are. Only the index takes
+    /// memory; if it would exceed the limit, it goes into the file `index`, which must be a
+    /// temporary one.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Loader::from_slice`]; `Argument` if `index` is a file that is kept; `Store` if it
+    /// cannot be created or written; `Limit` if more is stored than [`SpillFile::max_stored`]
+    /// allows.
+    pub fn from_slice<B: AsRef<[u8]>>(
+        &self,
+        bytes: B,
+        index: SpillFile,
+    ) -> Result<Repo<SliceStore<B>, P>> {
+        let (store, opening) = slice_store(bytes, |bytes| {
+            let load = Load::slice(bytes, &self.loader, self.memory_limit)?;
+            load.into_index_within(self.memory_limit, index)
+        })?;
+        open(store, &self.loader.settings, opening)
+    }
+
+    /// Opens the repository in a kept spill file, with the memory limit for its caches: see
+    /// [`Loader::from_spill_file`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Loader::from_spill_file`].
+    pub fn from_spill_file(&self, path: impl AsRef<Path>) -> Result<Repo<RedbStore, P>> {
+        self.loader.open_spill_file(path.as_ref(), self.memory_limit)
+    }
+}

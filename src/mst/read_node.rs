@@ -1,0 +1,233 @@
+//! Nodes that were read before a walk comes to them, and what is checked of several together.
+
+use super::descent::{Descent, Fetched};
+use super::digests::Answer;
+use super::frame::{Buffers, Order};
+use super::key::Layer;
+use super::node::{EntryLayout, NodeLayout, cid_at};
+use crate::cid::Cid;
+use crate::error::{KeyInterval, Result};
+use crate::limits::MAX_KEY_LEN;
+use crate::sha256::sha256_each;
+use crate::store::{Block, Form};
+
+/// Longest block that is read ahead, in bytes: chance makes few nodes longer.
+const MAX_LEN: usize = 1 << 12;
+
+/// Bytes of memory that one node may take, with a copy of its block.
+pub(super) const NODE_COST: u64 = (MAX_LEN * 2) as u64;
+
+/// Bytes of memory that the two keys in the buffers of a node take at most.
+const KEYS_COST: u64 = (2 * MAX_KEY_LEN) as u64;
+
+/// Entries of a node whose links are prefetched; chance makes no node longer.
+const MAX_PREFETCH: usize = 64;
+
+/// A node that the walk comes to later.
+pub(super) struct ReadNode<B> {
+    pub(super) cid: Cid,
+    /// The depth of the node that links to this one.
+    pub(super) depth: usize,
+    /// What the store gave. It is not asked again.
+    pub(super) fetched: Result<Option<Fetched<B>>>,
+}
+
+impl<B> ReadNode<B> {
+    pub(super) fn into_buffers(self) -> Option<Buffers> {
+        self.fetched.ok()??.read
+    }
+
+    pub(super) fn held(&self) -> u64 {
+        let Ok(Some(Fetched { cost, read, .. })) = &self.fetched else { return 0 };
+        read.as_ref().map_or(0, Buffers::held).saturating_add(*cost)
+    }
+
+    /// Forgets what the node was parsed into.
+    fn forget(&mut self) {
+        if let Ok(Some(fetched)) = &mut self.fetched {
+            fetched.read = None;
+        }
+    }
+}
+
+impl<B: AsRef<[u8]>> ReadNode<B> {
+    /// Returns the block and what it was parsed into, if the node is good.
+    pub(super) fn read(&self) -> Option<(&[u8], &Buffers)> {
+        let Fetched { found, read, .. } = self.fetched.as_ref().ok()?.as_ref()?;
+        Some((found.bytes.as_ref(), read.as_ref()?))
+    }
+
+    /// Returns whether the block was found and is one that is read ahead.
+    pub(super) fn may_be_good(&self) -> bool {
+        self.block().is_some_and(|(cid, found)| {
+            let is_short = found.bytes.as_ref().len() <= MAX_LEN;
+            is_short && found.form == Form::Original && cid.into_dag_cbor().is_ok()
+        })
+    }
+
+    /// Returns the bytes of `NODE_COST` that the node takes less: parsed, it takes as many as its
+    /// block at most, and room for two keys; and it has a place in two lists that may grow.
+    pub(super) fn unused(&self) -> u64 {
+        let Some((_, found)) = self.block() else { return NODE_COST };
+        let len = (found.bytes.as_ref().len() as u64).saturating_add(KEYS_COST);
+        let places = size_of::<Self>().saturating_mul(4) as u64;
+        NODE_COST.saturating_sub(self.held().saturating_add(len).saturating_add(places))
+    }
+
+    /// Parses the node and returns whether it keeps the rules and its keys have room.
+    pub(super) fn parse(
+        &mut self,
+        layer: Layer,
+        keys: &mut Keys,
+        descent: &mut Descent<B>,
+    ) -> bool {
+        if !self.may_be_good() {
+            return false;
+        }
+        let Ok(Some(Fetched { found, read, .. })) = &mut self.fetched else { return false };
+        if descent.verify(self.cid, found).is_err() {
+            return false;
+        }
+        let mut buffers = descent.spare.take();
+        let mut has_room = true;
+        let parsed =
+            buffers.read(found.bytes.as_ref(), layer, |key| has_room &= keys.push(key)).is_ok();
+        if parsed && has_room {
+            *read = Some(buffers);
+            return true;
+        }
+        descent.spare.put(buffers);
+        false
+    }
+}
+
+impl<B> Answer<B> for ReadNode<B> {
+    #[inline]
+    fn block(&self) -> Option<(Cid, &Block<B>)> {
+        Some((self.cid, &self.fetched.as_ref().ok()?.as_ref()?.found))
+    }
+
+    #[inline]
+    fn block_mut(&mut self) -> Option<&mut Block<B>> {
+        Some(&mut self.fetched.as_mut().ok()?.as_mut()?.found)
+    }
+}
+
+/// Drops what was parsed of some nodes, from the first on that has a key of another layer, or one
+/// that does not come after the keys of the nodes before.
+pub(super) fn check_keys<'n, B: AsRef<[u8]> + 'n>(
+    nodes: impl Iterator<Item = &'n mut ReadNode<B>>,
+    keys: &Keys,
+    layer: Layer,
+    (order, interval): (Order, KeyInterval<&[u8]>),
+) {
+    let good = keys.count_of(layer);
+    let mut bound = match order {
+        Order::Ascending => interval.lower,
+        Order::Descending => interval.upper,
+    };
+    let mut end = 0usize;
+    let mut is_good = true;
+    for node in nodes {
+        let count = node.read().map_or(0, |(_, buffers)| buffers.layout.entries().len());
+        let start = end;
+        end = end.saturating_add(count);
+        is_good &= end <= good;
+        if count > 0 && is_good {
+            let (first, last) = (keys.get(start), keys.get(end.saturating_sub(1)));
+            is_good &= match order {
+                Order::Ascending => bound.is_none_or(|bound| bound < first),
+                Order::Descending => bound.is_none_or(|bound| last < bound),
+            };
+            bound = Some(if order == Order::Ascending { last } else { first });
+        }
+        if !is_good {
+            node.forget();
+        }
+    }
+}
+
+/// The keys of nodes, one after the other.
+#[derive(Default)]
+pub(super) struct Keys {
+    /// Bytes that they have at most.
+    pub(super) max_len: usize,
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Keys {
+    pub(super) fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+    }
+
+    /// Appends a key, if there is room for it.
+    #[inline]
+    fn push(&mut self, key: &[u8]) -> bool {
+        let has_room = self.bytes.len().saturating_add(key.len()) <= self.max_len;
+        if has_room {
+            self.bytes.extend_from_slice(key);
+            self.ends.push(self.bytes.len());
+        }
+        has_room
+    }
+
+    /// Returns the bytes of memory that are held.
+    pub(super) fn held(&self) -> u64 {
+        let ends = self.ends.capacity().saturating_mul(size_of::<usize>());
+        self.bytes.capacity().saturating_add(ends) as u64
+    }
+
+    fn get(&self, number: usize) -> &[u8] {
+        debug_assert!(number < self.ends.len());
+        let end = |number: usize| self.ends.get(number).copied();
+        let start = number.checked_sub(1).and_then(end).unwrap_or(0);
+        self.bytes.get(start..end(number).unwrap_or(0)).unwrap_or_default()
+    }
+
+    /// Returns the number of keys before the first that belongs to another layer.
+    fn count_of(&self, layer: Layer) -> usize {
+        let mut count = self.ends.len();
+        sha256_each(
+            count,
+            |number| self.get(number),
+            |number, digest| {
+                if Layer::of_digest(digest) != layer {
+                    count = count.min(number);
+                }
+            },
+        );
+        count
+    }
+}
+
+/// Appends the CIDs of the blocks that a node links to, of records only if they are wanted. Of a
+/// huge node only the first entries count.
+pub(super) fn push_links(
+    block: &[u8],
+    layout: &NodeLayout,
+    order: Order,
+    records: bool,
+    soon: &mut Vec<Cid>,
+) {
+    let entries = layout.entries();
+    let mut push = |at: Option<u32>| soon.extend(at.and_then(|at| cid_at(block, at)));
+    let value = |entry: &EntryLayout| records.then_some(entry.value_at());
+    match order {
+        Order::Ascending => {
+            push(layout.left_at());
+            for entry in entries.iter().take(MAX_PREFETCH) {
+                push(value(entry));
+                push(entry.tree_at());
+            }
+        }
+        Order::Descending => {
+            for entry in entries.iter().rev().take(MAX_PREFETCH) {
+                push(value(entry));
+                push(entry.tree_at());
+            }
+            push(layout.left_at().filter(|_| entries.len() <= MAX_PREFETCH));
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! Records as types of the caller's.
+
+use serde::Deserialize;
+
+use super::origin::Origin;
+use crate::error::{Error, ErrorKind, Result};
+
+/// Decodes the bytes of a record; texts and byte strings can be borrowed from them.
+///
+/// For bytes without a [`Record`](crate::Record): those of a lookup, of an
+/// [`Event`](crate::mst::Event), or in a process function. A link decodes into a
+/// [`Cid`](crate::Cid).
+///
+/// # Errors
+///
+/// `Decode` if the bytes are not strict DAG-CBOR or do not fit `T`.
+///
+/// ```
+/// #[derive(serde::Deserialize)]
+/// struct Post<'a> {
+///     text: &'a str,
+/// }
+///
+/// // {"text": "hello"}
+/// let post: Post = carwalk::decode(b"\xa1\x64text\x65hello")?;
+/// assert_eq!(post.text, "hello");
+/// assert!(carwalk::decode::<Post>(b"\xa0").is_err());
+/// # Ok::<(), carwalk::Error>(())
+/// ```
+pub fn decode<'a, T: Deserialize<'a>>(record: &'a [u8]) -> Result<T> {
+    decode_of(record, &Origin::default())
+}
+
+pub(super) fn decode_of<'a, T: Deserialize<'a>>(
+    record: &'a [u8],
+    origin: &Origin<'_>,
+) -> Result<T> {
+    serde_ipld_dagcbor::from_slice(record)
+        .map_err(|source| origin.locate(Error::new(ErrorKind::Decode(source.into()))))
+}

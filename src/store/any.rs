@@ -1,0 +1,119 @@
+//! One type for blocks in memory and blocks in a file.
+
+use core::fmt;
+
+use super::contents::CarStats;
+use super::{Block, BlockStore, CarStore, MemoryStore, RedbStore, StoredBlock, sealed};
+use crate::car::{Header, SectionHead};
+use crate::cid::Cid;
+use crate::error::{Error, Result};
+
+/// The blocks of a CAR in memory or in a spill file: what a load with a memory limit became.
+///
+/// [`Loaded::or_spill`](crate::Loaded::or_spill) returns a repository over it. A lookup costs one
+/// branch more than in the store inside; verified blocks are not hashed again.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a repository has one store")]
+#[non_exhaustive]
+pub enum AnyStore {
+    /// The blocks are in memory.
+    Memory(MemoryStore),
+    /// The blocks are in a spill file.
+    File(RedbStore),
+}
+
+/// The bytes of a block in an [`AnyStore`].
+#[derive(Clone)]
+pub struct AnyBytes<'a>(Inner<'a>);
+
+#[derive(Clone)]
+enum Inner<'a> {
+    Memory(&'a [u8]),
+    File(StoredBlock),
+}
+
+impl AsRef<[u8]> for AnyBytes<'_> {
+    #[inline]
+    fn as_ref(&self) -> &[u8] {
+        match &self.0 {
+            Inner::Memory(bytes) => bytes,
+            Inner::File(block) => block.as_ref(),
+        }
+    }
+}
+
+impl fmt::Debug for AnyBytes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AnyBytes").field("len", &self.as_ref().len()).finish()
+    }
+}
+
+impl BlockStore for AnyStore {
+    type Bytes<'a> = AnyBytes<'a>;
+
+    #[inline]
+    fn get(&self, cid: &Cid) -> Result<Option<Block<AnyBytes<'_>>>> {
+        Ok(match self {
+            AnyStore::Memory(store) => {
+                store.get(cid)?.map(|block| block.map(|bytes| AnyBytes(Inner::Memory(bytes))))
+            }
+            AnyStore::File(store) => {
+                store.get(cid)?.map(|block| block.map(|bytes| AnyBytes(Inner::File(bytes))))
+            }
+        })
+    }
+
+    fn contains(&self, cid: &Cid) -> Result<bool> {
+        match self {
+            AnyStore::Memory(store) => store.contains(cid),
+            AnyStore::File(store) => store.contains(cid),
+        }
+    }
+
+    fn memory_cost<'a>(&'a self, bytes: &AnyBytes<'a>) -> u64 {
+        match (self, &bytes.0) {
+            (AnyStore::File(store), Inner::File(block)) => store.memory_cost(block),
+            _ => 0,
+        }
+    }
+
+    fn prefetch(&self, cids: &[Cid]) {
+        match self {
+            AnyStore::Memory(store) => store.prefetch(cids),
+            AnyStore::File(store) => store.prefetch(cids),
+        }
+    }
+}
+
+impl sealed::Sealed for AnyStore {}
+
+impl CarStore for AnyStore {
+    fn header(&self) -> &Header {
+        match self {
+            AnyStore::Memory(store) => store.header(),
+            AnyStore::File(store) => store.header(),
+        }
+    }
+
+    fn stats(&self) -> CarStats {
+        match self {
+            AnyStore::Memory(store) => store.stats(),
+            AnyStore::File(store) => store.stats(),
+        }
+    }
+
+    fn fault(&self) -> Option<&Error> {
+        match self {
+            AnyStore::Memory(store) => store.fault(),
+            AnyStore::File(store) => store.fault(),
+        }
+    }
+
+    fn sections(&self) -> impl Iterator<Item = Result<SectionHead>> {
+        let (memory, file) = match self {
+            AnyStore::Memory(store) => (Some(store.sections()), None),
+            AnyStore::File(store) => (None, Some(store.sections())),
+        };
+        memory.into_iter().flatten().chain(file.into_iter().flatten())
+    }
+}

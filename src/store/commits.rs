@@ -1,0 +1,55 @@
+//! The commits among the blocks of a CAR.
+
+use std::collections::HashSet;
+
+use super::{BlockStore, CarStore, Form};
+use crate::cid::{Cid, Codec};
+use crate::commit::{Commit, CommitRules};
+use crate::error::Result;
+
+/// Returns the commits among the blocks of a CAR, in its order, each CID once.
+///
+/// Reads every block. Blocks that only look like commits, or do not have their CIDs, are left out.
+/// [`Loader::commit`](crate::Loader::commit) opens one of several. Remembers the CID of each commit.
+///
+/// Errors are those of [`CarStore::sections`] and [`BlockStore::get`].
+///
+/// ```
+/// use carwalk::CommitRules;
+/// use carwalk::store::{SliceStore, commits};
+///
+/// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+/// let store = SliceStore::new(bytes)?;
+/// let commits: Vec<_> = commits(&store, CommitRules::Current).collect::<Result<_, _>>()?;
+/// assert_eq!(commits.len(), 1);
+/// assert_eq!(commits[0].did(), "did:plc:ewvi7nxzyoun6zhxrhs64oiz");
+/// # Ok::<(), carwalk::Error>(())
+/// ```
+pub fn commits<S: CarStore>(
+    store: &S,
+    rules: CommitRules,
+) -> impl Iterator<Item = Result<Commit<'static>>> {
+    let mut seen = HashSet::new();
+    store.sections().filter_map(move |head| {
+        let commit = head.and_then(|head| read(store, head.cid(), rules)).transpose()?;
+        match commit {
+            Ok(commit) => seen.insert(commit.cid()).then_some(Ok(commit)),
+            Err(error) => Some(Err(error)),
+        }
+    })
+}
+
+/// Returns the block of a CID as a commit, if it is one.
+fn read<S: BlockStore>(store: &S, cid: Cid, rules: CommitRules) -> Result<Option<Commit<'static>>> {
+    if cid.codec() != Codec::DagCbor {
+        return Ok(None);
+    }
+    let Some(block) = store.get(&cid)? else { return Ok(None) };
+    let bytes = block.bytes.as_ref();
+    if block.form == Form::Value {
+        return Ok(None);
+    }
+    let commit = Commit::parse(cid, bytes, rules).ok();
+    let is_verified = |_: &Commit<'_>| block.verified == Some(cid) || cid.verify(bytes).is_ok();
+    Ok(commit.filter(is_verified).map(Commit::into_owned))
+}

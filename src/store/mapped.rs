@@ -1,0 +1,47 @@
+//! Memory-mapped files.
+#![expect(unsafe_code, reason = "a file can be mapped in no other way")]
+
+use core::fmt;
+use std::fs::File;
+
+use memmap2::Mmap;
+
+use crate::error::Result;
+
+/// The bytes of a memory-mapped file.
+///
+/// Any function that takes bytes takes it: [`SliceStore::new`](super::SliceStore::new),
+/// [`Repo::from_slice`](crate::Repo::from_slice). [`Repo::map`](crate::Repo::map) maps a file and
+/// opens the repository in it.
+pub struct MappedFile(Mmap);
+
+impl MappedFile {
+    /// Maps a file into memory. Its length is that of the file now.
+    ///
+    /// # Errors
+    ///
+    /// `Io` if the file cannot be mapped, for example because it is a pipe.
+    ///
+    /// # Safety
+    ///
+    /// Nobody may change the file while it is mapped, neither this process nor another: a write
+    /// breaks the guarantees of borrowed slices, and reading the missing part of a truncated file
+    /// kills the process with a signal.
+    pub unsafe fn map(file: &File) -> Result<Self> {
+        // SAFETY: the caller promises that nobody changes the file while it is mapped.
+        Ok(MappedFile(unsafe { Mmap::map(file) }?))
+    }
+}
+
+impl AsRef<[u8]> for MappedFile {
+    #[inline]
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for MappedFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MappedFile").field("len", &self.0.len()).finish()
+    }
+}
