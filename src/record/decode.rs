@@ -27,6 +27,25 @@ use crate::error::{Error, ErrorKind, Result};
 /// assert!(carwalk::decode::<Post>(b"\xa0").is_err());
 /// # Ok::<(), carwalk::Error>(())
 /// ```
+///
+/// A blob, with its link:
+///
+/// ```
+/// use carwalk::Cid;
+/// use carwalk::cid::Codec;
+///
+/// #[derive(serde::Deserialize)]
+/// struct Blob {
+///     #[serde(rename = "ref")]
+///     link: Cid,
+/// }
+///
+/// let cid = Cid::of(Codec::Raw, b"a picture");
+/// // {"ref": link}
+/// let record = [b"\xa1\x63ref\xd8\x2a\x58\x25\x00", &cid.as_bytes()[..]].concat();
+/// assert_eq!(carwalk::decode::<Blob>(&record)?.link, cid);
+/// # Ok::<(), carwalk::Error>(())
+/// ```
 pub fn decode<'a, T: Deserialize<'a>>(record: &'a [u8]) -> Result<T> {
     decode_of(record, &Origin::default())
 }

@@ -1,7 +1,9 @@
 //! What looks inside records: links and blobs allocate nothing for each, and nothing takes more than
 //! some times the record's length.
 
-use crate::heap::{KIB, peak_of, within};
+#[cfg(feature = "json")]
+use crate::heap::peak_of;
+use crate::heap::{KIB, within};
 use carwalk::record;
 use carwalk_testkit::cbor::Value;
 use carwalk_testkit::cid::Cid;
