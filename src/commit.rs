@@ -67,7 +67,7 @@ struct Fields {
 }
 
 impl<'a> Commit<'a> {
-    /// Parses the block of a commit. That it hashes to `cid` is the caller's to check.
+    /// Parses the block of a commit. Does not check that the block hashes to `cid`.
     ///
     /// # Errors
     ///
@@ -169,10 +169,10 @@ impl<'a> Commit<'a> {
 
     /// Checks that the commit is signed with `key`. Nothing is copied.
     ///
-    /// `Ok` says that whoever has the private key signed these very bytes, and no more. That the
-    /// key is the account's is the caller's to know, from the DID document, and so is that
-    /// [`did`](Commit::did) is the account that was asked for. Only the newest commit need verify
-    /// with the key of today; and an old one stays validly signed for ever.
+    /// `Ok` means that the holder of the private key signed exactly these bytes, and nothing more.
+    /// You have to know that the key is the account's, from its DID document, and that
+    /// [`did`](Commit::did) is the account that you asked for. After a key rotation, older commits
+    /// still verify with the old key only.
     ///
     /// # Errors
     ///

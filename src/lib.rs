@@ -1,7 +1,7 @@
-//! carwalk reads AT Protocol repository exports: from a CAR file, as `com.atproto.sync.getRepo`
-//! gives it, to the account's records in key order. It checks everything on the way (framing, every
-//! block against its CID, the commit, every rule of the tree), copies nothing that it can borrow,
-//! and is synchronous throughout.
+//! carwalk reads AT Protocol repository exports. It turns a CAR file, as returned by
+//! `com.atproto.sync.getRepo`, into the account's records in key order. It checks everything on
+//! the way (framing, every block against its CID, the commit, every rule of the tree), borrows
+//! where it can, and is synchronous throughout.
 //!
 //! ```
 //! # fn main() -> carwalk::Result<()> {
@@ -43,29 +43,32 @@
 //!
 //! # What is promised
 //!
-//! Input is taken for hostile. Whatever the bytes are, nothing panics, recurses, or allocates by a
-//! length that the input declares; [`Limits`] names what may be asked for. If an iterator over all
+//! Input is treated as hostile. On any input, nothing panics or recurses, and no allocation is
+//! sized by a length that the input declares. [`Limits`] bounds the input. If an iterator over all
 //! records or a complete walk ends without an error, then
 //!
-//! - the CAR was whole: it did not end inside a varint, a section, or before a block that the tree
-//!   needs (with [`Loader::salvage`], its store tells the fault);
-//! - every block hashed to its CID (unless a weaker [`Verification`] was chosen), and the commit
-//!   had its exact form;
+//! - the CAR was whole: it did not end inside a varint, inside a section, or before a block that
+//!   the tree needs (with [`Loader::salvage`], see
+//!   [`CarStore::fault`](store::CarStore::fault); a store of your own has no CAR);
+//! - every block hashed to its CID (with [`Repo::from_store`], every block that the walk reached;
+//!   less with a weaker [`Verification`]), and the commit had its exact form;
 //! - the tree was *the* tree of these keys: strict DAG-CBOR, ascending keys, every key in its layer
 //!   and in its interval, maximal prefixes, no node too many or too few;
 //! - these are all the records, each once, in key order.
 //!
-//! With a range, all of this holds of the keys in it and of the nodes that can have any; the rest
-//! may be missing or broken. Over entries it holds but for the records.
+//! With a range, this holds for the keys in the range and the nodes that can contain such keys;
+//! the rest of the tree may be missing or broken. [`Repo::entries`] gives the same guarantees,
+//! except that records may be missing or damaged.
 //!
-//! Who signed is another question, and needs the account's public key: with the feature
-//! `signature`, `Commit::verify_signature` answers it; [`Commit::signed_bytes`] and
-//! [`Commit::signature`] are what any verifier needs. To find the key, and to compare
-//! [`Commit::did`] with the account that was asked for, stays with the caller.
+//! A signature is checked only on request, because that needs the account's public key:
+//! `Commit::verify_signature` (feature `signature`) checks it; other verifiers need
+//! [`Commit::signed_bytes`] and [`Commit::signature`]. You have to find the key, and to compare
+//! [`Commit::did`] with the account that you asked for.
 //!
-//! Records are bytes: one that is odd inside never keeps the others from being read.
+//! Records are bytes: an odd record never prevents reading the others. A key that is not a repo
+//! path ends the iterators with an error; [`Repo::walk`] continues past it.
 //!
-//! Errors are one word wide, with a kind to match on, and the place: [`Error`].
+//! An [`Error`] is one word wide. It has a kind to match on, and the position of the fault.
 //!
 //! # Features
 //!

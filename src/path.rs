@@ -116,11 +116,12 @@ impl<'a> RepoPath<'a> {
         self.text.get(self.slash.saturating_add(1).get()..).unwrap_or_default()
     }
 
-    /// Checks the full syntax: the collection a normalized NSID, the record key a record key.
+    /// Checks the full syntax: the collection must be a normalized NSID, and the record key must
+    /// have the syntax of record keys.
     ///
     /// # Errors
     ///
-    /// `Path`, with the path as key.
+    /// `Path`, with the whole path, if either part breaks the syntax.
     pub fn check_syntax(&self) -> Result<()> {
         let fault = if !syntax::is_normalized_nsid(self.collection()) {
             PathFault::Nsid

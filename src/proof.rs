@@ -94,8 +94,8 @@ impl<'r, S: BlockStore> ProofBuilder<'r, S> {
 
     /// Writes the CAR, and returns its counts.
     ///
-    /// Every node is checked on the way, as in a walk. Takes memory for the CID of each block that
-    /// is written: 42 to 130 bytes. Sections are small writes: put a `BufWriter` around files.
+    /// Every node is checked, as in a walk. Takes 42 to 130 bytes of memory for each block written.
+    /// Sections are written in small pieces: wrap files and sockets in a `BufWriter`.
     ///
     /// # Errors
     ///
@@ -155,10 +155,9 @@ pub struct RecordProof<'a> {
 /// `did` and signed with `key`; every node on the search path of `path`, by all rules of the tree;
 /// and the hash of the record. The record is borrowed from `car`.
 ///
-/// The caller has to know that `key` is the account's key, from its DID document. Accepts current
-/// commits and default limits: [`Loader`](crate::Loader),
-/// [`Commit::verify_signature`](crate::Commit::verify_signature) and [`Repo::get`] do the same with
-/// others.
+/// You have to make sure that `key` is the account's key, from its DID document. Accepts current
+/// commits only, with default limits; for other settings, combine [`Loader`](crate::Loader),
+/// [`Commit::verify_signature`](crate::Commit::verify_signature) and [`Repo::get`].
 ///
 /// # Errors
 ///

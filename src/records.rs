@@ -137,9 +137,10 @@ fn try_count<T>(mut items: impl Iterator<Item = Result<T>>) -> Result<u64> {
 
 /// An iterator over the records of a tree in key order.
 ///
-/// Complete: if it ends without an error, it has returned every record. An item costs one
-/// allocation, for the path; [`Walker`] allocates nothing per record. After an error, every later
-/// call returns `None`.
+/// If it ends without an error, it has returned every record. An item costs one allocation, for the
+/// path; [`Walker`] allocates nothing per record. The errors are those of [`Walker::next_event`] in
+/// a complete walk, `Path` for a key that is not a repo path, and `Decode` for a processed value
+/// that cannot be decoded. After an error, every later call returns `None`.
 ///
 /// Do not count with [`count`](Iterator::count), which counts an error as a record:
 /// [`try_count`](Records::try_count) returns it.
@@ -251,8 +252,9 @@ pub(crate) fn record<B: AsRef<[u8]>, P: Process>(
 /// records.
 ///
 /// If it ends without an error, no node is missing and it has returned every entry; records may be
-/// missing. An item costs one allocation, for the path. After an error, every later call returns
-/// `None`.
+/// missing. An item costs one allocation, for the path. The errors are those of
+/// [`Walker::next_event`] in a complete walk, and `Path` for a key that is not a repo path. After an
+/// error, every later call returns `None`.
 #[must_use]
 pub struct Entries<'s, S: BlockStore> {
     items: Items<'s, S>,
@@ -330,7 +332,8 @@ fn entry<B>(Item { path, cid, .. }: Item<B>) -> Result<RepoEntry> {
 /// An iterator over the names of the collections of a tree in key order.
 ///
 /// An item costs a descent from the root. If it ends without an error, it has returned every
-/// collection. After an error, every later call returns `None`.
+/// collection. The errors are those of [`Walker::next_event`] in a complete walk, and `Path` for a
+/// key that is not a repo path. After an error, every later call returns `None`.
 #[must_use]
 pub struct Collections<'s, S: BlockStore> {
     walk: Walk<'s, S>,

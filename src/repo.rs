@@ -76,8 +76,8 @@ impl<S: BlockStore, P: Process> Tree<S, P> {
         &self.store
     }
 
-    /// Returns a walk over the tree, to be configured and started: the form that shows nodes,
-    /// continues where blocks are missing, and allocates nothing per record.
+    /// Returns a builder for a walk over the tree. A walk allocates nothing per record, and can show
+    /// nodes and continue where blocks are missing.
     pub fn walk(&self) -> Walk<'_, S> {
         let TreeOptions { trust, memory_limit, .. } = self.options;
         Walk::new(&self.store, self.root).trust(trust).memory_limit(memory_limit)
@@ -190,8 +190,8 @@ impl<S: BlockStore, P: Process> Repo<S, P> {
         self.tree.store
     }
 
-    /// Returns a walk over the tree, to be configured and started: the form that shows nodes,
-    /// continues where blocks are missing, and allocates nothing per record.
+    /// Returns a builder for a walk over the tree. A walk allocates nothing per record, and can show
+    /// nodes and continue where blocks are missing.
     pub fn walk(&self) -> Walk<'_, S> {
         self.tree.walk()
     }
@@ -217,8 +217,8 @@ impl<S: BlockStore, P: Process> Repo<S, P> {
     /// in the range is missing.
     ///
     /// Subtrees that cannot have such a key are not requested: the first call goes straight down to
-    /// the first key of the range. A range that ends before it starts is an error of the first item,
-    /// of kind `Argument`.
+    /// the first key of the range. If the range ends before it starts, the first item is an error of
+    /// kind `Argument`.
     ///
     /// ```
     /// use carwalk::{KeyRange, Repo};
@@ -338,7 +338,7 @@ impl<S: CarStore, P: Process> Repo<S, P> {
         self.store().stats()
     }
 
-    /// Returns an empty record of reached sections, in which only the commit is marked. Insert the
+    /// Returns a set of section offsets that contains only the commit's. Insert the
     /// [`Event::offset`](crate::mst::Event::offset) of each event of a walk.
     ///
     /// # Errors

@@ -141,6 +141,7 @@ impl Failure {
             | Cause::Output(_)
             | Cause::File { .. } => IO,
             Cause::Invalid(_) => INVALID,
+            Cause::Car(error) if matches!(error.kind(), Kind::InvalidSpillFile(_)) => INVALID,
             Cause::Car(error) => match error.class() {
                 ErrorClass::Missing => INCOMPLETE,
                 ErrorClass::Environment | ErrorClass::Io => IO,

@@ -156,6 +156,16 @@ impl<R: Read> Reader<R> {
 }
 
 impl<R> Reader<R> {
+    /// Returns how many bytes of memory are held.
+    pub(crate) fn bytes_held(&self) -> u64 {
+        self.arena.held()
+    }
+
+    /// Returns the section at a placement.
+    pub(crate) fn section(&self, at: Placement) -> Option<Section<'_>> {
+        self.arena.section_at(at)
+    }
+
     /// The header.
     #[must_use]
     pub fn header(&self) -> &Header {
@@ -229,7 +239,7 @@ impl<R: Read> Source for Reader<R> {
     }
 
     fn held(&self) -> u64 {
-        self.arena.held()
+        self.bytes_held()
     }
 
     fn allow(&mut self, bytes: u64) {
@@ -252,7 +262,7 @@ impl<R: Read> Source for Reader<R> {
     }
 
     fn section_at(&self, at: Placement) -> Option<Section<'_>> {
-        self.arena.section_at(at)
+        self.section(at)
     }
 
     fn offset_of(&self, at: Placement) -> u64 {

@@ -33,7 +33,8 @@ impl Serialize for Cid {
 }
 
 /// Accepts the forms that [`Serialize`] writes and no others: not a text, and no bytes that are not
-/// a link.
+/// a link. Where serde buffers values (`untagged`, `flatten`, `tag`), both forms are accepted in any
+/// format, because the buffer forgets the format.
 impl<'de> Deserialize<'de> for Cid {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         if deserializer.is_human_readable() {

@@ -15,9 +15,9 @@ use super::{Error, ErrorKind, LookAlike, SpillFileFault, SpillIo, Structure};
 /// | `Truncated` | the input ends too early | downloads it again |
 /// | `Missing` | a block is missing: the CAR is partial, or was cut between two sections | fetches the block or the whole repository, or reads with a partial walk |
 /// | `Limit` | the input exceeds a limit | raises the limit, or refuses the repository |
-/// | `Caller` | an argument, a key, a loader's settings, or a type that a record does not decode into | fixes the program; the input is not to blame |
-/// | `Environment` | a file is not found, a name is taken, access is denied, the disk is full or read-only | alerts the operator; trying again does not help |
-/// | `Io` | other I/O of a stream, a file or a store | tries again |
+/// | `Caller` | an argument, a public key, the loader's settings, or a record that does not decode into the type | fixes the program; for `Decode`, the record may be odd instead: see `Record::oddities` |
+/// | `Environment` | a file is not found, a name is taken, access is denied, the disk is full or read-only, a kept spill file is damaged | alerts the operator; trying again does not help |
+/// | `Io` | other I/O of a stream or file, and errors made with [`Error::store`] | tries again |
 /// | `Cancelled` | the progress function ended the load | nothing |
 ///
 /// ```
@@ -52,11 +52,12 @@ pub enum ErrorClass {
     Missing,
     /// The input exceeds a limit.
     Limit,
-    /// The caller's argument, key, settings or type is at fault.
+    /// An argument, a public key, a setting or a target type does not fit.
     Caller,
-    /// The file system refuses: not found, permission denied, name taken, no space, read-only.
+    /// The file system refuses (not found, permission denied, name taken, no space, read-only), or a
+    /// kept spill file is not what it was.
     Environment,
-    /// Other I/O, and every error of a store that the caller wrote.
+    /// Other I/O, and every error that a store of your own makes with [`Error::store`].
     Io,
     /// The progress function ended the load.
     Cancelled,
@@ -72,8 +73,17 @@ impl Error {
     pub fn class(&self) -> ErrorClass {
         let is_argument = self.position().structure() == Structure::Value;
         match self.kind() {
+            // A name with a zero byte, which no file has.
+            ErrorKind::Io(error)
+                if self.path().is_some() && error.kind() == io::ErrorKind::InvalidInput =>
+            {
+                ErrorClass::Caller
+            }
             ErrorKind::Io(error) | ErrorKind::Output(error) => of_io(error.kind()),
             ErrorKind::Store(cause) => match cause.downcast_ref() {
+                Some(SpillIo(error)) if error.kind() == io::ErrorKind::InvalidInput => {
+                    ErrorClass::Caller
+                }
                 Some(SpillIo(error)) => of_io(error.kind()),
                 None => ErrorClass::Io,
             },
@@ -102,8 +112,9 @@ impl Error {
             | ErrorKind::Tree(_)
             | ErrorKind::HashMismatch { .. }
             | ErrorKind::OtherAccount { .. }
-            | ErrorKind::InvalidSpillFile(_)
             | ErrorKind::Signature(_) => ErrorClass::Invalid,
+            // The program's own file, not what somebody sent.
+            ErrorKind::InvalidSpillFile(_) => ErrorClass::Environment,
         }
     }
 }

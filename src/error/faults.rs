@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use super::interval::KeyInterval;
+use crate::cid::Cid;
 use crate::limits::MAX_PUBLIC_KEY_TEXT_LEN;
 
 /// Input that is often taken for a repository export.
@@ -32,11 +33,11 @@ pub enum LookAlike {
     BareTree,
 }
 
-/// A form that no reading of the format allows.
+/// A form that the format does not allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Malformed {
-    /// A varint goes on after nine bytes.
+    /// A varint of more than nine bytes.
     #[error("varint of more than 9 bytes")]
     VarintTooLong,
     /// The length prefix of a section is too small for a CID.
@@ -57,7 +58,7 @@ pub enum Malformed {
     /// The header's list of roots is empty.
     #[error("the header names no root")]
     NoRoots,
-    /// A CID has not 36 bytes.
+    /// A CID that is not 36 bytes long.
     #[error("CID of {found} bytes, expected 36")]
     CidLen {
         /// Its length.
@@ -86,7 +87,7 @@ pub enum Malformed {
         /// The hash function's byte.
         found: u8,
     },
-    /// The digest has not 32 bytes.
+    /// A digest that is not 32 bytes long.
     #[error("CID with a digest of {found} bytes, expected 32")]
     CidDigestLen {
         /// The declared length.
@@ -104,7 +105,7 @@ pub enum Malformed {
         expected: &'static str,
     },
     /// A CBOR item goes on beyond the header or block that it is in.
-    #[error("CBOR item goes on beyond the end: {expected} bytes expected, {available} there")]
+    #[error("CBOR item extends beyond the end: {expected} bytes expected, {available} available")]
     CborEnd {
         /// Bytes that the item, or the part of it at hand, takes at least.
         expected: u64,
@@ -166,7 +167,7 @@ pub enum Malformed {
         /// The field that the schema has at this place.
         expected: &'static str,
     },
-    /// A map has not the number of fields that its schema has.
+    /// A map with another number of fields than its schema.
     #[error("map of {found} fields, expected {expected}")]
     FieldCount {
         /// Fields of the schema.
@@ -190,9 +191,9 @@ pub enum Malformed {
     #[error("`rev` is not a TID")]
     Rev,
     /// A link to a node leads to a block to which a process function was applied while loading.
-    #[error("the block is not a node: a process function was applied to it while loading")]
+    #[error("a process function was applied to the block while loading")]
     ProcessedNode,
-    /// `sig` has not 64 bytes.
+    /// A `sig` that is not 64 bytes long.
     #[error("`sig` of {found} bytes, expected 64")]
     SigLen {
         /// Its length.
@@ -221,8 +222,8 @@ pub enum NonCanonical {
     Float,
 }
 
-/// The rules of a Merkle Search Tree that a node can break. Where the specification numbers none,
-/// the letters N1 to N17 of `docs/design.md` stand in each variant's text.
+/// The rules of a Merkle Search Tree that a node can break. The specification does not number them;
+/// N1 to N17 are the numbers in `docs/design.md`.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum TreeRule {
@@ -313,7 +314,7 @@ pub enum TreeRule {
 #[non_exhaustive]
 pub enum SpillFileFault {
     /// The file is something else.
-    #[error("this is no spill file of carwalk")]
+    #[error("this is not a carwalk spill file")]
     NotOurs,
     /// The file is of another version.
     #[error("spill file of version {found}, expected 1")]
@@ -327,9 +328,8 @@ pub enum SpillFileFault {
     /// The file was changed since it was written. What the text has of the file is escaped.
     #[error("the spill file is damaged: {0}")]
     Damaged(Box<str>),
-    /// A process function was applied to records that were not hashed, and nobody can hash them
-    /// now. Only [`Verification::DangerouslyNone`](crate::Verification::DangerouslyNone) takes
-    /// them.
+    /// The file holds processed values of records that were never hashed. Only
+    /// [`Verification::DangerouslyNone`](crate::Verification::DangerouslyNone) accepts such a file.
     #[error("the spill file holds processed values of records that were never hashed")]
     NotHashed,
     /// The file holds processed values, and this loader has no process function.
@@ -353,6 +353,12 @@ pub enum ArgumentFault {
         /// The argument.
         found: Box<str>,
     },
+    /// The CID of a commit has the codec raw.
+    #[error("not the CID of a commit: {found} has the codec raw, expected dag-cbor")]
+    CommitCid {
+        /// The argument.
+        found: Cid,
+    },
     /// The length of segments is out of range.
     #[error("segment length of {found}, expected at most {max}")]
     SegmentLen {
@@ -362,7 +368,7 @@ pub enum ArgumentFault {
         max: u32,
     },
     /// A spill file that is kept was passed for an index, which is of no use without its CAR.
-    #[error("an index is not kept without its CAR: pass a temporary spill file")]
+    #[error("a spilled index cannot be kept: pass a temporary spill file")]
     KeptIndex,
     /// A spill file that is kept cannot be emptied and filled again.
     #[error("a spill file that is kept cannot be emptied")]
@@ -431,7 +437,7 @@ pub enum PublicKeyFault {
     Multibase,
     /// A character that base58btc does not have.
     #[error(
-        "public key text with the byte {found:#04x} at position {at}, which is no digit of base58btc"
+        "public key text with the byte {found:#04x} at position {at}, which is not a base58btc digit"
     )]
     Base58 {
         /// The byte.
@@ -450,7 +456,7 @@ pub enum PublicKeyFault {
         /// Its multicodec.
         found: u64,
     },
-    /// A point of no length that points have here.
+    /// A point of unexpected length.
     #[error("point of {found} bytes, expected {expected}")]
     PointLen {
         /// Its length.
@@ -466,8 +472,8 @@ pub enum PublicKeyFault {
         /// Its first byte.
         found: u8,
     },
-    /// The coordinates are those of no point of the curve.
-    #[error("this is no point of the curve {curve}")]
+    /// The coordinates are not a point on the curve.
+    #[error("not a point on the curve {curve}")]
     NoPoint {
         /// The curve's name.
         curve: &'static str,
@@ -487,7 +493,7 @@ pub enum SignatureFault {
     /// r or s is zero, or not below the curve's order.
     #[error("signature with r or s out of range: expected 1 to the curve's order less 1")]
     OutOfRange,
-    /// s is above half of the curve's order: the other one of two signatures that say the same.
+    /// s is above half of the curve's order; the equivalent signature with a low s is required.
     #[error("signature with a high s, expected at most half of the curve's order")]
     HighS,
     /// The signature was made with another key, or over other bytes.

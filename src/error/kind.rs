@@ -18,31 +18,30 @@ type Cause = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The reader or the file system failed. The cause is the error's source.
+    /// Reading a stream or file failed. The cause is the error's source.
     #[error("reading failed")]
     Io(#[source] io::Error),
-    /// What was to be written could not be. The cause is the error's source.
+    /// Writing the output failed. The cause is the error's source.
     #[error("writing failed")]
     Output(#[source] io::Error),
     /// The store failed. The cause is the error's source.
-    #[error("the block store failed")]
+    #[error("the block store or spill file failed")]
     Store(#[source] Cause),
     /// The input ends inside the structure.
-    #[error("the input ends inside it: {expected} bytes expected, {available} there")]
+    #[error("the input ends inside it: {expected} bytes expected, {available} available")]
     Truncated {
-        /// Bytes that the structure, or the part of it at hand, takes at least.
+        /// The least number of bytes that the structure, or its current part, takes.
         expected: u64,
-        /// Bytes that were there.
+        /// Bytes that are available.
         available: u64,
     },
-    /// The input is something else than the export of a repository.
+    /// The input is not the export of a repository.
     #[error(transparent)]
     LookAlike(LookAlike),
-    /// The bytes have not the form that the format lays down.
+    /// The bytes do not have the form that the format requires.
     #[error(transparent)]
     Malformed(Malformed),
-    /// The bytes could be understood, but no correct writer makes them: each value has one encoding
-    /// only.
+    /// The bytes can be parsed but are not canonical: each value has exactly one valid encoding.
     #[error(transparent)]
     NonCanonical(NonCanonical),
     /// A rule of the Merkle Search Tree is broken.
@@ -54,16 +53,16 @@ pub enum ErrorKind {
         /// The CID that the bytes have.
         found: Cid,
     },
-    /// A block that is linked is not there.
+    /// A linked block is missing.
     #[error("its block is missing{}", hidden(interval))]
     Missing {
-        /// For a node: the keys that cannot be known without it.
+        /// For a node: the interval of keys that it hides.
         interval: Option<KeyInterval>,
     },
-    /// The block of the commit is not there, so there is no repository to open.
-    #[error("its block is missing: this is no repository, or only a part of one")]
+    /// The block of the commit is missing.
+    #[error("its block is missing: not a repository, or only a part of one")]
     MissingCommit,
-    /// The input asks for more than a limit allows.
+    /// The input exceeds a limit.
     #[error("{limit} of {found} exceeds the limit of {max}{}", hint(*limit))]
     Limit {
         /// Which limit.
@@ -73,10 +72,10 @@ pub enum ErrorKind {
         /// What the input asks for, at least.
         found: u64,
     },
-    /// The commit is that of another account.
+    /// The commit belongs to another account.
     #[error("the commit is by {found}, expected {}", expected.escape_debug())]
     OtherAccount {
-        /// The DID that was asked for.
+        /// The expected DID.
         expected: Box<str>,
         /// The DID in the commit.
         found: Box<str>,
@@ -93,19 +92,17 @@ pub enum ErrorKind {
     /// The progress function ended the load.
     #[error("the load was cancelled")]
     Cancelled,
-    /// What was given as a public key is none that accounts sign with.
+    /// The public key is malformed, or of a kind that accounts do not sign with.
     #[error(transparent)]
     PublicKey(PublicKeyFault),
-    /// A signature is not the key's signature of these bytes.
+    /// The signature does not hold for this key and these bytes.
     #[error(transparent)]
     Signature(SignatureFault),
-    /// A record could not be decoded into the type that was asked for. The cause is the error's
-    /// source.
+    /// A record does not decode into the requested type. The cause is the error's source.
     #[error("the record does not decode into this type")]
     Decode(#[source] Cause),
-    /// What a process function made of a record has no bytes to be stored as. The cause is the
-    /// error's source.
-    #[error("what was made of the record cannot be stored")]
+    /// The value of a process function could not be encoded. The cause is the error's source.
+    #[error("the processed value cannot be encoded")]
     Encode(#[source] Cause),
 }
 
@@ -113,9 +110,9 @@ fn hidden(interval: &Option<KeyInterval>) -> String {
     interval.as_ref().map(|interval| format!(", which hides {interval}")).unwrap_or_default()
 }
 
-/// The one limit that good repositories reach says how to raise it.
+/// The one limit that good repositories reach: the message says how to raise it.
 fn hint(limit: LimitName) -> &'static str {
-    if limit == LimitName::StreamLen { "; `Loader` sets another" } else { "" }
+    if limit == LimitName::StreamLen { "; raise it with `Limits::max_stream_len`" } else { "" }
 }
 
 /// The name of a limit.

@@ -65,6 +65,19 @@ impl Error {
         Error::new(ErrorKind::Store(source.into()))
     }
 
+    /// Creates the error of a value that cannot be encoded, for use in an implementation of
+    /// [`Value`](crate::process::Value).
+    #[cold]
+    pub fn encode(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Error::new(ErrorKind::Encode(source.into()))
+    }
+
+    /// Whatever went wrong while a value was encoded, it could not be.
+    #[cold]
+    pub(crate) fn into_encode(self) -> Self {
+        if matches!(self.kind(), ErrorKind::Encode(_)) { self } else { Error::encode(self) }
+    }
+
     #[cold]
     #[inline(never)]
     pub(crate) fn new(kind: ErrorKind) -> Self {
@@ -198,6 +211,22 @@ impl Error {
         self
     }
 
+    /// Names the spill file, if it is what failed.
+    #[cfg(feature = "redb")]
+    #[cold]
+    pub(crate) fn in_spill_file(self, path: Option<&Path>) -> Self {
+        let is_of_file = match self.kind() {
+            ErrorKind::Store(cause) => cause.is::<SpillIo>(),
+            ErrorKind::Limit { limit, .. } => *limit == LimitName::Stored,
+            ErrorKind::InvalidSpillFile(_) => true,
+            _ => false,
+        };
+        match path.filter(|_| is_of_file) {
+            Some(path) => self.in_file(path),
+            None => self,
+        }
+    }
+
     /// Returns what is wrong, in detail.
     #[must_use]
     pub fn kind(&self) -> &ErrorKind {
@@ -223,15 +252,14 @@ impl Error {
         self.0.key.as_deref()
     }
 
-    /// Returns the path of the file, if the error is that of a function which opens or creates a
-    /// file by its path.
+    /// Returns the path of the file, if the function that failed opens or creates a file by path.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
         self.0.path.as_deref()
     }
 
-    /// Returns the kind of the I/O error that is the cause, be it the stream's, a file's or a
-    /// store's.
+    /// Returns the kind of the underlying I/O error, whether it came from a stream, a file or a
+    /// store.
     ///
     /// ```
     /// let error = carwalk::Repo::from_path("no/such.car").unwrap_err();
@@ -322,14 +350,17 @@ fn io_kind(error: &(dyn std::error::Error + 'static)) -> Option<io::ErrorKind> {
     causes.find_map(|error| error.downcast_ref::<io::Error>().map(io::Error::kind))
 }
 
-/// Keeps the kind of an I/O error, be it a stream's, a file's or a store's. Truncation becomes
-/// `UnexpectedEof`, an argument at fault `InvalidInput`, input at fault `InvalidData`.
+/// Keeps the kind of an I/O error from a stream, a file or a store. Truncation becomes
+/// `UnexpectedEof`, an invalid argument `InvalidInput`, invalid input `InvalidData`.
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         let kind = match error.class() {
             ErrorClass::Truncated => io::ErrorKind::UnexpectedEof,
             ErrorClass::Caller => io::ErrorKind::InvalidInput,
             ErrorClass::Cancelled => io::ErrorKind::Other,
+            ErrorClass::Environment if matches!(error.kind(), ErrorKind::InvalidSpillFile(_)) => {
+                io::ErrorKind::InvalidData
+            }
             ErrorClass::Environment | ErrorClass::Io => {
                 error.io_kind().unwrap_or(io::ErrorKind::Other)
             }

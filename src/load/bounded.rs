@@ -16,8 +16,6 @@ use crate::process::{Keep, Process};
 use crate::repo::Repo;
 use crate::store::BlockStore;
 #[cfg(feature = "redb")]
-use crate::store::spill::SpillWriter;
-#[cfg(feature = "redb")]
 use crate::store::{RedbStore, SliceStore, SpillFile};
 
 /// Bytes of buffers that are taken whatever the limit: the first one of a stream, and those of a
@@ -141,9 +139,7 @@ impl<P: Process + Clone> BoundedLoader<P> {
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     pub fn spill<R: Read>(&self, reader: R, file: SpillFile) -> Result<Repo<RedbStore, P>> {
-        let load = Load::stream(reader, &self.loader, self.memory_limit)?;
-        let writer = SpillWriter::new(file, self.memory_limit, load.opening.trust)?;
-        load.spill(writer)
+        Load::stream(reader, &self.loader, self.memory_limit)?.spill(file, self.memory_limit)
     }
 
     /// Opens the repository in the CAR `bytes`, which stay where they are. Only the index takes

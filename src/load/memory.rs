@@ -35,15 +35,6 @@ impl MemorySink {
         MemorySink { notes: Notes::new(), index: None, packed, trust, head: Vec::new() }
     }
 
-    /// Returns the section at a placement that this sink was given or gave.
-    pub(super) fn section_at<'a>(
-        &'a self,
-        source: &'a impl Source,
-        at: Placement,
-    ) -> Option<Packed<'a>> {
-        section_at(self.packed.as_ref(), source, at)
-    }
-
     /// Takes the index out, and makes it first if necessary.
     fn take_index(&mut self, source: &impl Source) -> Index {
         let MemorySink { notes, index, packed, trust, .. } = self;
@@ -178,9 +169,13 @@ fn compare(
 }
 
 impl Loading<MemorySink> {
-    /// Returns the section that should be the commit's, if it was loaded.
-    pub(super) fn commit<'a>(&'a self, source: &'a impl Source) -> Option<Packed<'a>> {
-        self.sink.section_at(source, self.state.commit()?)
+    /// Returns the section that should be the commit's, if it was loaded from this stream.
+    pub(super) fn commit<'a, R>(&'a self, reader: &'a Reader<R>) -> Option<Packed<'a>> {
+        let at = self.state.commit()?;
+        match &self.sink.packed {
+            Some(arena) => packed_at(arena, at),
+            None => Some(Packed::of(reader.section(at)?, State::Original)),
+        }
     }
 
     /// Returns the index and the contents of a complete load whose sections stay in the source.

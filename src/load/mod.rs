@@ -99,10 +99,10 @@ impl Loader {
     ///
     /// Blocks are verified first, unless verification is off. The function gets the block and
     /// nothing else: to tell posts from likes it has to look at `$type`. It may also see blocks
-    /// that are not records: any block that cannot be a tree node, except the commit. A record that
-    /// begins like a node is stored as it is, and so is every record of a slice, a map or a store
-    /// of your own: the function is applied to these each time a walk reaches them. [`Walker`] and
-    /// [`Event`] do not apply it: [`Form`] says what the bytes of a block are.
+    /// that are not records: any block that cannot be a tree node, except the commit. A record whose
+    /// first bytes could be those of a node is stored unchanged, as are all records of a slice, a map
+    /// or a store of your own: for these, the function is called each time a walk reaches them.
+    /// [`Walker`] and [`Event`] do not apply it: [`Form`] shows what the bytes of a block are.
     ///
     /// The function can fail: let `T` be a [`Result`]. To name the type of the repository, for
     /// example in a struct, pass a function pointer: `.process(row as fn(&[u8]) -> Row)` makes a
@@ -217,13 +217,15 @@ impl<P> Loader<P> {
     }
 
     /// Makes the iterators over records and entries check the full syntax of repo paths, as
-    /// [`RepoPath::check_syntax`](crate::RepoPath::check_syntax) does. Off by default.
+    /// [`RepoPath::check_syntax`](crate::RepoPath::check_syntax) does. A path that fails ends the
+    /// iterator with an error of kind `Path`. Off by default.
     pub fn strict_paths(mut self, yes: bool) -> Self {
         self.strict_paths = yes;
         self
     }
 
-    /// Sets the commit to open, for CARs with several. Default: the first root of the CAR.
+    /// Sets the commit to open, for CARs with several. Default: the first root of the CAR. A CID of
+    /// the codec raw is an error of the opener, of kind `Argument`.
     ///
     /// [`store::commits`](crate::store::commits) lists the commits in a CAR.
     ///
@@ -245,7 +247,8 @@ impl<P> Loader<P> {
     }
 
     /// Sets a function that is called with the number of bytes loaded so far, about every MiB and
-    /// at the end. It ends the load by returning `Break`: the error is of kind `Cancelled`.
+    /// at the end. It ends the load by returning `Break`: the error is of kind `Cancelled`. Not called
+    /// by [`peek_commit`](Loader::peek_commit), `from_store` and `from_spill_file`.
     ///
     /// ```
     /// use std::ops::ControlFlow;

@@ -8,7 +8,7 @@ use std::path::Path;
 use super::Loader;
 use super::memory::MemorySink;
 use super::pipeline::{Loading, ValueFn};
-use super::settings::Settings;
+use super::settings::{Settings, check_commit_cid};
 #[cfg(feature = "redb")]
 use super::spill::{IndexSink, SpillSink};
 #[cfg(feature = "redb")]
@@ -35,7 +35,7 @@ use crate::store::{RedbStore, SpillFile};
 pub(super) struct Load<S, P> {
     pub(super) source: S,
     pub(super) loading: Loading<MemorySink>,
-    settings: Settings,
+    pub(super) settings: Settings,
     pub(super) opening: Opening<P>,
 }
 
@@ -64,11 +64,6 @@ impl<S: Source, P: Process> Load<S, P> {
         let source = open(settings.limits.clone())?;
         let loading = Loading::new(MemorySink::new(in_place, settings.trust));
         Ok(Load { source, loading, settings, opening: loader.opening(memory_limit) })
-    }
-
-    /// Returns the CID of the commit to open.
-    pub(super) fn commit_cid(&self) -> Result<Cid> {
-        self.settings.commit(self.source.header())
     }
 
     /// Loads until there are no more sections, or more than `memory_limit` bytes would be held.
@@ -120,9 +115,17 @@ impl<R: Read, P: Process> Load<Reader<R>, P> {
         Ok((loading.into_file(&source)?, opening))
     }
 
-    /// Loads the rest into a spill file, and opens the repository in it.
+    /// Loads the rest into a spill file, and opens the repository in it. Errors of the file name it.
     #[cfg(feature = "redb")]
-    pub(super) fn spill(self, writer: SpillWriter) -> Result<Repo<RedbStore, P>> {
+    pub(super) fn spill(self, file: SpillFile, memory_limit: u64) -> Result<Repo<RedbStore, P>> {
+        let path = file.place().map(Path::to_owned);
+        let writer = SpillWriter::new(file, memory_limit, self.opening.trust);
+        let repo = writer.and_then(|writer| self.spill_to(writer));
+        repo.map_err(|error| error.in_spill_file(path.as_deref()))
+    }
+
+    #[cfg(feature = "redb")]
+    fn spill_to(self, writer: SpillWriter) -> Result<Repo<RedbStore, P>> {
         let settings = self.settings.clone();
         let (file, opening) = self.into_file(writer)?;
         let store = file.store();
@@ -205,7 +208,7 @@ pub(super) fn with_file<T>(path: &Path, open: impl FnOnce(File) -> Result<T>) ->
 impl<P: Process + Clone> Loader<P> {
     /// Reads a stream to its end and opens the repository in it.
     ///
-    /// The stream is held in memory. A `BufReader` around it is of no use.
+    /// The stream is held in memory. Do not wrap it in a `BufReader`: it is read in large pieces.
     ///
     /// # Errors
     ///
@@ -254,14 +257,16 @@ impl<P: Process + Clone> Loader<P> {
         open(store, &self.settings, opening)
     }
 
-    /// Opens the repository whose commit is the block `commit` of a store. The commit is verified
-    /// now, other blocks when a walk reaches them, unless verification is off. Limits and the
-    /// progress function are ignored.
+    /// Opens the repository whose commit is the block `commit` of a store. Unless verification is
+    /// off, the commit is verified now and other blocks when a walk reaches them. [`Limits`],
+    /// [`Loader::commit`] and the progress function are ignored.
     ///
     /// # Errors
     ///
+    /// - `Argument` if `commit` has the codec raw
     /// - `MissingCommit` if the store does not have the block
-    /// - `HashMismatch`, `LookAlike`, `Malformed`, `NonCanonical` or `Limit` for the commit
+    /// - `HashMismatch`, `LookAlike`, `Malformed` or `NonCanonical` for the commit; `Limit` if it
+    ///   exceeds a fixed limit
     /// - `Store` or `Io` if the store fails
     pub fn from_store<S: BlockStore>(&self, store: S, commit: Cid) -> Result<Repo<S, P>> {
         self.open_store(store, commit, u64::MAX)
@@ -275,7 +280,7 @@ impl<P: Process + Clone> Loader<P> {
     ) -> Result<Repo<S, P>> {
         let mut opening = self.opening(memory_limit);
         opening.trust = opening.trust.in_any_store();
-        let commit = opening.commit(&store, commit)?;
+        let commit = opening.commit(&store, check_commit_cid(commit)?)?;
         Ok(Repo::of(commit, store, opening))
     }
 
@@ -283,15 +288,15 @@ impl<P: Process + Clone> Loader<P> {
     ///
     /// Every block is hashed again, unless [`verification`](Loader::verification) says otherwise.
     /// Values of a process function cannot be verified: pass the same function as when the file was
-    /// written. Limits and the progress function are ignored. See
-    /// [`RedbStore::open`] for what is required of the file.
+    /// written. Limits and the progress function are ignored. Open only files that you or somebody
+    /// you trust made: a crafted file can crash redb. See [`RedbStore::open`].
     ///
     /// # Errors
     ///
     /// - `Io` if the file cannot be opened, `Store` if reading fails
     /// - `InvalidSpillFile` if the file is damaged, not complete, of another version, or not a
-    ///   spill file; if it holds processed values and this loader has no process function, or these
-    ///   were made of records that were never hashed
+    ///   spill file; if it holds processed values and this loader has no process function; or if it
+    ///   holds values of records that were never hashed and verification is on
     /// - `HashMismatch` for a block that does not have its CID
     /// - `MissingCommit`, `LookAlike`, `Malformed`, `NonCanonical` or `Limit` for the commit
     ///
@@ -373,7 +378,7 @@ impl Repo {
     /// Reads a stream to its end and opens the repository in it.
     ///
     /// Every block is hashed. The stream is held in memory, 1 GiB at most: [`Loader`] sets other
-    /// limits. A `BufReader` around it is of no use.
+    /// limits. Do not wrap it in a `BufReader`: it is read in large pieces.
     ///
     /// # Errors
     ///
@@ -417,6 +422,9 @@ impl Repo<RedbStore> {
     /// Opens the repository in a kept spill file, with a cache of 16 MiB. Every block is hashed
     /// again.
     ///
+    /// Open only files that you or somebody you trust made: a crafted file can crash redb. See
+    /// [`RedbStore::open`].
+    ///
     /// # Errors
     ///
     /// Those of [`Loader::from_spill_file`]. The error names the file.
@@ -445,7 +453,8 @@ impl<S: BlockStore> Repo<S> {
     /// # Errors
     ///
     /// - `MissingCommit` if the store does not have the block
-    /// - `HashMismatch`, `LookAlike`, `Malformed`, `NonCanonical` or `Limit` for the commit
+    /// - `HashMismatch`, `LookAlike`, `Malformed` or `NonCanonical` for the commit; `Limit` if it
+    ///   exceeds a fixed limit
     /// - `Store` or `Io` if the store fails
     ///
     /// ```
@@ -480,12 +489,12 @@ impl<B: AsRef<[u8]>> SliceStore<B> {
         Ok(slice_store(bytes, load)?.0)
     }
 
-    /// As [`new`](SliceStore::new), with the index in a file.
+    /// Reads all sections of the CAR in `bytes`, hashes every block, and stores the index in `file`.
     ///
     /// # Errors
     ///
-    /// Those of [`new`](SliceStore::new) and of the file: `Store`, or `Limit` if more is stored
-    /// than it may be.
+    /// Those of [`new`](SliceStore::new); `Store` if the file cannot be created or written; `Limit`
+    /// if more is stored than [`SpillFile::max_stored`] allows; `Argument` if the file is a kept one.
     #[cfg(feature = "redb")]
     pub fn with_index_in(bytes: B, file: SpillFile) -> Result<Self> {
         let load =
@@ -519,7 +528,7 @@ impl RedbStore {
     /// # Errors
     ///
     /// Those of [`Reader`], `HashMismatch` for a block that does not have its CID, and those of the
-    /// file: `Store`, or `Limit` if more is stored than it may be.
+    /// file: `Store`, or `Limit` if more is stored than [`SpillFile::max_stored`] allows.
     pub fn new<R: Read>(reader: R, file: SpillFile) -> Result<Self> {
         let load = Load::stream(reader, &Loader::new(), u64::MAX)?;
         let writer = SpillWriter::new(file, budget::DEFAULT_CACHE, load.opening.trust)?;

@@ -35,7 +35,7 @@ pub fn peek_commit<R: Read>(reader: R) -> Result<Commit<'static>> {
 
 impl<P> Loader<P> {
     /// Reads a stream up to the commit of the repository in it, and no further. The commit is
-    /// hashed, unless no block is. One buffer of memory is taken.
+    /// hashed, unless verification is off. Takes one buffer of memory.
     ///
     /// # Errors
     ///

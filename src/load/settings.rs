@@ -5,15 +5,15 @@ use core::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::car::Header;
-use crate::cid::Cid;
-use crate::error::{Error, ErrorKind, Result};
+use crate::cid::{Cid, Codec};
+use crate::error::{ArgumentFault, Error, ErrorKind, Result};
 use crate::limits::Limits;
 use crate::store::trust::Trust;
 
 /// Which blocks are hashed and compared with their CIDs.
 ///
-/// Form and tree rules are always checked. Verifying costs about the same under the first two:
-/// `ReachedBlocks` is for damaged files, not for speed.
+/// The form of blocks and the tree rules are always checked. `EveryBlock` and `ReachedBlocks` cost
+/// about the same: `ReachedBlocks` is for damaged files, not for speed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verification {
@@ -71,7 +71,7 @@ impl Settings {
     /// Returns the commit to open of a CAR with this header.
     pub(super) fn commit(&self, header: &Header) -> Result<Cid> {
         match self.commit {
-            Some(commit) => Ok(commit),
+            Some(commit) => check_commit_cid(commit),
             None => header.commit(),
         }
     }
@@ -84,6 +84,14 @@ impl Settings {
             }
             _ => Ok(()),
         }
+    }
+}
+
+/// Checks that a CID that the caller named can be that of a commit.
+pub(super) fn check_commit_cid(found: Cid) -> Result<Cid> {
+    match found.codec() {
+        Codec::DagCbor => Ok(found),
+        Codec::Raw => Err(Error::new(ErrorKind::Argument(ArgumentFault::CommitCid { found }))),
     }
 }
 

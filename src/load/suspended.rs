@@ -5,21 +5,19 @@ use std::io::Read;
 
 use super::open::Load;
 use crate::budget::Budget;
-use crate::car::{Reader, Source};
+use crate::car::Reader;
 use crate::commit::Commit;
 use crate::error::Result;
 use crate::process::{Keep, Process};
 use crate::repo::Repo;
 use crate::store::MemoryStore;
 #[cfg(feature = "redb")]
-use crate::store::spill::SpillWriter;
-#[cfg(feature = "redb")]
 use crate::store::{AnyStore, RedbStore, SpillFile};
 
 /// The outcome of a load with a memory limit.
 ///
-/// [`or_spill`](Loaded::or_spill) makes one repository of both, for programs that do not care where
-/// the blocks are.
+/// [`or_spill`](Loaded::or_spill) returns the same repository type in both cases, for programs that
+/// do not care where the blocks are.
 #[derive(Debug)]
 #[expect(clippy::exhaustive_enums, reason = "a load is at its end or it is not")]
 #[expect(clippy::large_enum_variant, reason = "there is one at a time, and it is soon taken apart")]
@@ -75,32 +73,34 @@ impl<R, P> Suspended<R, P> {
     pub fn get_ref(&self) -> &R {
         self.load.source.get_ref()
     }
-}
 
-impl<R: Read, P: Process> Suspended<R, P> {
     /// Returns the memory that the load takes, in bytes, counted as the memory limit counts it.
     #[must_use]
     pub fn bytes_held(&self) -> u64 {
-        self.load.source.held().saturating_add(self.load.loading.held())
+        self.load.source.bytes_held().saturating_add(self.load.loading.held())
     }
 
-    /// Returns the commit, if its section is already loaded. It is verified if every block is.
+    /// Returns the commit, if its section is already loaded. It is verified only under
+    /// [`Verification::EveryBlock`](crate::Verification::EveryBlock).
     ///
     /// # Errors
     ///
     /// `Malformed`, `NonCanonical`, `LookAlike` or `Limit` if the block is not a commit, or if the
     /// header does not name one.
     pub fn commit(&self) -> Result<Option<Commit<'_>>> {
-        self.load.commit_cid()?;
-        let Load { source, loading, opening, .. } = &self.load;
+        let Load { source, loading, opening, settings } = &self.load;
+        settings.commit(source.header())?;
         let Some(section) = loading.commit(source) else {
             return Ok(None);
         };
         let commit = Commit::parse(section.cid, section.bytes, opening.commits);
         commit.map(Some).map_err(|error| error.at(Some(section.offset)))
     }
+}
 
-    /// Continues the load in memory, with another memory limit.
+impl<R: Read, P: Process> Suspended<R, P> {
+    /// Continues the load in memory. `memory_limit` replaces the old limit: it covers the loaded
+    /// sections, too.
     ///
     /// # Errors
     ///
@@ -145,8 +145,7 @@ impl<R: Read, P: Process> Suspended<R, P> {
     /// ```
     #[cfg(feature = "redb")]
     pub fn spill(self, file: SpillFile) -> Result<Repo<RedbStore, P>> {
-        let writer = SpillWriter::new(file, self.memory_limit, self.load.opening.trust)?;
-        self.load.spill(writer)
+        self.load.spill(file, self.memory_limit)
     }
 }
 

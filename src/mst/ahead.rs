@@ -54,6 +54,8 @@ pub(super) struct ReadAhead<'s, S: BlockStore> {
     records: RecordQueue<S::Bytes<'s>>,
     /// Whether records are requested before the walk comes to them.
     queues_records: bool,
+    /// Whether nodes below siblings are read together with them.
+    reads_below: bool,
     keys: Keys,
     /// Entries until nodes are read ahead.
     reserve: u32,
@@ -112,6 +114,7 @@ impl<'s, S: BlockStore> ReadAhead<'s, S> {
             parents: Vec::new(),
             records: RecordQueue::default(),
             queues_records: true,
+            reads_below: true,
             keys: Keys::default(),
             reserve: RESERVE,
             soon: Vec::new(),
@@ -196,6 +199,7 @@ impl<'s, S: BlockStore> ReadAhead<'s, S> {
         self.finish(level, descent);
         self.announce(level, descent.manner.order, records, &mut soon);
         while must_hash
+            && self.reads_below
             && layer.get() <= MAX_LAYER
             && let Some(below) = level.below()
         {
@@ -337,6 +341,12 @@ impl<'s, S: BlockStore> ReadAhead<'s, S> {
     /// Has each record be requested when the walk comes to it, from now on.
     pub(super) fn stop_queueing(&mut self) {
         self.queues_records = false;
+    }
+
+    /// Has nothing be requested below a node that the walk has not come to, from now on.
+    pub(super) fn stop_reading_below(&mut self) {
+        self.queues_records = false;
+        self.reads_below = false;
     }
 
     /// Prefetches what the top of a descent links to, of records only if they are wanted.

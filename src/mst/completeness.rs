@@ -16,7 +16,9 @@ impl<'s, S: BlockStore> Walk<'s, S> {
     /// # Errors
     ///
     /// - `HashMismatch` if a block does not have its CID
-    /// - `Tree`, `Malformed`, `NonCanonical` or `Limit` if a node breaks a rule
+    /// - `Tree`, `Malformed`, `NonCanonical` or `Limit` if a node breaks a rule, or if the walk
+    ///   exceeds its memory limit
+    /// - `Argument` if a range ends before it starts
     /// - `Store` or `Io` if the store fails
     ///
     /// ```

@@ -6,7 +6,7 @@ use super::key::Layer;
 use crate::cid::Cid;
 use crate::error::{Error, ErrorKind, KeyInterval, Result, Structure};
 
-/// The answer to the lookup of one key in a tree of which blocks may be missing.
+/// The answer to the lookup of one key in a tree that may be partial.
 ///
 /// Each answer is valid for every tree with this root, whatever the missing blocks contain,
 /// provided that blocks are verified. The entries before and after a key do not prove that it is

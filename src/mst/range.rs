@@ -93,8 +93,8 @@ impl KeyRange {
     ///
     /// # Errors
     ///
-    /// `Path`, with the argument, if it is empty, or has a slash or another byte that repo paths do
-    /// not have: `app.bsky.feed.*` and `app.bsky.feed.post/` are no collections.
+    /// `Path`, with the argument, if `nsid` is empty or contains a slash or another byte that is not
+    /// allowed in repo paths: `app.bsky.feed.*` and `app.bsky.feed.post/` are not collections.
     ///
     /// ```
     /// use carwalk::{ErrorClass, KeyRange};

@@ -11,13 +11,13 @@ use crate::error::Error;
 use crate::store::BlockStore;
 use crate::store::trust::Trust;
 
-/// A walk over a tree, in key order or in reverse: a builder, which [`start`](Walk::start) begins.
+/// Configures a walk over a tree, in key order or in reverse; [`start`](Walk::start) begins it.
 ///
 /// The walk starts at a root node, looks blocks up in a [`BlockStore`], and returns
 /// [`Event`](super::Event)s. Every node is checked by all rules of the tree before its first entry
 /// is returned. Blocks are verified, unless the store verified them while loading. By default the
-/// walk is complete: a missing block is an error. Keys need not be repo paths, and a key that is
-/// none does not end the walk: [`Entry::path`](super::Entry::path) returns the error.
+/// walk is complete: a missing block is an error. Keys need not be repo paths: an invalid path does
+/// not end the walk, and [`Entry::path`](super::Entry::path) returns the error.
 ///
 /// After the first few entries, a complete walk reads sibling nodes in small batches. A walk that
 /// hashes also requests up to 384 records before it comes to them, and hashes them together. Every
@@ -25,8 +25,8 @@ use crate::store::trust::Trust;
 /// leaves no room for what was read ahead. Errors are the same, and come in the same order.
 ///
 /// Once its buffers have grown, a walk allocates nothing per node or record, with one exception: a
-/// walk that hashes remembers the digests of blocks from 1 KiB on, so that no such block is hashed
-/// for each of many links. A [`memory_limit`](Walk::memory_limit) bounds them.
+/// walk that verifies remembers the digests of blocks of 1 KiB or more, so that a block with many
+/// links is hashed only once. [`memory_limit`](Walk::memory_limit) bounds these digests.
 ///
 /// ```
 /// use carwalk::Repo;
@@ -94,8 +94,8 @@ impl<'s, S: BlockStore> Walk<'s, S> {
     /// Sets whether the walk continues where blocks are missing or nodes are bad, and returns these
     /// as events. Off by default.
     ///
-    /// On any input, a partial walk makes at most `links * (height + 1)` node lookups. Of a node
-    /// with several links, it reads no more than the first key, except at one of them.
+    /// On any input, a partial walk makes at most `links * (height + 1)` node lookups. If several
+    /// links lead to the same node, the node is parsed beyond its first key for only one of them.
     pub fn partial(mut self, yes: bool) -> Self {
         self.options.partial = yes;
         self
@@ -116,7 +116,7 @@ impl<'s, S: BlockStore> Walk<'s, S> {
     /// the walk goes straight down to the first key of the range. If a complete walk ends without
     /// an error, nothing in the range is missing.
     ///
-    /// A range that ends before it starts is an error of the first event, of kind `Argument`.
+    /// If a range ends before it starts, the walk returns an error of kind `Argument` and no events.
     pub fn range(self, range: impl Into<KeyRange>) -> Self {
         let range = range.into();
         let window = self.window.and(&range);
@@ -140,15 +140,14 @@ impl<'s, S: BlockStore> Walk<'s, S> {
         self
     }
 
-    /// Sets the memory limit of the walk in bytes. No limit by default, except that nodes have a
-    /// maximum length.
+    /// Sets the memory limit of the walk in bytes. Default: an eighth of the loader's memory limit,
+    /// at least 1 MiB; no limit if the loader has none.
     ///
-    /// The limit covers open nodes, from the root down to the current one: what is noted of their
-    /// entries, and their blocks if these are copies. It also covers the digests that a walk
-    /// remembers if it hashes; they take at most half of the limit. If there are more, the shorter
-    /// blocks, or all, are hashed for each link. Real trees take a few kilobytes. The limit is
-    /// checked after each node that was read. Nodes and records that were read ahead count too;
-    /// they are dropped if there is no room for them.
+    /// The limit covers the open nodes, from the root down to the current one: their tables of
+    /// entries, and their blocks if these are copies. It also covers nodes and records that were
+    /// read ahead, which are dropped if there is no room, and the digests of a walk that verifies,
+    /// which take at most half of the limit; blocks without a remembered digest are hashed once per
+    /// link. Real trees take a few kilobytes. The limit is checked after each node.
     pub fn memory_limit(mut self, bytes: u64) -> Self {
         self.manner.memory_limit = bytes;
         self

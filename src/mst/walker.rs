@@ -20,8 +20,8 @@ use crate::store::{Block, BlockStore};
 
 /// A walk over a tree that has begun: [`Walk::start`](super::Walk::start) returns it.
 ///
-/// [`next_event`](Walker::next_event) returns one [`Event`] after the other. Events borrow from the
-/// walk, which is why it is no `Iterator`. After an error or the end, every later call returns
+/// [`next_event`](Walker::next_event) returns one [`Event`] after another. Events borrow from the
+/// walk, so `Walker` is not an `Iterator`. After an error or the end, every later call returns
 /// `None`.
 #[must_use]
 pub struct Walker<'s, S: BlockStore> {
@@ -125,17 +125,20 @@ impl<'s, S: BlockStore> Walker<'s, S> {
     ///
     /// - `Missing` if a node or record is not in the store
     /// - `HashMismatch` if a block does not have its CID
-    /// - `Tree`, `Malformed`, `NonCanonical` or `Limit` if a node breaks a rule
+    /// - `Tree`, `Malformed`, `NonCanonical` or `Limit` if a node breaks a rule, or if the walk
+    ///   exceeds its memory limit
+    /// - `Argument` if a range ends before it starts
     /// - `Store` or `Io` if the store fails
     ///
-    /// A partial walk returns events for all of these but the last.
+    /// A partial walk returns events instead of errors, except for `Argument`, `Store` and `Io`.
     pub fn next_event(&mut self) -> Result<Option<Event<'_>>> {
         let step = self.advance()?;
         Ok(self.event(step))
     }
 
-    /// Passes over the subtree below the node that the last event was about. Its blocks are not
-    /// requested.
+    /// Skips the subtree below the node of the last event. Its blocks are not requested, except those
+    /// that a walk which verifies blocks has read ahead already. From the first call on, such a walk
+    /// reads nothing below a node before its event.
     ///
     /// Only after [`Event::Node`], which [`Walk::nodes`](super::Walk::nodes) turns on; after any
     /// other event, it does nothing.
@@ -165,6 +168,7 @@ impl<'s, S: BlockStore> Walker<'s, S> {
     /// ```
     pub fn skip_subtree(&mut self) {
         if core::mem::take(&mut self.at_node) {
+            self.ahead.stop_reading_below();
             self.descent.leave();
         }
     }

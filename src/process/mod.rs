@@ -90,7 +90,7 @@ impl<F: Fn(&[u8]) -> T, T: Value> Process for Processed<F, T> {
     type Value<B: AsRef<[u8]>> = T;
 
     const STORE: Option<StoreFn<Self>> =
-        Some(|this, record, out| (this.function)(record).encode(out));
+        Some(|this, record, out| (this.function)(record).encode(out).map_err(Error::into_encode));
 
     fn restore<B: AsRef<[u8]>>(&self, stored: B, form: Form) -> Result<T> {
         let mut bytes = stored.as_ref();

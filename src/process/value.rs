@@ -4,7 +4,7 @@
 //! variants says which, in one byte.
 
 use crate::cid::{self, Cid};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::varint;
 
 /// Most items of a `Vec` if they take no bytes: else a few bytes could ask for any number of them.
@@ -43,7 +43,8 @@ pub trait Value: Sized {
     ///
     /// # Errors
     ///
-    /// `Encode` if the value has no bytes; it ends the load.
+    /// `Encode` if the value has no bytes, made with [`Error::encode`]; it ends the load. Any other
+    /// error becomes the cause of such a one.
     fn encode(&self, out: &mut Vec<u8>) -> Result<()>;
 
     /// Takes a value off the front of `input`. `None` if that is no value of this type. Must not
@@ -156,9 +157,7 @@ impl<T: Value> Value for Vec<T> {
         let start = out.len();
         self.iter().try_for_each(|item| item.encode(out))?;
         if out.len() == start && self.len() > MAX_EMPTY {
-            return Err(Error::new(ErrorKind::Encode(
-                "more than 256 items that take no bytes".into(),
-            )));
+            return Err(Error::encode("more than 256 items that take no bytes"));
         }
         Ok(())
     }
@@ -263,8 +262,7 @@ where
     T: minicbor::Encode<()> + for<'b> minicbor::Decode<'b, ()>,
 {
     fn encode(&self, out: &mut Vec<u8>) -> Result<()> {
-        minicbor::encode(&self.0, out)
-            .map_err(|error| Error::new(ErrorKind::Encode(error.to_string().into())))
+        minicbor::encode(&self.0, out).map_err(|error| Error::encode(error.to_string()))
     }
 
     fn decode(input: &mut &[u8]) -> Option<Self> {
@@ -304,7 +302,7 @@ pub struct Dag<T>(pub T);
 impl<T: serde::Serialize + serde::de::DeserializeOwned> Value for Dag<T> {
     fn encode(&self, out: &mut Vec<u8>) -> Result<()> {
         let bytes = serde_ipld_dagcbor::to_vec(&self.0)
-            .map_err(|error| Error::new(ErrorKind::Encode(error.to_string().into())))?;
+            .map_err(|error| Error::encode(error.to_string()))?;
         encode_len(bytes.len(), out);
         out.extend_from_slice(&bytes);
         Ok(())

@@ -65,8 +65,8 @@ pub struct Blobs<'r> {
 /// - The legacy form `{"cid": text, "mimeType": text}`: exactly these two members, where the text
 ///   parses as a [`Cid`].
 ///
-/// No schema is needed to tell them. The record may be any CBOR, also outside the data model; of a
-/// repeated key the last value counts. Bytes after the record's end are ignored.
+/// No schema is needed. The record may be any CBOR, also outside the data model; the last value of a
+/// repeated key counts. Bytes after the record's end are ignored.
 ///
 /// Takes time proportional to the record. Blobs borrow from the record; the iterator holds at most
 /// some 20 KiB for nested arrays and maps.

@@ -38,15 +38,15 @@ pub enum Layout {
 /// | finite float, which the data model does not have | a number with a point or an exponent |
 /// | any other item | `{"$cbor": ".."}`: the item's own bytes, base64 without padding |
 ///
-/// The record may be any CBOR: everything that JSON has no form for is such an item, even the record
-/// as a whole. So is a map with a repeated key, of which JSON parsers would take one value or the
-/// other, and one with a key that is not a text or is `$link`, `$bytes` or `$cbor`: whatever looks
-/// like a link, bytes or CBOR in the JSON is one in the record. Bytes after the record's end are left
-/// out. [`oddities`](super::oddities()) reports all this; the JSON of a record without oddities
-/// converts back to the same bytes.
+/// The record may be any CBOR. Everything without a JSON form becomes `$cbor`, even the whole
+/// record. So does a map with a repeated key, since JSON parsers would pick either value, and a map
+/// with a key that is not a text or is `$link`, `$bytes` or `$cbor`. So every `$link`, `$bytes` and
+/// `$cbor` in the JSON is really a link, bytes or CBOR in the record. Bytes after the record's end
+/// are left out. [`oddities`](super::oddities()) reports all of these. The JSON of a record without
+/// oddities converts back to the same bytes.
 ///
-/// Control characters in texts are escaped, and characters that change the direction of text. The
-/// JSON does nothing to a terminal.
+/// Control characters and characters that change the direction of text are escaped, so the JSON can
+/// be printed to a terminal.
 ///
 /// Reads the record twice, in time proportional to it. Takes at most 64 bytes of memory for each byte
 /// of the record, and the JSON, which is at most 20 times as long as the record.

@@ -1,12 +1,12 @@
 //! Records, and what is in them: types, links, blobs, JSON, and what is odd.
 //!
-//! A [`Record`] is a path, a CID, and what the store has of the record. Its methods look inside;
-//! the functions of this module do the same for bytes without a `Record`: those of a
+//! A [`Record`] is a path, a CID and a value. Its methods read the value; the functions of this
+//! module do the same for bytes without a `Record`: those of a
 //! [lookup](crate::Repo::get), of an [`Event`](crate::mst::Event), or in a [process
 //! function](crate::Loader::process).
 //!
-//! Only `decode` asks for a record of the data model. The others accept any CBOR: one odd record
-//! never keeps the others from being read. They read items one by one, without recursion, at most
+//! Only `decode` requires strict DAG-CBOR. The others accept any CBOR: an odd record never prevents
+//! reading the others. They read items one by one, without recursion, at most
 //! [`MAX_RECORD_NESTING`](crate::limits::MAX_RECORD_NESTING) deep, and no length that a record
 //! declares is believed.
 //!
@@ -27,18 +27,18 @@
 //! assert_eq!(odd.path(), "v");
 //! # Ok::<(), carwalk::Error>(())
 //! ```
-//!
-//! | file | |
-//! |---|---|
-//! | `mod` | [`Record`] |
-//! | `decode` (feature `serde`) | records as types of the caller's |
-//! | `items` | the items of a record, one by one |
-//! | `links`, `blobs` | links and blobs, wherever they lie |
-//! | `oddity`, `oddities` | departures from the data model, as a list and as an iterator |
-//! | `survey` | the pass that finds them, and what JSON has no form for |
-//! | `place` | where in a record an item lies, as text |
-//! | `json` (feature `json`) | records as JSON |
-//! | `origin` | whose record it is, for errors |
+
+// | file | |
+// |---|---|
+// | `mod` | [`Record`] |
+// | `decode` (feature `serde`) | records as types of the caller's |
+// | `items` | the items of a record, one by one |
+// | `links`, `blobs` | links and blobs, wherever they lie |
+// | `oddity`, `oddities` | departures from the data model, as a list and as an iterator |
+// | `survey` | the pass that finds them, and what JSON has no form for |
+// | `place` | where in a record an item lies, as text |
+// | `json` (feature `json`) | records as JSON |
+// | `origin` | whose record it is, for errors |
 
 mod blobs;
 #[cfg(feature = "serde")]

@@ -40,7 +40,7 @@ pub enum Oddity {
     WideSimple(u8),
     /// A text that is not UTF-8.
     Utf8,
-    /// A tag that makes no link.
+    /// A tag that does not form a link.
     Tag,
     /// A link that does not begin with a zero byte.
     LinkPrefix,
@@ -81,7 +81,7 @@ impl fmt::Display for Oddity {
                 value => write!(f, "badly encoded simple value {value}, in two bytes"),
             },
             Oddity::Utf8 => write!(f, "text is not UTF-8"),
-            Oddity::Tag => write!(f, "tag that makes no link"),
+            Oddity::Tag => write!(f, "tag that does not form a link"),
             Oddity::LinkPrefix => write!(f, "link does not begin with the byte 0x00"),
             Oddity::LinkCid(fault) => write!(f, "link to a {fault}"),
             Oddity::KeyType => write!(f, "map key is not a text"),

@@ -1,16 +1,16 @@
 //! The commits among the blocks of a CAR.
 
-use std::collections::HashSet;
-
 use super::{BlockStore, CarStore, Form};
-use crate::cid::{Cid, Codec};
+use crate::car::SectionHead;
+use crate::cid::Codec;
 use crate::commit::{Commit, CommitRules};
 use crate::error::Result;
 
 /// Returns the commits among the blocks of a CAR, in its order, each CID once.
 ///
-/// Reads every block. Blocks that only look like commits, or do not have their CIDs, are left out.
-/// [`Loader::commit`](crate::Loader::commit) opens one of several. Remembers the CID of each commit.
+/// Reads every block once. Blocks that only look like commits, or do not have their CIDs, are left
+/// out, and so are commits that a process function was applied to: all but the one that was opened.
+/// [`Loader::commit`](crate::Loader::commit) opens one of several.
 ///
 /// Errors are those of [`CarStore::sections`] and [`BlockStore::get`].
 ///
@@ -29,24 +29,24 @@ pub fn commits<S: CarStore>(
     store: &S,
     rules: CommitRules,
 ) -> impl Iterator<Item = Result<Commit<'static>>> {
-    let mut seen = HashSet::new();
-    store.sections().filter_map(move |head| {
-        let commit = head.and_then(|head| read(store, head.cid(), rules)).transpose()?;
-        match commit {
-            Ok(commit) => seen.insert(commit.cid()).then_some(Ok(commit)),
-            Err(error) => Some(Err(error)),
-        }
-    })
+    let read = move |head: Result<SectionHead>| head.and_then(|head| read(store, head, rules));
+    store.sections().filter_map(move |head| read(head).transpose())
 }
 
 /// Returns the block of a CID as a commit, if it is one.
-fn read<S: BlockStore>(store: &S, cid: Cid, rules: CommitRules) -> Result<Option<Commit<'static>>> {
+fn read<S: BlockStore>(
+    store: &S,
+    head: SectionHead,
+    rules: CommitRules,
+) -> Result<Option<Commit<'static>>> {
+    let cid = head.cid();
     if cid.codec() != Codec::DagCbor {
         return Ok(None);
     }
     let Some(block) = store.get(&cid)? else { return Ok(None) };
     let bytes = block.bytes.as_ref();
-    if block.form == Form::Value {
+    // A repeated section is passed over: a block is looked at once, however often it is repeated.
+    if block.form == Form::Value || block.offset != Some(head.offset()) {
         return Ok(None);
     }
     let commit = Commit::parse(cid, bytes, rules).ok();

@@ -3,6 +3,7 @@
 
 use core::fmt;
 use std::fs::File;
+use std::io;
 
 use memmap2::Mmap;
 
@@ -28,6 +29,9 @@ impl MappedFile {
     /// breaks the guarantees of borrowed slices, and reading the missing part of a truncated file
     /// kills the process with a signal.
     pub unsafe fn map(file: &File) -> Result<Self> {
+        if file.metadata()?.is_dir() {
+            return Err(io::Error::from(io::ErrorKind::IsADirectory).into());
+        }
         // SAFETY: the caller promises that nobody changes the file while it is mapped.
         Ok(MappedFile(unsafe { Mmap::map(file) }?))
     }

@@ -123,15 +123,91 @@ mod spilled {
             let error = Repo::from_spill_file(file).unwrap_err();
             assert_eq!(error.path(), Some(&**file), "{error}");
         }
+        // It is the program's own file: nobody else is to blame.
         let error = Repo::from_spill_file(&taken).unwrap_err();
-        assert_eq!(error.class(), ErrorClass::Invalid, "{error}");
+        assert_eq!(error.class(), ErrorClass::Environment, "{error}");
+        assert_eq!(io::Error::from(error).kind(), io::ErrorKind::InvalidData);
+    }
+
+    #[test]
+    fn names_that_no_file_can_have_are_refused_before_a_load_is_given_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let nul = folder.path().join("a\0b");
+        for file in [SpillFile::keep(&nul), SpillFile::temporary_in(&nul)] {
+            let error = file.create().unwrap_err();
+            assert_eq!((error.class(), error.path()), (ErrorClass::Caller, Some(&*nul)), "{error}");
+        }
+        for error in [Repo::from_path(&nul).err(), Repo::from_spill_file(&nul).map(drop).err()] {
+            assert_eq!(error.unwrap().class(), ErrorClass::Caller);
+        }
+        let long = folder.path().join("y".repeat(300));
+        let error = SpillFile::keep(&long).create().unwrap_err();
+        assert_eq!(
+            (error.class(), error.path()),
+            (ErrorClass::Environment, Some(&*long)),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_limit_on_what_is_stored_names_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kept");
+        let error = LOADER.spill(SAMPLE, SpillFile::keep(&path).max_stored(100)).unwrap_err();
+        assert_eq!((error.class(), error.path()), (ErrorClass::Limit, Some(&*path)), "{error}");
+        assert!(!path.exists());
+        // The stream's faults are not the file's.
+        let error = LOADER.spill(&SAMPLE[..9000], SpillFile::keep(&path)).unwrap_err();
+        assert_eq!((error.class(), error.path()), (ErrorClass::Truncated, None), "{error}");
+    }
+
+    /// Whatever a value's own code returns.
+    #[test]
+    fn a_value_that_cannot_be_encoded_is_the_callers() {
+        struct Odd;
+        impl carwalk::Value for Odd {
+            fn encode(&self, _: &mut Vec<u8>) -> carwalk::Result<()> {
+                "x/y z".parse::<RepoPathBuf>().map(drop)
+            }
+
+            fn decode(_: &mut &[u8]) -> Option<Self> {
+                None
+            }
+        }
+        let error = Loader::new().process(|_| Odd).from_reader(SAMPLE).unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Caller, "{error}");
+        assert!(matches!(error.kind(), ErrorKind::Encode(_)), "{error}");
+        assert!(StdError::source(&error).unwrap().to_string().contains("x/y z"));
+    }
+
+    #[test]
+    fn a_cid_of_raw_bytes_is_no_commits_in_any_opener() {
+        let raw = Cid::of(carwalk::cid::Codec::Raw, b"raw");
+        let loader = Loader::new().commit(raw);
+        let bounded = loader.clone().memory_limit(4 << 10);
+        let Loaded::Suspended(load) = bounded.from_reader(SAMPLE).unwrap() else { panic!() };
+        let errors = [
+            load.commit().map(drop).err(),
+            loader.from_slice(SAMPLE).map(drop).err(),
+            loader.from_reader(SAMPLE).map(drop).err(),
+            loader.peek_commit(SAMPLE).map(drop).err(),
+            bounded.spill(SAMPLE, SpillFile::temporary()).map(drop).err(),
+            Repo::from_store(MemoryStore::new(SAMPLE).unwrap(), raw).map(drop).err(),
+        ];
+        for error in errors {
+            let error = error.unwrap();
+            assert_eq!(error.class(), ErrorClass::Caller, "{error}");
+            assert!(error.to_string().contains(&raw.to_string()), "{error}");
+        }
     }
 
     #[test]
     fn wrong_settings_of_a_file_are_the_callers_and_repeated() {
-        let error = SpillFile::temporary().segment_len(65_525).create().unwrap_err();
+        let file = SpillFile::temporary_in("folder").segment_len(65_525);
+        let error = file.create().unwrap_err();
         assert_eq!(error.class(), ErrorClass::Caller);
-        assert_eq!(error.to_string(), "segment length of 65525, expected at most 65524");
+        let told = "\"folder\": segment length of 65525, expected at most 65524";
+        assert_eq!(error.to_string(), told);
         assert!(SpillFile::temporary().segment_len(65_524).create().is_ok());
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("kept");
@@ -448,6 +524,11 @@ fn a_commit_among_several_can_be_listed_and_opened() {
         assert_eq!(loader.from_reader(&bytes[..]).unwrap().commit().cid(), cid);
         assert_eq!(loader.peek_commit(&bytes[..]).unwrap().cid(), cid);
     }
+    // However often it is repeated, it is read once.
+    let repeated: Vec<_> = car.sections.iter().cycle().take(5000).cloned().collect();
+    car.sections.extend(repeated);
+    let many = SliceStore::new(car.to_bytes()).unwrap();
+    assert_eq!(commits(&many, CommitRules::Current).count(), 2);
     let none = Cid::of(carwalk::cid::Codec::DagCbor, b"none");
     let error = Loader::new().commit(none).from_slice(&bytes).unwrap_err();
     assert_eq!((error.class(), error.cid()), (ErrorClass::Missing, Some(&none)));
@@ -552,4 +633,28 @@ fn a_subtree_is_skipped_without_reading_it() {
         }
         assert!(keys.is_sorted() && keys.iter().all(|key| all.contains(key)));
     }
+}
+
+/// A walk that verifies blocks reads ahead, but not once it skips subtrees.
+#[test]
+fn a_walk_that_skips_subtrees_requests_little_of_them() {
+    use carwalk::mst::Event;
+    use carwalk_testkit::random;
+
+    let car = random::repo(3, 6000).car;
+    let plain = Repo::from_slice(&car).unwrap();
+    let blocks = plain.stats().distinct_blocks;
+    let store = crate::common::MapStore::new(&car);
+    let repo = Repo::from_store(&store, plain.commit().cid()).unwrap();
+    let before = store.gets();
+    let (mut shown, mut walk) = (0, repo.walk().nodes(true).start());
+    while let Some(event) = walk.next_event().unwrap() {
+        shown += 1;
+        if matches!(event, Event::Node { layer, .. } if layer.get() <= 1) {
+            walk.skip_subtree();
+        }
+    }
+    let requested = store.gets() - before;
+    // Siblings are read together, and the first ones with what is below them.
+    assert!(shown * 3 < blocks && requested < shown + 1000, "{requested} for {shown} of {blocks}");
 }

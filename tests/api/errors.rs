@@ -18,15 +18,15 @@ use carwalk_testkit::repo::Order;
 const MESSAGES: &[(&str, &str)] = &[
     (
         "end_inside_varint",
-        "section at byte 3065: the input ends inside it: 2 bytes expected, 1 there",
+        "section at byte 3065: the input ends inside it: 2 bytes expected, 1 available",
     ),
     (
         "end_inside_block",
-        "section at byte 2958: the input ends inside it: 107 bytes expected, 51 there",
+        "section at byte 2958: the input ends inside it: 107 bytes expected, 51 available",
     ),
     (
         "header_length_cut",
-        "CAR header at byte 0: the input ends inside it: 2 bytes expected, 1 there",
+        "CAR header at byte 0: the input ends inside it: 2 bytes expected, 1 available",
     ),
     ("file_empty", "CAR header at byte 0: the input is empty"),
     (
@@ -253,7 +253,7 @@ const MESSAGES: &[(&str, &str)] = &[
     ),
     (
         "commit_absent",
-        "commit bafyreicwerryc73pt2p54qxws6y6a7xndjvqbzkybd62gni5jcs3zqfxxm: its block is missing: this is no repository, or only a part of one",
+        "commit bafyreicwerryc73pt2p54qxws6y6a7xndjvqbzkybd62gni5jcs3zqfxxm: its block is missing: not a repository, or only a part of one",
     ),
     (
         "root_absent",
@@ -293,19 +293,19 @@ const MESSAGES: &[(&str, &str)] = &[
     ),
     (
         "node_cut",
-        "node bafyreidi3es4tjmmbox465gek7kwobt27miysipa3cetwmkzo3gauyuwqm at byte 285: CBOR item goes on beyond the end: 36 bytes expected, 35 there, 225 bytes into it",
+        "node bafyreidi3es4tjmmbox465gek7kwobt27miysipa3cetwmkzo3gauyuwqm at byte 285: CBOR item extends beyond the end: 36 bytes expected, 35 available, 225 bytes into it",
     ),
     (
         "node_counts_huge",
-        "node bafyreicgvntkw4toyt5utm7x44ifjizzkq3ylynq2ja2cpax2v2hk52qse at byte 285: CBOR item goes on beyond the end: 18446744073709551615 bytes expected, 257 there, 3 bytes into it",
+        "node bafyreicgvntkw4toyt5utm7x44ifjizzkq3ylynq2ja2cpax2v2hk52qse at byte 285: CBOR item extends beyond the end: 18446744073709551615 bytes expected, 257 available, 3 bytes into it",
     ),
     (
         "commit_empty_block",
-        "commit bafyreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku at byte 59: CBOR item goes on beyond the end: 1 bytes expected, 0 there, 0 bytes into it",
+        "commit bafyreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku at byte 59: CBOR item extends beyond the end: 1 bytes expected, 0 available, 0 bytes into it",
     ),
     (
         "header_map_cut",
-        "CAR header at byte 0: CBOR item goes on beyond the end: 1 bytes expected, 0 there, 57 bytes into it",
+        "CAR header at byte 0: CBOR item extends beyond the end: 1 bytes expected, 0 available, 57 bytes into it",
     ),
     (
         "value_identity",
@@ -373,7 +373,7 @@ fn messages_of_limits_that_were_set() {
         .limits(Limits::default().max_stream_len(1000))
         .from_reader(input)
         .unwrap_err();
-    let expected = "section at byte 952: stream length of 1001 exceeds the limit of 1000; `Loader` sets another";
+    let expected = "section at byte 952: stream length of 1001 exceeds the limit of 1000; raise it with `Limits::max_stream_len`";
     assert_eq!(error.to_string(), expected);
     let error = Loader::new()
         .limits(Limits::default().max_header_len(57))
@@ -439,7 +439,7 @@ fn messages_of_kinds() {
     let kinds: [(ErrorKind, &str); 20] = [
         (ErrorKind::Io(io::ErrorKind::NotFound.into()), "reading failed"),
         (ErrorKind::Output(io::ErrorKind::StorageFull.into()), "writing failed"),
-        (ErrorKind::Store("gone".into()), "the block store failed"),
+        (ErrorKind::Store("gone".into()), "the block store or spill file failed"),
         (
             ErrorKind::OtherAccount {
                 expected: "did:web:a.example".into(),
@@ -448,13 +448,13 @@ fn messages_of_kinds() {
             "the commit is by did:web:b.example, expected did:web:a.example",
         ),
         (ErrorKind::Decode("odd".into()), "the record does not decode into this type"),
-        (ErrorKind::Encode("odd".into()), "what was made of the record cannot be stored"),
+        (ErrorKind::Encode("odd".into()), "the processed value cannot be encoded"),
         (ErrorKind::LookAlike(LookAlike::Gzip), "this is gzip data: decompress it first"),
         (
             ErrorKind::LookAlike(LookAlike::SpillFile),
             "this is a spill file, not a CAR: it is opened by its name",
         ),
-        (ErrorKind::InvalidSpillFile(SpillFileFault::NotOurs), "this is no spill file of carwalk"),
+        (ErrorKind::InvalidSpillFile(SpillFileFault::NotOurs), "this is not a carwalk spill file"),
         (
             ErrorKind::InvalidSpillFile(SpillFileFault::Version { found: 2 }),
             "spill file of version 2, expected 1",
@@ -483,10 +483,7 @@ fn messages_of_kinds() {
         (ErrorKind::Tree(TreeRule::LinkBelowLayer0), "node of layer 0 links to a subtree"),
         (ErrorKind::Path(PathFault::NoCollection), "repo path without a collection"),
         (ErrorKind::Missing { interval: None }, "its block is missing"),
-        (
-            ErrorKind::MissingCommit,
-            "its block is missing: this is no repository, or only a part of one",
-        ),
+        (ErrorKind::MissingCommit, "its block is missing: not a repository, or only a part of one"),
     ];
     for (kind, message) in kinds {
         assert_eq!(kind.to_string(), message);
@@ -631,7 +628,7 @@ fn an_io_error_in_mid_stream_has_the_offset_of_the_section() {
 #[test]
 fn the_sources_are_those_of_kinds_that_have_one() {
     let error = Error::store(io::Error::other("the disk is gone"));
-    assert_eq!(error.to_string(), "the block store failed");
+    assert_eq!(error.to_string(), "the block store or spill file failed");
     let source = error.source().unwrap();
     assert_eq!(source.to_string(), "the disk is gone");
     assert!(source.downcast_ref::<io::Error>().is_some());

@@ -164,8 +164,8 @@ fn items_without_a_form_are_given_as_they_are() {
     }
     formless(&Value::Raw(vec![0xf8, 0x1f]), "badly encoded simple value 31, in two bytes");
     formless(&Value::Raw(vec![0x62, b'a', 0xff]), "text is not UTF-8");
-    formless(&Value::Tag(0, Box::new(Value::text("2026-01-01"))), "tag that makes no link");
-    formless(&Value::Tag(42, Box::new(Value::text("abc"))), "tag that makes no link");
+    formless(&Value::Tag(0, Box::new(Value::text("2026-01-01"))), "tag that does not form a link");
+    formless(&Value::Tag(42, Box::new(Value::text("abc"))), "tag that does not form a link");
     formless(
         &Value::Tag(42, Box::new(Value::Bytes(vec![1; 37]))),
         "link does not begin with the byte 0x00",

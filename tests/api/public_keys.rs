@@ -333,7 +333,7 @@ fn messages_of_public_keys() {
         (PublicKeyFault::Multibase, "public key text does not begin with `z` (base58btc)"),
         (
             PublicKeyFault::Base58 { found: b'0', at: 7 },
-            "public key text with the byte 0x30 at position 7, which is no digit of base58btc",
+            "public key text with the byte 0x30 at position 7, which is not a base58btc digit",
         ),
         (PublicKeyFault::NoCodec, "public key does not begin with a multicodec"),
         (
@@ -348,7 +348,7 @@ fn messages_of_public_keys() {
             PublicKeyFault::PointForm { found: 5 },
             "point with the first byte 0x05, expected 0x02 or 0x03 (33 bytes) or 0x04 (65 bytes)",
         ),
-        (PublicKeyFault::NoPoint { curve: "P-256" }, "this is no point of the curve P-256"),
+        (PublicKeyFault::NoPoint { curve: "P-256" }, "not a point on the curve P-256"),
     ];
     for (fault, message) in faults {
         assert_eq!(ErrorKind::PublicKey(fault).to_string(), message);

@@ -210,7 +210,7 @@ fn kept_file_that_nobody_vouches_for_is_refused_whatever_is_in_it() {
     }
     let car = TempCar::new(&export(10));
     let error = car.run(&["ls", "--kept"]).one_error(3);
-    assert!(error.contains("this is no spill file"), "{error}");
+    assert!(error.contains("this is not a carwalk spill file"), "{error}");
     let error = run(["ls", "--kept", "no/such.file"]).one_error(5);
     assert!(error.starts_with("error: cannot open \"no/such.file\": "), "{error}");
 }

@@ -20,9 +20,10 @@ pub(super) const MAX_SEGMENT_LEN: u32 = 65_524;
 /// Default length of a segment in bytes: it fills a page of 16 KiB.
 const SEGMENT_LEN: u32 = 16_372;
 
-/// A file that blocks will be spilled into.
+/// The file that a load spills its blocks into: temporary or kept.
 ///
-/// It is created when it is needed, or before by [`create`](SpillFile::create). Errors name it.
+/// Created on first use, or earlier by [`create`](SpillFile::create). Errors of creating and writing
+/// it name the file, or the folder of a temporary one.
 ///
 /// ```
 /// use carwalk::store::SpillFile;
@@ -104,7 +105,7 @@ impl SpillFile {
 
     /// A file that is kept, for [`Repo::from_spill_file`](crate::Repo::from_spill_file).
     ///
-    /// Written under a temporary name in the same directory, synced, then renamed. An existing file
+    /// Written under a temporary name in the same folder, synced, then renamed. An existing file
     /// is never overwritten: creating the spill file fails if the name is taken, and so does
     /// renaming it if the name was taken meanwhile. Nobody else may change the file while the store
     /// exists.
@@ -112,8 +113,8 @@ impl SpillFile {
         Self::new(Target::Kept { path: path.into() })
     }
 
-    /// Creates the file now. Otherwise it is created when it is needed, after a load was given
-    /// away.
+    /// Creates the file now, so that a failure does not cost a load:
+    /// [`Suspended::spill`](crate::Suspended::spill) consumes the load before it creates the file.
     ///
     /// # Errors
     ///
@@ -126,17 +127,31 @@ impl SpillFile {
     ///
     /// let error = SpillFile::keep("no/such/folder/repo.carwalk").create().unwrap_err();
     /// assert_eq!(error.class(), ErrorClass::Environment);
-    /// assert_eq!(error.to_string(), "\"no/such/folder/repo.carwalk\": the block store failed");
+    /// assert_eq!(error.to_string(), "\"no/such/folder/repo.carwalk\": the block store or spill file failed");
     /// ```
     pub fn create(self) -> Result<Self> {
-        let file = self.settings.check().and_then(|()| self.target.create())?;
-        Ok(SpillFile { target: Target::Created(file), settings: self.settings })
+        let (file, settings) = self.open()?;
+        Ok(SpillFile { target: Target::Created(file), settings })
     }
 
     /// Returns the file, and creates it if it was not created yet.
     pub(super) fn open(self) -> Result<(NewFile, FileSettings)> {
-        self.settings.check()?;
+        if let Err(error) = self.settings.check() {
+            return Err(match self.place() {
+                Some(path) => error.in_file(path),
+                None => error,
+            });
+        }
         Ok((self.target.create()?, self.settings))
+    }
+
+    /// Returns the name of a file that is kept, or the folder of a temporary one, if it is known.
+    pub(crate) fn place(&self) -> Option<&Path> {
+        match &self.target {
+            Target::Kept { path } | Target::Created(NewFile::Kept { path, .. }) => Some(path),
+            Target::Temporary { folder } => Some(folder),
+            Target::Created(NewFile::Temporary(_)) => None,
+        }
     }
 
     /// Returns the name of a file that is kept.
@@ -157,16 +172,16 @@ impl SpillFile {
         SpillFile { target, settings }
     }
 
-    /// Sets how many bytes of memory the store takes for what it caches of the file. Default: the
-    /// memory limit of the load. At least 512 KiB.
+    /// Sets the size of the store's caches in bytes. Default: the memory limit of the load. Smaller
+    /// values than 512 KiB count as 512 KiB.
     ///
-    /// The long block that was requested last may be held in addition.
+    /// The last long block that was requested may be held in addition.
     pub fn cache_size(mut self, bytes: u64) -> Self {
         self.settings.cache_size = Some(bytes);
         self
     }
 
-    /// Sets how many bytes may be stored. Default: no limit.
+    /// Sets the maximum number of bytes stored. No limit by default.
     ///
     /// Counts what blocks and index take in the file: a power of two for each segment, at least
     /// 4 KiB. The file itself takes up to about twice as much, at least 1 MiB.
@@ -175,11 +190,10 @@ impl SpillFile {
         self
     }
 
-    /// Sets the length of a segment in bytes, which is what is read at once. Default: 16,372. At
-    /// most 65,524: otherwise creating the file fails.
+    /// Sets the length of a segment in bytes. A segment is read as a whole. Default: 16,372. At most
+    /// 65,524: otherwise creating the file fails. With 0, each block is a segment.
     ///
-    /// With shorter segments, walks over CARs in random order are faster, and the file takes more
-    /// room besides the blocks.
+    /// Shorter segments make walks over CARs in random order faster, and the file larger.
     pub fn segment_len(mut self, bytes: u32) -> Self {
         self.settings.segment_len = bytes;
         self
@@ -215,8 +229,11 @@ fn create_kept(path: &Path) -> io::Result<NewFile> {
     if !names_a_file(path) {
         return Err(io::ErrorKind::InvalidFilename.into());
     }
-    if fs::symlink_metadata(path).is_ok() {
-        return Err(io::ErrorKind::AlreadyExists.into());
+    match fs::symlink_metadata(path) {
+        Ok(_) => return Err(io::ErrorKind::AlreadyExists.into()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        // No file can have this name, or nobody may look.
+        Err(error) => return Err(error),
     }
     let file = named_temporarily(folder_of(path))?;
     Ok(NewFile::Kept { file, path: path.to_owned() })
