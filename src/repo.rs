@@ -407,7 +407,8 @@ pub(crate) fn read_commit(
     if hash {
         cid.verify(block).map_err(|error| error.in_structure(Structure::Commit))?;
     }
-    Ok(Commit::parse(cid, block, rules)?.into_owned())
+    let commit = Commit::parse(cid, block, rules).map_err(|error| error.of_block(block))?;
+    Ok(commit.into_owned())
 }
 
 impl<S, P> fmt::Display for Repo<S, P> {

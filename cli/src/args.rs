@@ -7,6 +7,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::escape;
 use crate::get::Get;
 use crate::inspect::Inspect;
 use crate::ls::Ls;
@@ -36,7 +37,8 @@ The signal SIGBUS ends carwalk if another process truncates a mapped file, or if
 read a part of it. Then there is no exit code; shells show 128 and the signal's number, which is 135
 on Linux. See --no-mmap.
 
-Keys and file names are printed with control characters escaped. NO_COLOR turns colours off.";
+Control characters are printed escaped, and so are characters that change the direction of text.
+NO_COLOR turns colours off.";
 
 /// Reads AT Protocol repository exports (CAR files).
 ///
@@ -78,11 +80,7 @@ fn harmless(args: &[OsString], error: clap::Error) -> clap::Error {
 /// no text.
 fn escape(arg: &OsString) -> OsString {
     let text = arg.to_string_lossy();
-    let escape = |char: char| match char {
-        '\\' | '"' | '\'' => String::from(char),
-        char => char.escape_debug().to_string(),
-    };
-    let escaped: String = text.chars().map(escape).collect();
+    let escaped = escape::escaped(&text);
     if escaped == text { arg.clone() } else { escaped.into() }
 }
 

@@ -9,6 +9,10 @@ use anstyle::{AnsiColor, Style};
 use carwalk::error::{LimitName, LookAlike, Malformed};
 use carwalk::{ErrorClass, ErrorKind as Kind};
 
+use crate::escape::escaped;
+use crate::hints::{self, Evidence};
+use crate::input::Undecodable;
+
 const RED: Style = AnsiColor::Red.on_default().bold();
 
 pub(crate) const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
@@ -30,6 +34,9 @@ pub(crate) enum Cause {
     Map(io::Error),
     /// The library refused the CAR, or could not read it.
     Car(carwalk::Error),
+    /// The library refused the input, and what it is or holds says more: the message, safe to
+    /// print, in place of the library's.
+    Explained { error: carwalk::Error, message: String },
     /// The file that blocks are spilled into, or were, failed or cannot be made.
     SpillFile {
         /// What could not be done, safe to print.
@@ -50,6 +57,9 @@ pub(crate) enum Cause {
 
 impl From<carwalk::Error> for Cause {
     fn from(error: carwalk::Error) -> Self {
+        if let Some(fault) = undecodable(&error) {
+            return Cause::Invalid(fault.to_string());
+        }
         if !matches!(error.kind(), Kind::Output(_)) {
             return Cause::Car(error);
         }
@@ -85,6 +95,14 @@ impl Cause {
             {
                 Cause::SpillFile { use_of_file, error }
             }
+            cause => cause,
+        }
+    }
+
+    /// The same, but an error of the library says what is known of its input.
+    pub(crate) fn explained(self, evidence: &mut dyn Evidence) -> Self {
+        match self {
+            Cause::Car(error) => hints::explain(error, evidence),
             cause => cause,
         }
     }
@@ -141,8 +159,12 @@ impl Failure {
             | Cause::Output(_)
             | Cause::File { .. } => IO,
             Cause::Invalid(_) => INVALID,
-            Cause::Car(error) if matches!(error.kind(), Kind::InvalidSpillFile(_)) => INVALID,
-            Cause::Car(error) => match error.class() {
+            Cause::Car(error) | Cause::Explained { error, .. }
+                if matches!(error.kind(), Kind::InvalidSpillFile(_)) =>
+            {
+                INVALID
+            }
+            Cause::Car(error) | Cause::Explained { error, .. } => match error.class() {
                 ErrorClass::Missing => INCOMPLETE,
                 ErrorClass::Environment | ErrorClass::Io => IO,
                 ErrorClass::Limit if is_full(error) => IO,
@@ -160,9 +182,10 @@ impl Failure {
         write!(out, "{RED}error:{RED:#} ")?;
         match &self.cause {
             Cause::Usage(message) => writeln!(out, "{message}"),
-            Cause::No(message) | Cause::Incomplete(message) | Cause::Invalid(message) => {
-                writeln!(out, "{input}: {message}")
-            }
+            Cause::No(message)
+            | Cause::Incomplete(message)
+            | Cause::Invalid(message)
+            | Cause::Explained { message, .. } => writeln!(out, "{input}: {message}"),
             Cause::Open(error) => writeln!(out, "cannot open {input}: {}", reason(error)),
             Cause::Map(error) => {
                 writeln!(out, "cannot map {input} into memory: {} (see --no-mmap)", reason(error))
@@ -219,6 +242,14 @@ impl Failure {
     }
 }
 
+/// Why compressed input could not be decoded, if that is the error.
+fn undecodable(error: &carwalk::Error) -> Option<&Undecodable> {
+    match error.kind() {
+        Kind::Io(error) => error.get_ref()?.downcast_ref(),
+        _ => None,
+    }
+}
+
 /// Whether no more may be stored: like a full disk, that is no fault of the CAR.
 fn is_full(error: &carwalk::Error) -> bool {
     matches!(error.kind(), Kind::Limit { limit: LimitName::Stored, .. })
@@ -229,7 +260,7 @@ fn write_causes(error: &carwalk::Error, out: &mut impl Write) -> io::Result<()> 
     while let Some(error) = cause {
         match error.downcast_ref::<io::Error>() {
             Some(error) => writeln!(out, "  caused by: {}", reason(error))?,
-            None => writeln!(out, "  caused by: {}", error.to_string().escape_debug())?,
+            None => writeln!(out, "  caused by: {}", escaped(&error.to_string()))?,
         }
         cause = error.source();
     }
@@ -255,5 +286,5 @@ fn reason(error: &io::Error) -> String {
     }
     let text = error.to_string();
     let words = text.rsplit_once(" (os error ").map_or(text.as_str(), |(words, _)| words);
-    words.escape_debug().to_string()
+    escaped(words)
 }

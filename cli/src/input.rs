@@ -1,21 +1,25 @@
 //! Where the CAR comes from, and by which settings it is read.
 
+mod compressed;
 mod folder;
 mod storage;
+mod stream;
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 
 use carwalk::store::{CarStore, MemoryStore, RedbStore};
-use carwalk::{CommitRules, Limits, Loaded, Loader, Repo, Verification};
+use carwalk::{CommitRules, ErrorKind, Limits, Loaded, Loader, Repo, Verification};
 use clap::Args;
 
+pub(crate) use self::compressed::{Format, Undecodable};
 use self::storage::Storage;
+use self::stream::Stream;
 use crate::failure::{Cause, Failure};
 use crate::output::Output;
 use crate::progress::{SharedProgress, Unit};
-use crate::{map, size};
+use crate::{hints, map, size};
 
 /// A command over one repository, whatever store that lies in.
 pub(crate) trait Command {
@@ -44,7 +48,7 @@ pub(crate) trait Command {
 /// What every command takes.
 #[derive(Args, Debug)]
 pub(crate) struct Input {
-    /// The CAR file; standard input if it is left out or `-`
+    /// The CAR file, also compressed with gzip or zstd; standard input if it is left out or `-`
     #[arg(value_name = "CAR", index = 1)]
     file: Option<PathBuf>,
 
@@ -74,8 +78,8 @@ pub(crate) struct Input {
     #[arg(long, value_name = "SIZE", value_parser = size::parse_u32, help_heading = "Input options")]
     max_header: Option<u32>,
 
-    /// Most bytes that are taken from standard input, a pipe, or a file that is not mapped
-    /// [default: 1GiB]
+    /// Most bytes that are taken from standard input, a pipe, or a file that is compressed or not
+    /// mapped [default: 1GiB]
     #[arg(long, value_name = "SIZE", value_parser = size::parse, help_heading = "Input options")]
     max_stream: Option<u64>,
 
@@ -105,10 +109,10 @@ impl Input {
         };
         // With a spill file that is kept, the CAR has to be whole.
         let salvages = command.salvages() && !self.storage.keeps();
-        let done = self.open(source, salvages).and_then(|opened| match opened {
-            Opened::Mapped(repo) => finish(command, &repo),
-            Opened::InMemory(repo) => finish(command, &repo),
-            Opened::InFile(repo) => finish(command, &repo),
+        let done = self.open(source, salvages).and_then(|(opened, fault)| match opened {
+            Opened::Mapped(repo) => finish(command, &repo, fault),
+            Opened::InMemory(repo) => finish(command, &repo, fault),
+            Opened::InFile(repo) => finish(command, &repo, fault),
         });
         done.map_err(|cause| cause.of_spill_file(use_of_file))
     }
@@ -135,7 +139,9 @@ impl Input {
         if !is_file || len == 0 {
             return Ok(Origin::File { file, len: Some(len).filter(|&len| len > 0) });
         }
-        if self.no_mmap || self.storage.keeps() {
+        // Bytes that cannot be read here are told of where the file is read.
+        let is_compressed = stream::is_compressed(&file).unwrap_or(true);
+        if self.no_mmap || self.storage.keeps() || is_compressed {
             return Ok(Origin::File { file, len: Some(len) });
         }
         Ok(Origin::Mapped { file, len })
@@ -145,7 +151,7 @@ impl Input {
         &self,
         source: Origin<'_>,
         salvages: bool,
-    ) -> Result<Opened<impl CarStore + use<>>, Cause> {
+    ) -> Result<(Opened<impl CarStore + use<>>, Option<String>), Cause> {
         match source {
             Origin::Stdin => self.read(io::stdin().lock(), None, salvages),
             Origin::File { file, len } => self.read(file, len, salvages),
@@ -154,11 +160,17 @@ impl Input {
                 Err(Cause::Map(error)) if !is_too_large(&error) => {
                     self.read(file, Some(len), salvages)
                 }
-                repo => repo.map(|repo| Opened::Mapped(Box::new(repo))),
+                repo => {
+                    let repo = repo?;
+                    let fault = fault_of(repo.store(), &mut &file);
+                    Ok((Opened::Mapped(Box::new(repo)), fault))
+                }
             },
             Origin::Kept(path) => {
                 let loader = self.loader(salvages).memory_limit(self.storage.cache_size());
-                Ok(Opened::InFile(Box::new(loader.from_spill_file(path)?)))
+                let repo = loader.from_spill_file(path)?;
+                let fault = repo.store().fault().map(ToString::to_string);
+                Ok((Opened::InFile(Box::new(repo)), fault))
             }
         }
     }
@@ -171,24 +183,55 @@ impl Input {
     ) -> Result<Repo<impl CarStore + use<>>, Cause> {
         let progress = SharedProgress::new(Unit::Bytes, Some(len));
         let loader = self.loader(salvages).progress(progress.follow());
-        let (repo, index_stored) =
-            map::open(loader, file, self.storage.index()).map_err(Cause::of_map)?;
+        let opened = map::open(loader, file, self.storage.index());
+        let (repo, index_stored) = opened.map_err(|error| match error.kind() {
+            ErrorKind::Io(_) => Cause::of_map(error),
+            _ => hints::explain(error, &mut &*file),
+        })?;
         if let Some(stored) = index_stored {
             self.storage.tell(None, stored, |note| progress.note(note));
         }
         Ok(repo)
     }
 
-    /// Reads a stream, as far as memory may hold it, and what is more into a file.
+    /// Reads a stream, and tells what was given up of a damaged CAR.
     fn read<S>(
         &self,
-        input: impl Read,
+        source: impl Read,
+        len: Option<u64>,
+        salvages: bool,
+    ) -> Result<(Opened<S>, Option<String>), Cause> {
+        let mut stream = Stream::new(source, self.limits().stream_len(), salvages)
+            .map_err(carwalk::Error::from)?;
+        let opened = self.load(&mut stream, len, salvages);
+        if let Some(fault) = stream.fault() {
+            let fault = fault.to_string();
+            return match opened {
+                Err(Cause::Car(_)) => Err(Cause::Invalid(fault)),
+                opened => opened.map(|opened| (opened, Some(fault))),
+            };
+        }
+        let opened = opened.map_err(|cause| cause.explained(&mut stream))?;
+        let fault = match &opened {
+            Opened::InMemory(repo) => fault_of(repo.store(), &mut stream),
+            Opened::InFile(repo) => fault_of(repo.store(), &mut stream),
+            Opened::Mapped(_) => None,
+        };
+        Ok((opened, fault))
+    }
+
+    /// Loads a stream, as far as memory may hold it, and what is more into a file.
+    fn load<S>(
+        &self,
+        stream: &mut Stream<'_>,
         len: Option<u64>,
         salvages: bool,
     ) -> Result<Opened<S>, Cause> {
+        // The length of compressed data says nothing of what is decoded.
+        let len = len.filter(|_| !stream.is_compressed());
         let progress = SharedProgress::new(Unit::Bytes, len);
         let loader = self.loader(salvages).progress(progress.follow());
-        match loader.memory_limit(self.storage.memory_limit()).from_reader(input)? {
+        match loader.memory_limit(self.storage.memory_limit()).from_reader(stream)? {
             Loaded::Complete(repo) => Ok(Opened::InMemory(Box::new(repo))),
             Loaded::Suspended(load) => self
                 .storage
@@ -260,18 +303,24 @@ enum Opened<S> {
     InFile(Box<Repo<RedbStore>>),
 }
 
-/// Says what was given up of a damaged CAR.
-fn tell_fault<S: CarStore>(repo: &Repo<S>, out: &mut Output) -> Result<(), Cause> {
-    match repo.store().fault() {
-        Some(fault) => Ok(out.note(format_args!("damaged from here on: {fault}"))?),
-        None => Ok(()),
-    }
+/// What was given up of a damaged CAR.
+fn fault_of(store: &impl CarStore, evidence: &mut dyn hints::Evidence) -> Option<String> {
+    let fault = store.fault()?;
+    Some(hints::message(fault, evidence).unwrap_or_else(|| fault.to_string()))
 }
 
 /// Runs the command. What it wrote before an error is printed before the error is.
-fn finish<C: Command, S: CarStore>(command: &C, repo: &Repo<S>) -> Result<(), Cause> {
+fn finish<C: Command, S: CarStore>(
+    command: &C,
+    repo: &Repo<S>,
+    fault: Option<String>,
+) -> Result<(), Cause> {
     let mut out = Output::new();
-    let done = tell_fault(repo, &mut out).and_then(|()| command.run(repo, &mut out));
+    let told = match fault {
+        Some(fault) => out.note(format_args!("damaged from here on: {fault}")),
+        None => Ok(()),
+    };
+    let done = told.map_err(Cause::from).and_then(|()| command.run(repo, &mut out));
     let flushed = out.flush();
     done?;
     Ok(flushed?)

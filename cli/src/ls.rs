@@ -9,6 +9,7 @@ use carwalk::{Repo, RepoPath};
 use clap::Args;
 use serde::Serialize;
 
+use crate::counts::add;
 use crate::failure::Cause;
 use crate::input::{Command, Input};
 use crate::keys::Keys;
@@ -16,14 +17,14 @@ use crate::output::Output;
 
 /// List the records in key order: path, tab, CID
 ///
-/// Prints one line for each record, `collection/rkey TAB cid`. Asks for every node and record: if
-/// one is missing, what was listed before has been printed, the error names the missing key or
-/// interval of keys, and the exit code is 4.
+/// Prints one line for each record: `collection/rkey TAB cid`. Every node and record is read. If
+/// one is missing, the lines before it are printed, the error names the missing key or interval of
+/// keys, and the exit code is 4. A key that is not a repo path is named on stderr, the other
+/// records are listed, and the exit code is 3.
 ///
-/// With --collection, --prefix, --from or --to, only the keys that all of them keep are listed, in
-/// the order of their bytes. Nothing else is asked for: subtrees that can have none of them are
-/// neither read nor checked, and need not be there. So the exit code 0 means, unless --partial is
-/// given, that nothing in the range is missing, even if the CAR is a partial one.
+/// With --collection, --prefix, --from or --to, only the keys that match all of them are listed.
+/// Subtrees that cannot have such a key are neither read nor checked, and may be missing. Exit code
+/// 0 means, unless --partial is given, that nothing in the range is missing.
 #[derive(Args, Debug)]
 pub(crate) struct Ls {
     #[command(flatten)]
@@ -78,19 +79,29 @@ impl Command for Ls {
     }
 
     fn run<S: CarStore>(&self, repo: &Repo<S>, out: &mut Output) -> Result<(), Cause> {
-        let mut missing = 0;
+        let (mut missing, mut invalid) = (0, 0);
         let mut walk = repo.walk().partial(self.partial).range(self.keys.range()?).start();
         while let Some(event) = walk.next_event()? {
             out.step();
             match event {
-                Event::Record { entry, block, .. } => self.list(entry, Some(block.len()), out)?,
+                Event::Record { entry, block, .. } => match entry.path() {
+                    Err(error) if !self.partial => {
+                        add(&mut invalid, 1);
+                        out.note(format_args!("invalid path: {error}"))?;
+                    }
+                    path => self.list(entry, path.ok(), Some(block.len()), out)?,
+                },
                 event => self.list_rest(event, &mut missing, out)?,
             }
         }
         if missing > 0 {
             out.note(format_args!("missing records: {missing}"))?;
         }
-        Ok(())
+        match invalid {
+            0 => Ok(()),
+            1 => Err(Cause::Invalid("1 key is not a repo path".to_owned())),
+            more => Err(Cause::Invalid(format!("{more} keys are not repo paths"))),
+        }
     }
 }
 
@@ -105,12 +116,12 @@ impl Ls {
     ) -> Result<(), Cause> {
         match event {
             Event::MissingRecord { entry, .. } => {
-                *missing = missing.saturating_add(1);
-                self.list(entry, None, out)?;
+                add(missing, 1);
+                self.list(entry, entry.path().ok(), None, out)?;
             }
             Event::BadRecord { entry, error, .. } => {
                 out.note(format_args!("bad record: {error}"))?;
-                self.list(entry, None, out)?;
+                self.list(entry, entry.path().ok(), None, out)?;
             }
             Event::MissingSubtree { cid, interval, .. } => {
                 out.note(format_args!("missing subtree: node {cid} hides {interval}"))?;
@@ -123,15 +134,21 @@ impl Ls {
         Ok(())
     }
 
-    /// Lists an entry; it has a size if its record is there.
+    /// Lists an entry. It has a path unless its key is invalid, and a size if its record is
+    /// present.
     #[inline]
-    fn list(&self, entry: Entry<'_>, size: Option<usize>, out: &mut Output) -> Result<(), Cause> {
+    fn list(
+        &self,
+        entry: Entry<'_>,
+        path: Option<RepoPath<'_>>,
+        size: Option<usize>,
+        out: &mut Output,
+    ) -> Result<(), Cause> {
         let cid = entry.cid().to_text();
-        match entry.path() {
-            Ok(path) => self.write(path.as_str(), Some(path), &cid, size, out),
-            Err(error) if !self.partial => Err(error.into()),
-            Err(_) if self.keys.collection.is_some() => Ok(()),
-            Err(_) => self.write(&entry.key().escape_ascii().to_string(), None, &cid, size, out),
+        match path {
+            Some(path) => self.write(path.as_str(), Some(path), &cid, size, out),
+            None if self.keys.collection.is_some() => Ok(()),
+            None => self.write(&entry.key().escape_ascii().to_string(), None, &cid, size, out),
         }
     }
 

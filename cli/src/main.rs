@@ -3,8 +3,10 @@
 
 mod args;
 mod counts;
+mod escape;
 mod failure;
 mod get;
+mod hints;
 mod input;
 mod inspect;
 mod keys;

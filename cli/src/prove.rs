@@ -16,7 +16,8 @@ use crate::output::Output;
 use crate::target::Target;
 
 /// Here the first of several arguments is always the CAR, other than with `get`.
-const CAR: &str = "The CAR file; `-` for standard input, which may be left out only without PATHs";
+const CAR: &str = "The CAR file, also compressed with gzip or zstd; `-` for standard input, which \
+                   may be left out only without PATHs";
 
 /// Write a CAR that proves records present or absent, or a range complete
 ///

@@ -55,7 +55,11 @@ struct Inner {
     cid: Option<Cid>,
     key: Option<Box<[u8]>>,
     path: Option<Box<Path>>,
+    block: Option<Box<[u8]>>,
 }
+
+/// Bytes of a block that an error keeps: enough for the type of nearly every record.
+const BLOCK_START_LEN: usize = 16 << 10;
 
 impl Error {
     /// Creates an error of a store that you wrote, for use in its
@@ -90,6 +94,7 @@ impl Error {
             cid: None,
             key: None,
             path: None,
+            block: None,
         }))
     }
 
@@ -227,6 +232,15 @@ impl Error {
         }
     }
 
+    /// Keeps the start of the block at fault.
+    #[cold]
+    pub(crate) fn of_block(mut self, block: &[u8]) -> Self {
+        if self.0.block.is_none() {
+            self.0.block = Some(block.get(..BLOCK_START_LEN).unwrap_or(block).into());
+        }
+        self
+    }
+
     /// Returns what is wrong, in detail.
     #[must_use]
     pub fn kind(&self) -> &ErrorKind {
@@ -258,6 +272,27 @@ impl Error {
         self.0.path.as_deref()
     }
 
+    /// Returns the start of the block that was to be a commit and is not, at most 16 KiB.
+    ///
+    /// The message does not have it. It is for programs that say what the block is instead.
+    ///
+    /// ```
+    /// use carwalk::car::Writer;
+    /// use carwalk::cid::{Cid, Codec};
+    ///
+    /// let record = b"\xa1\x65$type\x63a.b";
+    /// let cid = Cid::of(Codec::DagCbor, record);
+    /// let mut car = Writer::new(Vec::new(), &[cid])?;
+    /// car.write(cid, record)?;
+    /// let error = carwalk::Repo::from_slice(car.finish()?).unwrap_err();
+    /// assert_eq!(error.block_start(), Some(&record[..]));
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
+    #[must_use]
+    pub fn block_start(&self) -> Option<&[u8]> {
+        self.0.block.as_deref()
+    }
+
     /// Returns the kind of the underlying I/O error, whether it came from a stream, a file or a
     /// store.
     ///
@@ -284,7 +319,7 @@ struct SpillIo(#[source] io::Error);
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { kind, structure, offset, within, cid, key, path } = &*self.0;
+        let Inner { kind, structure, offset, within, cid, key, path, .. } = &*self.0;
         if let Some(path) = path {
             write!(f, "{path:?}: ")?;
         }
@@ -312,7 +347,7 @@ impl fmt::Display for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { kind, structure, offset, within, cid, key, path } = &*self.0;
+        let Inner { kind, structure, offset, within, cid, key, path, .. } = &*self.0;
         f.debug_struct("Error")
             .field("kind", kind)
             .field("structure", structure)

@@ -45,8 +45,8 @@ pub enum Layout {
 /// are left out. [`oddities`](super::oddities()) reports all of these. The JSON of a record without
 /// oddities converts back to the same bytes.
 ///
-/// Control characters and characters that change the direction of text are escaped, so the JSON can
-/// be printed to a terminal.
+/// Control characters and characters that change how text is shown, such as its direction, are
+/// escaped, so the JSON can be printed to a terminal.
 ///
 /// Reads the record twice, in time proportional to it. Takes at most 64 bytes of memory for each byte
 /// of the record, and the JSON, which is at most 20 times as long as the record.
@@ -269,8 +269,9 @@ impl Formatter for Harmless {
             let (plain, from) = rest.split_at(at);
             out.write_all(plain.as_bytes())?;
             let mut chars = from.chars();
-            if let Some(control) = chars.next() {
-                write!(out, "\\u{:04x}", u32::from(control))?;
+            for unit in chars.next().iter().flat_map(|char| char.encode_utf16(&mut [0; 2]).to_vec())
+            {
+                write!(out, "\\u{unit:04x}")?;
             }
             rest = chars.as_str();
         }
@@ -278,9 +279,13 @@ impl Formatter for Harmless {
     }
 }
 
-/// Control characters, line separators, and what changes the direction of text. All of them take
-/// four digits.
+/// Returns whether a character controls a terminal, or changes how other text is shown: control
+/// characters, line separators, and format characters, those of writing direction among them. Not
+/// the two joiners, which words and emoji need.
 fn is_control(char: char) -> bool {
     char.is_control()
-        || matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(char,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}'
+            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }

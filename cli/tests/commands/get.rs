@@ -221,7 +221,7 @@ fn damage_anywhere_in_the_car_is_an_error() {
     }
     let car = repo.to_bytes(Order::Preorder);
     let cut: Run = run_on(["get", &keys[4]], &car[..car.len() - 1]);
-    assert!(cut.one_error(3).contains("the input ends inside it"));
+    assert!(cut.one_error(3).contains("the input ends in the middle"));
 }
 
 #[test]

@@ -117,6 +117,22 @@ pub(crate) fn run<I: AsRef<OsStr>>(args: impl IntoIterator<Item = I>) -> Run {
     run_on(args, b"")
 }
 
+/// Runs a command on bytes in a file, mapped and read, and in a pipe. All must say the same; the
+/// file is called standard input.
+#[track_caller]
+pub(crate) fn each_way(args: &[&str], bytes: &[u8]) -> Run {
+    let file = TempCar::new(bytes);
+    let name = format!("{:?}", file.name());
+    let renamed = |run: Run| Run { stderr: run.stderr.replace(&name, "standard input"), ..run };
+    let piped = run_on(args, bytes);
+    for more in [&[][..], &["--no-mmap"]] {
+        let more: Vec<_> = more.iter().copied().filter(|more| !args.contains(more)).collect();
+        let run = renamed(file.run(&[args, &more[..]].concat()));
+        assert!(run == piped, "{args:?} {more:?}: {run:?}, not {piped:?}");
+    }
+    piped
+}
+
 /// A file that goes when this does.
 pub(crate) struct TempCar {
     _folder: TempDir,

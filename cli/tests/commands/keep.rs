@@ -134,7 +134,7 @@ fn car_is_kept_if_it_opens_and_nothing_is_left_if_not() {
             [command, &["--keep", path.to_str().unwrap()]].concat(),
             &whole[..whole.len() - 10],
         );
-        assert!(error.one_error(3).contains("the input ends inside it"));
+        assert!(error.one_error(3).contains("the input ends in the middle"));
         assert_empty(&folder);
     }
 }

@@ -13,9 +13,13 @@
 
 #[path = "../../../tests/api/data_model.rs"]
 mod data_model;
+#[path = "../../src/escape.rs"]
+mod escape;
 mod harness;
 
 mod block_order;
+mod compressed;
+mod escapes;
 mod exit_codes;
 mod forged_kept;
 mod get;
@@ -23,13 +27,16 @@ mod get_json;
 mod inputs;
 mod inspect;
 mod keep;
+mod look_alikes;
 mod ls;
 #[cfg(unix)]
 mod mapping;
 mod pipes;
 mod prove;
+mod roots;
 mod spill;
 mod stream_limit;
+mod tails;
 #[cfg(unix)]
 mod terminals;
 mod vectors;

@@ -8,6 +8,7 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
 
+use crate::compressed::{gzip, zstd};
 use crate::data_model::Parsed;
 use crate::harness::{Run, TempCar, run, run_bytes, run_on};
 use carwalk::Repo;
@@ -86,6 +87,11 @@ containers! {
     carv1_basic: "carv1-basic.car", "CID of version 0, expected version 1";
     carv2_basic: "carv2-basic.car",
         "this is a CAR of version 2; repositories are exported as version 1";
+}
+
+#[test]
+fn compressed_midsize() -> Result<(), Failed> {
+    with("cars/midsize.car", compressed)
 }
 
 #[test]
@@ -192,6 +198,23 @@ fn container(path: &Path, message: &str) -> Result<(), Failed> {
         assert_eq!(run.stdout, "");
         let error = run.one_error(3);
         assert!(error.contains(message), "{error}");
+    }
+    Ok(())
+}
+
+/// Compressed, a CAR gives what it gives as it is.
+fn compressed(path: &Path) -> Result<(), Failed> {
+    let plain = fs::read(path)?;
+    let file = path.to_str().ok_or("path is not UTF-8")?;
+    let listed = run(["ls", file]).quiet_success();
+    let first = listed.split('\t').next().ok_or("no record")?.to_owned();
+    for packed in [gzip(&plain), zstd(&plain)] {
+        assert!(packed.len() < plain.len());
+        let packed = TempCar::new(&packed);
+        for command in [&["ls"][..], &["verify"], &["inspect", "--json"]] {
+            assert!(packed.run(command) == run([command, &[file]].concat()), "{command:?}");
+        }
+        assert!(packed.run_with(&["get"], &[&first]) == run(["get", file, &first]));
     }
     Ok(())
 }

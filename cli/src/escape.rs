@@ -1,0 +1,79 @@
+//! What text from the input is printed as. The one place that decides which characters may reach a
+//! terminal.
+
+use core::fmt::{self, Write as _};
+
+/// Returns whether a character controls a terminal, or changes how other text is shown: control
+/// characters, line separators, and format characters, those of writing direction among them.
+///
+/// The two joiners U+200C and U+200D are not escaped: words and emoji need them, and they hide
+/// nothing.
+pub(crate) fn is_harmful(char: char) -> bool {
+    char.is_control()
+        || matches!(char,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}'
+            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// Returns text with everything escaped that is not a plain character: more than harmful ones.
+/// Quotes and backslashes stay.
+pub(crate) fn escaped(text: &str) -> String {
+    let escape = |char: char| match char {
+        '\\' | '"' | '\'' => String::from(char),
+        char => char.escape_debug().to_string(),
+    };
+    text.chars().map(escape).collect()
+}
+
+/// Text in quotes, with harmful characters, quotes and backslashes escaped, at most so many
+/// characters of it.
+pub(crate) struct Quoted<'a>(pub(crate) &'a str, pub(crate) usize);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Quoted(text, most) = *self;
+        let mut chars = text.chars();
+        f.write_char('"')?;
+        for char in chars.by_ref().take(most) {
+            match char {
+                '"' | '\\' => write!(f, "\\{char}")?,
+                char if is_harmful(char) => write!(f, "{}", char.escape_default())?,
+                char => f.write_char(char)?,
+            }
+        }
+        f.write_str(if chars.next().is_some() { "\".." } else { "\"" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn harmful_characters_are_escaped_and_others_are_not() {
+        let harmful = "\u{1b}\n\u{9b}\u{202e}\u{2066}\u{200e}\u{61c}\u{feff}\u{e0041}";
+        assert!(harmful.chars().all(is_harmful));
+        assert!(!"aé漢👩\u{200d}👧\u{200c}~ ".chars().any(is_harmful));
+        assert_eq!(Quoted("a\u{202e}\u{1b}\"\\é", 9).to_string(), "\"a\\u{202e}\\u{1b}\\\"\\\\é\"");
+    }
+
+    /// File names are printed by `Debug`, and so are others of the library's texts.
+    #[test]
+    fn what_is_harmful_is_escaped_by_the_standard_library_too() {
+        for char in (0..=0x10_ffff).filter_map(char::from_u32).filter(|&char| is_harmful(char)) {
+            let text = char.to_string();
+            let path = std::path::Path::new(&text);
+            for escaped in [escaped(&text), format!("{text:?}"), format!("{path:?}")] {
+                assert!(!escaped.contains(char), "{escaped}");
+            }
+        }
+        assert_eq!(escaped("it's \"a\\b\" é"), "it's \"a\\b\" é");
+    }
+
+    #[test]
+    fn long_text_is_cut() {
+        assert_eq!(Quoted("abcd", 3).to_string(), "\"abc\"..");
+        assert_eq!(Quoted("abc", 3).to_string(), "\"abc\"");
+    }
+}

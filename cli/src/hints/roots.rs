@@ -1,0 +1,131 @@
+//! Roots that are not the commit of a repository.
+
+use carwalk::Error;
+use carwalk::error::LookAlike;
+use carwalk::minicbor::Decoder;
+use carwalk::{ErrorKind, limits};
+
+use super::Evidence;
+use crate::escape::Quoted;
+
+/// Most characters of a record's type that are printed: the longest NSID has 317.
+const TYPE_LEN: usize = 317;
+
+/// The message for a header without roots.
+pub(super) const NO_ROOT: &str = "the header names no root: this is an answer of \
+    com.atproto.sync.getBlocks, which proves nothing; com.atproto.sync.getRepo and getRecord \
+    return CARs with a commit";
+
+/// Returns what the root is, if it is not a commit or not there.
+pub(super) fn what(error: &Error, evidence: &mut dyn Evidence) -> Option<String> {
+    match error.kind() {
+        ErrorKind::MissingCommit => is_header_alone(evidence).then(|| {
+            "the CAR has a header and no blocks: it was cut, or nothing is newer than the \
+             revision asked for with `since`; download it again without `since`"
+                .to_owned()
+        }),
+        ErrorKind::LookAlike(LookAlike::BareTree) => Some(
+            "the root is a node of a tree, not a commit: the CAR holds a bare tree, which no \
+             account signed; com.atproto.sync.getRepo returns the repository"
+                .to_owned(),
+        ),
+        _ => Fields::of(error.block_start()?).told(),
+    }
+}
+
+/// Whether nothing comes after the header.
+fn is_header_alone(evidence: &mut dyn Evidence) -> bool {
+    let Some(header) = header_len(&evidence.head()) else {
+        return false;
+    };
+    evidence.len_within(header) == Some(header)
+}
+
+/// Length of the header that a CAR begins with, its own length included.
+fn header_len(head: &[u8]) -> Option<u64> {
+    let prefix = head.iter().position(|byte| byte & 0x80 == 0).filter(|&at| at < 9)?;
+    let digits = head.get(..=prefix)?.iter().rev();
+    let len = digits.fold(0_u64, |len, byte| len << 7 | u64::from(byte & 0x7f));
+    len.checked_add(prefix as u64)?.checked_add(1)
+}
+
+/// What tells a block's kind.
+#[derive(Default)]
+struct Fields<'b> {
+    record_type: Option<&'b str>,
+    is_signed: bool,
+    /// How many of `ver`, `hash` and `ikm` there are.
+    of_space: usize,
+}
+
+impl<'b> Fields<'b> {
+    /// Reads the fields of a map, as far as it can be read: only its start may be there.
+    fn of(block: &'b [u8]) -> Self {
+        let mut fields = Fields::default();
+        let mut decoder = Decoder::new(block);
+        // After an error, what was found before still holds.
+        let _ = fields.read(&mut decoder);
+        fields
+    }
+
+    fn read(&mut self, decoder: &mut Decoder<'b>) -> Result<(), carwalk::minicbor::decode::Error> {
+        let count = decoder.map()?.unwrap_or_default().min(limits::MAX_COMMIT_FIELDS as u64);
+        for _ in 0..count {
+            match decoder.str()? {
+                "$type" => {
+                    self.record_type = Some(decoder.str()?);
+                    continue;
+                }
+                "sig" => self.is_signed = true,
+                "ver" | "hash" | "ikm" => self.of_space = self.of_space.saturating_add(1),
+                _ => {}
+            }
+            decoder.skip()?;
+        }
+        Ok(())
+    }
+
+    fn told(&self) -> Option<String> {
+        match self.record_type {
+            _ if self.of_space == 3 => Some(
+                "the root is the commit of the repository of a permissioned space: not supported; \
+                 carwalk reads public repositories"
+                    .to_owned(),
+            ),
+            Some(record_type) if !self.is_signed => Some(format!(
+                "the root is a record of type {}, not a commit: this CAR proves nothing; \
+                 com.atproto.sync.getRecord returns a record with its proof",
+                Quoted(record_type, TYPE_LEN)
+            )),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_of_headers_are_read_with_their_prefix() {
+        assert_eq!(header_len(b"\x3a\xa2"), Some(59));
+        assert_eq!(header_len(b"\x80\x01"), Some(130));
+        assert_eq!(header_len(b""), None);
+        assert_eq!(header_len(&[0x80; 20]), None);
+    }
+
+    #[test]
+    fn fields_are_read_as_far_as_they_are_there() {
+        let told = |block: &[u8]| Fields::of(block).told();
+        let record = b"\xa2\x65$type\x63a.b\x66zzzzzz\x60";
+        let says = told(record).unwrap();
+        assert!(says.starts_with("the root is a record of type \"a.b\", "), "{says}");
+        assert_eq!(told(&record[..14]).as_ref(), Some(&says));
+        assert_eq!(told(&record[..9]), None);
+        assert_eq!(told(b"\xa2\x63sig\x40\x65$type\x63a.b"), None);
+        assert!(told(b"\xa3\x63ikm\x40\x63ver\x01\x64hash\x40").unwrap().contains("permissioned"));
+        for other in [&b""[..], b"\xa2\x63ikm\x40\x63ver\x01", b"\xbf", b"\x80", b"\xa1\x61a\xff"] {
+            assert_eq!(told(other), None, "{other:x?}");
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Files that are not CARs: bytes that a text layer destroyed or encoded, archives, and answers of
+//! servers with more than the CAR.
+
+use data_encoding::BASE64_NOPAD;
+
+use crate::escape::{Quoted, is_harmful};
+use crate::input::Format;
+
+/// What every header of a CAR has near its beginning: the key `roots`, with its head.
+const ROOTS_KEY: &[u8] = b"eroots";
+
+/// Bytes that the key is looked for in.
+const START_LEN: usize = 128;
+
+/// Least length of hex or base64 text: shorter words are only words.
+const LEAST_ENCODED: usize = 24;
+
+/// Most characters of unknown text that are printed.
+const EXCERPT_LEN: usize = 60;
+
+const UTF8_BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// Names an input by its first bytes.
+type Rule = fn(&[u8]) -> Option<String>;
+
+/// Returns what an input is that begins with `head` and not with the header of a CAR.
+pub(super) fn what(head: &[u8]) -> Option<String> {
+    const RULES: [Rule; 8] =
+        [zip, utf16, http_response, python_literal, hex, base64, decoded_text, plain_text];
+    if let Some(rest) = head.strip_prefix(UTF8_BOM) {
+        return Some(after_mark(rest));
+    }
+    RULES.iter().find_map(|rule| rule(head))
+}
+
+fn after_mark(rest: &[u8]) -> String {
+    if begins_like_car(rest) {
+        return "a UTF-8 byte order mark stands before the CAR: `tail -c +4` removes its 3 bytes"
+            .to_owned();
+    }
+    what(rest).unwrap_or_else(|| {
+        "this begins with a UTF-8 byte order mark, as text does; download it again as bytes"
+            .to_owned()
+    })
+}
+
+fn begins_like_car(bytes: &[u8]) -> bool {
+    bytes.get(1..).is_some_and(|map| {
+        map.first().is_some_and(|head| head & 0xe0 == 0xa0) && has_near_start(map, ROOTS_KEY)
+    })
+}
+
+fn has_near_start(bytes: &[u8], part: &[u8]) -> bool {
+    let start = bytes.get(..START_LEN).unwrap_or(bytes);
+    start.windows(part.len()).any(|window| window == part)
+}
+
+fn zip(head: &[u8]) -> Option<String> {
+    let is_zip = head.starts_with(b"PK\x03\x04");
+    is_zip.then(|| "this is a zip archive: extract the CAR with `unzip` first".to_owned())
+}
+
+/// Text in units of two bytes. Most of it is ASCII, so every other byte is zero.
+fn utf16(head: &[u8]) -> Option<String> {
+    let has_mark = head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff");
+    let start = head.get(..START_LEN).unwrap_or(head);
+    let zeros = |parity: usize| {
+        start.iter().enumerate().filter(|(at, byte)| at % 2 == parity && **byte == 0).count()
+    };
+    let (even, odd) = (zeros(0), zeros(1));
+    let most = start.len() / 2;
+    let is_alternating = start.len() >= 8 && even.max(odd) > most / 2 && even.min(odd) <= most / 8;
+    let spaced: Vec<u8> = ROOTS_KEY.iter().flat_map(|&byte| [byte, 0]).collect();
+    let has_key = spaced.strip_suffix(b"\0").is_some_and(|spaced| has_near_start(head, spaced));
+    (has_mark || has_key || is_alternating).then(|| {
+        "this is UTF-16 text: PowerShell's `>` writes text, and bytes are lost; download it again \
+         with `curl -o FILE` or `-OutFile FILE`"
+            .to_owned()
+    })
+}
+
+fn http_response(head: &[u8]) -> Option<String> {
+    let line = head.split(|&byte| byte == b'\r' || byte == b'\n').next()?;
+    let mut words = line.strip_prefix(b"HTTP/")?.split(|&byte| byte == b' ');
+    let status = words.nth(1)?;
+    let is_status = status.len() == 3 && status.iter().all(u8::is_ascii_digit);
+    is_status.then(|| {
+        let status = String::from_utf8_lossy(status);
+        format!(
+            "this is an HTTP response of status {status} with its head: save the body alone, \
+             without `curl -i`"
+        )
+    })
+}
+
+fn python_literal(head: &[u8]) -> Option<String> {
+    let literal = head.trim_ascii_start();
+    let is_literal = literal.starts_with(b"b'") || literal.starts_with(b"b\"");
+    (is_literal && literal.is_ascii()).then(|| {
+        "this is the text of a Python bytes literal: write the bytes themselves, with open(FILE, \
+         \"wb\").write(..)"
+            .to_owned()
+    })
+}
+
+fn hex(head: &[u8]) -> Option<String> {
+    let text = head.trim_ascii_start();
+    let address = text.get(..8)?;
+    let is_dump = address.iter().all(u8::is_ascii_hexdigit)
+        && text.get(8..10).is_some_and(|after| after == b": ");
+    if is_dump {
+        return Some("this is a hex dump: `xxd -r` converts it to bytes".to_owned());
+    }
+    // Databases write such prefixes.
+    let digits = text.strip_prefix(b"0x").or_else(|| text.strip_prefix(b"\\x")).unwrap_or(text);
+    let is_hex =
+        consists_of(digits, |byte| byte.is_ascii_hexdigit()) && digits.len() >= LEAST_ENCODED;
+    is_hex.then(|| match digits.len() == text.len() {
+        true => "this is hex text: `xxd -r -p` converts it to bytes".to_owned(),
+        false => "this is hex text: `tail -c +3 | xxd -r -p` converts it to bytes".to_owned(),
+    })
+}
+
+fn base64(head: &[u8]) -> Option<String> {
+    let text = head.trim_ascii();
+    let digits = text.trim_suffix_of(b'=');
+    let is_digit = |byte: u8| byte.is_ascii_alphanumeric() || b"+/-_".contains(&byte);
+    if !consists_of(digits, is_digit) || !is_worth_decoding(digits) {
+        return None;
+    }
+    let is_url = digits.iter().any(|byte| b"-_".contains(byte));
+    Some(match is_url {
+        true => "this is base64url text: `basenc --base64url -d` converts it to bytes".to_owned(),
+        false => "this is base64 text: `base64 -d` converts it to bytes".to_owned(),
+    })
+}
+
+/// Whether base64 text begins with a CAR, or with compressed data: single words are base64 too.
+fn is_worth_decoding(digits: &[u8]) -> bool {
+    let standard = |&byte: &u8| match byte {
+        b'-' => b'+',
+        b'_' => b'/',
+        byte => byte,
+    };
+    let start: Vec<u8> = digits.iter().take(LEAST_ENCODED).map(standard).collect();
+    BASE64_NOPAD
+        .decode(&start)
+        .is_ok_and(|bytes| begins_like_car(&bytes) || Format::of(&bytes).is_some())
+}
+
+trait TrimSuffix {
+    /// The bytes without all of this byte at the end.
+    fn trim_suffix_of(&self, byte: u8) -> &[u8];
+}
+
+impl TrimSuffix for [u8] {
+    fn trim_suffix_of(&self, byte: u8) -> &[u8] {
+        let mut rest = self;
+        while let [front @ .., last] = rest
+            && *last == byte
+        {
+            rest = front;
+        }
+        rest
+    }
+}
+
+/// Whether bytes are digits in lines: no spaces inside a line, which words have.
+fn consists_of(bytes: &[u8], is_digit: impl Fn(u8) -> bool) -> bool {
+    bytes.iter().all(|&byte| is_digit(byte) || byte == b'\r' || byte == b'\n')
+}
+
+/// A CAR that was decoded as text and stored as UTF-8.
+fn decoded_text(head: &[u8]) -> Option<String> {
+    let text = utf8(head).filter(|text| !text.is_ascii() && has_near_start(head, ROOTS_KEY))?;
+    Some(if text.contains(char::REPLACEMENT_CHARACTER) {
+        "this was decoded as UTF-8 text: U+FFFD stands where bytes were, and they are lost; \
+         download it again as bytes, not as text"
+            .to_owned()
+    } else if text.chars().all(|char| u32::from(char) < 0x100) {
+        "this was decoded as Latin-1 text and stored as UTF-8: `iconv -f UTF-8 -t LATIN1` restores \
+         the bytes"
+            .to_owned()
+    } else {
+        "this was decoded as text and stored as UTF-8: download it again as bytes, not as text"
+            .to_owned()
+    })
+}
+
+fn plain_text(head: &[u8]) -> Option<String> {
+    let text = utf8(head).filter(|text| text.len() >= 4)?;
+    let is_shown = |char: char| !is_harmful(char) || matches!(char, '\t' | '\r' | '\n');
+    let line = text.trim_start().lines().next()?;
+    text.chars().all(is_shown).then(|| {
+        format!("this is text, not a CAR; it begins with {}", Quoted(line.trim(), EXCERPT_LEN))
+    })
+}
+
+/// The text that bytes are, but for a character that is cut at the end.
+fn utf8(bytes: &[u8]) -> Option<&str> {
+    match core::str::from_utf8(bytes) {
+        Ok(text) => Some(text),
+        Err(error) if error.error_len().is_none() => {
+            core::str::from_utf8(bytes.get(..error.valid_up_to())?).ok()
+        }
+        Err(_) => None,
+    }
+}

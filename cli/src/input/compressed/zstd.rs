@@ -1,0 +1,100 @@
+//! All frames of zstd data, one after the other.
+
+use std::io::{self, BufRead, Read};
+
+use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
+use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
+
+use super::{Fault, MAX_WINDOW, is_cut};
+
+/// The decoded bytes of all frames. The window of each is checked before memory is taken for it.
+pub(super) struct Frames<R> {
+    source: R,
+    decoder: FrameDecoder,
+    in_frame: bool,
+    /// Bytes that were decoded of the frame.
+    decoded: u64,
+}
+
+impl<R: BufRead> Frames<R> {
+    pub(super) fn new(source: R) -> Self {
+        let mut decoder = FrameDecoder::new();
+        decoder.set_max_window_size(MAX_WINDOW);
+        Frames { source, decoder, in_frame: false, decoded: 0 }
+    }
+
+    pub(super) fn get_mut(&mut self) -> &mut R {
+        &mut self.source
+    }
+
+    pub(super) fn read(&mut self, room: &mut [u8]) -> Result<usize, Fault> {
+        loop {
+            if !self.in_frame && !self.begin()? {
+                return Ok(0);
+            }
+            // A block is at most 128 KiB, and as soon as more than the window is there, it is read.
+            while self.decoder.can_collect() == 0 && !self.decoder.is_finished() {
+                let one = BlockDecodingStrategy::UptoBlocks(1);
+                self.decoder.decode_blocks(&mut self.source, one).map_err(fault)?;
+            }
+            let len = self.decoder.read(room).map_err(Fault::Source)?;
+            if len > 0 {
+                self.decoded = self.decoded.saturating_add(len as u64);
+                return Ok(len);
+            }
+            self.end()?;
+        }
+    }
+
+    /// Goes to the next frame with content; false if there is none.
+    fn begin(&mut self) -> Result<bool, Fault> {
+        loop {
+            if self.source.fill_buf().map_err(Fault::Source)?.is_empty() {
+                return Ok(false);
+            }
+            match self.decoder.init(&mut self.source) {
+                Ok(()) => {
+                    (self.in_frame, self.decoded) = (true, 0);
+                    return Ok(true);
+                }
+                Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame {
+                    length,
+                    ..
+                })) => self.skip(length.into())?,
+                Err(error) => return Err(fault(error)),
+            }
+        }
+    }
+
+    fn skip(&mut self, len: u64) -> Result<(), Fault> {
+        let mut skipped = self.source.by_ref().take(len);
+        match io::copy(&mut skipped, &mut io::sink()).map_err(Fault::Source)? {
+            found if found < len => Err(Fault::Cut),
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks a frame that was decoded: the decoder compares neither length nor checksum.
+    fn end(&mut self) -> Result<(), Fault> {
+        self.in_frame = false;
+        let declared = self.decoder.content_size();
+        if declared > 0 && declared != self.decoded {
+            return Err(Fault::Damaged);
+        }
+        match self.decoder.get_checksum_from_data() {
+            Some(sum) if self.decoder.get_calculated_checksum() != Some(sum) => {
+                Err(Fault::Checksum)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn fault(error: FrameDecoderError) -> Fault {
+    match error {
+        FrameDecoderError::WindowSizeTooBig { requested, .. } => Fault::Window(requested),
+        FrameDecoderError::DictNotProvided { .. } => Fault::Dictionary,
+        error if is_cut(&error) => Fault::Cut,
+        _ => Fault::Damaged,
+    }
+}

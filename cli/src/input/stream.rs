@@ -1,0 +1,159 @@
+//! Streams, decompressed, and what is remembered of them for messages.
+
+use std::cell::OnceCell;
+use std::fs::File;
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
+use std::rc::Rc;
+
+use super::compressed::{Decoder, Format, Undecodable};
+use crate::hints::Evidence;
+
+/// Bytes of the beginning that are remembered: several lines of any text.
+const HEAD_LEN: usize = 4 << 10;
+
+/// Most bytes that are read at once, so that the last of them can be remembered.
+const PIECE_LEN: usize = 1 << 16;
+
+/// Bytes before the last piece that are remembered too: what a reader needs of a section before it
+/// can refuse it.
+const MARGIN: usize = 64;
+
+/// A stream of a CAR's bytes: decompressed, and its first and last bytes remembered.
+pub(super) struct Stream<'a> {
+    bytes: Box<dyn Read + 'a>,
+    head: Vec<u8>,
+    /// The last piece that was read, and some bytes before it.
+    last: Vec<u8>,
+    len: u64,
+    /// The limit for streams.
+    max: u64,
+    format: Option<Format>,
+    fault: Rc<OnceCell<Undecodable>>,
+}
+
+impl<'a> Stream<'a> {
+    /// Looks at the first bytes of a source of which at most `max` bytes may be read. With
+    /// `salvages`, damaged compression ends the stream.
+    pub(super) fn new(source: impl Read + 'a, max: u64, salvages: bool) -> io::Result<Self> {
+        let fault = Rc::default();
+        let (magic, bytes) = peek(Box::new(source))?;
+        let format = Format::of(&magic);
+        let bytes = match format {
+            None => bytes,
+            Some(format) => {
+                let decoder = Decoder::new(format, bytes, salvages, Rc::clone(&fault));
+                let (magic, bytes) = peek(Box::new(decoder))?;
+                if let Some(inner) = Format::of(&magic) {
+                    return Err(Decoder::twice(format, inner));
+                }
+                bytes
+            }
+        };
+        Ok(Stream { bytes, head: Vec::new(), last: Vec::new(), len: 0, max, format, fault })
+    }
+
+    /// Whether the source is compressed.
+    pub(super) fn is_compressed(&self) -> bool {
+        self.format.is_some()
+    }
+
+    /// The damage that ended compressed data, if that is salvaged.
+    pub(super) fn fault(&self) -> Option<&Undecodable> {
+        self.fault.get()
+    }
+}
+
+/// Reads as many bytes as a magic number has, and puts them back.
+fn peek<'a>(mut bytes: Box<dyn Read + 'a>) -> io::Result<(Vec<u8>, Box<dyn Read + 'a>)> {
+    let mut magic = Vec::with_capacity(Format::MAGIC_LEN);
+    bytes.by_ref().take(Format::MAGIC_LEN as u64).read_to_end(&mut magic)?;
+    Ok((magic.clone(), Box::new(Cursor::new(magic).chain(bytes))))
+}
+
+/// Returns whether a file is compressed. Its position is the beginning, before and after.
+pub(super) fn is_compressed(mut file: &File) -> io::Result<bool> {
+    let mut magic = Vec::new();
+    file.take(Format::MAGIC_LEN as u64).read_to_end(&mut magic)?;
+    file.rewind()?;
+    Ok(Format::of(&magic).is_some())
+}
+
+impl Read for Stream<'_> {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        let most = room.len().min(PIECE_LEN);
+        let room = room.get_mut(..most).unwrap_or_default();
+        let len = self.bytes.read(room)?;
+        let piece = room.get(..len).unwrap_or_default();
+        self.len = self.len.saturating_add(len as u64);
+        let missing = HEAD_LEN.saturating_sub(self.head.len()).min(len);
+        self.head.extend_from_slice(piece.get(..missing).unwrap_or_default());
+        // At the end, the last bytes stay remembered.
+        if len > 0 {
+            self.last.drain(..self.last.len().saturating_sub(MARGIN));
+            self.last.extend_from_slice(piece);
+        }
+        Ok(len)
+    }
+}
+
+impl Evidence for Stream<'_> {
+    fn head(&mut self) -> Vec<u8> {
+        // It may have been refused after its first bytes. Without the others there is less to say.
+        let missing = HEAD_LEN.saturating_sub(self.head.len());
+        let _ = io::copy(&mut self.take(missing as u64), &mut io::sink());
+        self.head.clone()
+    }
+
+    fn from(&mut self, offset: u64) -> Option<Box<dyn Read + '_>> {
+        let start = self.len.saturating_sub(self.last.len() as u64);
+        let skipped = usize::try_from(offset.checked_sub(start)?).ok()?;
+        let last = self.last.get(skipped..)?;
+        Some(Box::new(last.chain(&mut self.bytes)))
+    }
+
+    fn most(&self) -> u64 {
+        self.max.saturating_sub(self.len)
+    }
+
+    fn len_within(&mut self, most: u64) -> Option<u64> {
+        let most = most.min(self.max);
+        let more = most.saturating_add(1).saturating_sub(self.len);
+        let found = io::copy(&mut self.bytes.by_ref().take(more), &mut io::sink()).ok()?;
+        self.len = self.len.saturating_add(found);
+        self.last.clear();
+        (self.len <= most).then_some(self.len)
+    }
+
+    fn is_compressed(&self) -> bool {
+        Stream::is_compressed(self)
+    }
+}
+
+/// A mapped file.
+impl Evidence for &File {
+    fn head(&mut self) -> Vec<u8> {
+        let mut head = Vec::new();
+        if let Some(bytes) = self.from(0) {
+            // Bytes that cannot be read give no hint.
+            let _ = bytes.take(HEAD_LEN as u64).read_to_end(&mut head);
+        }
+        head
+    }
+
+    fn from(&mut self, offset: u64) -> Option<Box<dyn Read + '_>> {
+        self.seek(SeekFrom::Start(offset)).ok()?;
+        Some(Box::new(*self))
+    }
+
+    fn most(&self) -> u64 {
+        u64::MAX
+    }
+
+    fn len_within(&mut self, most: u64) -> Option<u64> {
+        self.metadata().ok().map(|metadata| metadata.len()).filter(|&len| len <= most)
+    }
+
+    fn is_compressed(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,240 @@
+//! Compressed input: the same output as of what is inside, and damage that is told.
+
+use std::io::Write;
+
+use carwalk_testkit::export::Order;
+use carwalk_testkit::repo::{self, Repo};
+use carwalk_testkit::{car, step, varint};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use ruzstd::encoding::{CompressionLevel, compress_to_vec};
+
+use crate::harness::{COMMANDS, Run, TempCar, each_way, export, run_on};
+
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+pub(crate) fn zstd(bytes: &[u8]) -> Vec<u8> {
+    compress_to_vec(bytes, CompressionLevel::Fastest)
+}
+
+/// A zstd frame without checksum whose window has `window` as its descriptor, and one block of the
+/// same byte.
+fn zstd_run(window: u8, byte: u8, len: u32) -> Vec<u8> {
+    let block = (len << 3 | 1 << 1 | 1).to_le_bytes();
+    [&b"\x28\xb5\x2f\xfd\0"[..], &[window], &block[..3], &[byte]].concat()
+}
+
+/// A skippable frame.
+fn skipped(len: u32) -> Vec<u8> {
+    [&b"\x5a\x2a\x4d\x18"[..], &len.to_le_bytes(), &vec![7; len as usize]].concat()
+}
+
+#[track_caller]
+fn assert_says(args: &[&str], bytes: &[u8], message: &str) {
+    let error = each_way(args, bytes).one_error(3);
+    assert_eq!(error, format!("error: standard input: {message}\n"));
+}
+
+#[test]
+fn output_is_that_of_what_is_inside() {
+    let plain = export(3000, Order::Pds);
+    let (front, back) = plain.split_at(plain.len() / 3);
+    let packed = [
+        gzip(&plain),
+        [gzip(front), gzip(b""), gzip(back)].concat(),
+        zstd(&plain),
+        [skipped(9), zstd(front), skipped(70_000), zstd(back), skipped(0)].concat(),
+    ];
+    for args in COMMANDS {
+        let expected = run_on(args, &plain);
+        for packed in &packed {
+            for more in [&[][..], &["--memory-limit=100K"], &["--no-mmap"]] {
+                assert!(each_way(&[args, more].concat(), packed) == expected, "{args:?} {more:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn limits_are_those_of_decompressed_bytes() {
+    let plain = export(500, Order::Preorder);
+    for packed in [gzip(&plain), zstd(&plain)] {
+        let whole = format!("--max-stream={}", plain.len());
+        each_way(&["ls", &whole], &packed);
+        let less = plain.len() - 1;
+        let message = format!("the stream exceeds the limit of {less} bytes (see --max-stream)");
+        assert_says(&["ls", &format!("--max-stream={less}")], &packed, &message);
+    }
+}
+
+#[test]
+fn compressed_input_is_kept_as_other_input_is() {
+    let plain = export(300, Order::Pds);
+    let folder = tempfile::tempdir().unwrap();
+    let kept = folder.path().join("kept");
+    let kept = kept.to_str().unwrap();
+    TempCar::new(&gzip(&plain)).run(&["ls", "--keep", kept]).quiet_success();
+    let listed = crate::harness::run(["ls", "--kept", kept]);
+    assert_eq!(listed, run_on(["ls"], &plain));
+}
+
+#[test]
+fn cut_anywhere_it_is_never_a_success() {
+    let plain = Repo::sample(["com.example.test/one"]).to_bytes(repo::Order::Preorder);
+    for (packed, format) in [(gzip(&plain), "gzip"), (zstd(&plain), "zstd")] {
+        for len in (4..packed.len()).step_by(step(3)).chain([packed.len() - 1]) {
+            let error = run_on(["verify"], &packed[..len]).one_error(3);
+            assert!(error.starts_with(&format!("error: standard input: {format} data after ")));
+            let end = "the input ends in the middle; the download was probably cut\n";
+            assert!(error.ends_with(end), "{len}: {error}");
+        }
+    }
+    assert_says(
+        &["ls"],
+        &gzip(&plain)[..9],
+        "gzip data after 0 decompressed bytes: the input ends in the middle; the download was \
+         probably cut",
+    );
+}
+
+#[test]
+fn what_is_there_of_cut_input_is_salvaged() {
+    let plain = export(3000, Order::Preorder);
+    for packed in [gzip(&plain), zstd(&plain)] {
+        let cut = &packed[..packed.len() / 2];
+        let listed = each_way(&["ls", "--partial"], cut);
+        assert_eq!(listed.code, Some(0), "{}", listed.stderr);
+        assert!(listed.stdout.lines().count() > 500, "{}", listed.stdout.lines().count());
+        let first = listed.stderr.lines().next().unwrap();
+        assert!(first.starts_with("damaged from here on: "), "{first}");
+        assert!(first.ends_with(" the input ends in the middle; the download was probably cut"));
+        // Before the commit there is nothing to salvage.
+        let error = each_way(&["inspect"], &packed[..20]).one_error(3);
+        assert!(error.contains(" data after 0 decompressed bytes: the input ends"), "{error}");
+    }
+}
+
+#[test]
+fn damage_is_found_by_the_checksum() {
+    let plain = export(50, Order::Pds);
+    for (packed, sum, format) in [(gzip(&plain), 8, "gzip"), (zstd(&plain), 4, "zstd")] {
+        let mut damaged = packed.clone();
+        let at = damaged.len() - sum;
+        damaged[at] ^= 1;
+        let len = plain.len();
+        let message = format!(
+            "{format} data after {len} decompressed bytes: it is damaged, its checksum does not \
+             hold"
+        );
+        assert_says(&["verify"], &damaged, &message);
+        let run = each_way(&["ls", "--partial"], &damaged);
+        assert_eq!(run.stderr, format!("damaged from here on: {message}\n"));
+    }
+    // The length of a gzip member, and bytes after it.
+    let mut damaged = gzip(&plain);
+    *damaged.last_mut().unwrap() ^= 1;
+    for damaged in [damaged, [gzip(&plain), b"what is this?".to_vec()].concat()] {
+        let error = each_way(&["ls"], &damaged).one_error(3);
+        assert!(error.contains(" decompressed bytes: it is damaged"), "{error}");
+    }
+}
+
+#[test]
+fn damage_anywhere_is_an_error_and_nothing_worse() {
+    let plain = Repo::sample(["com.example.test/one"]).to_bytes(repo::Order::Preorder);
+    for packed in [gzip(&plain), zstd(&plain)] {
+        for at in (4..packed.len()).step_by(step(7)) {
+            for change in [1, 0x80, 0xff] {
+                let mut damaged = packed.clone();
+                damaged[at] ^= change;
+                let run = run_on(["ls"], &damaged);
+                // The reader of the CAR may find it first. Names and times in the head of gzip are
+                // not checked, nor used.
+                let is_harmless = at < 10 && run.code == Some(0);
+                let code = if run.code == Some(4) { 4 } else { 3 };
+                assert!(is_harmless || run.one_error(code).contains("standard input: "), "{at}");
+            }
+        }
+    }
+}
+
+#[test]
+fn large_windows_are_refused_before_memory_is_taken() {
+    // 8 MiB, the next larger one, and the largest there is.
+    let sound = zstd_run(13 << 3, 0, 100);
+    let error = each_way(&["ls"], &sound).one_error(3);
+    assert!(error.contains("CAR header"), "{error}");
+    for (window, bytes) in [(13 << 3 | 1, 9_437_184_u64), (30 << 3 | 7, 2_061_584_302_080)] {
+        let message = format!(
+            "zstd data after 0 decompressed bytes: a window of {bytes} bytes exceeds the limit of \
+             8388608: decompress it first, with `zstd -d --long=31`"
+        );
+        assert_says(&["ls"], &zstd_run(window, 0, 100), &message);
+        assert_says(&["inspect"], &zstd_run(window, 0, 100), &message);
+    }
+    let dictionary = b"\x28\xb5\x2f\xfd\x01\x00\x07\x23\x03\x00\x00";
+    assert_says(
+        &["ls"],
+        dictionary,
+        "zstd data after 0 decompressed bytes: it was compressed with a dictionary: decompress it \
+         first, with that",
+    );
+}
+
+#[test]
+fn input_that_is_compressed_twice_is_named() {
+    let plain = Repo::sample(["com.example.test/one"]).to_bytes(repo::Order::Preorder);
+    for (packed, outer, inner) in [
+        (gzip(&gzip(&plain)), "gzip", "gzip"),
+        (zstd(&gzip(&plain)), "zstd", "gzip"),
+        (gzip(&zstd(&plain)), "gzip", "zstd"),
+    ] {
+        let message = format!(
+            "{outer} data after 0 decompressed bytes: the input is compressed twice, there is \
+             {inner} data inside: decompress it once first"
+        );
+        assert_says(&["ls"], &packed, &message);
+        assert_says(&["inspect"], &packed, &message);
+    }
+}
+
+/// A CAR that goes on for half a GiB, in members or frames of 1 MiB.
+fn bombs() -> [Vec<u8>; 2] {
+    let repo = Repo::sample(["com.example.test/one"]);
+    let front = repo.to_bytes(repo::Order::Preorder);
+    let zeros = vec![0; 1 << 20];
+    let section = car::section(carwalk_testkit::cid::Cid::raw(&zeros).as_bytes(), &zeros);
+    let head = &section[..section.len() - zeros.len()];
+    assert_eq!(varint::encode((1 << 20) + 36), head[..3]);
+    let runs = zstd_run(8 << 3, 0, 1 << 17).repeat(8);
+    [
+        [gzip(&front), gzip(&section).repeat(1 << 9)].concat(),
+        [zstd(&front), [zstd(head), runs].concat().repeat(1 << 9)].concat(),
+    ]
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn bombs_stop_at_the_limit_for_streams_in_bounded_memory() {
+    for bomb in bombs() {
+        assert!(bomb.len() < 3 << 20, "{}", bomb.len());
+        let file = TempCar::new(&bomb);
+        for (options, kib) in [
+            // What the stream may have is in memory.
+            (&["--max-stream=64M"][..], 200 << 10),
+            // Here it is not. The limit is four times as much memory as there may be.
+            (&["--max-stream=200M", "--memory-limit=1M"], 100 << 10),
+        ] {
+            let mut tool = crate::harness::tool_within(kib);
+            let run = crate::harness::run_command(tool.arg("ls").args(options).arg(file.path()));
+            let lines = run.stderr.lines().filter(|line| !line.starts_with("warning: the folder"));
+            let stderr = lines.map(|line| format!("{line}\n")).collect();
+            let error = Run { stderr, ..run }.one_error(3);
+            assert!(error.ends_with(" bytes (see --max-stream)\n"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! What people save as .car and is none: each is named, from a file and from a pipe.
+
+use carwalk_testkit::repo::{Order, Repo};
+use carwalk_testkit::varint;
+use data_encoding::{BASE64, BASE64_MIME, BASE64URL_NOPAD, HEXLOWER, HEXUPPER};
+
+use crate::harness::{TempCar, each_way, run_on};
+
+fn car() -> Vec<u8> {
+    let paths = (0..200).map(|number| format!("com.example.test/{number:03}"));
+    Repo::sample(paths).to_bytes(Order::Preorder)
+}
+
+fn utf16(text: &str, encode: fn(u16) -> [u8; 2]) -> Vec<u8> {
+    text.encode_utf16().flat_map(encode).collect()
+}
+
+/// Bytes as the text that they are in Latin-1.
+fn latin1(bytes: &[u8]) -> String {
+    bytes.iter().copied().map(char::from).collect()
+}
+
+#[track_caller]
+fn assert_says(bytes: &[u8], message: &str) {
+    for command in [["ls"], ["inspect"]] {
+        let error = each_way(&command, bytes).one_error(3);
+        assert_eq!(error, format!("error: standard input: CAR header at byte 0: {message}\n"));
+    }
+}
+
+#[test]
+fn the_car_itself_is_read() {
+    assert_eq!(run_on(["ls"], &car()).quiet_success().lines().count(), 200);
+}
+
+#[test]
+fn hex_text() {
+    let says = "this is hex text: `xxd -r -p` converts it to bytes";
+    let hex = HEXLOWER.encode(&car());
+    assert_says(hex.as_bytes(), says);
+    assert_says(HEXUPPER.encode(&car()[..12]).as_bytes(), says);
+    let lines: Vec<_> = hex.as_bytes().chunks(60).collect();
+    assert_says(&lines.join(&b'\n'), says);
+    let says = "this is hex text: `tail -c +3 | xxd -r -p` converts it to bytes";
+    assert_says(format!("\\x{hex}\n").as_bytes(), says);
+    assert_says(format!("0x{hex}").as_bytes(), says);
+    let dump = "00000000: 3aa2 6572 6f6f 7473 81d8 2a58 2500 0171  :.eroots..*X%..q\n";
+    assert_says(dump.as_bytes(), "this is a hex dump: `xxd -r` converts it to bytes");
+}
+
+#[test]
+fn base64_text() {
+    let says = "this is base64 text: `base64 -d` converts it to bytes";
+    assert_says(BASE64.encode(&car()).as_bytes(), says);
+    assert_says(BASE64_MIME.encode(&car()).as_bytes(), says);
+    assert_says(BASE64.encode(&crate::compressed::gzip(&car())).as_bytes(), says);
+    // Words are base64 too.
+    assert_says(
+        b"InternalServerErrorTryLater\n",
+        "this is text, not a CAR; it begins with \"InternalServerErrorTryLater\"",
+    );
+    let url = BASE64URL_NOPAD.encode(&car());
+    assert!(url[..4096].contains(['-', '_']));
+    let says = "this is base64url text: `basenc --base64url -d` converts it to bytes";
+    assert_says(url.as_bytes(), says);
+}
+
+#[test]
+fn a_byte_order_mark_before_the_bytes() {
+    let marked = [b"\xef\xbb\xbf", &car()[..]].concat();
+    assert_says(
+        &marked,
+        "a UTF-8 byte order mark stands before the CAR: `tail -c +4` removes its 3 bytes",
+    );
+    let hex = format!("\u{feff}{}", HEXLOWER.encode(&car()));
+    assert_says(hex.as_bytes(), "this is hex text: `xxd -r -p` converts it to bytes");
+}
+
+#[test]
+fn utf16_text() {
+    let says = "this is UTF-16 text: PowerShell's `>` writes text, and bytes are lost; download it \
+                again with `curl -o FILE` or `-OutFile FILE`";
+    let text = latin1(&car());
+    for encode in [u16::to_le_bytes, u16::to_be_bytes] {
+        assert_says(&utf16(&format!("\u{feff}{text}"), encode), says);
+        assert_says(&utf16(&text, encode), says);
+        // Cut or not, it is not for being cut that it is refused.
+        assert_says(&utf16(&text[..20], encode), says);
+        // Bytes above ASCII may have become any characters.
+        let odd = text.replace(|char: char| !char.is_ascii(), "\u{2592}");
+        assert_says(&utf16(&odd, encode), says);
+    }
+}
+
+#[test]
+fn literal_of_python() {
+    let says = "this is the text of a Python bytes literal: write the bytes themselves, with \
+                open(FILE, \"wb\").write(..)";
+    let escaped = car().escape_ascii().to_string();
+    assert_says(format!("b'{escaped}'").as_bytes(), says);
+    assert_says(format!("b\"{escaped}\"\n").as_bytes(), says);
+}
+
+#[test]
+fn bytes_that_a_text_layer_destroyed_or_encoded() {
+    assert_says(
+        String::from_utf8_lossy(&car()).as_bytes(),
+        "this was decoded as UTF-8 text: U+FFFD stands where bytes were, and they are lost; \
+         download it again as bytes, not as text",
+    );
+    assert_says(
+        latin1(&car()).as_bytes(),
+        "this was decoded as Latin-1 text and stored as UTF-8: `iconv -f UTF-8 -t LATIN1` restores \
+         the bytes",
+    );
+    let odd = latin1(&car()).replace('\u{81}', "\u{178}");
+    assert_says(
+        odd.as_bytes(),
+        "this was decoded as text and stored as UTF-8: download it again as bytes, not as text",
+    );
+}
+
+#[test]
+fn response_with_its_head() {
+    let says = |status: &str| {
+        format!(
+            "this is an HTTP response of status {status} with its head: save the body alone, \
+             without `curl -i`"
+        )
+    };
+    let head = b"HTTP/1.1 200 OK\r\nContent-Type: application/vnd.ipld.car\r\n\r\n";
+    assert_says(&[head, &car()[..]].concat(), &says("200"));
+    assert_says(b"HTTP/2 404 \r\ncontent-length: 0\r\n\r\n", &says("404"));
+}
+
+#[test]
+fn json_with_a_number_for_each_byte() {
+    let numbers: Vec<_> = car().iter().map(u8::to_string).collect();
+    let pairs: Vec<_> =
+        numbers.iter().enumerate().map(|(at, number)| format!("\"{at}\": {number}")).collect();
+    let (list, pairs) = (numbers.join(", "), pairs.join(",\n"));
+    for (json, bytes) in [
+        (format!("[{list}]"), "Buffer.from(JSON.parse(text))"),
+        (format!("{{{pairs}}}"), "Buffer.from(Object.values(JSON.parse(text)))"),
+        (
+            format!("{{\"type\": \"Buffer\", \"data\": [{list}]}}"),
+            "Buffer.from(JSON.parse(text).data)",
+        ),
+    ] {
+        let says = format!("this is JSON with a number for each byte: write the bytes, {bytes}");
+        assert_says(json.as_bytes(), &says);
+    }
+}
+
+#[test]
+fn error_of_a_server() {
+    assert_says(
+        b"{\"error\":\"RepoNotFound\",\"message\":\"Could not find repo for \\u001b[31m\\u202eplc\"}",
+        "this is JSON, not a CAR: the server's error \"RepoNotFound\" with the message \"Could not \
+         find repo for \\u{1b}[31m\\u{202e}plc\"",
+    );
+    assert_says(
+        b"\n{\"error\": \"RepoDeactivated\"}\n",
+        "this is JSON, not a CAR: the server's error \"RepoDeactivated\"",
+    );
+    // Other JSON, and an error with more text than is looked at.
+    let long = format!("{{\"error\":\"{}\"}}", "a".repeat(5000));
+    for json in ["{}", "{\"error\":5}", "[\"a\"]", "{\"type\":\"Buffer\"}", &long] {
+        assert_says(json.as_bytes(), "this is JSON, not a CAR: a server's answer saved as a file?");
+    }
+}
+
+#[test]
+fn zip_archive() {
+    assert_says(
+        b"PK\x03\x04\x14\x00\x00\x00\x08\x00abcdefgh",
+        "this is a zip archive: extract the CAR with `unzip` first",
+    );
+}
+
+#[test]
+fn other_text_is_quoted() {
+    assert_says(
+        b"upstream connect \"error\"\r\nretry later\n",
+        "this is text, not a CAR; it begins with \"upstream connect \\\"error\\\"\"",
+    );
+    let long = "é".repeat(3000);
+    let says = format!("this is text, not a CAR; it begins with \"{}\"..", "é".repeat(60));
+    assert_says(long.as_bytes(), &says);
+    // Control characters are no text, and never printed.
+    for bytes in [&b"a\x1b[31mred"[..], "a\u{202e}bcd".as_bytes()] {
+        let error = each_way(&["ls"], bytes).one_error(3);
+        assert!(!error.contains("this is text") && !error.contains('\u{202e}'), "{error}");
+    }
+}
+
+#[test]
+fn compressed_look_alikes_are_named_too() {
+    let hex = HEXLOWER.encode(&car());
+    assert_says(
+        &crate::compressed::gzip(hex.as_bytes()),
+        "this is hex text: `xxd -r -p` converts it to bytes",
+    );
+}
+
+#[test]
+fn a_header_longer_than_the_input_is_not_for_any_limit() {
+    let declared = varint::encode(2 << 20);
+    let says = |len: usize| {
+        format!(
+            "header length of 2097152 exceeds the limit of 1048576, and the input has only {len} \
+             bytes: this is not a CAR"
+        )
+    };
+    let short = |len: usize| [&declared[..], &vec![0xff; len - declared.len()]].concat();
+    for len in [declared.len(), 5000, 2 << 20] {
+        assert_says(&short(len), &says(len));
+    }
+    // One that may be there is.
+    let error = each_way(&["ls"], &short((2 << 20) + declared.len())).one_error(3);
+    assert_eq!(
+        error,
+        "error: standard input: CAR header at byte 0: header length of 2097152 exceeds the limit \
+         of 1048576 (see --max-header)\n"
+    );
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn lengths_of_headers_that_no_limit_allows_have_no_option_named() {
+    // A file that takes no room on the disk.
+    for (len, is_told) in [(u64::from(u32::MAX), true), (u64::from(u32::MAX) + 1, false)] {
+        let file = TempCar::new(&varint::encode(len));
+        let open = std::fs::OpenOptions::new().write(true).open(file.path()).unwrap();
+        open.set_len(5 << 30).unwrap();
+        let error = file.run(&["ls"]).one_error(3);
+        assert!(error.contains(&format!("header length of {len} exceeds the limit")), "{error}");
+        assert_eq!(error.ends_with("(see --max-header)\n"), is_told, "{error}");
+    }
+}
