@@ -81,9 +81,10 @@ fn spilled(source: &Source<'_>, tally: &mut Tally) -> Result<()> {
 fn entries(source: &Source<'_>, tally: &mut Tally) -> Result<()> {
     let loader = Loader::new().verification(Verification::ReachedBlocks);
     match source {
-        // SAFETY: whoever compares readers leaves the file alone meanwhile.
         Source::File(path) => {
-            walk(unsafe { loader.map(&File::open(path)?) }?.walk().records(false), tally)
+            // SAFETY: whoever compares readers leaves the file alone meanwhile.
+            let repo = unsafe { loader.map(&File::open(path)?) }?;
+            walk(repo.walk().records(false), tally)
         }
         _ => walk(loader.from_slice(&*source.bytes()?)?.walk().records(false), tally),
     }
