@@ -7,6 +7,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::blobs::Blobs;
 use crate::escape;
 use crate::get::Get;
 use crate::inspect::Inspect;
@@ -92,6 +93,8 @@ pub(crate) enum Commands {
     Get(Get),
     #[command(visible_alias = "info", after_long_help = EXIT_CODES)]
     Inspect(Inspect),
+    #[command(after_long_help = EXIT_CODES)]
+    Blobs(Blobs),
     #[command(after_long_help = EXIT_CODES)]
     Prove(Prove),
     #[command(after_long_help = EXIT_CODES)]

@@ -5,12 +5,13 @@ use std::io::Write;
 use carwalk::cid::Codec;
 use carwalk::record::{self, Layout};
 use carwalk::store::CarStore;
-use carwalk::{Cid, ErrorKind, Lookup, Repo};
+use carwalk::{Cid, Lookup, Repo};
 use clap::Args;
 
 use crate::failure::Cause;
 use crate::input::{Command, Input};
 use crate::output::Output;
+use crate::skipped::reason;
 use crate::target::Target;
 
 /// Odd things in a record that are told one by one; the rest are only counted.
@@ -127,15 +128,4 @@ fn note_oddities(record: &[u8], out: &mut Output) -> Result<Option<carwalk::Erro
         out.note(format_args!("odd record: and {more} more"))?;
     }
     Ok(refusal)
-}
-
-/// Why a record has no JSON, with the byte in it.
-fn reason(error: &carwalk::Error) -> String {
-    let within = error.position().within().unwrap_or_default();
-    match error.kind() {
-        ErrorKind::Limit { max, .. } => {
-            format!("byte {within}: nesting exceeds the limit of {max}")
-        }
-        kind => format!("byte {within}: {kind}"),
-    }
 }

@@ -14,6 +14,7 @@ use crate::failure::Cause;
 use crate::input::{Command, Input};
 use crate::keys::Keys;
 use crate::output::Output;
+use crate::skipped::Skipped;
 
 /// List the records in key order: path, tab, CID
 ///
@@ -79,16 +80,13 @@ impl Command for Ls {
     }
 
     fn run<S: CarStore>(&self, repo: &Repo<S>, out: &mut Output) -> Result<(), Cause> {
-        let (mut missing, mut invalid) = (0, 0);
+        let (mut missing, mut skipped) = (0, Skipped::default());
         let mut walk = repo.walk().partial(self.partial).range(self.keys.range()?).start();
         while let Some(event) = walk.next_event()? {
             out.step();
             match event {
                 Event::Record { entry, block, .. } => match entry.path() {
-                    Err(error) if !self.partial => {
-                        add(&mut invalid, 1);
-                        out.note(format_args!("invalid path: {error}"))?;
-                    }
+                    Err(error) if !self.partial => skipped.path(&error, out)?,
                     path => self.list(entry, path.ok(), Some(block.len()), out)?,
                 },
                 event => self.list_rest(event, &mut missing, out)?,
@@ -97,11 +95,7 @@ impl Command for Ls {
         if missing > 0 {
             out.note(format_args!("missing records: {missing}"))?;
         }
-        match invalid {
-            0 => Ok(()),
-            1 => Err(Cause::Invalid("1 key is not a repo path".to_owned())),
-            more => Err(Cause::Invalid(format!("{more} keys are not repo paths"))),
-        }
+        skipped.into_result()
     }
 }
 

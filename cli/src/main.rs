@@ -2,6 +2,7 @@
 //! and prints or proves their records.
 
 mod args;
+mod blobs;
 mod counts;
 mod escape;
 mod failure;
@@ -9,6 +10,7 @@ mod get;
 mod hints;
 mod input;
 mod inspect;
+mod json;
 mod keys;
 mod ls;
 mod map;
@@ -17,6 +19,7 @@ mod output;
 mod progress;
 mod prove;
 mod size;
+mod skipped;
 mod target;
 mod verify;
 
@@ -29,6 +32,7 @@ fn main() -> ExitCode {
         Commands::Ls(ls) => ls.input.run(&ls),
         Commands::Get(get) => get.input.run(&get),
         Commands::Inspect(inspect) => inspect.input.run(&inspect),
+        Commands::Blobs(blobs) => blobs.input.run(&blobs),
         Commands::Prove(prove) => prove.input.run(&prove),
         Commands::Verify(verify) => verify.input.run(&verify),
     };

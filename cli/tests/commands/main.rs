@@ -17,6 +17,7 @@ mod data_model;
 mod escape;
 mod harness;
 
+mod blobs;
 mod block_order;
 mod compressed;
 mod escapes;
