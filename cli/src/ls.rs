@@ -4,8 +4,9 @@ use std::io::Write;
 
 use carwalk::cid::CidText;
 use carwalk::mst::{Entry, Event};
+use carwalk::record::{self, Layout};
 use carwalk::store::CarStore;
-use carwalk::{Repo, RepoPath};
+use carwalk::{ErrorKind, Repo, RepoPath};
 use clap::Args;
 use serde::Serialize;
 
@@ -14,7 +15,7 @@ use crate::failure::Cause;
 use crate::input::{Command, Input};
 use crate::keys::Keys;
 use crate::output::Output;
-use crate::skipped::Skipped;
+use crate::skipped::{Skipped, Unreadable};
 
 /// List the records in key order: path, tab, CID
 ///
@@ -38,6 +39,16 @@ pub(crate) struct Ls {
     /// Print JSON Lines: path, collection, rkey, cid; size with -l, present with --partial
     #[arg(long)]
     json: bool,
+
+    /// Print JSON Lines with the record itself in the field `record`
+    ///
+    /// The JSON of records is that of `get`. A record that is not CBOR, or more than 100 levels
+    /// deep, is named on stderr and listed with `"record": null`; the exit code is 3, also with
+    /// --partial. A missing record of --partial is null too.
+    ///
+    /// Example: `carwalk ls --records --collection app.bsky.feed.post repo.car | jq .record.text`
+    #[arg(long)]
+    records: bool,
 
     /// List whatever can be reached in a CAR that is incomplete or damaged
     ///
@@ -87,7 +98,12 @@ impl Command for Ls {
             match event {
                 Event::Record { entry, block, .. } => match entry.path() {
                     Err(error) if !self.partial => skipped.path(&error, out)?,
-                    path => self.list(entry, path.ok(), Some(block.len()), out)?,
+                    path => {
+                        let unreadable = self.list(entry, path.ok(), Some(block), out)?;
+                        if let Some(why) = unreadable {
+                            skipped.record(entry, &why, out)?;
+                        }
+                    }
                 },
                 event => self.list_rest(event, &mut missing, out)?,
             }
@@ -128,53 +144,99 @@ impl Ls {
         Ok(())
     }
 
-    /// Lists an entry. It has a path unless its key is invalid, and a size if its record is
-    /// present.
+    /// Lists an entry. It has a path unless its key is invalid, and a block if its record is
+    /// present. Returns why the record has no JSON, if that was to be printed.
     #[inline]
     fn list(
         &self,
         entry: Entry<'_>,
         path: Option<RepoPath<'_>>,
-        size: Option<usize>,
+        block: Option<&[u8]>,
         out: &mut Output,
-    ) -> Result<(), Cause> {
-        let cid = entry.cid().to_text();
-        match path {
-            Some(path) => self.write(path.as_str(), Some(path), &cid, size, out),
-            None if self.keys.collection.is_some() => Ok(()),
-            None => self.write(&entry.key().escape_ascii().to_string(), None, &cid, size, out),
+    ) -> Result<Option<Unreadable>, Cause> {
+        if path.is_none() && self.keys.collection.is_some() {
+            return Ok(None);
         }
+        let escaped = path.is_none().then(|| entry.key().escape_ascii().to_string());
+        let text = path.map(|path| path.as_str()).or(escaped.as_deref()).unwrap_or_default();
+        let (cid, size) = (entry.cid().to_text(), block.map(<[u8]>::len));
+        if !self.json && !self.records {
+            self.write(text, &cid, size, out)?;
+            return Ok(None);
+        }
+        let line = Line {
+            path: text,
+            collection: path.map(|path| path.collection()),
+            rkey: path.map(|path| path.record_key()),
+            cid: cid.as_str(),
+            size: self.long.then_some(size),
+            present: self.partial.then_some(size.is_some()),
+        };
+        if self.records {
+            return write_with_record(&line, entry, block, out);
+        }
+        serde_json::to_writer(&mut *out, &line)?;
+        out.write_all(b"\n")?;
+        Ok(None)
     }
 
     #[inline]
     fn write(
         &self,
         text: &str,
-        path: Option<RepoPath<'_>>,
         cid: &CidText,
         size: Option<usize>,
         out: &mut Output,
     ) -> Result<(), Cause> {
-        if self.json {
-            let line = Line {
-                path: text,
-                collection: path.map(|path| path.collection()),
-                rkey: path.map(|path| path.record_key()),
-                cid: cid.as_str(),
-                size: self.long.then_some(size),
-                present: self.partial.then_some(size.is_some()),
-            };
-            serde_json::to_writer(&mut *out, &line)?;
-        } else {
-            out.write_all(text.as_bytes())?;
-            out.write_all(b"\t")?;
-            out.write_all(cid.as_bytes())?;
-            match size {
-                Some(size) if self.long => write!(out, "\t{size}")?,
-                None if self.long => out.write_all(b"\t-")?,
-                _ => {}
-            }
+        out.write_all(text.as_bytes())?;
+        out.write_all(b"\t")?;
+        out.write_all(cid.as_bytes())?;
+        match size {
+            Some(size) if self.long => write!(out, "\t{size}")?,
+            None if self.long => out.write_all(b"\t-")?,
+            _ => {}
         }
         Ok(out.write_all(b"\n")?)
+    }
+}
+
+/// Writes a line of JSON with the record as its last field. Returns why the record has no JSON, if
+/// so.
+fn write_with_record(
+    line: &Line<'_>,
+    entry: Entry<'_>,
+    block: Option<&[u8]>,
+    out: &mut Output,
+) -> Result<Option<Unreadable>, Cause> {
+    let mut object = serde_json::to_vec(line)?;
+    let end = object.pop();
+    debug_assert_eq!(end, Some(b'}'), "a line is an object");
+    out.write_all(&object)?;
+    out.write_all(b",\"record\":")?;
+    let unreadable = match block {
+        Some(block) => write_record(entry, block, out)?,
+        None => None,
+    };
+    if block.is_none() || unreadable.is_some() {
+        out.write_all(b"null")?;
+    }
+    out.write_all(b"}\n")?;
+    Ok(unreadable)
+}
+
+/// Writes a record as JSON, or nothing if it has none.
+fn write_record(
+    entry: Entry<'_>,
+    block: &[u8],
+    out: &mut Output,
+) -> Result<Option<Unreadable>, Cause> {
+    if let Err(why) = Unreadable::check(entry) {
+        return Ok(Some(why));
+    }
+    match record::write_json(block, out, Layout::Compact) {
+        Ok(()) => Ok(None),
+        Err(error) if matches!(error.kind(), ErrorKind::Output(_)) => Err(error.into()),
+        // Nothing was written.
+        Err(error) => Ok(Some(Unreadable::Error(error))),
     }
 }

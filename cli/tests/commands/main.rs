@@ -30,6 +30,7 @@ mod inspect;
 mod keep;
 mod look_alikes;
 mod ls;
+mod ls_records;
 #[cfg(unix)]
 mod mapping;
 mod pipes;
