@@ -29,7 +29,7 @@ Exit codes:
   2  the command line is wrong, or binary output would go to a terminal
   3  the CAR is invalid, truncated, or beyond a limit; a key is not a repo path; a kept file is
      damaged; the CAR is of another account than the AT URI; a record is no CBOR, and was to be
-     printed as JSON
+     printed as JSON or searched; a record is odd, with --strict
   4  the CAR is incomplete: a block that the command needs is missing
   5  reading, mapping or writing failed, also of a temporary or kept file; more would be stored than
      --max-spill; the reader of binary output (`prove`, `get --raw`) closed the pipe

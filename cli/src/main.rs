@@ -18,6 +18,7 @@ mod order;
 mod output;
 mod progress;
 mod prove;
+mod records;
 mod size;
 mod skipped;
 mod target;

@@ -13,6 +13,7 @@ use crate::counts::{SectionCounts, TreeCounts, add};
 use crate::failure::Cause;
 use crate::input::{Command, Input};
 use crate::output::{Counted, Output};
+use crate::records::OddRecords;
 use crate::target;
 
 /// Problems that are told one by one; the rest are only counted.
@@ -53,7 +54,24 @@ pub(crate) struct Verify {
     #[arg(long, value_name = "KEY")]
     key: Option<VerifyingKey>,
 
-    /// Print nothing on success
+    /// Check the contents of every record too
+    ///
+    /// Prints one line on stdout for each oddity: `path TAB place in the record TAB what`. The place
+    /// is like `embed.images[2].size`, and empty for the record as a whole. Odd are: everything that
+    /// the data model does not have, a `$type` that is missing or not the collection, more than
+    /// 1,000,000 bytes, and a record that is not CBOR. Of one record, the first 20 departures from
+    /// the data model are told and 1,000 counted. The exit code does not change: see --strict. With
+    /// --json, the object has odd_records, oddities (how many), and first_oddities, at most 1,000.
+    ///
+    /// Example: `carwalk verify --records --quiet repo.car` prints the oddities alone.
+    #[arg(long)]
+    records: bool,
+
+    /// With --records: exit with code 3 if a record is odd
+    #[arg(long, requires = "records")]
+    strict: bool,
+
+    /// Print nothing on success, except for the lines of --records
     #[arg(short, long, conflicts_with_all = ["json", "verbose"])]
     quiet: bool,
 
@@ -82,6 +100,9 @@ struct Checked<'a> {
     sections: SectionCounts,
     #[serde(flatten, serialize_with = "as_fields")]
     tree: TreeCounts,
+    /// The oddities of records, if these are looked into.
+    #[serde(flatten)]
+    odd_records: Option<OddRecords>,
 }
 
 /// Writes the counts under the names that they have in the JSON of this command.
@@ -111,7 +132,7 @@ impl Command for Verify {
         } else if checked.ok && !self.quiet {
             checked.write_to(out)?;
         }
-        if checked.ok { Ok(()) } else { Err(Cause::Invalid(checked.problems())) }
+        if checked.ok { Ok(()) } else { Err(Cause::Invalid(checked.problems(self.strict))) }
     }
 }
 
@@ -143,6 +164,7 @@ impl Verify {
             signature_checked: self.key.is_some(),
             key: self.key.as_ref().map(ToString::to_string),
             bytes: stats.bytes,
+            odd_records: self.records.then(|| OddRecords::new(self.json)),
             ..Checked::default()
         };
         let mut reached = repo.reached()?;
@@ -154,7 +176,7 @@ impl Verify {
         }
         checked.sections = SectionCounts::of(stats, reached.len());
         let problems = checked.count_problems();
-        checked.ok = problems == 0;
+        checked.ok = problems == 0 && !(self.strict && checked.has_odd_records());
         checked.complete = checked.tree.is_complete();
         if problems > PROBLEMS_TOLD {
             out.note(format_args!("and {} more", problems.saturating_sub(PROBLEMS_TOLD)))?;
@@ -167,9 +189,13 @@ impl Checked<'_> {
     fn take_in(&mut self, event: &Event<'_>, out: &mut Output) -> io::Result<()> {
         self.tree.count(event);
         match event {
-            Event::Record { entry, .. } | Event::MissingRecord { entry, .. } => {
+            Event::Record { entry, block, .. } => {
+                if let Some(odd_records) = &mut self.odd_records {
+                    odd_records.check(*entry, block, out)?;
+                }
                 self.check_path(entry, out)
             }
+            Event::MissingRecord { entry, .. } => self.check_path(entry, out),
             Event::BadRecord { entry, error, .. } => {
                 self.tell(format_args!("bad record: {error}"), out)?;
                 self.check_path(entry, out)
@@ -202,8 +228,12 @@ impl Checked<'_> {
         invalid_paths.saturating_add(bad_subtrees).saturating_add(bad_records)
     }
 
-    /// How many things are wrong.
-    fn problems(&self) -> String {
+    fn has_odd_records(&self) -> bool {
+        self.odd_records.as_ref().is_some_and(OddRecords::any)
+    }
+
+    /// How many things are wrong. Odd records are only by --strict.
+    fn problems(&self, is_strict: bool) -> String {
         let kinds = [
             (self.tree.invalid_paths, "key", "not of the syntax of repo paths"),
             (self.tree.bad_subtrees, "subtree", "bad"),
@@ -212,7 +242,8 @@ impl Checked<'_> {
         let told = kinds.into_iter().filter(|(count, ..)| *count > 0).map(|(count, noun, what)| {
             format!("{} {} {what}", Counted(count, noun), if count == 1 { "is" } else { "are" })
         });
-        told.collect::<Vec<_>>().join(", ")
+        let odd = self.odd_records.as_ref().filter(|odd| is_strict && odd.any());
+        told.chain(odd.map(ToString::to_string)).collect::<Vec<_>>().join(", ")
     }
 
     fn write_to(&self, out: &mut Output) -> io::Result<()> {
@@ -235,6 +266,9 @@ impl Checked<'_> {
         let there = if self.complete { " all there," } else { "" };
         let bytes = Counted(tree.record_bytes, "byte");
         writeln!(out, "records: {} with {bytes},{there} all paths sound", tree.records)?;
+        if let Some(odd_records) = &self.odd_records {
+            writeln!(out, "contents of records: {odd_records}")?;
+        }
         if !self.complete {
             let subtrees = Counted(tree.missing_subtrees, "subtree");
             writeln!(out, "missing: {subtrees}, {}", Counted(tree.missing_records, "record"))?;

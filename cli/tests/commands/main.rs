@@ -43,3 +43,4 @@ mod tails;
 mod terminals;
 mod vectors;
 mod verify;
+mod verify_records;
