@@ -22,10 +22,10 @@ use crate::skipped::{Skipped, Unreadable};
 
 /// List the blobs that records refer to: CID, size, MIME type, path
 ///
-/// Prints one line for each reference, in key order: `cid TAB size TAB mime-type TAB path`. Size and
-/// MIME type are those that the record states. The size is `-` if the record states none, as in the
-/// legacy form. Control characters of the MIME type are escaped. Blobs themselves are not part of a
-/// CAR.
+/// Prints one line for each reference, in key order: `cid TAB size TAB mime-type TAB path`. Size
+/// and MIME type are those that the record states. The size is `-` if the record states none, as in
+/// the legacy form. Control characters of the MIME type are escaped. Blobs themselves are not part
+/// of a CAR.
 ///
 /// A key that is not a repo path, and a record that is not CBOR, are named on stderr; the other
 /// records are listed, and the exit code is 3. References before the place that is not CBOR are

@@ -18,8 +18,8 @@ use crate::skipped::Unreadable;
 /// Longest record in bytes that is not odd.
 const MAX_RECORD_LEN: usize = 1_000_000;
 
-/// Departures of one record from the data model that are told one by one; the rest are counted.
-const ODDITIES_TOLD: u64 = 20;
+/// Departures of one record from the data model that are reported one by one; the rest are counted.
+const ODDITIES_PRINTED: u64 = 20;
 
 /// Departures of one record that are counted. The place of each takes time, and many entries can
 /// have the same record.
@@ -28,7 +28,7 @@ const ODDITIES_COUNTED: u64 = 1_000;
 /// Oddities of all records that the JSON lists; the rest are counted.
 const ODDITIES_LISTED: usize = 1_000;
 
-/// Characters of a `$type` that are told.
+/// Characters of a `$type` that are printed.
 const TYPE_CHARS: usize = 100;
 
 /// The oddities of all records.
@@ -82,11 +82,11 @@ impl OddRecords {
         let whole = Place { entry, within: "", byte: None };
         let len = record.len();
         if len > MAX_RECORD_LEN {
-            self.tell(whole, format_args!("{len} bytes, more than {MAX_RECORD_LEN}"), out)?;
+            self.report(whole, format_args!("{len} bytes, more than {MAX_RECORD_LEN}"), out)?;
         }
         match Unreadable::check(entry) {
             Ok(()) => self.check_items(whole, record, out)?,
-            Err(why) => self.tell(whole, format_args!("{}", why.reason()), out)?,
+            Err(why) => self.report(whole, format_args!("{}", why.reason()), out)?,
         }
         if self.oddities > before {
             add(&mut self.odd_records, 1);
@@ -101,10 +101,10 @@ impl OddRecords {
             match odd {
                 Ok(odd) => {
                     found = found.saturating_add(1);
-                    if found <= ODDITIES_TOLD {
+                    if found <= ODDITIES_PRINTED {
                         let byte = u64::try_from(odd.within()).ok();
                         let place = Place { within: odd.path(), byte, ..whole };
-                        self.tell(place, format_args!("{}", odd.oddity()), out)?;
+                        self.report(place, format_args!("{}", odd.oddity()), out)?;
                     }
                 }
                 Err(error) => refusal = Some(error),
@@ -113,36 +113,36 @@ impl OddRecords {
                 break;
             }
         }
-        self.tell_rest(whole, found, out)?;
+        self.report_rest(whole, found, out)?;
         match refusal {
             Some(error) => {
                 let place = Place { byte: error.position().within(), ..whole };
-                self.tell(place, format_args!("{}", Unreadable::Error(error).reason()), out)
+                self.report(place, format_args!("{}", Unreadable::Error(error).reason()), out)
             }
             None => self.check_type(whole, record, out),
         }
     }
 
     /// Checks that the type is the collection. Of a record that is not a map, or that has a key of
-    /// bad text before its type, nothing is told here: that is an oddity of its own.
+    /// bad text before its type, nothing is reported here: that is an oddity of its own.
     fn check_type(&mut self, whole: Place<'_>, record: &[u8], out: &mut Output) -> io::Result<()> {
         let place = Place { within: "$type", ..whole };
         let path = whole.entry.path();
         match type_of(record) {
             Err(_) => Ok(()),
-            Ok(Kind::Missing) => self.tell(place, format_args!("missing"), out),
-            Ok(Kind::Other) => self.tell(place, format_args!("not a text"), out),
+            Ok(Kind::Missing) => self.report(place, format_args!("missing"), out),
+            Ok(Kind::Other) => self.report(place, format_args!("not a text"), out),
             Ok(Kind::Text(text)) if path.is_ok_and(|path| path.collection() != text) => {
                 let text = Quoted(text, TYPE_CHARS);
-                self.tell(place, format_args!("{text} is not the collection"), out)
+                self.report(place, format_args!("{text} is not the collection"), out)
             }
             Ok(Kind::Text(_)) => Ok(()),
         }
     }
 
-    /// Tells how many oddities were found and not told.
-    fn tell_rest(&mut self, whole: Place<'_>, found: u64, out: &mut Output) -> io::Result<()> {
-        let more = found.saturating_sub(ODDITIES_TOLD);
+    /// Reports how many oddities were found beyond those reported.
+    fn report_rest(&mut self, whole: Place<'_>, found: u64, out: &mut Output) -> io::Result<()> {
+        let more = found.saturating_sub(ODDITIES_PRINTED);
         if more == 0 {
             return Ok(());
         }
@@ -154,8 +154,9 @@ impl OddRecords {
         writeln!(out, "{}\t\tand {least}{more} more", whole.path())
     }
 
+    /// Counts an oddity, and prints or lists it.
     #[cold]
-    fn tell(
+    fn report(
         &mut self,
         place: Place<'_>,
         what: fmt::Arguments<'_>,

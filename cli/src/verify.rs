@@ -56,12 +56,14 @@ pub(crate) struct Verify {
 
     /// Check the contents of every record too
     ///
-    /// Prints one line on stdout for each oddity: `path TAB place in the record TAB what`. The place
-    /// is like `embed.images[2].size`, and empty for the record as a whole. Odd are: everything that
-    /// the data model does not have, a `$type` that is missing or not the collection, more than
-    /// 1,000,000 bytes, and a record that is not CBOR. Of one record, the first 20 departures from
-    /// the data model are told and 1,000 counted. The exit code does not change: see --strict. With
-    /// --json, the object has odd_records, oddities (how many), and first_oddities, at most 1,000.
+    /// Prints one line on stdout for each oddity: `path TAB place in the record TAB what`. The
+    /// place is like `embed.images[2].size`, and empty for the record as a whole. Oddities are:
+    /// departures from the data model, a `$type` that is missing or differs from the collection, a
+    /// size over 1,000,000 bytes, and bytes that are not CBOR. At most 20 departures of one record
+    /// are printed and 1,000 counted. The exit code does not change: see --strict.
+    ///
+    /// With --json, the object has these fields instead of the lines: odd_records and oddities,
+    /// which are counts, and first_oddities, at most 1,000 objects with path, place, byte and what.
     ///
     /// Example: `carwalk verify --records --quiet repo.car` prints the oddities alone.
     #[arg(long)]

@@ -83,7 +83,10 @@ fn each_cid_once_sorted_as_text() {
 #[test]
 fn json_lines_tell_the_legacy_form_from_a_missing_size() {
     let cids = cids();
-    let line = |cid: usize, size: Option<u64>, mime: &str, path: &str, legacy: bool| json!({ "cid": cids[cid].1, "size": size, "mimeType": mime, "path": path, "legacy": legacy });
+    let line = |cid: usize, size: Option<u64>, mime: &str, path: &str, legacy: bool| {
+        let cid = &cids[cid].1;
+        json!({ "cid": cid, "size": size, "mimeType": mime, "path": path, "legacy": legacy })
+    };
     assert_eq!(
         each_way(&["blobs", "--json"], &sample()).json(),
         [

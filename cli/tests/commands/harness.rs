@@ -44,7 +44,7 @@ impl Run {
 }
 
 /// Commands that read all of a CAR, each with its forms of output.
-pub(crate) const COMMANDS: [&[&str]; 7] = [
+pub(crate) const COMMANDS: [&[&str]; 8] = [
     &["ls"],
     &["ls", "-l", "--json"],
     &["ls", "-l", "--partial"],
@@ -52,6 +52,7 @@ pub(crate) const COMMANDS: [&[&str]; 7] = [
     &["inspect", "--json"],
     &["verify"],
     &["verify", "--json"],
+    &["verify", "--records"],
 ];
 
 /// Returns an export like a real one, with so many records.
