@@ -27,6 +27,7 @@ mod get;
 mod get_json;
 mod inputs;
 mod inspect;
+mod invalid_paths;
 mod keep;
 mod look_alikes;
 mod ls;
