@@ -51,6 +51,10 @@ pub(crate) enum Cause {
     Invalid(String),
     /// The output could not be written.
     Output(io::Error),
+    /// Another file than the CAR could not be read.
+    Read { path: PathBuf, error: io::Error },
+    /// Another file than the CAR is not what it has to be: the message, safe to print.
+    Document { path: PathBuf, message: String },
     /// The file that a command writes could not be.
     File { path: PathBuf, error: io::Error },
 }
@@ -157,8 +161,9 @@ impl Failure {
             | Cause::Map(_)
             | Cause::SpillFile { .. }
             | Cause::Output(_)
+            | Cause::Read { .. }
             | Cause::File { .. } => IO,
-            Cause::Invalid(_) => INVALID,
+            Cause::Invalid(_) | Cause::Document { .. } => INVALID,
             Cause::Car(error) | Cause::Explained { error, .. }
                 if matches!(error.kind(), Kind::InvalidSpillFile(_)) =>
             {
@@ -195,6 +200,10 @@ impl Failure {
                 None => writeln!(out, "{use_of_file}: {error}"),
             },
             Cause::Output(error) => writeln!(out, "cannot write the output: {}", reason(error)),
+            Cause::Read { path, error } => {
+                writeln!(out, "cannot read {path:?}: {}", reason(error))
+            }
+            Cause::Document { path, message } => writeln!(out, "{path:?}: {message}"),
             Cause::File { path, error } => {
                 let remedy =
                     if error.kind() == ErrorKind::AlreadyExists { " (see --force)" } else { "" };

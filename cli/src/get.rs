@@ -8,6 +8,7 @@ use carwalk::store::CarStore;
 use carwalk::{Cid, Lookup, Repo};
 use clap::Args;
 
+use crate::account::Account;
 use crate::failure::Cause;
 use crate::input::{Command, Input};
 use crate::output::Output;
@@ -61,6 +62,9 @@ pub(crate) struct Get {
     /// Print the JSON in one line
     #[arg(long)]
     compact: bool,
+
+    #[command(flatten)]
+    account: Account,
 }
 
 impl Command for Get {
@@ -68,7 +72,13 @@ impl Command for Get {
         self.raw
     }
 
+    fn check(&self) -> Result<(), Cause> {
+        self.account.check()
+    }
+
     fn run<S: CarStore>(&self, repo: &Repo<S>, out: &mut Output) -> Result<(), Cause> {
+        // Exit code 1 means that there is no such record.
+        self.account.verify(repo.commit()).map_err(Cause::Invalid)?;
         self.target.check_account(repo.commit())?;
         let path = self.target.path.as_path();
         match repo.get(path)? {

@@ -13,6 +13,7 @@ use crate::failure::Cause;
 use crate::input::{Command, Input};
 use crate::order::{self, BlockOrder, Reach};
 use crate::output::Output;
+use crate::tid::Time;
 
 /// Print the commit and what is counted in CAR and tree
 ///
@@ -45,6 +46,11 @@ struct Summary<'a> {
     data: String,
     prev: Option<String>,
     rev: &'a str,
+    /// `None` if the revision is not a TID.
+    #[serde(serialize_with = "as_text")]
+    rev_date: Option<Time>,
+    #[serde(skip_serializing_if = "is_false")]
+    rev_in_future: bool,
     bytes: u64,
     roots: usize,
     #[serde(flatten)]
@@ -98,6 +104,7 @@ impl Command for Inspect {
     fn run<S: CarStore>(&self, repo: &Repo<S>, out: &mut Output) -> Result<(), Cause> {
         let Walked { tree, collections, order, reached } = count(repo, out)?;
         let (commit, stats) = (repo.commit(), repo.stats());
+        let rev_date = Time::of_tid(commit.rev());
         let summary = Summary {
             version: commit.version(),
             did: commit.did(),
@@ -105,6 +112,8 @@ impl Command for Inspect {
             data: commit.data().to_string(),
             prev: commit.prev().map(|prev| prev.to_string()),
             rev: commit.rev(),
+            rev_date,
+            rev_in_future: rev_date.is_some_and(Time::is_future),
             bytes: stats.bytes,
             roots: repo.store().header().roots().len(),
             sections: SectionCounts::of(stats, reached),
@@ -188,6 +197,17 @@ fn as_map<S: Serializer>(counts: &[(String, u64)], serializer: S) -> Result<S::O
     serializer.collect_map(counts.iter().map(|(collection, count)| (collection, count)))
 }
 
+fn as_text<S: Serializer>(time: &Option<Time>, serializer: S) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => serializer.collect_str(time),
+        None => serializer.serialize_none(),
+    }
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
 fn is_zero(count: &u64) -> bool {
     *count == 0
 }
@@ -202,6 +222,10 @@ impl Summary<'_> {
         writeln!(out, "Prev CID: {}", self.prev.as_deref().unwrap_or("<nil>"))?;
         writeln!(out, "Revision: {}", self.rev)?;
         writeln!(out, "Commit CID: {}", self.commit)?;
+        if let Some(date) = self.rev_date {
+            let note = if self.rev_in_future { " (in the future)" } else { "" };
+            writeln!(out, "Revision Date: {date}{note}")?;
+        }
         writeln!(out, "CAR Bytes: {}", self.bytes)?;
         writeln!(out, "Roots: {}", self.roots)?;
         writeln!(out, "Sections: {sections}")?;

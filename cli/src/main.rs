@@ -1,9 +1,11 @@
 //! The command-line tool `carwalk`: lists, inspects and verifies AT Protocol repository exports,
 //! and prints or proves their records.
 
+mod account;
 mod args;
 mod blobs;
 mod counts;
+mod did_doc;
 mod escape;
 mod failure;
 mod get;
@@ -22,6 +24,7 @@ mod records;
 mod size;
 mod skipped;
 mod target;
+mod tid;
 mod verify;
 
 use std::process::ExitCode;

@@ -3,18 +3,18 @@
 use std::fmt;
 use std::io::{self, Write};
 
+use carwalk::Repo;
 use carwalk::mst::{Entry, Event};
 use carwalk::store::CarStore;
-use carwalk::{Commit, Repo, VerifyingKey};
 use clap::Args;
 use serde::{Serialize, Serializer};
 
+use crate::account::{Account, Signer};
 use crate::counts::{SectionCounts, TreeCounts, add};
 use crate::failure::Cause;
 use crate::input::{Command, Input};
 use crate::output::{Counted, Output};
 use crate::records::OddRecords;
-use crate::target;
 
 /// Problems that are told one by one; the rest are only counted.
 const PROBLEMS_TOLD: u64 = 20;
@@ -43,16 +43,8 @@ pub(crate) struct Verify {
     #[arg(long)]
     partial: bool,
 
-    /// The account that the repository must be of
-    #[arg(long, value_name = "DID", value_parser = target::did)]
-    did: Option<String>,
-
-    /// Check the commit's signature with this public key: a did:key, or its part from the `z` on
-    ///
-    /// The account's key is in its DID document. Old commits may be signed with a key that is not
-    /// there any more.
-    #[arg(long, value_name = "KEY")]
-    key: Option<VerifyingKey>,
+    #[command(flatten)]
+    account: Account,
 
     /// Check the contents of every record too
     ///
@@ -97,6 +89,11 @@ struct Checked<'a> {
     signature_checked: bool,
     /// The key that the commit is signed with.
     key: Option<String>,
+    /// Which of the keys it is, from 1 on.
+    key_number: Option<usize>,
+    /// How many keys there were to check with.
+    #[serde(skip)]
+    keys: usize,
     bytes: u64,
     #[serde(flatten)]
     sections: SectionCounts,
@@ -125,9 +122,13 @@ fn as_fields<S: Serializer>(tree: &TreeCounts, serializer: S) -> Result<S::Ok, S
 impl Command for Verify {
     const HAS_PARTIAL: bool = true;
 
+    fn check(&self) -> Result<(), Cause> {
+        self.account.check()
+    }
+
     fn run<S: CarStore>(&self, repo: &Repo<S>, out: &mut Output) -> Result<(), Cause> {
-        self.check_commit(repo.commit())?;
-        let checked = self.check(repo, out)?;
+        let signer = self.account.verify(repo.commit()).map_err(Cause::No)?;
+        let checked = self.walk(repo, signer, out)?;
         if self.json {
             serde_json::to_writer(&mut *out, &checked)?;
             out.write_all(b"\n")?;
@@ -139,23 +140,11 @@ impl Command for Verify {
 }
 
 impl Verify {
-    /// Checks whose commit it is, and who signed it.
-    fn check_commit(&self, commit: &Commit<'_>) -> Result<(), Cause> {
-        if let Some(did) = &self.did {
-            commit.verify_account(did).map_err(|error| Cause::No(error.to_string()))?;
-        }
-        match &self.key {
-            Some(key) => commit
-                .verify_signature(key)
-                .map_err(|error| Cause::No(format!("{error}; checked with {key}"))),
-            None => Ok(()),
-        }
-    }
-
     /// Walks everything. Framing, hashes and commit were checked before.
-    fn check<'r, S: CarStore>(
+    fn walk<'r, S: CarStore>(
         &self,
         repo: &'r Repo<S>,
+        signer: Option<Signer<'_>>,
         out: &mut Output,
     ) -> Result<Checked<'r>, Cause> {
         let (commit, stats) = (repo.commit(), repo.stats());
@@ -163,8 +152,10 @@ impl Verify {
             did: commit.did(),
             rev: commit.rev(),
             commit: commit.cid().to_string(),
-            signature_checked: self.key.is_some(),
-            key: self.key.as_ref().map(ToString::to_string),
+            signature_checked: signer.is_some(),
+            key: signer.as_ref().map(|signer| signer.key.to_string()),
+            key_number: signer.as_ref().map(|signer| signer.number),
+            keys: signer.as_ref().map_or(0, |signer| signer.of),
             bytes: stats.bytes,
             odd_records: self.records.then(|| OddRecords::new(self.json)),
             ..Checked::default()
@@ -260,9 +251,12 @@ impl Checked<'_> {
         writeln!(out, "ok{part}: {did}{at}{rev}")?;
         writeln!(out, "framing: {bytes}, {sections}, {duplicates} of them repeated")?;
         writeln!(out, "hashes: {blocks}, {unreached_blocks} of them unreached")?;
-        match &self.key {
-            Some(key) => writeln!(out, "commit: {commit}, signed with {key}")?,
-            None => writeln!(out, "commit: {commit}, its signature not checked")?,
+        match (&self.key, self.key_number) {
+            (Some(key), Some(number)) if self.keys > 1 => {
+                writeln!(out, "commit: {commit}, signed with key {number} of {}: {key}", self.keys)?
+            }
+            (Some(key), _) => writeln!(out, "commit: {commit}, signed with {key}")?,
+            (None, _) => writeln!(out, "commit: {commit}, its signature not checked")?,
         }
         writeln!(out, "tree: {nodes}, height {}", tree.height.unwrap_or(0))?;
         let there = if self.complete { " all there," } else { "" };

@@ -17,6 +17,7 @@ mod data_model;
 mod escape;
 mod harness;
 
+mod account;
 mod blobs;
 mod block_order;
 mod compressed;
@@ -36,6 +37,7 @@ mod ls_records;
 mod mapping;
 mod pipes;
 mod prove;
+mod revision_dates;
 mod roots;
 mod spill;
 mod stream_limit;

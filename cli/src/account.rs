@@ -1,0 +1,99 @@
+//! The account that a repository must be of, and the keys that may have signed its commit.
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use carwalk::{Commit, VerifyingKey};
+use clap::Args;
+
+use crate::did_doc::DidDoc;
+use crate::failure::Cause;
+use crate::output::Counted;
+use crate::target;
+
+/// Keys that are named one by one where none of them signed the commit.
+const KEYS_TOLD: usize = 5;
+
+/// What is demanded of the commit.
+#[derive(Args, Debug)]
+pub(crate) struct Account {
+    /// The account that the repository must be of
+    #[arg(long, value_name = "DID", value_parser = target::did, help_heading = "Account")]
+    did: Option<String>,
+
+    /// Check the signature with this key, a did:key or its part from the `z` on; may be repeated
+    #[arg(long = "key", value_name = "KEY", help_heading = "Account")]
+    keys: Vec<VerifyingKey>,
+
+    /// Take DID and keys from a DID document, or from an audit log of the PLC directory
+    #[arg(long, value_name = "FILE", conflicts_with = "keys", help_heading = "Account")]
+    did_doc: Option<PathBuf>,
+
+    /// What was read from the file.
+    #[arg(skip)]
+    document: OnceLock<DidDoc>,
+}
+
+/// The key that a commit is signed with.
+pub(crate) struct Signer<'a> {
+    pub(crate) key: &'a VerifyingKey,
+    /// Which of the keys it is, from 1 on.
+    pub(crate) number: usize,
+    /// The number of keys.
+    pub(crate) of: usize,
+}
+
+impl Account {
+    /// Reads the document, before the CAR.
+    pub(crate) fn check(&self) -> Result<(), Cause> {
+        let Some(path) = &self.did_doc else {
+            return Ok(());
+        };
+        let document = DidDoc::read(path)?;
+        if let Some(did) = self.did.as_ref().filter(|did| **did != document.did) {
+            let message = format!("the account is {}, not {did}", document.did);
+            return Err(Cause::Document { path: path.clone(), message });
+        }
+        let _ = self.document.set(document);
+        Ok(())
+    }
+
+    fn did(&self) -> Option<&str> {
+        let document = self.document.get();
+        self.did.as_deref().or(document.map(|document| document.did.as_str()))
+    }
+
+    fn keys(&self) -> &[VerifyingKey] {
+        self.document.get().map_or(&self.keys, |document| &document.keys)
+    }
+
+    /// Checks whose commit it is and who signed it. An error is a message that is safe to print.
+    /// Returns `None` if no key was given.
+    pub(crate) fn verify(&self, commit: &Commit<'_>) -> Result<Option<Signer<'_>>, String> {
+        if let Some(did) = self.did() {
+            commit.verify_account(did).map_err(|error| error.to_string())?;
+        }
+        let (keys, mut refusal) = (self.keys(), None);
+        for (number, key) in (1..).zip(keys) {
+            match commit.verify_signature(key) {
+                Ok(()) => return Ok(Some(Signer { key, number, of: keys.len() })),
+                Err(error) => refusal = refusal.or(Some(error)),
+            }
+        }
+        match refusal {
+            Some(error) => Err(format!("{error}; checked with {}", told(keys))),
+            None => Ok(None),
+        }
+    }
+}
+
+/// The keys, the first few one by one.
+fn told(keys: &[VerifyingKey]) -> String {
+    let named: Vec<_> = keys.iter().take(KEYS_TOLD).map(ToString::to_string).collect();
+    let (named, more) = (named.join(", "), keys.len().saturating_sub(KEYS_TOLD));
+    match (keys.len(), more) {
+        (1, _) => named,
+        (count, 0) => format!("{}: {named}", Counted(count as u64, "key")),
+        (count, more) => format!("{}: {named}, and {more} more", Counted(count as u64, "key")),
+    }
+}

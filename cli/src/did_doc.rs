@@ -1,0 +1,158 @@
+//! The account and its signing keys, from a DID document or from an audit log of the PLC directory.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use carwalk::{VerifyingKey, syntax};
+use serde::Deserialize;
+
+use crate::escape::{Quoted, escaped};
+use crate::failure::Cause;
+
+/// Most bytes of a document that are read: several hundred times the largest real audit log.
+const MAX_LEN: u64 = 8 << 20;
+
+/// Most keys that one account may have: each costs the check of a signature.
+const MAX_KEYS: usize = 1000;
+
+/// Most characters of a DID that are printed: the longest DID is 2048 characters long.
+const DID_LEN: usize = 2048;
+
+/// An account and the keys that sign its commits, the newest first.
+#[derive(Debug)]
+pub(crate) struct DidDoc {
+    pub(crate) did: String,
+    pub(crate) keys: Vec<VerifyingKey>,
+}
+
+/// A DID document.
+#[derive(Deserialize)]
+struct Document {
+    id: String,
+    #[serde(rename = "verificationMethod", default)]
+    methods: Vec<Method>,
+}
+
+#[derive(Deserialize)]
+struct Method {
+    id: String,
+    #[serde(rename = "type")]
+    method_type: String,
+    /// Other methods than the account's may have other forms of keys.
+    #[serde(rename = "publicKeyMultibase", default)]
+    key: Option<String>,
+}
+
+/// An entry of an audit log.
+#[derive(Deserialize)]
+struct Audited {
+    did: String,
+    operation: Operation,
+    #[serde(default)]
+    nullified: bool,
+}
+
+#[derive(Deserialize)]
+struct Operation {
+    #[serde(rename = "verificationMethods", default)]
+    methods: Option<Methods>,
+    /// The form of the first operations.
+    #[serde(rename = "signingKey", default)]
+    signing_key: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Methods {
+    #[serde(default)]
+    atproto: Option<String>,
+}
+
+impl DidDoc {
+    /// Reads a file.
+    pub(crate) fn read(path: &Path) -> Result<Self, Cause> {
+        let text = read(path).map_err(|error| Cause::Read { path: path.to_owned(), error })?;
+        let doc = if text.len() as u64 > MAX_LEN {
+            Err(format!("longer than {MAX_LEN} bytes"))
+        } else {
+            Self::parse(&text)
+        };
+        doc.map_err(|message| Cause::Document { path: path.to_owned(), message })
+    }
+
+    /// Reads a document or an audit log. An error is a message that is safe to print.
+    fn parse(text: &[u8]) -> Result<Self, String> {
+        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+        let is_log = text.trim_ascii_start().starts_with(b"[");
+        let doc = if is_log {
+            Self::of_log(&parse::<Vec<Audited>>(text, "an audit log (PLC's /DID/log/audit)")?)?
+        } else {
+            Self::of_document(parse(text, "a DID document")?)?
+        };
+        if !syntax::is_did(&doc.did) {
+            return Err(format!("{} is not a DID", Quoted(&doc.did, DID_LEN)));
+        }
+        Ok(doc)
+    }
+
+    fn of_document(document: Document) -> Result<Self, String> {
+        let Document { id: did, methods } = document;
+        let is_atproto = |method: &&Method| {
+            method.id.strip_suffix("#atproto").is_some_and(|of| of.is_empty() || of == did)
+        };
+        let Some(method) = methods.iter().find(is_atproto) else {
+            return Err("the DID document has no verification method #atproto".to_owned());
+        };
+        let key = method.key.as_deref().unwrap_or_default();
+        let key = VerifyingKey::from_verification_method(&method.method_type, key);
+        let key = key.map_err(|error| {
+            format!("verification method #atproto: {}", escaped(&error.to_string()))
+        })?;
+        Ok(DidDoc { did, keys: vec![key] })
+    }
+
+    /// Reads the keys from the newest to the oldest, each once. Keys of curves that sign no commits
+    /// are left out, and so are nullified operations.
+    fn of_log(log: &[Audited]) -> Result<Self, String> {
+        let Some(did) = log.last().map(|entry| entry.did.clone()) else {
+            return Err("the audit log is empty".to_owned());
+        };
+        if log.iter().any(|entry| entry.did != did) {
+            return Err("the audit log is of more than one account".to_owned());
+        }
+        let mut keys: Vec<VerifyingKey> = Vec::new();
+        for entry in log.iter().rev().filter(|entry| !entry.nullified) {
+            match entry.operation.key().and_then(|key| key.parse().ok()) {
+                Some(key) if keys.contains(&key) => {}
+                Some(_) if keys.len() >= MAX_KEYS => {
+                    return Err(format!("the audit log has more than {MAX_KEYS} keys"));
+                }
+                Some(key) => keys.push(key),
+                None => {}
+            }
+        }
+        if keys.is_empty() {
+            return Err("the audit log has no key that can sign commits".to_owned());
+        }
+        Ok(DidDoc { did, keys })
+    }
+}
+
+impl Operation {
+    fn key(&self) -> Option<&str> {
+        let method = self.methods.as_ref().and_then(|methods| methods.atproto.as_deref());
+        method.or(self.signing_key.as_deref())
+    }
+}
+
+/// Reads one byte more than is taken, to tell longer files.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    File::open(path)?.take(MAX_LEN.saturating_add(1)).read_to_end(&mut text)?;
+    Ok(text)
+}
+
+fn parse<'t, T: Deserialize<'t>>(text: &'t [u8], what: &str) -> Result<T, String> {
+    serde_json::from_slice(text)
+        .map_err(|error| format!("not {what}: {}", escaped(&error.to_string())))
+}
