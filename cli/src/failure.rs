@@ -10,7 +10,6 @@ use carwalk::error::{LimitName, LookAlike, Malformed};
 use carwalk::{ErrorClass, ErrorKind as Kind};
 
 use crate::escape::escaped;
-use crate::hints::{self, Evidence};
 use crate::input::Undecodable;
 
 const RED: Style = AnsiColor::Red.on_default().bold();
@@ -99,14 +98,6 @@ impl Cause {
             {
                 Cause::SpillFile { use_of_file, error }
             }
-            cause => cause,
-        }
-    }
-
-    /// The same, but an error of the library says what is known of its input.
-    pub(crate) fn explained(self, evidence: &mut dyn Evidence) -> Self {
-        match self {
-            Cause::Car(error) => hints::explain(error, evidence),
             cause => cause,
         }
     }

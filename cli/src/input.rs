@@ -9,8 +9,9 @@ use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 
+use carwalk::error::Structure;
 use carwalk::store::{CarStore, MemoryStore, RedbStore};
-use carwalk::{CommitRules, ErrorKind, Limits, Loaded, Loader, Repo, Verification};
+use carwalk::{Cid, CommitRules, Error, ErrorKind, Limits, Loaded, Loader, Repo, Verification};
 use clap::Args;
 
 pub(crate) use self::compressed::{Format, Undecodable};
@@ -19,7 +20,7 @@ use self::stream::Stream;
 use crate::failure::{Cause, Failure};
 use crate::output::Output;
 use crate::progress::{SharedProgress, Unit};
-use crate::{hints, map, size};
+use crate::{commits, hints, map, size};
 
 /// A command over one repository, whatever store that lies in.
 pub(crate) trait Command {
@@ -62,6 +63,10 @@ pub(crate) struct Input {
     /// Accept legacy commits: version 2, and version 3 without `prev`
     #[arg(long, help_heading = "Input options")]
     legacy: bool,
+
+    /// Open this commit instead of the first root; `inspect` lists the commits in the CAR
+    #[arg(long, value_name = "CID", value_parser = commits::cid, help_heading = "Input options")]
+    commit: Option<Cid>,
 
     /// Read the file into memory instead of mapping it
     ///
@@ -110,9 +115,9 @@ impl Input {
         // With a spill file that is kept, the CAR has to be whole.
         let salvages = command.salvages() && !self.storage.keeps();
         let done = self.open(source, salvages).and_then(|(opened, fault)| match opened {
-            Opened::Mapped(repo) => finish(command, &repo, fault),
-            Opened::InMemory(repo) => finish(command, &repo, fault),
-            Opened::InFile(repo) => finish(command, &repo, fault),
+            Opened::Mapped(repo) => self.finish(command, &repo, fault),
+            Opened::InMemory(repo) => self.finish(command, &repo, fault),
+            Opened::InFile(repo) => self.finish(command, &repo, fault),
         });
         done.map_err(|cause| cause.of_spill_file(use_of_file))
     }
@@ -186,7 +191,7 @@ impl Input {
         let opened = map::open(loader, file, self.storage.index());
         let (repo, index_stored) = opened.map_err(|error| match error.kind() {
             ErrorKind::Io(_) => Cause::of_map(error),
-            _ => hints::explain(error, &mut &*file),
+            _ => self.explain(error, &mut &*file),
         })?;
         if let Some(stored) = index_stored {
             self.storage.tell(None, stored, |note| progress.note(note));
@@ -211,7 +216,10 @@ impl Input {
                 opened => opened.map(|opened| (opened, Some(fault))),
             };
         }
-        let opened = opened.map_err(|cause| cause.explained(&mut stream))?;
+        let opened = opened.map_err(|cause| match cause {
+            Cause::Car(error) => self.explain(error, &mut stream),
+            cause => cause,
+        })?;
         let fault = match &opened {
             Opened::InMemory(repo) => fault_of(repo.store(), &mut stream),
             Opened::InFile(repo) => fault_of(repo.store(), &mut stream),
@@ -240,10 +248,47 @@ impl Input {
         }
     }
 
+    /// Says what is known of a refused input.
+    fn explain(&self, error: Error, evidence: &mut dyn hints::Evidence) -> Cause {
+        // What is known of roots is not about the commit that was asked for.
+        if self.commit.is_none() || error.position().structure() != Structure::Commit {
+            return hints::explain(error, evidence);
+        }
+        let message = format!("{error} (see `carwalk inspect`, which lists commits)");
+        Cause::Explained { error, message }
+    }
+
+    /// Runs the command. What it wrote before an error is printed before the error is.
+    fn finish<C: Command, S: CarStore>(
+        &self,
+        command: &C,
+        repo: &Repo<S>,
+        fault: Option<String>,
+    ) -> Result<(), Cause> {
+        let mut out = Output::new();
+        let told = match fault {
+            Some(fault) => out.note(format_args!("damaged from here on: {fault}")),
+            None => Ok(()),
+        };
+        let done = told.map_err(Cause::from).and_then(|()| command.run(repo, &mut out));
+        let flushed = out.flush();
+        done.map_err(|cause| commits::hint(cause, repo, self.commit_rules()))?;
+        Ok(flushed?)
+    }
+
+    /// Which commits are accepted.
+    pub(crate) fn commit_rules(&self) -> CommitRules {
+        if self.legacy { CommitRules::Legacy } else { CommitRules::Current }
+    }
+
     fn loader(&self, salvages: bool) -> Loader {
-        Loader::new()
+        let loader = match self.commit {
+            Some(commit) => Loader::new().commit(commit),
+            None => Loader::new(),
+        };
+        loader
             .limits(self.limits())
-            .commits(if self.legacy { CommitRules::Legacy } else { CommitRules::Current })
+            .commits(self.commit_rules())
             .verification(if salvages {
                 Verification::ReachedBlocks
             } else {
@@ -307,23 +352,6 @@ enum Opened<S> {
 fn fault_of(store: &impl CarStore, evidence: &mut dyn hints::Evidence) -> Option<String> {
     let fault = store.fault()?;
     Some(hints::message(fault, evidence).unwrap_or_else(|| fault.to_string()))
-}
-
-/// Runs the command. What it wrote before an error is printed before the error is.
-fn finish<C: Command, S: CarStore>(
-    command: &C,
-    repo: &Repo<S>,
-    fault: Option<String>,
-) -> Result<(), Cause> {
-    let mut out = Output::new();
-    let told = match fault {
-        Some(fault) => out.note(format_args!("damaged from here on: {fault}")),
-        None => Ok(()),
-    };
-    let done = told.map_err(Cause::from).and_then(|()| command.run(repo, &mut out));
-    let flushed = out.flush();
-    done?;
-    Ok(flushed?)
 }
 
 #[cfg(test)]

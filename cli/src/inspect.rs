@@ -8,6 +8,7 @@ use carwalk::{Repo, Result};
 use clap::Args;
 use serde::Serializer;
 
+use crate::commits::Commits;
 use crate::counts::{SectionCounts, TreeCounts, add};
 use crate::failure::Cause;
 use crate::input::{Command, Input};
@@ -60,6 +61,8 @@ struct Summary<'a> {
     #[serde(flatten)]
     collections: Collections,
     block_order: &'static str,
+    #[serde(flatten)]
+    commits: Commits,
     /// What is wrong with the rest of a damaged CAR.
     fault: Option<String>,
 }
@@ -104,6 +107,8 @@ impl Command for Inspect {
     fn run<S: CarStore>(&self, repo: &Repo<S>, out: &mut Output) -> Result<(), Cause> {
         let Walked { tree, collections, order, reached } = count(repo, out)?;
         let (commit, stats) = (repo.commit(), repo.stats());
+        let sections = SectionCounts::of(stats, reached);
+        let commits = self.commits(repo, &tree, &sections)?;
         let rev_date = Time::of_tid(commit.rev());
         let summary = Summary {
             version: commit.version(),
@@ -116,10 +121,11 @@ impl Command for Inspect {
             rev_in_future: rev_date.is_some_and(Time::is_future),
             bytes: stats.bytes,
             roots: repo.store().header().roots().len(),
-            sections: SectionCounts::of(stats, reached),
+            sections,
             tree,
             collections,
             block_order: order.as_str(),
+            commits,
             fault: repo.store().fault().map(|fault| fault.to_string()),
         };
         if self.json {
@@ -128,6 +134,24 @@ impl Command for Inspect {
         } else {
             Ok(summary.write_to(out)?)
         }
+    }
+}
+
+impl Inspect {
+    /// The commits, if there are several or the tree of the opened one is not complete.
+    fn commits<S: CarStore>(
+        &self,
+        repo: &Repo<S>,
+        tree: &TreeCounts,
+        sections: &SectionCounts,
+    ) -> Result<Commits> {
+        let is_complete = tree.is_complete();
+        // The walk does not reach other commits.
+        if is_complete && sections.unreached_blocks == 0 {
+            return Ok(Commits::default());
+        }
+        let commits = Commits::of(repo, self.input.commit_rules())?;
+        Ok(if is_complete && commits.is_single() { Commits::default() } else { commits })
     }
 }
 
@@ -233,6 +257,7 @@ impl Summary<'_> {
         writeln!(out, "Duplicates: {duplicates}")?;
         writeln!(out, "Unreached Blocks: {unreached_blocks}")?;
         writeln!(out, "Block Order: {}", self.block_order)?;
+        self.commits.write_to(self.did, out)?;
         if let Some(fault) = &self.fault {
             writeln!(out, "Damaged From Here On: {fault}")?;
         }

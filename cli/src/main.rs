@@ -4,6 +4,7 @@
 mod account;
 mod args;
 mod blobs;
+mod commits;
 mod counts;
 mod did_doc;
 mod escape;

@@ -44,6 +44,7 @@ mod stream_limit;
 mod tails;
 #[cfg(unix)]
 mod terminals;
+mod torn;
 mod vectors;
 mod verify;
 mod verify_records;
