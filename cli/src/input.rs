@@ -254,7 +254,15 @@ impl Input {
         if self.commit.is_none() || error.position().structure() != Structure::Commit {
             return hints::explain(error, evidence);
         }
-        let message = format!("{error} (see `carwalk inspect`, which lists commits)");
+        let cid = error.cid().map(|cid| format!(" {cid}")).unwrap_or_default();
+        let what = match error.kind() {
+            ErrorKind::MissingCommit => format!("commit{cid}: the CAR does not have this block"),
+            ErrorKind::LookAlike(_) => {
+                format!("block{cid}: this is a node of a tree, not a commit")
+            }
+            _ => error.to_string(),
+        };
+        let message = format!("{what} (see `carwalk inspect`, which lists commits)");
         Cause::Explained { error, message }
     }
 
