@@ -21,11 +21,11 @@ pub(crate) struct Account {
     #[arg(long, value_name = "DID", value_parser = target::did, help_heading = "Account")]
     did: Option<String>,
 
-    /// Check the signature with this key, a did:key or its part from the `z` on; may be repeated
+    /// Check the signature with this did:key or multibase key; can be repeated
     #[arg(long = "key", value_name = "KEY", help_heading = "Account")]
     keys: Vec<VerifyingKey>,
 
-    /// Take DID and keys from a DID document, or from an audit log of the PLC directory
+    /// Take DID and keys from a DID document or a PLC audit log
     #[arg(long, value_name = "FILE", conflicts_with = "keys", help_heading = "Account")]
     did_doc: Option<PathBuf>,
 

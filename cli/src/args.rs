@@ -8,12 +8,17 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::blobs::Blobs;
+use crate::completions::Completions;
 use crate::escape;
 use crate::get::Get;
+use crate::help;
 use crate::inspect::Inspect;
 use crate::ls::Ls;
 use crate::prove::Prove;
 use crate::verify::Verify;
+
+/// Most columns of a line of help.
+const WIDTH: usize = 100;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -21,33 +26,9 @@ const STYLES: Styles = Styles::styled()
     .literal(AnsiColor::Cyan.on_default().bold())
     .placeholder(AnsiColor::Cyan.on_default());
 
-const EXIT_CODES: &str = "\
-Exit codes:
-  0  done; also if the reader of text closed the pipe
-  1  the answer is no: there is no such record, it is another account's repository, or its signature
-     does not hold
-  2  the command line is wrong, or binary output would go to a terminal
-  3  the CAR is invalid, truncated, or beyond a limit; a key is not a repo path; a kept file is
-     damaged; the CAR is of another account than the AT URI; a record is no CBOR, and was to be
-     printed as JSON or searched; a record is odd, with --strict
-  4  the CAR is incomplete: a block that the command needs is missing
-  5  reading, mapping or writing failed, also of a temporary or kept file; more would be stored than
-     --max-spill; the reader of binary output (`prove`, `get --raw`) closed the pipe
-
-The signal SIGBUS ends carwalk if another process truncates a mapped file, or if the system cannot
-read a part of it. Then there is no exit code; shells show 128 and the signal's number, which is 135
-on Linux. See --no-mmap.
-
-Control characters are printed escaped, and so are characters that change the direction of text.
-NO_COLOR turns colours off.";
-
-/// Reads AT Protocol repository exports (CAR files).
-///
-/// Everything is checked on the way: the framing of the CAR, every block against its CID, the form
-/// of the commit, and every rule of the Merkle Search Tree. The commit's signature is checked by
-/// `verify --key`, for it needs the account's key.
+/// Reads AT Protocol repository exports (CAR files)
 #[derive(Debug, Parser)]
-#[command(name = "carwalk", version, styles = STYLES, after_long_help = EXIT_CODES)]
+#[command(name = "carwalk", version, styles = STYLES, max_term_width = WIDTH, after_help = help::TOP)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Commands,
@@ -87,18 +68,20 @@ fn escape(arg: &OsString) -> OsString {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Commands {
-    #[command(visible_alias = "list", after_long_help = EXIT_CODES)]
+    #[command(visible_alias = "list", after_help = help::LS)]
     Ls(Ls),
-    #[command(after_long_help = EXIT_CODES)]
+    #[command(after_help = help::GET)]
     Get(Get),
-    #[command(visible_alias = "info", after_long_help = EXIT_CODES)]
+    #[command(visible_alias = "info", after_help = help::INSPECT)]
     Inspect(Inspect),
-    #[command(after_long_help = EXIT_CODES)]
+    #[command(after_help = help::BLOBS)]
     Blobs(Blobs),
-    #[command(after_long_help = EXIT_CODES)]
+    #[command(after_help = help::PROVE)]
     Prove(Prove),
-    #[command(after_long_help = EXIT_CODES)]
+    #[command(after_help = help::VERIFY)]
     Verify(Verify),
+    #[command(after_help = help::COMPLETIONS)]
+    Completions(Completions),
 }
 
 #[cfg(test)]

@@ -21,31 +21,16 @@ use crate::output::Output;
 use crate::skipped::{Skipped, Unreadable};
 
 /// List the blobs that records refer to: CID, size, MIME type, path
-///
-/// Prints one line for each reference, in key order: `cid TAB size TAB mime-type TAB path`. Size
-/// and MIME type are those that the record states. The size is `-` if the record states none, as in
-/// the legacy form. Control characters of the MIME type are escaped. Blobs themselves are not part
-/// of a CAR.
-///
-/// A key that is not a repo path, and a record that is not CBOR, are named on stderr; the other
-/// records are listed, and the exit code is 3. References before the place that is not CBOR are
-/// listed too. If a node or record is missing, the exit code is 4.
-///
-/// Example: `carwalk blobs repo.car --cids` lists what com.atproto.sync.listBlobs should list.
 #[derive(Args, Debug)]
 pub(crate) struct Blobs {
     #[command(flatten)]
     pub(crate) input: Input,
 
-    /// Print each CID once, sorted as text
-    ///
-    /// The lines can be compared with the CIDs of com.atproto.sync.listBlobs, sorted by
-    /// `LC_ALL=C sort`. They are printed at the end, and none if a node or record is missing. Takes
-    /// about 150 bytes of memory for each CID.
+    /// Print each CID once, sorted like `LC_ALL=C sort`, and nothing else
     #[arg(long, conflicts_with = "json")]
     cids: bool,
 
-    /// Print JSON Lines: cid, size (null if there is none), mimeType, path, legacy
+    /// Print JSON Lines: cid, size (null if not stated), mimeType, path, legacy
     #[arg(long)]
     json: bool,
 

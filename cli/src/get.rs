@@ -19,26 +19,6 @@ use crate::target::Target;
 const ODDITIES_TOLD: usize = 20;
 
 /// Print one record as JSON, or say what the CAR proves about it
-///
-/// Looks only at the nodes on the way to the record, so the CAR may be partial, like an answer of
-/// com.atproto.sync.getRecord. The exit code is 0 if the record is there, 1 if it is proven that
-/// the repository has none at this path, and 4 if the CAR cannot tell, or if the record exists but
-/// its block is not in the CAR. All blocks in the CAR are hashed. The commit's signature is not
-/// checked: see `verify --key`. Keys that are no repo paths, which `ls --partial` lists, cannot be
-/// asked for.
-///
-/// The JSON is that of the data model: links are {"$link": ".."}, bytes {"$bytes": ".."} in base64
-/// without padding. Control characters in texts are escaped.
-///
-/// A record that is not of the data model is printed as well as JSON can say it, and what is odd
-/// about it is told on stderr, each with its byte and its path in the record; the exit code is 0.
-/// Members come as they are, even out of order; finite floats as numbers with a point or an
-/// exponent. An item that JSON has no form for comes as {"$cbor": ".."}, its bytes in base64
-/// without padding: other floats, undefined and other simple values, texts that are not UTF-8, tags
-/// that make no link, links of another form, and maps with a repeated key, or with one that is no
-/// text or is $link, $bytes or $cbor. The record as a whole may be such an item. Bytes after the
-/// end are left out. If the record is no CBOR, or more than 100 levels deep, nothing is printed,
-/// and the exit code is 3: --raw gives its bytes.
 #[derive(Args, Debug)]
 #[command(allow_missing_positional = true)]
 pub(crate) struct Get {
@@ -50,8 +30,6 @@ pub(crate) struct Get {
     target: Target,
 
     /// Print the record's bytes as they are, but not to a terminal
-    ///
-    /// They are the whole record only if the exit code is 0.
     #[arg(long, conflicts_with_all = ["cid", "compact"])]
     raw: bool,
 

@@ -53,10 +53,7 @@ pub(crate) struct Input {
     #[arg(value_name = "CAR", index = 1)]
     file: Option<PathBuf>,
 
-    /// CAR is a file that --keep made: by you or somebody you trust
-    ///
-    /// Damage is found, forgery is not: a file crafted to do harm can crash carwalk. --max-block
-    /// and --max-stream do not apply.
+    /// CAR is a trusted file that --keep made: one crafted to do harm can crash carwalk
     #[arg(long, conflicts_with = "keep", help_heading = "Input options")]
     kept: bool,
 
@@ -64,27 +61,24 @@ pub(crate) struct Input {
     #[arg(long, help_heading = "Input options")]
     legacy: bool,
 
-    /// Open this commit instead of the first root; `inspect` lists the commits in the CAR
+    /// Open this commit instead of the first root (see `inspect`)
     #[arg(long, value_name = "CID", value_parser = commits::cid, help_heading = "Input options")]
     commit: Option<Cid>,
 
-    /// Read the file into memory instead of mapping it
-    ///
-    /// No other process may truncate or write a mapped file meanwhile: if it is truncated, the
-    /// signal SIGBUS ends carwalk. A file that cannot be mapped where it lies is read in any case.
+    /// Read the file into memory instead of mapping it: the signal SIGBUS ends carwalk if a mapped
+    /// file is truncated
     #[arg(long, help_heading = "Input options")]
     no_mmap: bool,
 
-    /// Longest block that is accepted, like 16MiB [default: 2MiB]
+    /// Longest accepted block, like 16MiB [default: 2MiB]
     #[arg(long, value_name = "SIZE", value_parser = size::parse_u32, help_heading = "Input options")]
     max_block: Option<u32>,
 
-    /// Longest CAR header that is accepted [default: 1MiB]
+    /// Longest accepted CAR header [default: 1MiB]
     #[arg(long, value_name = "SIZE", value_parser = size::parse_u32, help_heading = "Input options")]
     max_header: Option<u32>,
 
-    /// Most bytes that are taken from standard input, a pipe, or a file that is compressed or not
-    /// mapped [default: 1GiB]
+    /// Most bytes from a pipe, or a compressed or unmapped file [default: 1GiB]
     #[arg(long, value_name = "SIZE", value_parser = size::parse, help_heading = "Input options")]
     max_stream: Option<u64>,
 

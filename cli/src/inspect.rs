@@ -17,17 +17,6 @@ use crate::output::Output;
 use crate::tid::Time;
 
 /// Print the commit and what is counted in CAR and tree
-///
-/// Prints what is there even if the CAR is incomplete: then it counts what is missing too, and the
-/// exit code is 0. Blocks are hashed when the walk reaches them, all others are not.
-///
-/// The block order is `pre-order` (commit, root, and after each node its subtrees and records from
-/// left to right; what comes after the last block of the tree is disregarded), `PDS order` (as the
-/// reference PDS exports: newest revision first, in a revision by CID text, descending), or
-/// `other`.
-///
-/// Of more than 10,000 collections the first in key order are told one by one, and how many more
-/// there are.
 #[derive(Args, Debug)]
 pub(crate) struct Inspect {
     #[command(flatten)]

@@ -14,7 +14,7 @@ pub(crate) struct Keys {
     #[arg(long, value_name = "NSID", value_parser = nsid, help_heading = "Ranges")]
     pub(crate) collection: Option<String>,
 
-    /// Keep keys that begin so, all or part of collection/rkey
+    /// Keep keys that begin with this: all or part of collection/rkey
     #[arg(long, value_name = "PREFIX", help_heading = "Ranges")]
     prefix: Option<OsString>,
 

@@ -18,15 +18,6 @@ use crate::output::Output;
 use crate::skipped::{Skipped, Unreadable};
 
 /// List the records in key order: path, tab, CID
-///
-/// Prints one line for each record: `collection/rkey TAB cid`. Every node and record is read. If
-/// one is missing, the lines before it are printed, the error names the missing key or interval of
-/// keys, and the exit code is 4. A key that is not a repo path is named on stderr, the other
-/// records are listed, and the exit code is 3.
-///
-/// With --collection, --prefix, --from or --to, only the keys that match all of them are listed.
-/// Subtrees that cannot have such a key are neither read nor checked, and may be missing. Exit code
-/// 0 means, unless --partial is given, that nothing in the range is missing.
 #[derive(Args, Debug)]
 pub(crate) struct Ls {
     #[command(flatten)]
@@ -41,23 +32,10 @@ pub(crate) struct Ls {
     json: bool,
 
     /// Print JSON Lines with the record itself in the field `record`
-    ///
-    /// The JSON of records is that of `get`. A record that is not CBOR, or more than 100 levels
-    /// deep, is named on stderr and listed with `"record": null`; the exit code is 3, also with
-    /// --partial. A missing record of --partial is null too.
-    ///
-    /// Example: `carwalk ls --records --collection app.bsky.feed.post repo.car | jq .record.text`
     #[arg(long)]
     records: bool,
 
-    /// List whatever can be reached in a CAR that is incomplete or damaged
-    ///
-    /// Entries are listed whether their records are there or not; with -l a missing record has the
-    /// size `-`. Missing and bad subtrees are named on stderr with the interval of keys that they
-    /// hide, one line each. Keys that are not repo paths are listed with control characters
-    /// escaped; with --collection they are left out. Of a CAR that is cut or whose framing is bad,
-    /// the sections before that place count. Blocks are hashed when the walk reaches them, all
-    /// others are not.
+    /// List whatever can be reached in a CAR that is partial or damaged
     #[arg(long)]
     partial: bool,
 

@@ -5,11 +5,13 @@ mod account;
 mod args;
 mod blobs;
 mod commits;
+mod completions;
 mod counts;
 mod did_doc;
 mod escape;
 mod failure;
 mod get;
+mod help;
 mod hints;
 mod input;
 mod inspect;
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         Commands::Blobs(blobs) => blobs.input.run(&blobs),
         Commands::Prove(prove) => prove.input.run(&prove),
         Commands::Verify(verify) => verify.input.run(&verify),
+        Commands::Completions(completions) => completions.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -20,17 +20,6 @@ const CAR: &str = "The CAR file, also compressed with gzip or zstd; `-` for stan
                    may be left out only without PATHs";
 
 /// Write a CAR that proves records present or absent, or a range complete
-///
-/// It has the commit, the nodes on the way to each PATH and to all keys of the range, and the
-/// records, each block once, in the order of the walk. `carwalk get` and `carwalk ls` answer from
-/// it as from the whole repository, `carwalk verify --partial --key` checks it, and so does whoever
-/// checks answers of com.atproto.sync.getRecord. A PATH without a record is proven absent. Keys
-/// that are no repo paths, which `ls --partial` lists, can be proved as part of a range only. The
-/// repository may be partial itself, if it has all that the proof needs; else the exit code is 4.
-///
-/// Nothing is left at OUT if the proof cannot be written whole. It is written beside OUT under a
-/// temporary name, `.carwalk-` and six letters; after a signal that file may stay, and may be
-/// deleted. Nothing is printed on success.
 #[derive(Args, Debug)]
 #[command(mut_arg("file", |arg| arg.help(CAR)))]
 pub(crate) struct Prove {
@@ -41,17 +30,11 @@ pub(crate) struct Prove {
     #[arg(value_name = "PATH|AT-URI", index = 2)]
     targets: Vec<Target>,
 
-    /// The file that is written; standard output if it is `-`
-    ///
-    /// What goes to standard output, a pipe or a device is a proof only if the exit code is 0: it
-    /// may end in the middle. Nothing is written to a terminal.
+    /// The file to write; standard output, but not a terminal, if it is `-`
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
 
     /// Overwrite OUT if it exists
-    ///
-    /// The new file has the permissions of the old one. If OUT is a link, what it leads to is
-    /// replaced.
     #[arg(long)]
     force: bool,
 

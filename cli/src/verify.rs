@@ -20,59 +20,31 @@ use crate::records::OddRecords;
 const PROBLEMS_TOLD: u64 = 20;
 
 /// Check everything: framing, hashes, commit, tree, paths, completeness
-///
-/// Checks the framing of the CAR, every block against its CID, the form of the commit, every rule
-/// of the tree, that each node and record is there, and that each key has the full syntax of a repo
-/// path. With --did, that the repository is that account's; with --key, that the commit is signed
-/// with that key. Without --key the signature is not checked.
-///
-/// The first error ends the work, but for keys that are no repo paths: each is told on stderr, the
-/// first 20 of them with CID and key, and the exit code is 3. Another account or a signature that
-/// does not hold is told before the tree is looked at, and the exit code is 1.
 #[derive(Args, Debug)]
 pub(crate) struct Verify {
     #[command(flatten)]
     pub(crate) input: Input,
 
-    /// Check what is there of an incomplete CAR
-    ///
-    /// Missing nodes and records are counted, and the exit code is 0 if nothing that is there is
-    /// wrong. Bad subtrees are told like bad paths, and the rest is checked all the same. A CAR
-    /// that ends inside a section is not incomplete but invalid, as is one with a block that does
-    /// not hash to its CID: `ls --partial` shows what else there is.
+    /// Check the blocks that are present in a partial CAR
     #[arg(long)]
     partial: bool,
 
     #[command(flatten)]
     account: Account,
 
-    /// Check the contents of every record too
-    ///
-    /// Prints one line on stdout for each oddity: `path TAB place in the record TAB what`. The
-    /// place is like `embed.images[2].size`, and empty for the record as a whole. Oddities are:
-    /// departures from the data model, a `$type` that is missing or differs from the collection, a
-    /// size over 1,000,000 bytes, and bytes that are not CBOR. At most 20 departures of one record
-    /// are printed and 1,000 counted. The exit code does not change: see --strict.
-    ///
-    /// With --json, the object has these fields instead of the lines: odd_records and oddities,
-    /// which are counts, and first_oddities, at most 1,000 objects with path, place, byte and what.
-    ///
-    /// Example: `carwalk verify --records --quiet repo.car` prints the oddities alone.
+    /// Check every record too, and print one line for each oddity
     #[arg(long)]
     records: bool,
 
-    /// With --records: exit with code 3 if a record is odd
+    /// With --records: exit code 3 if there is an oddity
     #[arg(long, requires = "records")]
     strict: bool,
 
-    /// Print nothing on success, except for the lines of --records
+    /// Print nothing on success, except the oddities of --records
     #[arg(short, long, conflicts_with_all = ["json", "verbose"])]
     quiet: bool,
 
-    /// Print one JSON object
-    ///
-    /// It is printed if the walk came to its end, problems or not; other errors are told on stderr
-    /// only.
+    /// Print one JSON object if the walk comes to its end, with or without problems
     #[arg(long)]
     json: bool,
 }

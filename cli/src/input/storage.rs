@@ -19,35 +19,25 @@ const USUAL_CACHE: u64 = 64 << 20;
 /// Where blocks go that are not to stay in memory.
 #[derive(Args, Debug)]
 pub(super) struct Storage {
-    /// Most memory that a CAR takes, like 256MiB; what is more goes into a temporary file [default:
-    /// no limit]
-    ///
-    /// Counted are blocks and index; of a file that is mapped only the index, of one that --keep
-    /// made what is held of it. The file has no name, and is gone when carwalk is, whatever ends
-    /// it.
-    #[arg(long, value_name = "SIZE", value_parser = size::parse, help_heading = "Input options")]
+    /// Most memory for blocks and index, of a mapped file for the index, like 256MiB; the rest goes
+    /// into a temporary file [default: no limit]
+    #[arg(long, value_name = "SIZE", value_parser = size::parse, help_heading = "Memory options")]
     memory_limit: Option<u64>,
 
-    /// Folder for the temporary file [default: TMPDIR; without it /var/tmp or the system's]
-    #[arg(long, value_name = "DIR", conflicts_with = "keep", help_heading = "Input options")]
+    /// Directory of the temporary file [default: TMPDIR, else the system's]
+    #[arg(long, value_name = "DIR", conflicts_with = "keep", help_heading = "Memory options")]
     spill_dir: Option<PathBuf>,
 
-    /// Most bytes that are stored in a temporary or kept file [default: no limit]
-    #[arg(long, value_name = "SIZE", value_parser = size::parse, help_heading = "Input options")]
+    /// Most bytes stored in a temporary or kept file [default: no limit]
+    #[arg(long, value_name = "SIZE", value_parser = size::parse, help_heading = "Memory options")]
     max_spill: Option<u64>,
 
-    /// Store the blocks in a new file that stays, to be read in place of the CAR, with --kept
-    ///
-    /// The CAR is read, not mapped, and --max-stream applies. FILE is there once all of it is read,
-    /// every block is hashed, and its commit is found; that blocks of the tree are missing does not
-    /// matter. Without a memory limit, 64 MiB are used. Take such files from nobody whom you do not
-    /// trust: reading them finds damage, but not forgery. After a signal, a file `.carwalk-` and
-    /// six letters may stay beside FILE, and may be deleted.
-    #[arg(long, value_name = "FILE", help_heading = "Input options")]
+    /// Store the blocks in a new file, to be read with --kept
+    #[arg(long, value_name = "FILE", help_heading = "Memory options")]
     keep: Option<PathBuf>,
 
-    /// Say on stderr when blocks went into a file, how many bytes, and where
-    #[arg(short, long, help_heading = "Input options")]
+    /// Print on stderr when blocks went into a file, how many bytes, and where
+    #[arg(short, long, help_heading = "Memory options")]
     verbose: bool,
 }
 

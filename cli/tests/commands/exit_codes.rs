@@ -23,7 +23,7 @@ fn help_and_version_are_successes() {
     }
     let proves = run(["prove", "--help"]).quiet_success();
     for part in
-        ["`-` for standard input", ".carwalk-", "only if the exit code is 0", "no repo paths"]
+        ["`-` for standard input", ".carwalk-", "only if the exit code is 0", "Invalid repo paths"]
     {
         assert!(proves.contains(part), "{proves}");
     }

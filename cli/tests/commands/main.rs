@@ -26,6 +26,7 @@ mod exit_codes;
 mod forged_kept;
 mod get;
 mod get_json;
+mod help;
 mod inputs;
 mod inspect;
 mod invalid_paths;

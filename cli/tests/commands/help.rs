@@ -1,0 +1,113 @@
+//! `--help` of every command, and `carwalk completions`.
+
+use std::process::{Command, Stdio};
+
+use crate::harness::{run, run_command, tool};
+
+/// The commands that the help of the tool lists.
+fn commands() -> Vec<String> {
+    let help = run(["--help"]).quiet_success();
+    let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let names = listed.take_while(|line| !line.is_empty());
+    let names = names.filter_map(|line| line.split_whitespace().next());
+    names.filter(|name| *name != "help").map(str::to_owned).collect()
+}
+
+fn help_of(command: &str) -> String {
+    run_command(tool().args([command, "--help"]).env_remove("COLUMNS")).quiet_success()
+}
+
+#[test]
+fn all_commands_are_listed() {
+    let commands = commands();
+    for name in ["ls", "get", "inspect", "blobs", "prove", "verify", "completions"] {
+        assert!(commands.iter().any(|command| command == name), "{commands:?}");
+    }
+}
+
+#[test]
+fn help_is_short_and_has_one_example() {
+    let top = run_command(tool().arg("--help").env_remove("COLUMNS")).quiet_success();
+    let texts = commands().into_iter().map(|command| (help_of(&command), format!(" {command} ")));
+    for (help, command) in texts.chain([(top, " ".to_owned())]) {
+        assert!(help.lines().count() <= 60, "{} lines:\n{help}", help.lines().count());
+        assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
+        let (_, example) = help.split_once("\nExample:\n").unwrap();
+        assert!(example.starts_with(&format!("  carwalk{command}")), "{help}");
+        assert_eq!(help.matches("Example").count(), 1, "{help}");
+        assert!(help.contains("\n\nExit codes:"), "{help}");
+    }
+}
+
+#[test]
+fn options_are_grouped() {
+    for command in commands().iter().filter(|command| *command != "completions") {
+        let help = help_of(command);
+        for heading in ["\nOptions:\n", "\nInput options:\n", "\nMemory options:\n"] {
+            assert!(help.contains(heading), "{help}");
+        }
+        let has = |text: &str| help.contains(text);
+        assert_eq!(has("\nAccount:\n"), has("--did-doc <FILE>"), "{help}");
+        assert_eq!(has("\nRanges:\n"), has("--prefix <PREFIX>"), "{help}");
+    }
+}
+
+#[test]
+fn both_flags_and_the_command_print_the_same_help() {
+    for command in commands() {
+        let help = help_of(&command);
+        for args in [[&*command, "-h"], ["help", &*command]] {
+            let same = run_command(tool().args(args).env_remove("COLUMNS")).quiet_success();
+            assert_eq!(same, help);
+        }
+    }
+}
+
+#[test]
+fn shells_have_completions() {
+    for (shell, mark) in [
+        ("bash", "complete -F _carwalk"),
+        ("zsh", "#compdef carwalk"),
+        ("fish", "complete -c carwalk"),
+    ] {
+        let script = run(["completions", shell]).quiet_success();
+        assert!(script.contains(mark), "{script}");
+        for part in commands().iter().map(String::as_str).chain(["did-doc", "commit"]) {
+            assert!(script.contains(part), "{part}: {script}");
+        }
+    }
+    for args in [&["completions"][..], &["completions", "tcsh"], &["completions", "\u{1b}[2J"]] {
+        let run = run(args);
+        assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{args:?}");
+        assert!(!run.stderr.contains('\u{1b}'), "{run:?}");
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn completions_tell_of_a_full_disk() {
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = tool().args(["completions", "zsh"]).stdout(full).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(stderr, "error: cannot write the output: No space left on device\n");
+    assert_eq!(output.status.code(), Some(5));
+}
+
+#[test]
+#[cfg(unix)]
+fn bash_completes_commands_and_options() {
+    let script = run(["completions", "bash"]).quiet_success();
+    let complete = |words: &str| {
+        let ask = format!(
+            "{script}\nCOMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); \
+             _carwalk carwalk \"${{COMP_WORDS[-1]}}\" \"${{COMP_WORDS[-2]}}\"; echo ${{COMPREPLY[@]}}"
+        );
+        let output = Command::new("bash").args(["-c", &ask]).stdin(Stdio::null()).output();
+        output.ok().map(|output| String::from_utf8(output.stdout).unwrap())
+    };
+    // Not every machine has this shell.
+    let Some(found) = complete("carwalk ver") else { return };
+    assert_eq!(found, "verify\n");
+    assert_eq!(complete("carwalk verify --did-").unwrap(), "--did-doc\n");
+    assert_eq!(complete("carwalk completions f").unwrap(), "fish\n");
+}
