@@ -15,8 +15,10 @@ macro_rules! help {
 }
 
 pub(crate) const TOP: &str = "\
-The framing of the CAR, every block, the commit and every rule of the Merkle Search Tree are checked
-while a CAR is read. `verify` also checks the commit's signature, given the account's keys.
+Every command checks the framing of the CAR, the hash of every block, the commit, and the rules of
+the Merkle Search Tree in each node that it reads; `verify` reads all nodes. `inspect` and
+`ls --partial` also open damaged CARs, and hash only the blocks that they reach. `verify` and `get`
+check the commit's signature if they are given keys.
 
 Example:
   carwalk ls repo.car
@@ -26,11 +28,10 @@ Exit codes:
   1  the answer is no: there is no such record, or for `verify`: it is another account's repository,
      or the signature does not hold
   2  the command line is wrong, or binary output would go to a terminal
-  3  the CAR is invalid, truncated, or beyond a limit; a key is not a repo path; a kept file is
-     damaged; a DID document is invalid; for other commands than `verify`: the repository is of
-     another account, or the signature does not hold; a record is not CBOR; with --strict: a record
-     has an oddity
-  4  the CAR is incomplete: a block that the command needs is missing
+  3  the CAR, a kept file or a DID document is invalid; the CAR is truncated or exceeds a limit; a
+     key is not a repo path; `get`, `blobs`, `ls --records`: a record is not CBOR; `get`, `prove`:
+     another account; `get`: the signature does not hold; `verify --strict`: a record is odd
+  4  the CAR is partial: a block that the command needs is missing
   5  reading, mapping or writing failed, also of a temporary or kept file; more would be stored than
      --max-spill; the reader of binary output (`prove`, `get --raw`) closed the pipe
 
@@ -42,16 +43,15 @@ NO_COLOR turns colours off.";
 
 pub(crate) const LS: &str = help!(
     "\
-Prints one line for each record: `collection/rkey TAB cid`. Every node and record in the range is
-read, and nothing else. If one is missing, the lines before it are printed, and the error names the
-missing keys. A key that is not a repo path is named on stderr, and the other records are listed.
+Prints one line for each record: `collection/rkey TAB cid`. Only the nodes and records in the range
+must be present. If one is missing, the records before it are listed, the error names the missing
+keys, and the exit code is 4. A key that is not a repo path is named on stderr, the other records
+are listed, and the exit code is 3.
 
-With --partial, missing and bad subtrees are named on stderr with the keys that they hide, missing
-records have the size `-`, and keys that are not repo paths are listed escaped. Blocks are verified
-when the walk reaches them. Of a damaged CAR, the sections before the damage are read.
-
-With --records, a record that is not CBOR is named on stderr and has the JSON `null`, and the exit
-code is 3.",
+With --partial, missing and bad subtrees and bad records are named on stderr. Missing and bad
+records have the size `-`, invalid repo paths are listed escaped, and none of these changes the exit
+code. Of a damaged CAR, the sections before the damage are read. With --records, a record that is
+not CBOR is named on stderr and has the JSON `null`, and the exit code is 3.",
     "carwalk ls -l --collection app.bsky.feed.post repo.car"
 );
 
@@ -62,22 +62,26 @@ com.atproto.sync.getRecord. The exit code is 1 if the tree proves that there is 
 the repository is of another account or the signature does not hold, and 4 if the CAR cannot tell.
 Invalid repo paths cannot be asked for.
 
-Links are printed as {\"$link\": \"..\"}, bytes as {\"$bytes\": \"..\"} in base64 without padding. What
-JSON has no form for is printed as {\"$cbor\": \"..\"}, and what is odd in the record is named on
-stderr. Exit code 3 means also that the record is not CBOR: see --raw, whose output is the whole
-record only if the exit code is 0.",
+Links are printed as {\"$link\": \"..\"}, bytes as {\"$bytes\": \"..\"} in base64 without padding.
+Items without a JSON form are printed as {\"$cbor\": \"..\"}. Oddities of the record are named on
+stderr and do not change the exit code. A record that is not CBOR is not printed, and the exit code
+is 3: use --raw. The output of --raw is the whole record only if the exit code is 0.",
     "carwalk get --did-doc did.json repo.car app.bsky.actor.profile/self"
 );
 
 pub(crate) const INSPECT: &str = help!(
     "\
-Missing blocks are counted and are not errors. Blocks are verified when the walk reaches them. The
-commits in the CAR are listed if there are several or if blocks of the tree are missing, and the
-trees of the first 16 are walked. Of more than 10,000 collections, the first are listed.
+Missing blocks are counted. Neither they nor damage to the CAR or the tree is an error: the exit
+code is 0. The commits in the CAR are listed if there are several, or if the tree is partial or
+damaged: the first 16 with the state of their trees, the others as a count. At most 10,000
+collections are listed, the others are counted.
 
-The block order is `pre-order` (commit, root, and after each node its subtrees and records from left
-to right; blocks after the last one of the tree do not count), `PDS order` (newest revision first,
-within a revision by CID text, descending, as the reference PDS exports), or `other`.",
+The block order is one of:
+  pre-order  the commit, the root, and after each node its subtrees and records from left to right;
+             blocks after the last block of the tree are ignored
+  PDS order  as the reference PDS exports: newest revision first, within a revision by descending
+             CID text
+  other",
     "carwalk inspect repo.car"
 );
 
@@ -88,34 +92,38 @@ MIME type are those that the record states; the legacy form states no size, whic
 The blobs themselves are not part of a CAR.
 
 A key that is not a repo path is named on stderr, and the other records are searched. A record that
-is not CBOR is named on stderr too, and its references before the damage are listed. Both make the
-exit code 3. --cids prints nothing if a block is missing, and needs 150 bytes of memory for each CID.",
+is not CBOR is named on stderr too, and its references before the first invalid byte are listed. In
+both cases the exit code is 3. --cids prints no CIDs if a block is missing, and needs about 150
+bytes of memory for each CID.",
     "carwalk blobs --cids repo.car | comm -3 - listed.txt"
 );
 
 pub(crate) const PROVE: &str = help!(
     "\
 The proof has the commit, the nodes on the way to each PATH and to all keys of the range, and the
-records. `get`, `ls` and `verify --partial` read it. A PATH without a record is proven absent.
-Invalid repo paths are proved as part of a range only. The repository may be partial.
+records. A PATH without a record is proven absent. Invalid repo paths are proved as part of a range
+only. The repository may be partial. Read a proof with `get`, with `ls` and the same range, with
+`ls --partial`, or with `verify --partial`.
 
 The proof is written to a temporary file beside OUT, `.carwalk-` and six letters, and renamed. After
 a signal that file may remain and can be deleted. On standard output, a pipe or a device, the output
-is a proof only if the exit code is 0. With --force, the new file has the permissions of the old
-one, and a link is followed.",
+is a proof only if the exit code is 0. With --force, OUT is replaced. The new file has the
+permissions of the old one; if OUT is a symbolic link, its target is replaced.",
     "carwalk prove repo.car app.bsky.actor.profile/self -o proof.car"
 );
 
 pub(crate) const VERIFY: &str = help!(
     "\
 Checks the framing of the CAR, every block against its CID, the commit, every rule of the tree, and
-that each node and record is present and each key a repo path. The first error ends the work, except
-for invalid repo paths: the first 20 are named on stderr, and the exit code is 3. The exit code is 1
-if the repository is of another account or the signature does not hold.
+that each node and record is present and each key a repo path. Verification stops at the first
+error. Invalid repo paths do not stop it: the first 20 are named on stderr, the others are counted,
+and the exit code is 3. The exit code is 1 if the repository is of another account or the signature
+does not hold.
 
-Without a key the signature is not checked. Old commits are signed with old keys, which an audit log
-has (https://plc.directory/DID/log/audit). carwalk trusts the file. With --partial, missing blocks
-are counted, and bad subtrees are named like invalid paths.
+Without a key the signature is not checked. An old commit may be signed with an old key: an audit
+log (https://plc.directory/DID/log/audit) has the earlier keys. carwalk does not check who made that
+file. With --partial, missing blocks are counted, and bad subtrees and bad records are named like
+invalid repo paths.
 
 --records prints `path TAB place in the record TAB oddity`. Oddities are departures from the data
 model, a `$type` that is missing or not the collection, and sizes over 1,000,000 bytes.",

@@ -53,7 +53,7 @@ pub(crate) struct Input {
     #[arg(value_name = "CAR", index = 1)]
     file: Option<PathBuf>,
 
-    /// CAR is a trusted file that --keep made: one crafted to do harm can crash carwalk
+    /// CAR is a file that --keep made; only if you trust it: a crafted file can crash carwalk
     #[arg(long, conflicts_with = "keep", help_heading = "Input options")]
     kept: bool,
 
@@ -78,7 +78,7 @@ pub(crate) struct Input {
     #[arg(long, value_name = "SIZE", value_parser = size::parse_u32, help_heading = "Input options")]
     max_header: Option<u32>,
 
-    /// Most bytes from a pipe, or a compressed or unmapped file [default: 1GiB]
+    /// Longest CAR, after decompression, that is not mapped [default: 1GiB]
     #[arg(long, value_name = "SIZE", value_parser = size::parse, help_heading = "Input options")]
     max_stream: Option<u64>,
 

@@ -16,7 +16,7 @@ use crate::order::{self, BlockOrder, Reach};
 use crate::output::Output;
 use crate::tid::Time;
 
-/// Print the commit and what is counted in CAR and tree
+/// Print the commit, and counts of blocks, nodes, records and collections
 #[derive(Args, Debug)]
 pub(crate) struct Inspect {
     #[command(flatten)]

@@ -16,8 +16,8 @@ use crate::output::Output;
 use crate::target::Target;
 
 /// Here the first of several arguments is always the CAR, other than with `get`.
-const CAR: &str = "The CAR file, also compressed with gzip or zstd; `-` for standard input, which \
-                   may be left out only without PATHs";
+const CAR: &str = "The CAR file, also compressed with gzip or zstd; `-` is standard input. Required \
+                   if a PATH is given";
 
 /// Write a CAR that proves records present or absent, or a range complete
 #[derive(Args, Debug)]

@@ -44,7 +44,7 @@ pub(crate) struct Verify {
     #[arg(short, long, conflicts_with_all = ["json", "verbose"])]
     quiet: bool,
 
-    /// Print one JSON object if the walk comes to its end, with or without problems
+    /// Print one JSON object, also if problems are found; nothing if an error stops verification
     #[arg(long)]
     json: bool,
 }

@@ -19,8 +19,8 @@ const USUAL_CACHE: u64 = 64 << 20;
 /// Where blocks go that are not to stay in memory.
 #[derive(Args, Debug)]
 pub(super) struct Storage {
-    /// Most memory for blocks and index, of a mapped file for the index, like 256MiB; the rest goes
-    /// into a temporary file [default: no limit]
+    /// Memory limit for blocks and index (mapped file: index only), like 256MiB; the rest goes into
+    /// a temporary file [default: no limit]
     #[arg(long, value_name = "SIZE", value_parser = size::parse, help_heading = "Memory options")]
     memory_limit: Option<u64>,
 

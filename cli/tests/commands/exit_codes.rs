@@ -17,13 +17,13 @@ fn small() -> Vec<u8> {
 fn help_and_version_are_successes() {
     let help = run(["--help"]).quiet_success();
     for part in
-        ["ls", "get", "inspect", "prove", "verify", "Exit codes:", "  4  the CAR is incomplete"]
+        ["ls", "get", "inspect", "prove", "verify", "Exit codes:", "  4  the CAR is partial"]
     {
         assert!(help.contains(part), "{help}");
     }
     let proves = run(["prove", "--help"]).quiet_success();
     for part in
-        ["`-` for standard input", ".carwalk-", "only if the exit code is 0", "Invalid repo paths"]
+        ["`-` is standard input", ".carwalk-", "only if the exit code is 0", "Invalid repo paths"]
     {
         assert!(proves.contains(part), "{proves}");
     }
