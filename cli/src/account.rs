@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use carwalk::{Commit, VerifyingKey};
+use carwalk::error::SignatureFault;
+use carwalk::{Commit, ErrorKind, VerifyingKey};
 use clap::Args;
 
 use crate::did_doc::DidDoc;
 use crate::failure::Cause;
-use crate::output::Counted;
 use crate::target;
 
 /// Keys that are named one by one where none of them signed the commit.
@@ -81,19 +81,25 @@ impl Account {
             }
         }
         match refusal {
-            Some(error) => Err(format!("{error}; checked with {}", told(keys))),
+            Some(error) => Err(refused(&error, keys)),
             None => Ok(None),
         }
     }
+}
+
+/// Why none of the keys signed the commit. A signature that could be of no key at all is the reason
+/// whatever the keys are.
+fn refused(error: &carwalk::Error, keys: &[VerifyingKey]) -> String {
+    let is_of_other = matches!(error.kind(), ErrorKind::Signature(SignatureFault::Mismatch));
+    if keys.len() > 1 && is_of_other {
+        return format!("none of these {} keys signed the commit: {}", keys.len(), told(keys));
+    }
+    format!("{error}; checked with {}", told(keys))
 }
 
 /// The keys, the first few one by one.
 fn told(keys: &[VerifyingKey]) -> String {
     let named: Vec<_> = keys.iter().take(KEYS_TOLD).map(ToString::to_string).collect();
     let (named, more) = (named.join(", "), keys.len().saturating_sub(KEYS_TOLD));
-    match (keys.len(), more) {
-        (1, _) => named,
-        (count, 0) => format!("{}: {named}", Counted(count as u64, "key")),
-        (count, more) => format!("{}: {named}, and {more} more", Counted(count as u64, "key")),
-    }
+    if more > 0 { format!("{named}, and {more} more") } else { named }
 }

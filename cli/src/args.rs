@@ -4,7 +4,7 @@ use std::env;
 use std::ffi::OsString;
 
 use clap::builder::styling::{AnsiColor, Styles};
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::blobs::Blobs;
@@ -43,9 +43,17 @@ impl Cli {
 }
 
 /// The same error with arguments that do nothing to a terminal: it quotes them.
-fn harmless(args: &[OsString], error: clap::Error) -> clap::Error {
+fn harmless(args: &[OsString], mut error: clap::Error) -> clap::Error {
     let escaped: Vec<_> = args.iter().map(escape).collect();
     if escaped == args {
+        return error;
+    }
+    // The reason is about the value as it was given.
+    if let (ErrorKind::ValueValidation, Some(ContextValue::String(value))) =
+        (error.kind(), error.get(ContextKind::InvalidValue))
+    {
+        let value = ContextValue::String(escape::escaped(value));
+        error.insert(ContextKind::InvalidValue, value);
         return error;
     }
     match Cli::try_parse_from(escaped) {

@@ -147,13 +147,9 @@ pub(crate) fn hint<S: CarStore>(cause: Cause, repo: &Repo<S>, rules: CommitRules
     if !is_missing {
         return cause;
     }
-    // An error here says less than the one that is to be explained.
-    let commits = Commits::of(repo, rules).unwrap_or_default();
-    let Some(Listed { cid, rev, .. }) = commits.complete(repo.commit().did()) else {
+    let Some(more) = complete(repo, rules) else {
         return cause;
     };
-    let revision = if rev.is_empty() { String::new() } else { format!(", revision {rev},") };
-    let more = format!("the tree of another commit{revision} is complete (see --commit {cid})");
     match cause {
         Cause::Incomplete(message) => Cause::Incomplete(format!("{message}; {more}")),
         Cause::Car(error) => Cause::Explained { message: format!("{error}; {more}"), error },
@@ -161,11 +157,21 @@ pub(crate) fn hint<S: CarStore>(cause: Cause, repo: &Repo<S>, rules: CommitRules
     }
 }
 
+/// Names the newest other commit of the account whose tree is complete, if blocks of the opened one
+/// are missing.
+pub(crate) fn complete<S: CarStore>(repo: &Repo<S>, rules: CommitRules) -> Option<String> {
+    // An error here says less than the one that is to be explained.
+    let commits = Commits::of(repo, rules).unwrap_or_default();
+    let Listed { cid, rev, .. } = commits.complete(repo.commit().did())?;
+    let revision = if rev.is_empty() { String::new() } else { format!(", revision {rev},") };
+    Some(format!("the tree of another commit{revision} is complete (see --commit {cid})"))
+}
+
 /// Reads the CID of a commit.
 pub(crate) fn cid(text: &str) -> std::result::Result<Cid, String> {
     match text.parse::<Cid>() {
         Ok(cid) if cid.codec() == Codec::DagCbor => Ok(cid),
         Ok(_) => Err("the CID of raw bytes, not of a commit".to_owned()),
-        Err(_) => Err("not a CID, like those that `carwalk inspect` lists".to_owned()),
+        Err(_) => Err("not a CID, like those that `carwalk inspect` prints".to_owned()),
     }
 }

@@ -19,6 +19,9 @@ const MAX_KEYS: usize = 1000;
 /// Most characters of a DID that are printed: the longest DID is 2048 characters long.
 const DID_LEN: usize = 2048;
 
+/// Most characters of a server's message that are printed.
+const MESSAGE_LEN: usize = 200;
+
 /// An account and the keys that sign its commits, the newest first.
 #[derive(Debug)]
 pub(crate) struct DidDoc {
@@ -66,6 +69,12 @@ struct Operation {
 struct Methods {
     #[serde(default)]
     atproto: Option<String>,
+}
+
+/// What a directory answers if it does not know the account.
+#[derive(Deserialize)]
+struct Refusal {
+    message: String,
 }
 
 impl DidDoc {
@@ -153,6 +162,13 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 fn parse<'t, T: Deserialize<'t>>(text: &'t [u8], what: &str) -> Result<T, String> {
-    serde_json::from_slice(text)
-        .map_err(|error| format!("not {what}: {}", escaped(&error.to_string())))
+    if text.starts_with(b"\xff\xfe") || text.starts_with(b"\xfe\xff") {
+        return Err("this is UTF-16 text: save it as UTF-8".to_owned());
+    }
+    serde_json::from_slice(text).map_err(|error| match serde_json::from_slice(text) {
+        Ok(Refusal { message }) => {
+            format!("not {what}, but a server's error: {}", Quoted(&message, MESSAGE_LEN))
+        }
+        Err(_) => format!("not {what}: {}", escaped(&error.to_string())),
+    })
 }

@@ -256,7 +256,7 @@ impl Input {
             }
             _ => error.to_string(),
         };
-        let message = format!("{what} (see `carwalk inspect`, which lists commits)");
+        let message = format!("{what} (`carwalk inspect` prints the CID of each commit)");
         Cause::Explained { error, message }
     }
 

@@ -10,6 +10,7 @@ use carwalk::{ErrorKind, Repo, RepoPath};
 use clap::Args;
 use serde::Serialize;
 
+use crate::commits;
 use crate::counts::add;
 use crate::failure::Cause;
 use crate::input::{Command, Input};
@@ -57,6 +58,13 @@ struct Line<'a> {
     present: Option<bool>,
 }
 
+/// What a partial walk does not find.
+#[derive(Default)]
+struct Missing {
+    records: u64,
+    subtrees: u64,
+}
+
 impl Command for Ls {
     const HAS_PARTIAL: bool = true;
 
@@ -69,7 +77,7 @@ impl Command for Ls {
     }
 
     fn run<S: CarStore>(&self, repo: &Repo<S>, out: &mut Output) -> Result<(), Cause> {
-        let (mut missing, mut skipped) = (0, Skipped::default());
+        let (mut missing, mut skipped) = (Missing::default(), Skipped::default());
         let mut walk = repo.walk().partial(self.partial).range(self.keys.range()?).start();
         while let Some(event) = walk.next_event()? {
             out.step();
@@ -86,8 +94,13 @@ impl Command for Ls {
                 event => self.list_rest(event, &mut missing, out)?,
             }
         }
-        if missing > 0 {
-            out.note(format_args!("missing records: {missing}"))?;
+        if missing.records > 0 {
+            out.note(format_args!("missing records: {}", missing.records))?;
+        }
+        if missing.subtrees > 0
+            && let Some(other) = commits::complete(repo, self.input.commit_rules())
+        {
+            out.note(format_args!("{other}"))?;
         }
         skipped.into_result()
     }
@@ -99,12 +112,12 @@ impl Ls {
     fn list_rest(
         &self,
         event: Event<'_>,
-        missing: &mut u64,
+        missing: &mut Missing,
         out: &mut Output,
     ) -> Result<(), Cause> {
         match event {
             Event::MissingRecord { entry, .. } => {
-                add(missing, 1);
+                add(&mut missing.records, 1);
                 self.list(entry, entry.path().ok(), None, out)?;
             }
             Event::BadRecord { entry, error, .. } => {
@@ -112,6 +125,7 @@ impl Ls {
                 self.list(entry, entry.path().ok(), None, out)?;
             }
             Event::MissingSubtree { cid, interval, .. } => {
+                add(&mut missing.subtrees, 1);
                 out.note(format_args!("missing subtree: node {cid} hides {interval}"))?;
             }
             Event::BadSubtree { interval, error, .. } => {

@@ -10,6 +10,7 @@ use clap::Args;
 use serde::{Serialize, Serializer};
 
 use crate::account::{Account, Signer};
+use crate::commits;
 use crate::counts::{SectionCounts, TreeCounts, add};
 use crate::failure::Cause;
 use crate::input::{Command, Input};
@@ -106,6 +107,11 @@ impl Command for Verify {
             out.write_all(b"\n")?;
         } else if checked.ok && !self.quiet {
             checked.write_to(out)?;
+        }
+        if checked.tree.missing_subtrees > 0
+            && let Some(other) = commits::complete(repo, self.input.commit_rules())
+        {
+            out.note(format_args!("{other}"))?;
         }
         if checked.ok { Ok(()) } else { Err(Cause::Invalid(checked.problems(self.strict))) }
     }

@@ -85,12 +85,12 @@ fn several_keys_are_tried_in_their_order() {
     assert_eq!((&object["key"], &object["key_number"]), (&json!(keys[1]), &json!(2)));
 
     let error = each_way(&["verify", "--key", &keys[0], "--key", &keys[2]], &car()).one_error(1);
-    let expected = format!("; checked with 2 keys: {}, {}\n", keys[0], keys[2]);
+    let expected = format!(": none of these 2 keys signed the commit: {}, {}\n", keys[0], keys[2]);
     assert!(error.ends_with(&expected), "{error}");
     let many: Vec<_> = (3..10).map(|number| format!("--key={}", key(number).did_key())).collect();
     let error = run_on([vec!["verify".to_owned()], many].concat(), &car()).one_error(1);
     assert!(
-        error.contains("checked with 7 keys: ") && error.ends_with(", and 2 more\n"),
+        error.contains("none of these 7 keys ") && error.ends_with(", and 2 more\n"),
         "{error}"
     );
 }
@@ -120,7 +120,7 @@ fn audit_logs_give_did_and_all_keys_the_newest_first() {
     let mut without: Vec<_> = log();
     without.retain(|entry| !entry.to_string().contains(&key(2).did_key()));
     let error = with_doc(&[], json!(without).to_string()).one_error(1);
-    assert!(error.contains("checked with 2 keys: "), "{error}");
+    assert!(error.contains("none of these 2 keys "), "{error}");
 }
 
 #[test]
@@ -148,6 +148,10 @@ fn documents_that_are_none_are_refused_by_name() {
         ),
         (bad_key.to_string(), "verification method #atproto: "),
         (document("did:\u{1b}[2J", "#atproto", &key(2)).to_string(), "\\u{1b}[2J\" is not a DID"),
+        (
+            r#"{"message":"DID not registered: \u001b[2J"}"#.to_owned(),
+            r#"but a server's error: "DID not registered: \u{1b}[2J""#,
+        ),
         ("[".repeat(100_000), "not an audit log"),
         (format!("{{\"a\":{}", "[".repeat(100_000)), "not a DID document: EOF"),
         (" ".repeat((8 << 20) + 1), "longer than 8388608 bytes"),
@@ -156,6 +160,9 @@ fn documents_that_are_none_are_refused_by_name() {
         let error = with_doc(&[], &text).one_error(3);
         assert!(error.starts_with("error: FILE: ") && error.contains(reason), "{error}");
     }
+    let utf16: Vec<u8> = "\u{feff}{}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let error = with_doc(&[], utf16).one_error(3);
+    assert_eq!(error, "error: FILE: this is UTF-16 text: save it as UTF-8\n");
     let error = with_doc(&["--did", OTHER_DID], json!(log()).to_string()).one_error(3);
     assert_eq!(error, format!("error: FILE: the account is {DID}, not {OTHER_DID}\n"));
     with_doc(&["--did", DID, "--quiet"], json!(log()).to_string()).quiet_success();

@@ -54,6 +54,13 @@ fn names_of_files_and_arguments() {
         assert_harmless(&run);
         assert!(run.stderr.contains("\\u{202e}"), "{}", run.stderr);
     }
+    for (args, byte) in
+        [(["get", "a.b.c/\u{1b}[2J"], "0x1b at position 6"), (["verify", "--key=z\u{1b}"], "0x1b")]
+    {
+        let run = run(args);
+        assert_harmless(&run);
+        assert!(run.stderr.contains(byte) && run.stderr.contains("\\u{1b}"), "{}", run.stderr);
+    }
     for args in [&["ls", "--spill-dir", TEXT][..], &["ls", "a", TEXT], &["get", "a", TEXT]] {
         let run = run(args);
         assert_harmless(&run);

@@ -106,8 +106,11 @@ fn errors_name_the_commit_whose_tree_is_complete() {
     let proof = format!("{}.proof", file.name());
     let error = file.run_with(&["prove", "-o", &proof], &[PATHS[0]]).one_error(4);
     assert!(error.ends_with(&hint), "{error}");
-    let partial = each_way(&["ls", "--partial"], &torn());
-    assert_eq!(partial.code, Some(0), "{partial:?}");
+    for command in ["ls", "verify"] {
+        let partial = each_way(&[command, "--partial"], &torn());
+        assert_eq!(partial.code, Some(0), "{partial:?}");
+        assert!(partial.stderr.contains(&format!("--commit {}", commit_of(&old()))), "{partial:?}");
+    }
 }
 
 #[test]
@@ -153,12 +156,13 @@ fn a_commit_can_be_chosen() {
 fn what_is_no_commit_of_the_car_is_refused() {
     let other = Cid::dag_cbor(b"another commit").to_string();
     let error = each_way(&["ls", "--commit", &other], &torn()).one_error(4);
-    let message = "the CAR does not have this block (see `carwalk inspect`, which lists commits)";
+    let message =
+        "the CAR does not have this block (`carwalk inspect` prints the CID of each commit)";
     assert_eq!(error, format!("error: standard input: commit {other}: {message}\n"));
     let (node, record) = (old().root.cid().to_string(), old().entries()[0].1.to_string());
     for cid in [node, record] {
         let error = each_way(&["ls", "--commit", &cid], &torn()).one_error(3);
-        assert!(error.contains(&cid) && error.contains("see `carwalk inspect`"), "{error}");
+        assert!(error.contains(&cid) && error.contains("`carwalk inspect` prints"), "{error}");
         assert!(!error.contains("the root is") && !error.contains("bare tree"), "{error}");
     }
     let raw = Cid::raw(b"").to_string();
