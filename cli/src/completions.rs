@@ -2,10 +2,9 @@
 
 use std::io::{self, Write};
 
-use clap::{Args, CommandFactory, ValueEnum};
+use clap::{Args, Command, ValueEnum};
 use clap_complete::{Shell, generate};
 
-use crate::args::Cli;
 use crate::failure::{Cause, Failure};
 
 /// Print a script that completes command lines in a shell
@@ -25,7 +24,8 @@ enum Supported {
 }
 
 impl Completions {
-    pub(crate) fn run(&self) -> Result<(), Failure> {
+    /// Prints the script for the whole command line.
+    pub(crate) fn run(&self, mut command: Command) -> Result<(), Failure> {
         let shell = match self.shell {
             Supported::Bash => Shell::Bash,
             Supported::Zsh => Shell::Zsh,
@@ -33,7 +33,7 @@ impl Completions {
         };
         // The generator panics if it cannot write.
         let mut script = Vec::new();
-        generate(shell, &mut Cli::command(), "carwalk", &mut script);
+        generate(shell, &mut command, "carwalk", &mut script);
         let mut stdout = io::stdout().lock();
         let written = stdout.write_all(&script).and_then(|()| stdout.flush());
         written.map_err(|error| Failure {

@@ -32,6 +32,8 @@ mod verify;
 
 use std::process::ExitCode;
 
+use clap::CommandFactory;
+
 use crate::args::{Cli, Commands};
 
 fn main() -> ExitCode {
@@ -42,7 +44,7 @@ fn main() -> ExitCode {
         Commands::Blobs(blobs) => blobs.input.run(&blobs),
         Commands::Prove(prove) => prove.input.run(&prove),
         Commands::Verify(verify) => verify.input.run(&verify),
-        Commands::Completions(completions) => completions.run(),
+        Commands::Completions(completions) => completions.run(Cli::command()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
