@@ -1,52 +1,71 @@
 //! JSON that is not a CAR: a server's error, or the bytes of one as numbers.
 
-use serde_json::Value;
-
-use crate::escape::Quoted;
-
-/// Bytes without white space that tell what JSON it is.
-const START_LEN: usize = 64;
-
-/// Most characters of a server's text that are printed.
-const TEXT_LEN: usize = 300;
+use super::answer;
 
 /// Returns what JSON that begins with `head` is, if it is more than JSON.
 pub(super) fn what(head: &[u8]) -> Option<String> {
     server_error(head).or_else(|| numbers(head))
 }
 
-/// An error of an XRPC server. One that is cut is not read.
+/// An error of an XRPC server.
 fn server_error(head: &[u8]) -> Option<String> {
-    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
-    let answer: Value = serde_json::from_slice(text).ok()?;
-    let name = answer.get("error")?.as_str()?;
-    let told = format!("this is JSON, not a CAR: the server's error {}", Quoted(name, TEXT_LEN));
-    Some(match answer.get("message").and_then(Value::as_str) {
-        Some(message) => format!("{told} with the message {}", Quoted(message, TEXT_LEN)),
-        None => told,
-    })
+    Some(format!("this is JSON, not a CAR: {}", answer::told(head)?))
 }
 
 /// The bytes of a buffer, as JavaScript writes it.
 fn numbers(head: &[u8]) -> Option<String> {
-    let dense = head.iter().copied().filter(|byte| !byte.is_ascii_whitespace());
-    let dense: Vec<u8> = dense.take(START_LEN).collect();
+    let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
+    let dense: Vec<u8> = head.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    let data = dense.strip_prefix(br#"{"type":"Buffer","data":"#);
+    let wrapped = dense.strip_prefix(br#"{"success":true,"data":"#);
     let bytes = if is_list(&dense) {
         "Buffer.from(JSON.parse(text))"
-    } else if dense.strip_prefix(br#"{"type":"Buffer","data":"#).is_some_and(is_list) {
+    } else if data.is_some_and(is_list) {
         "Buffer.from(JSON.parse(text).data)"
-    } else if dense.strip_prefix(br#"{"0":"#)?.first()?.is_ascii_digit() {
+    } else if is_object(&dense) {
         "Buffer.from(Object.values(JSON.parse(text)))"
+    } else if wrapped.is_some_and(is_object) {
+        "Buffer.from(Object.values(JSON.parse(text).data))"
     } else {
         return None;
     };
     Some(format!("this is JSON with a number for each byte: write the bytes, {bytes}"))
 }
 
-/// Whether bytes begin a list of numbers.
+/// Whether bytes begin a list of numbers that are bytes.
 fn is_list(bytes: &[u8]) -> bool {
-    bytes.strip_prefix(b"[").is_some_and(|list| {
-        list.first().is_some_and(u8::is_ascii_digit)
-            && list.iter().all(|byte| byte.is_ascii_digit() || b",]}".contains(byte))
-    })
+    bytes.strip_prefix(b"[").is_some_and(|list| are_all(list, b']', |_, item| is_byte(item)))
+}
+
+/// Whether bytes begin an object whose keys count from zero, and whose values are bytes.
+fn is_object(bytes: &[u8]) -> bool {
+    let is_pair = |at: usize, pair: &[u8]| {
+        let value = pair.strip_prefix(format!("\"{at}\":").as_bytes());
+        value.is_some_and(is_byte)
+    };
+    bytes.strip_prefix(b"{").is_some_and(|pairs| are_all(pairs, b'}', is_pair))
+}
+
+/// Whether all items up to the end are of a kind, and there are any. One that is cut may be any.
+fn are_all(bytes: &[u8], end: u8, is_one: impl Fn(usize, &[u8]) -> bool) -> bool {
+    let len = bytes.iter().position(|&byte| byte == end);
+    let items = bytes.get(..len.unwrap_or(bytes.len())).unwrap_or_default();
+    let mut items = items.split(|&byte| byte == b',').enumerate().peekable();
+    let mut has_any = false;
+    while let Some((at, item)) = items.next() {
+        if items.peek().is_none() && len.is_none() {
+            break;
+        }
+        if !is_one(at, item) {
+            return false;
+        }
+        has_any = true;
+    }
+    has_any
+}
+
+/// Whether a number is that of a byte, with or without sign.
+fn is_byte(number: &[u8]) -> bool {
+    let number = core::str::from_utf8(number).ok().and_then(|text| text.parse::<i16>().ok());
+    number.is_some_and(|number| (-128..=255).contains(&number))
 }

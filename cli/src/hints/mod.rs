@@ -1,5 +1,7 @@
 //! What a refused input is or holds, and what can be done: messages in place of the library's.
 
+mod answer;
+mod http;
 mod json;
 mod roots;
 mod tail;

@@ -3,6 +3,7 @@
 
 use data_encoding::BASE64_NOPAD;
 
+use super::{http, json};
 use crate::escape::{Quoted, is_harmful};
 use crate::input::Format;
 
@@ -23,13 +24,18 @@ const UTF8_BOM: &[u8] = b"\xef\xbb\xbf";
 /// Names an input by its first bytes.
 type Rule = fn(&[u8]) -> Option<String>;
 
+const RULES: [Rule; 8] =
+    [archive, utf16, http::what, python_literal, hex, base64, decoded_text, plain_text];
+
 /// Returns what an input is that begins with `head` and not with the header of a CAR.
 pub(super) fn what(head: &[u8]) -> Option<String> {
-    const RULES: [Rule; 8] =
-        [zip, utf16, http_response, python_literal, hex, base64, decoded_text, plain_text];
     if let Some(rest) = head.strip_prefix(UTF8_BOM) {
         return Some(after_mark(rest));
     }
+    by_rule(head)
+}
+
+fn by_rule(head: &[u8]) -> Option<String> {
     RULES.iter().find_map(|rule| rule(head))
 }
 
@@ -38,7 +44,7 @@ fn after_mark(rest: &[u8]) -> String {
         return "a UTF-8 byte order mark stands before the CAR: `tail -c +4` removes its 3 bytes"
             .to_owned();
     }
-    what(rest).unwrap_or_else(|| {
+    by_rule(rest).unwrap_or_else(|| {
         "this begins with a UTF-8 byte order mark, as text does; download it again as bytes"
             .to_owned()
     })
@@ -55,9 +61,18 @@ fn has_near_start(bytes: &[u8], part: &[u8]) -> bool {
     start.windows(part.len()).any(|window| window == part)
 }
 
-fn zip(head: &[u8]) -> Option<String> {
-    let is_zip = head.starts_with(b"PK\x03\x04");
-    is_zip.then(|| "this is a zip archive: extract the CAR with `unzip` first".to_owned())
+fn archive(head: &[u8]) -> Option<String> {
+    const KNOWN: [(&[u8], &str, &str); 4] = [
+        (b"PK\x03\x04", "a zip archive", "unzip"),
+        (b"7z\xbc\xaf\x27\x1c", "a 7z archive", "7z x"),
+        (b"\xfd7zXZ\0", "xz data", "xz -d"),
+        (b"BZh", "bzip2 data", "bzip2 -d"),
+    ];
+    if head.starts_with(b"PK\x05\x06") {
+        return Some("this is a zip archive with nothing in it".to_owned());
+    }
+    let (_, what, command) = KNOWN.into_iter().find(|(mark, ..)| head.starts_with(mark))?;
+    Some(format!("this is {what}: extract the CAR with `{command}` first"))
 }
 
 /// Text in units of two bytes. Most of it is ASCII, so every other byte is zero.
@@ -73,28 +88,39 @@ fn utf16(head: &[u8]) -> Option<String> {
     let spaced: Vec<u8> = ROOTS_KEY.iter().flat_map(|&byte| [byte, 0]).collect();
     let has_key = spaced.strip_suffix(b"\0").is_some_and(|spaced| has_near_start(head, spaced));
     (has_mark || has_key || is_alternating).then(|| {
-        "this is UTF-16 text: PowerShell's `>` writes text, and bytes are lost; download it again \
+        utf16_of_ascii(head, even > odd || head.starts_with(b"\xfe\xff")).unwrap_or_else(|| {
+            "this is UTF-16 text: PowerShell's `>` writes text, and bytes are lost; download it again \
          with `curl -o FILE` or `-OutFile FILE`"
-            .to_owned()
+                .to_owned()
+        })
     })
 }
 
-fn http_response(head: &[u8]) -> Option<String> {
-    let line = head.split(|&byte| byte == b'\r' || byte == b'\n').next()?;
-    let mut words = line.strip_prefix(b"HTTP/")?.split(|&byte| byte == b' ');
-    let status = words.nth(1)?;
-    let is_status = status.len() == 3 && status.iter().all(u8::is_ascii_digit);
-    is_status.then(|| {
-        let status = String::from_utf8_lossy(status);
-        format!(
-            "this is an HTTP response of status {status} with its head: save the body alone, \
-             without `curl -i`"
-        )
-    })
+/// UTF-16 that is all printable ASCII, so that nothing is lost.
+fn utf16_of_ascii(head: &[u8], is_big_endian: bool) -> Option<String> {
+    let rest = [b"\xff\xfe", b"\xfe\xff"].iter().find_map(|mark| head.strip_prefix(*mark));
+    let order = match (rest, is_big_endian) {
+        (Some(_), _) => "",
+        (None, true) => "BE",
+        (None, false) => "LE",
+    };
+    let ascii = |pair: &[u8]| match (is_big_endian, pair) {
+        (false, &[byte, 0]) | (true, &[0, byte]) => {
+            (byte.is_ascii_graphic() || byte.is_ascii_whitespace()).then_some(byte)
+        }
+        _ => None,
+    };
+    let text: Vec<u8> = rest.unwrap_or(head).chunks_exact(2).map(ascii).collect::<Option<_>>()?;
+    if text.trim_ascii_start().starts_with(b"{") {
+        return json::what(&text);
+    }
+    let then = hex(&text).or_else(|| base64(&text))?;
+    Some(format!("this is UTF-16: `iconv -f UTF-16{order} -t ASCII` converts it; then, {then}"))
 }
 
 fn python_literal(head: &[u8]) -> Option<String> {
     let literal = head.trim_ascii_start();
+    let literal = literal.strip_prefix(b"bytearray(").unwrap_or(literal);
     let is_literal = literal.starts_with(b"b'") || literal.starts_with(b"b\"");
     (is_literal && literal.is_ascii()).then(|| {
         "this is the text of a Python bytes literal: write the bytes themselves, with open(FILE, \

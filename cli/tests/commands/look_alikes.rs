@@ -130,7 +130,24 @@ fn response_with_its_head() {
     };
     let head = b"HTTP/1.1 200 OK\r\nContent-Type: application/vnd.ipld.car\r\n\r\n";
     assert_says(&[head, &car()[..]].concat(), &says("200"));
-    assert_says(b"HTTP/2 404 \r\ncontent-length: 0\r\n\r\n", &says("404"));
+    let twice = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 206 Partial Content\r\n\r\n";
+    assert_says(&[twice, &car()[..]].concat(), &says("206"));
+    assert_says(
+        b"HTTP/2 404 \r\ncontent-length: 0\r\n\r\n",
+        "this is an HTTP response of status 404, an error of the server, not a CAR",
+    );
+    let says = "this is an HTTP response of status 400, not a CAR: the server's error \"A\" with \
+                the message \"b\\u{1b}\"";
+    let json = "{\"error\":\"A\",\"message\":\"b\u{1b}\"}";
+    assert_says(format!("HTTP/1.1 400 Bad Request\nA: b\n\n{json}").as_bytes(), says);
+    let chunked = "HTTP/1.1 400 Bad Request\r\nTransfer-Encoding: chunked\r\n\r\n1c\r\n";
+    assert_says(format!("{chunked}{json}").as_bytes(), says);
+    let chunked = b"HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, Chunked\r\n\r\n3b\r\n";
+    assert_says(
+        &[&chunked[..], &car()].concat(),
+        "this is an HTTP response of status 200 with its head, and in chunks: save it with `curl \
+         -o FILE`, without `-i` and `--raw`",
+    );
 }
 
 #[test]
@@ -163,10 +180,85 @@ fn error_of_a_server() {
         b"\n{\"error\": \"RepoDeactivated\"}\n",
         "this is JSON, not a CAR: the server's error \"RepoDeactivated\"",
     );
-    // Other JSON, and an error with more text than is looked at.
-    let long = format!("{{\"error\":\"{}\"}}", "a".repeat(5000));
-    for json in ["{}", "{\"error\":5}", "[\"a\"]", "{\"type\":\"Buffer\"}", &long] {
+    // Other JSON, with errors that are not of its top level.
+    let nested = "{\"a\":{\"error\":\"b\"},\"c\":[\"message\"]}";
+    for json in ["{}", "{\"error\":5}", "[\"a\"]", "{\"type\":\"Buffer\"}", nested] {
         assert_says(json.as_bytes(), "this is JSON, not a CAR: a server's answer saved as a file?");
+    }
+}
+
+#[test]
+fn error_of_a_server_that_is_long_cut_or_no_json() {
+    let long = "a".repeat(5000);
+    let cut = format!("\"{}\"..", "a".repeat(200));
+    for (json, told) in [
+        (format!("{{\"error\":\"{long}\"}}"), format!("error {cut}")),
+        (
+            format!("{{\"error\":\"E\",\"message\":\"{long}"),
+            format!("error \"E\" with the message {cut}"),
+        ),
+        (
+            "{\"error\":\"E\",\"message\":\"ab\\u00".to_owned(),
+            "error \"E\" with the message \"ab\"..".to_owned(),
+        ),
+        ("{\"error\":\"a\u{1b}\tb\"}".to_owned(), "error \"a\\u{1b}\\tb\"".to_owned()),
+        ("{\"error\":\"\\ud800x\"} rest".to_owned(), "error \"\u{fffd}x\"".to_owned()),
+        ("{\"message\":\"only\"}".to_owned(), "message \"only\"".to_owned()),
+        ("{\"error\":{\"code\":1},\"message\":\"x\"}".to_owned(), "message \"x\"".to_owned()),
+    ] {
+        assert_says(json.as_bytes(), &format!("this is JSON, not a CAR: the server's {told}"));
+    }
+    assert_says(
+        b"{\"error\":\"a\xffb\"}",
+        "this is JSON, not a CAR: the server's error \"a\u{fffd}b\"",
+    );
+}
+
+#[test]
+fn utf16_that_has_lost_nothing() {
+    let json = "\u{feff}{\"error\":\"X\",\"message\":\"y\"}";
+    let hex = HEXLOWER.encode(&car());
+    for (encode, order) in
+        [(u16::to_le_bytes as fn(u16) -> [u8; 2], "LE"), (u16::to_be_bytes, "BE")]
+    {
+        assert_says(
+            &utf16(json, encode),
+            "this is JSON, not a CAR: the server's error \"X\" with the message \"y\"",
+        );
+        let says = |order: &str, then: &str| {
+            format!(
+                "this is UTF-16: `iconv -f UTF-16{order} -t ASCII` converts it; then, this is {then} converts it to bytes"
+            )
+        };
+        assert_says(&utf16(&hex, encode), &says(order, "hex text: `xxd -r -p`"));
+        let base64 = format!("\u{feff}{}", BASE64.encode(&car()));
+        assert_says(&utf16(&base64, encode), &says("", "base64 text: `base64 -d`"));
+    }
+}
+
+#[test]
+fn json_with_numbers_that_are_no_bytes() {
+    for json in ["[2024,12,31]", "[58,300,1]", "{\"0\":1,\"name\":\"x\"}", "[1,-129]", "[]"] {
+        assert_says(json.as_bytes(), "this is JSON, not a CAR: a server's answer saved as a file?");
+    }
+    let says =
+        |bytes: &str| format!("this is JSON with a number for each byte: write the bytes, {bytes}");
+    assert_says(b"[58,-94,101]", &says("Buffer.from(JSON.parse(text))"));
+    assert_says(
+        b"{\"success\":true,\"data\":{\"0\":58,\"1\":162}}",
+        &says("Buffer.from(Object.values(JSON.parse(text).data))"),
+    );
+}
+
+#[test]
+fn other_archives() {
+    for (mark, says) in [
+        (&b"PK\x05\x06\0\0\0\0"[..], "this is a zip archive with nothing in it"),
+        (b"7z\xbc\xaf\x27\x1c\0\x04", "this is a 7z archive: extract the CAR with `7z x` first"),
+        (b"\xfd7zXZ\0\0\x04", "this is xz data: extract the CAR with `xz -d` first"),
+        (b"BZh91AY&SY", "this is bzip2 data: extract the CAR with `bzip2 -d` first"),
+    ] {
+        assert_says(mark, says);
     }
 }
 
