@@ -66,7 +66,10 @@ fn header(kind: &ErrorKind, evidence: &mut dyn Evidence) -> Option<String> {
         ErrorKind::Malformed(Malformed::NoRoots) => Some(roots::NO_ROOT.to_owned()),
         kind => text::what(&evidence.head()).or_else(|| match *kind {
             ErrorKind::Truncated { expected, available } => {
-                Some(tail::cut(0, available, expected, evidence))
+                match text::may_be_header(&evidence.head()) {
+                    true => Some(tail::cut(0, available, expected, evidence)),
+                    false => Some("this does not begin like a CAR".to_owned()),
+                }
             }
             ErrorKind::Limit { limit: LimitName::HeaderLen, max, found } => {
                 long_header(max, found, evidence)

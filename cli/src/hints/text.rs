@@ -1,7 +1,7 @@
 //! Files that are not CARs: bytes that a text layer destroyed or encoded, archives, and answers of
 //! servers with more than the CAR.
 
-use data_encoding::BASE64_NOPAD;
+use data_encoding::{BASE64_NOPAD, HEXLOWER_PERMISSIVE};
 
 use super::{http, json};
 use crate::escape::{Quoted, is_harmful};
@@ -13,7 +13,10 @@ const ROOTS_KEY: &[u8] = b"eroots";
 /// Bytes that the key is looked for in.
 const START_LEN: usize = 128;
 
-/// Least length of hex or base64 text: shorter words are only words.
+/// A beginning with fewer bytes is the whole input, of UTF-16 too.
+const LEAST_CUT: usize = 2000;
+
+/// Digits of base64 text that are decoded.
 const LEAST_ENCODED: usize = 24;
 
 /// Most characters of unknown text that are printed.
@@ -44,7 +47,10 @@ fn after_mark(rest: &[u8]) -> String {
         return "a UTF-8 byte order mark stands before the CAR: `tail -c +4` removes its 3 bytes"
             .to_owned();
     }
-    by_rule(rest).unwrap_or_else(|| {
+    let len = UTF8_BOM.len();
+    let encoded = hex_after(rest, len).or_else(|| base64_after(rest, len));
+    let named = encoded.or_else(|| decoded_after(rest, len)).or_else(|| by_rule(rest));
+    named.unwrap_or_else(|| {
         "this begins with a UTF-8 byte order mark, as text does; download it again as bytes"
             .to_owned()
     })
@@ -53,6 +59,20 @@ fn after_mark(rest: &[u8]) -> String {
 fn begins_like_car(bytes: &[u8]) -> bool {
     bytes.get(1..).is_some_and(|map| {
         map.first().is_some_and(|head| head & 0xe0 == 0xa0) && has_near_start(map, ROOTS_KEY)
+    })
+}
+
+/// Whether bytes are the beginning of a header, as far as they go.
+pub(super) fn may_be_header(bytes: &[u8]) -> bool {
+    let begins = |map: &[u8], key: &[u8]| {
+        let len = map.len().min(key.len());
+        map.get(..len) == key.get(..len)
+    };
+    (1..=3).any(|prefix| match bytes.get(prefix..) {
+        Some([head, rest @ ..]) => {
+            (0xa1..=0xa3).contains(head) && (begins(rest, ROOTS_KEY) || begins(rest, b"gversion"))
+        }
+        _ => bytes.len() <= prefix,
     })
 }
 
@@ -130,35 +150,88 @@ fn python_literal(head: &[u8]) -> Option<String> {
 }
 
 fn hex(head: &[u8]) -> Option<String> {
+    hex_after(head, 0)
+}
+
+/// Hex text after so many bytes that `xxd` does not skip.
+fn hex_after(head: &[u8], skipped: usize) -> Option<String> {
     let text = head.trim_ascii_start();
-    let address = text.get(..8)?;
-    let is_dump = address.iter().all(u8::is_ascii_hexdigit)
-        && text.get(8..10).is_some_and(|after| after == b": ");
-    if is_dump {
-        return Some("this is a hex dump: `xxd -r` converts it to bytes".to_owned());
+    if let Some(dump) = hex_dump(text) {
+        return Some(dump);
     }
     // Databases write such prefixes.
-    let digits = text.strip_prefix(b"0x").or_else(|| text.strip_prefix(b"\\x")).unwrap_or(text);
-    let is_hex =
-        consists_of(digits, |byte| byte.is_ascii_hexdigit()) && digits.len() >= LEAST_ENCODED;
-    is_hex.then(|| match digits.len() == text.len() {
-        true => "this is hex text: `xxd -r -p` converts it to bytes".to_owned(),
-        false => "this is hex text: `tail -c +3 | xxd -r -p` converts it to bytes".to_owned(),
+    let prefixed = text.strip_prefix(b"0x").or_else(|| text.strip_prefix(b"\\x"));
+    let digits: Vec<u8> = prefixed
+        .unwrap_or(text)
+        .iter()
+        .copied()
+        .filter(|byte| !byte.is_ascii_whitespace())
+        .collect();
+    let start = digits.get(..digits.len().min(START_LEN) & !1)?;
+    let bytes = HEXLOWER_PERMISSIVE.decode(start).ok()?;
+    let is_hex = digits.iter().all(u8::is_ascii_hexdigit)
+        && (begins_like_car(&bytes) || Format::of(&bytes).is_some());
+    let before = head.len().saturating_sub(text.len()).saturating_add(skipped);
+    let skipped = prefixed.map_or(0, |_| before.saturating_add(2));
+    let whole = head.len() < LEAST_CUT && digits.len() % 2 == 1;
+    let end = if whole { "; a digit is missing at the end" } else { "" };
+    is_hex.then(|| {
+        let command = from_byte(skipped, "xxd -r -p");
+        format!("this is hex text: `{command}` converts it to bytes{end}")
     })
 }
 
+/// Lines of addresses, bytes in hex, and their text.
+fn hex_dump(text: &[u8]) -> Option<String> {
+    let (address, rest) = text.split_at_checked(8)?;
+    if !address.iter().all(u8::is_ascii_hexdigit) {
+        return None;
+    }
+    let command = if rest.starts_with(b": ") {
+        "xxd -r"
+    } else if rest.starts_with(b"  ") {
+        // `xxd -r` stops at the gap in the middle of these lines.
+        "cut -c 11-58 | xxd -r -p"
+    } else {
+        return None;
+    };
+    Some(format!("this is a hex dump: `{command}` converts it to bytes"))
+}
+
+/// A command that is to read from behind so many bytes on.
+fn from_byte(skipped: usize, command: &str) -> String {
+    match skipped {
+        0 => command.to_owned(),
+        skipped => format!("tail -c +{} | {command}", skipped.saturating_add(1)),
+    }
+}
+
 fn base64(head: &[u8]) -> Option<String> {
+    base64_after(head, 0)
+}
+
+/// Base64 text after so many bytes.
+fn base64_after(head: &[u8], skipped: usize) -> Option<String> {
     let text = head.trim_ascii();
-    let digits = text.trim_suffix_of(b'=');
+    let inner = text.strip_prefix(b"\"").unwrap_or(text);
+    let inner = inner.strip_suffix(b"\"").unwrap_or(inner);
+    let digits = inner.trim_suffix_of(b'=');
     let is_digit = |byte: u8| byte.is_ascii_alphanumeric() || b"+/-_".contains(&byte);
     if !consists_of(digits, is_digit) || !is_worth_decoding(digits) {
         return None;
     }
-    let is_url = digits.iter().any(|byte| b"-_".contains(byte));
-    Some(match is_url {
-        true => "this is base64url text: `basenc --base64url -d` converts it to bytes".to_owned(),
-        false => "this is base64 text: `base64 -d` converts it to bytes".to_owned(),
-    })
+    let (name, decode) = match digits.iter().any(|byte| b"-_".contains(byte)) {
+        true => ("base64url", "basenc --base64url -d"),
+        false => ("base64", "base64 -d"),
+    };
+    let delete = match (head.contains(&b'\r'), inner.len() < text.len()) {
+        (true, true) => "tr -d '\\r\"' | ",
+        (true, false) => "tr -d '\\r' | ",
+        (false, true) => "tr -d '\"' | ",
+        (false, false) => "",
+    };
+    let command = from_byte(skipped, &format!("{delete}{decode}"));
+    Some(format!("this is {name} text: `{command}` converts it to bytes"))
 }
 
 /// Whether base64 text begins with a CAR, or with compressed data: single words are base64 too.
@@ -198,15 +271,20 @@ fn consists_of(bytes: &[u8], is_digit: impl Fn(u8) -> bool) -> bool {
 
 /// A CAR that was decoded as text and stored as UTF-8.
 fn decoded_text(head: &[u8]) -> Option<String> {
+    decoded_after(head, 0)
+}
+
+fn decoded_after(head: &[u8], skipped: usize) -> Option<String> {
     let text = utf8(head).filter(|text| !text.is_ascii() && has_near_start(head, ROOTS_KEY))?;
     Some(if text.contains(char::REPLACEMENT_CHARACTER) {
         "this was decoded as UTF-8 text: U+FFFD stands where bytes were, and they are lost; \
          download it again as bytes, not as text"
             .to_owned()
     } else if text.chars().all(|char| u32::from(char) < 0x100) {
-        "this was decoded as Latin-1 text and stored as UTF-8: `iconv -f UTF-8 -t LATIN1` restores \
-         the bytes"
-            .to_owned()
+        let command = from_byte(skipped, "iconv -f UTF-8 -t LATIN1");
+        format!(
+            "this was decoded as Latin-1 text and stored as UTF-8: `{command}` restores the bytes"
+        )
     } else {
         "this was decoded as text and stored as UTF-8: download it again as bytes, not as text"
             .to_owned()

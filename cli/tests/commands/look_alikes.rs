@@ -44,6 +44,24 @@ fn hex_text() {
     let says = "this is hex text: `tail -c +3 | xxd -r -p` converts it to bytes";
     assert_says(format!("\\x{hex}\n").as_bytes(), says);
     assert_says(format!("0x{hex}").as_bytes(), says);
+    let says = "this is hex text: `tail -c +6 | xxd -r -p` converts it to bytes";
+    assert_says(format!("\u{feff}0x{hex}").as_bytes(), says);
+    let says = "this is hex text: `tail -c +5 | xxd -r -p` converts it to bytes";
+    assert_says(format!("\r\n0x{hex}").as_bytes(), says);
+    let spaced = hex.as_bytes().chunks(2).collect::<Vec<_>>().join(&b' ');
+    assert_says(&spaced, "this is hex text: `xxd -r -p` converts it to bytes");
+    assert_says(
+        &hex.as_bytes()[..101],
+        "this is hex text: `xxd -r -p` converts it to bytes; a digit is missing at the end",
+    );
+    let digest = "0123456789abcdef".repeat(4);
+    let says = format!("this is text, not a CAR; it begins with \"{}\"..", &digest[..60]);
+    assert_says(digest.as_bytes(), &says);
+    let dump = "00000000  3a a2 65 72 6f 6f 74 73  81 d8 2a 58 25 00 01 71  |:.eroots..*X%..q|\n";
+    assert_says(
+        dump.as_bytes(),
+        "this is a hex dump: `cut -c 11-58 | xxd -r -p` converts it to bytes",
+    );
     let dump = "00000000: 3aa2 6572 6f6f 7473 81d8 2a58 2500 0171  :.eroots..*X%..q\n";
     assert_says(dump.as_bytes(), "this is a hex dump: `xxd -r` converts it to bytes");
 }
@@ -52,7 +70,16 @@ fn hex_text() {
 fn base64_text() {
     let says = "this is base64 text: `base64 -d` converts it to bytes";
     assert_says(BASE64.encode(&car()).as_bytes(), says);
-    assert_says(BASE64_MIME.encode(&car()).as_bytes(), says);
+    let mime = BASE64_MIME.encode(&car());
+    assert_says(mime.replace('\r', "").as_bytes(), says);
+    let says_with = |command: &str| {
+        format!("this is base64 text: `{command} | base64 -d` converts it to bytes")
+    };
+    assert_says(mime.as_bytes(), &says_with("tr -d '\\r'"));
+    assert_says(format!("\u{feff}{mime}").as_bytes(), &says_with("tail -c +4 | tr -d '\\r'"));
+    let base64 = BASE64.encode(&car());
+    assert_says(format!("\u{feff}{base64}").as_bytes(), &says_with("tail -c +4"));
+    assert_says(format!("\"{base64}\"\n").as_bytes(), &says_with("tr -d '\"'"));
     assert_says(BASE64.encode(&crate::compressed::gzip(&car())).as_bytes(), says);
     // Words are base64 too.
     assert_says(
@@ -98,6 +125,7 @@ fn literal_of_python() {
                 open(FILE, \"wb\").write(..)";
     let escaped = car().escape_ascii().to_string();
     assert_says(format!("b'{escaped}'").as_bytes(), says);
+    assert_says(format!("bytearray(b'{escaped}')").as_bytes(), says);
     assert_says(format!("b\"{escaped}\"\n").as_bytes(), says);
 }
 
@@ -112,6 +140,11 @@ fn bytes_that_a_text_layer_destroyed_or_encoded() {
         latin1(&car()).as_bytes(),
         "this was decoded as Latin-1 text and stored as UTF-8: `iconv -f UTF-8 -t LATIN1` restores \
          the bytes",
+    );
+    assert_says(
+        format!("\u{feff}{}", latin1(&car())).as_bytes(),
+        "this was decoded as Latin-1 text and stored as UTF-8: `tail -c +4 | iconv -f UTF-8 -t \
+         LATIN1` restores the bytes",
     );
     let odd = latin1(&car()).replace('\u{81}', "\u{178}");
     assert_says(
@@ -248,6 +281,16 @@ fn json_with_numbers_that_are_no_bytes() {
         b"{\"success\":true,\"data\":{\"0\":58,\"1\":162}}",
         &says("Buffer.from(Object.values(JSON.parse(text).data))"),
     );
+}
+
+#[test]
+fn what_does_not_begin_like_a_car_is_not_called_cut() {
+    assert_says(&car()[1..13], "this does not begin like a CAR");
+    assert_says(b"\x1f\x9d\x90\x3a\x44\xff", "this does not begin like a CAR");
+    for len in 1..30 {
+        let error = each_way(&["ls"], &car()[..len]).one_error(3);
+        assert!(error.contains("the input ends in the middle"), "{error}");
+    }
 }
 
 #[test]
