@@ -13,6 +13,7 @@ use carwalk::error::{LimitName, LookAlike, Malformed, Structure};
 use carwalk::{Error, ErrorKind};
 
 use crate::failure::Cause;
+use crate::output::Counted;
 
 /// What can be looked at of an input after it was refused.
 pub(crate) trait Evidence {
@@ -63,6 +64,7 @@ fn header(kind: &ErrorKind, evidence: &mut dyn Evidence) -> Option<String> {
         ErrorKind::LookAlike(_)
         | ErrorKind::Io(_)
         | ErrorKind::Limit { limit: LimitName::StreamLen, .. } => None,
+        ErrorKind::Malformed(Malformed::CidCodec { found: 0x55, .. }) => Some(roots::raw()),
         ErrorKind::Malformed(Malformed::NoRoots) => Some(roots::NO_ROOT.to_owned()),
         kind => text::what(&evidence.head()).or_else(|| match *kind {
             ErrorKind::Truncated { expected, available } => {
@@ -82,11 +84,12 @@ fn header(kind: &ErrorKind, evidence: &mut dyn Evidence) -> Option<String> {
 /// A section that is none, or not whole.
 fn section(kind: &ErrorKind, offset: u64, evidence: &mut dyn Evidence) -> Option<String> {
     match *kind {
-        ErrorKind::Truncated { expected, available } => tail::what(offset, evidence)
+        ErrorKind::Truncated { expected, available } => tail::what(offset, None, evidence)
             .or_else(|| Some(tail::cut(offset, available, expected, evidence))),
-        ErrorKind::Malformed(_)
-        | ErrorKind::NonCanonical(_)
-        | ErrorKind::Limit { limit: LimitName::BlockLen, .. } => tail::what(offset, evidence),
+        ErrorKind::Limit { limit: LimitName::BlockLen, max, found } => {
+            tail::what(offset, Some(tail::LongBlock { max, found }), evidence)
+        }
+        ErrorKind::Malformed(_) | ErrorKind::NonCanonical(_) => tail::what(offset, None, evidence),
         _ => None,
     }
 }
@@ -94,9 +97,9 @@ fn section(kind: &ErrorKind, offset: u64, evidence: &mut dyn Evidence) -> Option
 /// A header that is declared to be longer than the input: no limit helps.
 fn long_header(max: u64, found: u64, evidence: &mut dyn Evidence) -> Option<String> {
     // For greater lengths no limit can be set, so none is named.
-    let len = evidence.len_within(found.min(u32::MAX.into()))?;
+    let len = Counted(evidence.len_within(found.min(u32::MAX.into()))?, "byte");
     Some(format!(
-        "header length of {found} exceeds the limit of {max}, and the input has only {len} bytes: \
+        "header length of {found} exceeds the limit of {max}, and the input has only {len}: \
          this is not a CAR"
     ))
 }

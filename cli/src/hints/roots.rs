@@ -1,7 +1,7 @@
 //! Roots that are not the commit of a repository.
 
 use carwalk::Error;
-use carwalk::error::LookAlike;
+use carwalk::error::{LookAlike, Malformed};
 use carwalk::minicbor::Decoder;
 use carwalk::{ErrorKind, limits};
 
@@ -29,8 +29,40 @@ pub(super) fn what(error: &Error, evidence: &mut dyn Evidence) -> Option<String>
              account signed; com.atproto.sync.getRepo returns the repository"
                 .to_owned(),
         ),
-        _ => Fields::of(error.block_start()?).told(),
+        kind => block(kind, error.block_start()?),
     }
+}
+
+/// Returns what a root's block is, if it is no commit.
+fn block(kind: &ErrorKind, start: &[u8]) -> Option<String> {
+    // What the library says of a field's value stays.
+    let is_field_missing = matches!(kind, ErrorKind::Malformed(Malformed::FieldMissing(_)));
+    let what = match start.first()? {
+        0xa0..=0xbf => {
+            let fields = Fields::of(start);
+            match fields.told() {
+                None if fields.is_other() && is_field_missing => {
+                    "a map without the fields of a commit"
+                }
+                told => return told,
+            }
+        }
+        0x80..=0x9f => "a list",
+        _ => "a value that is no map",
+    };
+    Some(not_a_commit(what))
+}
+
+fn not_a_commit(what: &str) -> String {
+    format!(
+        "the root is not a commit, but {what}: this CAR proves nothing; com.atproto.sync.getRepo \
+         returns a repository"
+    )
+}
+
+/// The message for a header whose root is a raw block.
+pub(super) fn raw() -> String {
+    not_a_commit("a raw block")
 }
 
 /// Whether nothing comes after the header.
@@ -56,6 +88,10 @@ struct Fields<'b> {
     is_signed: bool,
     /// How many of `ver`, `hash` and `ikm` there are.
     of_space: usize,
+    /// How many fields of a commit there are.
+    of_commit: usize,
+    /// Whether all fields were read.
+    is_whole: bool,
 }
 
 impl<'b> Fields<'b> {
@@ -76,13 +112,25 @@ impl<'b> Fields<'b> {
                     self.record_type = Some(decoder.str()?);
                     continue;
                 }
-                "sig" => self.is_signed = true,
+                "sig" => {
+                    self.is_signed = true;
+                    self.of_commit = self.of_commit.saturating_add(1);
+                }
+                "did" | "version" | "data" | "rev" | "prev" => {
+                    self.of_commit = self.of_commit.saturating_add(1);
+                }
                 "ver" | "hash" | "ikm" => self.of_space = self.of_space.saturating_add(1),
                 _ => {}
             }
             decoder.skip()?;
         }
+        self.is_whole = true;
         Ok(())
+    }
+
+    /// Whether it is a map of something else.
+    fn is_other(&self) -> bool {
+        self.is_whole && self.of_commit == 0
     }
 
     fn told(&self) -> Option<String> {

@@ -3,67 +3,117 @@
 use std::io::{self, Read};
 
 use super::Evidence;
+use crate::escape::Quoted;
+use crate::input::Format;
 use crate::output::Counted;
 
-/// Most zero bytes that are counted.
-const MOST_ZEROS: u64 = 1 << 30;
+/// Most bytes that are counted.
+const MOST_COUNTED: u64 = 1 << 30;
 
 /// Bytes that a section is looked at for.
 const START_LEN: usize = 64;
 
+/// Zero bytes before others that are no accident.
+const GAP_LEN: u64 = 16;
+
+/// Most characters of text that are printed.
+const TEXT_LEN: usize = 40;
+
+/// A block that is declared to be longer than the limit.
+pub(super) struct LongBlock {
+    pub(super) max: u64,
+    pub(super) found: u64,
+}
+
 /// Returns what follows the last good section of a CAR, from `offset` on.
-pub(super) fn what(offset: u64, evidence: &mut dyn Evidence) -> Option<String> {
-    let first = match evidence.is_compressed() {
-        true => format!("decompressed, `head -c {offset}`"),
-        false => format!("`head -c {offset}`"),
-    };
-    let most = evidence.most().min(MOST_ZEROS);
-    let mut rest = evidence.from(offset)?;
+pub(super) fn what(
+    offset: u64,
+    long: Option<LongBlock>,
+    evidence: &mut dyn Evidence,
+) -> Option<String> {
+    let first = head_of(offset, evidence);
+    let most = evidence.most().min(MOST_COUNTED);
+    let mut bytes = evidence.from(offset)?;
     let mut start = Vec::new();
-    rest.by_ref().take(START_LEN as u64).read_to_end(&mut start).ok()?;
+    bytes.by_ref().take(START_LEN as u64).read_to_end(&mut start).ok()?;
+    if start.is_empty() {
+        return None;
+    }
     if begins_like_car(&start) {
         let second = offset.saturating_add(1);
         return Some(format!(
             "a second CAR begins here: {first} is the first, `tail -c +{second}` the second"
         ));
     }
-    if start.len() < START_LEN && start.iter().all(u8::is_ascii_whitespace) {
-        let what = match &start[..] {
-            [] => return None,
-            b"\n" | b"\r\n" => "a newline follows".to_owned(),
-            white => format!("white space of {} follows", Counted(white.len() as u64, "byte")),
-        };
-        return Some(format!("{what} to the end, not part of the CAR: {first} cuts it off"));
+    if let Some(format) = Format::of(&start) {
+        return Some(format!("{format} data follows, not part of the CAR: {first} cuts it off"));
     }
-    if start.first() != Some(&0) {
-        return None;
+    let rest = Rest::of(start.as_slice().chain(bytes), most).ok()?;
+    let is_newline = matches!(&start[..], b"\n" | b"\r\n");
+    let known = rest.padding(is_newline, &first).or_else(|| rest.text(&start, &first));
+    match long {
+        _ if known.is_some() => known,
+        Some(long) => long_block(offset, long, may_be_section(&start), evidence),
+        None => rest.few(&start, &first),
     }
-    match count_zeros(start.chain(rest), most).ok()? {
-        Zeros::ToTheEnd(zeros) => Some(format!(
-            "padding of {} follows to the end, not part of the CAR: {first} cuts it off",
-            Counted(zeros, "zero byte")
-        )),
-        Zeros::Many(zeros) => Some(format!(
-            "padding of more than {zeros} zero bytes follows, not part of the CAR: {first} cuts it \
-             off"
-        )),
-        // One zero byte may be anything.
-        Zeros::Before(..16) => None,
-        Zeros::Before(zeros) => Some(format!(
-            "{zeros} zero bytes stand here, and other bytes after them: a part of the file was \
-             never written; download it again"
-        )),
+}
+
+/// The command that prints what is before an offset.
+fn head_of(offset: u64, evidence: &dyn Evidence) -> String {
+    match evidence.is_compressed() {
+        true => format!("decompressed, `head -c {offset}`"),
+        false => format!("`head -c {offset}`"),
     }
 }
 
 /// The message for an input that has `available` bytes from `offset` on, and needs `expected`.
 pub(super) fn cut(offset: u64, available: u64, expected: u64, evidence: &dyn Evidence) -> String {
     let (there, needed) = (offset.saturating_add(available), offset.saturating_add(expected));
-    let bytes = if evidence.is_compressed() { "decompressed bytes" } else { "bytes" };
+    let bytes = Counted(there, unit(evidence));
+    let verb = if there == 1 { "is" } else { "are" };
     format!(
-        "the input ends in the middle: {there} {bytes} are there, at least {needed} are needed; \
-         the download was probably cut"
+        "the input ends in the middle: {bytes} {verb} there, at least {needed} are needed; the \
+         download was probably cut"
     )
+}
+
+/// The message for a section at `offset` whose block is declared to be longer than the input: no
+/// limit helps.
+fn long_block(
+    offset: u64,
+    LongBlock { max, found }: LongBlock,
+    is_section: bool,
+    evidence: &mut dyn Evidence,
+) -> Option<String> {
+    // For greater lengths no limit can be set, so none is named.
+    let needed = offset.saturating_add(found.min(u32::MAX.into()));
+    let len = Counted(evidence.len_within(needed)?, unit(evidence));
+    let remedy = match is_section {
+        true => "it was cut, or is damaged: download it again".to_owned(),
+        false => format!("no section begins here; {} is what is before", head_of(offset, evidence)),
+    };
+    Some(format!(
+        "block length of {found} exceeds the limit of {max}, and the input has only {len}: {remedy}"
+    ))
+}
+
+fn unit(evidence: &dyn Evidence) -> &'static str {
+    if evidence.is_compressed() { "decompressed byte" } else { "byte" }
+}
+
+/// Whether bytes may begin with the length and the CID of a section, as far as they are there.
+fn may_be_section(start: &[u8]) -> bool {
+    let Some(last) = start.iter().position(|byte| byte & 0x80 == 0) else {
+        return true;
+    };
+    let mut cid = start.iter().skip(last).skip(1);
+    match cid.next() {
+        // No CID is as short.
+        None => last > 0 || start.first().is_some_and(|&len| len >= 36),
+        Some(1) => true,
+        Some(0x12) => cid.next().is_none_or(|&len| len == 0x20),
+        Some(_) => false,
+    }
 }
 
 /// Whether bytes begin with the length and the map of a header, and its first key.
@@ -75,30 +125,126 @@ fn begins_like_car(bytes: &[u8]) -> bool {
     })
 }
 
-/// Zero bytes, and what comes after them.
-enum Zeros {
-    ToTheEnd(u64),
-    Before(u64),
-    /// At least so many: no more were read.
-    Many(u64),
+/// The bytes of which nothing is known.
+struct Rest {
+    /// The bytes that were read, at least.
+    len: u64,
+    /// Whether these are all.
+    is_whole: bool,
+    /// Zero bytes before any other.
+    zeros: u64,
+    has_zero: bool,
+    has_white: bool,
+    /// Whether there is other text, and whether there are bytes of no text.
+    has_text: bool,
+    has_other: bool,
 }
 
-fn count_zeros(mut bytes: impl Read, most: u64) -> io::Result<Zeros> {
-    let mut piece = vec![0; 1 << 16];
-    let mut zeros = 0_u64;
-    loop {
-        let len = match bytes.read(&mut piece) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            len => len?,
+impl Rest {
+    /// Reads on as long as something can be said of the bytes.
+    fn of(mut bytes: impl Read, most: u64) -> io::Result<Self> {
+        let mut piece = vec![0; 1 << 16];
+        let mut rest = Rest {
+            len: 0,
+            is_whole: false,
+            zeros: 0,
+            has_zero: false,
+            has_white: false,
+            has_text: false,
+            has_other: false,
         };
-        let found = piece.get(..len).unwrap_or_default();
-        match found.iter().position(|&byte| byte != 0) {
-            Some(at) => return Ok(Zeros::Before(zeros.saturating_add(at as u64))),
-            None if len == 0 => return Ok(Zeros::ToTheEnd(zeros)),
-            None => zeros = zeros.saturating_add(len as u64),
+        while rest.len <= most {
+            let len = match bytes.read(&mut piece) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                len => len?,
+            };
+            if len == 0 {
+                rest.is_whole = true;
+                break;
+            }
+            rest.add(piece.get(..len).unwrap_or_default());
+            let is_mixed = rest.has_other || (rest.has_text && rest.has_zero);
+            if is_mixed && rest.len > START_LEN as u64 {
+                break;
+            }
         }
-        if zeros > most {
-            return Ok(Zeros::Many(most));
+        Ok(rest)
+    }
+
+    fn add(&mut self, piece: &[u8]) {
+        if self.zeros == self.len {
+            let zeros = piece.iter().take_while(|&&byte| byte == 0).count();
+            self.zeros = self.zeros.saturating_add(zeros as u64);
+        }
+        self.len = self.len.saturating_add(piece.len() as u64);
+        for byte in piece {
+            match byte {
+                0 => self.has_zero = true,
+                b' ' | b'\t' | b'\n' | 0x0c | b'\r' => self.has_white = true,
+                b'!'..=b'~' | 0x80.. => self.has_text = true,
+                _ => self.has_other = true,
+            }
         }
     }
+
+    /// Zeros or white space.
+    fn padding(&self, is_newline: bool, first: &str) -> Option<String> {
+        let more = if self.is_whole { "" } else { "more than " };
+        let end = if self.is_whole { " to the end" } else { "" };
+        let (zeros, len) = (self.zeros, self.len);
+        let tail = format!("follows{end}, not part of the CAR: {first} cuts it off");
+        if zeros == len {
+            let zeros = Counted(zeros, "zero byte");
+            return Some(format!("padding of {more}{zeros} {tail}"));
+        }
+        let is_blank = !self.has_text && !self.has_other;
+        if is_blank && !self.has_zero {
+            if self.is_whole && is_newline {
+                return Some(format!("a newline {tail}"));
+            }
+            return Some(format!("white space of {more}{} {tail}", Counted(len, "byte")));
+        }
+        if is_blank {
+            let bytes = Counted(len, "byte");
+            return Some(format!("padding of {more}{bytes}, zeros and white space, {tail}"));
+        }
+        (zeros >= GAP_LEN).then(|| {
+            format!(
+                "{zeros} zero bytes stand here, and other bytes after them: a part of the file was \
+                 never written; download it again"
+            )
+        })
+    }
+
+    /// Text to the end.
+    fn text(&self, start: &[u8], first: &str) -> Option<String> {
+        let is_text = self.is_whole && !self.has_other && !self.has_zero;
+        let text = text(start).filter(|_| is_text && !may_be_section(start))?;
+        let (len, text) = (Counted(self.len, "byte"), Quoted(text, TEXT_LEN));
+        Some(format!(
+            "text of {len} follows to the end, not part of the CAR: {text}; {first} cuts it off"
+        ))
+    }
+
+    /// A few bytes that are no section.
+    fn few(&self, start: &[u8], first: &str) -> Option<String> {
+        let is_few = self.is_whole && self.len < START_LEN as u64 && !may_be_section(start);
+        is_few.then(|| {
+            let (follow, them) = if self.len == 1 { ("follows", "it") } else { ("follow", "them") };
+            let len = Counted(self.len, "byte");
+            format!("{len} {follow} to the end, no section of the CAR: {first} cuts {them} off")
+        })
+    }
+}
+
+/// The text that bytes begin with, without white space around it: its last character may be cut.
+fn text(start: &[u8]) -> Option<&str> {
+    let text = match std::str::from_utf8(start) {
+        Ok(text) => text,
+        Err(error) if error.error_len().is_none() && start.len() == START_LEN => {
+            std::str::from_utf8(start.get(..error.valid_up_to())?).ok()?
+        }
+        Err(_) => return None,
+    };
+    Some(text.trim()).filter(|text| !text.is_empty())
 }

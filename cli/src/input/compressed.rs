@@ -1,18 +1,24 @@
 //! Compressed input: gzip and zstd, decoded while it is read.
 
+mod gzip;
+mod source;
 mod zstd;
 
 use std::cell::OnceCell;
 use std::error::Error;
 use std::fmt;
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read};
 use std::rc::Rc;
 
-use flate2::bufread::MultiGzDecoder;
+use crate::output::Counted;
+use source::Source;
 
 /// Largest window of a zstd frame that is decoded, in bytes: what level 19 uses, and what RFC 8878
 /// asks decoders to support.
 const MAX_WINDOW: u64 = 8 << 20;
+
+/// Largest window that `zstd -d --long=31` decodes, in bytes.
+const MAX_WINDOW_OF_TOOL: u64 = 2 << 30;
 
 /// A format of compressed data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +44,20 @@ impl Format {
     }
 }
 
+impl Format {
+    /// Whether data ended in the middle of a magic number of this format.
+    fn is_cut_magic(self, rest: &[u8]) -> bool {
+        match self {
+            Format::Gzip => rest == [0x1f],
+            Format::Zstd => match rest.split_first() {
+                Some((0x28, more)) => more.len() < 3 && b"\xb5\x2f\xfd".starts_with(more),
+                Some((0x50..=0x5f, more)) => more.len() < 3 && b"\x2a\x4d\x18".starts_with(more),
+                _ => false,
+            },
+        }
+    }
+}
+
 impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -52,6 +72,8 @@ impl fmt::Display for Format {
 pub(super) enum Fault {
     /// The data ends in the middle.
     Cut,
+    /// Other bytes follow the end of the data.
+    Trailing(Trailing),
     Damaged,
     Checksum,
     /// A zstd frame with a window of so many bytes.
@@ -64,10 +86,37 @@ pub(super) enum Fault {
     Source(io::Error),
 }
 
+/// Bytes after the end of compressed data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Trailing {
+    /// Compressed bytes before them.
+    offset: u64,
+    len: u64,
+    /// Whether there are more, which were not read.
+    has_more: bool,
+    is_zero: bool,
+}
+
+impl fmt::Display for Trailing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unit = if self.is_zero { "zero byte" } else { "byte" };
+        let more = if self.has_more { "more than " } else { "" };
+        let (follow, them) = if self.len == 1 { ("follows", "it") } else { ("follow", "them") };
+        let (bytes, offset) = (Counted(self.len, unit), self.offset);
+        write!(
+            f,
+            "{more}{bytes} {follow} its end, not part of it: `head -c {offset}` cuts {them} \
+             off"
+        )
+    }
+}
+
 /// Compressed input that is not decoded, with its message.
 #[derive(Debug)]
 pub(crate) struct Undecodable {
     format: Format,
+    /// Compressed bytes that were read.
+    read: u64,
     /// Bytes that were decoded before.
     decoded: u64,
     fault: Fault,
@@ -77,20 +126,27 @@ impl Error for Undecodable {}
 
 impl fmt::Display for Undecodable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Undecodable { format, decoded, fault } = self;
-        write!(f, "{format} data after {decoded} decompressed bytes: ")?;
+        let Undecodable { format, read, decoded, fault } = self;
+        match decoded {
+            0 => write!(f, "{format} data: ")?,
+            _ => write!(f, "{format} data after {}: ", Counted(*decoded, "decompressed byte"))?,
+        }
         match fault {
             Fault::Cut => {
-                f.write_str("the input ends in the middle; the download was probably cut")
+                let verb = if *read == 1 { "is" } else { "are" };
+                let read = Counted(*read, "compressed byte");
+                write!(
+                    f,
+                    "the input ends in the middle: {read} {verb} there; the download was probably \
+                     cut"
+                )
             }
+            Fault::Trailing(trailing) => trailing.fmt(f),
             Fault::Damaged | Fault::Source(_) => {
                 f.write_str("it is damaged: download it again as binary")
             }
             Fault::Checksum => f.write_str("it is damaged, its checksum does not hold"),
-            Fault::Window(window) => write!(
-                f,
-                "a window of {window} bytes exceeds the limit of {MAX_WINDOW}: decompress it first, with `zstd -d --long=31`"
-            ),
+            Fault::Window(window) => write_window(*window, f),
             Fault::Dictionary => {
                 f.write_str("it was compressed with a dictionary: decompress it first, with that")
             }
@@ -99,6 +155,18 @@ impl fmt::Display for Undecodable {
                 "the input is compressed twice, there is {inner} data inside: decompress it once first"
             ),
         }
+    }
+}
+
+fn write_window(window: u64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(f, "a window of {window} bytes exceeds the limit of {MAX_WINDOW}")?;
+    match window {
+        ..=MAX_WINDOW_OF_TOOL => f.write_str(": decompress it first, with `zstd -d --long=31`"),
+        _ => write!(
+            f,
+            ", and the {MAX_WINDOW_OF_TOOL} of `zstd -d --long=31`: it is probably damaged; \
+             download it again as binary"
+        ),
     }
 }
 
@@ -116,8 +184,8 @@ pub(super) struct Decoder<'a> {
 }
 
 enum Codec<'a> {
-    Gzip(Box<MultiGzDecoder<BufReader<Source<'a>>>>),
-    Zstd(Box<zstd::Frames<BufReader<Source<'a>>>>),
+    Gzip(Box<gzip::Members<Source<'a>>>),
+    Zstd(Box<zstd::Frames<Source<'a>>>),
 }
 
 impl<'a> Decoder<'a> {
@@ -129,9 +197,9 @@ impl<'a> Decoder<'a> {
         salvages: bool,
         fault: Rc<OnceCell<Undecodable>>,
     ) -> Self {
-        let source = BufReader::with_capacity(1 << 16, Source { bytes: source, failed: None });
+        let source = Source::new(format, source);
         let codec = match format {
-            Format::Gzip => Codec::Gzip(Box::new(MultiGzDecoder::new(source))),
+            Format::Gzip => Codec::Gzip(Box::new(gzip::Members::new(source))),
             Format::Zstd => Codec::Zstd(Box::new(zstd::Frames::new(source))),
         };
         Decoder { codec, format, decoded: 0, salvages, done: false, fault }
@@ -140,17 +208,19 @@ impl<'a> Decoder<'a> {
     /// The error of decoded bytes that are compressed data again.
     pub(super) fn twice(outer: Format, inner: Format) -> io::Error {
         let fault = Fault::Twice(inner);
-        io::Error::other(Undecodable { format: outer, decoded: 0, fault })
+        io::Error::other(Undecodable { format: outer, read: 0, decoded: 0, fault })
     }
 
     fn end(&mut self, fault: Fault) -> io::Result<usize> {
         self.done = true;
-        let fault = match (self.codec.failed(), fault) {
+        let read = self.codec.source().map_or(0, |source| source.read_len());
+        let fault = match (self.codec.source().and_then(Source::failed), fault) {
             (Some(error), _) | (None, Fault::Source(error)) => return Err(error),
             (None, fault) => fault,
         };
-        let is_end = matches!(fault, Fault::Cut | Fault::Damaged | Fault::Checksum);
-        let undecodable = Undecodable { format: self.format, decoded: self.decoded, fault };
+        let is_end =
+            matches!(fault, Fault::Cut | Fault::Trailing(_) | Fault::Damaged | Fault::Checksum);
+        let undecodable = Undecodable { format: self.format, read, decoded: self.decoded, fault };
         if !(self.salvages && is_end) {
             return Err(io::Error::other(undecodable));
         }
@@ -161,25 +231,19 @@ impl<'a> Decoder<'a> {
     }
 }
 
-impl Codec<'_> {
+impl<'a> Codec<'a> {
     fn read(&mut self, room: &mut [u8]) -> Result<usize, Fault> {
         match self {
-            Codec::Gzip(decoder) => decoder.read(room).map_err(|error| match error.kind() {
-                io::ErrorKind::UnexpectedEof => Fault::Cut,
-                _ if error.to_string().contains("checksum") => Fault::Checksum,
-                _ => Fault::Damaged,
-            }),
+            Codec::Gzip(members) => members.read(room),
             Codec::Zstd(frames) => frames.read(room),
         }
     }
 
-    /// The error that the source had, if it was that.
-    fn failed(&mut self) -> Option<io::Error> {
-        let source = match self {
-            Codec::Gzip(decoder) => decoder.get_mut(),
-            Codec::Zstd(frames) => frames.get_mut(),
-        };
-        source.get_mut().failed.take()
+    fn source(&mut self) -> Option<&mut Source<'a>> {
+        match self {
+            Codec::Gzip(members) => members.get_mut(),
+            Codec::Zstd(frames) => Some(frames.get_mut()),
+        }
     }
 }
 
@@ -195,28 +259,6 @@ impl Read for Decoder<'_> {
                 Ok(len)
             }
             Err(fault) => self.end(fault),
-        }
-    }
-}
-
-/// The compressed bytes. Errors of their source are kept here: decoders make others of them.
-struct Source<'a> {
-    bytes: Box<dyn Read + 'a>,
-    failed: Option<io::Error>,
-}
-
-impl Read for Source<'_> {
-    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        loop {
-            match self.bytes.read(room) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    let kind = error.kind();
-                    self.failed = Some(error);
-                    return Err(kind.into());
-                }
-                read => return read,
-            }
         }
     }
 }

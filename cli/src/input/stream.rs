@@ -108,7 +108,7 @@ impl Evidence for Stream<'_> {
         let start = self.len.saturating_sub(self.last.len() as u64);
         let skipped = usize::try_from(offset.checked_sub(start)?).ok()?;
         let last = self.last.get(skipped..)?;
-        Some(Box::new(last.chain(&mut self.bytes)))
+        Some(Box::new(last.chain(Rest { bytes: &mut self.bytes, len: &mut self.len })))
     }
 
     fn most(&self) -> u64 {
@@ -126,6 +126,20 @@ impl Evidence for Stream<'_> {
 
     fn is_compressed(&self) -> bool {
         Stream::is_compressed(self)
+    }
+}
+
+/// The bytes of a stream that were not read yet. Those that are read count.
+struct Rest<'s> {
+    bytes: &'s mut dyn Read,
+    len: &'s mut u64,
+}
+
+impl Read for Rest<'_> {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        let len = self.bytes.read(room)?;
+        *self.len = self.len.saturating_add(len as u64);
+        Ok(len)
     }
 }
 

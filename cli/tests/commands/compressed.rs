@@ -88,15 +88,18 @@ fn cut_anywhere_it_is_never_a_success() {
     for (packed, format) in [(gzip(&plain), "gzip"), (zstd(&plain), "zstd")] {
         for len in (4..packed.len()).step_by(step(3)).chain([packed.len() - 1]) {
             let error = run_on(["verify"], &packed[..len]).one_error(3);
-            assert!(error.starts_with(&format!("error: standard input: {format} data after ")));
-            let end = "the input ends in the middle; the download was probably cut\n";
-            assert!(error.ends_with(end), "{len}: {error}");
+            assert!(error.starts_with(&format!("error: standard input: {format} data")), "{error}");
+            let end = format!(
+                ": the input ends in the middle: {len} compressed bytes are there; the download \
+                 was probably cut\n"
+            );
+            assert!(error.ends_with(&end), "{len}: {error}");
         }
     }
     assert_says(
         &["ls"],
         &gzip(&plain)[..9],
-        "gzip data after 0 decompressed bytes: the input ends in the middle; the download was \
+        "gzip data: the input ends in the middle: 9 compressed bytes are there; the download was \
          probably cut",
     );
 }
@@ -111,10 +114,15 @@ fn what_is_there_of_cut_input_is_salvaged() {
         assert!(listed.stdout.lines().count() > 500, "{}", listed.stdout.lines().count());
         let first = listed.stderr.lines().next().unwrap();
         assert!(first.starts_with("damaged from here on: "), "{first}");
-        assert!(first.ends_with(" the input ends in the middle; the download was probably cut"));
+        let end = format!(
+            ": the input ends in the middle: {} compressed bytes are there; the download was \
+             probably cut",
+            cut.len()
+        );
+        assert!(first.ends_with(&end), "{first}");
         // Before the commit there is nothing to salvage.
         let error = each_way(&["inspect"], &packed[..20]).one_error(3);
-        assert!(error.contains(" data after 0 decompressed bytes: the input ends"), "{error}");
+        assert!(error.contains(" data: the input ends in the middle: 20 "), "{error}");
     }
 }
 
@@ -134,12 +142,66 @@ fn damage_is_found_by_the_checksum() {
         let run = each_way(&["ls", "--partial"], &damaged);
         assert_eq!(run.stderr, format!("damaged from here on: {message}\n"));
     }
-    // The length of a gzip member, and bytes after it.
+    // The length of a gzip member.
     let mut damaged = gzip(&plain);
     *damaged.last_mut().unwrap() ^= 1;
-    for damaged in [damaged, [gzip(&plain), b"what is this?".to_vec()].concat()] {
-        let error = each_way(&["ls"], &damaged).one_error(3);
-        assert!(error.contains(" decompressed bytes: it is damaged"), "{error}");
+    let error = each_way(&["ls"], &damaged).one_error(3);
+    assert!(error.contains(" decompressed bytes: it is damaged"), "{error}");
+}
+
+#[test]
+fn what_follows_compressed_data_is_counted() {
+    let plain = export(50, Order::Pds);
+    let len = plain.len();
+    let two = |pack: fn(&[u8]) -> Vec<u8>| [pack(&plain[..99]), pack(&plain[99..])].concat();
+    for (packed, format) in [
+        (gzip(&plain), "gzip"),
+        (two(gzip), "gzip"),
+        (zstd(&plain), "zstd"),
+        (two(zstd), "zstd"),
+        ([zstd(&plain), skipped(9)].concat(), "zstd"),
+    ] {
+        let end = packed.len();
+        for (tail, what, them) in [
+            (&b"\n"[..], "1 byte follows", "it"),
+            (b"\0", "1 zero byte follows", "it"),
+            (&[0; 512], "512 zero bytes follow", "them"),
+            (&[0; 200_000], "200000 zero bytes follow", "them"),
+            (b"what is this?", "13 bytes follow", "them"),
+            (b"\x1f\x8a", "2 bytes follow", "them"),
+            (b"\x28\xb5\x2f\xfe", "4 bytes follow", "them"),
+        ] {
+            let message = format!(
+                "{format} data after {len} decompressed bytes: {what} its end, not part of \
+                 it: `head -c {end}` cuts {them} off"
+            );
+            let bytes = [&packed[..], tail].concat();
+            assert_says(&["ls"], &bytes, &message);
+            let run = each_way(&["ls", "--partial"], &bytes);
+            assert_eq!(run.stderr, format!("damaged from here on: {message}\n"));
+            assert_eq!(run.stdout, run_on(["ls"], &plain).stdout);
+        }
+    }
+}
+
+#[test]
+fn the_first_bytes_of_another_member_are_a_cut() {
+    let plain = export(50, Order::Pds);
+    for (packed, magic, format) in [
+        (gzip(&plain), &b"\x1f\x8b"[..], "gzip"),
+        (zstd(&plain), b"\x28\xb5\x2f\xfd", "zstd"),
+        (zstd(&plain), b"\x5f\x2a\x4d\x18", "zstd"),
+    ] {
+        for more in 1..=magic.len() {
+            let bytes = [&packed[..], &magic[..more]].concat();
+            let message = format!(
+                "{format} data after {} decompressed bytes: the input ends in the middle: {} \
+                 compressed bytes are there; the download was probably cut",
+                plain.len(),
+                bytes.len()
+            );
+            assert_says(&["ls"], &bytes, &message);
+        }
     }
 }
 
@@ -168,11 +230,17 @@ fn large_windows_are_refused_before_memory_is_taken() {
     let sound = zstd_run(13 << 3, 0, 100);
     let error = each_way(&["ls"], &sound).one_error(3);
     assert!(error.contains("CAR header"), "{error}");
-    for (window, bytes) in [(13 << 3 | 1, 9_437_184_u64), (30 << 3 | 7, 2_061_584_302_080)] {
-        let message = format!(
-            "zstd data after 0 decompressed bytes: a window of {bytes} bytes exceeds the limit of \
-             8388608: decompress it first, with `zstd -d --long=31`"
-        );
+    let long = ": decompress it first, with `zstd -d --long=31`";
+    let longer = ", and the 2147483648 of `zstd -d --long=31`: it is probably damaged; download it \
+                  again as binary";
+    for (window, bytes, remedy) in [
+        (13 << 3 | 1, 9_437_184_u64, long),
+        (21 << 3, 2 << 30, long),
+        (21 << 3 | 1, 9 << 28, longer),
+        (30 << 3 | 7, 2_061_584_302_080, longer),
+    ] {
+        let message =
+            format!("zstd data: a window of {bytes} bytes exceeds the limit of 8388608{remedy}");
         assert_says(&["ls"], &zstd_run(window, 0, 100), &message);
         assert_says(&["inspect"], &zstd_run(window, 0, 100), &message);
     }
@@ -180,7 +248,7 @@ fn large_windows_are_refused_before_memory_is_taken() {
     assert_says(
         &["ls"],
         dictionary,
-        "zstd data after 0 decompressed bytes: it was compressed with a dictionary: decompress it \
+        "zstd data: it was compressed with a dictionary: decompress it \
          first, with that",
     );
 }
@@ -194,7 +262,7 @@ fn input_that_is_compressed_twice_is_named() {
         (gzip(&zstd(&plain)), "gzip", "zstd"),
     ] {
         let message = format!(
-            "{outer} data after 0 decompressed bytes: the input is compressed twice, there is \
+            "{outer} data: the input is compressed twice, there is \
              {inner} data inside: decompress it once first"
         );
         assert_says(&["ls"], &packed, &message);

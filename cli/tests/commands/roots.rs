@@ -62,9 +62,37 @@ fn a_record_is_named_with_its_type() {
         let (car, place) = with_root(&Value::map(fields).encode());
         assert_says(3, &car, &format!("{place}: {}", says(told)));
     }
-    // Without a type it is a commit without its fields.
-    let (car, place) = with_root(&Value::map([("text", Value::text("hello"))]).encode());
+}
+
+#[test]
+fn other_blocks_are_not_a_commit() {
+    let says = |place: &str, what: &str| {
+        format!(
+            "{place}: the root is not a commit, but {what}: this CAR proves nothing; \
+             com.atproto.sync.getRepo returns a repository"
+        )
+    };
+    for (block, what) in [
+        (
+            Value::map([("text", Value::text("hello"))]).encode(),
+            "a map without the fields of a commit",
+        ),
+        (b"\xa0".to_vec(), "a map without the fields of a commit"),
+        (b"\x82\x01\x02".to_vec(), "a list"),
+        (b"\x65hello".to_vec(), "a value that is no map"),
+    ] {
+        let (car, place) = with_root(&block);
+        assert_says(3, &car, &says(&place, what));
+    }
+    // With one of the fields it is a commit without the others.
+    let (car, place) =
+        with_root(&Value::map([("did", Value::text("did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"))]).encode());
     assert_says(3, &car, &format!("{place}: field `version` is missing"));
+    let root = Cid::raw(b"hello");
+    let mut car = repo().to_car(Order::Preorder);
+    car.set_header(car::header(&[root]));
+    car.push(root, b"hello");
+    assert_says(3, &car.to_bytes(), &says("CAR header at byte 0", "a raw block"));
 }
 
 #[test]
@@ -92,8 +120,8 @@ fn a_commit_of_a_permissioned_space_is_not_supported() {
     assert_eq!(error, format!("error: standard input: {place}: {message}\n"));
     let (car, _) = with_root(&fields(&["ikm", "ver", "hash"]));
     assert!(each_way(&["ls"], &car).one_error(3).contains(message));
-    let (car, place) = with_root(&fields(&["ikm", "ver"]));
-    assert_says(3, &car, &format!("{place}: field `version` is missing"));
+    let (car, _) = with_root(&fields(&["ikm", "ver"]));
+    assert!(!each_way(&["ls"], &car).one_error(3).contains("permissioned"));
 }
 
 #[test]

@@ -47,8 +47,13 @@ fn zero_bytes_before_others_were_never_written() {
                    was never written; download it again";
     assert_says(&car(), &[&vec![0; 700_000][..], b"x"].concat(), message);
     // A few may be anything.
+    let message = format!(
+        "16 bytes follow to the end, no section of the CAR: `head -c {}` cuts them off",
+        car().len()
+    );
+    assert_says(&car(), &[&[0; 15][..], b"x"].concat(), &message);
     let message = "section length 0 leaves no room for a CID of 36 bytes";
-    assert_says(&car(), &[&[0; 15][..], b"x"].concat(), message);
+    assert_says(&car(), &[&[0; 15][..], &[b'x'; 99]].concat(), message);
 }
 
 #[test]
@@ -60,12 +65,91 @@ fn white_space_is_named() {
         (b"\r\n", "a newline follows"),
         (b"\n\n ", "white space of 3 bytes follows"),
         (b" ", "white space of 1 byte follows"),
+        (&[b'\n'; 70], "white space of 70 bytes follows"),
+        (&[b' '; 200_000], "white space of 200000 bytes follows"),
+        (b"\n\0\0", "padding of 3 bytes, zeros and white space, follows"),
+        (&[[0; 40], [b'\n'; 40]].concat(), "padding of 80 bytes, zeros and white space, follows"),
     ] {
         let message =
             format!("{what} to the end, not part of the CAR: `head -c {len}` cuts it off");
         assert_says(&car, tail, &message);
     }
-    assert_says(&car, b"\nx", "section length 10 leaves no room for a CID of 36 bytes");
+}
+
+#[test]
+fn text_is_named() {
+    let car = car();
+    let len = car.len();
+    let page = "<html><body>\u{e9} \u{1F600} and so on, and so on, and so on, and so on".repeat(99);
+    let start = "\"<html><body>\u{e9} \u{1F600} and so on, and so on, an\"..";
+    for (tail, text) in [
+        ("<html>", "\"<html>\""),
+        ("\nx", "\"x\""),
+        ("\r\n--boundary--\r\n", "\"--boundary--\""),
+        ("404 \u{202e}\"", "\"404 \\u{202e}\\\"\""),
+        (&page, start),
+    ] {
+        let message = format!(
+            "text of {} bytes follows to the end, not part of the CAR: {text}; `head -c {len}` \
+             cuts it off",
+            tail.len()
+        );
+        assert_says(&car, tail.as_bytes(), &message);
+    }
+}
+
+#[test]
+fn compressed_data_is_named() {
+    let car = car();
+    for (packed, format) in [(gzip(&car), "gzip"), (zstd(&car), "zstd")] {
+        let len = car.len();
+        let message =
+            format!("{format} data follows, not part of the CAR: `head -c {len}` cuts it off");
+        assert_says(&car, &packed, &message);
+    }
+}
+
+#[test]
+fn a_few_bytes_that_are_no_section_are_counted() {
+    let car = car();
+    for (tail, what, them) in [
+        (&b"\x05"[..], "1 byte follows", "it"),
+        (b"\0\0\0\0\0xx", "7 bytes follow", "them"),
+        (b"\x01\x02\x03", "3 bytes follow", "them"),
+        (&[0x7f; 63], "63 bytes follow", "them"),
+    ] {
+        let message = format!(
+            "{what} to the end, no section of the CAR: `head -c {}` cuts {them} off",
+            car.len()
+        );
+        assert_says(&car, tail, &message);
+    }
+}
+
+#[test]
+fn a_block_that_is_longer_than_the_input_is_not_a_matter_of_limits() {
+    let car = car();
+    let len = car.len();
+    let assert_says = |tail: &[u8], message: &str| {
+        for command in [&["ls"][..], &["verify"], &["ls", "--partial"]] {
+            let error = each_way(command, &[&car[..], tail].concat()).one_error(3);
+            assert_eq!(error, format!("error: standard input: section at byte {len}: {message}\n"));
+        }
+    };
+    let says = |found: u64, len: usize, remedy: &str| {
+        format!(
+            "block length of {found} exceeds the limit of 2097152, and the input has only {len} \
+             bytes: {remedy}"
+        )
+    };
+    let before = format!("no section begins here; `head -c {len}` is what is before");
+    let tail = b"\xff\xff\xff\x07qqqqqqqqqq";
+    assert_says(tail, &says(16_777_179, len + tail.len(), &before));
+    let tail = [&b"\xff\xff\xff\x07\x02"[..], &[3; 200_000]].concat();
+    assert_says(&tail, &says(16_777_179, len + tail.len(), &before));
+    let cut = [&b"\xff\xff\xff\x07\x01\x71\x12\x20"[..], &[3; 200_000]].concat();
+    let remedy = "it was cut, or is damaged: download it again";
+    assert_says(&cut, &says(16_777_179, len + cut.len(), remedy));
 }
 
 #[test]
@@ -115,8 +199,9 @@ fn a_cut_download_says_how_much_is_there_and_how_much_is_needed() {
     let car = Repo::sample(["com.example.test/one", "com.example.test/two"]);
     let (offsets, bytes) = (car.to_car(Order::Preorder).offsets(), car.to_bytes(Order::Preorder));
     let says = |place: &str, there: usize, needed: usize| {
+        let bytes = if there == 1 { "byte is" } else { "bytes are" };
         format!(
-            "error: standard input: {place}: the input ends in the middle: {there} bytes are \
+            "error: standard input: {place}: the input ends in the middle: {there} {bytes} \
              there, at least {needed} are needed; the download was probably cut\n"
         )
     };

@@ -1,10 +1,11 @@
 //! All frames of zstd data, one after the other.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, Read};
 
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
+use super::source::Source;
 use super::{Fault, MAX_WINDOW, is_cut};
 
 /// The decoded bytes of all frames. The window of each is checked before memory is taken for it.
@@ -16,14 +17,14 @@ pub(super) struct Frames<R> {
     decoded: u64,
 }
 
-impl<R: BufRead> Frames<R> {
-    pub(super) fn new(source: R) -> Self {
+impl<'a> Frames<Source<'a>> {
+    pub(super) fn new(source: Source<'a>) -> Self {
         let mut decoder = FrameDecoder::new();
         decoder.set_max_window_size(MAX_WINDOW);
         Frames { source, decoder, in_frame: false, decoded: 0 }
     }
 
-    pub(super) fn get_mut(&mut self) -> &mut R {
+    pub(super) fn get_mut(&mut self) -> &mut Source<'a> {
         &mut self.source
     }
 
@@ -49,7 +50,7 @@ impl<R: BufRead> Frames<R> {
     /// Goes to the next frame with content; false if there is none.
     fn begin(&mut self) -> Result<bool, Fault> {
         loop {
-            if self.source.fill_buf().map_err(Fault::Source)?.is_empty() {
+            if !self.source.has_next()? {
                 return Ok(false);
             }
             match self.decoder.init(&mut self.source) {
