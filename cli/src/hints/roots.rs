@@ -16,6 +16,12 @@ pub(super) const NO_ROOT: &str = "the header names no root: this is an answer of
     com.atproto.sync.getBlocks, which proves nothing; com.atproto.sync.getRepo and getRecord \
     return CARs with a commit";
 
+const SPACE: &str = "the root is the commit of the repository of a permissioned space: not \
+    supported; carwalk reads public repositories";
+
+/// Length of the CIDs in the CARs of repositories.
+const CID_LEN: usize = 36;
+
 /// Returns what the root is, if it is not a commit or not there.
 pub(super) fn what(error: &Error, evidence: &mut dyn Evidence) -> Option<String> {
     match error.kind() {
@@ -29,7 +35,10 @@ pub(super) fn what(error: &Error, evidence: &mut dyn Evidence) -> Option<String>
              account signed; com.atproto.sync.getRepo returns the repository"
                 .to_owned(),
         ),
-        kind => block(kind, error.block_start()?),
+        kind => {
+            let told = block(kind, error.block_start()?)?;
+            Some(if has_space_root(&evidence.head()) { SPACE.to_owned() } else { told })
+        }
     }
 }
 
@@ -71,6 +80,29 @@ fn is_header_alone(evidence: &mut dyn Evidence) -> bool {
         return false;
     };
     evidence.len_within(header) == Some(header)
+}
+
+/// Whether a block that the header names, other than the first root, is the commit of a permissioned
+/// space. Only blocks near the beginning are looked at.
+fn has_space_root(head: &[u8]) -> bool {
+    let split = |bytes: &[u8]| header_len(bytes).and_then(|len| usize::try_from(len).ok());
+    let Some((header, mut rest)) = split(head).and_then(|len| head.split_at_checked(len)) else {
+        return false;
+    };
+    while let Some(len) = split(rest).filter(|&len| len > CID_LEN) {
+        let section = rest.get(..len).unwrap_or(rest);
+        let prefix = section.iter().take_while(|&byte| byte & 0x80 != 0).count().saturating_add(1);
+        let cid_and_block = section.get(prefix..).and_then(|bytes| bytes.split_at_checked(CID_LEN));
+        let Some((cid, block)) = cid_and_block else {
+            return false;
+        };
+        let is_root = header.windows(CID_LEN).any(|bytes| bytes == cid);
+        if is_root && Fields::of(block).of_space == 3 {
+            return true;
+        }
+        rest = rest.get(len..).unwrap_or_default();
+    }
+    false
 }
 
 /// Length of the header that a CAR begins with, its own length included.
@@ -135,11 +167,7 @@ impl<'b> Fields<'b> {
 
     fn told(&self) -> Option<String> {
         match self.record_type {
-            _ if self.of_space == 3 => Some(
-                "the root is the commit of the repository of a permissioned space: not supported; \
-                 carwalk reads public repositories"
-                    .to_owned(),
-            ),
+            _ if self.of_space == 3 => Some(SPACE.to_owned()),
             Some(record_type) if !self.is_signed => Some(format!(
                 "the root is a record of type {}, not a commit: this CAR proves nothing; \
                  com.atproto.sync.getRecord returns a record with its proof",

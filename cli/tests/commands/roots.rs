@@ -120,6 +120,20 @@ fn a_commit_of_a_permissioned_space_is_not_supported() {
     assert_eq!(error, format!("error: standard input: {place}: {message}\n"));
     let (car, _) = with_root(&fields(&["ikm", "ver", "hash"]));
     assert!(each_way(&["ls"], &car).one_error(3).contains(message));
+    // As the second root.
+    let (first, second) =
+        (Value::map([("a", Value::text("b"))]).encode(), fields(&["ikm", "ver", "hash"]));
+    let blocks = [first, second].map(|block| (Cid::dag_cbor(&block), block));
+    let roots = [blocks[0].0, blocks[1].0];
+    let mut swapped = Car::new(&roots);
+    for (cid, block) in &blocks {
+        swapped.push(*cid, block);
+    }
+    let place = format!("commit {} at byte {}", roots[0], swapped.offset_of(&roots[0]));
+    assert_says(3, &swapped.to_bytes(), &format!("{place}: {message}"));
+    swapped.set_header(car::header(&roots[..1]));
+    let error = each_way(&["ls"], &swapped.to_bytes()).one_error(3);
+    assert!(error.contains("a map without the fields of a commit"), "{error}");
     let (car, _) = with_root(&fields(&["ikm", "ver"]));
     assert!(!each_way(&["ls"], &car).one_error(3).contains("permissioned"));
 }
