@@ -263,6 +263,10 @@ fn without_any_one_of_its_blocks_a_proof_proves_less() {
     let mut removed = 0;
     for seed in 0..seeds() {
         let part = Part::of(seed, Removal::None);
+        // The node of an empty tree is known by its CID, so a proof does not need it.
+        if part.tree.keys().is_empty() {
+            continue;
+        }
         let repo = Repo::from_slice(&part.car).unwrap();
         let mut rng = Rng::new(seed);
         for records in [true, false] {
