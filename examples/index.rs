@@ -1,8 +1,8 @@
 //! Makes a small index of a repository and opens it again: `cargo run --example index --
 //! samples/repo.car INDEX`.
 //!
-//! Of each post only the time of its creation and its length are kept. The first run writes the
-//! file; later runs open it, and print the newest two posts without the CAR.
+//! The index stores only the creation time and length of each post. The first run writes the file.
+//! Later runs open it and print the newest two posts without the CAR.
 
 use std::error::Error;
 use std::io::{self, Write};

@@ -1,4 +1,4 @@
-//! Keeps blocks in a store of one's own: `cargo run --example own_store -- samples/repo.car`.
+//! Keeps blocks in your own store: `cargo run --example own_store -- samples/repo.car`.
 //!
 //! A map holds the blocks of one revision. A second map holds only the blocks that a later revision
 //! adds, and the two together are the store of that revision.

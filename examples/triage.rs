@@ -1,4 +1,4 @@
-//! Says for each CAR what a crawler should do about it: `cargo run --example triage -- CAR..`.
+//! Prints for each CAR what a crawler should do about it: `cargo run --example triage -- CAR..`.
 
 use std::error::Error;
 use std::io::{self, Write};

@@ -40,9 +40,9 @@ pub enum Codec {
 ///
 /// Displays as text in base32 and parses from it. The order is that of the bytes.
 ///
-/// With the feature `serde` it is a link: `{"$link": "b.."}` in human-readable formats, tag 42 in
-/// DAG-CBOR, 36 bytes in other binary formats. A CID that is a text, such as the `cid` of a strong
-/// reference, is a `String` to parse.
+/// With the feature `serde` it is serialized as a link: `{"$link": "b.."}` in human-readable
+/// formats, tag 42 in DAG-CBOR, 36 bytes in other binary formats. CIDs stored as text, such as the
+/// `cid` of a strong reference, deserialize into a `String`, which can be parsed.
 ///
 /// ```
 /// use carwalk::Cid;

@@ -43,9 +43,10 @@
 //!
 //! # What is promised
 //!
-//! Input is treated as hostile. On any input, nothing panics or recurses, and no allocation is
-//! sized by a length that the input declares. [`Limits`] bounds the input. If an iterator over all
-//! records or a complete walk ends without an error, then
+//! CARs are treated as hostile. On any CAR, nothing panics, no recursion depends on the input, and
+//! no allocation is sized by a length that the input declares. Kept spill files are not covered.
+//! [`Limits`] bounds the input. If an iterator over all records or a complete walk ends without an
+//! error, then
 //!
 //! - the CAR was whole: it did not end inside a varint, inside a section, or before a block that
 //!   the tree needs (with [`Loader::salvage`], see

@@ -8,8 +8,7 @@ pub const MAX_KEY_LEN: usize = 1024;
 pub const MAX_NESTING: usize = 32;
 
 /// Deepest nesting of arrays, maps and tags in a record that the functions of
-/// [`record`](crate::record) look into: many times the nesting of real records, and less than JSON
-/// parsers accept.
+/// [`record`](crate::record) accept. Real records are far less nested; JSON parsers accept more.
 pub const MAX_RECORD_NESTING: usize = 100;
 
 /// Most fields of a commit. Version 3 has six; the rest is room for fields that do not exist yet.
@@ -62,8 +61,8 @@ impl Limits {
 
     /// Sets the length of the longest accepted block, in bytes without its CID. Default: 2 MiB.
     ///
-    /// The protocol's guide limits records to 1 MiB, and chance makes no node longer than a few
-    /// kilobytes. The rest is room for nodes whose keys were mined.
+    /// The protocol's guide limits records to 1 MiB. Nodes have at most a few kilobytes, unless
+    /// their keys were chosen to make them longer; the default leaves room for such nodes.
     pub const fn max_block_len(mut self, bytes: u32) -> Self {
         self.block_len = bytes;
         self

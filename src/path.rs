@@ -133,7 +133,7 @@ impl<'a> RepoPath<'a> {
         Err(Error::new(ErrorKind::Path(fault)).of_key(self.text.as_bytes()))
     }
 
-    /// Returns the same path with its own text: one allocation.
+    /// Copies the path into an owned [`RepoPathBuf`], with one allocation.
     #[must_use]
     pub fn to_owned(&self) -> RepoPathBuf {
         RepoPathBuf { text: self.text.into(), slash: self.slash }
@@ -197,9 +197,10 @@ impl AsRef<str> for RepoPath<'_> {
     }
 }
 
-/// A repo path with its own text.
+/// An owned repo path.
 ///
-/// Equality, order and hash are those of the text, so maps with these keys can be searched by text.
+/// Equality, order and hash are those of the text, so a map with such keys can be searched with a
+/// `&str`.
 ///
 /// ```
 /// use std::collections::BTreeMap;

@@ -25,9 +25,9 @@ use crate::store::{BlockStore, CarStats, Form};
 /// Builds a CAR that proves which keys a repository has, with their records: see [`Repo::prove`].
 ///
 /// The CAR has the commit, the nodes on the search paths of all named keys, and the records under
-/// those that exist, each block once, in the order in which a walk reaches them (pre-order). It
-/// proves to anyone who trusts the commit that these keys exist or not, and that the ranges have no
-/// others. About the rest of the repository it proves nothing.
+/// those that exist, each block once, in pre-order. To anyone who trusts the commit it proves which
+/// of the named keys exist, and which keys each range has. It proves nothing about the rest of the
+/// repository.
 ///
 /// With `range(..)` it rewrites a whole repository: in pre-order, without unreached or repeated
 /// blocks. A CAR in random order is much faster to spill and walk afterwards.

@@ -11,6 +11,7 @@ use carwalk::{ErrorClass, ErrorKind as Kind};
 
 use crate::escape::escaped;
 use crate::input::Undecodable;
+use crate::output::Counted;
 
 const RED: Style = AnsiColor::Red.on_default().bold();
 
@@ -200,26 +201,29 @@ impl Failure {
                     if error.kind() == ErrorKind::AlreadyExists { " (see --force)" } else { "" };
                 writeln!(out, "cannot write {path:?}: {}{remedy}", reason(error))
             }
-            Cause::Car(error) => {
-                if let Kind::Io(error) = error.kind() {
-                    return writeln!(out, "cannot read {input}: {}", reason(error));
-                }
-                // The library's message names a setting of its own.
-                if let Kind::Limit { limit: LimitName::StreamLen, max, .. } = error.kind() {
-                    let message = format!("the stream exceeds the limit of {max} bytes");
-                    return writeln!(out, "{input}: {message} (see --max-stream)");
-                }
-                // The error of a file that was opened by its name begins with that.
-                if error.path().is_none() {
-                    write!(out, "{input}: ")?;
-                }
-                match self.remedy(error) {
-                    Some(option) => writeln!(out, "{error} (see {option})")?,
-                    None => writeln!(out, "{error}")?,
-                }
-                write_causes(error, out)
-            }
+            Cause::Car(error) => self.write_car_error(error, out),
         }
+    }
+
+    fn write_car_error(&self, error: &carwalk::Error, out: &mut impl Write) -> io::Result<()> {
+        let input = &self.input;
+        if let Kind::Io(error) = error.kind() {
+            return writeln!(out, "cannot read {input}: {}", reason(error));
+        }
+        // The library's message names a setting of its own.
+        if let Kind::Limit { limit: LimitName::StreamLen, max, .. } = error.kind() {
+            let message = format!("the stream exceeds the limit of {}", Counted(*max, "byte"));
+            return writeln!(out, "{input}: {message} (see --max-stream)");
+        }
+        // The error of a file that was opened by its name begins with that.
+        if error.path().is_none() {
+            write!(out, "{input}: ")?;
+        }
+        match self.remedy(error) {
+            Some(option) => writeln!(out, "{error} (see {option})")?,
+            None => writeln!(out, "{error}")?,
+        }
+        write_causes(error, out)
     }
 
     /// The option with which the CAR might be read after all.

@@ -15,7 +15,7 @@ use super::{Error, ErrorKind, LookAlike, SpillFileFault, SpillIo, Structure};
 /// | `Truncated` | the input ends too early | downloads it again |
 /// | `Missing` | a block is missing: the CAR is partial, or was cut between two sections | fetches the block or the whole repository, or reads with a partial walk |
 /// | `Limit` | the input exceeds a limit | raises the limit, or refuses the repository |
-/// | `Caller` | an argument, a public key, the loader's settings, or a record that does not decode into the type | fixes the program; for `Decode`, the record may be odd instead: see `Record::oddities` |
+/// | `Caller` | an argument, a public key, the loader's settings, a processed value that cannot be encoded, or a record that does not decode into the type | fixes the program; for `Decode`, the record may be odd instead: see `Record::oddities` |
 /// | `Environment` | a file is not found, a name is taken, access is denied, the disk is full or read-only, a kept spill file is damaged | alerts the operator; trying again does not help |
 /// | `Io` | other I/O of a stream or file, and errors made with [`Error::store`] | tries again |
 /// | `Cancelled` | the progress function ended the load | nothing |
@@ -52,7 +52,7 @@ pub enum ErrorClass {
     Missing,
     /// The input exceeds a limit.
     Limit,
-    /// An argument, a public key, a setting or a target type does not fit.
+    /// An argument, a public key, a setting, a processed value or a target type does not fit.
     Caller,
     /// The file system refuses (not found, permission denied, name taken, no space, read-only), or a
     /// kept spill file is not what it was.
@@ -73,18 +73,10 @@ impl Error {
     pub fn class(&self) -> ErrorClass {
         let is_argument = self.position().structure() == Structure::Value;
         match self.kind() {
-            // A name with a zero byte, which no file has.
-            ErrorKind::Io(error)
-                if self.path().is_some() && error.kind() == io::ErrorKind::InvalidInput =>
-            {
-                ErrorClass::Caller
-            }
+            ErrorKind::Io(error) if self.path().is_some() => of_file(error.kind()),
             ErrorKind::Io(error) | ErrorKind::Output(error) => of_io(error.kind()),
             ErrorKind::Store(cause) => match cause.downcast_ref() {
-                Some(SpillIo(error)) if error.kind() == io::ErrorKind::InvalidInput => {
-                    ErrorClass::Caller
-                }
-                Some(SpillIo(error)) => of_io(error.kind()),
+                Some(SpillIo(error)) => of_file(error.kind()),
                 None => ErrorClass::Io,
             },
             ErrorKind::Cancelled => ErrorClass::Cancelled,
@@ -116,6 +108,15 @@ impl Error {
             // The program's own file, not what somebody sent.
             ErrorKind::InvalidSpillFile(_) => ErrorClass::Environment,
         }
+    }
+}
+
+/// Returns the class of an I/O error of a file that is known by its name.
+fn of_file(kind: io::ErrorKind) -> ErrorClass {
+    match kind {
+        // A name with a zero byte, which no file has.
+        io::ErrorKind::InvalidInput => ErrorClass::Caller,
+        kind => of_io(kind),
     }
 }
 

@@ -4,7 +4,6 @@ use thiserror::Error;
 
 use super::interval::KeyInterval;
 use crate::cid::Cid;
-use crate::limits::MAX_PUBLIC_KEY_TEXT_LEN;
 
 /// Input that is often taken for a repository export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -115,9 +114,8 @@ pub enum Malformed {
     /// A record ends inside one of its items.
     #[error("the record ends inside the item that begins here")]
     RecordEnd,
-    /// Bytes of a record that begin no CBOR item, or an item or break that cannot occur at its
-    /// place.
-    #[error("no CBOR item can begin so, or not here")]
+    /// A byte of a record that begins no CBOR item, or an item or break that is not allowed there.
+    #[error("this byte cannot begin a CBOR item here")]
     RecordItem,
     /// Additional information 28 to 30, which CBOR reserves.
     #[error("reserved CBOR initial byte {found:#04x}")]
@@ -411,92 +409,4 @@ pub enum PathFault {
     /// The record key is not of the syntax of record keys.
     #[error("record key is not of the syntax of record keys")]
     RecordKey,
-}
-
-/// Why something is not a public key that accounts sign with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum PublicKeyFault {
-    /// A DID, but no `did:key`: the key is in its document.
-    #[error("DID of another method than `key`: its public key is in its DID document")]
-    DidMethod,
-    /// The verification method is of an unknown type.
-    #[error(
-        "verification method of unknown type, expected `Multikey`, `EcdsaSecp256k1VerificationKey2019` or \
-         `EcdsaSecp256r1VerificationKey2019`"
-    )]
-    MethodType,
-    /// The text is too long to be decoded: [`MAX_PUBLIC_KEY_TEXT_LEN`].
-    #[error("public key text of {found} bytes, expected at most {MAX_PUBLIC_KEY_TEXT_LEN}")]
-    TextLen {
-        /// Its length, without `did:key:`.
-        found: usize,
-    },
-    /// The text is not in the multibase encoding base58btc.
-    #[error("public key text does not begin with `z` (base58btc)")]
-    Multibase,
-    /// A character that base58btc does not have.
-    #[error(
-        "public key text with the byte {found:#04x} at position {at}, which is not a base58btc digit"
-    )]
-    Base58 {
-        /// The byte.
-        found: u8,
-        /// Its place in the text, from the `z` on.
-        at: usize,
-    },
-    /// No number of a curve comes first.
-    #[error("public key does not begin with a multicodec")]
-    NoCodec,
-    /// A key of another curve or kind.
-    #[error(
-        "public key of multicodec {found:#x}, expected 0xe7 (secp256k1-pub) or 0x1200 (p256-pub)"
-    )]
-    Codec {
-        /// Its multicodec.
-        found: u64,
-    },
-    /// A point of unexpected length.
-    #[error("point of {found} bytes, expected {expected}")]
-    PointLen {
-        /// Its length.
-        found: usize,
-        /// What is allowed here.
-        expected: &'static str,
-    },
-    /// A point in another form than its length says.
-    #[error(
-        "point with the first byte {found:#04x}, expected 0x02 or 0x03 (33 bytes) or 0x04 (65 bytes)"
-    )]
-    PointForm {
-        /// Its first byte.
-        found: u8,
-    },
-    /// The coordinates are not a point on the curve.
-    #[error("not a point on the curve {curve}")]
-    NoPoint {
-        /// The curve's name.
-        curve: &'static str,
-    },
-}
-
-/// How a signature fails to hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum SignatureFault {
-    /// The signature has not 64 bytes. One in DER has 8 to 72, mostly 70 or 71.
-    #[error("signature of {found} bytes, expected 64")]
-    Len {
-        /// Its length.
-        found: usize,
-    },
-    /// r or s is zero, or not below the curve's order.
-    #[error("signature with r or s out of range: expected 1 to the curve's order less 1")]
-    OutOfRange,
-    /// s is above half of the curve's order; the equivalent signature with a low s is required.
-    #[error("signature with a high s, expected at most half of the curve's order")]
-    HighS,
-    /// The signature was made with another key, or over other bytes.
-    #[error("the signature is not of this key and these bytes")]
-    Mismatch,
 }

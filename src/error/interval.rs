@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-/// An open interval of keys: the keys strictly between two others. `None` is no bound.
+/// An open interval of keys: those strictly between two bounds. `None` means unbounded.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct KeyInterval<K = Box<[u8]>> {
     /// All keys of the interval are above this one.
@@ -26,7 +26,7 @@ impl<K: AsRef<[u8]>> KeyInterval<K> {
             && upper.as_ref().is_none_or(|upper| key < upper.as_ref())
     }
 
-    /// Returns the same interval with its own keys.
+    /// Returns the interval with owned keys.
     #[must_use]
     pub fn to_owned(&self) -> KeyInterval {
         KeyInterval {

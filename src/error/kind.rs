@@ -5,10 +5,10 @@ use std::io;
 use thiserror::Error;
 
 use super::faults::{
-    ArgumentFault, LookAlike, Malformed, NonCanonical, PathFault, PublicKeyFault, SignatureFault,
-    SpillFileFault, TreeRule,
+    ArgumentFault, LookAlike, Malformed, NonCanonical, PathFault, SpillFileFault, TreeRule,
 };
 use super::interval::KeyInterval;
+use super::signing::{PublicKeyFault, SignatureFault};
 use crate::cid::Cid;
 
 /// The error of a store or of a caller's type.

@@ -5,6 +5,7 @@ mod faults;
 mod interval;
 mod kind;
 mod position;
+mod signing;
 
 use core::fmt;
 use std::io;
@@ -12,12 +13,12 @@ use std::path::Path;
 
 pub use self::class::ErrorClass;
 pub use self::faults::{
-    ArgumentFault, LookAlike, Malformed, NonCanonical, PathFault, PublicKeyFault, SignatureFault,
-    SpillFileFault, TreeRule,
+    ArgumentFault, LookAlike, Malformed, NonCanonical, PathFault, SpillFileFault, TreeRule,
 };
 pub use self::interval::KeyInterval;
 pub use self::kind::{ErrorKind, LimitName};
 pub use self::position::{Position, Structure};
+pub use self::signing::{PublicKeyFault, SignatureFault};
 use crate::cid::Cid;
 
 /// A result whose error is [`Error`].
@@ -25,11 +26,10 @@ pub type Result<T, E = Error> = core::result::Result<T, E>;
 
 /// The error of all operations, with the position of the fault as far as it is known.
 ///
-/// One word wide. [`class`](Error::class) is what a program acts on, [`kind`](Error::kind) is what
-/// is wrong in detail. [`path`](Error::path), [`position`](Error::position), [`cid`](Error::cid)
-/// and [`key`](Error::key) say where. The message has all of it on one line, with control
-/// characters escaped; the causes of I/O and store errors are its
-/// [`source`](std::error::Error::source).
+/// One word wide. Programs act on the [`class`](Error::class); [`kind`](Error::kind) is the fault
+/// in detail. [`path`](Error::path), [`position`](Error::position), [`cid`](Error::cid) and
+/// [`key`](Error::key) locate it. The message is one line with all of these, control characters
+/// escaped. The [`source`](std::error::Error::source) is the cause of an I/O or store error.
 ///
 /// ```
 /// use carwalk::{ErrorClass, Repo};
@@ -259,8 +259,7 @@ impl Error {
         self.0.cid.as_ref()
     }
 
-    /// Returns the key at fault, or the key of the record at fault. For an argument that was
-    /// refused, the argument.
+    /// Returns the key at fault, the key of the record at fault, or the refused argument.
     #[must_use]
     pub fn key(&self) -> Option<&[u8]> {
         self.0.key.as_deref()
@@ -272,9 +271,9 @@ impl Error {
         self.0.path.as_deref()
     }
 
-    /// Returns the start of the block that was to be a commit and is not, at most 16 KiB.
+    /// Returns up to 16 KiB of the block that should be the commit but is not.
     ///
-    /// The message does not have it. It is for programs that say what the block is instead.
+    /// Not part of the message. For programs that report what the block is instead.
     ///
     /// ```
     /// use carwalk::car::Writer;

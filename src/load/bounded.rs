@@ -24,7 +24,7 @@ const BUFFERS: u64 = 3 << 20;
 
 /// A [`Loader`] with a memory limit: [`Loader::memory_limit`] returns it.
 ///
-/// It has openers only, and each borrows it. A stream that exceeds the limit is not an error:
+/// It has no setters, and its methods borrow it. A stream that exceeds the limit is not an error:
 /// see [`Loaded`].
 ///
 /// ```

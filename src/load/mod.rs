@@ -21,6 +21,7 @@ mod open;
 mod peek;
 mod pipeline;
 mod settings;
+mod shortcuts;
 #[cfg(feature = "redb")]
 mod spill;
 mod suspended;
@@ -44,7 +45,7 @@ use crate::repo::Opening;
 /// Configures and opens a repository.
 ///
 /// Setters take the loader by value and can be called in any order, except
-/// [`memory_limit`](Loader::memory_limit), which comes last. Openers begin with `from_` and borrow
+/// [`memory_limit`](Loader::memory_limit), which comes last. Openers (`from_..` and `map`) borrow
 /// the loader: one loader opens any number of repositories, on any number of threads.
 ///
 /// ```
@@ -247,8 +248,8 @@ impl<P> Loader<P> {
     }
 
     /// Sets a function that is called with the number of bytes loaded so far, about every MiB and
-    /// at the end. It ends the load by returning `Break`: the error is of kind `Cancelled`. Not called
-    /// by [`peek_commit`](Loader::peek_commit), `from_store` and `from_spill_file`.
+    /// at the end. If it returns `Break`, the load ends with an error of kind `Cancelled`. Not
+    /// called by [`peek_commit`](Loader::peek_commit), `from_store` and `from_spill_file`.
     ///
     /// ```
     /// use std::ops::ControlFlow;
@@ -280,7 +281,7 @@ impl<P> Loader<P> {
 
     /// Sets the memory limit of a load, in bytes. No limit by default.
     ///
-    /// This is the last setter: a [`BoundedLoader`] has openers only, because a load that stops at
+    /// This is the last setter: a [`BoundedLoader`] has no setters, because a load that stops at
     /// its limit, or continues in a file, has other results.
     ///
     /// Reaching the limit is not an error: [`from_reader`](BoundedLoader::from_reader) returns

@@ -23,8 +23,8 @@ pub enum Verification {
     /// The commit, and each block when a walk reaches it. A CAR with damaged blocks opens, and the
     /// error is returned where a walk meets the damage. Unreached blocks are not verified.
     ReachedBlocks,
-    /// No block. Any bytes may stand under any CID, so the signature proves nothing. For CARs that
-    /// were verified before and cannot have changed since, and for fuzzing.
+    /// No block is verified: a block may have any bytes, so the signature proves nothing. For
+    /// fuzzing, and for CARs that were verified before and cannot have changed since.
     DangerouslyNone,
 }
 
@@ -38,7 +38,7 @@ impl Verification {
     }
 }
 
-/// Called with the number of bytes loaded so far; ends the load by `Break`.
+/// Called with the number of bytes loaded so far. `Break` ends the load.
 type ProgressFn = dyn Fn(u64) -> ControlFlow<()> + Send + Sync;
 
 /// The settings of one load.

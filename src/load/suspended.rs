@@ -16,8 +16,7 @@ use crate::store::{AnyStore, RedbStore, SpillFile};
 
 /// The outcome of a load with a memory limit.
 ///
-/// [`or_spill`](Loaded::or_spill) returns the same repository type in both cases, for programs that
-/// do not care where the blocks are.
+/// [`or_spill`](Loaded::or_spill) turns both cases into one repository type.
 #[derive(Debug)]
 #[expect(clippy::exhaustive_enums, reason = "a load is at its end or it is not")]
 #[expect(clippy::large_enum_variant, reason = "there is one at a time, and it is soon taken apart")]

@@ -5,10 +5,10 @@
 //! bad is checked from its start when the walk comes to it: errors are the same as without reading
 //! ahead, and come in the same order.
 //!
-//! A walk that hashes blocks hashes many together: the siblings, all nodes below siblings of layer 2
-//! or 1, and the records as far as all nodes up to them were read. Of these it requests nothing below
-//! a node whose keys do not come after all keys before them: whatever the tree is, no link or entry
-//! is followed twice.
+//! A walk that hashes blocks hashes many together: the siblings, up to [`MAX_BELOW`] nodes on each
+//! layer below siblings of layer 2 or 1, and the records before the first node that was not read.
+//! It requests nothing below a node whose keys do not come after all earlier keys. So no link or
+//! entry is followed twice, on any input.
 
 use super::descent::{Descent, Fetched};
 use super::digests::Answer;
@@ -28,7 +28,7 @@ const RESERVE: u32 = 32;
 /// Siblings that are read together: a node has about five links to nodes.
 const MAX_NODES: usize = 8;
 
-/// The highest layer of siblings below which all nodes are read together.
+/// The highest layer of siblings whose subtrees are read together.
 const MAX_LAYER: u8 = 2;
 
 /// Nodes on one layer that are read together below siblings.
@@ -265,8 +265,8 @@ impl<'s, S: BlockStore> ReadAhead<'s, S> {
         self.finish(below, descent);
     }
 
-    /// Verifies, parses and checks the nodes of a level, up to the first that is not good: then the
-    /// walk finds out itself what is wrong, when it comes there.
+    /// Verifies, parses and checks the nodes of a level up to the first faulty one. The walk
+    /// reports the fault when it comes to that node.
     fn finish(&mut self, level: Level<'_>, descent: &mut Descent<S::Bytes<'s>>) {
         let ReadAhead { nodes, keys, .. } = self;
         let nodes = nodes.get_mut(level.start..).unwrap_or_default();
@@ -338,12 +338,12 @@ impl<'s, S: BlockStore> ReadAhead<'s, S> {
         self.records.take(cid).unwrap_or(Ok(None))
     }
 
-    /// Has each record be requested when the walk comes to it, from now on.
+    /// Stops requesting records ahead.
     pub(super) fn stop_queueing(&mut self) {
         self.queues_records = false;
     }
 
-    /// Has nothing be requested below a node that the walk has not come to, from now on.
+    /// Stops requesting records ahead, and nodes below siblings.
     pub(super) fn stop_reading_below(&mut self) {
         self.queues_records = false;
         self.reads_below = false;

@@ -33,8 +33,8 @@ pub(super) enum Order {
 }
 
 impl Order {
-    /// Returns the number of the entry that comes after so many of `len`. After the last there is
-    /// none, or no entry of that number.
+    /// Returns the number of the next entry after `passed` of `len` entries. After the last, the
+    /// result is `None` or the number of no entry.
     #[inline]
     fn next(self, passed: usize, len: usize) -> Option<usize> {
         match self {

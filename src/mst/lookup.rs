@@ -47,7 +47,7 @@ impl<V> Lookup<V> {
         }
     }
 
-    /// Returns the record, or `None` if the key is absent. What is missing becomes an error.
+    /// Returns the record, or `None` if the key is absent. A missing node or record is an error.
     ///
     /// # Errors
     ///

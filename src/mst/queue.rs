@@ -11,7 +11,7 @@ use crate::store::{Block, BlockStore};
 /// Records that are requested together: there are some 250 below a node of layer 3.
 pub(super) const MAX_RECORDS: usize = 384;
 
-/// Bytes of records that are held, but for the last one: they should stay in a cache of the CPU.
+/// Bytes of records in the queue, not counting the last: they should fit into a CPU cache.
 const MAX_LEN: usize = 1 << 18;
 
 /// Records in the order in which a walk comes to them.
@@ -61,9 +61,9 @@ impl<B: AsRef<[u8]>> RecordQueue<B> {
         (MAX_RECORDS.saturating_mul(2)).saturating_mul(size_of::<Requested<B>>()) as u64
     }
 
-    /// Requests records, the first of which was found already, and hashes them together. Ends with
-    /// the first that is not there, and at the memory limit of the descent: `held` are the bytes
-    /// that are held beside it.
+    /// Requests records after the first, which is already found, and hashes all of them together.
+    /// Stops after a missing record and at the descent's memory limit. `held` is the number of
+    /// bytes held besides the queue.
     pub(super) fn fill<'s, S: BlockStore<Bytes<'s> = B>>(
         &mut self,
         store: &'s S,

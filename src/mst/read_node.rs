@@ -11,7 +11,7 @@ use crate::limits::MAX_KEY_LEN;
 use crate::sha256::sha256_each;
 use crate::store::{Block, Form};
 
-/// Longest block that is read ahead, in bytes: chance makes few nodes longer.
+/// Longest block that is read ahead, in bytes. Few real nodes are longer.
 const MAX_LEN: usize = 1 << 12;
 
 /// Bytes of memory that one node may take, with a copy of its block.
@@ -20,7 +20,7 @@ pub(super) const NODE_COST: u64 = (MAX_LEN * 2) as u64;
 /// Bytes of memory that the two keys in the buffers of a node take at most.
 const KEYS_COST: u64 = (2 * MAX_KEY_LEN) as u64;
 
-/// Entries of a node whose links are prefetched; chance makes no node longer.
+/// Entries of a node whose links are prefetched. Real nodes have fewer.
 const MAX_PREFETCH: usize = 64;
 
 /// A node that the walk comes to later.
@@ -65,8 +65,8 @@ impl<B: AsRef<[u8]>> ReadNode<B> {
         })
     }
 
-    /// Returns the bytes of `NODE_COST` that the node takes less: parsed, it takes as many as its
-    /// block at most, and room for two keys; and it has a place in two lists that may grow.
+    /// Returns how many bytes of `NODE_COST` the node leaves unused. Parsed, it takes at most as
+    /// many bytes as its block, two keys, and an element in each of two lists that may grow.
     pub(super) fn unused(&self) -> u64 {
         let Some((_, found)) = self.block() else { return NODE_COST };
         let len = (found.bytes.as_ref().len() as u64).saturating_add(KEYS_COST);

@@ -19,10 +19,11 @@ use crate::store::trust::Trust;
 /// walk is complete: a missing block is an error. Keys need not be repo paths: an invalid path does
 /// not end the walk, and [`Entry::path`](super::Entry::path) returns the error.
 ///
-/// After the first few entries, a complete walk reads sibling nodes in small batches. A walk that
-/// hashes also requests up to 384 records before it comes to them, and hashes them together. Every
-/// node, and the record of every entry, is still requested exactly once, unless the memory limit
-/// leaves no room for what was read ahead. Errors are the same, and come in the same order.
+/// After the first few entries, a complete walk reads up to eight sibling nodes together. A walk
+/// that hashes also reads up to 128 nodes on each of the two lowest layers ahead, requests up to
+/// 384 records ahead, and hashes them together. Every node, and the record of every entry, is still
+/// requested exactly once, unless the memory limit leaves no room for what was read ahead. Errors
+/// are the same, and come in the same order.
 ///
 /// Once its buffers have grown, a walk allocates nothing per node or record, with one exception: a
 /// walk that verifies remembers the digests of blocks of 1 KiB or more, so that a block with many
@@ -147,7 +148,8 @@ impl<'s, S: BlockStore> Walk<'s, S> {
     /// entries, and their blocks if these are copies. It also covers nodes and records that were
     /// read ahead, which are dropped if there is no room, and the digests of a walk that verifies,
     /// which take at most half of the limit; blocks without a remembered digest are hashed once per
-    /// link. Real trees take a few kilobytes. The limit is checked after each node.
+    /// link. The open nodes of real trees take a few kilobytes; what is read ahead takes more. The
+    /// limit is checked after each node.
     pub fn memory_limit(mut self, bytes: u64) -> Self {
         self.manner.memory_limit = bytes;
         self

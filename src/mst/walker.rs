@@ -136,9 +136,9 @@ impl<'s, S: BlockStore> Walker<'s, S> {
         Ok(self.event(step))
     }
 
-    /// Skips the subtree below the node of the last event. Its blocks are not requested, except those
-    /// that a walk which verifies blocks has read ahead already. From the first call on, such a walk
-    /// reads nothing below a node before its event.
+    /// Skips the subtree below the node of the last event. Its blocks are not requested, unless a
+    /// walk that verifies blocks has already read them ahead. After the first call, such a walk no
+    /// longer reads below a node before its event.
     ///
     /// Only after [`Event::Node`], which [`Walk::nodes`](super::Walk::nodes) turns on; after any
     /// other event, it does nothing.

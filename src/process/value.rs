@@ -43,8 +43,8 @@ pub trait Value: Sized {
     ///
     /// # Errors
     ///
-    /// `Encode` if the value has no bytes, made with [`Error::encode`]; it ends the load. Any other
-    /// error becomes the cause of such a one.
+    /// `Encode`, made with [`Error::encode`], if the value cannot be encoded. It ends the load. An
+    /// error of another kind becomes the source of an `Encode` error.
     fn encode(&self, out: &mut Vec<u8>) -> Result<()>;
 
     /// Takes a value off the front of `input`. `None` if that is no value of this type. Must not

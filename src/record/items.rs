@@ -13,16 +13,16 @@ use crate::limits::MAX_RECORD_NESTING;
 /// The tag of links.
 const LINK_TAG: u64 = 42;
 
-/// What a container holds, or a tag.
+/// The type of an item that contains others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Container {
     Array,
     Map,
-    /// A tag that makes no link of the one item after it.
+    /// A tag that is not a link; it contains one item.
     Tagged,
 }
 
-/// An item without what lies in it, or the end of one.
+/// An item without its contents, or the end of an item.
 #[derive(Debug)]
 pub(super) struct Item<'r> {
     /// Where it begins.
@@ -69,7 +69,7 @@ struct Fault {
 enum Reason {
     /// The record ends inside the item.
     Ended,
-    /// No item can begin so, or not here.
+    /// This byte cannot begin an item here.
     NoItem,
     /// Too many containers are open.
     Nesting,
@@ -266,7 +266,7 @@ impl<'r> Items<'r> {
         Ok(What::Begin(shape))
     }
 
-    /// What is behind the tag 42: a link, or an odd thing.
+    /// Reads the content of tag 42: a link or an oddity.
     fn link(
         &mut self,
         at: usize,

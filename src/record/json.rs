@@ -38,12 +38,12 @@ pub enum Layout {
 /// | finite float, which the data model does not have | a number with a point or an exponent |
 /// | any other item | `{"$cbor": ".."}`: the item's own bytes, base64 without padding |
 ///
-/// The record may be any CBOR. Everything without a JSON form becomes `$cbor`, even the whole
-/// record. So does a map with a repeated key, since JSON parsers would pick either value, and a map
-/// with a key that is not a text or is `$link`, `$bytes` or `$cbor`. So every `$link`, `$bytes` and
-/// `$cbor` in the JSON is really a link, bytes or CBOR in the record. Bytes after the record's end
-/// are left out. [`oddities`](super::oddities()) reports all of these. The JSON of a record without
-/// oddities converts back to the same bytes.
+/// The record may be any CBOR. Every item without a JSON form becomes `$cbor`, even if it is the
+/// whole record. This includes maps with a repeated key, of which JSON parsers keep only one value,
+/// and maps with a key that is not a text or is `$link`, `$bytes` or `$cbor`. So no record can
+/// imitate a link, bytes or CBOR in JSON. Bytes after the record's end are left out.
+/// [`oddities`](super::oddities()) reports all of these. The JSON of a record without oddities
+/// converts back to the same bytes.
 ///
 /// Control characters and characters that change how text is shown, such as its direction, are
 /// escaped, so the JSON can be printed to a terminal.

@@ -18,10 +18,10 @@ pub struct Links<'r>(Items<'r>);
 /// Returns an iterator over all [links](https://atproto.com/specs/data-model#link-and-cid-formats)
 /// in a record, wherever they lie in it, in the order of their bytes.
 ///
-/// The record may be any CBOR, also outside the data model. These are not links, and passed over:
-/// CIDs in texts, such as the `cid` of a strong reference, and tags 42 whose CID has another form
-/// than [`Cid`], which [`oddities`](super::oddities()) reports. Bytes after the record's end are
-/// ignored. The blocks that links lead to are usually not in the repository.
+/// The record may be any CBOR, also outside the data model. Two things are not links and are
+/// skipped: CIDs in texts, such as the `cid` of a strong reference, and items with tag 42 that are
+/// not a [`Cid`] of this library. [`oddities`](super::oddities()) reports the latter. Bytes after
+/// the record's end are ignored. The blocks that links lead to are usually not in the repository.
 ///
 /// Takes time proportional to the record. Links allocate nothing; the iterator holds a few kilobytes
 /// for nested arrays and maps.

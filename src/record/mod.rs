@@ -7,8 +7,8 @@
 //!
 //! Only `decode` requires strict DAG-CBOR. The others accept any CBOR: an odd record never prevents
 //! reading the others. They read items one by one, without recursion, at most
-//! [`MAX_RECORD_NESTING`](crate::limits::MAX_RECORD_NESTING) deep, and no length that a record
-//! declares is believed.
+//! [`MAX_RECORD_NESTING`](crate::limits::MAX_RECORD_NESTING) deep, and allocate nothing by a length
+//! that a record declares.
 //!
 //! ```
 //! use carwalk::{Repo, record};
@@ -74,9 +74,8 @@ use crate::path::{RepoPath, RepoPathBuf};
 /// A record: its path, its CID and its value.
 ///
 /// Without a process function the value is the record's bytes as the store has them: `&[u8]` for
-/// slices, maps and memory. Any block can be a record's: nothing looks into it unless a method is
-/// called that does. With [`Loader::process`](crate::Loader::process) the value is the result of the
-/// function.
+/// slices, maps and memory. Any bytes can be a record: they are parsed only by methods that need
+/// it. With [`Loader::process`](crate::Loader::process) the value is the result of the function.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Record<V> {
     path: RepoPathBuf,
@@ -145,8 +144,8 @@ impl<B: AsRef<[u8]>> Record<B> {
 
     /// Decodes the record; texts and byte strings can be borrowed from it.
     ///
-    /// A link decodes into a [`Cid`]. What is decoded borrows from this `Record`:
-    /// [`decode_borrowed`](Record::decode_borrowed) does not.
+    /// A link decodes into a [`Cid`]. The result may borrow from this `Record`; with
+    /// [`decode_borrowed`](Record::decode_borrowed) it borrows from the store instead.
     ///
     /// # Errors
     ///

@@ -75,9 +75,9 @@ pub struct Oddities<'r>(Survey<'r>);
 /// booleans, nulls, byte strings, links, arrays and maps. Oddities come in the order of their
 /// bytes; those about repeated keys follow at the end of their map.
 ///
-/// Takes time proportional to the record, times the logarithm of a map's length if its keys are out
-/// of order, and at most 64 bytes of memory for each byte of the record. An oddity allocates its
-/// path, of at most 2 KiB.
+/// Takes time proportional to the record; maps whose keys are out of order are sorted. Takes at
+/// most 64 bytes of memory for each byte of the record. Each oddity allocates its path, of at most
+/// 2 KiB.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! What keeps a record from being one of the data model.
+//! The departures of a record from the data model.
 
 use core::fmt;
 
@@ -91,8 +91,8 @@ impl fmt::Display for Oddity {
                 write!(f, "map key is one of the names {LINK}, {BYTES} and {CBOR}")
             }
             Oddity::NoMap => write!(f, "the record is not a map"),
-            Oddity::Trailing(1) => write!(f, "1 byte after the end is left out"),
-            Oddity::Trailing(len) => write!(f, "{len} bytes after the end are left out"),
+            Oddity::Trailing(1) => write!(f, "1 byte after the end of the record"),
+            Oddity::Trailing(len) => write!(f, "{len} bytes after the end of the record"),
         }
     }
 }

@@ -27,8 +27,8 @@ const LANES: usize = 16;
 /// Longer messages are hashed alone. They are few, and none is as long as another.
 const MAX_BLOCKS: usize = 64;
 
-/// Time that one block of a message alone takes, where one of all lanes takes `TIME_TOGETHER`: if
-/// the CPU has instructions for SHA-256, and if it has none.
+/// Relative time to hash one block of a single message, on a CPU with SHA-256 instructions and on
+/// one without. One block in all lanes takes `TIME_TOGETHER`.
 const TIME_ALONE: usize = 2;
 
 const TIME_ALONE_IN_SOFTWARE: usize = 9;
@@ -104,8 +104,7 @@ impl Lanes {
     }
 }
 
-/// Returns whether the CPU hashes single messages by instructions for SHA-256, as far as sha2 makes
-/// use of them.
+/// Returns whether sha2 uses the CPU's SHA-256 instructions for single messages.
 #[inline]
 fn has_instructions() -> bool {
     !cfg!(sha2_backend = "soft")

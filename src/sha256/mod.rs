@@ -10,12 +10,12 @@ pub(crate) use self::single::{BATCH, sha256};
 
 /// Calls `tell` with the number and the SHA-256 of each of so many messages, in any order.
 ///
-/// With AVX-512 many at a time, which is faster than the instructions that CPUs have for SHA-256:
-/// each round of a message waits for the round before. How many make it worth while depends on
-/// whether the CPU has such instructions.
+/// With AVX-512, many messages are hashed at once. This is faster than the CPU's SHA-256
+/// instructions, because each round of a message waits for the round before. The number of messages
+/// from which it pays depends on whether the CPU has those instructions.
 ///
-/// For measurements, `--cfg carwalk_lanes="off"` hashes one after the other in any case, and
-/// `--cfg sha2_backend="soft"` without these instructions.
+/// For measurements: `--cfg carwalk_lanes="off"` always hashes one message at a time, and `--cfg
+/// sha2_backend="soft"` does not use the SHA-256 instructions.
 #[inline]
 pub(crate) fn sha256_each<'m>(
     count: usize,

@@ -8,7 +8,7 @@ use crate::car::{Header, SectionHead};
 use crate::cid::Cid;
 use crate::error::{Error, Result};
 
-/// The blocks of a CAR in memory or in a spill file: what a load with a memory limit became.
+/// The blocks of a CAR, in memory or in a spill file.
 ///
 /// [`Loaded::or_spill`](crate::Loaded::or_spill) returns a repository over it. A lookup costs one
 /// branch more than in the store inside; verified blocks are not hashed again.

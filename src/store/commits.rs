@@ -8,8 +8,9 @@ use crate::error::Result;
 
 /// Returns the commits among the blocks of a CAR, in its order, each CID once.
 ///
-/// Reads every block once. Blocks that only look like commits, or do not have their CIDs, are left
-/// out, and so are commits that a process function was applied to: all but the one that was opened.
+/// Requests the block of each section whose CID has the codec dag-cbor; repeated sections are not
+/// parsed again. Blocks that are not commits or do not hash to their CIDs are left out, and so are
+/// commits that a process function was applied to, which are all but the opened one.
 /// [`Loader::commit`](crate::Loader::commit) opens one of several.
 ///
 /// Errors are those of [`CarStore::sections`] and [`BlockStore::get`].

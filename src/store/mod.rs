@@ -199,8 +199,8 @@ impl<B> Block<B> {
         Block { bytes, form: Form::Original, offset: None, verified: None }
     }
 
-    /// Converts the bytes with `f`, and keeps all that is known of the block. For stores that wrap
-    /// another store.
+    /// Converts the bytes with `f` and keeps the block's offset, form and verification mark. For
+    /// stores that wrap another store.
     ///
     /// `f` must return the same bytes in another type: a verified block is not hashed again.
     #[inline]
@@ -254,8 +254,8 @@ pub(crate) mod sealed {
 
 /// A store that holds a whole CAR and can list its sections in the order of the file.
 ///
-/// [`get`](BlockStore::get) sets the offset of each block. Sealed: the stores of this library
-/// implement it, and pointers to them.
+/// [`get`](BlockStore::get) sets the offset of each block. Sealed: only the stores of this library,
+/// and pointers to them, implement it.
 pub trait CarStore: BlockStore + sealed::Sealed {
     /// Returns the header of the CAR.
     fn header(&self) -> &Header;

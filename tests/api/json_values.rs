@@ -348,11 +348,11 @@ fn bytes_after_the_end_are_left_out() {
     let record = [Value::map([("a", Value::Uint(1))]).encode(), vec![0xff, 0, 0]].concat();
     assert_eq!(
         json(record),
-        ("{\"a\":1}".to_owned(), vec!["byte 4: 3 bytes after the end are left out".to_owned()])
+        ("{\"a\":1}".to_owned(), vec!["byte 4: 3 bytes after the end of the record".to_owned()])
     );
     assert_eq!(
         json(vec![0xa0, 0]),
-        ("{}".to_owned(), vec!["byte 1: 1 byte after the end is left out".to_owned()])
+        ("{}".to_owned(), vec!["byte 1: 1 byte after the end of the record".to_owned()])
     );
 }
 
@@ -360,7 +360,7 @@ fn bytes_after_the_end_are_left_out() {
 fn what_is_no_cbor_is_refused() {
     let map = |rest: &[u8]| [b"\xa1\x61v", rest].concat();
     let ended = |at: usize| format!("byte {at}: the record ends inside the item that begins here");
-    let no_item = |at: usize| format!("byte {at}: no CBOR item can begin so, or not here");
+    let no_item = |at: usize| format!("byte {at}: this byte cannot begin a CBOR item here");
     refused(vec![], &ended(0));
     refused(vec![0xa1], &ended(1));
     refused(map(b""), &ended(3));

@@ -53,7 +53,7 @@ fn the_path_of_the_record_itself_is_empty() {
     assert_eq!(paths(&wide(&Value::Map(vec![]), 1)), [""]);
     let trailing = odd(&[0xa0, 0]);
     assert_eq!((trailing[0].path(), trailing[0].oddity()), ("", &Oddity::Trailing(1)));
-    assert_eq!(trailing[0].to_string(), "byte 1: 1 byte after the end is left out");
+    assert_eq!(trailing[0].to_string(), "byte 1: 1 byte after the end of the record");
 }
 
 #[test]

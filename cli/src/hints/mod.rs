@@ -57,7 +57,7 @@ pub(crate) fn message(error: &Error, evidence: &mut dyn Evidence) -> Option<Stri
     Some(format!("{structure}{cid}{at}: {message}"))
 }
 
-/// A header that is none. What the library names by itself stays, but for JSON.
+/// Explains a refused header. Formats that the library names keep its message, except JSON.
 fn header(kind: &ErrorKind, evidence: &mut dyn Evidence) -> Option<String> {
     match kind {
         ErrorKind::LookAlike(LookAlike::Json) => json::what(&evidence.head()),

@@ -29,7 +29,7 @@ fn odd_records_are_printed_with_notes() {
         run.stderr,
         "odd record: byte 4 (v[0]): float 1.5, which the data model does not have\n\
          odd record: byte 13 (v[1]): undefined, which the data model does not have\n\
-         odd record: byte 14: 2 bytes after the end are left out\n"
+         odd record: byte 14: 2 bytes after the end of the record\n"
     );
     let run = get("--raw", Record::new(record.clone()));
     assert_eq!((run.code, run.stdout, run.stderr.as_str()), (Some(0), record, ""));
@@ -62,7 +62,7 @@ fn what_is_no_cbor_is_refused() {
     refused(
         vec![0x81, 0xff],
         "odd record: byte 0: the record is not a map\n",
-        "byte 1: no CBOR item can begin so, or not here",
+        "byte 1: this byte cannot begin a CBOR item here",
     );
     let deep = [b"\xa1\x61v".as_slice(), &[0x81; 600_000]].concat();
     refused(deep, "", "byte 102: nesting exceeds the limit of 100");

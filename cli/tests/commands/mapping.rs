@@ -51,7 +51,7 @@ fn a_file_on_a_system_that_cannot_map_is_read_as_a_stream() {
     let error = run(["ls", file]).one_error(3);
     assert!(error.starts_with(&format!("error: {file:?}: CAR header at byte 0: ")), "{error}");
     let error = run(["ls", "--max-stream=1", file]).one_error(3);
-    assert!(error.ends_with("exceeds the limit of 1 bytes (see --max-stream)\n"), "{error}");
+    assert!(error.ends_with("exceeds the limit of 1 byte (see --max-stream)\n"), "{error}");
 }
 
 /// What `--help` says of such files.

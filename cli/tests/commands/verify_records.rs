@@ -77,7 +77,7 @@ fn every_departure_from_the_data_model_has_its_place() {
         [
             "\tv[\"a.b\"][0]\tfloat 1.5, which the data model does not have",
             "\tv[\"a.b\"][1]\tundefined, which the data model does not have",
-            "\t\t2 bytes after the end are left out",
+            "\t\t2 bytes after the end of the record",
         ]
     );
     assert_eq!(odd(Record::new(vec![0x80])), ["\t\tthe record is not a map"]);

@@ -105,10 +105,9 @@ impl SpillFile {
 
     /// A file that is kept, for [`Repo::from_spill_file`](crate::Repo::from_spill_file).
     ///
-    /// Written under a temporary name in the same folder, synced, then renamed. An existing file
-    /// is never overwritten: creating the spill file fails if the name is taken, and so does
-    /// renaming it if the name was taken meanwhile. Nobody else may change the file while the store
-    /// exists.
+    /// Written under a temporary name in the same folder, synced, then renamed. An existing file is
+    /// never overwritten: creating and renaming both fail if the name is taken. Nobody else may
+    /// change the file while the store exists.
     pub fn keep(path: impl Into<PathBuf>) -> Self {
         Self::new(Target::Kept { path: path.into() })
     }

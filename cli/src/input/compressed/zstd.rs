@@ -47,7 +47,7 @@ impl<'a> Frames<Source<'a>> {
         }
     }
 
-    /// Goes to the next frame with content; false if there is none.
+    /// Goes to the next frame with content; false at the end.
     fn begin(&mut self) -> Result<bool, Fault> {
         loop {
             if !self.source.has_next()? {
