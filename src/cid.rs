@@ -260,8 +260,15 @@ impl FromStr for Cid {
     /// # Errors
     ///
     /// `Malformed` if the text has another length or alphabet, if bits that mean nothing are set,
-    /// or if the bytes are not those of a CID of the one form.
+    /// or if the bytes are not those of a CID of the one form. The error repeats the text, at most
+    /// 256 bytes of it.
     fn from_str(text: &str) -> Result<Self> {
+        Cid::parse_text(text).map_err(|error| error.of_text(text))
+    }
+}
+
+impl Cid {
+    fn parse_text(text: &str) -> Result<Self> {
         let cid_text = || Error::malformed(Malformed::CidText);
         let digits =
             text.strip_prefix('b').filter(|_| text.len() == TEXT_LEN).ok_or_else(cid_text)?;
@@ -347,6 +354,16 @@ mod tests {
         assert_eq!(TEXT.parse::<Cid>().unwrap(), cid);
         assert_eq!(Cid::parse(cid.as_bytes()).unwrap(), cid);
         assert!(Cid::of(Codec::Raw, b"").to_string().starts_with("bafkrei"));
+    }
+
+    #[test]
+    fn errors_repeat_the_text_that_is_no_cid() {
+        let text = |text: &str| text.parse::<Cid>().unwrap_err().to_string();
+        assert!(text("bafy\n").ends_with(r#", text "bafy\n""#), "{}", text("bafy\n"));
+        let almost = TEXT.replace("hpm", "hpn");
+        assert!(text(&almost).ends_with(&format!(r#", text "{almost}""#)), "{}", text(&almost));
+        let long = "b".repeat(1 << 20).parse::<Cid>().unwrap_err();
+        assert_eq!(long.key().unwrap().len(), 256);
     }
 
     #[test]

@@ -82,7 +82,9 @@ impl<'r, S: BlockStore> ProofBuilder<'r, S> {
     ///
     /// A range that ends before it starts is an error of [`write`](ProofBuilder::write).
     pub fn range(mut self, range: impl Into<KeyRange>) -> Self {
-        self.ranges.push(range.into());
+        let range = range.into();
+        self.refused = self.refused.or(range.check().err());
+        self.ranges.push(range);
         self
     }
 
@@ -111,7 +113,6 @@ impl<'r, S: BlockStore> ProofBuilder<'r, S> {
         if let Some(error) = self.refused {
             return Err(error);
         }
-        self.ranges.iter().try_for_each(KeyRange::check)?;
         let commit = self.repo.commit();
         let mut blocks = Blocks::new(output, commit.cid()).map_err(Error::output)?;
         blocks.write(commit.cid(), commit.bytes()).map_err(Error::output)?;

@@ -146,13 +146,18 @@ impl VerifyingKey {
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     pub fn from_verification_method(method_type: &str, public_key_multibase: &str) -> Result<Self> {
-        let legacy = |curve| Self::from_sec1_bytes(curve, &multibase(public_key_multibase)?);
-        match method_type {
-            "Multikey" => Self::from_multikey(public_key_multibase),
+        let text = public_key_multibase;
+        let legacy = |curve| Self::from_sec1_bytes(curve, &multibase(text)?);
+        let key = match method_type {
+            "Multikey" => Self::from_multikey(text),
             "EcdsaSecp256r1VerificationKey2019" => legacy(Curve::P256),
             "EcdsaSecp256k1VerificationKey2019" => legacy(Curve::K256),
-            _ => Err(Error::public_key(PublicKeyFault::MethodType)),
-        }
+            _ => {
+                let error = Error::public_key(PublicKeyFault::MethodType);
+                return Err(error.of_text(method_type));
+            }
+        };
+        key.map_err(|error| error.of_text(text))
     }
 
     /// The key of a point in SEC 1 encoding: 33 bytes, or 65 if it is uncompressed.
@@ -337,11 +342,12 @@ impl FromStr for VerifyingKey {
     ///
     /// `PublicKey` for anything but the Multikey of a key of one of the two curves.
     fn from_str(text: &str) -> Result<Self> {
-        match text.strip_prefix(DID_KEY) {
+        let key = match text.strip_prefix(DID_KEY) {
             Some(multikey) => Self::from_multikey(multikey),
             None if text.starts_with("did:") => Err(Error::public_key(PublicKeyFault::DidMethod)),
             None => Self::from_multikey(text),
-        }
+        };
+        key.map_err(|error| error.of_text(text))
     }
 }
 

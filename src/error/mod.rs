@@ -61,6 +61,9 @@ struct Inner {
 /// Bytes of a block that an error keeps: enough for the type of nearly every record.
 const BLOCK_START_LEN: usize = 16 << 10;
 
+/// Most bytes of a refused text that are kept.
+const TEXT_START_LEN: usize = 256;
+
 impl Error {
     /// Creates an error of a store that you wrote, for use in its
     /// [`BlockStore`](crate::store::BlockStore).
@@ -207,6 +210,13 @@ impl Error {
         self
     }
 
+    /// Keeps the start of a text that was to be parsed.
+    #[cold]
+    pub(crate) fn of_text(self, text: &str) -> Self {
+        let text = text.as_bytes();
+        self.of_key(text.get(..TEXT_START_LEN).unwrap_or(text))
+    }
+
     /// Names the file that was to be opened.
     #[cold]
     pub(crate) fn in_file(mut self, path: &Path) -> Self {
@@ -214,22 +224,6 @@ impl Error {
             self.0.path = Some(path.into());
         }
         self
-    }
-
-    /// Names the spill file, if it is what failed.
-    #[cfg(feature = "redb")]
-    #[cold]
-    pub(crate) fn in_spill_file(self, path: Option<&Path>) -> Self {
-        let is_of_file = match self.kind() {
-            ErrorKind::Store(cause) => cause.is::<SpillIo>(),
-            ErrorKind::Limit { limit, .. } => *limit == LimitName::Stored,
-            ErrorKind::InvalidSpillFile(_) => true,
-            _ => false,
-        };
-        match path.filter(|_| is_of_file) {
-            Some(path) => self.in_file(path),
-            None => self,
-        }
     }
 
     /// Keeps the start of the block at fault.
@@ -259,13 +253,17 @@ impl Error {
         self.0.cid.as_ref()
     }
 
-    /// Returns the key at fault, the key of the record at fault, or the refused argument.
+    /// Returns the key at fault, the key of the record at fault, or the refused argument: of a text
+    /// that is no CID or public key at most 256 bytes.
     #[must_use]
     pub fn key(&self) -> Option<&[u8]> {
         self.0.key.as_deref()
     }
 
-    /// Returns the path of the file, if the function that failed opens or creates a file by path.
+    /// Returns the file that was opened, read or written when the fault was found.
+    ///
+    /// That is the spill file if it is at fault, for a temporary one its folder; and else the file
+    /// that was opened by its path. `None` for streams and bytes.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
         self.0.path.as_deref()
@@ -304,6 +302,12 @@ impl Error {
         std::error::Error::source(self).and_then(io_kind)
     }
 
+    /// Returns whether the argument at fault is a text other than a key.
+    fn is_of_text(&self) -> bool {
+        let is_value = self.0.structure == Structure::Value;
+        is_value && matches!(self.0.kind, ErrorKind::Malformed(_) | ErrorKind::PublicKey(_))
+    }
+
     /// Returns what is wrong, and drops the position.
     #[must_use]
     pub fn into_kind(self) -> ErrorKind {
@@ -338,7 +342,8 @@ impl fmt::Display for Error {
             write!(f, ", {within} bytes into it")?;
         }
         if let Some(key) = key {
-            write!(f, ", key \"{}\"", key.escape_ascii())?;
+            let name = if self.is_of_text() { "text" } else { "key" };
+            write!(f, ", {name} \"{}\"", key.escape_ascii())?;
         }
         Ok(())
     }

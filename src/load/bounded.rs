@@ -94,9 +94,11 @@ impl<P: Process + Clone> BoundedLoader<P> {
     ///
     /// # Errors
     ///
-    /// Those of [`Loader::from_path`]. Reaching the memory limit is not an error.
+    /// Those of [`Loader::from_path`]. Reaching the memory limit is not an error. Errors of a load
+    /// that is continued name the file, too.
     pub fn from_path(&self, path: impl AsRef<Path>) -> Result<Loaded<File, P>> {
-        with_file(path.as_ref(), |file| self.from_reader(file))
+        let path = path.as_ref();
+        Ok(with_file(path, |file| self.from_reader(file))?.of_file(path))
     }
 
     /// Opens the repository whose commit is the block `commit` of a store: see
@@ -170,6 +172,6 @@ impl<P: Process + Clone> BoundedLoader<P> {
     ///
     /// Those of [`Loader::from_spill_file`].
     pub fn from_spill_file(&self, path: impl AsRef<Path>) -> Result<Repo<RedbStore, P>> {
-        self.loader.open_spill_file(path.as_ref(), self.memory_limit)
+        self.loader.open_spill_file(path.as_ref(), Some(self.memory_limit))
     }
 }

@@ -61,6 +61,7 @@ impl<S: Source, P: Process> Load<S, P> {
         P: Clone,
     {
         let settings = loader.settings.clone();
+        settings.check()?;
         let source = open(settings.limits.clone())?;
         let loading = Loading::new(MemorySink::new(in_place, settings.trust));
         Ok(Load { source, loading, settings, opening: loader.opening(memory_limit) })
@@ -115,18 +116,11 @@ impl<R: Read, P: Process> Load<Reader<R>, P> {
         Ok((loading.into_file(&source)?, opening))
     }
 
-    /// Loads the rest into a spill file, and opens the repository in it. Errors of the file name it.
+    /// Loads the rest into a spill file, and opens the repository in it.
     #[cfg(feature = "redb")]
     pub(super) fn spill(self, file: SpillFile, memory_limit: u64) -> Result<Repo<RedbStore, P>> {
-        let path = file.place().map(Path::to_owned);
-        let writer = SpillWriter::new(file, memory_limit, self.opening.trust);
-        let repo = writer.and_then(|writer| self.spill_to(writer));
-        repo.map_err(|error| error.in_spill_file(path.as_deref()))
-    }
-
-    #[cfg(feature = "redb")]
-    fn spill_to(self, writer: SpillWriter) -> Result<Repo<RedbStore, P>> {
         let settings = self.settings.clone();
+        let writer = SpillWriter::new(file, memory_limit, self.opening.trust)?;
         let (file, opening) = self.into_file(writer)?;
         let store = file.store();
         // A file without a repository gets no name.
@@ -278,9 +272,10 @@ impl<P: Process + Clone> Loader<P> {
         commit: Cid,
         memory_limit: u64,
     ) -> Result<Repo<S, P>> {
+        check_commit_cid(commit)?;
         let mut opening = self.opening(memory_limit);
         opening.trust = opening.trust.in_any_store();
-        let commit = opening.commit(&store, check_commit_cid(commit)?)?;
+        let commit = opening.commit(&store, commit)?;
         Ok(Repo::of(commit, store, opening))
     }
 
@@ -317,26 +312,28 @@ impl<P: Process + Clone> Loader<P> {
     /// ```
     #[cfg(feature = "redb")]
     pub fn from_spill_file(&self, path: impl AsRef<Path>) -> Result<Repo<RedbStore, P>> {
-        self.open_spill_file(path.as_ref(), budget::DEFAULT_CACHE)
+        self.open_spill_file(path.as_ref(), None)
     }
 
     #[cfg(feature = "redb")]
     pub(super) fn open_spill_file(
         &self,
         path: &Path,
-        cache_size: u64,
+        memory_limit: Option<u64>,
     ) -> Result<Repo<RedbStore, P>> {
-        let store = RedbStore::open(path, cache_size)?;
-        self.spilled(store, cache_size).map_err(|error| error.in_file(path))
+        self.settings.check()?;
+        let store = RedbStore::open(path, memory_limit.unwrap_or(budget::DEFAULT_CACHE))?;
+        let repo = self.spilled(store, memory_limit.unwrap_or(u64::MAX));
+        repo.map_err(|error| error.in_file(path))
     }
 
     /// Opens the repository in a spill file that was opened.
     #[cfg(feature = "redb")]
-    fn spilled(&self, mut store: RedbStore, cache_size: u64) -> Result<Repo<RedbStore, P>> {
+    fn spilled(&self, mut store: RedbStore, memory_limit: u64) -> Result<Repo<RedbStore, P>> {
         if store.is_processed() && P::STORE.is_none() {
             return Err(Error::new(ErrorKind::InvalidSpillFile(SpillFileFault::Processed)));
         }
-        let opening = self.opening(cache_size);
+        let opening = self.opening(memory_limit);
         if store.is_processed() && !store.was_hashed() && opening.trust != Trust::Unchecked {
             return Err(Error::new(ErrorKind::InvalidSpillFile(SpillFileFault::NotHashed)));
         }

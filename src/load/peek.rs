@@ -41,6 +41,7 @@ impl<P> Loader<P> {
     ///
     /// Those of [`peek_commit`].
     pub fn peek_commit<R: Read>(&self, reader: R) -> Result<Commit<'static>> {
+        self.settings.check()?;
         let mut reader = Reader::with_limits(reader, self.settings.limits.clone())?;
         let root = self.settings.commit(reader.header())?;
         let hash = self.settings.trust != Trust::Unchecked;

@@ -68,12 +68,14 @@ impl Settings {
         }
     }
 
+    /// Checks the arguments, before anything is read.
+    pub(super) fn check(&self) -> Result<()> {
+        self.commit.map_or(Ok(()), check_commit_cid)
+    }
+
     /// Returns the commit to open of a CAR with this header.
     pub(super) fn commit(&self, header: &Header) -> Result<Cid> {
-        match self.commit {
-            Some(commit) => check_commit_cid(commit),
-            None => header.commit(),
-        }
+        self.commit.map_or_else(|| header.commit(), Ok)
     }
 
     /// Calls the progress function.
@@ -88,9 +90,9 @@ impl Settings {
 }
 
 /// Checks that a CID that the caller named can be that of a commit.
-pub(super) fn check_commit_cid(found: Cid) -> Result<Cid> {
+pub(super) fn check_commit_cid(found: Cid) -> Result<()> {
     match found.codec() {
-        Codec::DagCbor => Ok(found),
+        Codec::DagCbor => Ok(()),
         Codec::Raw => Err(Error::new(ErrorKind::Argument(ArgumentFault::CommitCid { found }))),
     }
 }

@@ -2,6 +2,7 @@
 
 use core::fmt;
 use std::io::Read;
+use std::path::Path;
 
 use super::open::Load;
 use crate::budget::Budget;
@@ -53,6 +54,8 @@ pub enum Loaded<R, P = Keep> {
 pub struct Suspended<R, P = Keep> {
     load: Load<Reader<R>, P>,
     memory_limit: u64,
+    /// The file that is read, if it was opened by its path.
+    path: Option<Box<Path>>,
 }
 
 impl<R, P> Suspended<R, P> {
@@ -106,9 +109,15 @@ impl<R: Read, P: Process> Suspended<R, P> {
     /// Those of [`Loader::from_reader`](crate::Loader::from_reader). Reaching the new limit is not
     /// an error.
     pub fn resume(self, memory_limit: u64) -> Result<Loaded<R, P>> {
-        let mut load = self.load;
+        let Suspended { mut load, path, .. } = self;
         load.opening.walk_memory = Budget::new(memory_limit).walk();
-        Loaded::of(load, memory_limit)
+        let loaded = Loaded::of(load, memory_limit);
+        match path {
+            Some(path) => {
+                loaded.map(|loaded| loaded.of_file(&path)).map_err(|error| error.in_file(&path))
+            }
+            None => loaded,
+        }
     }
 
     /// Continues the load in a file: moves the loaded blocks there, then reads the rest of the
@@ -144,7 +153,12 @@ impl<R: Read, P: Process> Suspended<R, P> {
     /// ```
     #[cfg(feature = "redb")]
     pub fn spill(self, file: SpillFile) -> Result<Repo<RedbStore, P>> {
-        self.load.spill(file, self.memory_limit)
+        let Suspended { load, memory_limit, path } = self;
+        let repo = load.spill(file, memory_limit);
+        match path {
+            Some(path) => repo.map_err(|error| error.in_file(&path)),
+            None => repo,
+        }
     }
 }
 
@@ -182,7 +196,17 @@ impl<R: Read, P: Process> Loaded<R, P> {
         if load.run(memory_limit)? {
             load.into_repo().map(Loaded::Complete)
         } else {
-            Ok(Loaded::Suspended(Suspended { load, memory_limit }))
+            Ok(Loaded::Suspended(Suspended { load, memory_limit, path: None }))
+        }
+    }
+
+    /// Has errors of a suspended load name the file that is read.
+    pub(super) fn of_file(self, path: &Path) -> Self {
+        match self {
+            Loaded::Complete(repo) => Loaded::Complete(repo),
+            Loaded::Suspended(load) => {
+                Loaded::Suspended(Suspended { path: Some(path.into()), ..load })
+            }
         }
     }
 }

@@ -269,9 +269,10 @@ impl Formatter for Harmless {
             let (plain, from) = rest.split_at(at);
             out.write_all(plain.as_bytes())?;
             let mut chars = from.chars();
-            for unit in chars.next().iter().flat_map(|char| char.encode_utf16(&mut [0; 2]).to_vec())
-            {
-                write!(out, "\\u{unit:04x}")?;
+            if let Some(char) = chars.next() {
+                for unit in char.encode_utf16(&mut [0; 2]) {
+                    write!(out, "\\u{unit:04x}")?;
+                }
             }
             rest = chars.as_str();
         }

@@ -185,11 +185,15 @@ mod spilled {
         let raw = Cid::of(carwalk::cid::Codec::Raw, b"raw");
         let loader = Loader::new().commit(raw);
         let bounded = loader.clone().memory_limit(4 << 10);
-        let Loaded::Suspended(load) = bounded.from_reader(SAMPLE).unwrap() else { panic!() };
+        let folder = tempfile::tempdir().unwrap();
+        let kept = folder.path().join("kept");
+        drop(LOADER.spill(SAMPLE, SpillFile::keep(&kept)).unwrap());
         let errors = [
-            load.commit().map(drop).err(),
+            bounded.from_reader(SAMPLE).map(drop).err(),
+            loader.from_spill_file(&kept).map(drop).err(),
             loader.from_slice(SAMPLE).map(drop).err(),
-            loader.from_reader(SAMPLE).map(drop).err(),
+            // It is told before the input's faults.
+            loader.from_reader(&b"no CAR"[..]).map(drop).err(),
             loader.peek_commit(SAMPLE).map(drop).err(),
             bounded.spill(SAMPLE, SpillFile::temporary()).map(drop).err(),
             Repo::from_store(MemoryStore::new(SAMPLE).unwrap(), raw).map(drop).err(),

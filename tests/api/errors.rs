@@ -405,10 +405,8 @@ fn messages_of_cids() {
         &format!("z{}", &good[1..]),
     ]) {
         let text = bad.parse::<Cid>().unwrap_err().to_string();
-        assert_eq!(
-            text,
-            "not the text of a CID: expected `b` and 58 characters of lower-case base32"
-        );
+        let expected = "not the text of a CID: expected `b` and 58 characters of lower-case base32";
+        assert_eq!(text, format!("{expected}, text \"{}\"", bad.as_bytes().escape_ascii()));
     }
     let mismatch = Cid::of(Codec::Raw, b"a").verify(b"b").unwrap_err().to_string();
     assert_eq!(mismatch, format!("its bytes hash to {}", Cid::of(Codec::Raw, b"b")));

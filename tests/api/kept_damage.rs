@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::common::kept::{self, DESCRIPTION, Kept, TABLES, change};
 use crate::common::{self, CountingStore, Row, spill};
 use carwalk::store::{CarStore, RedbStore, SpillFile};
-use carwalk::{ErrorKind, Loader, Repo, Result, Tree, Verification};
+use carwalk::{Error, ErrorKind, Loader, Repo, Result, Tree, Verification};
 use carwalk_testkit::random;
 use carwalk_testkit::rng::Rng;
 use carwalk_testkit::{cases, step};
@@ -58,6 +58,10 @@ impl Work {
     }
 }
 
+fn is_of_file(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::InvalidSpillFile(_))
+}
+
 /// Opens a file that is not what it was: an error, or the very same records, with no more work than
 /// `good` says. Returns what else it did, and whether it gave the records.
 fn judge(path: &Path, rows: &[Row], good: &Work, number: u64) -> (Option<String>, bool) {
@@ -80,6 +84,9 @@ fn judge(path: &Path, rows: &[Row], good: &Work, number: u64) -> (Option<String>
     match found {
         Err(_) => (Some("panicked".to_owned()), false),
         Ok(Ok(found)) if found != rows => (Some("gave other records".to_owned()), false),
+        Ok(Err(error)) if is_of_file(&error) && error.path() != Some(path) => {
+            (Some(format!("{error} does not name the file")), false)
+        }
         Ok(found) => (None, found.is_ok()),
     }
 }

@@ -338,6 +338,28 @@ fn memory_of_items_in_reverse() {
     assert!(entries.next().unwrap().is_ok() && entries.next_back().unwrap().is_ok());
 }
 
+/// A walk over a kept file may take what a walk over a CAR may: only a memory limit bounds it.
+#[cfg(feature = "redb")]
+#[test]
+fn memory_of_a_walk_over_a_kept_file() {
+    // Room for 65,536 entries in each of three nodes: 9 MiB.
+    let kit = three_nested_nodes([33_000, 33_000, 33_000]);
+    let car = kit.to_bytes(Order::Preorder);
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("kept");
+    let file = carwalk::store::SpillFile::keep(&path);
+    drop(Loader::new().memory_limit(u64::MAX).spill(&car[..], file).unwrap());
+    let entries = |repo: carwalk::Result<Repo<_>>| repo.and_then(|repo| end(repo.walk()));
+    assert_eq!(entries(Repo::from_spill_file(&path)).unwrap(), 99_000);
+    let loader = |limit| Loader::new().memory_limit(limit).from_spill_file(&path);
+    assert_eq!(entries(loader(128 << 20)).unwrap(), 99_000);
+    let error = entries(loader(16 << 20)).unwrap_err();
+    let ErrorKind::Limit { limit: LimitName::WalkMemory, max, .. } = error.kind() else {
+        panic!("{error}")
+    };
+    assert_eq!(*max, 2 << 20);
+}
+
 /// Two leaves of 20,000 entries, one after the other: the limit is between what they take from
 /// either end.
 #[test]

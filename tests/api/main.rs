@@ -53,6 +53,8 @@ mod look_alikes;
 mod lookup;
 #[cfg(feature = "mmap")]
 mod map;
+#[cfg(feature = "redb")]
+mod named_files;
 mod oddities;
 mod peek;
 mod prefetch;

@@ -1,13 +1,12 @@
 //! The texts and bytes of public keys: which are keys, and why the others are none.
 
-use carwalk::ErrorClass;
 use std::collections::HashSet;
 use std::hash::BuildHasher;
 
 use carwalk::error::PublicKeyFault;
 use carwalk::limits::MAX_PUBLIC_KEY_TEXT_LEN;
 use carwalk::signature::Curve;
-use carwalk::{ErrorKind, Result, VerifyingKey};
+use carwalk::{Error, ErrorClass, ErrorKind, Result, VerifyingKey};
 use carwalk_testkit::base58;
 use carwalk_testkit::cases;
 use carwalk_testkit::rng::Rng;
@@ -353,6 +352,29 @@ fn messages_of_public_keys() {
     for (fault, message) in faults {
         assert_eq!(ErrorKind::PublicKey(fault).to_string(), message);
     }
+}
+
+#[test]
+fn errors_repeat_the_text_that_is_no_key() {
+    let text = |error: Error| error.to_string();
+    let keys: [(&str, &str); 3] = [
+        ("zabc0", "byte 0x30 at position 4, which is not a base58btc digit, text \"zabc0\""),
+        ("did:web:example.com", ", text \"did:web:example.com\""),
+        ("\u{1b}[2J", ", text \"\\x1b[2J\""),
+    ];
+    for (refused, end) in keys {
+        let error = text(refused.parse::<VerifyingKey>().unwrap_err());
+        assert!(error.ends_with(end), "{error}");
+    }
+    for (method, value, refused) in
+        [("Multikey", "z0", "z0"), (K256_METHOD, "z0", "z0"), ("x", "z0", "x")]
+    {
+        let error = text(VerifyingKey::from_verification_method(method, value).unwrap_err());
+        assert!(error.ends_with(&format!(", text \"{refused}\"")), "{error}");
+    }
+    // However long it is, not much of it.
+    let error = "0".repeat(1 << 20).parse::<VerifyingKey>().unwrap_err();
+    assert_eq!(error.key().unwrap().len(), 256);
 }
 
 #[test]

@@ -69,7 +69,7 @@ enum Target {
 /// A file that was created and is not complete.
 pub(super) enum NewFile {
     /// It has no name, and is gone when it is closed, whatever happens.
-    Temporary(File),
+    Temporary { file: File, folder: PathBuf },
     /// It has a temporary name, and gets its own when it is complete.
     Kept { file: NamedTempFile, path: PathBuf },
 }
@@ -135,21 +135,16 @@ impl SpillFile {
 
     /// Returns the file, and creates it if it was not created yet.
     pub(super) fn open(self) -> Result<(NewFile, FileSettings)> {
-        if let Err(error) = self.settings.check() {
-            return Err(match self.place() {
-                Some(path) => error.in_file(path),
-                None => error,
-            });
-        }
+        self.settings.check().map_err(|error| error.in_file(self.place()))?;
         Ok((self.target.create()?, self.settings))
     }
 
-    /// Returns the name of a file that is kept, or the folder of a temporary one, if it is known.
-    pub(crate) fn place(&self) -> Option<&Path> {
+    /// Returns the name of a file that is kept, or the folder of a temporary one.
+    fn place(&self) -> &Path {
         match &self.target {
-            Target::Kept { path } | Target::Created(NewFile::Kept { path, .. }) => Some(path),
-            Target::Temporary { folder } => Some(folder),
-            Target::Created(NewFile::Temporary(_)) => None,
+            Target::Temporary { folder } => folder,
+            Target::Kept { path } => path,
+            Target::Created(file) => file.place(),
         }
     }
 
@@ -157,12 +152,13 @@ impl SpillFile {
     pub(super) fn kept_path(&self) -> Option<&Path> {
         match &self.target {
             Target::Kept { path } | Target::Created(NewFile::Kept { path, .. }) => Some(path),
-            Target::Temporary { .. } | Target::Created(NewFile::Temporary(_)) => None,
+            Target::Temporary { .. } | Target::Created(NewFile::Temporary { .. }) => None,
         }
     }
 
-    pub(super) fn again(file: File, settings: FileSettings) -> Self {
-        SpillFile { target: Target::Created(NewFile::Temporary(file)), settings }
+    /// A file that exists and was emptied.
+    pub(super) fn again(file: NewFile, settings: FileSettings) -> Self {
+        SpillFile { target: Target::Created(file), settings }
     }
 
     fn new(target: Target) -> Self {
@@ -212,14 +208,16 @@ impl FileSettings {
 impl Target {
     /// Creates the file, unless it exists.
     fn create(self) -> Result<NewFile> {
-        let (created, path) = match self {
-            Target::Created(file) => return Ok(file),
-            Target::Temporary { folder } => {
-                (tempfile::tempfile_in(&folder).map(NewFile::Temporary), folder)
+        match self {
+            Target::Created(file) => Ok(file),
+            Target::Temporary { folder } => match tempfile::tempfile_in(&folder) {
+                Ok(file) => Ok(NewFile::Temporary { file, folder }),
+                Err(error) => Err(Error::spill_io(error).in_file(&folder)),
+            },
+            Target::Kept { path } => {
+                create_kept(&path).map_err(|error| Error::spill_io(error).in_file(&path))
             }
-            Target::Kept { path } => (create_kept(&path), path),
-        };
-        created.map_err(|error| Error::spill_io(error).in_file(&path))
+        }
     }
 }
 
@@ -243,23 +241,39 @@ impl NewFile {
         matches!(self, NewFile::Kept { .. })
     }
 
+    /// Returns the name that the file gets, or the folder of a temporary one.
+    pub(super) fn place(&self) -> &Path {
+        match self {
+            NewFile::Temporary { folder, .. } => folder,
+            NewFile::Kept { path, .. } => path,
+        }
+    }
+
+    /// Empties the file.
+    pub(super) fn clear(&self) -> io::Result<()> {
+        match self {
+            NewFile::Temporary { file, .. } => file.set_len(0),
+            NewFile::Kept { file, .. } => file.as_file().set_len(0),
+        }
+    }
+
     /// Makes an empty database in the file.
     pub(super) fn database(&self, cache_size: u64, errors: &FileErrors) -> Result<Database> {
         let file = match self {
-            NewFile::Temporary(file) => file.try_clone(),
+            NewFile::Temporary { file, .. } => file.try_clone(),
             NewFile::Kept { file, .. } => file.reopen(),
         };
-        let backend = SpillBackend::new(file.map_err(Error::spill_io)?, errors.clone())?;
+        let file = file.map_err(|error| errors.io(error))?;
+        let backend = SpillBackend::new(file, errors.clone())?;
         let mut builder = Database::builder();
         builder.set_cache_size(usize::try_from(cache_size).unwrap_or(usize::MAX));
         errors.of(builder.create_with_backend(backend))
     }
 
-    /// Gives a complete file its name, which must still be free. Returns the file if it has no
-    /// name.
-    pub(super) fn publish(self) -> Result<Option<File>> {
+    /// Gives a complete file its name, which must still be free. Returns a temporary file.
+    pub(super) fn publish(self) -> Result<Option<Self>> {
         let (file, path) = match self {
-            NewFile::Temporary(file) => return Ok(Some(file)),
+            NewFile::Temporary { .. } => return Ok(Some(self)),
             NewFile::Kept { file, path } => (file, path),
         };
         file.persist_noclobber(&path)
@@ -297,12 +311,10 @@ fn folder_of(path: &Path) -> &Path {
 
 impl fmt::Debug for SpillFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = match &self.target {
-            Target::Temporary { folder } => Some(folder),
-            Target::Kept { path } | Target::Created(NewFile::Kept { path, .. }) => Some(path),
-            Target::Created(NewFile::Temporary(_)) => None,
-        };
-        f.debug_struct("SpillFile").field("path", &path).field("settings", &self.settings).finish()
+        f.debug_struct("SpillFile")
+            .field("path", &self.place())
+            .field("settings", &self.settings)
+            .finish()
     }
 }
 

@@ -2,21 +2,42 @@
 
 use core::fmt;
 use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::{Error, Result, SpillFileFault};
 
-/// The first I/O error of a file, shared by its backend and its store.
-///
-/// redb returns the system's error only from the call that it ends; later calls fail without it.
-#[derive(Clone, Default)]
-pub(super) struct FileErrors(Arc<Mutex<Option<io::Error>>>);
+/// Makes the errors of a file, and names the file in them. Shared by its backend and its store.
+#[derive(Clone)]
+pub(super) struct FileErrors {
+    /// The file, or the folder of one without a name.
+    place: Arc<Path>,
+    /// The first I/O error. redb returns the system's error only from the call that it ends; later
+    /// calls fail without it.
+    first: Arc<Mutex<Option<io::Error>>>,
+}
 
 impl FileErrors {
+    pub(super) fn new(place: &Path) -> Self {
+        FileErrors { place: place.into(), first: Arc::default() }
+    }
+
+    /// Names the file in an error that is about it.
+    #[cold]
+    pub(super) fn name(&self, error: Error) -> Error {
+        error.in_file(&self.place)
+    }
+
+    /// Returns the library's error for one of the system's.
+    #[cold]
+    pub(super) fn io(&self, error: io::Error) -> Error {
+        self.name(Error::spill_io(error))
+    }
+
     /// Remembers the error of a file operation.
     pub(super) fn note<T>(&self, result: io::Result<T>) -> io::Result<T> {
         result.inspect_err(|error| {
-            let mut first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
             first.get_or_insert_with(|| copy_of(error));
         })
     }
@@ -24,16 +45,16 @@ impl FileErrors {
     /// Returns the library's error for one of redb's.
     #[cold]
     pub(super) fn explain(&self, error: impl Into<redb::Error>) -> Error {
-        let first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
         let error = error.into();
         // The text may quote the file.
         let text = || error.to_string().escape_debug().to_string();
-        match (first.as_ref(), &error) {
+        self.name(match (first.as_ref(), &error) {
             (Some(first), _) => Error::spill_io(copy_of(first)),
             (None, redb::Error::ValueTooLarge(_)) => Error::store(text()),
             // No file operation failed, so the file's contents are at fault.
             (None, _) => Error::spill_file(SpillFileFault::Damaged(text().into())),
-        }
+        })
     }
 
     /// Returns the result with the library's error.
@@ -64,17 +85,18 @@ mod tests {
 
     #[test]
     fn the_first_error_of_the_file_is_what_is_told() {
-        let first = FileErrors::default();
+        let first = FileErrors::new(Path::new("kept"));
         let later = || redb::Error::Corrupted("\u{1b}[2J".to_owned());
         let damaged = first.explain(later());
         let ErrorKind::InvalidSpillFile(SpillFileFault::Damaged(text)) = damaged.kind() else {
             panic!("{damaged}")
         };
         assert!(!text.contains('\u{1b}'));
+        assert_eq!(damaged.path(), Some(Path::new("kept")));
         assert!(matches!(first.explain(redb::Error::ValueTooLarge(7)).kind(), ErrorKind::Store(_)));
         first.note(Ok(())).unwrap();
         for error in [io::Error::from_raw_os_error(28), io::ErrorKind::TimedOut.into()] {
-            let first = FileErrors::default();
+            let first = FileErrors::new(Path::new("kept"));
             let kind = error.kind();
             first.note::<()>(Err(error)).unwrap_err();
             first.note::<()>(Err(io::ErrorKind::NotFound.into())).unwrap_err();

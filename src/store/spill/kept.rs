@@ -21,26 +21,33 @@ use crate::error::{Error, Result, SpillFileFault};
 const GRANULE: u64 = 1 << 12;
 
 /// Opens the database in a kept file; `check` reads all of it first.
-pub(super) fn open(file: File, budget: Budget, check: bool) -> Result<(Database, FileErrors)> {
-    let errors = FileErrors::default();
+pub(super) fn open(
+    file: File,
+    budget: Budget,
+    check: bool,
+    errors: &FileErrors,
+) -> Result<Database> {
     let file = SpillBackend::new(file, errors.clone())?;
-    check_signature(&file)?;
+    check_signature(&file, errors)?;
     let mut builder = Database::builder();
     builder.set_cache_size(usize::try_from(budget.redb()).unwrap_or(usize::MAX));
     builder.set_check_integrity_on_open(check);
-    let backend = KeptBackend(Mutex::new(Overlay::new(file).map_err(Error::spill_io)?));
-    let database = errors.of(builder.create_with_backend(backend))?;
-    Ok((database, errors))
+    let backend = KeptBackend(Mutex::new(Overlay::new(file).map_err(|error| errors.io(error))?));
+    errors.of(builder.create_with_backend(backend))
 }
 
 /// Refuses what redb would not know, and an empty file, in which redb would make a new database.
-fn check_signature(file: &SpillBackend) -> Result<()> {
+fn check_signature(file: &SpillBackend, errors: &FileErrors) -> Result<()> {
     let mut found = [0; SPILL_SIGNATURE.len()];
     let read = file
         .len()
         .and_then(|len| if len < found.len() as u64 { Ok(()) } else { file.read(0, &mut found) });
-    read.map_err(Error::spill_io)?;
-    if found == SPILL_SIGNATURE { Ok(()) } else { Err(Error::spill_file(SpillFileFault::NotOurs)) }
+    read.map_err(|error| errors.io(error))?;
+    if found == SPILL_SIGNATURE {
+        Ok(())
+    } else {
+        Err(errors.name(Error::spill_file(SpillFileFault::NotOurs)))
+    }
 }
 
 /// A file that is only read.

@@ -51,7 +51,7 @@ use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 
 use self::description::Description;
 pub use self::file::SpillFile;
-use self::file::{FileSettings, MAX_SEGMENT_LEN};
+use self::file::{FileSettings, MAX_SEGMENT_LEN, NewFile};
 use self::file_errors::FileErrors;
 pub(crate) use self::finished_file::FinishedFile;
 use self::open_segments::{OpenSegments, Opened, Shared};
@@ -87,7 +87,7 @@ pub struct RedbStore {
     errors: FileErrors,
     database: Database,
     /// A temporary file, which can be used again.
-    reusable: Option<(File, FileSettings)>,
+    reusable: Option<(NewFile, FileSettings)>,
 }
 
 /// What is held in memory of the file.
@@ -126,7 +126,8 @@ impl RedbStore {
         let budget = Budget::new(cache_size);
         let file = File::open(path)?;
         let file_len = file.metadata()?.len();
-        let (database, errors) = kept::open(file, budget, true)?;
+        let errors = FileErrors::new(path);
+        let database = kept::open(file, budget, true, &errors)?;
         let txn = errors.of(database.begin_read())?;
         let description = Description::read(&txn, &errors)?;
         drop(txn);
@@ -259,12 +260,20 @@ impl RedbStore {
         };
         drop((segments, index, caches));
         errors.of(database.close())?;
-        file.set_len(0).map_err(Error::spill_io)?;
+        file.clear().map_err(|error| errors.io(error))?;
         Ok(SpillFile::again(file, settings))
     }
 
     /// Finds a block, and returns what `take` makes of it and its segment.
     fn find<T>(
+        &self,
+        cid: &Cid,
+        take: impl Fn(&Packed<'_>, &Shared) -> Result<T>,
+    ) -> Result<Option<T>> {
+        self.find_unnamed(cid, take).map_err(|error| self.errors.name(error))
+    }
+
+    fn find_unnamed<T>(
         &self,
         cid: &Cid,
         take: impl Fn(&Packed<'_>, &Shared) -> Result<T>,
@@ -373,6 +382,7 @@ impl CarStore for RedbStore {
     fn sections(&self) -> impl Iterator<Item = Result<SectionHead>> {
         let Description { segments, stats, .. } = self.description;
         Sections::new(segments, stats, |number| self.segment(number))
+            .map(|section| section.map_err(|error| self.errors.name(error)))
     }
 }
 

@@ -160,7 +160,7 @@ mod tests {
             let txn = self.db.begin_write().unwrap();
             txn.open_table(PAGES).unwrap().insert(0, page).unwrap();
             txn.commit().unwrap();
-            let errors = FileErrors::default();
+            let errors = FileErrors::new(std::path::Path::new("kept"));
             let index =
                 PagedIndex::open(&self.db.begin_read().unwrap(), self.layout, self.secret, &errors)
                     .unwrap();

@@ -36,6 +36,15 @@ impl SpilledIndex {
         cid: &Cid,
         read: impl Fn(Placement) -> Option<T>,
     ) -> Result<Option<T>> {
+        let found = self.find_unnamed(cid, read);
+        found.map_err(|error| self.errors.name(error))
+    }
+
+    fn find_unnamed<T>(
+        &self,
+        cid: &Cid,
+        read: impl Fn(Placement) -> Option<T>,
+    ) -> Result<Option<T>> {
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         self.index.find(&mut cache, &self.errors, cid, |bits| {
             let value = read(Placement::from_bits(bits));

@@ -44,7 +44,7 @@ impl UnfinishedFile {
     pub(super) fn begin(file: SpillFile, memory_limit: u64, of_segments: bool) -> Result<Self> {
         let (file, settings) = file.open()?;
         let budget = Budget::new(settings.cache_size.unwrap_or(memory_limit));
-        let errors = FileErrors::default();
+        let errors = FileErrors::new(file.place());
         let database = file.database(budget.redb(), &errors)?;
         let transactions = Transactions::begin(&database, errors, budget.transaction())?;
         let secrets = [Secret::random(), Secret::random()];
@@ -75,6 +75,12 @@ impl UnfinishedFile {
     /// Returns how many bytes of blocks and index were stored.
     pub(super) fn stored(&self) -> u64 {
         self.stored
+    }
+
+    /// Names the file in an error that is about it.
+    #[cold]
+    pub(super) fn name(&self, error: Error) -> Error {
+        self.transactions.errors.name(error)
     }
 
     /// Returns whether the file will outlast its store.
@@ -138,7 +144,7 @@ impl UnfinishedFile {
         self.stored = self.stored.saturating_add(bytes);
         let max = self.settings.max_stored;
         if self.stored > max {
-            return Err(Error::limit(LimitName::Stored, max, self.stored));
+            return Err(self.name(Error::limit(LimitName::Stored, max, self.stored)));
         }
         Ok(())
     }
@@ -169,13 +175,13 @@ impl UnfinishedFile {
         self.transactions.end(&self.database)?;
         let UnfinishedFile { transactions, database, file, settings, budget, .. } = self;
         let errors = transactions.errors;
-        let (database, errors) = match &file {
-            NewFile::Temporary(_) => (database, errors),
+        let database = match &file {
+            NewFile::Temporary { .. } => database,
             NewFile::Kept { file, .. } => {
                 errors.of(database.close())?;
-                file.as_file().sync_all().map_err(Error::spill_io)?;
-                let file: File = file.reopen().map_err(Error::spill_io)?;
-                kept::open(file, budget, false)?
+                file.as_file().sync_all().map_err(|error| errors.io(error))?;
+                let file: File = file.reopen().map_err(|error| errors.io(error))?;
+                kept::open(file, budget, false, &errors)?
             }
         };
         Ok(WrittenFile { database, errors, file, settings, budget })

@@ -89,7 +89,8 @@ impl SpillWriter {
             filling.flush(&mut self.file)?;
         }
         if filling.builder.bytes().is_empty() {
-            filling.number = next_number(&mut self.segments)?;
+            filling.number =
+                next_number(&mut self.segments).map_err(|error| self.file.name(error))?;
         }
         if len > self.segment_len {
             self.file.insert_long(SEGMENTS, filling.number, segment::of_one(packed))?;
