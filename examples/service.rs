@@ -7,42 +7,51 @@
 use std::error::Error;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::{Condvar, LazyLock, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use carwalk::store::SpillFile;
+use carwalk::store::{AnyStore, SpillFile};
 use carwalk::{BoundedLoader, ErrorClass, Limits, Loader};
-
-const MAX_STORED: u64 = 4 << 30;
 
 /// Bytes of memory for all uploads together.
 const MEMORY: u64 = 256 << 20;
-
-static LOADER: LazyLock<BoundedLoader> = LazyLock::new(|| {
-    Loader::new().limits(Limits::new().max_stream_len(2 << 30)).memory_limit(8 << 20)
-});
 
 static BUDGET: Budget = Budget { free: Mutex::new(MEMORY), freed: Condvar::new() };
 
 fn main() -> Result<(), Box<dyn Error>> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".into());
-    serve(&TcpListener::bind(address)?, usize::MAX);
+    serve(&TcpListener::bind(address)?, usize::MAX, &Service::new(8 << 20, 4 << 30));
     Ok(())
 }
 
+/// How uploads are loaded.
+pub(crate) struct Service {
+    loader: BoundedLoader,
+    max_stored: u64,
+}
+
+impl Service {
+    /// Creates a service whose uploads may each take about `memory_limit` bytes of memory, and store
+    /// `max_stored` bytes in a temporary file.
+    pub(crate) fn new(memory_limit: u64, max_stored: u64) -> Self {
+        let limits = Limits::new().max_stream_len(2 << 30);
+        Service { loader: Loader::new().limits(limits).memory_limit(memory_limit), max_stored }
+    }
+}
+
 /// Answers so many uploads, each on its own thread.
-pub(crate) fn serve(listener: &TcpListener, uploads: usize) {
+pub(crate) fn serve(listener: &TcpListener, uploads: usize, service: &Service) {
     thread::scope(|scope| {
         for stream in listener.incoming().flatten().take(uploads) {
-            scope.spawn(|| answer(stream));
+            scope.spawn(|| answer(stream, service));
         }
     });
 }
 
 /// Reads one request and answers it. If the client is gone, nobody needs the answer.
-fn answer(mut stream: TcpStream) {
-    let (status, body) = match check(&mut stream) {
+fn answer(mut stream: TcpStream, service: &Service) {
+    let (status, body) = match check(&mut stream, service) {
         Ok(body) => ("200 OK", body),
         Err(error) => (status(&error), format!("{error}\n")),
     };
@@ -62,14 +71,18 @@ fn status(error: &carwalk::Error) -> &'static str {
     }
 }
 
-fn check(stream: &mut TcpStream) -> carwalk::Result<String> {
+fn check(stream: &mut TcpStream, service: &Service) -> carwalk::Result<String> {
     stream.set_read_timeout(Some(Duration::from_secs(30)))?;
     let mut request = BufReader::new(stream);
     let len = content_length(&mut request)?;
-    let _reserved = BUDGET.reserve(LOADER.peak_memory());
-    let loaded = LOADER.from_reader(request.take(len))?;
-    let repo = loaded.or_spill(SpillFile::temporary().max_stored(MAX_STORED))?;
-    Ok(format!("{repo}: {} records\n", repo.records().try_count()?))
+    let _reserved = BUDGET.reserve(service.loader.peak_memory());
+    let loaded = service.loader.from_reader(request.take(len))?;
+    let repo = loaded.or_spill(SpillFile::temporary().max_stored(service.max_stored))?;
+    let place = match repo.store() {
+        AnyStore::File(_) => "on disk",
+        _ => "in memory",
+    };
+    Ok(format!("{repo}: {} records, read {place}\n", repo.records().try_count()?))
 }
 
 /// Reads the head of a request and returns the length of its body.

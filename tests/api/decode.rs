@@ -4,7 +4,7 @@ use carwalk::ErrorClass;
 use std::error::Error as _;
 
 use carwalk::error::Structure;
-use carwalk::{Cid, ErrorKind, Lookup, Repo, decode, record};
+use carwalk::{Cid, ErrorKind, KeyRange, Lookup, Repo, decode, record};
 use carwalk_testkit::cbor::Value;
 use carwalk_testkit::repo::{Order, Record, Repo as KitRepo};
 use serde::Deserialize;
@@ -82,6 +82,26 @@ fn what_is_decoded_in_a_chain_outlives_its_record() {
     assert!(matches!(error.kind(), ErrorKind::Decode(_)), "{error}");
     assert_eq!(error.key(), Some(&key("b")[..]));
     assert!(error.cid().is_some() && error.position().offset().is_some());
+}
+
+/// The page of a feed, as programs write it.
+#[test]
+fn the_newest_ten_posts_are_one_chain() {
+    #[derive(Deserialize)]
+    struct Post<'a> {
+        text: &'a str,
+    }
+    let keys: Vec<String> = (10..25).map(|n| format!("app.bsky.feed.post/{n}")).collect();
+    let others = ["app.bsky.feed.like/1", "app.bsky.graph.follow/1"];
+    let all = keys.iter().map(String::as_str).chain(others);
+    let car = KitRepo::sample(all).to_bytes(Order::Preorder);
+    let repo = Repo::from_slice(&car[..]).unwrap();
+    let range = KeyRange::collection("app.bsky.feed.post").unwrap();
+    let posts = repo.records_in(range).rev().take(10).map(|r| r?.decode_borrowed::<Post<'_>>());
+    let texts: Vec<&str> =
+        posts.map(|post| post.map(|post| post.text)).collect::<Result<_, _>>().unwrap();
+    let newest = keys.iter().rev().take(10).map(|key| format!("the record at {key}"));
+    assert_eq!(texts, newest.collect::<Vec<_>>());
 }
 
 #[test]

@@ -56,34 +56,67 @@ fn posts_come_newest_first_and_go_on_after_a_cursor() {
     assert!(page(Some("2")).is_empty());
 }
 
+/// Sends a request to an address, with a body that is said to have so many bytes, and returns the
+/// answer.
+#[cfg(feature = "redb")]
+fn ask(address: std::net::SocketAddr, body: &[u8], len: usize) -> String {
+    use std::io::{Read, Write};
+    use std::net::{Shutdown, TcpStream};
+
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {len}\r\n\r\n").unwrap();
+    stream.write_all(body).unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+/// Runs a service for so many uploads.
+#[cfg(feature = "redb")]
+fn with_service(
+    service: &service::Service,
+    uploads: usize,
+    ask_all: impl FnOnce(std::net::SocketAddr),
+) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| service::serve(&listener, uploads, service));
+        ask_all(listener.local_addr().unwrap());
+    });
+}
+
 #[cfg(feature = "redb")]
 #[test]
 fn the_service_answers_uploads_good_and_bad() {
-    use std::io::{Read, Write};
-    use std::net::{TcpListener, TcpStream};
-    use std::thread;
+    for (memory_limit, place) in [(8 << 20, "in memory"), (4 << 10, "on disk")] {
+        with_service(&service::Service::new(memory_limit, 4 << 30), 4, |address| {
+            let good = ask(address, SAMPLE, SAMPLE.len());
+            assert!(good.starts_with("HTTP/1.1 200"), "{good}");
+            assert!(good.ends_with(&format!("40 records, read {place}\n")), "{good}");
+            let cut = ask(address, &SAMPLE[..9000], SAMPLE.len());
+            assert!(cut.starts_with("HTTP/1.1 400") && cut.contains("the input ends"), "{cut}");
+            let json = ask(address, b"{}", 2);
+            assert!(json.starts_with("HTTP/1.1 400") && json.contains("JSON"), "{json}");
+            // The client goes away before its request is complete.
+            drop(std::net::TcpStream::connect(address).unwrap());
+        });
+    }
+}
 
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let ask = |body: &[u8], len: usize| {
-        let mut stream = TcpStream::connect(address).unwrap();
-        write!(stream, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {len}\r\n\r\n").unwrap();
-        stream.write_all(body).unwrap();
-        stream.shutdown(std::net::Shutdown::Write).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
-    };
-    thread::scope(|scope| {
-        scope.spawn(|| service::serve(&listener, 4));
-        let good = ask(SAMPLE, SAMPLE.len());
-        assert!(good.starts_with("HTTP/1.1 200") && good.ends_with("40 records\n"), "{good}");
-        let cut = ask(&SAMPLE[..5000], SAMPLE.len());
-        assert!(cut.starts_with("HTTP/1.1 400") && cut.contains("the input ends"), "{cut}");
-        let json = ask(b"{}", 2);
-        assert!(json.starts_with("HTTP/1.1 400") && json.contains("JSON"), "{json}");
-        // The client goes away before its request is complete.
-        drop(TcpStream::connect(address).unwrap());
+/// The file of an upload is bounded, too.
+#[cfg(feature = "redb")]
+#[test]
+fn the_service_refuses_what_takes_too_much_room() {
+    let service = service::Service::new(4 << 10, 4 << 10);
+    with_service(&service, 1, |address| {
+        let refused = ask(address, SAMPLE, SAMPLE.len());
+        assert!(refused.starts_with("HTTP/1.1 413"), "{refused}");
+        assert!(refused.contains("limit of 4096"), "{refused}");
+    });
+    // In memory it needs no file.
+    with_service(&service::Service::new(8 << 20, 0), 1, |address| {
+        assert!(ask(address, SAMPLE, SAMPLE.len()).starts_with("HTTP/1.1 200"));
     });
 }
 
@@ -105,7 +138,7 @@ fn a_store_of_ones_own_has_a_revision_and_what_the_next_one_adds() {
 
 #[cfg(feature = "json")]
 #[test]
-fn records_are_exported_as_json_lines_and_blobs_once_each() {
+fn records_are_exported_as_json_lines() {
     let repo = carwalk::Repo::from_reader(SAMPLE).unwrap();
     let lines = printed(|out| export::records(&repo, out)).unwrap();
     let values: Vec<serde_json::Value> =
@@ -117,12 +150,38 @@ fn records_are_exported_as_json_lines_and_blobs_once_each() {
         assert_eq!(value["cid"], record.cid().to_string());
         assert_eq!(value["value"]["$type"], record.path().collection());
     }
+}
+
+#[cfg(feature = "json")]
+#[test]
+fn blobs_of_both_forms_are_exported_once_each() {
+    use carwalk_testkit::cbor::Value;
+    use carwalk_testkit::cid::Cid;
+    use carwalk_testkit::repo::Record;
+
+    let (one, two) = (Cid::raw(b"a picture"), Cid::raw(b"an old one"));
+    let typed = Value::map_sorted([
+        ("$type", Value::text("blob")),
+        ("ref", Value::Link(one)),
+        ("mimeType", Value::text("image/png")),
+        ("size", Value::Uint(1234)),
+    ]);
+    // Whoever uploads a picture names its type: no line may be broken by it.
+    let mime_type = Value::text("image/\tx\n");
+    let legacy =
+        Value::map_sorted([("cid", Value::text(two.to_string())), ("mimeType", mime_type)]);
+    let records = [
+        ("a.b/c", Value::map_sorted([("avatar", typed.clone()), ("banner", legacy)])),
+        ("a.b/d", Value::map_sorted([("avatar", typed)])),
+    ];
+    let records = records.map(|(path, value)| (path.into(), Record::new(value.encode())));
+    let car = KitRepo::new(records).to_bytes(Order::Preorder);
+    let repo = carwalk::Repo::from_reader(&car[..]).unwrap();
     let blobs = printed(|out| export::blobs(&repo, out)).unwrap();
-    let mut lines: Vec<&str> = blobs.lines().collect();
-    assert!(lines.iter().all(|line| line.split('\t').count() == 3), "{blobs}");
-    lines.sort_unstable();
-    lines.dedup();
-    assert_eq!(lines.len(), blobs.lines().count());
+    assert_eq!(blobs, format!("{one}\timage/png\t1234\n{two}\timage/\\tx\\n\t-\n"));
+    // The sample has none.
+    let repo = carwalk::Repo::from_reader(SAMPLE).unwrap();
+    assert_eq!(printed(|out| export::blobs(&repo, out)).unwrap(), "");
 }
 
 #[cfg(feature = "redb")]

@@ -2,12 +2,12 @@
 
 use carwalk::car::{Header, Reader, Section, SliceReader};
 use carwalk::error::KeyInterval;
-use carwalk::mst::{Entry, Event, Layer, Node, Walk};
+use carwalk::mst::{Entry, Event, Gaps, Layer, Node, Walk, Walker};
 use carwalk::record::{Blob, Blobs, Links, OddItem, Oddities, Oddity};
 use carwalk::store::{Block, CarStats, MemoryStore, Reached, SliceStore};
 use carwalk::{
-    Cid, Commit, Entries, Error, Limits, Loaded, Loader, Record, Records, Repo, RepoEntry,
-    RepoPath, RepoPathBuf, Suspended, Tree,
+    Cid, Collections, Commit, Entries, Error, Gap, KeyRange, Limits, Loaded, Loader, Lookup,
+    ProofBuilder, Record, Records, Repo, RepoEntry, RepoPath, RepoPathBuf, Suspended, Tree,
 };
 
 fn is_send<T: Send>() {}
@@ -26,13 +26,24 @@ fn repositories_and_stores_are_send_and_sync() {
     is_send_and_sync::<Tree<Slice>>();
     is_send_and_sync::<Tree<MemoryStore>>();
     #[cfg(feature = "mmap")]
-    is_send_and_sync::<Repo<SliceStore<memmap2::Mmap>>>();
+    {
+        is_send_and_sync::<carwalk::store::MappedFile>();
+        is_send_and_sync::<Repo<SliceStore<carwalk::store::MappedFile>>>();
+    }
 }
 
 #[test]
 fn walks_are_send_and_sync() {
     is_send_and_sync::<Walk<'_, Slice>>();
     is_send_and_sync::<Walk<'_, MemoryStore>>();
+    is_send_and_sync::<Walker<'_, Slice>>();
+    is_send_and_sync::<Walker<'_, MemoryStore>>();
+    is_send_and_sync::<Collections<'_, Slice>>();
+    is_send_and_sync::<Collections<'_, MemoryStore>>();
+    is_send_and_sync::<Gaps<'_, Slice>>();
+    is_send_and_sync::<Gaps<'_, MemoryStore>>();
+    is_send_and_sync::<ProofBuilder<'_, Slice>>();
+    is_send_and_sync::<ProofBuilder<'_, MemoryStore>>();
     is_send_and_sync::<Records<'_, Slice>>();
     is_send_and_sync::<Records<'_, Owned>>();
     is_send_and_sync::<Records<'_, MemoryStore>>();
@@ -54,6 +65,10 @@ fn values_are_send_and_sync() {
     is_send_and_sync::<OddItem>();
     is_send_and_sync::<Oddity>();
     is_send_and_sync::<RepoEntry>();
+    is_send_and_sync::<Lookup<&[u8]>>();
+    is_send_and_sync::<Lookup<Record<&[u8]>>>();
+    is_send_and_sync::<Gap>();
+    is_send_and_sync::<KeyRange>();
     is_send_and_sync::<Cid>();
     is_send_and_sync::<Limits>();
     is_send_and_sync::<Header>();
@@ -77,12 +92,14 @@ fn loaders_are_send_and_sync() {
     is_send_and_sync::<carwalk::BoundedLoader>();
     is_send::<Suspended<std::fs::File>>();
     is_send::<Loaded<std::fs::File>>();
+    is_send::<Suspended<Box<dyn std::io::Read + Send>>>();
+    is_send::<Loaded<Box<dyn std::io::Read + Send>>>();
 }
 
 #[cfg(feature = "redb")]
 #[test]
 fn files_and_what_is_in_them_are_send_and_sync() {
-    use carwalk::store::{RedbStore, SpillFile, StoredBlock};
+    use carwalk::store::{AnyBytes, AnyStore, RedbStore, SpillFile, StoredBlock};
     type Made = carwalk::Processed<fn(&[u8]) -> u32, u32>;
     is_send_and_sync::<SpillFile>();
     is_send_and_sync::<RedbStore>();
@@ -91,7 +108,17 @@ fn files_and_what_is_in_them_are_send_and_sync() {
     is_send_and_sync::<Record<StoredBlock>>();
     is_send_and_sync::<Repo<RedbStore>>();
     is_send_and_sync::<Repo<RedbStore, Made>>();
+    is_send_and_sync::<AnyStore>();
+    is_send_and_sync::<AnyBytes<'_>>();
+    is_send_and_sync::<Record<AnyBytes<'_>>>();
+    is_send_and_sync::<Repo<AnyStore>>();
     is_send_and_sync::<Walk<'_, RedbStore>>();
+    is_send_and_sync::<Walker<'_, RedbStore>>();
+    is_send_and_sync::<Walker<'_, AnyStore>>();
+    is_send_and_sync::<Records<'_, AnyStore>>();
+    is_send_and_sync::<Collections<'_, AnyStore>>();
+    is_send_and_sync::<Gaps<'_, AnyStore>>();
+    is_send_and_sync::<ProofBuilder<'_, AnyStore>>();
     is_send_and_sync::<Records<'_, RedbStore>>();
     is_send_and_sync::<Records<'_, RedbStore, Made>>();
     is_send_and_sync::<Entries<'_, RedbStore>>();
@@ -109,7 +136,8 @@ fn loads_with_process_functions_are_send() {
 
 #[cfg(feature = "signature")]
 #[test]
-fn public_keys_are_send_and_sync() {
+fn public_keys_and_checked_proofs_are_send_and_sync() {
+    is_send_and_sync::<carwalk::RecordProof<'_>>();
     is_send_and_sync::<carwalk::VerifyingKey>();
     is_send_and_sync::<carwalk::signature::Curve>();
 }
