@@ -8,11 +8,16 @@
 //! # let file: &[u8] = include_bytes!("../samples/repo.car");
 //! // `file` is anything that implements `std::io::Read`.
 //! let repo = carwalk::Repo::from_reader(file)?;
-//! println!("{} at {}", repo.commit().did(), repo.commit().rev());
+//! assert_eq!(repo.commit().did(), "did:plc:ewvi7nxzyoun6zhxrhs64oiz");
+//! let mut posts = 0;
 //! for record in &repo {
 //!     let record = record?;
 //!     println!("{}\t{}\t{} bytes", record.path(), record.cid(), record.bytes().len());
+//!     if record.path().collection() == "app.bsky.feed.post" {
+//!         posts += 1;
+//!     }
 //! }
+//! assert_eq!(posts, 14);
 //! # Ok(())
 //! # }
 //! ```

@@ -45,8 +45,16 @@ impl<'s, S: BlockStore> Walk<'s, S> {
     /// use carwalk::Repo;
     ///
     /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
-    /// let repo = Repo::from_slice(bytes)?;
-    /// assert_eq!(repo.walk().gaps().count(), 0);
+    /// # let repo = Repo::from_slice(bytes)?;
+    /// # let mut bytes = Vec::new();
+    /// # repo.prove().key("app.bsky.actor.profile/self").write(&mut bytes)?;
+    /// // A proof of one record: the nodes beside its search path are missing.
+    /// let repo = Repo::from_slice(&bytes)?;
+    /// let gaps = repo.walk().gaps().collect::<Result<Vec<_>, _>>()?;
+    /// assert_eq!(gaps.len(), 8);
+    /// // They hide other keys, but not the proven one.
+    /// assert!(gaps.iter().any(|gap| gap.interval.contains(b"app.bsky.feed.post/3l4ozvargq22l")));
+    /// assert!(!gaps.iter().any(|gap| gap.interval.contains(b"app.bsky.actor.profile/self")));
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     pub fn gaps(self) -> Gaps<'s, S> {

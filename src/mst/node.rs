@@ -284,11 +284,17 @@ fn narrow(at: usize) -> u32 {
 /// [`Walker`](super::Walker) checks all rules, including those that need the tree around a node.
 ///
 /// ```
+/// use carwalk::Repo;
 /// use carwalk::mst::Node;
+/// use carwalk::store::BlockStore;
 ///
-/// let node = Node::parse(b"\xa2\x61\x65\x80\x61\x6c\xf6")?;
-/// assert_eq!(node.entries().count(), 0);
-/// assert_eq!(node.left(), None);
+/// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+/// let repo = Repo::from_slice(bytes)?;
+/// let root = repo.store().get(&repo.commit().data())?.unwrap();
+/// let node = Node::parse(root.bytes)?;
+/// assert_eq!((node.left(), node.entries().len()), (None, 9));
+/// let second = node.entries().nth(1).unwrap();
+/// assert_eq!((second.prefix_len(), second.key_suffix()), (9, &b"feed.like/3l4ntayhb422l"[..]));
 /// # Ok::<(), carwalk::Error>(())
 /// ```
 pub struct Node<'a> {

@@ -279,19 +279,24 @@ where
 /// use carwalk::Loader;
 /// use carwalk::process::Dag;
 ///
-/// #[derive(Default, serde::Serialize, serde::Deserialize)]
+/// #[derive(serde::Serialize, serde::Deserialize)]
 /// struct Row {
 ///     text: Option<String>,
 /// }
 ///
 /// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
-/// let row = |record: &[u8]| Dag(carwalk::decode::<Row>(record).unwrap_or_default());
+/// // A record that does not decode is an error of its own, and does not end the load.
+/// let row = |record: &[u8]| {
+///     carwalk::decode::<Row>(record).map(Dag).map_err(|error| error.to_string())
+/// };
 /// let repo = Loader::new().process(row).from_reader(stream)?;
-/// let with_text = repo.records().filter(|record| {
-///     record.as_ref().is_ok_and(|record| record.value().0.text.is_some())
-/// });
-/// assert_eq!(with_text.count(), 14);
-/// # Ok::<(), carwalk::Error>(())
+/// let mut with_text = 0;
+/// for record in &repo {
+///     let Dag(row) = record?.into_value()?;
+///     with_text += u32::from(row.text.is_some());
+/// }
+/// assert_eq!(with_text, 14);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[cfg(feature = "serde")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

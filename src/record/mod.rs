@@ -162,12 +162,17 @@ impl<B: AsRef<[u8]>> Record<B> {
     ///
     /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
     /// let repo = Repo::from_slice(bytes)?;
+    /// let mut longest = String::new();
     /// for record in repo.records() {
     ///     let record = record?;
     ///     if record.path().collection() == "app.bsky.feed.post" {
-    ///         println!("{}", record.decode::<Post>()?.text);
+    ///         let post: Post = record.decode()?;
+    ///         if post.text.len() > longest.len() {
+    ///             longest = post.text.into_owned();
+    ///         }
     ///     }
     /// }
+    /// assert_eq!(longest, "Reading about search trees whose shape follows from their keys alone.");
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     #[cfg(feature = "serde")]
@@ -183,16 +188,23 @@ impl<B: AsRef<[u8]>> Record<B> {
     /// CID has the codec raw: its bytes are not CBOR.
     ///
     /// ```
+    /// use carwalk::cid::{Cid, Codec};
     /// use carwalk::Repo;
+    /// # use carwalk_testkit::cbor::Value;
+    /// # use carwalk_testkit::repo::{Order, Record, Repo as Kit};
+    /// # let record = Record::new(Value::map_sorted([
+    /// #     ("picture", Value::Link(carwalk_testkit::cid::Cid::raw(b"a picture"))),
+    /// #     ("parent", Value::text("bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku")),
+    /// # ]).encode());
+    /// # let kit = Kit::new([(b"app.bsky.feed.post/3jui7kd54zh2y".to_vec(), record)]);
+    /// # let car = kit.to_bytes(Order::Preorder);
     ///
-    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
-    /// let repo = Repo::from_slice(bytes)?;
-    /// for record in repo.records() {
-    ///     let record = record?;
-    ///     let links = record.links().collect::<Result<Vec<_>, _>>()?;
-    ///     // This account only has strong references, whose CIDs are texts.
-    ///     assert!(links.is_empty());
-    /// }
+    /// // {"parent": "bafkrei..", "picture": link}
+    /// let repo = Repo::from_slice(&car)?;
+    /// let post = repo.records().next().unwrap()?;
+    /// let links = post.links().collect::<Result<Vec<_>, _>>()?;
+    /// // A CID in a text is not a link.
+    /// assert_eq!(links, [Cid::of(Codec::Raw, b"a picture")]);
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     pub fn links(&self) -> Links<'_> {
@@ -208,17 +220,34 @@ impl<B: AsRef<[u8]>> Record<B> {
     ///
     /// ```
     /// use carwalk::Repo;
+    /// # use carwalk_testkit::cbor::Value;
+    /// # use carwalk_testkit::repo::{Order, Record, Repo as Kit};
+    /// # let record = Record::new(Value::map_sorted([
+    /// #     ("one", Value::map_sorted([
+    /// #         ("$type", Value::text("blob")),
+    /// #         ("ref", Value::Link(carwalk_testkit::cid::Cid::raw(b"a picture"))),
+    /// #         ("mimeType", Value::text("image/png")),
+    /// #         ("size", Value::Uint(1234)),
+    /// #     ])),
+    /// #     ("two", Value::map_sorted([
+    /// #         ("cid", Value::text("bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku")),
+    /// #         ("mimeType", Value::text("image/jpeg")),
+    /// #     ])),
+    /// # ]).encode());
+    /// # let kit = Kit::new([(b"app.bsky.feed.post/3jui7kd54zh2y".to_vec(), record)]);
+    /// # let car = kit.to_bytes(Order::Preorder);
     ///
-    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
-    /// let repo = Repo::from_slice(bytes)?;
-    /// let mut bytes_to_download = 0;
+    /// // The only record has a blob of 1,234 bytes, and one of the legacy form.
+    /// let repo = Repo::from_slice(&car)?;
+    /// let (mut count, mut bytes_to_download) = (0, 0);
     /// for record in repo.records() {
     ///     for blob in record?.blobs() {
+    ///         count += 1;
+    ///         // The legacy form has no size.
     ///         bytes_to_download += blob?.size().unwrap_or(0);
     ///     }
     /// }
-    /// // This account has no pictures.
-    /// assert_eq!(bytes_to_download, 0);
+    /// assert_eq!((count, bytes_to_download), (2, 1234));
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     pub fn blobs(&self) -> Blobs<'_> {
@@ -235,12 +264,18 @@ impl<B: AsRef<[u8]>> Record<B> {
     ///
     /// ```
     /// use carwalk::Repo;
+    /// # use carwalk_testkit::cbor::Value;
+    /// # use carwalk_testkit::repo::{Order, Record, Repo as Kit};
+    /// # let record = Record::new(Value::map_sorted([("size", Value::F64(1.5))]).encode());
+    /// # let kit = Kit::new([(b"app.bsky.feed.post/3jui7kd54zh2y".to_vec(), record)]);
+    /// # let car = kit.to_bytes(Order::Preorder);
     ///
-    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
-    /// let repo = Repo::from_slice(bytes)?;
-    /// for record in repo.records() {
-    ///     assert_eq!(record?.oddities().count(), 0);
-    /// }
+    /// // {"size": 1.5}
+    /// let repo = Repo::from_slice(&car)?;
+    /// let post = repo.records().next().unwrap()?;
+    /// let odd = post.oddities().collect::<Result<Vec<_>, _>>()?;
+    /// assert_eq!(odd.len(), 1);
+    /// assert_eq!(odd[0].path(), "size");
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     pub fn oddities(&self) -> Oddities<'_> {
