@@ -43,7 +43,13 @@ const CLASSES: [u32; 256] = {
     classes
 };
 
-/// A repo path, borrowed: `Copy`, ordered as its bytes.
+/// A borrowed repo path, `<collection>/<record key>`.
+///
+/// ASCII with exactly one slash, two parts that are not empty, and no characters but those of record
+/// keys: `A-Z a-z 0-9 . - _ : ~`. [`check_syntax`](RepoPath::check_syntax) checks the full syntax
+/// of both parts.
+///
+/// Three words long. Equality, order and hash are those of the text.
 ///
 /// ```
 /// use carwalk::RepoPath;
@@ -54,7 +60,6 @@ const CLASSES: [u32; 256] = {
 /// assert!(RepoPath::parse(b"app.bsky.feed.post").is_err());
 /// # Ok::<(), carwalk::Error>(())
 /// ```
-/// Equality, order and hash are those of the text.
 #[derive(Clone, Copy)]
 pub struct RepoPath<'a> {
     text: &'a str,
@@ -62,8 +67,10 @@ pub struct RepoPath<'a> {
 }
 
 impl<'a> RepoPath<'a> {
-    /// Parses a key of a tree. [`TryFrom<&str>`](#impl-TryFrom<%26str>-for-RepoPath<'a>) parses
-    /// text.
+    /// Parses a key of a tree.
+    ///
+    /// [`TryFrom<&str>`](#impl-TryFrom<%26str>-for-RepoPath<'a>) parses text. Goes through the key
+    /// once, and allocates only for an error.
     ///
     /// # Errors
     ///
@@ -116,12 +123,30 @@ impl<'a> RepoPath<'a> {
         self.text.get(self.slash.saturating_add(1).get()..).unwrap_or_default()
     }
 
-    /// Checks the full syntax: the collection must be a normalized NSID, and the record key must
-    /// have the syntax of record keys.
+    /// Checks the full syntax of both parts.
+    ///
+    /// The collection must be a [normalized NSID](syntax::is_normalized_nsid), and the record key
+    /// must have the [syntax of record keys](syntax::is_record_key). Allocates only for an error.
     ///
     /// # Errors
     ///
-    /// `Path`, with the whole path, if either part breaks the syntax.
+    /// `Path`, with the whole path, if either part breaks the syntax. It has the class
+    /// [`Caller`](crate::ErrorClass::Caller), as for any value on its own. For the paths of a tree,
+    /// [`Entry::strict_path`](crate::mst::Entry::strict_path) and
+    /// [`Loader::strict_paths`](crate::Loader::strict_paths) return an error of the class
+    /// [`Invalid`](crate::ErrorClass::Invalid) instead.
+    ///
+    /// ```
+    /// use carwalk::{ErrorClass, RepoPath};
+    ///
+    /// RepoPath::try_from("app.bsky.feed.post/3jui7kd54zh2y")?.check_syntax()?;
+    /// // A repo path, but an NSID has at least three segments.
+    /// let odd = RepoPath::try_from("posts/3jui7kd54zh2y")?;
+    /// let error = odd.check_syntax().unwrap_err();
+    /// assert_eq!(error.key(), Some(&b"posts/3jui7kd54zh2y"[..]));
+    /// assert_eq!(error.class(), ErrorClass::Caller);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn check_syntax(&self) -> Result<()> {
         let fault = if !syntax::is_normalized_nsid(self.collection()) {
             PathFault::Nsid
@@ -197,10 +222,10 @@ impl AsRef<str> for RepoPath<'_> {
     }
 }
 
-/// An owned repo path.
+/// An owned repo path, `<collection>/<record key>`.
 ///
-/// Equality, order and hash are those of the text, so a map with such keys can be searched with a
-/// `&str`.
+/// Has the syntax of a [`RepoPath`]. Takes one allocation. Equality, order and hash are those of the
+/// text, so a map with such keys can be searched with a `&str`.
 ///
 /// ```
 /// use std::collections::BTreeMap;

@@ -12,12 +12,12 @@ use super::{Error, ErrorKind, LookAlike, SpillFileFault, SpillIo, Structure};
 /// | class | cause | what a service does |
 /// |---|---|---|
 /// | `Invalid` | the input breaks a rule of a format, a hash or a signature | reports the server or account that sent it; the same bytes will fail again |
-/// | `Truncated` | the input ends too early | downloads it again |
+/// | `Truncated` | the input is empty or ends too early | downloads it again |
 /// | `Missing` | a block is missing: the CAR is partial, or was cut between two sections | fetches the block or the whole repository, or reads with a partial walk |
 /// | `Limit` | the input exceeds a limit | raises the limit, or refuses the repository |
 /// | `Caller` | an argument, a public key, the loader's settings, a processed value that cannot be encoded, or a record that does not decode into the type | fixes the program; for `Decode`, the record may be odd instead: see `Record::oddities` |
-/// | `Environment` | a file is not found, a name is taken, access is denied, the disk is full or read-only, a kept spill file is damaged | alerts the operator; trying again does not help |
-/// | `Io` | other I/O of a stream or file, and errors made with [`Error::store`] | tries again |
+/// | `Environment` | a file is not found, a name is taken, access is denied, the disk is full or read-only, for a stream, a file or an output (`Output`); a kept spill file is damaged | alerts the operator; trying again does not help |
+/// | `Io` | other I/O of a stream, a file or an output (`Output`), and errors made with [`Error::store`] | tries again |
 /// | `Cancelled` | the progress function ended the load | nothing |
 ///
 /// ```
@@ -35,6 +35,8 @@ use super::{Error, ErrorKind, LookAlike, SpillFileFault, SpillIo, Structure};
 /// let cut = Repo::from_slice(&bytes[..1000]).unwrap_err();
 /// assert_eq!(cut.class(), ErrorClass::Truncated);
 /// assert!(blames_the_server(&cut));
+/// let empty = Repo::from_slice(b"").unwrap_err();
+/// assert_eq!(empty.class(), ErrorClass::Truncated);
 ///
 /// let repo = Repo::from_slice(bytes)?;
 /// let typo = repo.get("app.bsky.actor.profile").unwrap_err();
@@ -46,7 +48,7 @@ use super::{Error, ErrorKind, LookAlike, SpillFileFault, SpillIo, Structure};
 pub enum ErrorClass {
     /// The input breaks a rule: of a format, of the tree, a hash or a signature.
     Invalid,
-    /// The input ends too early.
+    /// The input is empty or ends too early.
     Truncated,
     /// A block is missing.
     Missing,
@@ -57,7 +59,8 @@ pub enum ErrorClass {
     /// The file system refuses (not found, permission denied, name taken, no space, read-only), or a
     /// kept spill file is not what it was.
     Environment,
-    /// Other I/O, and every error that a store of your own makes with [`Error::store`].
+    /// Other I/O of a stream, a file or an output, and every error that a store of your own makes
+    /// with [`Error::store`].
     Io,
     /// The progress function ended the load.
     Cancelled,
