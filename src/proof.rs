@@ -30,7 +30,8 @@ use crate::store::{BlockStore, CarStats, Form};
 /// repository.
 ///
 /// With `range(..)` it rewrites a whole repository: in pre-order, without unreached or repeated
-/// blocks. A CAR in random order is much faster to spill and walk afterwards.
+/// blocks. A CAR in random order is much faster to spill and walk afterwards, and readers that verify
+/// a CAR while it streams need pre-order.
 ///
 /// ```
 /// use carwalk::{KeyRange, Lookup, Repo};
@@ -215,6 +216,21 @@ pub fn verify_record_proof<'a>(
 
 impl<S: BlockStore> Repo<S> {
     /// Returns a builder of a CAR that proves which keys the repository has.
+    ///
+    /// ```
+    /// use carwalk::{Lookup, Repo};
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// let mut car = Vec::new();
+    /// let stats = repo.prove().key("app.bsky.feed.post/none").write(&mut car)?;
+    /// // The commit, and the two nodes on the way to where the post would be.
+    /// assert_eq!((stats.sections, repo.stats().sections), (3, 50));
+    /// let proof = Repo::from_slice(&car)?;
+    /// assert!(matches!(proof.get("app.bsky.feed.post/none")?, Lookup::Absent));
+    /// assert!(matches!(proof.get("app.bsky.feed.like/3l4npkxvnm22l")?, Lookup::Unknown(_)));
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn prove(&self) -> ProofBuilder<'_, S> {
         ProofBuilder::new(self)
     }

@@ -124,6 +124,20 @@ impl<S: BlockStore, P: Process> Tree<S, P> {
     /// - `Decode` if the stored value of a process function cannot be decoded
     ///
     /// A missing node or record is not an error.
+    ///
+    /// ```
+    /// use carwalk::{Lookup, Repo};
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// let found = repo.tree().get_key("app.bsky.actor.profile/self")?;
+    /// let Lookup::Present { record: Some(record), .. } = found else { panic!() };
+    /// assert_eq!(record.len(), 128);
+    /// // Any bytes can be a key. `Repo::get` would return an error: this is not a path.
+    /// assert!(matches!(repo.tree().get_key(b"\xff")?, Lookup::Absent));
+    /// assert!(repo.get("no path").is_err());
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn get_key(&self, key: impl AsRef<[u8]>) -> Result<Lookup<P::Value<S::Bytes<'_>>>> {
         let key = key.as_ref();
         let found = self.walk().partial(true).one(key).start().find()?;
@@ -147,10 +161,13 @@ impl<S: BlockStore, P: Process> Tree<S, P> {
 /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
 /// let repo = Repo::from_slice(bytes)?;
 /// assert_eq!(repo.to_string(), "did:plc:ewvi7nxzyoun6zhxrhs64oiz at 3l4ozvcohu22l");
+/// let mut total = 0;
 /// for record in &repo {
 ///     let record = record?;
 ///     println!("{}\t{}\t{} bytes", record.path(), record.cid(), record.bytes().len());
+///     total += record.bytes().len();
 /// }
+/// assert_eq!(total, 7338);
 /// # Ok::<(), carwalk::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -192,6 +209,26 @@ impl<S: BlockStore, P: Process> Repo<S, P> {
 
     /// Returns a builder for a walk over the tree. A walk allocates nothing per record, and can show
     /// nodes and continue where blocks are missing.
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    /// use carwalk::mst::Event;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// let (mut nodes, mut records) = (0, 0);
+    /// let mut walk = repo.walk().nodes(true).start();
+    /// while let Some(event) = walk.next_event()? {
+    ///     match event {
+    ///         Event::Node { .. } => nodes += 1,
+    ///         Event::Record { .. } => records += 1,
+    ///         // Only in partial walks, or in walks that do not look records up.
+    ///         _ => {}
+    ///     }
+    /// }
+    /// assert_eq!((nodes, records), (9, 40));
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn walk(&self) -> Walk<'_, S> {
         self.tree.walk()
     }
@@ -256,6 +293,21 @@ impl<S: BlockStore, P: Process> Repo<S, P> {
 
     /// Returns an iterator over the paths and CIDs of the records in a range of keys: see
     /// [`records_in`](Repo::records_in). The records are not looked up.
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
+    /// # let repo = Repo::from_slice(bytes)?;
+    /// # let mut bytes = Vec::new();
+    /// # repo.prove().range(..).records(false).write(&mut bytes)?;
+    /// // A CAR with all nodes and no records.
+    /// let repo = Repo::from_slice(&bytes)?;
+    /// let likes = repo.entries_in("app.bsky.feed.like/".."app.bsky.feed.post/");
+    /// assert_eq!(likes.try_count()?, 16);
+    /// assert!(repo.records().try_count().is_err());
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn entries_in(&self, range: impl Into<KeyRange>) -> Entries<'_, S> {
         self.tree.entries_in(range)
     }
@@ -359,6 +411,26 @@ impl<S: CarStore, P: Process> Repo<S, P> {
     /// # Errors
     ///
     /// Those of [`Walker::next_event`](crate::mst::Walker::next_event) in a complete walk.
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    /// use carwalk::car::{SliceReader, Writer};
+    /// use carwalk::cid::{Cid, Codec};
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
+    /// let sections = SliceReader::new(bytes)?;
+    /// let mut copy = Writer::new(Vec::new(), sections.header().roots())?;
+    /// for section in sections {
+    ///     let section = section?;
+    ///     copy.write(section.cid(), section.block())?;
+    /// }
+    /// copy.write(Cid::of(Codec::Raw, b"no record"), b"no record")?;
+    ///
+    /// let repo = Repo::from_slice(copy.finish()?)?;
+    /// assert_eq!(repo.records().try_count()?, 40);
+    /// assert_eq!(repo.unreached_blocks()?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn unreached_blocks(&self) -> Result<u64> {
         let mut reached = self.reached()?;
         let mut walk = self.walk().nodes(true).start();

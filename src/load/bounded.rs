@@ -55,9 +55,10 @@ impl<P> BoundedLoader<P> {
     ///
     /// The sum of the memory limit, the walk's share, up to 3 MiB of buffers, four times the
     /// longest block and header that the limits accept, and 3 MiB for each GiB of the stream limit.
-    /// Usual repositories stay near the memory limit. Not included: values of a process function
-    /// that are longer than a block, records that you hold, stacks of hashing threads, and memory
-    /// that the system's allocator keeps after it was freed.
+    /// Usual repositories stay near the memory limit. If the spill file has a
+    /// `SpillFile::cache_size` above the memory limit, add what it exceeds the limit by. Not
+    /// included: values of a process function that are longer than a block, records that you hold,
+    /// stacks of hashing threads, and memory that the system's allocator keeps after it was freed.
     ///
     /// ```
     /// use carwalk::Loader;
@@ -86,6 +87,18 @@ impl<P: Process + Clone> BoundedLoader<P> {
     /// # Errors
     ///
     /// Those of [`Loader::from_reader`]. Reaching the memory limit is not an error.
+    ///
+    /// ```
+    /// use carwalk::{Loaded, Loader};
+    ///
+    /// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let Loaded::Suspended(load) = Loader::new().memory_limit(4 << 10).from_reader(stream)? else {
+    ///     panic!("the sample takes more than 4 KiB");
+    /// };
+    /// assert_eq!(load.memory_limit(), 4 << 10);
+    /// assert!(load.bytes_read() > 0);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn from_reader<R: Read>(&self, reader: R) -> Result<Loaded<R, P>> {
         Loaded::of(Load::stream(reader, &self.loader, self.memory_limit)?, self.memory_limit)
     }
@@ -96,6 +109,15 @@ impl<P: Process + Clone> BoundedLoader<P> {
     ///
     /// Those of [`Loader::from_path`]. Reaching the memory limit is not an error. Errors of a load
     /// that is continued name the file, too.
+    ///
+    /// ```
+    /// use carwalk::{Loaded, Loader};
+    ///
+    /// let loaded = Loader::new().memory_limit(16 << 20).from_path("samples/repo.car")?;
+    /// let Loaded::Complete(repo) = loaded else { panic!("the sample takes less than 16 MiB") };
+    /// assert_eq!(repo.records().try_count()?, 40);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn from_path(&self, path: impl AsRef<Path>) -> Result<Loaded<File, P>> {
         let path = path.as_ref();
         Ok(with_file(path, |file| self.from_reader(file))?.of_file(path))
@@ -108,6 +130,18 @@ impl<P: Process + Clone> BoundedLoader<P> {
     /// # Errors
     ///
     /// Those of [`Loader::from_store`].
+    ///
+    /// ```
+    /// use carwalk::Loader;
+    /// use carwalk::store::{CarStore, MemoryStore};
+    ///
+    /// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let store = MemoryStore::new(stream)?;
+    /// let commit = store.header().root();
+    /// let repo = Loader::new().memory_limit(16 << 20).from_store(&store, commit)?;
+    /// assert_eq!(repo.records().try_count()?, 40);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn from_store<S: BlockStore>(&self, store: S, commit: Cid) -> Result<Repo<S, P>> {
         self.loader.open_store(store, commit, self.memory_limit)
     }
@@ -117,6 +151,15 @@ impl<P: Process + Clone> BoundedLoader<P> {
     /// # Errors
     ///
     /// Those of [`Loader::peek_commit`].
+    ///
+    /// ```
+    /// use carwalk::Loader;
+    ///
+    /// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let loader = Loader::new().memory_limit(16 << 20);
+    /// assert_eq!(loader.peek_commit(stream)?.rev(), "3l4ozvcohu22l");
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn peek_commit<R: Read>(&self, reader: R) -> Result<Commit<'static>> {
         self.loader.peek_commit(reader)
     }
@@ -129,7 +172,8 @@ impl<P: Process + Clone> BoundedLoader<P> {
     /// # Errors
     ///
     /// Those of [`Loader::from_reader`]; `Store` if the file cannot be created or written; `Limit`
-    /// if more is stored than [`SpillFile::max_stored`] allows.
+    /// if more is stored than [`SpillFile::max_stored`] allows; `Argument` if the file's segment
+    /// length is out of range.
     ///
     /// ```
     /// use carwalk::Loader;
@@ -150,9 +194,22 @@ impl<P: Process + Clone> BoundedLoader<P> {
     ///
     /// # Errors
     ///
-    /// Those of [`Loader::from_slice`]; `Argument` if `index` is a file that is kept; `Store` if it
-    /// cannot be created or written; `Limit` if more is stored than [`SpillFile::max_stored`]
-    /// allows.
+    /// Those of [`Loader::from_slice`]; `Argument` if `index` is a file that is kept, or its segment
+    /// length is out of range; `Store` if it cannot be created or written; `Limit` if more is stored
+    /// than [`SpillFile::max_stored`] allows.
+    ///
+    /// ```
+    /// use carwalk::Loader;
+    /// use carwalk::store::SpillFile;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let loader = Loader::new().memory_limit(0);
+    /// let repo = loader.from_slice(bytes, SpillFile::temporary())?;
+    /// // The index of the sample takes more than nothing, so it is in the file.
+    /// assert!(repo.store().index_stored().is_some());
+    /// assert_eq!(repo.records().try_count()?, 40);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn from_slice<B: AsRef<[u8]>>(
         &self,
         bytes: B,
@@ -171,6 +228,19 @@ impl<P: Process + Clone> BoundedLoader<P> {
     /// # Errors
     ///
     /// Those of [`Loader::from_spill_file`].
+    ///
+    /// ```
+    /// use carwalk::Loader;
+    /// use carwalk::store::SpillFile;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("repo.carwalk");
+    /// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let loader = Loader::new().memory_limit(1 << 20);
+    /// loader.spill(stream, SpillFile::keep(&path))?;
+    /// assert_eq!(loader.from_spill_file(&path)?.records().try_count()?, 40);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn from_spill_file(&self, path: impl AsRef<Path>) -> Result<Repo<RedbStore, P>> {
         self.loader.open_spill_file(path.as_ref(), Some(self.memory_limit))
     }

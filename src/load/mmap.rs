@@ -23,6 +23,18 @@ impl<P: Process + Clone> Loader<P> {
     /// # Safety
     ///
     /// As for [`Repo::map`]: nobody may change the file while the repository exists.
+    ///
+    /// ```
+    /// use std::fs::File;
+    ///
+    /// use carwalk::Loader;
+    ///
+    /// let file = File::open("samples/repo.car")?;
+    /// // SAFETY: nobody changes the sample.
+    /// let repo = unsafe { Loader::new().threads(2).map(&file) }?;
+    /// assert_eq!(repo.records().try_count()?, 40);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub unsafe fn map(&self, file: &File) -> Result<Repo<SliceStore<MappedFile>, P>> {
         // SAFETY: the caller promises that nobody changes the file while it is mapped.
         self.from_slice(unsafe { MappedFile::map(file) }?)
@@ -43,6 +55,22 @@ impl<P: Process + Clone> BoundedLoader<P> {
     /// # Safety
     ///
     /// As for [`Repo::map`]: nobody may change the file while the repository exists.
+    ///
+    /// ```
+    /// use std::fs::File;
+    ///
+    /// use carwalk::Loader;
+    /// use carwalk::store::SpillFile;
+    ///
+    /// let loader = Loader::new().memory_limit(16 << 20);
+    /// let file = File::open("samples/repo.car")?;
+    /// // SAFETY: nobody changes the sample.
+    /// let repo = unsafe { loader.map(&file, SpillFile::temporary()) }?;
+    /// // The index fits into memory.
+    /// assert_eq!(repo.store().index_stored(), None);
+    /// assert_eq!(repo.records().try_count()?, 40);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub unsafe fn map(
         &self,
         file: &File,

@@ -212,8 +212,18 @@ impl<P: Process + Clone> Loader<P> {
     ///   commit
     /// - `HashMismatch` for a block that does not have its CID
     /// - `MissingCommit` if the commit is missing
+    /// - `Argument` if [`Loader::commit`] was given a CID of the codec raw
     /// - `Encode` if the value of a process function cannot be stored
     /// - `Cancelled` if the progress function ends the load
+    ///
+    /// ```
+    /// use carwalk::Loader;
+    ///
+    /// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let repo = Loader::new().process(|record| record.len() as u64).from_reader(stream)?;
+    /// assert_eq!(repo.records().next().unwrap()?.into_value(), 128);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn from_reader<R: Read>(&self, reader: R) -> Result<Repo<MemoryStore, P>> {
         let mut load = Load::stream(reader, self, u64::MAX)?;
         load.run_to_end()?;
@@ -245,6 +255,17 @@ impl<P: Process + Clone> Loader<P> {
     /// # Errors
     ///
     /// Those of [`from_reader`](Loader::from_reader), except `Io`.
+    ///
+    /// ```
+    /// use carwalk::{Limits, Loader};
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let repo = Loader::new().strict_paths(true).from_slice(bytes)?;
+    /// assert_eq!(repo.records().try_count()?, 40);
+    /// let small = Loader::new().limits(Limits::new().max_block_len(100));
+    /// assert!(small.from_slice(bytes).is_err());
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn from_slice<B: AsRef<[u8]>>(&self, bytes: B) -> Result<Repo<SliceStore<B>, P>> {
         let load = |bytes: &[u8]| Load::slice(bytes, self, u64::MAX)?.into_index();
         let (store, opening) = slice_store(bytes, load)?;
@@ -262,6 +283,19 @@ impl<P: Process + Clone> Loader<P> {
     /// - `HashMismatch`, `LookAlike`, `Malformed` or `NonCanonical` for the commit; `Limit` if it
     ///   exceeds a fixed limit
     /// - `Store` or `Io` if the store fails
+    ///
+    /// ```
+    /// use carwalk::store::{CarStore, SliceStore};
+    /// use carwalk::{Loader, Verification};
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let store = SliceStore::new(bytes)?;
+    /// let commit = store.header().root();
+    /// let loader = Loader::new().verification(Verification::ReachedBlocks);
+    /// let repo = loader.from_store(&store, commit)?;
+    /// assert_eq!(repo.commit().rev(), "3l4ozvcohu22l");
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn from_store<S: BlockStore>(&self, store: S, commit: Cid) -> Result<Repo<S, P>> {
         self.open_store(store, commit, u64::MAX)
     }
@@ -294,6 +328,7 @@ impl<P: Process + Clone> Loader<P> {
     ///   holds values of records that were never hashed and verification is on
     /// - `HashMismatch` for a block that does not have its CID
     /// - `MissingCommit`, `LookAlike`, `Malformed`, `NonCanonical` or `Limit` for the commit
+    /// - `Argument` if [`Loader::commit`] was given a CID of the codec raw
     ///
     /// The error names the file.
     ///

@@ -39,7 +39,17 @@ impl<P> Loader<P> {
     ///
     /// # Errors
     ///
-    /// Those of [`peek_commit`].
+    /// Those of [`peek_commit`]; `Argument` if [`Loader::commit`] was given a CID of the codec raw.
+    ///
+    /// ```
+    /// use carwalk::{Limits, Loader};
+    ///
+    /// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let loader = Loader::new().limits(Limits::new().max_stream_len(1 << 20));
+    /// let commit = loader.peek_commit(stream)?;
+    /// assert_eq!(commit.did(), "did:plc:ewvi7nxzyoun6zhxrhs64oiz");
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn peek_commit<R: Read>(&self, reader: R) -> Result<Commit<'static>> {
         self.settings.check()?;
         let mut reader = Reader::with_limits(reader, self.settings.limits.clone())?;

@@ -121,6 +121,7 @@ impl<S: BlockStore> Repo<S> {
     ///
     /// # Errors
     ///
+    /// - `Argument` if `commit` has the codec raw
     /// - `MissingCommit` if the store does not have the block
     /// - `HashMismatch`, `LookAlike`, `Malformed` or `NonCanonical` for the commit; `Limit` if it
     ///   exceeds a fixed limit
@@ -152,7 +153,18 @@ impl<B: AsRef<[u8]>> SliceStore<B> {
     ///
     /// # Errors
     ///
-    /// Those of [`SliceReader`](crate::car::SliceReader), and `HashMismatch` for a block that does not have its CID.
+    /// Those of [`SliceReader`](crate::car::SliceReader), and `HashMismatch` for a block that does
+    /// not have its CID.
+    ///
+    /// ```
+    /// use carwalk::store::{BlockStore, CarStore, SliceStore};
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let store = SliceStore::new(bytes)?;
+    /// assert_eq!(store.stats().distinct_blocks, 50);
+    /// assert!(store.contains(&store.header().root())?);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn new(bytes: B) -> Result<Self> {
         let load = |bytes: &[u8]| Load::slice(bytes, &Loader::new(), u64::MAX)?.into_index();
         Ok(slice_store(bytes, load)?.0)
@@ -163,7 +175,18 @@ impl<B: AsRef<[u8]>> SliceStore<B> {
     /// # Errors
     ///
     /// Those of [`new`](SliceStore::new); `Store` if the file cannot be created or written; `Limit`
-    /// if more is stored than [`SpillFile::max_stored`] allows; `Argument` if the file is a kept one.
+    /// if more is stored than [`SpillFile::max_stored`] allows; `Argument` if the file is a kept one,
+    /// or its segment length is out of range.
+    ///
+    /// ```
+    /// use carwalk::store::{CarStore, SliceStore, SpillFile};
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let store = SliceStore::with_index_in(bytes, SpillFile::temporary())?;
+    /// assert_eq!(store.stats().distinct_blocks, 50);
+    /// assert!(store.index_stored().is_some());
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     #[cfg(feature = "redb")]
     pub fn with_index_in(bytes: B, file: SpillFile) -> Result<Self> {
         let load =
@@ -179,7 +202,19 @@ impl MemoryStore {
     ///
     /// # Errors
     ///
-    /// Those of [`Reader`](crate::car::Reader), and `HashMismatch` for a block that does not have its CID.
+    /// Those of [`Reader`](crate::car::Reader), and `HashMismatch` for a block that does not have
+    /// its CID.
+    ///
+    /// ```
+    /// use carwalk::store::{BlockStore, CarStore, MemoryStore};
+    ///
+    /// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let store = MemoryStore::new(stream)?;
+    /// assert_eq!(store.stats().distinct_blocks, 50);
+    /// let commit = store.get(&store.header().root())?.unwrap();
+    /// assert_eq!(commit.bytes.len(), 188);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn new<R: Read>(reader: R) -> Result<Self> {
         let mut load = Load::stream(reader, &Loader::new(), u64::MAX)?;
         load.run_to_end()?;
@@ -196,8 +231,19 @@ impl RedbStore {
     ///
     /// # Errors
     ///
-    /// Those of [`Reader`](crate::car::Reader), `HashMismatch` for a block that does not have its CID, and those of the
-    /// file: `Store`, or `Limit` if more is stored than [`SpillFile::max_stored`] allows.
+    /// Those of [`Reader`](crate::car::Reader), `HashMismatch` for a block that does not have its
+    /// CID, and those of the file: `Store`, `Limit` if more is stored than
+    /// [`SpillFile::max_stored`] allows, or `Argument` if its segment length is out of range.
+    ///
+    /// ```
+    /// use carwalk::store::{CarStore, RedbStore, SpillFile};
+    ///
+    /// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let store = RedbStore::new(stream, SpillFile::temporary().cache_size(1 << 20))?;
+    /// assert_eq!(store.stats().distinct_blocks, 50);
+    /// assert!(store.bytes_stored() > store.stats().bytes);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn new<R: Read>(reader: R, file: SpillFile) -> Result<Self> {
         let load = Load::stream(reader, &Loader::new(), u64::MAX)?;
         let writer = SpillWriter::new(file, budget::DEFAULT_CACHE, load.opening.trust)?;

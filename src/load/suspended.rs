@@ -88,7 +88,8 @@ impl<R, P> Suspended<R, P> {
     /// # Errors
     ///
     /// `Malformed`, `NonCanonical`, `LookAlike` or `Limit` if the block is not a commit, or if the
-    /// header does not name one.
+    /// header does not name one; `Argument` if [`Loader::commit`](crate::Loader::commit) was given a
+    /// CID of the codec raw.
     pub fn commit(&self) -> Result<Option<Commit<'_>>> {
         let Load { source, loading, opening, settings } = &self.load;
         settings.commit(source.header())?;
@@ -131,6 +132,7 @@ impl<R: Read, P: Process> Suspended<R, P> {
     ///
     /// - `Store` if the file cannot be created, written or read
     /// - `Limit` if more is stored than [`SpillFile::max_stored`] allows
+    /// - `Argument` if the file's segment length is out of range
     /// - those of [`Loader::from_reader`](crate::Loader::from_reader) for the rest of the stream
     ///
     /// ```

@@ -67,12 +67,33 @@ impl KeyRange {
     }
 
     /// Returns the range that contains one key.
+    ///
+    /// ```
+    /// use carwalk::KeyRange;
+    ///
+    /// let profile = KeyRange::key("app.bsky.actor.profile/self");
+    /// assert!(profile.contains(b"app.bsky.actor.profile/self"));
+    /// assert!(!profile.contains(b"app.bsky.actor.profile/self2"));
+    /// ```
     pub fn key(key: impl AsRef<[u8]>) -> Self {
         let key = key.as_ref();
         KeyRange { start: key.to_vec(), end: Some(next(key)) }
     }
 
     /// Returns the range of the keys that begin with `prefix`.
+    ///
+    /// ```
+    /// use carwalk::{KeyRange, Repo};
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// // All collections below `app.bsky.feed`: likes and posts.
+    /// let feed = KeyRange::prefix("app.bsky.feed.");
+    /// assert_eq!(repo.records_in(&feed).try_count()?, 30);
+    /// // The prefix itself is in the range, too.
+    /// assert!(feed.contains(b"app.bsky.feed."));
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn prefix(prefix: impl AsRef<[u8]>) -> Self {
         let start = prefix.as_ref().to_vec();
         let mut end = start.clone();

@@ -12,6 +12,25 @@ use crate::error::{Error, Result};
 ///
 /// [`Loaded::or_spill`](crate::Loaded::or_spill) returns a repository over it. A lookup costs one
 /// branch more than in the store inside; verified blocks are not hashed again.
+///
+/// ```
+/// use carwalk::store::{AnyStore, SpillFile};
+/// use carwalk::{Loader, Repo};
+///
+/// /// Has one type, however long the repository is.
+/// struct Account {
+///     repo: Repo<AnyStore>,
+/// }
+///
+/// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
+/// for (limit, on_disk) in [(16 << 20, false), (4 << 10, true)] {
+///     let loaded = Loader::new().memory_limit(limit).from_reader(stream)?;
+///     let account = Account { repo: loaded.or_spill(SpillFile::temporary())? };
+///     assert_eq!(matches!(account.repo.store(), AnyStore::File(_)), on_disk);
+///     assert_eq!(account.repo.records().try_count()?, 40);
+/// }
+/// # Ok::<(), carwalk::Error>(())
+/// ```
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "a repository has one store")]
 #[non_exhaustive]

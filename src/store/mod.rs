@@ -203,6 +203,15 @@ impl<B> Block<B> {
     /// stores that wrap another store.
     ///
     /// `f` must return the same bytes in another type: a verified block is not hashed again.
+    ///
+    /// ```
+    /// use carwalk::store::Block;
+    ///
+    /// let block = Block::new("value").at(1234).processed();
+    /// let owned = block.map(|text| text.as_bytes().to_vec());
+    /// assert_eq!(owned.bytes, b"value");
+    /// assert_eq!((owned.offset, owned.form), (Some(1234), block.form));
+    /// ```
     #[inline]
     pub fn map<C>(self, f: impl FnOnce(B) -> C) -> Block<C> {
         Block {
@@ -256,6 +265,49 @@ pub(crate) mod sealed {
 ///
 /// [`get`](BlockStore::get) sets the offset of each block. Sealed: only the stores of this library,
 /// and pointers to them, implement it.
+///
+/// ```
+/// use carwalk::store::{CarStore, MemoryStore};
+///
+/// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
+/// let store = MemoryStore::new(stream)?;
+/// let heads = store.sections().collect::<Result<Vec<_>, _>>()?;
+/// // The commit, 9 nodes and 40 records.
+/// assert_eq!(heads.len(), 50);
+/// assert_eq!(heads[0].cid(), store.header().root());
+/// # Ok::<(), carwalk::Error>(())
+/// ```
+///
+/// A store of your own is a [`BlockStore`] and cannot be a `CarStore`:
+///
+/// ```compile_fail,E0277
+/// # use carwalk::car::{Header, SectionHead};
+/// # use carwalk::store::{Block, BlockStore, CarStats, CarStore, MemoryStore};
+/// # use carwalk::{Cid, Result};
+/// struct Mine(MemoryStore);
+///
+/// impl CarStore for Mine {
+///     fn header(&self) -> &Header {
+///         self.0.header()
+///     }
+///
+///     fn stats(&self) -> CarStats {
+///         self.0.stats()
+///     }
+///
+///     fn sections(&self) -> impl Iterator<Item = Result<SectionHead>> {
+///         self.0.sections()
+///     }
+/// }
+/// #
+/// # impl BlockStore for Mine {
+/// #     type Bytes<'a> = &'a [u8];
+/// #
+/// #     fn get(&self, cid: &Cid) -> Result<Option<Block<&[u8]>>> {
+/// #         self.0.get(cid)
+/// #     }
+/// # }
+/// ```
 pub trait CarStore: BlockStore + sealed::Sealed {
     /// Returns the header of the CAR.
     fn header(&self) -> &Header;

@@ -117,6 +117,18 @@ impl RedbStore {
     ///   spill file
     ///
     /// The error names the file.
+    ///
+    /// ```
+    /// use carwalk::store::{CarStore, RedbStore, SpillFile};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("blocks.carwalk");
+    /// # let stream: &[u8] = include_bytes!("../../../samples/repo.car");
+    /// drop(RedbStore::new(stream, SpillFile::keep(&path))?);
+    /// let store = RedbStore::open(&path, 4 << 20)?;
+    /// assert_eq!(store.stats().distinct_blocks, 50);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn open(path: impl AsRef<Path>, cache_size: u64) -> Result<Self> {
         let path = path.as_ref();
         Self::open_file(path, cache_size).map_err(|error| error.in_file(path))
@@ -253,6 +265,23 @@ impl RedbStore {
     /// # Errors
     ///
     /// `Store` if that fails; `Argument` if the file is kept: it stays as it is.
+    ///
+    /// ```
+    /// use carwalk::Loader;
+    /// use carwalk::store::SpillFile;
+    ///
+    /// # let streams = [&include_bytes!("../../../samples/repo.car")[..]; 2];
+    /// let loader = Loader::new().memory_limit(1 << 20);
+    /// let mut file = SpillFile::temporary();
+    /// let mut records = 0;
+    /// for stream in streams {
+    ///     let repo = loader.spill(stream, file)?;
+    ///     records += repo.records().try_count()?;
+    ///     file = repo.into_store().reset()?;
+    /// }
+    /// assert_eq!(records, 80);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn reset(self) -> Result<SpillFile> {
         let RedbStore { segments, index, caches, errors, database, reusable, .. } = self;
         let Some((file, settings)) = reusable else {
