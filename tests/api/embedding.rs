@@ -81,6 +81,14 @@ fn an_invalid_path_is_the_callers_as_an_argument_and_the_inputs_in_a_tree() {
     assert_eq!((in_tree.class(), argument.class()), (ErrorClass::Invalid, ErrorClass::Caller));
     assert_eq!(in_tree.key(), argument.key());
     assert!(matches!(repo.tree().get_key("com.example.test/a b"), Ok(Lookup::Present { .. })));
+
+    // So it is with the full syntax.
+    let car = KitRepo::sample(["posts/a"]).to_bytes(Order::Preorder);
+    let repo = Loader::new().strict_paths(true).from_slice(&car).unwrap();
+    let in_tree = repo.records().next().unwrap().unwrap_err();
+    let argument = RepoPath::try_from("posts/a").unwrap().check_syntax().unwrap_err();
+    assert_eq!((in_tree.class(), argument.class()), (ErrorClass::Invalid, ErrorClass::Caller));
+    assert_eq!(in_tree.key(), argument.key());
 }
 
 #[test]

@@ -65,6 +65,12 @@ fn a_commit_with_other_bytes_is_left_out() {
     let repo = loader.from_slice(&bytes).unwrap();
     assert_eq!(listed(repo.store()), [new, old]);
     assert_eq!(listed(loader.from_reader(&bytes[..]).unwrap().store()), [new, old]);
+    #[cfg(feature = "redb")]
+    {
+        let bounded = loader.clone().memory_limit(0);
+        let file = bounded.spill(&bytes[..], carwalk::store::SpillFile::temporary()).unwrap();
+        assert_eq!(listed(file.store()), [new, old]);
+    }
     let error = loader.commit(cid(&third.commit_cid())).from_slice(&bytes).unwrap_err();
     assert_eq!(error.class(), ErrorClass::Invalid, "{error}");
     // Where every block is verified, there is no such store.
