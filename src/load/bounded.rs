@@ -120,7 +120,7 @@ impl<P: Process + Clone> BoundedLoader<P> {
     /// ```
     pub fn from_path(&self, path: impl AsRef<Path>) -> Result<Loaded<File, P>> {
         let path = path.as_ref();
-        Ok(with_file(path, |file| self.from_reader(file))?.of_file(path))
+        Ok(with_file(path, |file| self.from_reader(file))?.of_file(Some(path.into())))
     }
 
     /// Opens the repository whose commit is the block `commit` of a store: see

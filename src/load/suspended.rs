@@ -58,6 +58,14 @@ pub struct Suspended<R, P = Keep> {
     path: Option<Box<Path>>,
 }
 
+/// Names the file that is read in an error, if it was opened by its path.
+fn naming<T>(path: Option<&Path>, result: Result<T>) -> Result<T> {
+    result.map_err(|error| match path {
+        Some(path) => error.in_file(path),
+        None => error,
+    })
+}
+
 impl<R, P> Suspended<R, P> {
     /// Returns the memory limit that was reached, in bytes.
     #[must_use]
@@ -88,9 +96,12 @@ impl<R, P> Suspended<R, P> {
     /// # Errors
     ///
     /// `Malformed`, `NonCanonical`, `LookAlike` or `Limit` if the block is not a commit, or if the
-    /// header does not name one; `Argument` if [`Loader::commit`](crate::Loader::commit) was given a
-    /// CID of the codec raw.
+    /// header does not name one.
     pub fn commit(&self) -> Result<Option<Commit<'_>>> {
+        naming(self.path.as_deref(), self.parse_commit())
+    }
+
+    fn parse_commit(&self) -> Result<Option<Commit<'_>>> {
         let Load { source, loading, opening, settings } = &self.load;
         settings.commit(source.header())?;
         let Some(section) = loading.commit(source) else {
@@ -112,13 +123,8 @@ impl<R: Read, P: Process> Suspended<R, P> {
     pub fn resume(self, memory_limit: u64) -> Result<Loaded<R, P>> {
         let Suspended { mut load, path, .. } = self;
         load.opening.walk_memory = Budget::new(memory_limit).walk();
-        let loaded = Loaded::of(load, memory_limit);
-        match path {
-            Some(path) => {
-                loaded.map(|loaded| loaded.of_file(&path)).map_err(|error| error.in_file(&path))
-            }
-            None => loaded,
-        }
+        let loaded = naming(path.as_deref(), Loaded::of(load, memory_limit))?;
+        Ok(loaded.of_file(path))
     }
 
     /// Continues the load in a file: moves the loaded blocks there, then reads the rest of the
@@ -156,11 +162,7 @@ impl<R: Read, P: Process> Suspended<R, P> {
     #[cfg(feature = "redb")]
     pub fn spill(self, file: SpillFile) -> Result<Repo<RedbStore, P>> {
         let Suspended { load, memory_limit, path } = self;
-        let repo = load.spill(file, memory_limit);
-        match path {
-            Some(path) => repo.map_err(|error| error.in_file(&path)),
-            None => repo,
-        }
+        naming(path.as_deref(), load.spill(file, memory_limit))
     }
 }
 
@@ -203,12 +205,10 @@ impl<R: Read, P: Process> Loaded<R, P> {
     }
 
     /// Has errors of a suspended load name the file that is read.
-    pub(super) fn of_file(self, path: &Path) -> Self {
+    pub(super) fn of_file(self, path: Option<Box<Path>>) -> Self {
         match self {
             Loaded::Complete(repo) => Loaded::Complete(repo),
-            Loaded::Suspended(load) => {
-                Loaded::Suspended(Suspended { path: Some(path.into()), ..load })
-            }
+            Loaded::Suspended(load) => Loaded::Suspended(Suspended { path, ..load }),
         }
     }
 }

@@ -3,8 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use carwalk::car::Writer;
+use carwalk::cid::Codec;
 use carwalk::store::{RedbStore, SliceStore, SpillFile};
-use carwalk::{Error, ErrorClass, Loaded, Loader, Suspended};
+use carwalk::{Cid, Error, ErrorClass, Loaded, Loader, Suspended};
 use tempfile::TempDir;
 
 use crate::sample::SAMPLE;
@@ -97,6 +99,24 @@ fn a_fault_after_the_load_was_suspended_names_the_car() {
     // A stream has no name.
     let Loaded::Suspended(load) = loader.from_reader(&SAMPLE[..9000]).unwrap() else { panic!() };
     assert_eq!(load.resume(1 << 20).err().unwrap().path(), None);
+}
+
+#[test]
+fn a_suspended_load_whose_root_is_no_commit_names_the_car() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("odd.car");
+    let record = b"\xa1\x65$type\x63a.b";
+    let root = Cid::of(Codec::DagCbor, record);
+    let mut car = Writer::new(Vec::new(), &[root]).unwrap();
+    car.write(root, record).unwrap();
+    for number in 0..60 {
+        let block = [number; 20_000];
+        car.write(Cid::of(Codec::Raw, &block), &block).unwrap();
+    }
+    fs::write(&path, car.finish().unwrap()).unwrap();
+    let load = suspended(Loader::new().memory_limit(1 << 19).from_path(&path).unwrap());
+    let error = load.commit().unwrap_err();
+    assert_eq!((error.class(), error.path()), (ErrorClass::Invalid, Some(&*path)), "{error}");
 }
 
 #[test]
