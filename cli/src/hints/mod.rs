@@ -1,12 +1,14 @@
 //! What a refused input is or holds, and what can be done: messages in place of the library's.
 
 mod answer;
+mod header;
 mod http;
 mod json;
 mod roots;
 mod tail;
 mod text;
 
+use std::fmt;
 use std::io::Read;
 
 use carwalk::error::{LimitName, LookAlike, Malformed, Structure};
@@ -15,18 +17,31 @@ use carwalk::{Error, ErrorKind};
 use crate::failure::Cause;
 use crate::output::Counted;
 
+const NO_CAR: &str = "this does not begin like a CAR: download it again as binary";
+
+/// Fewest zero bytes, with other bytes after them, that are taken for bytes never written.
+const GAP_LEN: u64 = 16;
+
+/// Fewest bytes of a head that was cut: 4096 bytes of an input are its head, which are 2048
+/// characters if it is UTF-16. A shorter head is the whole input.
+const LEAST_CUT: usize = 2000;
+
 /// What can be looked at of an input after it was refused.
+///
+/// A stream is read on for that. A writer that neither writes nor closes its pipe therefore delays
+/// the message. Reading only what is there would make the message a matter of timing: what a pipe
+/// returns at once may be any part of what was written.
 pub(crate) trait Evidence {
     /// The first bytes, a few KiB at most.
     fn head(&mut self) -> Vec<u8>;
 
-    /// The bytes from an offset on, if they can still be had.
+    /// Returns a reader of the bytes from `offset` on, or `None` if a stream has dropped them.
     fn from(&mut self, offset: u64) -> Option<Box<dyn Read + '_>>;
 
-    /// Most bytes that may be looked at.
+    /// Most bytes of the input that may be read, from its beginning.
     fn most(&self) -> u64;
 
-    /// The length, if it is at most so many bytes. A stream is read that far.
+    /// Returns the length if it is at most `most`. Reads up to `most + 1` bytes of a stream.
     fn len_within(&mut self, most: u64) -> Option<u64>;
 
     /// Whether offsets are those of decompressed bytes.
@@ -47,7 +62,7 @@ pub(crate) fn message(error: &Error, evidence: &mut dyn Evidence) -> Option<Stri
     let position = error.position();
     let structure = position.structure();
     let message = match (structure, position.offset()) {
-        (Structure::Header, _) => header(error.kind(), evidence),
+        (Structure::Header, _) => in_header(error.kind(), evidence),
         (Structure::Section, Some(offset)) => section(error.kind(), offset, evidence),
         (Structure::Commit, _) => roots::what(error, evidence),
         _ => None,
@@ -58,7 +73,7 @@ pub(crate) fn message(error: &Error, evidence: &mut dyn Evidence) -> Option<Stri
 }
 
 /// Explains a refused header. Formats that the library names keep its message, except JSON.
-fn header(kind: &ErrorKind, evidence: &mut dyn Evidence) -> Option<String> {
+fn in_header(kind: &ErrorKind, evidence: &mut dyn Evidence) -> Option<String> {
     match kind {
         ErrorKind::LookAlike(LookAlike::Json) => json::what(&evidence.head()),
         ErrorKind::LookAlike(_)
@@ -66,22 +81,47 @@ fn header(kind: &ErrorKind, evidence: &mut dyn Evidence) -> Option<String> {
         | ErrorKind::Limit { limit: LimitName::StreamLen, .. } => None,
         ErrorKind::Malformed(Malformed::CidCodec { found: 0x55, .. }) => Some(roots::raw()),
         ErrorKind::Malformed(Malformed::NoRoots) => Some(roots::NO_ROOT.to_owned()),
-        kind => text::what(&evidence.head()).or_else(|| match *kind {
-            ErrorKind::Truncated { expected, available } => {
-                match text::may_be_header(&evidence.head()) {
-                    true => Some(tail::cut(0, available, expected, evidence)),
-                    false => Some("this does not begin like a CAR".to_owned()),
-                }
-            }
-            ErrorKind::Limit { limit: LimitName::HeaderLen, max, found } => {
-                long_header(max, found, evidence)
-            }
-            _ => None,
-        }),
+        kind => {
+            let head = evidence.head();
+            // Such a header is damaged or cut. Text rules would name it by chance.
+            let is_text = !header::begins_like_car(&head);
+            let named = is_text.then(|| text::what(&head)).flatten();
+            named.or_else(|| by_kind(kind, &head, evidence))
+        }
     }
 }
 
-/// A section that is none, or not whole.
+/// Explains a refused header by the error alone.
+fn by_kind(kind: &ErrorKind, head: &[u8], evidence: &mut dyn Evidence) -> Option<String> {
+    match *kind {
+        ErrorKind::Truncated { expected, available } if header::may_be_header(head) => {
+            Some(tail::cut(0, available, expected, evidence))
+        }
+        ErrorKind::Truncated { .. } => Some(NO_CAR.to_owned()),
+        ErrorKind::Limit { limit: LimitName::HeaderLen, max, found } => {
+            long_header(max, found, head, evidence)
+        }
+        ErrorKind::Malformed(Malformed::HeaderEmpty) => Some(zeros(head)),
+        _ => None,
+    }
+}
+
+/// Explains an input that begins with a zero byte.
+fn zeros(head: &[u8]) -> String {
+    let zeros = head.iter().take_while(|&&byte| byte == 0).count();
+    match zeros as u64 {
+        count if zeros == head.len() || count >= GAP_LEN => format!(
+            "the first {} zero: the file was probably never written; download it again",
+            match count {
+                1 => "byte is".to_owned(),
+                count => format!("{count} bytes are"),
+            }
+        ),
+        _ => NO_CAR.to_owned(),
+    }
+}
+
+/// Explains a malformed or truncated section.
 fn section(kind: &ErrorKind, offset: u64, evidence: &mut dyn Evidence) -> Option<String> {
     match *kind {
         ErrorKind::Truncated { expected, available } => tail::what(offset, None, evidence)
@@ -94,12 +134,57 @@ fn section(kind: &ErrorKind, offset: u64, evidence: &mut dyn Evidence) -> Option
     }
 }
 
-/// A header that is declared to be longer than the input: no limit helps.
-fn long_header(max: u64, found: u64, evidence: &mut dyn Evidence) -> Option<String> {
-    // For greater lengths no limit can be set, so none is named.
-    let len = Counted(evidence.len_within(found.min(u32::MAX.into()))?, "byte");
-    Some(format!(
-        "header length of {found} exceeds the limit of {max}, and the input has only {len}: \
-         this is not a CAR"
-    ))
+/// Explains a header that is declared to be longer than the input, so that raising its limit does
+/// not help.
+fn long_header(max: u64, found: u64, head: &[u8], evidence: &mut dyn Evidence) -> Option<String> {
+    let shortage = Shortage::of(0, found, evidence)?;
+    let remedy = match header::may_be_header(head) {
+        true => shortage.remedy(),
+        false => "this is not a CAR",
+    };
+    Some(format!("header length of {found} exceeds the limit of {max}, and {shortage}: {remedy}"))
+}
+
+/// Why the input cannot have the bytes that a length declares.
+enum Shortage {
+    /// It has only so many.
+    Len(Counted),
+    /// Only so many may be read of the stream.
+    Limit(u64),
+}
+
+impl Shortage {
+    /// Returns why the input cannot have `found` bytes from `offset` on, if that is known.
+    fn of(offset: u64, found: u64, evidence: &mut dyn Evidence) -> Option<Self> {
+        // The limits of blocks and headers can be set to `u32::MAX` at most: none is named beyond.
+        let needed = offset.saturating_add(found.min(u32::MAX.into()));
+        match evidence.len_within(needed) {
+            Some(len) => Some(Shortage::Len(Counted(len, unit(evidence)))),
+            None => Some(evidence.most()).filter(|&most| needed > most).map(Shortage::Limit),
+        }
+    }
+
+    /// Returns what to do if the length itself looks right.
+    fn remedy(&self) -> &'static str {
+        match self {
+            Shortage::Len(_) => "it was cut, or is damaged; download it again",
+            Shortage::Limit(_) => "it is damaged, or needs a higher --max-stream",
+        }
+    }
+}
+
+impl fmt::Display for Shortage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Shortage::Len(len) => write!(f, "the input has only {len}"),
+            Shortage::Limit(most) => {
+                write!(f, "--max-stream allows only {}", Counted(*most, "byte"))
+            }
+        }
+    }
+}
+
+/// Returns what offsets and lengths count.
+fn unit(evidence: &dyn Evidence) -> &'static str {
+    if evidence.is_compressed() { "decompressed byte" } else { "byte" }
 }

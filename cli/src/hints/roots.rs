@@ -5,19 +5,19 @@ use carwalk::error::{LookAlike, Malformed};
 use carwalk::minicbor::Decoder;
 use carwalk::{ErrorKind, limits};
 
-use super::Evidence;
+use super::{Evidence, header};
 use crate::escape::Quoted;
 
 /// Most characters of a record's type that are printed: the longest NSID has 317.
 const TYPE_LEN: usize = 317;
 
 /// The message for a header without roots.
-pub(super) const NO_ROOT: &str = "the header names no root: this is an answer of \
+pub(super) const NO_ROOT: &str = "the header names no root: this is usually an answer of \
     com.atproto.sync.getBlocks, which proves nothing; com.atproto.sync.getRepo and getRecord \
     return CARs with a commit";
 
-const SPACE: &str = "the root is the commit of the repository of a permissioned space: not \
-    supported; carwalk reads public repositories";
+const SPACE: &str = "the root is the commit of the repository of a permissioned space, which \
+    needs another tool: carwalk reads public repositories only";
 
 /// Length of the CIDs in the CARs of repositories.
 const CID_LEN: usize = 36;
@@ -76,22 +76,25 @@ pub(super) fn raw() -> String {
 
 /// Whether nothing comes after the header.
 fn is_header_alone(evidence: &mut dyn Evidence) -> bool {
-    let Some(header) = header_len(&evidence.head()) else {
+    let Some((len, _)) = header::lengths(&evidence.head()) else {
         return false;
     };
-    evidence.len_within(header) == Some(header)
+    evidence.len_within(len) == Some(len)
 }
 
-/// Whether a block that the header names, other than the first root, is the commit of a permissioned
-/// space. Only blocks near the beginning are looked at.
+/// Whether a root other than the first is the commit of a permissioned space. Only blocks near the
+/// beginning are looked at.
 fn has_space_root(head: &[u8]) -> bool {
-    let split = |bytes: &[u8]| header_len(bytes).and_then(|len| usize::try_from(len).ok());
-    let Some((header, mut rest)) = split(head).and_then(|len| head.split_at_checked(len)) else {
+    let lengths = |bytes: &[u8]| {
+        let (len, prefix) = header::lengths(bytes)?;
+        Some((usize::try_from(len).ok()?, prefix))
+    };
+    let header = lengths(head).and_then(|(len, _)| head.split_at_checked(len));
+    let Some((header, mut rest)) = header else {
         return false;
     };
-    while let Some(len) = split(rest).filter(|&len| len > CID_LEN) {
+    while let Some((len, prefix)) = lengths(rest).filter(|&(len, _)| len > CID_LEN) {
         let section = rest.get(..len).unwrap_or(rest);
-        let prefix = section.iter().take_while(|&byte| byte & 0x80 != 0).count().saturating_add(1);
         let cid_and_block = section.get(prefix..).and_then(|bytes| bytes.split_at_checked(CID_LEN));
         let Some((cid, block)) = cid_and_block else {
             return false;
@@ -103,14 +106,6 @@ fn has_space_root(head: &[u8]) -> bool {
         rest = rest.get(len..).unwrap_or_default();
     }
     false
-}
-
-/// Length of the header that a CAR begins with, its own length included.
-fn header_len(head: &[u8]) -> Option<u64> {
-    let prefix = head.iter().position(|byte| byte & 0x80 == 0).filter(|&at| at < 9)?;
-    let digits = head.get(..=prefix)?.iter().rev();
-    let len = digits.fold(0_u64, |len, byte| len << 7 | u64::from(byte & 0x7f));
-    len.checked_add(prefix as u64)?.checked_add(1)
 }
 
 /// What tells a block's kind.
@@ -181,14 +176,6 @@ impl<'b> Fields<'b> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lengths_of_headers_are_read_with_their_prefix() {
-        assert_eq!(header_len(b"\x3a\xa2"), Some(59));
-        assert_eq!(header_len(b"\x80\x01"), Some(130));
-        assert_eq!(header_len(b""), None);
-        assert_eq!(header_len(&[0x80; 20]), None);
-    }
 
     #[test]
     fn fields_are_read_as_far_as_they_are_there() {

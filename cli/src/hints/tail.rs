@@ -2,7 +2,8 @@
 
 use std::io::{self, Read};
 
-use super::Evidence;
+use super::header::begins_like_car;
+use super::{Evidence, GAP_LEN, Shortage, unit};
 use crate::escape::Quoted;
 use crate::input::Format;
 use crate::output::Counted;
@@ -12,9 +13,6 @@ const MOST_COUNTED: u64 = 1 << 30;
 
 /// Bytes that a section is looked at for.
 const START_LEN: usize = 64;
-
-/// Zero bytes before others that are no accident.
-const GAP_LEN: u64 = 16;
 
 /// Most characters of text that are printed.
 const TEXT_LEN: usize = 40;
@@ -32,7 +30,7 @@ pub(super) fn what(
     evidence: &mut dyn Evidence,
 ) -> Option<String> {
     let first = head_of(offset, evidence);
-    let most = evidence.most().min(MOST_COUNTED);
+    let most = evidence.most().saturating_sub(offset).min(MOST_COUNTED);
     let mut bytes = evidence.from(offset)?;
     let mut start = Vec::new();
     bytes.by_ref().take(START_LEN as u64).read_to_end(&mut start).ok()?;
@@ -77,28 +75,23 @@ pub(super) fn cut(offset: u64, available: u64, expected: u64, evidence: &dyn Evi
     )
 }
 
-/// The message for a section at `offset` whose block is declared to be longer than the input: no
-/// limit helps.
+/// Explains a section at `offset` whose block is declared to be longer than the input, so that
+/// raising its limit does not help.
 fn long_block(
     offset: u64,
     LongBlock { max, found }: LongBlock,
     is_section: bool,
     evidence: &mut dyn Evidence,
 ) -> Option<String> {
-    // For greater lengths no limit can be set, so none is named.
-    let needed = offset.saturating_add(found.min(u32::MAX.into()));
-    let len = Counted(evidence.len_within(needed)?, unit(evidence));
+    let shortage = Shortage::of(offset, found, evidence)?;
     let remedy = match is_section {
-        true => "it was cut, or is damaged: download it again".to_owned(),
-        false => format!("no section begins here; {} is what is before", head_of(offset, evidence)),
+        true => shortage.remedy().to_owned(),
+        false => {
+            let before = head_of(offset, evidence);
+            format!("no section begins here; {before} prints the bytes before it")
+        }
     };
-    Some(format!(
-        "block length of {found} exceeds the limit of {max}, and the input has only {len}: {remedy}"
-    ))
-}
-
-fn unit(evidence: &dyn Evidence) -> &'static str {
-    if evidence.is_compressed() { "decompressed byte" } else { "byte" }
+    Some(format!("block length of {found} exceeds the limit of {max}, and {shortage}: {remedy}"))
 }
 
 /// Whether bytes may begin with the length and the CID of a section, as far as they are there.
@@ -114,15 +107,6 @@ fn may_be_section(start: &[u8]) -> bool {
         Some(0x12) => cid.next().is_none_or(|&len| len == 0x20),
         Some(_) => false,
     }
-}
-
-/// Whether bytes begin with the length and the map of a header, and its first key.
-fn begins_like_car(bytes: &[u8]) -> bool {
-    (1..=3).any(|prefix| {
-        let map = bytes.get(prefix..).unwrap_or_default();
-        map.first().is_some_and(|head| head & 0xe0 == 0xa0)
-            && map.get(1..7).is_some_and(|key| key == b"eroots")
-    })
 }
 
 /// The bytes of which nothing is known.

@@ -3,18 +3,13 @@
 
 use data_encoding::{BASE64_NOPAD, HEXLOWER_PERMISSIVE};
 
-use super::{http, json};
+use super::header::{ROOTS_KEY, begins_like_car};
+use super::{LEAST_CUT, http, json};
 use crate::escape::{Quoted, is_harmful};
 use crate::input::Format;
 
-/// What every header of a CAR has near its beginning: the key `roots`, with its head.
-const ROOTS_KEY: &[u8] = b"eroots";
-
 /// Bytes that the key is looked for in.
 const START_LEN: usize = 128;
-
-/// A beginning with fewer bytes is the whole input, of UTF-16 too.
-const LEAST_CUT: usize = 2000;
 
 /// Digits of base64 text that are decoded.
 const LEAST_ENCODED: usize = 24;
@@ -53,26 +48,6 @@ fn after_mark(rest: &[u8]) -> String {
     named.unwrap_or_else(|| {
         "this begins with a UTF-8 byte order mark, as text does; download it again as bytes"
             .to_owned()
-    })
-}
-
-fn begins_like_car(bytes: &[u8]) -> bool {
-    bytes.get(1..).is_some_and(|map| {
-        map.first().is_some_and(|head| head & 0xe0 == 0xa0) && has_near_start(map, ROOTS_KEY)
-    })
-}
-
-/// Whether bytes are the beginning of a header, as far as they go.
-pub(super) fn may_be_header(bytes: &[u8]) -> bool {
-    let begins = |map: &[u8], key: &[u8]| {
-        let len = map.len().min(key.len());
-        map.get(..len) == key.get(..len)
-    };
-    (1..=3).any(|prefix| match bytes.get(prefix..) {
-        Some([head, rest @ ..]) => {
-            (0xa1..=0xa3).contains(head) && (begins(rest, ROOTS_KEY) || begins(rest, b"gversion"))
-        }
-        _ => bytes.len() <= prefix,
     })
 }
 

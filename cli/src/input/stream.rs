@@ -112,7 +112,7 @@ impl Evidence for Stream<'_> {
     }
 
     fn most(&self) -> u64 {
-        self.max.saturating_sub(self.len)
+        self.max
     }
 
     fn len_within(&mut self, most: u64) -> Option<u64> {

@@ -1,10 +1,9 @@
 //! What people save as .car and is none: each is named, from a file and from a pipe.
 
 use carwalk_testkit::repo::{Order, Repo};
-use carwalk_testkit::varint;
 use data_encoding::{BASE64, BASE64_MIME, BASE64URL_NOPAD, HEXLOWER, HEXUPPER};
 
-use crate::harness::{TempCar, each_way, run_on};
+use crate::harness::{each_way, run_on};
 
 fn car() -> Vec<u8> {
     let paths = (0..200).map(|number| format!("com.example.test/{number:03}"));
@@ -203,6 +202,23 @@ fn json_with_a_number_for_each_byte() {
 }
 
 #[test]
+fn a_file_that_was_never_written() {
+    for (zeros, told) in
+        [(1, "byte is"), (2, "2 bytes are"), (4096, "4096 bytes are"), (9000, "4096 bytes are")]
+    {
+        let says = format!(
+            "the first {told} zero: the file was probably never written; download it again"
+        );
+        assert_says(&vec![0; zeros], &says);
+    }
+    let says =
+        "the first 16 bytes are zero: the file was probably never written; download it again";
+    assert_says(&[&[0; 16][..], &car()].concat(), says);
+    let says = "this does not begin like a CAR: download it again as binary";
+    assert_says(&[&[0; 15][..], &car()].concat(), says);
+}
+
+#[test]
 fn error_of_a_server() {
     assert_says(
         b"{\"error\":\"RepoNotFound\",\"message\":\"Could not find repo for \\u001b[31m\\u202eplc\"}",
@@ -285,8 +301,9 @@ fn json_with_numbers_that_are_no_bytes() {
 
 #[test]
 fn what_does_not_begin_like_a_car_is_not_called_cut() {
-    assert_says(&car()[1..13], "this does not begin like a CAR");
-    assert_says(b"\x1f\x9d\x90\x3a\x44\xff", "this does not begin like a CAR");
+    let says = "this does not begin like a CAR: download it again as binary";
+    assert_says(&car()[1..13], says);
+    assert_says(b"\x1f\x9d\x90\x3a\x44\xff", says);
     for len in 1..30 {
         let error = each_way(&["ls"], &car()[..len]).one_error(3);
         assert!(error.contains("the input ends in the middle"), "{error}");
@@ -336,40 +353,4 @@ fn compressed_look_alikes_are_named_too() {
         &crate::compressed::gzip(hex.as_bytes()),
         "this is hex text: `xxd -r -p` converts it to bytes",
     );
-}
-
-#[test]
-fn a_header_longer_than_the_input_is_not_for_any_limit() {
-    let declared = varint::encode(2 << 20);
-    let says = |len: usize| {
-        format!(
-            "header length of 2097152 exceeds the limit of 1048576, and the input has only {len} \
-             bytes: this is not a CAR"
-        )
-    };
-    let short = |len: usize| [&declared[..], &vec![0xff; len - declared.len()]].concat();
-    for len in [declared.len(), 5000, 2 << 20] {
-        assert_says(&short(len), &says(len));
-    }
-    // One that may be there is.
-    let error = each_way(&["ls"], &short((2 << 20) + declared.len())).one_error(3);
-    assert_eq!(
-        error,
-        "error: standard input: CAR header at byte 0: header length of 2097152 exceeds the limit \
-         of 1048576 (see --max-header)\n"
-    );
-}
-
-#[test]
-#[cfg(target_os = "linux")]
-fn lengths_of_headers_that_no_limit_allows_have_no_option_named() {
-    // A file that takes no room on the disk.
-    for (len, is_told) in [(u64::from(u32::MAX), true), (u64::from(u32::MAX) + 1, false)] {
-        let file = TempCar::new(&varint::encode(len));
-        let open = std::fs::OpenOptions::new().write(true).open(file.path()).unwrap();
-        open.set_len(5 << 30).unwrap();
-        let error = file.run(&["ls"]).one_error(3);
-        assert!(error.contains(&format!("header length of {len} exceeds the limit")), "{error}");
-        assert_eq!(error.ends_with("(see --max-header)\n"), is_told, "{error}");
-    }
 }

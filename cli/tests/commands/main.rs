@@ -21,6 +21,7 @@ mod account;
 mod blobs;
 mod block_order;
 mod compressed;
+mod declared_lengths;
 mod escapes;
 mod exit_codes;
 mod forged_kept;

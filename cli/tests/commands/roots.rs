@@ -115,8 +115,8 @@ fn a_commit_of_a_permissioned_space_is_not_supported() {
     };
     let (car, place) = with_root(&fields(&["ikm", "rev", "sig", "ver", "hash"]));
     let error = each_way(&["ls"], &car).one_error(3);
-    let message = "the root is the commit of the repository of a permissioned space: not \
-                   supported; carwalk reads public repositories";
+    let message = "the root is the commit of the repository of a permissioned space, which needs \
+                   another tool: carwalk reads public repositories only";
     assert_eq!(error, format!("error: standard input: {place}: {message}\n"));
     let (car, _) = with_root(&fields(&["ikm", "ver", "hash"]));
     assert!(each_way(&["ls"], &car).one_error(3).contains(message));
@@ -140,8 +140,8 @@ fn a_commit_of_a_permissioned_space_is_not_supported() {
 
 #[test]
 fn no_root_is_an_answer_of_get_blocks() {
-    let message = "CAR header at byte 0: the header names no root: this is an answer of \
-                   com.atproto.sync.getBlocks, which proves nothing; com.atproto.sync.getRepo and \
+    let message = "CAR header at byte 0: the header names no root: this is usually an answer \
+                   of com.atproto.sync.getBlocks, which proves nothing; com.atproto.sync.getRepo and \
                    getRecord return CARs with a commit";
     assert_says(3, &with_roots(&[]), message);
     assert_says(3, &Car::new(&[]).to_bytes(), message);

@@ -127,32 +127,6 @@ fn a_few_bytes_that_are_no_section_are_counted() {
 }
 
 #[test]
-fn a_block_that_is_longer_than_the_input_is_not_a_matter_of_limits() {
-    let car = car();
-    let len = car.len();
-    let assert_says = |tail: &[u8], message: &str| {
-        for command in [&["ls"][..], &["verify"], &["ls", "--partial"]] {
-            let error = each_way(command, &[&car[..], tail].concat()).one_error(3);
-            assert_eq!(error, format!("error: standard input: section at byte {len}: {message}\n"));
-        }
-    };
-    let says = |found: u64, len: usize, remedy: &str| {
-        format!(
-            "block length of {found} exceeds the limit of 2097152, and the input has only {len} \
-             bytes: {remedy}"
-        )
-    };
-    let before = format!("no section begins here; `head -c {len}` is what is before");
-    let tail = b"\xff\xff\xff\x07qqqqqqqqqq";
-    assert_says(tail, &says(16_777_179, len + tail.len(), &before));
-    let tail = [&b"\xff\xff\xff\x07\x02"[..], &[3; 200_000]].concat();
-    assert_says(&tail, &says(16_777_179, len + tail.len(), &before));
-    let cut = [&b"\xff\xff\xff\x07\x01\x71\x12\x20"[..], &[3; 200_000]].concat();
-    let remedy = "it was cut, or is damaged: download it again";
-    assert_says(&cut, &says(16_777_179, len + cut.len(), remedy));
-}
-
-#[test]
 fn a_second_car_is_named() {
     let (car, other) = (car(), Repo::sample(["com.example.test/other"]));
     let (len, next) = (car.len(), car.len() + 1);

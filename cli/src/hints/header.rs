@@ -1,0 +1,79 @@
+//! How the header of a CAR begins: its length, the head of its map, and the first key.
+
+use std::ops::RangeInclusive;
+
+use carwalk::varint;
+
+/// The key that every header has, with its head.
+pub(super) const ROOTS_KEY: &[u8] = b"eroots";
+
+const VERSION_KEY: &[u8] = b"gversion";
+
+/// Most bytes of the header's length: with 4 it would be 2 MiB or more.
+const MAX_PREFIX: usize = 3;
+
+/// The heads of maps with 1 to 23 fields.
+const MAPS: RangeInclusive<u8> = 0xa1..=0xb7;
+
+/// Fewest bytes that tell a header: with a length of one byte, the first key is whole.
+const LEAST_LEN: usize = 8;
+
+/// Returns whether bytes begin like a CAR.
+pub(super) fn begins_like_car(bytes: &[u8]) -> bool {
+    bytes.len() >= LEAST_LEN && may_be_header(bytes)
+}
+
+/// Returns whether bytes are the beginning of a header, as far as they go.
+pub(super) fn may_be_header(bytes: &[u8]) -> bool {
+    let begins = |map: &[u8], key: &[u8]| {
+        let len = map.len().min(key.len());
+        map.get(..len) == key.get(..len)
+    };
+    let prefix = match varint::decode(bytes) {
+        Ok(Some((_, prefix))) => prefix,
+        Ok(None) => bytes.len(),
+        Err(_) => return false,
+    };
+    prefix <= MAX_PREFIX
+        && match bytes.get(prefix..) {
+            Some([head, rest @ ..]) => {
+                MAPS.contains(head) && (begins(rest, ROOTS_KEY) || begins(rest, VERSION_KEY))
+            }
+            _ => true,
+        }
+}
+
+/// Returns the length of the header or section that bytes begin with, and of the prefix in it.
+pub(super) fn lengths(bytes: &[u8]) -> Option<(u64, usize)> {
+    let (len, prefix) = varint::decode(bytes).ok()??;
+    Some((len.checked_add(prefix as u64)?, prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_known_by_their_first_bytes() {
+        for prefix in [&b"\x3a"[..], b"\x88\x01", b"\x80\x80\x40"] {
+            for map in [&b"\xa2eroots\x80gversion\x01"[..], b"\xa2gversion\x01eroots\x80"] {
+                let bytes = [prefix, map].concat();
+                assert!(begins_like_car(&bytes) && begins_like_car(&bytes[..LEAST_LEN]));
+                assert!((0..bytes.len()).all(|len| may_be_header(&bytes[..len])));
+                assert!(!begins_like_car(&bytes[..LEAST_LEN - 1]));
+            }
+        }
+        for other in [&b"\xa2eroots\x80"[..], b"\x3a\x82eroots\x80", b"\x80\x80\x80\x01\xa2eroots"]
+        {
+            assert!(!begins_like_car(other), "{other:x?}");
+        }
+    }
+
+    #[test]
+    fn lengths_are_read_with_their_prefix() {
+        assert_eq!(lengths(b"\x3a\xa2"), Some((59, 1)));
+        assert_eq!(lengths(b"\x80\x01"), Some((130, 2)));
+        assert_eq!(lengths(b""), None);
+        assert_eq!(lengths(&[0x80; 20]), None);
+    }
+}
