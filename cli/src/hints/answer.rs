@@ -1,5 +1,5 @@
-//! What a server told in JSON, read as far as it is there: cut, with raw control characters, or
-//! with bytes that are not UTF-8.
+//! The `error` and `message` of a server's JSON answer. The JSON may be cut, contain raw control
+//! characters, or not be UTF-8.
 
 use crate::escape::Quoted;
 
@@ -103,7 +103,8 @@ fn string(bytes: &[u8]) -> (Text, &[u8]) {
     (Text { text, is_cut }, rest)
 }
 
-/// Replaces escapes. Lone surrogates become U+FFFD, and an escape that is cut is dropped.
+/// Replaces escapes. Lone surrogates become U+FFFD, and an escape that is cut is dropped. Other
+/// sequences with a backslash stay.
 fn unescaped(text: &str) -> String {
     let mut units = Vec::new();
     let mut chars = text.chars();
@@ -111,13 +112,18 @@ fn unescaped(text: &str) -> String {
         let char = match char {
             '\\' => match chars.next() {
                 None => break,
-                Some('u') => {
-                    let digits: String = chars.by_ref().take(4).collect();
-                    units.extend(
-                        u16::from_str_radix(&digits, 16).ok().filter(|_| digits.len() == 4),
-                    );
-                    continue;
-                }
+                Some('u') => match unit(chars.as_str()) {
+                    Digits::Unit(unit, rest) => {
+                        units.push(unit);
+                        chars = rest.chars();
+                        continue;
+                    }
+                    Digits::Cut => break,
+                    Digits::None => {
+                        units.push(u16::from(b'\\'));
+                        'u'
+                    }
+                },
                 Some('n') => '\n',
                 Some('t') => '\t',
                 Some('r') => '\r',
@@ -130,4 +136,25 @@ fn unescaped(text: &str) -> String {
         units.extend_from_slice(char.encode_utf16(&mut [0; 2]));
     }
     String::from_utf16_lossy(&units)
+}
+
+/// What follows `\u`.
+enum Digits<'t> {
+    /// A unit of UTF-16, and the text after its four digits.
+    Unit(u16, &'t str),
+    /// Digits to the end of the text, but fewer than four.
+    Cut,
+    /// No escape.
+    None,
+}
+
+fn unit(text: &str) -> Digits<'_> {
+    let is_hex = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    match text.split_at_checked(4) {
+        Some((digits, rest)) if is_hex(digits) => {
+            u16::from_str_radix(digits, 16).map_or(Digits::None, |unit| Digits::Unit(unit, rest))
+        }
+        None if is_hex(text) => Digits::Cut,
+        _ => Digits::None,
+    }
 }

@@ -22,6 +22,10 @@ pub(super) fn what(saved: &[u8]) -> Option<String> {
     }
     Some(if status >= 400 {
         format!("{response}, an error of the server, not a CAR")
+    } else if matches!(status, 301 | 302 | 303 | 307 | 308) {
+        format!("{response}, a redirect: `curl -L` follows it")
+    } else if status >= 300 {
+        format!("{response}, not a CAR: download it again")
     } else if is_chunked {
         format!(
             "{response} with its head, and in chunks: save it with `curl -o FILE`, without `-i` \

@@ -1,6 +1,6 @@
 //! JSON that is not a CAR: a server's error, or the bytes of one as numbers.
 
-use super::answer;
+use super::{LEAST_CUT, answer};
 
 /// Returns what JSON that begins with `head` is, if it is more than JSON.
 pub(super) fn what(head: &[u8]) -> Option<String> {
@@ -29,7 +29,13 @@ fn numbers(head: &[u8]) -> Option<String> {
     } else {
         return None;
     };
-    Some(format!("this is JSON with a number for each byte: write the bytes, {bytes}"))
+    let count = |brackets: &[u8]| dense.iter().filter(|byte| brackets.contains(byte)).count();
+    let is_cut = head.len() < LEAST_CUT && count(b"[{") > count(b"]}");
+    let (json, more) = match is_cut {
+        true => ("JSON, cut in the middle,", "download it again, and "),
+        false => ("JSON", ""),
+    };
+    Some(format!("this is {json} with a number for each byte: {more}write the bytes, {bytes}"))
 }
 
 /// Whether bytes begin a list of numbers that are bytes.
@@ -46,7 +52,8 @@ fn is_object(bytes: &[u8]) -> bool {
     bytes.strip_prefix(b"{").is_some_and(|pairs| are_all(pairs, b'}', is_pair))
 }
 
-/// Whether all items up to the end are of a kind, and there are any. One that is cut may be any.
+/// Returns whether there are items before `end` and all pass `is_one`. Without `end`, the last item
+/// is cut and not checked.
 fn are_all(bytes: &[u8], end: u8, is_one: impl Fn(usize, &[u8]) -> bool) -> bool {
     let len = bytes.iter().position(|&byte| byte == end);
     let items = bytes.get(..len.unwrap_or(bytes.len())).unwrap_or_default();

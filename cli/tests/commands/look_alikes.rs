@@ -202,6 +202,42 @@ fn json_with_a_number_for_each_byte() {
 }
 
 #[test]
+fn responses_without_a_car() {
+    for status in [301, 302, 303, 307, 308] {
+        let head = format!("HTTP/1.1 {status} Moved\r\nLocation: https://pds.example/\r\n\r\n");
+        let says = format!(
+            "this is an HTTP response of status {status}, a redirect: `curl -L` follows it"
+        );
+        assert_says(head.as_bytes(), &says);
+    }
+    let says = |status: &str| {
+        format!("this is an HTTP response of status {status}, not a CAR: download it again")
+    };
+    assert_says(b"HTTP/1.1 304 Not Modified\r\n\r\n", &says("304"));
+    // What counts is the last head, after redirects that were followed.
+    assert_says(
+        &[b"HTTP/1.1 302 Found\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", &car()[..]].concat(),
+        "this is an HTTP response of status 200 with its head: save the body alone, without `curl \
+         -i`",
+    );
+}
+
+#[test]
+fn json_with_numbers_that_was_cut() {
+    for (json, bytes) in [
+        ("[58,162,101,114", "Buffer.from(JSON.parse(text))"),
+        ("{\"0\":58,\"1\":162,\"2", "Buffer.from(Object.values(JSON.parse(text)))"),
+        ("{\"type\":\"Buffer\",\"data\":[58,162]", "Buffer.from(JSON.parse(text).data)"),
+    ] {
+        let says = format!(
+            "this is JSON, cut in the middle, with a number for each byte: download it again, and \
+             write the bytes, {bytes}"
+        );
+        assert_says(json.as_bytes(), &says);
+    }
+}
+
+#[test]
 fn a_file_that_was_never_written() {
     for (zeros, told) in
         [(1, "byte is"), (2, "2 bytes are"), (4096, "4096 bytes are"), (9000, "4096 bytes are")]
@@ -250,6 +286,10 @@ fn error_of_a_server_that_is_long_cut_or_no_json() {
             "{\"error\":\"E\",\"message\":\"ab\\u00".to_owned(),
             "error \"E\" with the message \"ab\"..".to_owned(),
         ),
+        ("{\"error\":\"a\\u00e9b\"}".to_owned(), "error \"a\u{e9}b\"".to_owned()),
+        // A sign is no digit.
+        ("{\"error\":\"a\\u+123b\"}".to_owned(), "error \"a\\\\u+123b\"".to_owned()),
+        ("{\"error\":\"a\\u12\\nb\"}".to_owned(), "error \"a\\\\u12\\nb\"".to_owned()),
         ("{\"error\":\"a\u{1b}\tb\"}".to_owned(), "error \"a\\u{1b}\\tb\"".to_owned()),
         ("{\"error\":\"\\ud800x\"} rest".to_owned(), "error \"\u{fffd}x\"".to_owned()),
         ("{\"message\":\"only\"}".to_owned(), "message \"only\"".to_owned()),
