@@ -1,6 +1,7 @@
 //! What a refused input is or holds, and what can be done: messages in place of the library's.
 
 mod answer;
+mod encoded;
 mod header;
 mod http;
 mod json;
@@ -8,12 +9,14 @@ mod roots;
 mod tail;
 mod text;
 
+use std::cell::RefCell;
 use std::fmt;
-use std::io::Read;
+use std::io::{self, Read};
 
 use carwalk::error::{LimitName, LookAlike, Malformed, Structure};
 use carwalk::{Error, ErrorKind};
 
+use self::encoded::Base64;
 use crate::failure::Cause;
 use crate::output::Counted;
 
@@ -21,6 +24,9 @@ const NO_CAR: &str = "this does not begin like a CAR: download it again as binar
 
 /// Fewest zero bytes, with other bytes after them, that are taken for bytes never written.
 const GAP_LEN: u64 = 16;
+
+/// Most bytes of an input that are counted for a message.
+const MOST_COUNTED: u64 = 1 << 30;
 
 /// Fewest bytes of a head that was cut: 4096 bytes of an input are its head, which are 2048
 /// characters if it is UTF-16. A shorter head is the whole input.
@@ -85,10 +91,29 @@ fn in_header(kind: &ErrorKind, evidence: &mut dyn Evidence) -> Option<String> {
             let head = evidence.head();
             // Such a header is damaged or cut. Text rules would name it by chance.
             let is_text = !header::begins_like_car(&head);
-            let named = is_text.then(|| text::what(&head)).flatten();
+            let named = is_text.then(|| text(&head, evidence)).flatten();
             named.or_else(|| by_kind(kind, &head, evidence))
         }
     }
+}
+
+/// Explains an input that is not a CAR by its first bytes.
+fn text(head: &[u8], evidence: &mut dyn Evidence) -> Option<String> {
+    let evidence = RefCell::new(evidence);
+    let whole = || base64(head, &mut **evidence.borrow_mut());
+    text::what(&text::Text { bytes: head, skipped: 0, whole: &whole })
+}
+
+/// Reads an input that is base64 text to its end.
+fn base64(head: &[u8], evidence: &mut dyn Evidence) -> Base64 {
+    let most = evidence.most().min(MOST_COUNTED);
+    let mut whole = Base64::default();
+    let len = evidence.from(head.len() as u64).and_then(|rest| {
+        let mut bytes = head.chain(rest).take(most.saturating_add(1));
+        io::copy(&mut bytes, &mut whole).ok()
+    });
+    whole.is_part = len.is_none_or(|len| len > most);
+    whole
 }
 
 /// Explains a refused header by the error alone.

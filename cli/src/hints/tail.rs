@@ -3,13 +3,10 @@
 use std::io::{self, Read};
 
 use super::header::begins_like_car;
-use super::{Evidence, GAP_LEN, Shortage, unit};
+use super::{Evidence, GAP_LEN, MOST_COUNTED, Shortage, unit};
 use crate::escape::Quoted;
 use crate::input::Format;
 use crate::output::Counted;
-
-/// Most bytes that are counted.
-const MOST_COUNTED: u64 = 1 << 30;
 
 /// Bytes that a section is looked at for.
 const START_LEN: usize = 64;

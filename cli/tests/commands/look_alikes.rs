@@ -1,7 +1,9 @@
 //! What people save as .car and is none: each is named, from a file and from a pipe.
 
 use carwalk_testkit::repo::{Order, Repo};
-use data_encoding::{BASE64, BASE64_MIME, BASE64URL_NOPAD, HEXLOWER, HEXUPPER};
+use data_encoding::{
+    BASE64, BASE64_MIME, BASE64_NOPAD, BASE64URL, BASE64URL_NOPAD, HEXLOWER, HEXUPPER,
+};
 
 use crate::harness::{each_way, run_on};
 
@@ -87,8 +89,18 @@ fn base64_text() {
     );
     let url = BASE64URL_NOPAD.encode(&car());
     assert!(url[..4096].contains(['-', '_']));
-    let says = "this is base64url text: `basenc --base64url -d` converts it to bytes";
-    assert_says(url.as_bytes(), says);
+    let pad = "tr -d '\\r\\n\"=' | awk '{while (length($0) % 4) $0 = $0 \"=\"; print}'";
+    let says =
+        format!("this is base64url text: `{pad} | tr '_-' '/+' | base64 -d` converts it to bytes");
+    assert_says(url.as_bytes(), &says);
+    let padded = BASE64URL.encode(&car());
+    let says = "this is base64url text: `tr '_-' '/+' | base64 -d` converts it to bytes";
+    assert_says(padded.as_bytes(), says);
+    let unpadded = BASE64_NOPAD.encode(&car());
+    assert_ne!(unpadded.len() % 4, 0);
+    assert_says(unpadded.as_bytes(), &says_with(pad));
+    let cut = &base64[..base64.len() / 8 * 4 + 1];
+    assert_says(cut.as_bytes(), "this is base64 text, cut in the middle: download it again");
 }
 
 #[test]
@@ -108,6 +120,7 @@ fn utf16_text() {
                 again with `curl -o FILE` or `-OutFile FILE`";
     let text = latin1(&car());
     for encode in [u16::to_le_bytes, u16::to_be_bytes] {
+        assert_says(&utf16("Not found\r\n", encode), says);
         assert_says(&utf16(&format!("\u{feff}{text}"), encode), says);
         assert_says(&utf16(&text, encode), says);
         // Cut or not, it is not for being cut that it is refused.
@@ -116,6 +129,44 @@ fn utf16_text() {
         let odd = text.replace(|char: char| !char.is_ascii(), "\u{2592}");
         assert_says(&utf16(&odd, encode), says);
     }
+}
+
+#[test]
+fn what_looks_like_utf16_and_is_not() {
+    // Sound as 16-bit samples.
+    let samples: Vec<_> = (1..3000_u16).flat_map(|at| (at % 83 * 3).to_le_bytes()).collect();
+    let error = each_way(&["ls"], &samples).one_error(3);
+    assert!(!error.contains("UTF-16"), "{error}");
+    // A byte order mark before halves of characters.
+    let halves = [&b"\xff\xfe"[..], &[0x41, 0xdc].repeat(3000)].concat();
+    let error = each_way(&["ls"], &halves).one_error(3);
+    assert!(!error.contains("UTF-16"), "{error}");
+    let whole = [&b"\xff\xfe"[..], &[0x41, 0xd8, 0x41, 0xdc].repeat(3000)].concat();
+    assert!(each_way(&["ls"], &whole).one_error(3).contains("UTF-16"));
+    assert!(each_way(&["ls"], &whole[..4096 + 2]).one_error(3).contains("UTF-16"));
+    // The length of a header, which was cut.
+    let header = [&b"\xff\xfe\x01\xa2eroots"[..], &[b'r'; 100]].concat();
+    let message = "the input ends in the middle: 110 bytes are there, at least 32642 are needed; \
+                   the download was probably cut";
+    assert_says(&header, message);
+}
+
+#[test]
+fn what_looks_like_a_hex_dump_and_is_not() {
+    for text in [
+        "20240101: 1200 requests, 3 errors",
+        "00000000: 0123 4567 89ab cdef 0123 4567 89ab cdef  .#Eg.....#Eg....",
+        "deadbeef  00 01 02 03 04 05 06 07  08 09 0a 0b 0c 0d 0e 0f  |................|",
+        "00000000  total",
+    ] {
+        let excerpt: String = text.chars().take(60).collect();
+        let end = if text.len() > 60 { ".." } else { "" };
+        let says = format!("this is text, not a CAR; it begins with \"{excerpt}\"{end}");
+        assert_says(format!("{text}\n").as_bytes(), &says);
+    }
+    // A dump of compressed data is one.
+    let dump = "00000000: 1f8b 0800 0000 0000 00ff                 ..........\n";
+    assert_says(dump.as_bytes(), "this is a hex dump: `xxd -r` converts it to bytes");
 }
 
 #[test]
@@ -257,7 +308,8 @@ fn a_file_that_was_never_written() {
 #[test]
 fn error_of_a_server() {
     assert_says(
-        b"{\"error\":\"RepoNotFound\",\"message\":\"Could not find repo for \\u001b[31m\\u202eplc\"}",
+        b"{\"error\":\"RepoNotFound\",\"message\":\"Could not find repo for \\u001b[31m\\u202eplc\"\
+          }",
         "this is JSON, not a CAR: the server's error \"RepoNotFound\" with the message \"Could not \
          find repo for \\u{1b}[31m\\u{202e}plc\"",
     );
@@ -316,7 +368,8 @@ fn utf16_that_has_lost_nothing() {
         );
         let says = |order: &str, then: &str| {
             format!(
-                "this is UTF-16: `iconv -f UTF-16{order} -t ASCII` converts it; then, this is {then} converts it to bytes"
+                "this is UTF-16: `iconv -f UTF-16{order} -t ASCII` converts it; then, this is \
+                 {then} converts it to bytes"
             )
         };
         assert_says(&utf16(&hex, encode), &says(order, "hex text: `xxd -r -p`"));

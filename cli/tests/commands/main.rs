@@ -43,6 +43,8 @@ mod revision_dates;
 mod roots;
 mod spill;
 mod stream_limit;
+#[cfg(unix)]
+mod suggested_commands;
 mod tails;
 #[cfg(unix)]
 mod terminals;

@@ -141,8 +141,8 @@ fn a_commit_of_a_permissioned_space_is_not_supported() {
 #[test]
 fn no_root_is_an_answer_of_get_blocks() {
     let message = "CAR header at byte 0: the header names no root: this is usually an answer \
-                   of com.atproto.sync.getBlocks, which proves nothing; com.atproto.sync.getRepo and \
-                   getRecord return CARs with a commit";
+                   of com.atproto.sync.getBlocks, which proves nothing; com.atproto.sync.getRepo \
+                   and getRecord return CARs with a commit";
     assert_says(3, &with_roots(&[]), message);
     assert_says(3, &Car::new(&[]).to_bytes(), message);
 }
