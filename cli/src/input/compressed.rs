@@ -1,5 +1,6 @@
 //! Compressed input: gzip and zstd, decoded while it is read.
 
+mod fault;
 mod gzip;
 mod source;
 mod zstd;
@@ -10,15 +11,17 @@ use std::fmt;
 use std::io::{self, Read};
 use std::rc::Rc;
 
-use crate::output::Counted;
-use source::Source;
+pub(crate) use self::fault::Undecodable;
+use self::fault::{Fault, Stop};
+use self::source::Source;
 
 /// Largest window of a zstd frame that is decoded, in bytes: what level 19 uses, and what RFC 8878
 /// asks decoders to support.
 const MAX_WINDOW: u64 = 8 << 20;
 
-/// Largest window that `zstd -d --long=31` decodes, in bytes.
-const MAX_WINDOW_OF_TOOL: u64 = 2 << 30;
+/// Compressed bytes that may be read beyond twice the decoded ones, since members, frames and blocks
+/// can be empty. More than a window: zstd decodes all of one before it returns any byte.
+const MAX_EMPTY: u64 = 2 * MAX_WINDOW;
 
 /// A format of compressed data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,9 +45,7 @@ impl Format {
             _ => None,
         }
     }
-}
 
-impl Format {
     /// Whether data ended in the middle of a magic number of this format.
     fn is_cut_magic(self, rest: &[u8]) -> bool {
         match self {
@@ -67,109 +68,6 @@ impl fmt::Display for Format {
     }
 }
 
-/// Why compressed data is not decoded.
-#[derive(Debug)]
-pub(super) enum Fault {
-    /// The data ends in the middle.
-    Cut,
-    /// Other bytes follow the end of the data.
-    Trailing(Trailing),
-    Damaged,
-    Checksum,
-    /// A zstd frame with a window of so many bytes.
-    Window(u64),
-    /// A zstd frame that needs a dictionary.
-    Dictionary,
-    /// Compressed data in this format inside.
-    Twice(Format),
-    /// The source failed.
-    Source(io::Error),
-}
-
-/// Bytes after the end of compressed data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Trailing {
-    /// Compressed bytes before them.
-    offset: u64,
-    len: u64,
-    /// Whether there are more, which were not read.
-    has_more: bool,
-    is_zero: bool,
-}
-
-impl fmt::Display for Trailing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let unit = if self.is_zero { "zero byte" } else { "byte" };
-        let more = if self.has_more { "more than " } else { "" };
-        let (follow, them) = if self.len == 1 { ("follows", "it") } else { ("follow", "them") };
-        let (bytes, offset) = (Counted(self.len, unit), self.offset);
-        write!(
-            f,
-            "{more}{bytes} {follow} its end, not part of it: `head -c {offset}` cuts {them} \
-             off"
-        )
-    }
-}
-
-/// Compressed input that is not decoded, with its message.
-#[derive(Debug)]
-pub(crate) struct Undecodable {
-    format: Format,
-    /// Compressed bytes that were read.
-    read: u64,
-    /// Bytes that were decoded before.
-    decoded: u64,
-    fault: Fault,
-}
-
-impl Error for Undecodable {}
-
-impl fmt::Display for Undecodable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Undecodable { format, read, decoded, fault } = self;
-        match decoded {
-            0 => write!(f, "{format} data: ")?,
-            _ => write!(f, "{format} data after {}: ", Counted(*decoded, "decompressed byte"))?,
-        }
-        match fault {
-            Fault::Cut => {
-                let verb = if *read == 1 { "is" } else { "are" };
-                let read = Counted(*read, "compressed byte");
-                write!(
-                    f,
-                    "the input ends in the middle: {read} {verb} there; the download was probably \
-                     cut"
-                )
-            }
-            Fault::Trailing(trailing) => trailing.fmt(f),
-            Fault::Damaged | Fault::Source(_) => {
-                f.write_str("it is damaged: download it again as binary")
-            }
-            Fault::Checksum => f.write_str("it is damaged, its checksum does not hold"),
-            Fault::Window(window) => write_window(*window, f),
-            Fault::Dictionary => {
-                f.write_str("it was compressed with a dictionary: decompress it first, with that")
-            }
-            Fault::Twice(inner) => write!(
-                f,
-                "the input is compressed twice, there is {inner} data inside: decompress it once first"
-            ),
-        }
-    }
-}
-
-fn write_window(window: u64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    write!(f, "a window of {window} bytes exceeds the limit of {MAX_WINDOW}")?;
-    match window {
-        ..=MAX_WINDOW_OF_TOOL => f.write_str(": decompress it first, with `zstd -d --long=31`"),
-        _ => write!(
-            f,
-            ", and the {MAX_WINDOW_OF_TOOL} of `zstd -d --long=31`: it is probably damaged; \
-             download it again as binary"
-        ),
-    }
-}
-
 /// The decoded bytes of compressed data.
 pub(super) struct Decoder<'a> {
     codec: Codec<'a>,
@@ -177,7 +75,7 @@ pub(super) struct Decoder<'a> {
     decoded: u64,
     /// Whether what was decoded before a fault counts.
     salvages: bool,
-    /// Nothing comes any more.
+    /// Whether the data ended, or failed.
     done: bool,
     /// The fault that ended the data, if `salvages` is set.
     fault: Rc<OnceCell<Undecodable>>,
@@ -207,21 +105,22 @@ impl<'a> Decoder<'a> {
 
     /// The error of decoded bytes that are compressed data again.
     pub(super) fn twice(outer: Format, inner: Format) -> io::Error {
-        let fault = Fault::Twice(inner);
-        io::Error::other(Undecodable { format: outer, read: 0, decoded: 0, fault })
+        io::Error::other(Undecodable::Twice { outer, inner })
     }
 
-    fn end(&mut self, fault: Fault) -> io::Result<usize> {
+    fn end(&mut self, stop: Stop) -> io::Result<usize> {
         self.done = true;
-        let read = self.codec.source().map_or(0, |source| source.read_len());
-        let fault = match (self.codec.source().and_then(Source::failed), fault) {
-            (Some(error), _) | (None, Fault::Source(error)) => return Err(error),
-            (None, fault) => fault,
+        let source = self.codec.source();
+        let read = source.read_len();
+        // Decoders make other errors of those of the source.
+        let fault = match source.stopped().unwrap_or(stop) {
+            Stop::Source(error) => return Err(error),
+            Stop::Cut => Fault::Cut { read },
+            Stop::Fault(fault) => fault,
         };
-        let is_end =
-            matches!(fault, Fault::Cut | Fault::Trailing(_) | Fault::Damaged | Fault::Checksum);
-        let undecodable = Undecodable { format: self.format, read, decoded: self.decoded, fault };
-        if !(self.salvages && is_end) {
+        let is_salvaged = self.salvages && fault.has_content_before();
+        let undecodable = Undecodable::Data { format: self.format, decoded: self.decoded, fault };
+        if !is_salvaged {
             return Err(io::Error::other(undecodable));
         }
         // Nothing is read after a fault, so there is no other.
@@ -232,17 +131,17 @@ impl<'a> Decoder<'a> {
 }
 
 impl<'a> Codec<'a> {
-    fn read(&mut self, room: &mut [u8]) -> Result<usize, Fault> {
+    fn read(&mut self, room: &mut [u8]) -> Result<usize, Stop> {
         match self {
             Codec::Gzip(members) => members.read(room),
             Codec::Zstd(frames) => frames.read(room),
         }
     }
 
-    fn source(&mut self) -> Option<&mut Source<'a>> {
+    fn source(&mut self) -> &mut Source<'a> {
         match self {
             Codec::Gzip(members) => members.get_mut(),
-            Codec::Zstd(frames) => Some(frames.get_mut()),
+            Codec::Zstd(frames) => frames.get_mut(),
         }
     }
 }
@@ -256,9 +155,10 @@ impl Read for Decoder<'_> {
             Ok(len) => {
                 self.done = len == 0;
                 self.decoded = self.decoded.saturating_add(len as u64);
+                self.codec.source().allow(self.decoded);
                 Ok(len)
             }
-            Err(fault) => self.end(fault),
+            Err(stop) => self.end(stop),
         }
     }
 }

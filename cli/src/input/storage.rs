@@ -95,7 +95,8 @@ impl Storage {
         let folder = self.folder();
         if !self.keeps() && folder::is_memory(&folder) {
             note(format_args!(
-                "{YELLOW}warning:{YELLOW:#} the folder {folder:?} is in memory: what is spilled there takes memory too"
+                "{YELLOW}warning:{YELLOW:#} the folder {folder:?} is in memory: what is \
+                 spilled there takes memory too"
             ));
         }
         if !self.verbose {

@@ -1,6 +1,7 @@
 //! Compressed input: the same output as of what is inside, and damage that is told.
 
 use std::io::Write;
+use std::process::Stdio;
 
 use carwalk_testkit::export::Order;
 use carwalk_testkit::repo::{self, Repo};
@@ -135,8 +136,8 @@ fn damage_is_found_by_the_checksum() {
         damaged[at] ^= 1;
         let len = plain.len();
         let message = format!(
-            "{format} data after {len} decompressed bytes: it is damaged, its checksum does not \
-             hold"
+            "{format} data after {len} decompressed bytes: it is damaged: download it again as \
+             binary"
         );
         assert_says(&["verify"], &damaged, &message);
         let run = each_way(&["ls", "--partial"], &damaged);
@@ -253,8 +254,8 @@ fn large_windows_are_refused_before_memory_is_taken() {
     assert_says(
         &["ls"],
         dictionary,
-        "zstd data: it was compressed with a dictionary: decompress it \
-         first, with that",
+        "zstd data: it was compressed with a dictionary: decompress it first, with `zstd -d -D \
+         DICTIONARY`",
     );
 }
 
@@ -268,10 +269,91 @@ fn input_that_is_compressed_twice_is_named() {
     ] {
         let message = format!(
             "{outer} data: the input is compressed twice, there is \
-             {inner} data inside: decompress it once first"
+             {inner} data inside: decompress it once first, with `{outer} -d`"
         );
         assert_says(&["ls"], &packed, &message);
         assert_says(&["inspect"], &packed, &message);
+    }
+}
+
+/// Most compressed bytes that are read without content.
+const MAX_EMPTY: usize = 16 << 20;
+
+/// A gzip member that has so many deflate blocks without content before those of `bytes`.
+fn gzip_with_empty_blocks(count: usize, bytes: &[u8]) -> Vec<u8> {
+    let packed = gzip(bytes);
+    let (header, rest) = packed.split_at(10);
+    [header, &b"\0\0\0\xff\xff".repeat(count), rest].concat()
+}
+
+/// A zstd frame that has so many blocks, all without content.
+fn zstd_of_empty_blocks(count: usize) -> Vec<u8> {
+    let run = zstd_run(0, 0, 0);
+    let (header, _) = run.split_at(6);
+    [header, &b"\0\0\0".repeat(count - 1), b"\x01\0\0"].concat()
+}
+
+#[test]
+fn data_without_content_is_not_read_on_and_on() {
+    let plain = export(50, Order::Pds);
+    let says = |format: &str, decoded: usize, read: usize| {
+        let after = if decoded == 0 {
+            String::new()
+        } else {
+            format!(" after {decoded} decompressed bytes")
+        };
+        format!(
+            "{format} data{after}: {read} compressed bytes have next to no content: it is probably \
+             damaged; download it again as binary"
+        )
+    };
+    for (format, empty) in [
+        ("gzip", gzip_with_empty_blocks(MAX_EMPTY / 5 + 1, b"")),
+        ("zstd", zstd_of_empty_blocks(MAX_EMPTY / 3 + 1)),
+        ("zstd", skipped(1 << 20).repeat(17)),
+        ("zstd", skipped(17 << 20)),
+    ] {
+        assert_says(&["ls"], &empty, &says(format, 0, MAX_EMPTY));
+        // Content allows more, but not without end. It is not salvaged.
+        let pack = if format == "gzip" { gzip } else { zstd };
+        let (len, packed) = (plain.len(), pack(&plain));
+        let bytes = [&packed[..], &empty, &empty].concat();
+        let message = says(format, len, MAX_EMPTY + 2 * len);
+        assert_says(&["inspect"], &bytes, &message);
+    }
+}
+
+#[test]
+fn some_data_without_content_is_passed_over() {
+    let plain = export(50, Order::Pds);
+    let listed = run_on(["ls"], &plain);
+    let (member, frame) = (gzip(b""), zstd(b""));
+    for packed in [
+        [member.repeat(1 << 10), gzip(&plain), member.repeat(1 << 10)].concat(),
+        gzip_with_empty_blocks(1 << 20, &plain),
+        [frame.repeat(1 << 10), zstd(&plain), frame.repeat(1 << 10)].concat(),
+        [skipped(15 << 20), zstd(&plain)].concat(),
+    ] {
+        assert!(each_way(&["ls"], &packed) == listed);
+    }
+}
+
+#[test]
+fn endless_data_without_content_ends() {
+    let run = |unit: Vec<u8>| {
+        let mut tool = crate::harness::tool();
+        tool.arg("ls").stdin(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = tool.spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let piece = unit.repeat((1 << 16) / unit.len());
+        while stdin.write_all(&piece).is_ok() {}
+        child.wait_with_output().unwrap()
+    };
+    for unit in [gzip(b""), zstd(b""), skipped(9)] {
+        let output = run(unit);
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(error.contains(" compressed bytes have next to no content: "), "{error}");
+        assert_eq!(output.status.code(), Some(3));
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 
-use super::{Fault, Format, Trailing};
+use super::fault::{Fault, Stop, Trailing};
+use super::{Format, MAX_EMPTY};
 
 /// Most bytes after the end of the data that are counted.
 const MOST_TRAILING: u64 = 1 << 30;
@@ -17,13 +18,27 @@ pub(super) struct Source<'a> {
 
 impl<'a> Source<'a> {
     pub(super) fn new(format: Format, bytes: Box<dyn Read + 'a>) -> Self {
-        let raw = Raw { bytes, read: 0, failed: None };
-        Source { format, peeked: Vec::new(), bytes: BufReader::with_capacity(1 << 16, raw) }
+        Self::with_buffer(format, bytes, 1 << 16)
     }
 
-    /// The error that the source had, if it had one.
-    pub(super) fn failed(&mut self) -> Option<io::Error> {
-        self.bytes.get_mut().failed.take()
+    /// A source of no bytes, which takes no memory.
+    pub(super) fn empty() -> Self {
+        Self::with_buffer(Format::Gzip, Box::new(io::empty()), 0)
+    }
+
+    fn with_buffer(format: Format, bytes: Box<dyn Read + 'a>, len: usize) -> Self {
+        let raw = Raw { bytes, read: 0, allowed: MAX_EMPTY, stopped: None };
+        Source { format, peeked: Vec::new(), bytes: BufReader::with_capacity(len, raw) }
+    }
+
+    /// Returns why the source stopped a decoder, if it did.
+    pub(super) fn stopped(&mut self) -> Option<Stop> {
+        self.bytes.get_mut().stopped.take()
+    }
+
+    /// Allows reading on, after so many bytes were decoded.
+    pub(super) fn allow(&mut self, decoded: u64) {
+        self.bytes.get_mut().allowed = decoded.saturating_mul(2).saturating_add(MAX_EMPTY);
     }
 
     /// Bytes that were read, whether or not they were decoded.
@@ -32,10 +47,10 @@ impl<'a> Source<'a> {
     }
 
     /// Returns whether another member or frame begins here; false at the end.
-    pub(super) fn has_next(&mut self) -> Result<bool, Fault> {
+    pub(super) fn has_next(&mut self) -> Result<bool, Stop> {
         let missing = Format::MAGIC_LEN.saturating_sub(self.peeked.len());
         let more = self.bytes.by_ref().take(missing as u64).read_to_end(&mut self.peeked);
-        more.map_err(Fault::Source)?;
+        more.map_err(Stop::Source)?;
         if self.peeked.is_empty() {
             return Ok(false);
         }
@@ -43,15 +58,18 @@ impl<'a> Source<'a> {
             return Ok(true);
         }
         if self.format.is_cut_magic(&self.peeked) {
-            return Err(Fault::Cut);
+            return Err(Stop::Cut);
         }
-        Err(self.trailing().map_or_else(Fault::Source, Fault::Trailing))
+        let trailing = self.trailing();
+        Err(trailing.map_or_else(Stop::Source, |found| Stop::Fault(Fault::Trailing(found))))
     }
 
     /// Counts the bytes from here on.
     fn trailing(&mut self) -> io::Result<Trailing> {
         let ahead = self.peeked.len().saturating_add(self.bytes.buffer().len());
         let offset = self.read_len().saturating_sub(ahead as u64);
+        // These have a limit of their own.
+        self.bytes.get_mut().allowed = u64::MAX;
         let (mut len, mut is_zero) = (0_u64, true);
         while len < MOST_TRAILING {
             let piece = self.fill_buf()?;
@@ -96,18 +114,33 @@ struct Raw<'a> {
     bytes: Box<dyn Read + 'a>,
     /// Bytes that were read.
     read: u64,
-    failed: Option<io::Error>,
+    /// Bytes that may be read.
+    allowed: u64,
+    stopped: Option<Stop>,
+}
+
+impl Raw<'_> {
+    fn stop(&mut self, stop: Stop, kind: io::ErrorKind) -> io::Error {
+        self.stopped = Some(stop);
+        kind.into()
+    }
 }
 
 impl Read for Raw<'_> {
     fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.allowed.saturating_sub(self.read)).unwrap_or(usize::MAX);
+        if left == 0 {
+            let stop = Stop::Fault(Fault::Empty { read: self.read });
+            return Err(self.stop(stop, io::ErrorKind::InvalidData));
+        }
+        let most = room.len().min(left);
+        let room = room.get_mut(..most).unwrap_or_default();
         loop {
             match self.bytes.read(room) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
                     let kind = error.kind();
-                    self.failed = Some(error);
-                    return Err(kind.into());
+                    return Err(self.stop(Stop::Source(error), kind));
                 }
                 Ok(len) => {
                     self.read = self.read.saturating_add(len as u64);

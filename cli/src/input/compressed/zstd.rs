@@ -5,8 +5,9 @@ use std::io::{self, Read};
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
+use super::fault::{Fault, Stop};
 use super::source::Source;
-use super::{Fault, MAX_WINDOW, is_cut};
+use super::{MAX_WINDOW, is_cut};
 
 /// The decoded bytes of all frames. The window of each is checked before memory is taken for it.
 pub(super) struct Frames<R> {
@@ -28,7 +29,7 @@ impl<'a> Frames<Source<'a>> {
         &mut self.source
     }
 
-    pub(super) fn read(&mut self, room: &mut [u8]) -> Result<usize, Fault> {
+    pub(super) fn read(&mut self, room: &mut [u8]) -> Result<usize, Stop> {
         loop {
             if !self.in_frame && !self.begin()? {
                 return Ok(0);
@@ -36,9 +37,9 @@ impl<'a> Frames<Source<'a>> {
             // A block is at most 128 KiB, and as soon as more than the window is there, it is read.
             while self.decoder.can_collect() == 0 && !self.decoder.is_finished() {
                 let one = BlockDecodingStrategy::UptoBlocks(1);
-                self.decoder.decode_blocks(&mut self.source, one).map_err(fault)?;
+                self.decoder.decode_blocks(&mut self.source, one).map_err(stop)?;
             }
-            let len = self.decoder.read(room).map_err(Fault::Source)?;
+            let len = self.decoder.read(room).map_err(Stop::Source)?;
             if len > 0 {
                 self.decoded = self.decoded.saturating_add(len as u64);
                 return Ok(len);
@@ -48,7 +49,7 @@ impl<'a> Frames<Source<'a>> {
     }
 
     /// Goes to the next frame with content; false at the end.
-    fn begin(&mut self) -> Result<bool, Fault> {
+    fn begin(&mut self) -> Result<bool, Stop> {
         loop {
             if !self.source.has_next()? {
                 return Ok(false);
@@ -62,40 +63,37 @@ impl<'a> Frames<Source<'a>> {
                     length,
                     ..
                 })) => self.skip(length.into())?,
-                Err(error) => return Err(fault(error)),
+                Err(error) => return Err(stop(error)),
             }
         }
     }
 
-    fn skip(&mut self, len: u64) -> Result<(), Fault> {
+    fn skip(&mut self, len: u64) -> Result<(), Stop> {
         let mut skipped = self.source.by_ref().take(len);
-        match io::copy(&mut skipped, &mut io::sink()).map_err(Fault::Source)? {
-            found if found < len => Err(Fault::Cut),
+        match io::copy(&mut skipped, &mut io::sink()).map_err(Stop::Source)? {
+            found if found < len => Err(Stop::Cut),
             _ => Ok(()),
         }
     }
 
     /// Checks a frame that was decoded: the decoder compares neither length nor checksum.
-    fn end(&mut self) -> Result<(), Fault> {
+    fn end(&mut self) -> Result<(), Stop> {
         self.in_frame = false;
         let declared = self.decoder.content_size();
-        if declared > 0 && declared != self.decoded {
-            return Err(Fault::Damaged);
-        }
-        match self.decoder.get_checksum_from_data() {
-            Some(sum) if self.decoder.get_calculated_checksum() != Some(sum) => {
-                Err(Fault::Checksum)
-            }
-            _ => Ok(()),
-        }
+        let is_len = declared == 0 || declared == self.decoded;
+        let sum = self.decoder.get_checksum_from_data();
+        let is_sum = sum.is_none() || self.decoder.get_calculated_checksum() == sum;
+        if is_len && is_sum { Ok(()) } else { Err(Stop::Fault(Fault::Damaged)) }
     }
 }
 
-fn fault(error: FrameDecoderError) -> Fault {
+fn stop(error: FrameDecoderError) -> Stop {
     match error {
-        FrameDecoderError::WindowSizeTooBig { requested, .. } => Fault::Window(requested),
-        FrameDecoderError::DictNotProvided { .. } => Fault::Dictionary,
-        error if is_cut(&error) => Fault::Cut,
-        _ => Fault::Damaged,
+        FrameDecoderError::WindowSizeTooBig { requested, .. } => {
+            Stop::Fault(Fault::Window(requested))
+        }
+        FrameDecoderError::DictNotProvided { .. } => Stop::Fault(Fault::Dictionary),
+        error if is_cut(&error) => Stop::Cut,
+        _ => Stop::Fault(Fault::Damaged),
     }
 }
