@@ -1,6 +1,7 @@
 //! What a refused input is or holds, and what can be done: messages in place of the library's.
 
 mod answer;
+mod delay;
 mod encoded;
 mod header;
 mod http;
@@ -16,6 +17,7 @@ use std::io::{self, Read};
 use carwalk::error::{LimitName, LookAlike, Malformed, Structure};
 use carwalk::{Error, ErrorKind};
 
+use self::delay::Delay;
 use self::encoded::Base64;
 use crate::failure::Cause;
 use crate::output::Counted;
@@ -32,11 +34,11 @@ const MOST_COUNTED: u64 = 1 << 30;
 /// characters if it is UTF-16. A shorter head is the whole input.
 const LEAST_CUT: usize = 2000;
 
-/// What can be looked at of an input after it was refused.
+/// The parts of a refused input that can be examined.
 ///
-/// A stream is read on for that. A writer that neither writes nor closes its pipe therefore delays
-/// the message. Reading only what is there would make the message a matter of timing: what a pipe
-/// returns at once may be any part of what was written.
+/// A stream is read on for that. A writer that neither writes nor closes its pipe delays the
+/// message, and a warning is printed. Reading only the bytes that are there would make the message
+/// depend on timing: a pipe returns any part of what was written.
 pub(crate) trait Evidence {
     /// The first bytes, a few KiB at most.
     fn head(&mut self) -> Vec<u8>;
@@ -50,7 +52,7 @@ pub(crate) trait Evidence {
     /// Returns the length if it is at most `most`. Reads up to `most + 1` bytes of a stream.
     fn len_within(&mut self, most: u64) -> Option<u64>;
 
-    /// Whether offsets are those of decompressed bytes.
+    /// Returns whether offsets are those of decompressed bytes.
     fn is_compressed(&self) -> bool;
 }
 
@@ -62,9 +64,9 @@ pub(crate) fn explain(error: Error, evidence: &mut dyn Evidence) -> Cause {
     }
 }
 
-/// Returns what is known of an input that was refused with `error`: one line, safe to print, with
-/// the place.
+/// Explains the error of a refused input: one line, safe to print, with the place.
 pub(crate) fn message(error: &Error, evidence: &mut dyn Evidence) -> Option<String> {
+    let _delay = Delay::after(error);
     let position = error.position();
     let structure = position.structure();
     let message = match (structure, position.offset()) {
@@ -172,9 +174,9 @@ fn long_header(max: u64, found: u64, head: &[u8], evidence: &mut dyn Evidence) -
 
 /// Why the input cannot have the bytes that a length declares.
 enum Shortage {
-    /// It has only so many.
+    /// It has only so many bytes.
     Len(Counted),
-    /// Only so many may be read of the stream.
+    /// `--max-stream` allows only so many bytes.
     Limit(u64),
 }
 
@@ -209,7 +211,7 @@ impl fmt::Display for Shortage {
     }
 }
 
-/// Returns what offsets and lengths count.
+/// Returns the unit of offsets and lengths.
 fn unit(evidence: &dyn Evidence) -> &'static str {
     if evidence.is_compressed() { "decompressed byte" } else { "byte" }
 }

@@ -1,6 +1,6 @@
-//! Readers that close the pipe: text may end anywhere, half a record or proof is a failure.
+//! Pipes: text may end anywhere, half a record or proof is a failure, and a writer may stall.
 
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Output, Stdio};
 
 use crate::harness::{TempCar, run, run_bytes, run_on, tool};
@@ -96,4 +96,30 @@ fn help_tells_which_output_may_end_early() {
     for part in ["the reader of text closed the pipe", "binary output"] {
         assert!(help.contains(part), "{help}");
     }
+}
+
+#[test]
+fn a_pipe_that_stalls_after_an_error_is_not_waited_for_in_silence() {
+    let mut tool = tool();
+    tool.arg("ls").stdin(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = tool.spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(b"\x80\x80\x80\x01 not a CAR").unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut note = String::new();
+    stderr.read_line(&mut note).unwrap();
+    assert_eq!(
+        note,
+        "warning: waiting for more of the input, to explain this error: CAR header at byte 0: \
+         header length of 2097152 exceeds the limit of 1048576\n"
+    );
+    drop(stdin);
+    let mut error = String::new();
+    stderr.read_to_string(&mut error).unwrap();
+    assert_eq!(
+        error,
+        "error: standard input: CAR header at byte 0: header length of 2097152 exceeds the limit \
+         of 1048576, and the input has only 14 bytes: this is not a CAR\n"
+    );
+    assert_eq!(child.wait().unwrap().code(), Some(3));
 }

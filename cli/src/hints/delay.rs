@@ -1,0 +1,41 @@
+//! A note for those who wait: the input is read on for a message, and a pipe may stall.
+
+use std::io::Write;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
+use carwalk::Error;
+
+use crate::failure::YELLOW;
+
+/// Time after which the note is printed. Reading takes as long only if the input is slow or huge.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Memory for the thread that waits.
+const STACK_LEN: usize = 1 << 17;
+
+/// Prints the note unless it is dropped in time.
+pub(super) struct Delay {
+    /// Dropping it ends the thread.
+    _done: mpsc::Sender<()>,
+}
+
+impl Delay {
+    pub(super) fn after(error: &Error) -> Self {
+        let (done, is_done) = mpsc::channel();
+        let error = error.to_string();
+        let wait = move || {
+            if is_done.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+                let _ = writeln!(
+                    anstream::stderr().lock(),
+                    "{YELLOW}warning:{YELLOW:#} waiting for more of the input, to explain this \
+                     error: {error}"
+                );
+            }
+        };
+        // Without a thread there is no note.
+        let _ = thread::Builder::new().stack_size(STACK_LEN).spawn(wait);
+        Delay { _done: done }
+    }
+}
