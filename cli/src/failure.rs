@@ -23,10 +23,10 @@ const INVALID: u8 = 3;
 const INCOMPLETE: u8 = 4;
 const IO: u8 = 5;
 
-/// What went wrong.
+/// An error of a command, by kind.
 #[derive(Debug)]
 pub(crate) enum Cause {
-    /// The command line makes no sense here.
+    /// The command line is invalid here.
     Usage(&'static str),
     /// The file could not be opened.
     Open(io::Error),
@@ -34,10 +34,10 @@ pub(crate) enum Cause {
     Map(io::Error),
     /// The library refused the CAR, or could not read it.
     Car(carwalk::Error),
-    /// The library refused the input, and what it is or holds says more: the message, safe to
-    /// print, in place of the library's.
+    /// The library refused the input. A message about the input replaces the library's; it is safe
+    /// to print.
     Explained { error: carwalk::Error, message: String },
-    /// The file that blocks are spilled into, or were, failed or cannot be made.
+    /// A spill file cannot be created, read or written.
     SpillFile {
         /// What could not be done, safe to print.
         use_of_file: String,
@@ -45,17 +45,17 @@ pub(crate) enum Cause {
     },
     /// The answer is no: the message, safe to print.
     No(String),
-    /// The blocks at hand do not give an answer: the message, safe to print.
+    /// Missing blocks would decide: the message, safe to print.
     Incomplete(String),
-    /// What the CAR holds will not do for the command: the message, safe to print.
+    /// The content of the CAR is invalid for the command: the message, safe to print.
     Invalid(String),
     /// The output could not be written.
     Output(io::Error),
     /// Another file than the CAR could not be read.
     Read { path: PathBuf, error: io::Error },
-    /// Another file than the CAR is not what it has to be: the message, safe to print.
+    /// The content of another file is invalid: the message, safe to print.
     Document { path: PathBuf, message: String },
-    /// The file that a command writes could not be.
+    /// The output file of a command could not be written.
     File { path: PathBuf, error: io::Error },
 }
 
@@ -87,11 +87,11 @@ impl From<serde_json::Error> for Cause {
 }
 
 impl Cause {
-    /// Bytes would go to a terminal, which takes some of them for commands.
+    /// Binary output to a terminal, which would interpret some bytes as commands.
     pub(crate) const TERMINAL: Self =
         Cause::Usage("the output is binary, and goes to a terminal: redirect it to a file or pipe");
 
-    /// The same, but an error of the store is told as one of its file, given what that is used for.
+    /// Turns an I/O error of the store into an error of its spill file.
     pub(crate) fn of_spill_file(self, use_of_file: String) -> Self {
         match self {
             Cause::Car(error)
@@ -103,7 +103,7 @@ impl Cause {
         }
     }
 
-    /// The cause of an error of a mapped file, of which only the mapping can fail in the system.
+    /// Returns the cause of an error of a mapped file. An I/O error means that mapping failed.
     pub(crate) fn of_map(error: carwalk::Error) -> Self {
         if !matches!(error.kind(), Kind::Io(_)) {
             return error.into();
@@ -114,26 +114,26 @@ impl Cause {
         }
     }
 
-    /// Whether the reader of standard output closed the pipe.
+    /// Returns whether the reader of standard output closed the pipe.
     fn is_closed_pipe(&self) -> bool {
         matches!(self, Cause::Output(error) if error.kind() == ErrorKind::BrokenPipe)
     }
 }
 
-/// What went wrong with which input.
+/// An error with the name of the input.
 #[derive(Debug)]
 pub(crate) struct Failure {
     /// The input's name, safe to print.
     pub(crate) input: String,
     pub(crate) cause: Cause,
-    /// Whether the command has an option that takes CARs with gaps.
+    /// Whether the command has the option `--partial`.
     pub(crate) has_partial: bool,
     /// Whether the output is bytes and not text.
     pub(crate) is_binary: bool,
 }
 
 impl Failure {
-    /// Tells what went wrong, and gives the exit code.
+    /// Prints the error, and returns the exit code.
     pub(crate) fn report(&self) -> ExitCode {
         // Text may be cut by a reader that has seen enough. Half a record or proof is a failure.
         if self.cause.is_closed_pipe() && !self.is_binary {
@@ -226,7 +226,7 @@ impl Failure {
         write_causes(error, out)
     }
 
-    /// The option with which the CAR might be read after all.
+    /// Returns the option with which the CAR might be read.
     fn remedy(&self, error: &carwalk::Error) -> Option<&'static str> {
         // More than that cannot be said on the command line.
         let most = u64::from(u32::MAX);
@@ -246,7 +246,7 @@ impl Failure {
     }
 }
 
-/// Why compressed input could not be decoded, if that is the error.
+/// Returns why compressed input was not decoded, if that is the error.
 fn undecodable(error: &carwalk::Error) -> Option<&Undecodable> {
     match error.kind() {
         Kind::Io(error) => error.get_ref()?.downcast_ref(),
@@ -254,7 +254,7 @@ fn undecodable(error: &carwalk::Error) -> Option<&Undecodable> {
     }
 }
 
-/// Whether no more may be stored: like a full disk, that is no fault of the CAR.
+/// Returns whether `--max-spill` is reached. Like a full disk, that is not a fault of the CAR.
 fn is_full(error: &carwalk::Error) -> bool {
     matches!(error.kind(), Kind::Limit { limit: LimitName::Stored, .. })
 }
@@ -271,7 +271,7 @@ fn write_causes(error: &carwalk::Error, out: &mut impl Write) -> io::Result<()> 
     Ok(())
 }
 
-/// The system's error among the causes of one.
+/// Returns the I/O error among the causes of an error.
 fn io_cause(error: &carwalk::Error) -> Option<&io::Error> {
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -283,7 +283,7 @@ fn io_cause(error: &carwalk::Error) -> Option<&io::Error> {
     None
 }
 
-/// The system's words for an error, without the number that the standard library adds.
+/// Returns the system's text for an error, without the number that the standard library adds.
 fn reason(error: &io::Error) -> String {
     if error.kind() == ErrorKind::AlreadyExists {
         return "it exists already".to_owned();

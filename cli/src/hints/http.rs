@@ -1,8 +1,8 @@
-//! Answers of servers that were saved with their head.
+//! HTTP responses that were saved with their head.
 
 use super::answer;
 
-/// Returns what was saved, if `saved` begins with the head of an HTTP response.
+/// Explains `saved`, if it begins with the head of an HTTP response.
 pub(super) fn what(saved: &[u8]) -> Option<String> {
     let (mut head, mut body) = split(saved);
     let mut status = status(head)?;

@@ -2,17 +2,17 @@
 
 use super::{LEAST_CUT, answer};
 
-/// Returns what JSON that begins with `head` is, if it is more than JSON.
+/// Explains JSON that begins with `head`, if it is a server's error or holds bytes.
 pub(super) fn what(head: &[u8]) -> Option<String> {
     server_error(head).or_else(|| numbers(head))
 }
 
-/// An error of an XRPC server.
+/// Explains an error of an XRPC server.
 fn server_error(head: &[u8]) -> Option<String> {
     Some(format!("this is JSON, not a CAR: {}", answer::told(head)?))
 }
 
-/// The bytes of a buffer, as JavaScript writes it.
+/// Explains the bytes of a buffer, as JavaScript writes it.
 fn numbers(head: &[u8]) -> Option<String> {
     let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
     let dense: Vec<u8> = head.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
@@ -38,12 +38,12 @@ fn numbers(head: &[u8]) -> Option<String> {
     Some(format!("this is {json} with a number for each byte: {more}write the bytes, {bytes}"))
 }
 
-/// Whether bytes begin a list of numbers that are bytes.
+/// Returns whether bytes begin a list of numbers that are bytes.
 fn is_list(bytes: &[u8]) -> bool {
     bytes.strip_prefix(b"[").is_some_and(|list| are_all(list, b']', |_, item| is_byte(item)))
 }
 
-/// Whether bytes begin an object whose keys count from zero, and whose values are bytes.
+/// Returns whether bytes begin an object whose keys count from zero, and whose values are bytes.
 fn is_object(bytes: &[u8]) -> bool {
     let is_pair = |at: usize, pair: &[u8]| {
         let value = pair.strip_prefix(format!("\"{at}\":").as_bytes());
@@ -71,7 +71,7 @@ fn are_all(bytes: &[u8], end: u8, is_one: impl Fn(usize, &[u8]) -> bool) -> bool
     has_any
 }
 
-/// Whether a number is that of a byte, with or without sign.
+/// Returns whether a number is a byte, signed or unsigned.
 fn is_byte(number: &[u8]) -> bool {
     let number = core::str::from_utf8(number).ok().and_then(|text| text.parse::<i16>().ok());
     number.is_some_and(|number| (-128..=255).contains(&number))

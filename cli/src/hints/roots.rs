@@ -22,7 +22,7 @@ const SPACE: &str = "the root is the commit of the repository of a permissioned 
 /// Length of the CIDs in the CARs of repositories.
 const CID_LEN: usize = 36;
 
-/// Returns what the root is, if it is not a commit or not there.
+/// Explains a root that is missing or not a commit.
 pub(super) fn what(error: &Error, evidence: &mut dyn Evidence) -> Option<String> {
     match error.kind() {
         ErrorKind::MissingCommit => is_header_alone(evidence).then(|| {
@@ -42,7 +42,7 @@ pub(super) fn what(error: &Error, evidence: &mut dyn Evidence) -> Option<String>
     }
 }
 
-/// Returns what a root's block is, if it is no commit.
+/// Explains a root's block that is not a commit.
 fn block(kind: &ErrorKind, start: &[u8]) -> Option<String> {
     // What the library says of a field's value stays.
     let is_field_missing = matches!(kind, ErrorKind::Malformed(Malformed::FieldMissing(_)));
@@ -74,7 +74,7 @@ pub(super) fn raw() -> String {
     not_a_commit("a raw block")
 }
 
-/// Whether nothing comes after the header.
+/// Returns whether nothing comes after the header.
 fn is_header_alone(evidence: &mut dyn Evidence) -> bool {
     let Some((len, _)) = header::lengths(&evidence.head()) else {
         return false;
@@ -82,8 +82,8 @@ fn is_header_alone(evidence: &mut dyn Evidence) -> bool {
     evidence.len_within(len) == Some(len)
 }
 
-/// Whether a root other than the first is the commit of a permissioned space. Only blocks near the
-/// beginning are looked at.
+/// Returns whether a root other than the first is the commit of a permissioned space. Examines only
+/// blocks near the beginning.
 fn has_space_root(head: &[u8]) -> bool {
     let lengths = |bytes: &[u8]| {
         let (len, prefix) = header::lengths(bytes)?;
@@ -108,7 +108,7 @@ fn has_space_root(head: &[u8]) -> bool {
     false
 }
 
-/// What tells a block's kind.
+/// The fields of a block that tell its kind.
 #[derive(Default)]
 struct Fields<'b> {
     record_type: Option<&'b str>,
@@ -122,7 +122,7 @@ struct Fields<'b> {
 }
 
 impl<'b> Fields<'b> {
-    /// Reads the fields of a map, as far as it can be read: only its start may be there.
+    /// Reads the fields of a map up to the first error: the block may be cut.
     fn of(block: &'b [u8]) -> Self {
         let mut fields = Fields::default();
         let mut decoder = Decoder::new(block);
@@ -155,7 +155,7 @@ impl<'b> Fields<'b> {
         Ok(())
     }
 
-    /// Whether it is a map of something else.
+    /// Returns whether the map has none of a commit's fields.
     fn is_other(&self) -> bool {
         self.is_whole && self.of_commit == 0
     }

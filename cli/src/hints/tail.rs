@@ -1,4 +1,4 @@
-//! What stands where a section should begin, or is missing there.
+//! Bytes that follow the last good section of a CAR, and sections that were cut.
 
 use std::io::{self, Read};
 
@@ -8,7 +8,7 @@ use crate::escape::Quoted;
 use crate::input::Format;
 use crate::output::Counted;
 
-/// Bytes that a section is looked at for.
+/// Bytes of the rest that are examined to name it.
 const START_LEN: usize = 64;
 
 /// Most characters of text that are printed.
@@ -53,7 +53,7 @@ pub(super) fn what(
     }
 }
 
-/// The command that prints what is before an offset.
+/// Returns the command that prints the bytes before an offset.
 fn head_of(offset: u64, evidence: &dyn Evidence) -> String {
     match evidence.is_compressed() {
         true => format!("decompressed, `head -c {offset}`"),
@@ -61,7 +61,7 @@ fn head_of(offset: u64, evidence: &dyn Evidence) -> String {
     }
 }
 
-/// The message for an input that has `available` bytes from `offset` on, and needs `expected`.
+/// Explains an input that has `available` bytes from `offset` on, and needs `expected`.
 pub(super) fn cut(offset: u64, available: u64, expected: u64, evidence: &dyn Evidence) -> String {
     let (there, needed) = (offset.saturating_add(available), offset.saturating_add(expected));
     let bytes = Counted(there, unit(evidence));
@@ -91,7 +91,7 @@ fn long_block(
     Some(format!("block length of {found} exceeds the limit of {max}, and {shortage}: {remedy}"))
 }
 
-/// Whether bytes may begin with the length and the CID of a section, as far as they are there.
+/// Returns whether bytes may begin with the length and the CID of a section. Both may be cut.
 fn may_be_section(start: &[u8]) -> bool {
     let Some(last) = start.iter().position(|byte| byte & 0x80 == 0) else {
         return true;
@@ -106,23 +106,23 @@ fn may_be_section(start: &[u8]) -> bool {
     }
 }
 
-/// The bytes of which nothing is known.
+/// The bytes after the last good section, counted by kind.
 struct Rest {
-    /// The bytes that were read, at least.
+    /// Bytes that were read.
     len: u64,
-    /// Whether these are all.
+    /// Whether the input ends after them.
     is_whole: bool,
     /// Zero bytes before any other.
     zeros: u64,
     has_zero: bool,
     has_white: bool,
-    /// Whether there is other text, and whether there are bytes of no text.
+    /// Whether there are other printable bytes, and whether there are control bytes.
     has_text: bool,
     has_other: bool,
 }
 
 impl Rest {
-    /// Reads on as long as something can be said of the bytes.
+    /// Reads at most `most` bytes and one piece, while the bytes may still be padding or text.
     fn of(mut bytes: impl Read, most: u64) -> io::Result<Self> {
         let mut piece = vec![0; 1 << 16];
         let mut rest = Rest {
@@ -168,7 +168,7 @@ impl Rest {
         }
     }
 
-    /// Zeros or white space.
+    /// Explains zeros or white space.
     fn padding(&self, is_newline: bool, first: &str) -> Option<String> {
         let more = if self.is_whole { "" } else { "more than " };
         let end = if self.is_whole { " to the end" } else { "" };
@@ -197,7 +197,7 @@ impl Rest {
         })
     }
 
-    /// Text to the end.
+    /// Explains text to the end.
     fn text(&self, start: &[u8], first: &str) -> Option<String> {
         let is_text = self.is_whole && !self.has_other && !self.has_zero;
         let text = text(start).filter(|_| is_text && !may_be_section(start))?;
@@ -207,7 +207,7 @@ impl Rest {
         ))
     }
 
-    /// A few bytes that are no section.
+    /// Explains a few bytes that are not a section.
     fn few(&self, start: &[u8], first: &str) -> Option<String> {
         let is_few = self.is_whole && self.len < START_LEN as u64 && !may_be_section(start);
         is_few.then(|| {
@@ -218,7 +218,7 @@ impl Rest {
     }
 }
 
-/// The text that bytes begin with, without white space around it: its last character may be cut.
+/// Returns the text that bytes begin with, trimmed. Its last character may be cut.
 fn text(start: &[u8]) -> Option<&str> {
     let text = match std::str::from_utf8(start) {
         Ok(text) => text,

@@ -6,7 +6,7 @@ use super::header::{ROOTS_KEY, begins_like_car};
 use super::{http, json};
 use crate::escape::{Quoted, is_harmful};
 
-/// Bytes that the key is looked for in.
+/// Bytes among which the key is searched.
 const START_LEN: usize = 128;
 
 /// Most characters of unknown text that are printed.
@@ -24,7 +24,7 @@ pub(super) struct Text<'t> {
 }
 
 impl Text<'_> {
-    /// Returns `command` with what makes it read the input from byte `from` of the text on.
+    /// Returns `command` with `tail` before it, to read the input from byte `from` of the text on.
     pub(super) fn command(&self, from: usize, command: &str) -> String {
         match self.skipped.saturating_add(from) {
             0 => command.to_owned(),
@@ -47,7 +47,7 @@ const RULES: [Rule; 8] = [
     |text| plain_text(text.bytes),
 ];
 
-/// Returns what an input is that does not begin with the header of a CAR.
+/// Names an input that does not begin with the header of a CAR.
 pub(super) fn what(text: &Text<'_>) -> Option<String> {
     match text.bytes.strip_prefix(UTF8_BOM) {
         Some(rest) => Some(after_mark(&Text { bytes: rest, skipped: UTF8_BOM.len(), ..*text })),
@@ -89,7 +89,7 @@ fn archive(head: &[u8]) -> Option<String> {
     Some(format!("this is {what}: extract the CAR with `{command}` first"))
 }
 
-/// Text in units of two bytes: with a byte order mark, or a CAR or plain text without one.
+/// Explains UTF-16: with a byte order mark, or a CAR or ASCII text without one.
 fn utf16(text: &Text<'_>) -> Option<String> {
     let units = Units::of(text.bytes);
     let ascii = units.ascii();
@@ -179,7 +179,7 @@ fn python_literal(head: &[u8]) -> Option<String> {
     })
 }
 
-/// A CAR that was decoded as text and stored as UTF-8.
+/// Explains a CAR that was decoded as text and stored as UTF-8.
 fn decoded_text(text: &Text<'_>) -> Option<String> {
     let chars = utf8(text.bytes)
         .filter(|chars| !chars.is_ascii() && has_near_start(text.bytes, ROOTS_KEY))?;
@@ -207,7 +207,7 @@ fn plain_text(head: &[u8]) -> Option<String> {
     })
 }
 
-/// The text that bytes are, but for a character that is cut at the end.
+/// Returns bytes as text. The last character may be cut.
 fn utf8(bytes: &[u8]) -> Option<&str> {
     match core::str::from_utf8(bytes) {
         Ok(text) => Some(text),

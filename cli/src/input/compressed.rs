@@ -19,8 +19,8 @@ use self::source::Source;
 /// asks decoders to support.
 const MAX_WINDOW: u64 = 8 << 20;
 
-/// Compressed bytes that may be read beyond twice the decoded ones, since members, frames and blocks
-/// can be empty. More than a window: zstd decodes all of one before it returns any byte.
+/// Compressed bytes that may be read beyond twice the decoded ones: members, frames and blocks can
+/// be empty. It is more than a window, which zstd decodes as a whole before it returns a byte.
 const MAX_EMPTY: u64 = 2 * MAX_WINDOW;
 
 /// A format of compressed data.
@@ -46,7 +46,7 @@ impl Format {
         }
     }
 
-    /// Whether data ended in the middle of a magic number of this format.
+    /// Returns whether data ended in the middle of a magic number of this format.
     fn is_cut_magic(self, rest: &[u8]) -> bool {
         match self {
             Format::Gzip => rest == [0x1f],
@@ -87,8 +87,8 @@ enum Codec<'a> {
 }
 
 impl<'a> Decoder<'a> {
-    /// Decodes `source`. With `salvages`, a fault in the data ends it, and is told by the cell
-    /// alone.
+    /// Decodes `source`. With `salvages`, a fault in the data ends it without an error and is
+    /// stored in the cell.
     pub(super) fn new(
         format: Format,
         source: Box<dyn Read + 'a>,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-/// Whether files in a folder take memory and not disk.
+/// Returns whether files in a folder take memory and not disk.
 #[cfg(target_os = "linux")]
 pub(super) fn is_memory(folder: &Path) -> bool {
     const TMPFS: i128 = 0x0102_1994;
@@ -12,7 +12,7 @@ pub(super) fn is_memory(folder: &Path) -> bool {
         .is_ok_and(|stat| [TMPFS, RAMFS].contains(&(i128::from(stat.f_type) & 0xffff_ffff)))
 }
 
-/// Whether files in a folder take memory and not disk; here nobody can tell.
+/// Returns false: this system does not tell whether files in a folder take memory.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn is_memory(_: &Path) -> bool {
     false

@@ -1,4 +1,4 @@
-//! What is done with CARs that memory is not to hold: temporary files, and files that are kept.
+//! Storage for blocks that exceed the memory limit: temporary files, and files that are kept.
 
 use std::fmt;
 use std::fs;
@@ -13,10 +13,10 @@ use super::folder;
 use crate::failure::{Cause, YELLOW};
 use crate::size;
 
-/// Memory for what is held of a kept file, if nobody says how much.
+/// Default cache size for a kept file, in bytes.
 const USUAL_CACHE: u64 = 64 << 20;
 
-/// Where blocks go that are not to stay in memory.
+/// Options for memory and spill files.
 #[derive(Args, Debug)]
 pub(super) struct Storage {
     /// Memory limit for blocks and index (mapped file: index only), like 256MiB; the rest goes into
@@ -42,7 +42,7 @@ pub(super) struct Storage {
 }
 
 impl Storage {
-    /// Refuses what cannot be, before anything is read.
+    /// Checks the options before anything is read.
     pub(super) fn check(&self) -> Result<(), Cause> {
         if self.keep.as_deref() == Some(Path::new("-")) {
             return Err(Cause::Usage("--keep needs the name of a file (./- for one named -)"));
@@ -62,22 +62,22 @@ impl Storage {
         })
     }
 
-    /// Whether the blocks go into a file that stays.
+    /// Returns whether the blocks go into a file that is kept.
     pub(super) fn keeps(&self) -> bool {
         self.keep.is_some()
     }
 
-    /// Bytes of memory after which a load goes on in a file.
+    /// Returns the bytes of memory after which a load continues in a file.
     pub(super) fn memory_limit(&self) -> u64 {
         if self.keeps() { 0 } else { self.memory_limit.unwrap_or(u64::MAX) }
     }
 
-    /// For a file that is mapped: bytes of memory for the index, and where it goes beyond that.
+    /// Returns the memory limit for the index of a mapped file, and the file for a larger index.
     pub(super) fn index(&self) -> Option<(u64, SpillFile)> {
         self.memory_limit.map(|limit| (limit, self.file()))
     }
 
-    /// Goes on into a file with a load that reached its memory limit.
+    /// Continues a load in a file after it reached its memory limit.
     pub(super) fn spill<R: Read>(
         &self,
         load: Suspended<R>,
@@ -89,8 +89,8 @@ impl Storage {
         Ok(repo)
     }
 
-    /// Says that something was spilled: after how many bytes of the CAR, and how many there are in
-    /// the file.
+    /// Prints that blocks or an index were spilled: after `read` bytes of the CAR, with `stored`
+    /// bytes in the file.
     pub(super) fn tell(&self, read: Option<u64>, stored: u64, note: impl Fn(fmt::Arguments<'_>)) {
         let folder = self.folder();
         if !self.keeps() && folder::is_memory(&folder) {
@@ -111,7 +111,7 @@ impl Storage {
         }
     }
 
-    /// An empty file for blocks.
+    /// Returns an empty file for blocks.
     fn file(&self) -> SpillFile {
         let file = match &self.keep {
             Some(path) => SpillFile::keep(path).cache_size(self.cache_size()),
@@ -120,7 +120,7 @@ impl Storage {
         file.max_stored(self.max_spill.unwrap_or(u64::MAX))
     }
 
-    /// What fails if the file does.
+    /// Returns what fails if the file fails.
     pub(super) fn use_of_file(&self) -> String {
         let place = self.place();
         if self.keeps() {
@@ -130,7 +130,7 @@ impl Storage {
         }
     }
 
-    /// Bytes of memory for what is cached of a spill file.
+    /// Returns the cache size for a spill file, in bytes.
     pub(super) fn cache_size(&self) -> u64 {
         self.memory_limit.unwrap_or(USUAL_CACHE)
     }
@@ -139,7 +139,7 @@ impl Storage {
         self.spill_dir.clone().unwrap_or_else(SpillFile::default_folder)
     }
 
-    /// Where the file is, in words that are safe to print.
+    /// Returns where the file is, safe to print.
     fn place(&self) -> String {
         match &self.keep {
             Some(path) => format!("{path:?}"),

@@ -1,4 +1,4 @@
-//! Streams, decompressed, and what is remembered of them for messages.
+//! Decompressed streams whose first and last bytes are kept for messages.
 
 use std::cell::OnceCell;
 use std::fs::File;
@@ -8,17 +8,17 @@ use std::rc::Rc;
 use super::compressed::{Decoder, Format, Undecodable};
 use crate::hints::Evidence;
 
-/// Bytes of the beginning that are remembered: several lines of any text.
+/// Bytes of the beginning that are kept: several lines of any text.
 const HEAD_LEN: usize = 4 << 10;
 
-/// Most bytes that are read at once, so that the last of them can be remembered.
+/// Most bytes that are read at once, so that the last of them can be kept.
 const PIECE_LEN: usize = 1 << 16;
 
-/// Bytes before the last piece that are remembered too: what a reader needs of a section before it
-/// can refuse it.
+/// Bytes before the last piece that are kept too: what a reader needs of a section before it can
+/// refuse it.
 const MARGIN: usize = 64;
 
-/// A stream of a CAR's bytes: decompressed, and its first and last bytes remembered.
+/// A stream of a CAR's bytes, decompressed. Keeps the first and last bytes.
 pub(super) struct Stream<'a> {
     bytes: Box<dyn Read + 'a>,
     head: Vec<u8>,
@@ -32,7 +32,7 @@ pub(super) struct Stream<'a> {
 }
 
 impl<'a> Stream<'a> {
-    /// Looks at the first bytes of a source of which at most `max` bytes may be read. With
+    /// Detects compression by the first bytes of a source. At most `max` bytes may be read. With
     /// `salvages`, damaged compression ends the stream.
     pub(super) fn new(source: impl Read + 'a, max: u64, salvages: bool) -> io::Result<Self> {
         let fault = Rc::default();
@@ -52,12 +52,12 @@ impl<'a> Stream<'a> {
         Ok(Stream { bytes, head: Vec::new(), last: Vec::new(), len: 0, max, format, fault })
     }
 
-    /// Whether the source is compressed.
+    /// Returns whether the source is compressed.
     pub(super) fn is_compressed(&self) -> bool {
         self.format.is_some()
     }
 
-    /// The damage that ended compressed data, if that is salvaged.
+    /// Returns the fault that ended compressed data, with `salvages`.
     pub(super) fn fault(&self) -> Option<&Undecodable> {
         self.fault.get()
     }
@@ -129,7 +129,7 @@ impl Evidence for Stream<'_> {
     }
 }
 
-/// The bytes of a stream that were not read yet. Those that are read count.
+/// The unread bytes of a stream. Adds those that are read to its length.
 struct Rest<'s> {
     bytes: &'s mut dyn Read,
     len: &'s mut u64,

@@ -38,7 +38,7 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    /// Whether the content before the fault is worth reading.
+    /// Returns whether the content before the fault is worth reading.
     pub(super) fn has_content_before(&self) -> bool {
         match self {
             Fault::Cut { .. } | Fault::Trailing(_) | Fault::Damaged => true,

@@ -1,4 +1,4 @@
-//! The compressed bytes, and what follows them.
+//! The compressed bytes, and the bytes that follow them.
 
 use std::io::{self, BufRead, BufReader, Read};
 
@@ -8,10 +8,10 @@ use super::{Format, MAX_EMPTY};
 /// Most bytes after the end of the data that are counted.
 const MOST_TRAILING: u64 = 1 << 30;
 
-/// The compressed bytes. Those of the next magic number can be looked at.
+/// The compressed bytes. Those of the next magic number can be peeked at.
 pub(super) struct Source<'a> {
     format: Format,
-    /// Bytes that were looked at, and are not consumed.
+    /// Bytes that were peeked at, and are not consumed.
     peeked: Vec<u8>,
     bytes: BufReader<Raw<'a>>,
 }
@@ -21,7 +21,7 @@ impl<'a> Source<'a> {
         Self::with_buffer(format, bytes, 1 << 16)
     }
 
-    /// A source of no bytes, which takes no memory.
+    /// Returns a source of no bytes, which allocates nothing.
     pub(super) fn empty() -> Self {
         Self::with_buffer(Format::Gzip, Box::new(io::empty()), 0)
     }
@@ -36,12 +36,12 @@ impl<'a> Source<'a> {
         self.bytes.get_mut().stopped.take()
     }
 
-    /// Allows reading on, after so many bytes were decoded.
+    /// Sets the bytes that may be read after so many were decoded.
     pub(super) fn allow(&mut self, decoded: u64) {
         self.bytes.get_mut().allowed = decoded.saturating_mul(2).saturating_add(MAX_EMPTY);
     }
 
-    /// Bytes that were read, whether or not they were decoded.
+    /// Returns the bytes that were read, decoded or not.
     pub(super) fn read_len(&self) -> u64 {
         self.bytes.get_ref().read
     }
