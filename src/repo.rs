@@ -11,7 +11,7 @@ use crate::process::{Keep, Process, restore};
 use crate::record::Record;
 use crate::records::{Collections, Entries, Records, record};
 use crate::store::trust::Trust;
-use crate::store::{BlockStore, CarStats, CarStore, Form, MemoryStore, Reached};
+use crate::store::{BlockStore, CarStats, CarStore, Form, MemoryStore, Reached, look_up};
 
 /// A tree without a commit: a store and the CID of the root node.
 ///
@@ -398,7 +398,7 @@ impl<S: CarStore, P: Process> Repo<S, P> {
     /// `Store` or `Io` if the store fails.
     pub fn reached(&self) -> Result<Reached> {
         let mut reached = Reached::new(self.stats().bytes);
-        let commit = self.store().get(&self.commit.cid())?;
+        let commit = look_up(self.store(), &self.commit.cid())?;
         commit.and_then(|found| found.offset).map(|offset| reached.insert(offset));
         Ok(reached)
     }
@@ -457,7 +457,8 @@ impl<P> Opening<P> {
     pub(crate) fn commit<S: BlockStore>(&self, store: &S, cid: Cid) -> Result<Commit<'static>> {
         let find = || {
             let cid = cid.into_dag_cbor()?;
-            let found = store.get(&cid)?.ok_or_else(|| Error::new(ErrorKind::MissingCommit))?;
+            let found = look_up(store, &cid)?;
+            let found = found.ok_or_else(|| Error::new(ErrorKind::MissingCommit))?;
             if found.form == Form::Value {
                 return Err(Error::malformed(Malformed::ProcessedNode).at(found.offset));
             }

@@ -85,6 +85,18 @@ impl Error {
         if matches!(self.kind(), ErrorKind::Encode(_)) { self } else { Error::encode(self) }
     }
 
+    /// The error of a store's `get`. One of the class `Caller` is about a value that the store's own
+    /// code passed on, of which the caller of a walk knows nothing: to them, the store failed. The
+    /// other kinds stay, since a store may pass on the errors of one of the library's.
+    #[cold]
+    pub(crate) fn of_store(self) -> Self {
+        match (self.class(), self.kind()) {
+            (_, ErrorKind::Store(_)) => self,
+            (ErrorClass::Caller, _) => Error::store(self),
+            _ => self,
+        }
+    }
+
     #[cold]
     #[inline(never)]
     pub(crate) fn new(kind: ErrorKind) -> Self {

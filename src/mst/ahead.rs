@@ -19,7 +19,7 @@ use super::queue::{MAX_RECORDS, RecordQueue};
 use super::read_node::{Keys, NODE_COST, ReadNode, check_keys, push_links};
 use crate::cid::Cid;
 use crate::error::Result;
-use crate::store::{Block, BlockStore};
+use crate::store::{Block, BlockStore, look_up};
 
 /// Entries that a walk comes to before it reads ahead: somebody who wants only the first few should
 /// not pay for more.
@@ -306,7 +306,7 @@ impl<'s, S: BlockStore> ReadAhead<'s, S> {
         if let Some(found) = self.records.take(cid) {
             return found;
         }
-        match self.store.get(&cid) {
+        match look_up(self.store, &cid) {
             Ok(Some(found))
                 if self.reserve == 0 && self.queues_records && descent.must_hash(cid, &found) =>
             {

@@ -16,7 +16,7 @@ use crate::budget;
 use crate::cid::Cid;
 use crate::error::{Error, ErrorKind, KeyInterval, LimitName, Malformed, Result, Structure};
 use crate::store::trust::Trust;
-use crate::store::{Block, BlockStore, Form};
+use crate::store::{Block, BlockStore, Form, look_up};
 
 /// The way of going through a tree.
 #[derive(Clone, Copy, Debug)]
@@ -68,7 +68,7 @@ impl<'s, B> Fetched<B> {
         store: &'s S,
         cid: Cid,
     ) -> Result<Option<Self>> {
-        match store.get(&cid) {
+        match look_up(store, &cid) {
             Ok(Some(found)) => {
                 let cost = store.memory_cost(&found.bytes);
                 Ok(Some(Fetched { found, cost, read: None }))

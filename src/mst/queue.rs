@@ -6,7 +6,7 @@ use super::descent::Descent;
 use super::digests::Answer;
 use crate::cid::Cid;
 use crate::error::Result;
-use crate::store::{Block, BlockStore};
+use crate::store::{Block, BlockStore, look_up};
 
 /// Records that are requested together: there are some 250 below a node of layer 3.
 pub(super) const MAX_RECORDS: usize = 384;
@@ -82,7 +82,7 @@ impl<B: AsRef<[u8]>> RecordQueue<B> {
             if len > MAX_LEN {
                 break;
             }
-            let found = store.get(&cid);
+            let found = look_up(store, &cid);
             let Ok(Some(block)) = &found else {
                 self.records.push_back(Requested { cid, found, cost: 0 });
                 break;

@@ -144,6 +144,12 @@ pub trait BlockStore {
     /// # Errors
     ///
     /// `Store` or `Io` if the store fails.
+    ///
+    /// A walk returns other kinds as they are, so a store that wraps another can pass its errors
+    /// on. One exception: an error of the class [`Caller`](crate::ErrorClass::Caller), such as that
+    /// of [`Cid::parse`](crate::Cid::parse) inside the store, says nothing about the arguments of
+    /// the walk. It becomes an error of the kind `Store` and the class `Io`, with the first error as
+    /// its source.
     fn get(&self, cid: &Cid) -> Result<Option<Block<Self::Bytes<'_>>>>;
 
     /// Returns whether the store has the block of a CID. Calls [`get`](BlockStore::get) by default.
@@ -164,6 +170,15 @@ pub trait BlockStore {
     /// Hints that these blocks will be requested soon, roughly in this order. Does nothing by
     /// default.
     fn prefetch(&self, _cids: &[Cid]) {}
+}
+
+/// Looks a block up in a store that the caller may have written.
+#[inline]
+pub(crate) fn look_up<'s, S: BlockStore>(
+    store: &'s S,
+    cid: &Cid,
+) -> Result<Option<Block<S::Bytes<'s>>>> {
+    store.get(cid).map_err(Error::of_store)
 }
 
 /// Whether stored bytes are the block itself or the value that a process function made of it.

@@ -11,7 +11,7 @@ use crate::common::MapStore;
 use carwalk::error::{ArgumentFault, Malformed, Structure};
 use carwalk::mst::Event;
 use carwalk::store::{Block, BlockStore};
-use carwalk::{Cid, Error, ErrorKind, Repo, Result, Tree};
+use carwalk::{Cid, Error, ErrorKind, KeyRange, Repo, Result, Tree};
 use carwalk_testkit::cid::Cid as KitCid;
 use carwalk_testkit::repo::{Order, Repo as KitRepo};
 use carwalk_testkit::{breakage, oracle, random, tree};
@@ -110,6 +110,90 @@ fn a_failure_at_the_commit_is_the_stores() {
     let (store, _, repo) = sample();
     let failing = FailsAt { store: &store, call: 0, calls: Cell::new(0) };
     assert_is_the_stores(&Repo::from_store(&failing, common::cid(&repo.commit_cid())).unwrap_err());
+}
+
+/// Returns the error that a function makes, for one block.
+struct Refuses<'a, F> {
+    store: &'a MapStore,
+    cid: Cid,
+    error: F,
+}
+
+impl<F: Fn() -> Error> BlockStore for Refuses<'_, F> {
+    type Bytes<'a>
+        = &'a [u8]
+    where
+        Self: 'a;
+
+    fn get(&self, cid: &Cid) -> Result<Option<Block<&[u8]>>> {
+        if *cid == self.cid { Err((self.error)()) } else { self.store.get(cid) }
+    }
+}
+
+/// The errors for a commit, nodes and records, of all of which the store returns such an error: in
+/// walks that hash and read ahead, and in lookups.
+fn errors_of_all_blocks(error: impl Fn() -> Error) -> Vec<Error> {
+    let repo = random::repo(3, 300).repo;
+    let store = MapStore::new(&repo.to_bytes(Order::Preorder));
+    let commit = common::cid(&repo.commit_cid());
+    let root = common::cid(&repo.root.cid());
+    let failing = Refuses { store: &store, cid: commit, error: &error };
+    let mut errors = vec![Repo::from_store(&failing, commit).err().unwrap()];
+    let entries = repo.entries();
+    for (cid, _) in repo.root.blocks() {
+        let failing = Refuses { store: &store, cid: common::cid(&cid), error: &error };
+        errors.extend(Tree::new(&failing, root).records().find_map(Result::err));
+        errors.extend(Tree::new(&failing, root).entries().rev().find_map(Result::err));
+    }
+    for (key, cid) in entries.iter().step_by(7) {
+        let failing = Refuses { store: &store, cid: common::cid(cid), error: &error };
+        let tree = Tree::new(&failing, root);
+        errors.extend(tree.records().find_map(Result::err));
+        errors.extend(tree.get_key(key).err());
+    }
+    assert!(errors.len() > 20, "{}", errors.len());
+    assert!(errors.iter().all(|error| error.cid().is_some()));
+    errors
+}
+
+/// Such errors are about what the store's own code passed to a function of the library. Neither the
+/// arguments of the walk nor the blocks of the repository are at fault.
+#[test]
+fn an_error_about_a_value_inside_a_store_is_a_failure_of_the_store() {
+    let makes: [fn() -> Error; 4] = [
+        || Cid::parse(b"no CID").unwrap_err(),
+        || KeyRange::collection("no collection/").unwrap_err(),
+        || Error::encode("no value"),
+        || Repo::from_path("a\0b").unwrap_err(),
+    ];
+    for make in makes {
+        assert_eq!(make().class(), ErrorClass::Caller);
+        for error in errors_of_all_blocks(make) {
+            assert!(matches!(error.kind(), ErrorKind::Store(_)), "{error}");
+            assert_eq!(error.class(), ErrorClass::Io);
+            assert_eq!(error.source().unwrap().to_string(), make().to_string());
+        }
+    }
+}
+
+/// The store may have it from a store of the library.
+#[test]
+fn every_other_error_of_a_store_keeps_its_kind() {
+    let (_, _, repo) = sample();
+    let mut bad = repo.to_car(Order::Preorder);
+    bad.sections[0].data[9] ^= 1;
+    let bad = bad.to_bytes();
+    let wrong = || Repo::from_slice(&bad[..]).unwrap_err();
+    assert!(matches!(wrong().kind(), ErrorKind::HashMismatch { .. }));
+    for error in errors_of_all_blocks(wrong) {
+        assert!(matches!(error.kind(), ErrorKind::HashMismatch { .. }), "{error}");
+        assert_eq!(error.class(), ErrorClass::Invalid);
+    }
+    for error in errors_of_all_blocks(|| Repo::from_path("no/such.car").unwrap_err()) {
+        assert!(matches!(error.kind(), ErrorKind::Io(_)), "{error}");
+        assert_eq!(error.class(), ErrorClass::Environment);
+        assert_eq!(error.path(), Some("no/such.car".as_ref()));
+    }
 }
 
 #[test]
