@@ -3,7 +3,7 @@
 //! The digests of large blocks are remembered, so that none is hashed for each of the links that
 //! lead to it, as long as memory allows.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::cid::Cid;
 use crate::error::Result;
@@ -15,8 +15,12 @@ use crate::store::{Block, Form};
 /// times the bytes of the links that lead to blocks.
 const LARGE_BLOCK: usize = 1024;
 
-/// Bytes that a digest takes with its CID, and twice that while the table grows.
-const COST: u64 = 256;
+/// Bytes that a place in the table of digests takes: an entry of some 80 bytes, its share of the
+/// places that stay free, and half as much again for the table before while this one grows.
+const PLACE_COST: u64 = 144;
+
+/// Bytes that a digest may take: a table that has just grown has two places for each entry.
+const COST: u64 = PLACE_COST * 2;
 
 /// Longest block that is hashed together with others, in bytes: few are longer.
 const MAX_LEN_TOGETHER: usize = 1 << 12;
@@ -39,8 +43,9 @@ pub(super) fn is_unverified<B>(cid: Cid, found: &Block<B>) -> bool {
 }
 
 /// The digests that blocks were found to have, with the lengths of the blocks.
-#[derive(Default)]
 pub(super) struct Digests {
+    /// Nothing is removed from the table: it is made anew instead, so that its capacity is what it
+    /// was made or grown for.
     known: HashMap<Cid, ([u8; 32], usize)>,
     /// Blocks that are shorter are not remembered.
     min_len: usize,
@@ -52,13 +57,22 @@ pub(super) struct Digests {
 struct Batch {
     /// For each block the number of the answer that has it, and its length.
     blocks: Vec<(usize, usize)>,
+    /// The CIDs of the large ones among them.
+    large: HashSet<Cid>,
     digests: Vec<[u8; 32]>,
+}
+
+impl Default for Digests {
+    fn default() -> Self {
+        Digests { known: HashMap::new(), min_len: LARGE_BLOCK, batch: Batch::default() }
+    }
 }
 
 impl Digests {
     /// Returns the bytes of memory that are held.
     pub(super) fn held(&self) -> u64 {
-        (self.known.len() as u64).saturating_mul(COST).saturating_add(self.batch.held())
+        let known = (self.known.capacity() as u64).saturating_mul(PLACE_COST);
+        known.saturating_add(self.batch.held())
     }
 
     /// Checks a block against the CID under which it was requested, and marks it as verified.
@@ -100,10 +114,18 @@ impl Digests {
         }
         while self.known.len() as u64 > memory_limit / COST {
             // Step by step: one huge block must not push all others out.
-            self.min_len = self.min_len.max(1).saturating_mul(2);
-            let min_len = self.min_len;
-            self.known.retain(|_, (_, len)| *len >= min_len);
+            self.forget_below(self.min_len << 1);
         }
+    }
+
+    /// Forgets the digests of shorter blocks, now and from now on, and gives their memory back.
+    fn forget_below(&mut self, min_len: usize) {
+        debug_assert!(min_len > self.min_len, "a block is longer than half of all memory");
+        self.min_len = min_len;
+        let is_long = |&(_, (_, len)): &(Cid, ([u8; 32], usize))| len >= min_len;
+        let count = self.known.values().filter(|(_, len)| *len >= min_len).count();
+        let known = core::mem::replace(&mut self.known, HashMap::with_capacity(count));
+        self.known.extend(known.into_iter().filter(is_long));
     }
 
     /// Hashes the blocks of some answers together, as far as they have to be, and marks those that
@@ -137,7 +159,8 @@ impl Batch {
     fn held(&self) -> u64 {
         let blocks = self.blocks.capacity().saturating_mul(size_of::<(usize, usize)>());
         let digests = self.digests.capacity().saturating_mul(size_of::<[u8; 32]>());
-        blocks.saturating_add(digests) as u64
+        let large = (self.large.capacity() as u64).saturating_mul(PLACE_COST / 2);
+        (blocks.saturating_add(digests) as u64).saturating_add(large)
     }
 
     /// Chooses the blocks that have to be hashed, each large one once.
@@ -147,6 +170,7 @@ impl Batch {
         is_known: impl Fn(Cid) -> bool,
     ) {
         self.blocks.clear();
+        self.large.clear();
         for (number, answer) in answers.iter().enumerate() {
             let Some((cid, block)) = answer.block() else { continue };
             if !is_unverified(cid, block) {
@@ -154,24 +178,20 @@ impl Batch {
             }
             let bytes = block.bytes.as_ref();
             let len = bytes.len();
-            let is_known = || is_known(cid) || self.has_large(answers, cid);
-            if len <= MAX_LEN_TOGETHER && (len < LARGE_BLOCK || !is_known()) {
+            let is_new = |large: &mut HashSet<Cid>| !is_known(cid) && large.insert(cid);
+            if len <= MAX_LEN_TOGETHER && (len < LARGE_BLOCK || is_new(&mut self.large)) {
                 prefetch(bytes);
                 self.blocks.push((number, len));
             }
         }
     }
 
-    /// Returns whether a large block with this CID was chosen already.
-    fn has_large<B, A: Answer<B>>(&self, answers: &[A], cid: Cid) -> bool {
-        let of = |number: usize| answers.get(number)?.block().map(|(cid, _)| cid);
-        self.blocks.iter().any(|&(number, len)| len >= LARGE_BLOCK && of(number) == Some(cid))
-    }
-
     /// Hashes the blocks that were chosen. One that gives other bytes at each call gets some
     /// digest.
     fn hash<B: AsRef<[u8]>, A: Answer<B>>(&mut self, answers: &[A]) {
-        let Batch { blocks, digests } = self;
+        let Batch { blocks, digests, .. } = self;
+        #[cfg(test)]
+        tests::note_batch(blocks.len());
         digests.clear();
         digests.resize(blocks.len(), [0; 32]);
         let message = |number: usize| {
@@ -198,7 +218,19 @@ mod tests {
     use crate::cid::Codec;
     use crate::mst::Event;
     use crate::sha256::hashed;
-    use crate::{Loader, Verification};
+    use crate::store::{BlockStore, MemoryStore, SliceStore};
+    use crate::{Loader, Repo, Result, Verification};
+
+    thread_local! {
+        /// The lengths of the batches that were hashed, without empty ones.
+        static BATCHES: core::cell::RefCell<Vec<usize>> = const { core::cell::RefCell::new(Vec::new()) };
+    }
+
+    pub(super) fn note_batch(len: usize) {
+        if len > 0 {
+            BATCHES.with_borrow_mut(|batches| batches.push(len));
+        }
+    }
 
     /// Walks a CAR whose blocks are hashed when they are reached. Returns how many bytes that
     /// hashes, and how many records, bad records and bad subtrees there are.
@@ -270,6 +302,85 @@ mod tests {
         }
     }
 
+    /// The lanes want many blocks at a time. Counted is what the hasher is given.
+    #[test]
+    fn nearly_all_blocks_of_a_walk_are_hashed_in_large_batches() {
+        let names = (0..3000).map(|number| format!("com.example.test/{number}").into_bytes());
+        let repo = KitRepo::new(names.map(|key| (key.clone(), Record::sample(&key))));
+        let blocks = repo.root.blocks().len() + 3000;
+        let car = repo.to_car(Order::Shuffled(1));
+        for reverse in [false, true] {
+            BATCHES.take();
+            messages_of_walk(&car, reverse, u64::MAX);
+            let batches = BATCHES.take();
+            let together: usize = batches.iter().sum();
+            assert!(together > blocks * 95 / 100, "{together} of {blocks} together");
+            assert!(batches.len() < 200, "{together} in {} batches", batches.len());
+            let in_large: usize = batches.iter().filter(|&&len| len >= 32).sum();
+            assert!(in_large > blocks * 3 / 4, "{in_large} of {blocks} in large batches");
+        }
+    }
+
+    /// Returns the blocks of a store with other bytes, which are the same.
+    struct Copies<S>(S);
+
+    impl<S: BlockStore> BlockStore for Copies<S> {
+        type Bytes<'a>
+            = Vec<u8>
+        where
+            Self: 'a;
+
+        fn get(&self, cid: &Cid) -> Result<Option<Block<Vec<u8>>>> {
+            Ok(self.0.get(cid)?.map(|block| block.map(|bytes| bytes.as_ref().to_vec())))
+        }
+    }
+
+    /// Returns how many messages a walk over a store hashes that is the caller's own.
+    #[track_caller]
+    fn messages_over<S: BlockStore>(store: &S, commit: Cid, keys: usize) -> usize {
+        let repo = Repo::from_store(store, commit).unwrap();
+        let (hashed, count) = hashed::counted(|| repo.records().try_count().unwrap());
+        assert_eq!(count, keys as u64);
+        hashed.messages
+    }
+
+    /// The keys are hashed in any case, for their layers.
+    #[test]
+    fn marks_of_verified_blocks_go_through_maps_and_pointers() {
+        const KEYS: usize = 700;
+        let names = (0..KEYS).map(|number| format!("com.example.test/{number}").into_bytes());
+        let repo = KitRepo::new(names.map(|key| (key.clone(), Record::sample(&key))));
+        let all = KEYS + repo.root.blocks().len() + KEYS;
+        let commit = Cid::parse(repo.commit_cid().as_bytes()).unwrap();
+        let car = repo.to_bytes(Order::Shuffled(1));
+        let every_block = || SliceStore::new(car.clone()).unwrap();
+        let reached = || {
+            let loader = Loader::new().verification(Verification::ReachedBlocks);
+            loader.from_slice(car.clone()).unwrap().into_store()
+        };
+        for (store, hashed) in [(every_block(), KEYS), (reached(), all)] {
+            assert_eq!(messages_over(&store, commit, KEYS), hashed);
+            assert_eq!(messages_over(&&store, commit, KEYS), hashed);
+            let store = std::sync::Arc::new(store);
+            assert_eq!(messages_over(&store, commit, KEYS), hashed);
+            assert_eq!(messages_over(&std::rc::Rc::new(&store), commit, KEYS), hashed);
+            assert_eq!(messages_over(&Copies(Box::new(&store)), commit, KEYS), hashed);
+        }
+        let memory = MemoryStore::new(&car[..]).unwrap();
+        assert_eq!(messages_over(&Copies(&memory), commit, KEYS), KEYS);
+        #[cfg(feature = "redb")]
+        {
+            use crate::store::{AnyStore, RedbStore, SpillFile};
+            let any = AnyStore::Memory(memory);
+            assert_eq!(messages_over(&any, commit, KEYS), KEYS);
+            assert_eq!(messages_over(&Copies(&any), commit, KEYS), KEYS);
+            let file = RedbStore::new(&car[..], SpillFile::temporary()).unwrap();
+            let any = AnyStore::File(file);
+            assert_eq!(messages_over(&any, commit, KEYS), KEYS);
+            assert_eq!(messages_over(&std::sync::Arc::new(Copies(any)), commit, KEYS), KEYS);
+        }
+    }
+
     /// Of the lengths that are hashed together with others, and that are not.
     #[test]
     fn a_large_record_under_many_keys_is_hashed_once_by_a_complete_walk() {
@@ -315,13 +426,72 @@ mod tests {
     #[test]
     fn one_huge_block_does_not_push_the_others_out() {
         let mut digests = Digests::default();
-        let lens = (1000..1010).chain([1 << 20]).chain(2000..2009);
+        let lens = (1024..1034).chain([1 << 20]).chain(2048..2057);
         for len in lens {
             let block = vec![0; len];
             digests.verify(Cid::of(Codec::Raw, &block[..]), &block, 10 * COST).unwrap();
         }
-        assert_eq!(digests.known.len(), 10, "those from 2,000 bytes on");
-        assert_eq!(digests.held(), 10 * COST);
+        assert_eq!(digests.known.len(), 10, "those from 2,048 bytes on");
+        assert!((5 * COST..=10 * COST).contains(&digests.held()), "{}", digests.held());
+    }
+
+    /// In a table that keeps the room of all digests that it ever had, they would be few but large.
+    #[test]
+    fn digests_that_are_forgotten_give_their_memory_back() {
+        let mut digests = Digests::default();
+        let remember = |digests: &mut Digests, number: u32, len: usize| {
+            let cid = Cid::of(Codec::Raw, &number.to_be_bytes());
+            digests.remember(cid, &[0; 32], len, 1000 * COST);
+        };
+        for number in 0..1000 {
+            remember(&mut digests, number, 1024 + usize::from(number % 100 == 0) * 1024);
+        }
+        let held = digests.held();
+        assert!((500 * COST..=1000 * COST).contains(&held), "{held}");
+        remember(&mut digests, 1000, 2048);
+        assert_eq!(digests.known.len(), 11);
+        assert!(digests.held() < 20 * COST, "{}", digests.held());
+        // Those of shorter blocks are not remembered again, and the table grows only for the others.
+        (1001..3000).for_each(|number| remember(&mut digests, number, 2047));
+        assert_eq!(digests.known.len(), 11);
+        (1001..1900).for_each(|number| remember(&mut digests, number, 2048));
+        assert_eq!(digests.known.len(), 910);
+        assert!(digests.held() <= 1000 * COST, "{}", digests.held());
+    }
+
+    /// A block and the CID under which it was requested, and how often somebody asked for them.
+    struct Asked<'a> {
+        cid: Cid,
+        block: Block<Vec<u8>>,
+        asked: &'a core::cell::Cell<usize>,
+    }
+
+    impl Answer<Vec<u8>> for Asked<'_> {
+        fn block(&self) -> Option<(Cid, &Block<Vec<u8>>)> {
+            self.asked.set(self.asked.get() + 1);
+            Some((self.cid, &self.block))
+        }
+
+        fn block_mut(&mut self) -> Option<&mut Block<Vec<u8>>> {
+            Some(&mut self.block)
+        }
+    }
+
+    #[test]
+    fn choosing_large_blocks_takes_some_steps_for_each() {
+        let asked = core::cell::Cell::new(0);
+        let mut answers: Vec<_> = (0..2000_u32)
+            .map(|number| {
+                // Each is there twice.
+                let bytes = (number / 2).to_be_bytes().repeat(LARGE_BLOCK / 4);
+                let cid = Cid::of(Codec::Raw, &bytes);
+                Asked { cid, block: Block::new(bytes), asked: &asked }
+            })
+            .collect();
+        let mut digests = Digests::default();
+        let (hashed, ()) = hashed::counted(|| digests.check_together(&mut answers, u64::MAX));
+        assert_eq!(hashed.messages, 1000);
+        assert!(asked.get() < 10 * answers.len(), "{}", asked.get());
     }
 
     #[test]
