@@ -134,8 +134,8 @@ impl KeyRange {
 
     /// Returns the range of the keys after those of a collection.
     pub(crate) fn after_collection(collection: &str) -> Self {
-        let KeyRange { end, .. } = KeyRange::prefix([collection, "/"].concat());
-        KeyRange { start: end.unwrap_or_default(), end: None }
+        // The byte after a slash is a zero.
+        KeyRange { start: [collection, "0"].concat().into_bytes(), end: None }
     }
 
     /// Returns the range of the keys that are in both ranges. It is empty if there are none.
@@ -285,6 +285,15 @@ mod tests {
         assert_eq!(KeyRange::prefix(b"a\xff\xff"), (&b"a\xff\xff"[..]..b"b").into());
         assert_eq!(KeyRange::prefix(b"\xff"), (b"\xff"..).into());
         assert!(KeyRange::prefix("").is_all());
+    }
+
+    #[test]
+    fn what_is_after_a_collection_begins_where_it_ends() {
+        for nsid in ["a", "app.bsky.feed.post", "~"] {
+            let (collection, after) =
+                (KeyRange::collection(nsid).unwrap(), KeyRange::after_collection(nsid));
+            assert_eq!((collection.end, after.end), (Some(after.start), None));
+        }
     }
 
     #[test]
