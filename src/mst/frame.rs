@@ -62,12 +62,43 @@ impl Order {
     }
 }
 
+/// A position between two entries of a node, in the order of a walk.
+#[derive(Clone, Copy)]
+struct NodeCursor {
+    order: Order,
+    /// The number of entries that were passed.
+    passed: usize,
+    /// Where the link before the next entry is in the block; `None` if it is null or was passed.
+    link_at: Option<u32>,
+}
+
+impl NodeCursor {
+    /// The position before the first link.
+    fn start(order: Order, layout: &NodeLayout) -> Self {
+        NodeCursor { order, passed: 0, link_at: order.first_link(layout) }
+    }
+
+    /// Returns the next entry and its number; `None` after the last.
+    #[inline]
+    fn next_entry<'n>(&self, layout: &'n NodeLayout) -> Option<(usize, &'n EntryLayout)> {
+        let entries = layout.entries();
+        let number = self.order.next(self.passed, entries.len())?;
+        Some((number, entries.get(number)?))
+    }
+
+    /// Passes the next entry.
+    #[inline]
+    fn pass(&mut self, layout: &NodeLayout, number: usize, entry: &EntryLayout) {
+        debug_assert!(self.passed < layout.entries().len());
+        self.passed = self.passed.saturating_add(1);
+        self.link_at = self.order.link_after(layout, number, entry);
+    }
+}
+
 /// The links and entries of a node that are still to come, in the order of a walk.
 pub(super) struct Steps<'n> {
-    order: Order,
+    cursor: NodeCursor,
     layout: &'n NodeLayout,
-    passed: usize,
-    link_at: Option<u32>,
 }
 
 /// What comes in a node, with the place of its CID in the block.
@@ -77,18 +108,30 @@ pub(super) enum NodeStep {
     Record(u32),
 }
 
-impl<'n> Steps<'n> {
-    /// All links and entries of a node.
-    pub(super) fn all(order: Order, layout: &'n NodeLayout) -> Self {
-        Steps { order, layout, passed: 0, link_at: order.first_link(layout) }
-    }
-
-    /// Returns the places of the links alone.
-    pub(super) fn links(self) -> impl Iterator<Item = u32> {
-        self.filter_map(|step| match step {
+impl NodeStep {
+    /// Returns where the CID of a link is.
+    #[inline]
+    pub(super) fn link(self) -> Option<u32> {
+        match self {
             NodeStep::Link(at) => Some(at),
             NodeStep::Record(_) => None,
-        })
+        }
+    }
+
+    /// Returns where the CID of a link or record is.
+    #[inline]
+    pub(super) fn any(self) -> u32 {
+        match self {
+            NodeStep::Link(at) | NodeStep::Record(at) => at,
+        }
+    }
+}
+
+impl<'n> Steps<'n> {
+    /// All links and entries of a node.
+    #[inline]
+    pub(super) fn all(order: Order, layout: &'n NodeLayout) -> Self {
+        Steps { cursor: NodeCursor::start(order, layout), layout }
     }
 }
 
@@ -97,14 +140,11 @@ impl Iterator for Steps<'_> {
 
     #[inline]
     fn next(&mut self) -> Option<NodeStep> {
-        if let Some(at) = self.link_at.take() {
+        if let Some(at) = self.cursor.link_at.take() {
             return Some(NodeStep::Link(at));
         }
-        let entries = self.layout.entries();
-        let number = self.order.next(self.passed, entries.len())?;
-        let entry = entries.get(number)?;
-        self.passed = self.passed.saturating_add(1);
-        self.link_at = self.order.link_after(self.layout, number, entry);
+        let (number, entry) = self.cursor.next_entry(self.layout)?;
+        self.cursor.pass(self.layout, number, entry);
         Some(NodeStep::Record(entry.value_at()))
     }
 }
@@ -146,11 +186,7 @@ pub(super) struct Frame<B> {
     pub(super) buffers: Buffers,
     /// Whether the walk wants all keys below: for the walk to set.
     pub(super) is_covered: bool,
-    order: Order,
-    /// The number of entries that were passed.
-    passed: usize,
-    /// Where the link before the next entry is in the block; `None` if it is null or was passed.
-    link_at: Option<u32>,
+    cursor: NodeCursor,
     /// Whether `buffers.next_key` is the key of the next entry.
     has_next_key: bool,
 }
@@ -180,7 +216,7 @@ impl<B: AsRef<[u8]>> Frame<B> {
         if order == Order::Descending {
             buffers.layout.chain_prefixes();
         }
-        let link_at = order.first_link(&buffers.layout);
+        let cursor = NodeCursor::start(order, &buffers.layout);
         Frame {
             block,
             memory_cost,
@@ -189,36 +225,25 @@ impl<B: AsRef<[u8]>> Frame<B> {
             link,
             buffers,
             is_covered: false,
-            order,
-            passed: 0,
-            link_at,
+            cursor,
             has_next_key: false,
         }
-    }
-
-    /// Returns the number of the entry that comes next. After the last there is none, or no entry
-    /// of that number.
-    #[inline]
-    fn next(&self) -> Option<usize> {
-        self.order.next(self.passed, self.buffers.layout.entries().len())
     }
 
     /// Passes the link before the next entry and returns it, unless it is null or was passed.
     /// `depth` is this frame's own.
     #[inline]
     pub(super) fn next_link(&mut self, depth: usize) -> Result<Option<Link>> {
-        let Some(link_at) = self.link_at.take() else {
+        let Some(link_at) = self.cursor.link_at.take() else {
             return Ok(None);
         };
-        let next = self.next();
         let block = self.block.as_ref();
         let cid = cid_at(block, link_at).ok_or_else(|| self.changed())?;
-        let from_side = if self.passed > 0 { Some(depth) } else { self.link.from_side };
+        let from_side = if self.cursor.passed > 0 { Some(depth) } else { self.link.from_side };
         let Buffers { layout, key, next_key } = &mut self.buffers;
-        let entry = next.and_then(|number| Some((number, layout.entries().get(number)?)));
-        let to_side = match entry {
+        let to_side = match self.cursor.next_entry(layout) {
             Some((number, entry)) => {
-                match self.order {
+                match self.cursor.order {
                     Order::Ascending => {
                         next_key.follow(key, entry.prefix_len(), entry.suffix(block))
                     }
@@ -234,24 +259,20 @@ impl<B: AsRef<[u8]>> Frame<B> {
 
     /// Returns the links and entries that come next.
     pub(super) fn steps_to_come(&self) -> Steps<'_> {
-        let layout = &self.buffers.layout;
-        debug_assert!(self.passed <= layout.entries().len());
-        Steps { order: self.order, layout, passed: self.passed, link_at: self.link_at }
+        Steps { cursor: self.cursor, layout: &self.buffers.layout }
     }
 
     /// Returns the CIDs of the links that come after the last one that was passed, in their order.
     pub(super) fn links_to_come(&self) -> impl Iterator<Item = Cid> {
-        self.steps_to_come().links().filter_map(|at| cid_at(self.block.as_ref(), at))
+        let links = self.steps_to_come().filter_map(NodeStep::link);
+        links.filter_map(|at| cid_at(self.block.as_ref(), at))
     }
 
     /// Passes the next entry and returns the CID of its record; `None` after the last entry.
     #[inline]
     pub(super) fn next_entry(&mut self) -> Result<Option<Cid>> {
-        let next = self.next();
         let Buffers { layout, key, next_key } = &mut self.buffers;
-        let Some((number, entry)) =
-            next.and_then(|number| Some((number, layout.entries().get(number)?)))
-        else {
+        let Some((number, entry)) = self.cursor.next_entry(layout) else {
             return Ok(None);
         };
         let block = self.block.as_ref();
@@ -260,14 +281,12 @@ impl<B: AsRef<[u8]>> Frame<B> {
             core::mem::swap(key, next_key);
             self.has_next_key = false;
         } else {
-            match self.order {
+            match self.cursor.order {
                 Order::Ascending => key.advance(entry.prefix_len(), entry.suffix(block)),
                 Order::Descending => layout.unfold(number, block, key),
             }
         }
-        self.link_at = self.order.link_after(layout, number, entry);
-        debug_assert!(self.passed < layout.entries().len());
-        self.passed = self.passed.saturating_add(1);
+        self.cursor.pass(layout, number, entry);
         let cid = cid_at(block, entry.value_at()).ok_or_else(|| self.changed())?;
         Ok(Some(cid))
     }
@@ -368,29 +387,39 @@ impl Buffers {
 
 /// Buffers of nodes that were left, for those to come.
 #[derive(Default)]
-pub(super) struct Spare(Vec<Buffers>);
+pub(super) struct Spare {
+    buffers: Vec<Buffers>,
+    /// Bytes of memory that all buffers take together.
+    len: u64,
+}
 
 impl Spare {
     #[inline]
     pub(super) fn take(&mut self) -> Buffers {
-        self.0.pop().unwrap_or_default()
+        let Some(buffers) = self.buffers.pop() else { return Buffers::default() };
+        debug_assert!(buffers.held() <= self.len);
+        self.len = self.len.saturating_sub(buffers.held());
+        buffers
     }
 
     /// Keeps buffers, unless they grew for a huge node.
     #[inline]
     pub(super) fn put(&mut self, buffers: Buffers) {
-        if buffers.held() <= MAX_SPARE {
-            self.0.push(buffers);
+        let held = buffers.held();
+        if held <= MAX_SPARE {
+            self.len = self.len.saturating_add(held);
+            self.buffers.push(buffers);
         }
     }
 
     pub(super) fn clear(&mut self) {
-        self.0.clear();
+        *self = Spare::default();
     }
 
     /// Returns the bytes of memory that are held.
     pub(super) fn held(&self) -> u64 {
-        self.0.iter().map(Buffers::held).fold(0, u64::saturating_add)
+        let places = self.buffers.capacity().saturating_mul(size_of::<Buffers>());
+        self.len.saturating_add(places as u64)
     }
 }
 

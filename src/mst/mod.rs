@@ -23,6 +23,7 @@ mod digests;
 mod event;
 mod frame;
 mod key;
+mod levels;
 mod lookup;
 mod node;
 mod queue;

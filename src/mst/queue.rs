@@ -1,15 +1,19 @@
-//! Records that are requested before a walk comes to them, so that they are hashed together.
+//! Records that are requested before a walk comes to them, so that they are hashed together: those
+//! that come before the first node that was not read. So no entry is followed twice, on any input.
 
 use std::collections::VecDeque;
 
 use super::descent::Descent;
 use super::digests::Answer;
+use super::frame::{NodeStep, Order, Steps};
+use super::node::cid_at;
+use super::read_node::ReadNode;
 use crate::cid::Cid;
 use crate::error::Result;
 use crate::store::{Block, BlockStore, look_up};
 
 /// Records that are requested together: there are some 250 below a node of layer 3.
-pub(super) const MAX_RECORDS: usize = 384;
+const MAX_RECORDS: usize = 384;
 
 /// Bytes of records in the queue, not counting the last: they should fit into a CPU cache.
 const MAX_LEN: usize = 1 << 18;
@@ -17,6 +21,10 @@ const MAX_LEN: usize = 1 << 18;
 /// Records in the order in which a walk comes to them.
 pub(super) struct RecordQueue<B> {
     records: VecDeque<Requested<B>>,
+    /// Bytes of memory that the blocks in the queue take together.
+    len: u64,
+    /// The CIDs of records to request.
+    soon: Vec<Cid>,
 }
 
 /// The answer to the request for a record. The store is not asked again.
@@ -29,7 +37,7 @@ struct Requested<B> {
 
 impl<B> Default for RecordQueue<B> {
     fn default() -> Self {
-        RecordQueue { records: VecDeque::new() }
+        RecordQueue { records: VecDeque::new(), len: 0, soon: Vec::new() }
     }
 }
 
@@ -39,6 +47,8 @@ impl<B> RecordQueue<B> {
     #[inline]
     pub(super) fn take(&mut self, cid: Cid) -> Option<Result<Option<Block<B>>>> {
         while let Some(record) = self.records.pop_front() {
+            debug_assert!(record.cost <= self.len);
+            self.len = self.len.saturating_sub(record.cost);
             if record.cid == cid {
                 return Some(record.found);
             }
@@ -49,52 +59,61 @@ impl<B> RecordQueue<B> {
     /// Returns the bytes of memory that are held.
     pub(super) fn held(&self) -> u64 {
         let records = self.records.capacity().saturating_mul(size_of::<Requested<B>>());
-        let costs = self.records.iter().map(|record| record.cost);
-        costs.fold(records as u64, u64::saturating_add)
+        let soon = self.soon.capacity().saturating_mul(size_of::<Cid>());
+        self.len.saturating_add(records.saturating_add(soon) as u64)
+    }
+
+    /// Returns the bytes of memory that a full queue takes, but for the blocks.
+    const fn cost() -> u64 {
+        // At most this many are added to buffers that at most double.
+        let one = size_of::<Requested<B>>().saturating_add(size_of::<Cid>());
+        MAX_RECORDS.saturating_mul(2).saturating_mul(one) as u64
+    }
+
+    fn push(&mut self, record: Requested<B>) {
+        self.len = self.len.saturating_add(record.cost);
+        self.records.push_back(record);
     }
 }
 
 impl<B: AsRef<[u8]>> RecordQueue<B> {
-    /// Returns the bytes of memory that a full queue takes, but for the blocks.
-    pub(super) const fn cost() -> u64 {
-        // At most this many are added to a buffer that at most doubles.
-        (MAX_RECORDS.saturating_mul(2)).saturating_mul(size_of::<Requested<B>>()) as u64
-    }
-
-    /// Requests records after the first, which is already found, and hashes all of them together.
-    /// Stops after a missing record and at the descent's memory limit. `held` is the number of
-    /// bytes held besides the queue.
-    pub(super) fn fill<'s, S: BlockStore<Bytes<'s> = B>>(
+    /// Requests the records that come after one that the walk has come to, as far as all `nodes` up
+    /// to them were read ahead, and hashes them together. Stops after a missing record and at the
+    /// descent's memory limit. `held` is the number of bytes held besides the queue.
+    #[inline(never)]
+    pub(super) fn fill<'s, 'n, S: BlockStore<Bytes<'s> = B>>(
         &mut self,
         store: &'s S,
-        (first, found): (Cid, Block<B>),
-        others: &[Cid],
+        before: &Block<B>,
+        nodes: impl Iterator<Item = &'n ReadNode<B>>,
         descent: &mut Descent<B>,
         held: u64,
-    ) {
-        debug_assert!(others.len() < MAX_RECORDS);
-        self.records.clear();
-        let mut len = found.bytes.as_ref().len();
-        let mut held = held.saturating_add(Self::cost());
-        // The walk holds the record that it has come to in any case.
-        self.records.push_back(Requested { cid: first, found: Ok(Some(found)), cost: 0 });
-        for &cid in others {
+    ) where
+        B: 'n,
+    {
+        debug_assert!(self.records.is_empty(), "the walk has not come to a record in the queue");
+        let others = held.saturating_add(Self::cost());
+        let Some(mut room) = descent.room().checked_sub(others) else { return };
+        let mut soon = core::mem::take(&mut self.soon);
+        soon.clear();
+        push_records_to_come(nodes, descent, &mut soon);
+        let mut len = before.bytes.as_ref().len();
+        for &cid in &soon {
             if len > MAX_LEN {
                 break;
             }
             let found = look_up(store, &cid);
             let Ok(Some(block)) = &found else {
-                self.records.push_back(Requested { cid, found, cost: 0 });
+                self.push(Requested { cid, found, cost: 0 });
                 break;
             };
             let cost = store.memory_cost(&block.bytes);
             len = len.saturating_add(block.bytes.as_ref().len());
-            held = held.saturating_add(cost);
-            if !descent.has_room(|| held) {
-                break;
-            }
-            self.records.push_back(Requested { cid, found, cost });
+            let Some(rest) = room.checked_sub(cost) else { break };
+            room = rest;
+            self.push(Requested { cid, found, cost });
         }
+        self.soon = soon;
         descent.verify_together(self.records.make_contiguous());
     }
 }
@@ -109,4 +128,51 @@ impl<B> Answer<B> for Requested<B> {
     fn block_mut(&mut self) -> Option<&mut Block<B>> {
         self.found.as_mut().ok()?.as_mut()
     }
+}
+
+/// Appends the CIDs of the records that a walk comes to next, as far as all nodes up to them were
+/// read. `nodes` are those that were read ahead.
+fn push_records_to_come<'n, B: AsRef<[u8]> + 'n>(
+    mut nodes: impl Iterator<Item = &'n ReadNode<B>>,
+    descent: &Descent<B>,
+    soon: &mut Vec<Cid>,
+) {
+    for (depth, frame) in descent.frames().iter().enumerate().rev() {
+        let node = (frame.block.as_ref(), frame.steps_to_come());
+        // Not all that is under a node that is not covered is wanted.
+        if !frame.is_covered || !push_records(node, depth, descent.manner.order, &mut nodes, soon) {
+            return;
+        }
+    }
+}
+
+/// Appends the CIDs of the records that come in a node at `depth` and below it. Returns whether all
+/// nodes below it were read, and all records had room.
+///
+/// Calls itself for each layer below, of which there are as many as are read ahead.
+fn push_records<'n, B: AsRef<[u8]> + 'n>(
+    (block, steps): (&[u8], Steps<'_>),
+    depth: usize,
+    order: Order,
+    nodes: &mut impl Iterator<Item = &'n ReadNode<B>>,
+    soon: &mut Vec<Cid>,
+) -> bool {
+    for step in steps {
+        match step {
+            NodeStep::Record(at) => match cid_at(block, at) {
+                Some(cid) if soon.len() < MAX_RECORDS => soon.push(cid),
+                _ => return false,
+            },
+            NodeStep::Link(at) => {
+                let node = nodes.next().filter(|node| node.depth == depth);
+                let node = node.filter(|node| Some(node.cid) == cid_at(block, at));
+                let Some((block, buffers)) = node.and_then(ReadNode::read) else { return false };
+                let node = (block, Steps::all(order, &buffers.layout));
+                if !push_records(node, depth.saturating_add(1), order, nodes, soon) {
+                    return false;
+                }
+            }
+        }
+    }
+    true
 }

@@ -2,9 +2,9 @@
 
 use super::descent::{Descent, Fetched};
 use super::digests::Answer;
-use super::frame::{Buffers, Order};
+use super::frame::{Buffers, Order, Steps};
 use super::key::Layer;
-use super::node::{EntryLayout, NodeLayout, cid_at};
+use super::node::{NodeLayout, cid_at};
 use crate::cid::Cid;
 use crate::error::{KeyInterval, Result};
 use crate::limits::MAX_KEY_LEN;
@@ -20,8 +20,8 @@ pub(super) const NODE_COST: u64 = (MAX_LEN * 2) as u64;
 /// Bytes of memory that the two keys in the buffers of a node take at most.
 const KEYS_COST: u64 = (2 * MAX_KEY_LEN) as u64;
 
-/// Entries of a node whose links are prefetched. Real nodes have fewer.
-const MAX_PREFETCH: usize = 64;
+/// Links and records of a node that are prefetched. Real nodes have fewer.
+pub(super) const MAX_PREFETCH: usize = 64;
 
 /// A node that the walk comes to later.
 pub(super) struct ReadNode<B> {
@@ -66,11 +66,13 @@ impl<B: AsRef<[u8]>> ReadNode<B> {
     }
 
     /// Returns how many bytes of `NODE_COST` the node leaves unused. Parsed, it takes at most as
-    /// many bytes as its block, two keys, and an element in each of two lists that may grow.
+    /// many bytes as its block, two keys, and an element in each of three lists that may grow: the
+    /// buffers go to those that are spare.
     pub(super) fn unused(&self) -> u64 {
         let Some((_, found)) = self.block() else { return NODE_COST };
         let len = (found.bytes.as_ref().len() as u64).saturating_add(KEYS_COST);
-        let places = size_of::<Self>().saturating_mul(4) as u64;
+        let places = const { size_of::<Buffers>() * 2 }
+            .saturating_add(size_of::<Self>().saturating_mul(4)) as u64;
         NODE_COST.saturating_sub(self.held().saturating_add(len).saturating_add(places))
     }
 
@@ -78,7 +80,7 @@ impl<B: AsRef<[u8]>> ReadNode<B> {
     pub(super) fn parse(
         &mut self,
         layer: Layer,
-        keys: &mut Keys,
+        (keys, max_keys_len): (&mut Keys, usize),
         descent: &mut Descent<B>,
     ) -> bool {
         if !self.may_be_good() {
@@ -90,8 +92,8 @@ impl<B: AsRef<[u8]>> ReadNode<B> {
         }
         let mut buffers = descent.spare.take();
         let mut has_room = true;
-        let parsed =
-            buffers.read(found.bytes.as_ref(), layer, |key| has_room &= keys.push(key)).is_ok();
+        let on_key = |key: &[u8]| has_room &= keys.push(key, max_keys_len);
+        let parsed = buffers.read(found.bytes.as_ref(), layer, on_key).is_ok();
         if parsed && has_room {
             *read = Some(buffers);
             return true;
@@ -150,8 +152,6 @@ pub(super) fn check_keys<'n, B: AsRef<[u8]> + 'n>(
 /// The keys of nodes, one after the other.
 #[derive(Default)]
 pub(super) struct Keys {
-    /// Bytes that they have at most.
-    pub(super) max_len: usize,
     bytes: Vec<u8>,
     ends: Vec<usize>,
 }
@@ -162,10 +162,10 @@ impl Keys {
         self.ends.clear();
     }
 
-    /// Appends a key, if there is room for it.
+    /// Appends a key, unless all keys together would then be longer than `max_len` bytes.
     #[inline]
-    fn push(&mut self, key: &[u8]) -> bool {
-        let has_room = self.bytes.len().saturating_add(key.len()) <= self.max_len;
+    fn push(&mut self, key: &[u8], max_len: usize) -> bool {
+        let has_room = self.bytes.len().saturating_add(key.len()) <= max_len;
         if has_room {
             self.bytes.extend_from_slice(key);
             self.ends.push(self.bytes.len());
@@ -203,7 +203,7 @@ impl Keys {
 }
 
 /// Appends the CIDs of the blocks that a node links to, of records only if they are wanted. Of a
-/// huge node only the first entries count.
+/// huge node only the first count.
 pub(super) fn push_links(
     block: &[u8],
     layout: &NodeLayout,
@@ -211,23 +211,7 @@ pub(super) fn push_links(
     records: bool,
     soon: &mut Vec<Cid>,
 ) {
-    let entries = layout.entries();
-    let mut push = |at: Option<u32>| soon.extend(at.and_then(|at| cid_at(block, at)));
-    let value = |entry: &EntryLayout| records.then_some(entry.value_at());
-    match order {
-        Order::Ascending => {
-            push(layout.left_at());
-            for entry in entries.iter().take(MAX_PREFETCH) {
-                push(value(entry));
-                push(entry.tree_at());
-            }
-        }
-        Order::Descending => {
-            for entry in entries.iter().rev().take(MAX_PREFETCH) {
-                push(value(entry));
-                push(entry.tree_at());
-            }
-            push(layout.left_at().filter(|_| entries.len() <= MAX_PREFETCH));
-        }
-    }
+    let steps = Steps::all(order, layout).take(MAX_PREFETCH);
+    let places = steps.filter_map(|step| if records { Some(step.any()) } else { step.link() });
+    soon.extend(places.filter_map(|at| cid_at(block, at)));
 }

@@ -28,6 +28,7 @@ tests![
     huge_nodes_beside_each_other_are_not_held_together,
     digests_stay_within_the_limit,
     what_a_hashing_walk_requests_ahead_stays_within_the_limit,
+    links_of_nodes_that_are_read_together_stay_within_the_limit,
     millions_of_tiny_blocks_stay_within_the_limit,
 ];
 
@@ -343,9 +344,42 @@ fn what_a_hashing_walk_requests_ahead_stays_within_the_limit() {
         assert!((100 * KIB..512 * KIB).contains(&all), "{all}");
         for limit in [20 * KIB, 60 * KIB, 120 * KIB, 200 * KIB, 400 * KIB, MIB] {
             let walk = || walk().memory_limit(limit as u64);
-            // CIDs that are needed soon are few, and not counted.
             within("walk", limit + 32 * KIB, || assert_eq!(end(walk()).unwrap(), 6000));
             within("partial", limit + 32 * KIB, || end(walk().partial(true)).unwrap());
+        }
+    }
+}
+
+/// Short keys of a tree whose nodes on layer 1 have forty entries and a link beside each.
+fn keys_with_many_links() -> Vec<Vec<u8>> {
+    let pairs = [0, 1].repeat(40);
+    let under_one = [&pairs[..], &[0, 2]].concat().repeat(16);
+    let mut layers = [&under_one[..], &[3]].concat().into_iter().cycle().take(9 * under_one.len());
+    let mut next = layers.next();
+    let keys = (0u32..).map(|number| format!("a/{number:06}").into_bytes());
+    let mut chosen = Vec::new();
+    for key in keys {
+        let Some(layer) = next else { break };
+        if key::layer(&key) == layer {
+            chosen.push(key);
+            next = layers.next();
+        }
+    }
+    chosen
+}
+
+fn links_of_nodes_that_are_read_together_stay_within_the_limit() {
+    let record = Record::sample(b"com.example.test/shared");
+    let keys = keys_with_many_links();
+    let count = keys.len();
+    let car = KitRepo::new(keys.into_iter().map(|key| (key, record.clone())));
+    let car = car.to_bytes(Order::Preorder);
+    let repo =
+        Loader::new().verification(Verification::ReachedBlocks).from_slice(&car[..]).unwrap();
+    for reverse in [false, true] {
+        for limit in [200 * KIB, 400 * KIB, MIB] {
+            let walk = || repo.walk().reverse_if(reverse).memory_limit(limit as u64);
+            within("walk", limit, || assert_eq!(end(walk()).unwrap(), count));
         }
     }
 }

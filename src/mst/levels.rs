@@ -1,0 +1,305 @@
+//! Nodes that are read together, on one layer after the other.
+//!
+//! Their keys are hashed together, and all blocks that they link to are prefetched together, so
+//! that the walk does not wait for each alone. A walk that hashes blocks reads up to [`MAX_BELOW`]
+//! nodes on each layer below siblings of layer 2 or 1, too. It requests nothing below a node whose
+//! keys do not come after all earlier keys. So no link is followed twice, on any input.
+
+use super::descent::{Descent, Fetched};
+use super::digests::Answer;
+use super::frame::{Frame, Link, NodeStep, Order, Spare, Steps};
+use super::key::Layer;
+use super::node::cid_at;
+use super::read_node::{Keys, MAX_PREFETCH, NODE_COST, ReadNode, check_keys, push_links};
+use crate::cid::Cid;
+use crate::store::BlockStore;
+
+/// Siblings that are read together: a node has about five links to nodes.
+const MAX_NODES: usize = 8;
+
+/// The highest layer of siblings whose subtrees are read together.
+const MAX_LAYER: u8 = 2;
+
+/// Nodes on one layer that are read together below siblings.
+const MAX_BELOW: usize = 128;
+
+/// Bytes that the keys of nodes which are read together have at most. Prefixes make keys of few
+/// bytes long.
+const MAX_KEYS_LEN: usize = 1 << 13;
+
+/// As many of the nodes below siblings.
+const MAX_KEYS_LEN_BELOW: usize = 1 << 15;
+
+/// CIDs from which on blocks are prefetched before those of the next node are added.
+const MAX_SOON: usize = 128;
+
+/// Bytes of memory that siblings which are read together may take, with their keys and the CIDs
+/// that they link to. A list may have room for twice as many elements as it has.
+const COST: u64 = MAX_NODES as u64 * NODE_COST
+    + (MAX_KEYS_LEN * 4) as u64
+    + ((MAX_SOON + MAX_PREFETCH) * 2 * size_of::<Cid>()) as u64;
+
+/// Nodes that were read ahead, below any of the open nodes.
+pub(super) struct NodesAhead<'s, S: BlockStore> {
+    store: &'s S,
+    /// The one that the walk comes to first is the last.
+    nodes: Vec<ReadNode<S::Bytes<'s>>>,
+    /// Bytes of memory that the nodes take together, beside their places in the list.
+    len: u64,
+    /// Siblings while the nodes below them are read.
+    parents: Vec<ReadNode<S::Bytes<'s>>>,
+    keys: Keys,
+    /// CIDs of blocks that are needed soon.
+    soon: Vec<Cid>,
+}
+
+/// What to read.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted {
+    /// Whether records are prefetched.
+    pub(super) records: bool,
+    /// Whether nodes below siblings are read, if they have to be hashed.
+    pub(super) below: bool,
+    /// Bytes of memory that are held besides the descent and these nodes.
+    pub(super) held: u64,
+}
+
+/// Nodes on one layer that are read together. They stand in the order of the walk, among those of
+/// the levels above.
+#[derive(Clone, Copy)]
+struct Level<'l> {
+    /// The number of the first node that is read together with these.
+    start: usize,
+    /// The depth of the nodes that link to these.
+    depth: usize,
+    layer: Layer,
+    /// The link that the walk has come to.
+    first: &'l Link,
+    max_keys_len: usize,
+}
+
+impl Level<'_> {
+    fn below(self) -> Option<Self> {
+        let (layer, depth) = (self.layer.below()?, self.depth.saturating_add(1));
+        Some(Level { layer, depth, max_keys_len: MAX_KEYS_LEN_BELOW, ..self })
+    }
+}
+
+/// What nodes that are read together may take.
+struct Room {
+    nodes: usize,
+    bytes: u64,
+}
+
+impl Room {
+    /// Takes the room that one node may need, if there is so much.
+    fn take_node(&mut self) -> bool {
+        let nodes = self.nodes.checked_sub(1);
+        let bytes = self.bytes.checked_sub(NODE_COST);
+        if let (Some(nodes), Some(bytes)) = (nodes, bytes) {
+            *self = Room { nodes, bytes };
+            return true;
+        }
+        self.nodes = 0;
+        false
+    }
+
+    fn give_back(&mut self, bytes: u64) {
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+}
+
+impl<'s, S: BlockStore> NodesAhead<'s, S> {
+    pub(super) fn new(store: &'s S) -> Self {
+        NodesAhead {
+            store,
+            nodes: Vec::new(),
+            len: 0,
+            parents: Vec::new(),
+            keys: Keys::default(),
+            soon: Vec::new(),
+        }
+    }
+
+    /// Returns the nodes in the order in which the walk comes to them.
+    pub(super) fn to_come(&self) -> impl Iterator<Item = &ReadNode<S::Bytes<'s>>> {
+        self.nodes.iter().rev()
+    }
+
+    /// Takes the node of a CID under the node at `depth`, if it was read ahead. The walk has passed
+    /// all that were to come before it.
+    #[inline]
+    pub(super) fn take(
+        &mut self,
+        depth: usize,
+        cid: &Cid,
+        spare: &mut Spare,
+    ) -> Option<ReadNode<S::Bytes<'s>>> {
+        while let Some(node) = self.nodes.pop_if(|node| node.depth >= depth) {
+            debug_assert!(node.held() <= self.len);
+            self.len = self.len.saturating_sub(node.held());
+            if node.depth == depth && node.cid == *cid {
+                return Some(node);
+            }
+            node.into_buffers().into_iter().for_each(|buffers| spare.put(buffers));
+        }
+        None
+    }
+
+    /// Reads the node of a link and some of those that come after it under the same node, up to the
+    /// first that is not good.
+    #[inline(never)]
+    pub(super) fn read(
+        &mut self,
+        first: &Link,
+        depth: usize,
+        descent: &mut Descent<S::Bytes<'s>>,
+        wanted: Wanted,
+    ) {
+        let Some(layer) = first.layer else {
+            debug_assert!(false, "a link below the root has no layer");
+            return;
+        };
+        if !descent.has_room(|| self.held().saturating_add(wanted.held).saturating_add(COST)) {
+            return;
+        }
+        let others = descent.top().into_iter().flat_map(Frame::links_to_come);
+        self.soon.clear();
+        self.soon.extend(core::iter::once(first.cid).chain(others).take(MAX_NODES));
+        let start = self.nodes.len();
+        self.request(depth, &mut Room { nodes: MAX_NODES, bytes: COST });
+        let must_hash = self.nodes.get(start).and_then(Answer::block);
+        let must_hash = must_hash.is_some_and(|(cid, found)| descent.must_hash(cid, found));
+        let mut level = Level { start, depth, layer, first, max_keys_len: MAX_KEYS_LEN };
+        self.finish(level, descent, wanted);
+        while must_hash
+            && wanted.below
+            && layer.get() <= MAX_LAYER
+            && let Some(below) = level.below()
+        {
+            self.read_below(level, below, descent, wanted);
+            level = below;
+        }
+        // The walk takes them from the end.
+        self.nodes.get_mut(start..).unwrap_or_default().reverse();
+    }
+
+    /// Requests the nodes that are needed soon, as many as there is room for, up to the first that
+    /// cannot be a good one. Then there is room for none.
+    fn request(&mut self, depth: usize, room: &mut Room) {
+        for &cid in &self.soon {
+            if !room.take_node() {
+                return;
+            }
+            let node = ReadNode { cid, depth, fetched: Fetched::get(self.store, cid) };
+            if !node.may_be_good() {
+                room.nodes = 0;
+            }
+            room.give_back(node.unused());
+            self.nodes.push(node);
+        }
+    }
+
+    /// Reads the nodes below those of a level, and puts each after its parent.
+    fn read_below(
+        &mut self,
+        level: Level<'_>,
+        below: Level<'_>,
+        descent: &mut Descent<S::Bytes<'s>>,
+        wanted: Wanted,
+    ) {
+        if level.start > self.nodes.len() {
+            return;
+        }
+        let keys = (MAX_KEYS_LEN_BELOW * 4) as u64;
+        let held = self.held().saturating_add(wanted.held).saturating_add(keys);
+        let mut room = Room { nodes: MAX_BELOW, bytes: descent.room().saturating_sub(held) };
+        let mut nodes = core::mem::take(&mut self.parents);
+        nodes.extend(self.nodes.drain(level.start..));
+        for node in nodes.drain(..) {
+            self.soon.clear();
+            if node.depth == level.depth {
+                match node.read() {
+                    // Nobody knows whether a node without keys comes after those before it.
+                    Some((block, buffers)) if !buffers.layout.entries().is_empty() => {
+                        let steps = Steps::all(descent.manner.order, &buffers.layout);
+                        let links = steps.filter_map(NodeStep::link);
+                        self.soon.extend(links.filter_map(|at| cid_at(block, at)));
+                    }
+                    Some(_) => {}
+                    // After a gap, the others are of no use.
+                    None => room.nodes = 0,
+                }
+            }
+            self.nodes.push(node);
+            self.request(below.depth, &mut room);
+        }
+        self.parents = nodes;
+        self.finish(below, descent, wanted);
+    }
+
+    /// Verifies, parses and checks the nodes of a level up to the first faulty one, and prefetches
+    /// what they link to. The walk reports the fault when it comes to that node.
+    fn finish(&mut self, level: Level<'_>, descent: &mut Descent<S::Bytes<'s>>, wanted: Wanted) {
+        let order = descent.manner.order;
+        let NodesAhead { nodes: all, keys, .. } = self;
+        let nodes = all.get_mut(level.start..).unwrap_or_default();
+        descent.verify_together(nodes);
+        keys.clear();
+        for node in nodes.iter_mut().filter(|node| node.depth == level.depth) {
+            if !node.parse(level.layer, (keys, level.max_keys_len), descent) {
+                break;
+            }
+        }
+        let nodes = nodes.iter_mut().filter(|node| node.depth == level.depth);
+        let interval = descent.interval(level.first);
+        check_keys(nodes, keys, level.layer, (order, interval));
+        self.len = all.iter().map(ReadNode::held).fold(0, u64::saturating_add);
+        if descent.has_room(|| self.held().saturating_add(wanted.held)) {
+            self.prefetch_below(level, order, wanted.records);
+        } else {
+            self.clear();
+        }
+    }
+
+    /// Prefetches what the nodes of a level link to.
+    fn prefetch_below(&mut self, level: Level<'_>, order: Order, records: bool) {
+        let NodesAhead { store, nodes, soon, .. } = self;
+        soon.clear();
+        let nodes = nodes.get(level.start..).unwrap_or_default();
+        for node in nodes.iter().filter(|node| node.depth == level.depth) {
+            if let Some((block, buffers)) = node.read() {
+                push_links(block, &buffers.layout, order, records, soon);
+            }
+            // As many as stores fetch together at best, and no list of all.
+            if soon.len() >= MAX_SOON {
+                store.prefetch(soon);
+                soon.clear();
+            }
+        }
+        store.prefetch(soon);
+    }
+
+    /// Prefetches what the top of a descent links to, of records only if they are wanted.
+    pub(super) fn prefetch(&mut self, descent: &Descent<S::Bytes<'s>>, records: bool) {
+        let Some(Frame { block, buffers, .. }) = descent.top() else { return };
+        let order = descent.manner.order;
+        self.soon.clear();
+        push_links(block.as_ref(), &buffers.layout, order, records, &mut self.soon);
+        self.store.prefetch(&self.soon);
+    }
+
+    /// Returns the bytes of memory that are held.
+    pub(super) fn held(&self) -> u64 {
+        let nodes = self.nodes.capacity().saturating_add(self.parents.capacity());
+        let nodes = nodes.saturating_mul(size_of::<ReadNode<S::Bytes<'s>>>());
+        let soon = self.soon.capacity().saturating_mul(size_of::<Cid>());
+        let lists = nodes.saturating_add(soon) as u64;
+        lists.saturating_add(self.keys.held()).saturating_add(self.len)
+    }
+
+    /// Gives all memory back.
+    pub(super) fn clear(&mut self) {
+        *self = NodesAhead::new(self.store);
+    }
+}
