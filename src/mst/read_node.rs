@@ -211,7 +211,8 @@ pub(super) fn push_links(
     records: bool,
     soon: &mut Vec<Cid>,
 ) {
-    let steps = Steps::all(order, layout).take(MAX_PREFETCH);
-    let places = steps.filter_map(|step| if records { Some(step.any()) } else { step.link() });
-    soon.extend(places.filter_map(|at| cid_at(block, at)));
+    for step in Steps::all(order, layout).take(MAX_PREFETCH) {
+        let at = if records { Some(step.any()) } else { step.link() };
+        soon.extend(at.and_then(|at| cid_at(block, at)));
+    }
 }
