@@ -226,6 +226,7 @@ impl<'r> Items<'r> {
             (3, None) => self.text_chunks(at)?,
             (4, len) => self.begin(Container::Array, len, at)?,
             (5, pairs) => {
+                // No record holds as many items as cannot be counted, so it ends before either way.
                 self.begin(Container::Map, pairs.map(|pairs| pairs.saturating_mul(2)), at)?
             }
             (6, Some(LINK_TAG)) => {
