@@ -1,5 +1,5 @@
-//! What text from the input is printed as. The one place that decides which characters may reach a
-//! terminal.
+//! Escaping of text from the input. [`is_harmful`] decides which characters may reach a terminal;
+//! `src/record/json.rs` of the library has the same list for the JSON of records.
 
 use core::fmt::{self, Write as _};
 
@@ -16,8 +16,13 @@ pub(crate) fn is_harmful(char: char) -> bool {
             | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// Returns text with everything escaped that is not a plain character: more than harmful ones.
-/// Quotes and backslashes stay.
+/// Returns whether text is printable ASCII, none of which is escaped. Nearly all text is.
+pub(crate) fn is_printable_ascii(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+}
+
+/// Returns text with all characters escaped that `char::escape_debug` escapes, a superset of the
+/// harmful ones, except quotes and backslashes.
 pub(crate) fn escaped(text: &str) -> String {
     let escape = |char: char| match char {
         '\\' | '"' | '\'' => String::from(char),
@@ -54,6 +59,8 @@ mod tests {
     fn harmful_characters_are_escaped_and_others_are_not() {
         let harmful = "\u{1b}\n\u{9b}\u{202e}\u{2066}\u{200e}\u{61c}\u{feff}\u{e0041}";
         assert!(harmful.chars().all(is_harmful));
+        assert!(is_printable_ascii(" a~") && !is_printable_ascii("\u{7f}"));
+        assert!(!is_printable_ascii("\n") && !is_printable_ascii("é"));
         assert!(!"aé漢👩\u{200d}👧\u{200c}~ ".chars().any(is_harmful));
         assert_eq!(Quoted("a\u{202e}\u{1b}\"\\é", 9).to_string(), "\"a\\u{202e}\\u{1b}\\\"\\\\é\"");
     }

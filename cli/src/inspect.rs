@@ -12,6 +12,7 @@ use crate::commits::Commits;
 use crate::counts::{SectionCounts, TreeCounts, add};
 use crate::failure::Cause;
 use crate::input::{Command, Input};
+use crate::json;
 use crate::order::{self, BlockOrder, Reach};
 use crate::output::Output;
 use crate::tid::Time;
@@ -117,12 +118,7 @@ impl Command for Inspect {
             commits,
             fault: repo.store().fault().map(|fault| fault.to_string()),
         };
-        if self.json {
-            serde_json::to_writer(&mut *out, &summary)?;
-            Ok(out.write_all(b"\n")?)
-        } else {
-            Ok(summary.write_to(out)?)
-        }
+        if self.json { Ok(json::write_line(&summary, out)?) } else { Ok(summary.write_to(out)?) }
     }
 }
 

@@ -14,6 +14,7 @@ use crate::commits;
 use crate::counts::add;
 use crate::failure::Cause;
 use crate::input::{Command, Input};
+use crate::json;
 use crate::keys::Keys;
 use crate::output::Output;
 use crate::skipped::{Skipped, Unreadable};
@@ -167,8 +168,7 @@ impl Ls {
         if self.records {
             return write_with_record(&line, entry, block, out);
         }
-        serde_json::to_writer(&mut *out, &line)?;
-        out.write_all(b"\n")?;
+        json::write_line(&line, out)?;
         Ok(None)
     }
 
@@ -200,7 +200,8 @@ fn write_with_record(
     block: Option<&[u8]>,
     out: &mut Output,
 ) -> Result<Option<Unreadable>, Cause> {
-    let mut object = serde_json::to_vec(line)?;
+    let mut object = Vec::new();
+    json::write(line, &mut object)?;
     let end = object.pop();
     debug_assert_eq!(end, Some(b'}'), "a line is an object");
     out.write_all(&object)?;

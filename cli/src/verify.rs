@@ -14,6 +14,7 @@ use crate::commits;
 use crate::counts::{SectionCounts, TreeCounts, add};
 use crate::failure::Cause;
 use crate::input::{Command, Input};
+use crate::json;
 use crate::output::{Counted, Output};
 use crate::records::OddRecords;
 
@@ -103,8 +104,7 @@ impl Command for Verify {
         let signer = self.account.verify(repo.commit()).map_err(Cause::No)?;
         let checked = self.walk(repo, signer, out)?;
         if self.json {
-            serde_json::to_writer(&mut *out, &checked)?;
-            out.write_all(b"\n")?;
+            json::write_line(&checked, &mut *out)?;
         } else if checked.ok && !self.quiet {
             checked.write_to(out)?;
         }
