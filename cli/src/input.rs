@@ -267,7 +267,7 @@ impl Input {
         repo: &Repo<S>,
         fault: Option<String>,
     ) -> Result<(), Cause> {
-        let mut out = Output::new();
+        let mut out = Output::new(fault.clone());
         let told = match fault {
             Some(fault) => out.note(format_args!("damaged from here on: {fault}")),
             None => Ok(()),

@@ -116,7 +116,7 @@ impl Command for Inspect {
             collections,
             block_order: order.as_str(),
             commits,
-            fault: repo.store().fault().map(|fault| fault.to_string()),
+            fault: out.fault().map(str::to_owned),
         };
         if self.json { Ok(json::write_line(&summary, out)?) } else { Ok(summary.write_to(out)?) }
     }

@@ -11,10 +11,12 @@ const BUFFER_LEN: usize = 1 << 16;
 pub(crate) struct Output {
     stdout: BufWriter<StdoutLock<'static>>,
     progress: ProgressLine,
+    fault: Option<String>,
 }
 
 impl Output {
-    pub(crate) fn new() -> Self {
+    /// Takes the message about the part of a damaged CAR that was given up, if there is one.
+    pub(crate) fn new(fault: Option<String>) -> Self {
         let stdout = io::stdout().lock();
         // A bar among the lines of a listing would spoil both.
         let progress = if stdout.is_terminal() {
@@ -22,13 +24,18 @@ impl Output {
         } else {
             ProgressLine::new(Unit::Blocks, None)
         };
-        Output { stdout: BufWriter::with_capacity(BUFFER_LEN, stdout), progress }
+        Output { stdout: BufWriter::with_capacity(BUFFER_LEN, stdout), progress, fault }
     }
 
     /// Counts a block that was walked.
     #[inline]
     pub(crate) fn step(&mut self) {
         self.progress.step();
+    }
+
+    /// The message about the part of a damaged CAR that was given up, safe to print.
+    pub(crate) fn fault(&self) -> Option<&str> {
+        self.fault.as_deref()
     }
 
     /// Prints a note on stderr, one line, after all that was printed before.

@@ -1,6 +1,7 @@
 //! `carwalk inspect`: its lines, its JSON, and what it counts of damaged CARs.
 
-use crate::harness::run_on;
+use crate::compressed::gzip;
+use crate::harness::{each_way, run_on};
 use carwalk_testkit::breakage::sample;
 use carwalk_testkit::cbor::Value;
 use carwalk_testkit::cid::Cid;
@@ -10,7 +11,7 @@ use serde_json::{Value as Json, json};
 
 fn inspect(car: &[u8]) -> Json {
     let run = run_on(["inspect", "--json"], car);
-    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
+    assert_eq!(run.stderr, "");
     run.json().remove(0)
 }
 
@@ -112,4 +113,41 @@ fn damage_is_counted() {
     }
     let text = run_on(["inspect"], &car.to_bytes()).quiet_success();
     assert!(text.contains("\nBad Subtrees: 1\nBad Records: 1\n"), "{text}");
+}
+
+#[test]
+fn the_fault_of_a_damaged_car_is_explained() {
+    let car = sample().to_bytes(Order::Preorder);
+    let (len, packed) = (car.len(), gzip(&car));
+    let mut mismatch = packed.clone();
+    mismatch[packed.len() - 8] ^= 1;
+    let tail = &packed[packed.len() - 8..];
+    let after = format!("gzip data after {len} decompressed bytes: ");
+    let cases = [
+        (
+            [&car[..], &[0; 512]].concat(),
+            format!(
+                "section at byte {len}: padding of 512 zero bytes follows to the end, not part of \
+                 the CAR: `head -c {len}` cuts it off"
+            ),
+        ),
+        (mismatch, format!("{after}it is damaged, its checksum does not hold")),
+        (
+            packed[..packed.len() - tail.len()].to_vec(),
+            format!(
+                "{after}the input ends in the middle: {} compressed bytes are there; the download \
+                 was probably cut",
+                packed.len() - tail.len()
+            ),
+        ),
+    ];
+    for (bytes, fault) in cases {
+        let run = each_way(&["inspect"], &bytes);
+        assert_eq!((run.code, run.stderr), (Some(0), format!("damaged from here on: {fault}\n")));
+        let line = format!("\nDamaged From Here On: {fault}\n");
+        assert!(run.stdout.contains(&line), "{}", run.stdout);
+        let object = each_way(&["inspect", "--json"], &bytes).json().remove(0);
+        assert_eq!(object["fault"], json!(fault));
+        assert_eq!(object["records"], json!(11));
+    }
 }
