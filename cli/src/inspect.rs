@@ -1,6 +1,7 @@
 //! `carwalk inspect`: what a CAR holds.
 
 use std::io::Write;
+use std::time::SystemTime;
 
 use carwalk::mst::Event;
 use carwalk::store::CarStore;
@@ -108,7 +109,7 @@ impl Command for Inspect {
             prev: commit.prev().map(|prev| prev.to_string()),
             rev: commit.rev(),
             rev_date,
-            rev_in_future: rev_date.is_some_and(Time::is_future),
+            rev_in_future: rev_date.is_some_and(|date| date.is_future(SystemTime::now())),
             bytes: stats.bytes,
             roots: repo.store().header().roots().len(),
             sections,

@@ -1,15 +1,15 @@
 //! The time in a TID, which revisions are.
 
 use std::fmt;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use carwalk::syntax;
 
 /// Digits of a TID, in the order of their values.
 const DIGITS: &[u8; 32] = b"234567abcdefghijklmnopqrstuvwxyz";
 
-/// Seconds that the clocks of two machines may differ by.
-const CLOCKS_DIFFER: u64 = 300;
+/// How much the clocks of two machines may differ.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(300);
 
 const SECONDS_OF_DAY: u64 = 86_400;
 
@@ -31,10 +31,10 @@ impl Time {
         Some(Time(number >> 10))
     }
 
-    /// Whether the time has not come yet, by the clock of this machine.
-    pub(crate) fn is_future(self) -> bool {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.0 / 1_000_000 > now.as_secs().saturating_add(CLOCKS_DIFFER)
+    /// Whether the time has not come yet at `now`, even by a clock that differs a little.
+    pub(crate) fn is_future(self, now: SystemTime) -> bool {
+        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        u128::from(self.0) > now.saturating_add(CLOCKS_DIFFER).as_micros()
     }
 }
 
@@ -95,8 +95,23 @@ mod tests {
         for (tid, time) in cases {
             assert_eq!(shown(tid).as_deref(), Some(time), "{tid}");
         }
-        assert!(!Time::of_tid("3jzfcijpj2z2a").unwrap().is_future());
-        assert!(Time::of_tid("jzzzzzzzzzzzz").unwrap().is_future());
+    }
+
+    #[test]
+    fn a_time_is_in_the_future_if_clocks_do_not_differ_that_much() {
+        let time = Time(1_700_000_000_000_000);
+        let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
+        for (now, is_future) in [
+            (at(1_700_000_000 - 301), true),
+            (at(1_700_000_000 - 300) - Duration::from_micros(1), true),
+            (at(1_700_000_000 - 300), false),
+            (at(1_700_000_000), false),
+            (at(1_700_000_000 + 301), false),
+            (UNIX_EPOCH, true),
+            (UNIX_EPOCH - Duration::from_secs(1), true),
+        ] {
+            assert_eq!(time.is_future(now), is_future, "{now:?}");
+        }
     }
 
     #[test]
