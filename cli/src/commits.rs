@@ -1,6 +1,8 @@
 //! The commits among the blocks of a CAR. A snapshot that was torn has several: the newest, whose
 //! tree is missing in part, and an older one that is complete.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
 use std::io::{self, Write};
 
@@ -12,11 +14,14 @@ use serde::Serialize;
 use crate::failure::Cause;
 use crate::output::{Counted, Output};
 
-/// Most commits whose trees are walked: a CAR can have a commit in every hundred bytes, all with
-/// the same tree.
+/// Most commits that are listed besides the opened one, and most trees that are walked for a hint.
+/// A CAR can have a commit every hundred bytes.
 const MAX_WALKED: usize = 16;
 
-/// The first commits of a CAR, in its order.
+/// Memory limit of one walk: --memory-limit does not cover it. Real trees take a few kilobytes.
+const WALK_MEMORY: u64 = 16 << 20;
+
+/// The first commits of a CAR and the opened one, in the order of the CAR.
 #[derive(Default, Serialize)]
 pub(crate) struct Commits {
     #[serde(rename = "commits", skip_serializing_if = "Vec::is_empty")]
@@ -26,7 +31,7 @@ pub(crate) struct Commits {
     more: Option<u64>,
 }
 
-/// A commit and what is there of its tree.
+/// A commit and what is present of its tree.
 #[derive(Serialize)]
 struct Listed {
     #[serde(rename = "commit", serialize_with = "as_text")]
@@ -35,6 +40,13 @@ struct Listed {
     rev: String,
     /// Whether it is the one that was opened.
     opened: bool,
+    #[serde(flatten)]
+    tree: Tree,
+}
+
+/// What is present of a tree.
+#[derive(Clone, Serialize)]
+struct Tree {
     complete: bool,
     records: u64,
     missing_nodes: u64,
@@ -44,16 +56,23 @@ struct Listed {
 }
 
 impl Commits {
-    /// Reads every block once, and walks the trees of the first few commits.
+    /// Reads every block once, and walks the trees of the commits that are listed.
     pub(crate) fn of<S: CarStore>(repo: &Repo<S>, rules: CommitRules) -> Result<Self> {
+        let mut trees = HashMap::<Cid, Tree>::new();
         let (mut told, mut more) = (Vec::new(), 0_u64);
         for commit in commits(repo.store(), rules) {
             let commit = commit?;
-            if told.len() < MAX_WALKED {
-                told.push(Listed::of(repo, &commit, rules)?);
-            } else {
+            let opened = commit.cid() == repo.commit().cid();
+            if told.len() >= MAX_WALKED && !opened {
                 more = more.saturating_add(1);
+                continue;
             }
+            let tree = match trees.entry(commit.data()) {
+                Entry::Occupied(known) => known.get().clone(),
+                Entry::Vacant(room) => room.insert(Tree::of(repo, commit.cid(), rules)?).clone(),
+            };
+            let (did, rev) = (commit.did().to_owned(), commit.rev().to_owned());
+            told.push(Listed { cid: commit.cid(), did, rev, opened, tree });
         }
         Ok(Commits { told, more: (more > 0).then_some(more) })
     }
@@ -61,12 +80,6 @@ impl Commits {
     /// Whether there is one commit only.
     pub(crate) fn is_single(&self) -> bool {
         self.told.len() < 2
-    }
-
-    /// The newest other commit of the account whose tree is complete.
-    fn complete(&self, account: &str) -> Option<&Listed> {
-        let others = self.told.iter().filter(|commit| !commit.opened && commit.did == account);
-        others.filter(|commit| commit.complete).max_by(|a, b| a.rev.cmp(&b.rev))
     }
 
     /// Writes one line for each commit; the account is that of the opened one.
@@ -85,30 +98,29 @@ impl Commits {
     }
 }
 
-impl Listed {
-    fn of<S: CarStore>(repo: &Repo<S>, commit: &Commit<'_>, rules: CommitRules) -> Result<Self> {
-        let tree = Loader::new().commits(rules).from_store(repo.store(), commit.cid())?;
-        let mut listed = Listed {
-            cid: commit.cid(),
-            did: commit.did().to_owned(),
-            rev: commit.rev().to_owned(),
-            opened: commit.cid() == repo.commit().cid(),
-            complete: false,
-            records: 0,
-            missing_nodes: 0,
-            missing_records: 0,
-            fault: None,
-        };
-        match tree.walk().completeness() {
+impl Tree {
+    /// Walks the tree of a commit. Fails if the commit cannot be opened.
+    fn of<S: CarStore>(repo: &Repo<S>, commit: Cid, rules: CommitRules) -> Result<Self> {
+        let repo = Loader::new().commits(rules).from_store(repo.store(), commit)?;
+        Ok(match repo.walk().memory_limit(WALK_MEMORY).completeness() {
             Ok(found) => {
-                listed.complete = found.is_complete();
-                listed.missing_records = found.missing_records.unwrap_or_default();
-                listed.records = found.entries.saturating_sub(listed.missing_records);
-                listed.missing_nodes = found.gaps;
+                let missing_records = found.missing_records.unwrap_or_default();
+                Tree {
+                    complete: found.is_complete(),
+                    records: found.entries.saturating_sub(missing_records),
+                    missing_nodes: found.gaps,
+                    missing_records,
+                    fault: None,
+                }
             }
-            Err(error) => listed.fault = Some(error.to_string()),
-        }
-        Ok(listed)
+            Err(error) => Tree {
+                complete: false,
+                records: 0,
+                missing_nodes: 0,
+                missing_records: 0,
+                fault: Some(error.to_string()),
+            },
+        })
     }
 }
 
@@ -120,6 +132,12 @@ impl fmt::Display for Listed {
         if self.opened {
             f.write_str("opened, ")?;
         }
+        self.tree.fmt(f)
+    }
+}
+
+impl fmt::Display for Tree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let records = Counted(self.records, "record");
         match &self.fault {
             Some(fault) => write!(f, "damaged: {fault}"),
@@ -130,6 +148,52 @@ impl fmt::Display for Listed {
                 write!(f, "partial, {records}; missing: {nodes}, {missing}")
             }
         }
+    }
+}
+
+/// A commit whose tree may be complete.
+struct Candidate {
+    cid: Cid,
+    rev: String,
+    data: Cid,
+}
+
+/// The commits of an account with the greatest revisions, in descending order, each with a tree of
+/// its own.
+#[derive(Default)]
+struct Newest(Vec<Candidate>);
+
+impl Newest {
+    /// Finds the newest other commits of the account of `repo`.
+    fn of<S: CarStore>(repo: &Repo<S>, rules: CommitRules) -> Self {
+        let (mut newest, opened) = (Newest::default(), repo.commit());
+        // An error says less than the one that is explained. The commits before it are valid.
+        for commit in commits(repo.store(), rules).map_while(Result::ok) {
+            // The tree of the opened commit is known to be partial.
+            if commit.did() == opened.did() && commit.data() != opened.data() {
+                newest.add(&commit);
+            }
+        }
+        newest
+    }
+
+    fn add(&mut self, commit: &Commit<'_>) {
+        let Newest(newest) = self;
+        let (cid, rev, data) = (commit.cid(), commit.rev(), commit.data());
+        let at = newest.partition_point(|other| *other.rev >= *rev);
+        if at >= MAX_WALKED || newest.iter().take(at).any(|other| other.data == data) {
+            return;
+        }
+        newest.retain(|other| other.data != data);
+        newest.insert(at, Candidate { cid, rev: rev.to_owned(), data });
+        newest.truncate(MAX_WALKED);
+    }
+
+    /// Returns the newest commit whose tree is complete.
+    fn complete<S: CarStore>(self, repo: &Repo<S>, rules: CommitRules) -> Option<Candidate> {
+        let is_complete =
+            |commit: &Candidate| Tree::of(repo, commit.cid, rules).is_ok_and(|tree| tree.complete);
+        self.0.into_iter().find(is_complete)
     }
 }
 
@@ -160,9 +224,7 @@ pub(crate) fn hint<S: CarStore>(cause: Cause, repo: &Repo<S>, rules: CommitRules
 /// Names the newest other commit of the account whose tree is complete, if blocks of the opened one
 /// are missing.
 pub(crate) fn complete<S: CarStore>(repo: &Repo<S>, rules: CommitRules) -> Option<String> {
-    // An error here says less than the one that is to be explained.
-    let commits = Commits::of(repo, rules).unwrap_or_default();
-    let Listed { cid, rev, .. } = commits.complete(repo.commit().did())?;
+    let Candidate { cid, rev, .. } = Newest::of(repo, rules).complete(repo, rules)?;
     let revision = if rev.is_empty() { String::new() } else { format!(", revision {rev},") };
     Some(format!("the tree of another commit{revision} is complete (see --commit {cid})"))
 }

@@ -73,8 +73,8 @@ pub(crate) const INSPECT: &str = help!(
     "\
 Missing blocks are counted. Neither they nor damage to the CAR or the tree is an error: the exit
 code is 0. The commits in the CAR are listed if there are several, or if the tree is partial or
-damaged: the first 16 with the state of their trees, the others as a count. At most 10,000
-collections are listed, the others are counted.
+damaged: the opened one and the first 16 others with the state of their trees. The rest are counted.
+At most 10,000 collections are listed, the rest are counted.
 
 The block order is one of:
   pre-order  the commit, the root, and after each node its subtrees and records from left to right;

@@ -98,7 +98,7 @@ impl Command for Ls {
         if missing.records > 0 {
             out.note(format_args!("missing records: {}", missing.records))?;
         }
-        if missing.subtrees > 0
+        if missing.subtrees.max(missing.records) > 0
             && let Some(other) = commits::complete(repo, self.input.commit_rules())
         {
             out.note(format_args!("{other}"))?;

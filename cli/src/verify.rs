@@ -108,7 +108,7 @@ impl Command for Verify {
         } else if checked.ok && !self.quiet {
             checked.write_to(out)?;
         }
-        if checked.tree.missing_subtrees > 0
+        if checked.tree.missing_subtrees.max(checked.tree.missing_records) > 0
             && let Some(other) = commits::complete(repo, self.input.commit_rules())
         {
             out.note(format_args!("{other}"))?;

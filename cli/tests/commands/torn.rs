@@ -190,3 +190,77 @@ fn many_commits_are_counted_and_a_few_walked() {
     let object = each_way(&["inspect", "--json"], &car.to_bytes()).json().remove(0);
     assert_eq!(object["more_commits"], json!(25));
 }
+
+/// Revision `number` with a tree of its own.
+fn numbered(number: u8) -> Repo {
+    let [high, low] = [number / 26, number % 26].map(|number| char::from(b'a' + number));
+    let rev = format!("3l4zyhoqk{high}{low}2c");
+    at(&rev, &[PATHS[0], &format!("com.example.c/{number}")])
+}
+
+#[test]
+fn the_newest_complete_commit_is_named_wherever_it_is() {
+    let newest = 39;
+    for order in [(0..40).collect::<Vec<_>>(), (0..40).rev().collect()] {
+        let repos: Vec<_> = order.into_iter().map(numbered).collect();
+        let mut car = with(&new(), &repos);
+        car.remove(&new().root.cid());
+        let error = each_way(&["ls"], &car.to_bytes()).one_error(4);
+        let name = format!("(see --commit {})\n", commit_of(&numbered(newest)));
+        assert!(error.ends_with(&name), "{error}");
+    }
+}
+
+/// A hundred commits with one tree, which is partial, do not hide an older one.
+#[test]
+fn commits_with_the_same_tree_count_once() {
+    let partial: Vec<_> = (0..100_u8)
+        .map(|number| {
+            let mut repo = at("3l4zyhoqkbk2e", &PATHS[1..]);
+            repo.commit = repo.commit.set("prev", Value::Link(Cid::dag_cbor(&[number])));
+            repo
+        })
+        .collect();
+    for others in [[&partial[..], &[old()]].concat(), [&[old()], &partial[..]].concat()] {
+        let mut car = with(&new(), &others);
+        car.remove(&new().root.cid());
+        car.remove(&partial[0].root.cid());
+        let error = each_way(&["ls"], &car.to_bytes()).one_error(4);
+        assert!(error.ends_with(&format!("(see --commit {})\n", commit_of(&old()))), "{error}");
+    }
+}
+
+#[test]
+fn the_opened_commit_is_listed_wherever_it_is() {
+    let mut car = with(&new(), &(0..40).map(numbered).collect::<Vec<_>>());
+    let opened = car.index_of(&new().commit_cid());
+    let section = car.sections.remove(opened);
+    car.sections.push(section);
+    let text = each_way(&["inspect"], &car.to_bytes()).quiet_success();
+    let line = format!("\n  {}: revision {NEW}, opened, complete, 3 records\n", commit_of(&new()));
+    assert!(text.contains("\nCommits: 41\n") && text.contains(&line), "{text}");
+    assert!(text.contains("\n  and 24 more\n"), "{text}");
+    let object = each_way(&["inspect", "--json"], &car.to_bytes()).json().remove(0);
+    assert_eq!(object["commits"][16]["opened"], json!(true));
+    assert_eq!(object["more_commits"], json!(24));
+}
+
+#[test]
+fn a_complete_commit_is_named_if_records_are_missing() {
+    let mut car = with(&new(), &[old()]);
+    car.remove(&new().entries()[2].1);
+    let bytes = car.to_bytes();
+    let hint = format!(
+        "the tree of another commit, revision {OLD}, is complete (see --commit {})\n",
+        commit_of(&old())
+    );
+    for command in ["ls", "verify"] {
+        let error = each_way(&[command], &bytes).one_error(4);
+        assert!(error.starts_with("error: standard input: record ") && error.ends_with(&hint));
+        let partial = each_way(&[command, "--partial"], &bytes);
+        assert_eq!(partial.code, Some(0));
+        assert!(partial.stderr.ends_with(&hint), "{partial:?}");
+    }
+    let error = TempCar::new(&bytes).run_with(&["get"], &[PATHS[2]]).one_error(4);
+    assert!(error.contains("its block") && error.ends_with(&hint), "{error}");
+}
