@@ -1,5 +1,6 @@
 //! The account and its signing keys, from a DID document or from an audit log of the PLC directory.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -10,7 +11,7 @@ use serde::Deserialize;
 use crate::escape::{Quoted, escaped};
 use crate::failure::Cause;
 
-/// Most bytes of a document that are read: several hundred times the largest real audit log.
+/// Longest accepted document, in bytes.
 const MAX_LEN: u64 = 8 << 20;
 
 /// Most keys that one account may have: each costs the check of a signature.
@@ -42,7 +43,7 @@ struct Method {
     id: String,
     #[serde(rename = "type")]
     method_type: String,
-    /// Other methods than the account's may have other forms of keys.
+    /// `None` for methods with a key in another form, such as `publicKeyJwk`.
     #[serde(rename = "publicKeyMultibase", default)]
     key: Option<String>,
 }
@@ -129,15 +130,18 @@ impl DidDoc {
         if log.iter().any(|entry| entry.did != did) {
             return Err("the audit log is of more than one account".to_owned());
         }
-        let mut keys: Vec<VerifyingKey> = Vec::new();
-        for entry in log.iter().rev().filter(|entry| !entry.nullified) {
-            match entry.operation.key().and_then(|key| key.parse().ok()) {
-                Some(key) if keys.contains(&key) => {}
-                Some(_) if keys.len() >= MAX_KEYS => {
+        let operations = log.iter().rev().filter(|entry| !entry.nullified);
+        let texts = operations.filter_map(|entry| entry.operation.key());
+        let (mut seen, mut keys) = (HashSet::new(), Vec::<VerifyingKey>::new());
+        // Few operations change the key, and parsing one takes time.
+        for text in texts.filter(|text| seen.insert(*text)) {
+            match text.parse() {
+                Ok(key) if keys.contains(&key) => {}
+                Ok(_) if keys.len() >= MAX_KEYS => {
                     return Err(format!("the audit log has more than {MAX_KEYS} keys"));
                 }
-                Some(key) => keys.push(key),
-                None => {}
+                Ok(key) => keys.push(key),
+                Err(_) => {}
             }
         }
         if keys.is_empty() {
@@ -154,7 +158,7 @@ impl Operation {
     }
 }
 
-/// Reads one byte more than is taken, to tell longer files.
+/// Reads at most `MAX_LEN + 1` bytes, so that the caller can detect a longer file.
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     File::open(path)?.take(MAX_LEN.saturating_add(1)).read_to_end(&mut text)?;

@@ -123,6 +123,30 @@ fn audit_logs_give_did_and_all_keys_the_newest_first() {
     assert!(error.contains("none of these 2 keys "), "{error}");
 }
 
+/// A log of so many keys, all of them newer than key 2.
+fn long_log(keys: u16) -> Json {
+    let newer = (1..keys).map(|number| {
+        let mut secret = [1; 32];
+        secret[..2].copy_from_slice(&number.to_be_bytes());
+        audited(DID, operation(&SigningKey::k256(&secret)))
+    });
+    json!([audited(DID, operation(&key(2)))].into_iter().chain(newer).collect::<Vec<_>>())
+}
+
+#[test]
+fn an_audit_log_may_have_a_thousand_keys() {
+    let text = with_doc(&[], long_log(1000).to_string()).quiet_success();
+    assert!(text.contains("signed with key 1000 of 1000: "), "{text}");
+    let error = with_doc(&[], long_log(1001).to_string()).one_error(3);
+    assert_eq!(error, "error: FILE: the audit log has more than 1000 keys\n");
+    // Repeated keys count once.
+    let repeated =
+        (0..2000_u16).map(|number| audited(DID, operation(&key(1 + (number % 2) as u8))));
+    let repeated = json!(repeated.collect::<Vec<_>>()).to_string();
+    let text = with_doc(&[], repeated).quiet_success();
+    assert!(text.contains("signed with key 1 of 2: "), "{text}");
+}
+
 #[test]
 fn documents_that_are_none_are_refused_by_name() {
     let mut two = log();
