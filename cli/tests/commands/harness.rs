@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::thread;
 
+use crate::escape::is_harmful;
 use carwalk_testkit::export::{Export, Order};
 use tempfile::TempDir;
 
@@ -18,28 +19,44 @@ pub(crate) struct Run<T = String> {
 }
 
 impl Run {
-    /// Asserts success without a word on stderr, and gives stdout.
+    /// Asserts success with nothing on stderr and no harmful characters on stdout, and returns that.
     #[track_caller]
     pub(crate) fn quiet_success(self) -> String {
         assert_eq!((self.code, self.stderr.as_str()), (Some(0), ""));
+        let harmful = self.stdout.chars().find(|char| is_harmful(*char) && !"\n\t".contains(*char));
+        assert_eq!(harmful, None, "{}", self.stdout);
         self.stdout
     }
 
-    /// Asserts an exit code and one line on stderr that begins with `error: `, and gives stderr.
+    /// Asserts an exit code and one line on stderr that begins with `error: `, and returns stderr.
     #[track_caller]
     pub(crate) fn one_error(self, code: i32) -> String {
         assert_eq!(self.code, Some(code), "{self:?}");
         assert!(self.stderr.starts_with("error: "), "{self:?}");
         assert_eq!(self.stderr.lines().count(), 1, "{self:?}");
-        assert!(!self.stderr.trim_end().chars().any(char::is_control), "{self:?}");
+        let line = self.stderr.strip_suffix('\n').unwrap();
+        assert!(!line.chars().any(is_harmful), "{self:?}");
         self.stderr
     }
 
-    /// Stdout as one JSON value for each line.
+    /// Asserts success, and returns stdout as one JSON value for each line.
     #[track_caller]
     pub(crate) fn json(self) -> Vec<serde_json::Value> {
+        self.json_and(0)
+    }
+
+    /// Asserts an exit code, and returns stdout as one JSON value for each line.
+    #[track_caller]
+    pub(crate) fn json_and(self, code: i32) -> Vec<serde_json::Value> {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        assert!(self.stdout.is_empty() || self.stdout.ends_with('\n'), "{self:?}");
         let lines = self.stdout.lines();
-        lines.map(|line| serde_json::from_str(line).unwrap()).collect()
+        lines
+            .map(|line| {
+                assert!(!line.chars().any(is_harmful), "{line:?}");
+                serde_json::from_str(line).unwrap()
+            })
+            .collect()
     }
 }
 

@@ -74,7 +74,8 @@ fn path_problems_are_told_one_by_one() {
     assert!(lines[1].ends_with("key \"com.example.test/\\x1b[31m\""), "{lines:?}");
     assert!(lines[2].ends_with("key \"com.example.test/..\""), "{lines:?}");
     assert_eq!(lines[4], "error: standard input: 4 keys are not of the syntax of repo paths");
-    let object = run_on(["verify", "--json"], &repo.to_bytes(Order::Pds)).json().remove(0);
+    let run = run_on(["verify", "--json"], &repo.to_bytes(Order::Pds));
+    let object = run.json_and(3).remove(0);
     assert_eq!((&object["ok"], &object["path_problems"]), (&json!(false), &json!(4)));
 }
 
@@ -164,7 +165,7 @@ fn bad_subtrees_do_not_keep_the_rest_from_being_checked() {
     let error =
         "error: standard input: 2 keys are not of the syntax of repo paths, 1 subtree is bad";
     assert_eq!((lines.len(), lines[3]), (4, error));
-    let object = run_on(["verify", "--partial", "--json"], &car).json().remove(0);
+    let object = run_on(["verify", "--partial", "--json"], &car).json_and(3).remove(0);
     let found = ["ok", "complete", "bad_subtrees", "path_problems", "missing_subtrees"]
         .map(|name| &object[name]);
     assert_eq!(found, [&json!(false), &json!(false), &json!(1), &json!(2), &json!(0)]);

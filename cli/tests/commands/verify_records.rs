@@ -6,7 +6,7 @@ use carwalk_testkit::repo::{Order, Record, Repo};
 use serde_json::json;
 
 use crate::escape::is_harmful;
-use crate::harness::{self, Run, each_way, run_on};
+use crate::harness::{self, each_way, run_on};
 
 const PATH: &str = "com.example.test/self";
 
@@ -147,12 +147,8 @@ fn strict_makes_an_oddity_a_failure() {
 
 #[test]
 fn json_lists_the_first_oddities_and_counts_all() {
-    let object = |args: &[&str]| {
-        let Run { code, stdout, .. } = each_way(args, &three());
-        (code, serde_json::from_str::<serde_json::Value>(&stdout).unwrap())
-    };
-    let (code, found) = object(&["verify", "--records", "--json"]);
-    assert_eq!((code, &found["ok"]), (Some(0), &json!(true)));
+    let found = each_way(&["verify", "--records", "--json"], &three()).json().remove(0);
+    assert_eq!(found["ok"], json!(true));
     assert_eq!((&found["odd_records"], &found["oddities"]), (&json!(2), &json!(3)));
     assert_eq!(
         found["first_oddities"],
@@ -164,8 +160,9 @@ fn json_lists_the_first_oddities_and_counts_all() {
               "what": "byte 1: the record ends inside the item that begins here" },
         ])
     );
-    let (code, found) = object(&["verify", "--records", "--strict", "--json"]);
-    assert_eq!((code, &found["ok"], &found["oddities"]), (Some(3), &json!(false), &json!(3)));
+    let strict = each_way(&["verify", "--records", "--strict", "--json"], &three());
+    let found = strict.json_and(3).remove(0);
+    assert_eq!((&found["ok"], &found["oddities"]), (&json!(false), &json!(3)));
 
     let many = Repo::new((0..60).map(|number| {
         let record = typed("$type", Value::Array(vec![Value::F64(f64::from(number)); 50]));
