@@ -12,13 +12,17 @@ use carwalk::{Cid, Repo, RepoPath};
 use clap::Args;
 use serde::Serialize;
 
-use crate::escape::escaped;
+use crate::escape::{escaped, is_printable_ascii};
 use crate::failure::Cause;
 use crate::input::{Command, Input};
 use crate::json;
 use crate::keys::Keys;
 use crate::output::Output;
+use crate::remembered::Remembered;
 use crate::skipped::{Skipped, Unreadable};
+
+/// Bytes of a long record for each byte of memory that its references may take.
+const LEN_PER_ROOM: usize = 32;
 
 /// List the blobs that records refer to: CID, size, MIME type, path
 #[derive(Args, Debug)]
@@ -55,7 +59,7 @@ impl Command for Blobs {
     }
 
     fn run<S: CarStore>(&self, repo: &Repo<S>, out: &mut Output) -> Result<(), Cause> {
-        let (mut skipped, mut cids) = (Skipped::default(), HashSet::new());
+        let (mut skipped, mut listing) = (Skipped::default(), Listing::new(self));
         let mut walk = repo.walk().range(self.keys.range()?).start();
         while let Some(event) = walk.next_event()? {
             out.step();
@@ -63,46 +67,102 @@ impl Command for Blobs {
             match entry.path() {
                 Err(error) => skipped.path(&error, out)?,
                 Ok(path) => {
-                    let listed = self.list(entry, path, block, &mut cids, out)?;
-                    if let Err(why) = listed {
+                    let unreadable = listing.list(entry, path, block, out)?;
+                    if let Some(why) = unreadable {
                         skipped.record(entry, &why, out)?;
                     }
                 }
             }
         }
-        write_sorted(&cids, out)?;
+        write_sorted(&listing.cids, out)?;
         skipped.into_result()
     }
 }
 
-impl Blobs {
-    /// Lists the references in a record. The inner error is one of the record.
+/// A reference to a blob.
+struct Reference<'a> {
+    cid: Cid,
+    size: Option<u64>,
+    mime_type: Cow<'a, str>,
+    is_legacy: bool,
+}
+
+/// What was found in a long record: its references, and why the rest cannot be read.
+struct Found {
+    references: Vec<Reference<'static>>,
+    unreadable: Option<Unreadable>,
+}
+
+/// References that are collected to be remembered, as long as there is room for them.
+struct Collected {
+    references: Vec<Reference<'static>>,
+    /// `None` if a reference had no room.
+    room: Option<usize>,
+}
+
+/// Lists references, or collects their CIDs.
+struct Listing<'a> {
+    blobs: &'a Blobs,
+    cids: HashSet<Cid>,
+    known: Remembered<Found>,
+}
+
+impl<'a> Listing<'a> {
+    fn new(blobs: &'a Blobs) -> Self {
+        Listing { blobs, cids: HashSet::new(), known: Remembered::default() }
+    }
+
+    /// Lists the references in a record. Returns why it cannot be read to its end, if so. A long
+    /// record that was seen before is not read again.
     fn list(
-        &self,
+        &mut self,
         entry: Entry<'_>,
         path: RepoPath<'_>,
         record: &[u8],
-        cids: &mut HashSet<Cid>,
         out: &mut Output,
-    ) -> Result<Result<(), Unreadable>, Cause> {
+    ) -> Result<Option<Unreadable>, Cause> {
         if let Err(why) = Unreadable::check(entry) {
-            return Ok(Err(why));
+            return Ok(Some(why));
         }
+        let Listing { blobs, cids, known } = self;
+        let (cid, len) = (entry.cid(), record.len());
+        if let Some(found) = known.get(&cid, len) {
+            for reference in &found.references {
+                blobs.write(reference, path, out)?;
+            }
+            return Ok(found.unreadable.clone());
+        }
+        let (mut collected, mut unreadable) = (Collected::of(len), None);
         for blob in record::blobs(record) {
             match blob {
-                Ok(blob) if self.cids => {
+                Ok(blob) if blobs.cids => {
                     cids.insert(blob.cid());
                 }
-                Ok(blob) => self.write(&blob, path, out)?,
-                Err(error) => return Ok(Err(Unreadable::Error(error))),
+                Ok(blob) => {
+                    let reference = Reference::of(&blob);
+                    blobs.write(&reference, path, out)?;
+                    collected.add(reference);
+                }
+                Err(error) => unreadable = Some(Unreadable::of(&error)),
             }
         }
-        Ok(Ok(()))
+        if let Some(references) = collected.into_references() {
+            let unreadable = unreadable.clone();
+            known.insert_with(cid, len, || Found { references, unreadable });
+        }
+        Ok(unreadable)
     }
+}
 
-    fn write(&self, blob: &Blob<'_>, path: RepoPath<'_>, out: &mut Output) -> Result<(), Cause> {
-        let (cid, path) = (blob.cid().to_text(), path.as_str());
-        let (size, mime_type, legacy) = (blob.size(), blob.mime_type(), blob.is_legacy());
+impl Blobs {
+    fn write(
+        &self,
+        reference: &Reference<'_>,
+        path: RepoPath<'_>,
+        out: &mut Output,
+    ) -> Result<(), Cause> {
+        let Reference { cid, size, ref mime_type, is_legacy: legacy } = *reference;
+        let (cid, path) = (cid.to_text(), path.as_str());
         let cid = cid.as_str();
         if self.json {
             return Ok(json::write_line(&Line { cid, size, mime_type, path, legacy }, out)?);
@@ -116,13 +176,43 @@ impl Blobs {
     }
 }
 
+impl<'a> Reference<'a> {
+    fn of(blob: &'a Blob<'_>) -> Self {
+        Reference {
+            cid: blob.cid(),
+            size: blob.size(),
+            mime_type: Cow::Borrowed(blob.mime_type()),
+            is_legacy: blob.is_legacy(),
+        }
+    }
+}
+
+impl Collected {
+    /// Returns none yet, with room for those of a record of a length. A record whose references take
+    /// more may be read again: what is printed of it is then not much shorter than the record.
+    fn of(len: usize) -> Self {
+        let room = Remembered::<Found>::takes(len).then_some(len / LEN_PER_ROOM);
+        Collected { references: Vec::new(), room }
+    }
+
+    fn add(&mut self, reference: Reference<'_>) {
+        let len = size_of::<Reference<'_>>().saturating_add(reference.mime_type.len());
+        self.room = self.room.and_then(|room| room.checked_sub(len));
+        if self.room.is_some() {
+            let mime_type = Cow::Owned(reference.mime_type.into_owned());
+            self.references.push(Reference { mime_type, ..reference });
+        }
+    }
+
+    /// Returns the references if all are there.
+    fn into_references(self) -> Option<Vec<Reference<'static>>> {
+        self.room.map(|_| self.references)
+    }
+}
+
 /// Escapes a text that is not plain ASCII, which is rare among MIME types.
 fn printable(text: &str) -> Cow<'_, str> {
-    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
-        Cow::Borrowed(text)
-    } else {
-        Cow::Owned(escaped(text))
-    }
+    if is_printable_ascii(text) { Cow::Borrowed(text) } else { Cow::Owned(escaped(text)) }
 }
 
 /// Writes CIDs in the order of their texts, which is not that of their bytes: in base32 the digits

@@ -230,6 +230,6 @@ fn write_record(
         Ok(()) => Ok(None),
         Err(error) if matches!(error.kind(), ErrorKind::Output(_)) => Err(error.into()),
         // Nothing was written.
-        Err(error) => Ok(Some(Unreadable::Error(error))),
+        Err(error) => Ok(Some(Unreadable::of(&error))),
     }
 }

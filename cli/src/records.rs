@@ -4,26 +4,18 @@ use std::fmt;
 use std::io::{self, Write};
 
 use carwalk::mst::Entry;
-use carwalk::record;
-use minicbor::Decoder;
-use minicbor::data::Type;
-use minicbor::decode;
+use carwalk::record::OddItem;
 use serde::Serialize;
 
+use crate::contents::{Contents, Kind, ODDITIES_COUNTED, ODDITIES_PRINTED, Rest};
 use crate::counts::add;
 use crate::escape::Quoted;
 use crate::output::{Counted, Output};
+use crate::remembered::Remembered;
 use crate::skipped::Unreadable;
 
 /// Longest record in bytes that is not odd.
 const MAX_RECORD_LEN: usize = 1_000_000;
-
-/// Departures of one record from the data model that are reported one by one; the rest are counted.
-const ODDITIES_PRINTED: u64 = 20;
-
-/// Departures of one record that are counted. The place of each takes time, and many entries can
-/// have the same record.
-const ODDITIES_COUNTED: u64 = 1_000;
 
 /// Oddities of all records that the JSON lists; the rest are counted.
 const ODDITIES_LISTED: usize = 1_000;
@@ -34,10 +26,20 @@ const TYPE_CHARS: usize = 100;
 /// The oddities of all records.
 #[derive(Default, Serialize)]
 pub(crate) struct OddRecords {
-    /// Whether they are listed for the JSON, and not printed.
+    odd_records: u64,
+    #[serde(flatten)]
+    report: Report,
+    /// What was found in long records.
+    #[serde(skip)]
+    known: Remembered<Contents<'static>>,
+}
+
+/// The oddities, printed or listed.
+#[derive(Default, Serialize)]
+struct Report {
+    /// Whether oddities are listed for the JSON, and not printed.
     #[serde(skip)]
     is_listed: bool,
-    odd_records: u64,
     oddities: u64,
     first_oddities: Vec<Listed>,
 }
@@ -63,12 +65,12 @@ struct Place<'a> {
 impl OddRecords {
     /// Returns none yet, either to be listed for the JSON or to be printed as they are found.
     pub(crate) fn new(is_listed: bool) -> Self {
-        OddRecords { is_listed, ..Self::default() }
+        OddRecords { report: Report { is_listed, ..Report::default() }, ..Self::default() }
     }
 
     /// Returns whether there are any.
     pub(crate) fn any(&self) -> bool {
-        self.oddities > 0
+        self.report.oddities > 0
     }
 
     /// Checks a record.
@@ -78,70 +80,80 @@ impl OddRecords {
         record: &[u8],
         out: &mut Output,
     ) -> io::Result<()> {
-        let before = self.oddities;
+        let before = self.report.oddities;
         let whole = Place { entry, within: "", byte: None };
         let len = record.len();
         if len > MAX_RECORD_LEN {
-            self.report(whole, format_args!("{len} bytes, more than {MAX_RECORD_LEN}"), out)?;
+            self.report.add(whole, format_args!("{len} bytes, more than {MAX_RECORD_LEN}"), out)?;
         }
         match Unreadable::check(entry) {
-            Ok(()) => self.check_items(whole, record, out)?,
-            Err(why) => self.report(whole, format_args!("{}", why.reason()), out)?,
+            Ok(()) => self.check_contents(whole, record, out)?,
+            Err(why) => self.report.add(whole, format_args!("{}", why.reason()), out)?,
         }
-        if self.oddities > before {
+        if self.report.oddities > before {
             add(&mut self.odd_records, 1);
         }
         Ok(())
     }
 
-    /// Checks a record against the data model.
-    fn check_items(&mut self, whole: Place<'_>, record: &[u8], out: &mut Output) -> io::Result<()> {
-        let (mut found, mut refusal) = (0_u64, None);
-        for odd in record::oddities(record) {
-            match odd {
-                Ok(odd) => {
-                    found = found.saturating_add(1);
-                    if found <= ODDITIES_PRINTED {
-                        let byte = u64::try_from(odd.within()).ok();
-                        let place = Place { within: odd.path(), byte, ..whole };
-                        self.report(place, format_args!("{}", odd.oddity()), out)?;
-                    }
-                }
-                Err(error) => refusal = Some(error),
-            }
-            if found >= ODDITIES_COUNTED {
-                break;
-            }
+    /// Checks a record against the data model. A long one that was seen before is not read again.
+    fn check_contents(
+        &mut self,
+        whole: Place<'_>,
+        record: &[u8],
+        out: &mut Output,
+    ) -> io::Result<()> {
+        let OddRecords { report, known, .. } = self;
+        let (cid, len) = (whole.entry.cid(), record.len());
+        if let Some(contents) = known.get(&cid, len) {
+            return report.contents(whole, contents, out);
         }
-        self.report_rest(whole, found, out)?;
-        match refusal {
-            Some(error) => {
-                let place = Place { byte: error.position().within(), ..whole };
-                self.report(place, format_args!("{}", Unreadable::Error(error).reason()), out)
+        let contents = Contents::of(record);
+        report.contents(whole, &contents, out)?;
+        known.insert_with(cid, len, || contents.into_owned());
+        Ok(())
+    }
+}
+
+impl Report {
+    /// Reports what was found in a record.
+    fn contents(
+        &mut self,
+        whole: Place<'_>,
+        contents: &Contents<'_>,
+        out: &mut Output,
+    ) -> io::Result<()> {
+        for odd in &contents.first {
+            let place = Place { within: odd.path(), byte: byte(odd), ..whole };
+            self.add(place, format_args!("{}", odd.oddity()), out)?;
+        }
+        self.add_rest(whole, contents.found, out)?;
+        match &contents.rest {
+            Rest::Refused { byte, why } => {
+                let place = Place { byte: *byte, ..whole };
+                self.add(place, format_args!("{}", why.reason()), out)
             }
-            None => self.check_type(whole, record, out),
+            Rest::Type(kind) => self.kind(whole, kind, out),
         }
     }
 
-    /// Checks that the type is the collection. Of a record that is not a map, or that has a key of
-    /// bad text before its type, nothing is reported here: that is an oddity of its own.
-    fn check_type(&mut self, whole: Place<'_>, record: &[u8], out: &mut Output) -> io::Result<()> {
+    /// Reports a `$type` that is not the collection.
+    fn kind(&mut self, whole: Place<'_>, kind: &Kind<'_>, out: &mut Output) -> io::Result<()> {
         let place = Place { within: "$type", ..whole };
         let path = whole.entry.path();
-        match type_of(record) {
-            Err(_) => Ok(()),
-            Ok(Kind::Missing) => self.report(place, format_args!("missing"), out),
-            Ok(Kind::Other) => self.report(place, format_args!("not a text"), out),
-            Ok(Kind::Text(text)) if path.is_ok_and(|path| path.collection() != text) => {
+        match kind {
+            Kind::Missing => self.add(place, format_args!("missing"), out),
+            Kind::Other => self.add(place, format_args!("not a text"), out),
+            Kind::Text(text) if path.is_ok_and(|path| path.collection() != text) => {
                 let text = Quoted(text, TYPE_CHARS);
-                self.report(place, format_args!("{text} is not the collection"), out)
+                self.add(place, format_args!("{text} is not the collection"), out)
             }
-            Ok(Kind::Text(_)) => Ok(()),
+            Kind::Text(_) | Kind::Unknown => Ok(()),
         }
     }
 
     /// Reports how many oddities were found beyond those reported.
-    fn report_rest(&mut self, whole: Place<'_>, found: u64, out: &mut Output) -> io::Result<()> {
+    fn add_rest(&mut self, whole: Place<'_>, found: u64, out: &mut Output) -> io::Result<()> {
         let more = found.saturating_sub(ODDITIES_PRINTED);
         if more == 0 {
             return Ok(());
@@ -156,7 +168,7 @@ impl OddRecords {
 
     /// Counts an oddity, and prints or lists it.
     #[cold]
-    fn report(
+    fn add(
         &mut self,
         place: Place<'_>,
         what: fmt::Arguments<'_>,
@@ -178,7 +190,7 @@ impl OddRecords {
 impl fmt::Display for OddRecords {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let records = Counted(self.odd_records, "odd record");
-        match self.oddities {
+        match self.report.oddities {
             0 => write!(f, "nothing odd"),
             1 => write!(f, "{records} with 1 oddity"),
             more => write!(f, "{records} with {more} oddities"),
@@ -196,32 +208,7 @@ impl Place<'_> {
     }
 }
 
-/// The `$type` of a record.
-enum Kind<'r> {
-    Missing,
-    Text(&'r str),
-    /// Not a text, or one of indefinite length.
-    Other,
-}
-
-/// Reads the `$type` of a record that is CBOR; the first, if there are several.
-fn type_of(record: &[u8]) -> Result<Kind<'_>, decode::Error> {
-    let mut decoder = Decoder::new(record);
-    let mut left = decoder.map()?;
-    while left != Some(0) {
-        if left.is_none() && decoder.datatype()? == Type::Break {
-            break;
-        }
-        left = left.map(|left| left.saturating_sub(1));
-        let is_type = decoder.probe().str().is_ok_and(|key| key == "$type");
-        decoder.skip()?;
-        if !is_type {
-            decoder.skip()?;
-        } else if decoder.datatype()? == Type::String {
-            return Ok(decoder.str().map_or(Kind::Other, Kind::Text));
-        } else {
-            return Ok(Kind::Other);
-        }
-    }
-    Ok(Kind::Missing)
+/// Where an item begins in its record.
+fn byte(odd: &OddItem) -> Option<u64> {
+    u64::try_from(odd.within()).ok()
 }

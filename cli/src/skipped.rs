@@ -1,5 +1,6 @@
 //! Entries of which a listing does not show everything.
 
+use std::borrow::Cow;
 use std::io;
 
 use carwalk::cid::Codec;
@@ -57,26 +58,28 @@ impl Skipped {
     }
 }
 
-/// Why a record cannot be read as CBOR.
-pub(crate) enum Unreadable {
-    /// Its CID says that it is raw bytes.
-    Raw,
-    /// It is not CBOR, or too deep.
-    Error(Error),
-}
+/// Why a record cannot be read as CBOR: the reason, with the byte in the record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unreadable(Cow<'static, str>);
 
 impl Unreadable {
     /// Refuses a record that is not CBOR by its CID.
     pub(crate) fn check(entry: Entry<'_>) -> Result<(), Self> {
-        if entry.cid().codec() == Codec::Raw { Err(Unreadable::Raw) } else { Ok(()) }
+        if entry.cid().codec() == Codec::Raw {
+            return Err(Unreadable(Cow::Borrowed("raw bytes, not CBOR")));
+        }
+        Ok(())
+    }
+
+    /// Refuses a record that is not CBOR, or too deep.
+    #[cold]
+    pub(crate) fn of(error: &Error) -> Self {
+        Unreadable(Cow::Owned(reason(error)))
     }
 
     /// The reason, with the byte in the record.
-    pub(crate) fn reason(&self) -> String {
-        match self {
-            Unreadable::Raw => "raw bytes, not CBOR".to_owned(),
-            Unreadable::Error(error) => reason(error),
-        }
+    pub(crate) fn reason(&self) -> &str {
+        &self.0
     }
 }
 

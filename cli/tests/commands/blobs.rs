@@ -6,7 +6,7 @@ use carwalk_testkit::repo::{Order, Record, Repo};
 use serde_json::json;
 
 use crate::escape::is_harmful;
-use crate::harness::{each_way, run, run_on};
+use crate::harness::{Run, each_way, long_array, repeated, repeated_paths, run, run_on, timed};
 
 /// The texts of three CIDs: in base32 the digits stand after the letters, in ASCII before them.
 fn cids() -> Vec<(Cid, String)> {
@@ -186,4 +186,46 @@ fn a_missing_record_ends_the_listing() {
     assert_eq!(run.stdout.lines().count(), 1);
     assert!(run.one_error(4).contains("its block is missing"));
     assert_eq!(run_on(["blobs", "--cids"], &car.to_bytes()).stdout, "");
+}
+
+#[test]
+fn a_long_record_of_many_entries_is_read_once() {
+    let reference = blob(cids()[0].0, "image/png", Some(7));
+    let cut = |mut record: Record| {
+        record.bytes.pop();
+        Record::new(record.bytes)
+    };
+    for long in [
+        record(vec![reference.clone(), legacy(&cids()[1].1, "a/b"), long_array()]),
+        cut(record(vec![reference, long_array()])),
+    ] {
+        let [one, all] = [1, 1000].map(|count| repeated(count, &long));
+        for args in [&["blobs"][..], &["blobs", "--json"]] {
+            let [one, many] = [&one, &all].map(|car| timed(|| each_way(args, car)));
+            assert!(many.time < 50 * one.time, "{:?}, {:?}", many.time, one.time);
+            let Run { code, stdout, .. } = one.value;
+            assert_eq!((many.value.code, stdout.is_empty()), (code, false));
+            let expected =
+                repeated_paths(1000).map(|path| stdout.replace("com.example.test/00000", &path));
+            assert!(many.value.stdout == expected.collect::<String>());
+        }
+        let [one, many] = [&one, &all].map(|car| timed(|| run_on(["blobs", "--cids"], car)));
+        assert!(many.time < 50 * one.time, "{:?}, {:?}", many.time, one.time);
+        assert_eq!((one.value.code, one.value.stdout), (many.value.code, many.value.stdout));
+    }
+}
+
+/// So many references are not remembered, but read again.
+#[test]
+fn a_long_record_with_many_references_is_listed_for_each_entry() {
+    let references = (0..5000_u32).map(|number| blob(Cid::raw(&number.to_be_bytes()), "a/b", None));
+    let long = record(references.collect());
+    let car = car([("com.example.a/1", long.clone()), ("com.example.a/2", long)]);
+    let text = each_way(&["blobs"], &car).quiet_success();
+    let lines: Vec<_> = text.lines().collect();
+    let (first, second) = lines.split_at(5000);
+    let moved = first.iter().map(|line| line.replace("a/1", "a/2"));
+    assert!(moved.eq(second.iter().copied()));
+    let cids = each_way(&["blobs", "--cids"], &car).quiet_success();
+    assert_eq!(cids.lines().count(), 5000);
 }

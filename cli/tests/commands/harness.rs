@@ -5,9 +5,12 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::escape::is_harmful;
+use carwalk_testkit::cbor::Value;
 use carwalk_testkit::export::{Export, Order};
+use carwalk_testkit::repo::{self, Record, Repo};
 use tempfile::TempDir;
 
 /// What a run of the tool came to.
@@ -77,6 +80,39 @@ pub(crate) fn export(records: usize, order: Order) -> Vec<u8> {
     let mut car = Vec::new();
     Export { records, seed: 1, order }.write_to(&mut car).unwrap();
     car
+}
+
+/// An array of nearly two million items, which takes some time to read.
+pub(crate) fn long_array() -> Value {
+    let len = 1_900_000_u32;
+    Value::Raw([&[0x9a][..], &len.to_be_bytes(), &vec![1; len as usize]].concat())
+}
+
+/// Returns a repository in which the entries `com.example.test/00000` and so on have one record.
+pub(crate) fn repeated(count: u32, record: &Record) -> Vec<u8> {
+    let entry = || Record { cid: record.cid, bytes: Vec::new(), revision: 0 };
+    let mut repo = Repo::new(repeated_paths(count).map(|path| (path.into_bytes(), entry())));
+    // The block is added once: a writer would copy it for each entry.
+    repo.records.clear();
+    let mut car = repo.to_car(repo::Order::Preorder);
+    car.push(record.cid, &record.bytes);
+    car.to_bytes()
+}
+
+pub(crate) fn repeated_paths(count: u32) -> impl Iterator<Item = String> {
+    (0..count).map(|number| format!("com.example.test/{number:05}"))
+}
+
+/// A value, and how long it took.
+pub(crate) struct Timed<T> {
+    pub(crate) value: T,
+    pub(crate) time: Duration,
+}
+
+pub(crate) fn timed<T>(function: impl FnOnce() -> T) -> Timed<T> {
+    let start = Instant::now();
+    let value = function();
+    Timed { value, time: start.elapsed() }
 }
 
 /// The tool, ready to get arguments.

@@ -6,7 +6,7 @@ use carwalk_testkit::repo::{Order, Record, Repo};
 use serde_json::json;
 
 use crate::escape::is_harmful;
-use crate::harness::{self, each_way, run_on};
+use crate::harness::{self, each_way, long_array, repeated, repeated_paths, run_on, timed};
 
 const PATH: &str = "com.example.test/self";
 
@@ -63,6 +63,18 @@ fn types_are_compared_with_the_collection() {
     // Maps of indefinite length have a type too.
     let indefinite = [b"\xbf\x65$type\x70".as_slice(), TYPE.as_bytes(), b"\xff"].concat();
     assert_eq!(odd(Record::new(indefinite)), ["\t\titem of indefinite length"]);
+    // And so are texts of indefinite length, as keys and as types.
+    let pieces = b"\xa1\x7f\x61$\x64type\xff\x7f\x63com\x6d.example.test\xff".to_vec();
+    let indefinite = "item of indefinite length";
+    assert_eq!(
+        odd(Record::new(pieces.clone())),
+        [format!("\t$type\t{indefinite}"), format!("\t$type\t{indefinite}")]
+    );
+    let other = [&pieces[..pieces.len() - 1], b"\x61s\xff"].concat();
+    assert_eq!(
+        odd(Record::new(other)).last().unwrap(),
+        "\t$type\t\"com.example.tests\" is not the collection"
+    );
     let untyped = Record::new(b"\xbf\x61v\x9f\xff\xff".to_vec());
     assert_eq!(odd(untyped).last().unwrap(), "\t$type\tmissing");
 }
@@ -171,6 +183,22 @@ fn json_lists_the_first_oddities_and_counts_all() {
     let found = run_on(["verify", "--records", "--json"], &many.to_bytes(Order::Pds)).json();
     let listed = found[0]["first_oddities"].as_array().unwrap().len();
     assert_eq!((listed, &found[0]["oddities"]), (1_000, &json!(3_000)));
+}
+
+#[test]
+fn a_long_record_of_many_entries_is_read_once() {
+    let floats = Value::Array(vec![Value::F64(1.5); 30]);
+    let long = typed("$type", Value::Array(vec![floats, long_array()]));
+    let [one, all] = [1, 1000].map(|count| repeated(count, &long));
+    let args = ["verify", "--records", "-q"];
+    let [one, many] = [&one, &all].map(|car| timed(|| each_way(&args, car).quiet_success()));
+    assert!(many.time < 50 * one.time, "{:?}, {:?}", many.time, one.time);
+    assert_eq!(one.value.lines().count(), 22);
+    let expected =
+        repeated_paths(1000).map(|path| one.value.replace("com.example.test/00000", &path));
+    assert!(many.value == expected.collect::<String>());
+    let object = run_on(["verify", "--records", "--json"], &all).json().remove(0);
+    assert_eq!(object["oddities"], json!(1000 * 31));
 }
 
 #[test]
