@@ -15,7 +15,7 @@ pub(crate) struct Completions {
     shell: Supported,
 }
 
-/// Shells whose scripts are tested.
+/// The supported shells.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Supported {
     Bash,

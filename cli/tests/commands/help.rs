@@ -1,8 +1,10 @@
 //! `--help` of every command, and `carwalk completions`.
 
+use std::fs;
 use std::process::{Command, Stdio};
 
 use crate::harness::{run, run_command, tool};
+use carwalk_testkit::repo::{Order, Repo};
 
 /// The commands that the help of the tool lists.
 fn commands() -> Vec<String> {
@@ -37,6 +39,39 @@ fn help_is_short_and_has_one_example() {
         assert_eq!(help.matches("Example").count(), 1, "{help}");
         assert!(help.contains("\n\nExit codes:"), "{help}");
     }
+}
+
+/// The words of the example in a help text, without those after a pipe or a redirection.
+fn example(help: &str) -> Vec<&str> {
+    let (_, example) = help.split_once("\nExample:\n  carwalk ").unwrap();
+    let words = example.lines().next().unwrap().split_whitespace();
+    words.take_while(|word| !["|", ">"].contains(word)).collect()
+}
+
+#[test]
+fn examples_are_command_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let car = Repo::sample(["app.bsky.actor.profile/self", "app.bsky.feed.post/1"]);
+    fs::write(folder.path().join("repo.car"), car.to_bytes(Order::Pds)).unwrap();
+    for command in commands() {
+        let help = help_of(&command);
+        let args = example(&help);
+        let run = run_command(tool().args(&args).current_dir(&folder));
+        // There is no DID document.
+        let code = if args.contains(&"did.json") { 5 } else { 0 };
+        assert_eq!(run.code, Some(code), "{args:?}: {run:?}");
+    }
+    assert!(folder.path().join("proof.car").exists());
+}
+
+/// The long options that a help text lists.
+fn options(help: &str) -> Vec<&str> {
+    let lines = help.lines().map(str::trim_start).filter(|line| line.starts_with('-'));
+    let words = lines.flat_map(|line| line.split([' ', ',']));
+    words
+        .filter_map(|word| word.strip_prefix("--"))
+        .map(|name| name.trim_end_matches(':'))
+        .collect()
 }
 
 #[test]
@@ -80,6 +115,38 @@ fn shells_have_completions() {
         let run = run(args);
         assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{args:?}");
         assert!(!run.stderr.contains('\u{1b}'), "{run:?}");
+    }
+}
+
+#[test]
+fn completions_have_every_option() {
+    let helps: Vec<_> = commands().iter().map(|command| help_of(command)).collect();
+    // What follows an option, with or without a value.
+    for (shell, before, after) in
+        [("bash", " --", [" ", "\""]), ("zsh", "--", ["[", "=["]), ("fish", " -l ", [" ", "\n"])]
+    {
+        let script = run(["completions", shell]).quiet_success();
+        for option in helps.iter().flat_map(|help| options(help)) {
+            let has = |after: &&str| script.contains(&format!("{before}{option}{after}"));
+            assert!(after.iter().any(has), "{shell}: {option}");
+        }
+    }
+    for name in ["help", "did-doc", "max-stream", "cids"] {
+        assert!(helps.iter().any(|help| options(help).contains(&name)), "{name}");
+    }
+}
+
+#[test]
+fn shells_can_read_their_scripts() {
+    let folder = tempfile::tempdir().unwrap();
+    for shell in ["bash", "zsh", "fish"] {
+        let path = folder.path().join(shell);
+        fs::write(&path, run(["completions", shell]).quiet_success()).unwrap();
+        // Not every machine has all of them.
+        let checked = Command::new(shell).arg("-n").arg(&path).stdin(Stdio::null()).output();
+        if let Ok(output) = checked {
+            assert!(output.status.success() && output.stderr.is_empty(), "{shell}: {output:?}");
+        }
     }
 }
 
