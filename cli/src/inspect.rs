@@ -265,7 +265,7 @@ impl Summary<'_> {
             ("Missing Records", tree.missing_records),
             ("Bad Subtrees", tree.bad_subtrees),
             ("Bad Records", tree.bad_records),
-            ("Keys That Are No Repo Paths", tree.invalid_paths),
+            ("Invalid Repo Paths", tree.invalid_paths),
         ];
         for (name, count) in faults.into_iter().filter(|(_, count)| *count > 0) {
             writeln!(out, "{name}: {count}")?;

@@ -183,7 +183,7 @@ impl Checked<'_> {
             Ok(_) => Ok(()),
             Err(error) => {
                 add(&mut self.tree.invalid_paths, 1);
-                self.tell(format_args!("bad path: {error}"), out)
+                self.tell(format_args!("invalid path: {error}"), out)
             }
         }
     }
@@ -206,7 +206,7 @@ impl Checked<'_> {
     /// How many things are wrong. Odd records are only by --strict.
     fn problems(&self, is_strict: bool) -> String {
         let kinds = [
-            (self.tree.invalid_paths, "key", "not of the syntax of repo paths"),
+            (self.tree.invalid_paths, "path", "invalid"),
             (self.tree.bad_subtrees, "subtree", "bad"),
             (self.tree.bad_records, "record", "bad"),
         ];

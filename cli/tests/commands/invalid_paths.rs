@@ -67,7 +67,7 @@ fn inspect_counts_invalid_paths() {
         let object = each_way(&["inspect", "--json"], &car).json().remove(0);
         assert_eq!((&object["not_paths"], &object["records"]), (&json!(count), &json!(3 + count)));
         let text = each_way(&["inspect"], &car).quiet_success();
-        let line = format!("\nKeys That Are No Repo Paths: {count}\n");
+        let line = format!("\nInvalid Repo Paths: {count}\n");
         assert_eq!(text.contains(&line), count > 0, "{text}");
     }
 }

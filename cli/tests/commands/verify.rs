@@ -67,13 +67,13 @@ fn path_problems_are_told_one_by_one() {
     assert_eq!(
         lines[0],
         format!(
-            "bad path: record {}: collection is not a normalized NSID, key \"Odd/self\"",
+            "invalid path: record {}: collection is not a normalized NSID, key \"Odd/self\"",
             cids[0].1
         )
     );
     assert!(lines[1].ends_with("key \"com.example.test/\\x1b[31m\""), "{lines:?}");
     assert!(lines[2].ends_with("key \"com.example.test/..\""), "{lines:?}");
-    assert_eq!(lines[4], "error: standard input: 4 keys are not of the syntax of repo paths");
+    assert_eq!(lines[4], "error: standard input: 4 paths are invalid");
     let run = run_on(["verify", "--json"], &repo.to_bytes(Order::Pds));
     let object = run.json_and(3).remove(0);
     assert_eq!((&object["ok"], &object["path_problems"]), (&json!(false), &json!(4)));
@@ -85,7 +85,7 @@ fn many_path_problems_are_counted() {
     let run = run_on(["verify"], &repo.to_bytes(Order::Preorder));
     let lines: Vec<_> = run.stderr.lines().collect();
     assert_eq!((run.code, lines.len(), lines[20]), (Some(3), 22, "and 30 more"));
-    assert!(lines[21].contains("50 keys"), "{lines:?}");
+    assert!(lines[21].ends_with(": 50 paths are invalid"), "{lines:?}");
 }
 
 #[test]
@@ -161,9 +161,11 @@ fn bad_subtrees_do_not_keep_the_rest_from_being_checked() {
     let lines: Vec<_> = partial.stderr.lines().collect();
     assert!(lines[0].starts_with(&format!("bad subtree: node {bad} at byte ")), "{lines:?}");
     assert!(lines[0].contains("; hides keys between "), "{lines:?}");
-    assert!(lines[1].starts_with("bad path: ") && lines[2].starts_with("bad path: "), "{lines:?}");
-    let error =
-        "error: standard input: 2 keys are not of the syntax of repo paths, 1 subtree is bad";
+    assert!(
+        lines[1].starts_with("invalid path: ") && lines[2].starts_with("invalid path: "),
+        "{lines:?}"
+    );
+    let error = "error: standard input: 2 paths are invalid, 1 subtree is bad";
     assert_eq!((lines.len(), lines[3]), (4, error));
     let object = run_on(["verify", "--partial", "--json"], &car).json_and(3).remove(0);
     let found = ["ok", "complete", "bad_subtrees", "path_problems", "missing_subtrees"]

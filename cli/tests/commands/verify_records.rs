@@ -207,8 +207,8 @@ fn odd_records_do_not_hide_other_faults() {
     for (more, end) in [(&[][..], "\n"), (&["--strict"], ", 1 odd record with 1 oddity\n")] {
         let run = each_way(&[&["verify", "--records"], more].concat(), &car);
         assert_eq!((run.code, run.stdout.lines().count()), (Some(3), 1));
-        assert!(run.stderr.starts_with("bad path: "), "{run:?}");
-        let end = format!(": 1 key is not of the syntax of repo paths{end}");
+        assert!(run.stderr.starts_with("invalid path: "), "{run:?}");
+        let end = format!(": 1 path is invalid{end}");
         assert!(run.stderr.ends_with(&end), "{run:?}");
     }
 }
