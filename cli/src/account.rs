@@ -11,7 +11,7 @@ use crate::did_doc::DidDoc;
 use crate::failure::Cause;
 use crate::target;
 
-/// Keys that are named one by one where none of them signed the commit.
+/// Most keys that the error names if none of them signed the commit; the others are counted.
 const KEYS_TOLD: usize = 5;
 
 /// What is demanded of the commit.
@@ -87,8 +87,8 @@ impl Account {
     }
 }
 
-/// Why none of the keys signed the commit. A signature that could be of no key at all is the reason
-/// whatever the keys are.
+/// Returns the message for a commit that none of the keys signed. If `error` is not a mismatch, no
+/// key could have made the signature, and the message gives that reason.
 fn refused(error: &carwalk::Error, keys: &[VerifyingKey]) -> String {
     let is_of_other = matches!(error.kind(), ErrorKind::Signature(SignatureFault::Mismatch));
     if keys.len() > 1 && is_of_other {

@@ -42,7 +42,7 @@ impl Cli {
     }
 }
 
-/// The same error with arguments that do nothing to a terminal: it quotes them.
+/// Returns the error with its quoted arguments escaped: they may contain control characters.
 fn harmless(args: &[OsString], mut error: clap::Error) -> clap::Error {
     let escaped: Vec<_> = args.iter().map(escape).collect();
     if escaped == args {
@@ -58,16 +58,15 @@ fn harmless(args: &[OsString], mut error: clap::Error) -> clap::Error {
     }
     match Cli::try_parse_from(escaped) {
         Err(error) => error,
-        // No escaped text is taken where the plain one is not; but if one were, this is still no
-        // good command line.
+        // Escaping never makes a refused command line valid; if it did, it would still be refused.
         Ok(_) => {
             Cli::command().error(ErrorKind::InvalidValue, "an argument has control characters")
         }
     }
 }
 
-/// Escapes all that is no plain character. An argument without such stays as it is, even if it is
-/// no text.
+/// Escapes the control and format characters of an argument. Returns an argument without any
+/// unchanged, even if it is not UTF-8.
 fn escape(arg: &OsString) -> OsString {
     let text = arg.to_string_lossy();
     let escaped = escape::escaped(&text);

@@ -234,6 +234,6 @@ pub(crate) fn cid(text: &str) -> std::result::Result<Cid, String> {
     match text.parse::<Cid>() {
         Ok(cid) if cid.codec() == Codec::DagCbor => Ok(cid),
         Ok(_) => Err("the CID of raw bytes, not of a commit".to_owned()),
-        Err(_) => Err("not a CID, like those that `carwalk inspect` prints".to_owned()),
+        Err(_) => Err("not a CID such as `carwalk inspect` prints".to_owned()),
     }
 }

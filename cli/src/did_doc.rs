@@ -128,7 +128,7 @@ impl DidDoc {
             return Err("the audit log is empty".to_owned());
         };
         if log.iter().any(|entry| entry.did != did) {
-            return Err("the audit log is of more than one account".to_owned());
+            return Err("the audit log has entries of more than one account".to_owned());
         }
         let operations = log.iter().rev().filter(|entry| !entry.nullified);
         let texts = operations.filter_map(|entry| entry.operation.key());

@@ -50,7 +50,7 @@ are listed, and the exit code is 3.
 
 With --partial, missing and bad subtrees and bad records are named on stderr. Missing and bad
 records have the size `-`, invalid repo paths are listed escaped, and none of these changes the exit
-code. Of a damaged CAR, the sections before the damage are read. With --records, a record that is
+code. If the CAR is damaged, the sections before the damage are read. With --records, a record that is
 not CBOR is named on stderr and has the JSON `null`, and the exit code is 3.",
     "carwalk ls -l --collection app.bsky.feed.post repo.car"
 );
@@ -60,7 +60,7 @@ pub(crate) const GET: &str = help!(
 Only the nodes on the way to the record are needed: the CAR may be partial, like an answer of
 com.atproto.sync.getRecord. The exit code is 1 if the tree proves that there is no such record, 3 if
 the repository is of another account or the signature does not hold, and 4 if the CAR cannot tell.
-Invalid repo paths cannot be asked for.
+Records with invalid repo paths cannot be printed.
 
 Links are printed as {\"$link\": \"..\"}, bytes as {\"$bytes\": \"..\"} in base64 without padding.
 Items without a JSON form are printed as {\"$cbor\": \"..\"}. Oddities of the record are named on
@@ -73,8 +73,8 @@ pub(crate) const INSPECT: &str = help!(
     "\
 Missing blocks are counted. Neither they nor damage to the CAR or the tree is an error: the exit
 code is 0. The commits in the CAR are listed if there are several, or if the tree is partial or
-damaged: the opened one and the first 16 others with the state of their trees. The rest are counted.
-At most 10,000 collections are listed, the rest are counted.
+damaged: the first 16 and the opened one, with the state of their trees. The others are counted. At
+most 10,000 collections are listed, and the others are counted.
 
 The block order is one of:
   pre-order  the commit, the root, and after each node its subtrees and records from left to right;

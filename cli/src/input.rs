@@ -53,7 +53,7 @@ pub(crate) struct Input {
     #[arg(value_name = "CAR", index = 1)]
     file: Option<PathBuf>,
 
-    /// CAR is a file that --keep made; only if you trust it: a crafted file can crash carwalk
+    /// CAR is a file made with --keep. Use trusted files only: a crafted one can crash carwalk
     #[arg(long, conflicts_with = "keep", help_heading = "Input options")]
     kept: bool,
 
@@ -65,8 +65,8 @@ pub(crate) struct Input {
     #[arg(long, value_name = "CID", value_parser = commits::cid, help_heading = "Input options")]
     commit: Option<Cid>,
 
-    /// Read the file into memory instead of mapping it: the signal SIGBUS ends carwalk if a mapped
-    /// file is truncated
+    /// Read the file into memory instead of mapping it. If a mapped file is truncated, the signal
+    /// SIGBUS ends carwalk
     #[arg(long, help_heading = "Input options")]
     no_mmap: bool,
 
@@ -138,7 +138,7 @@ impl Input {
         if !is_file || len == 0 {
             return Ok(Origin::File { file, len: Some(len).filter(|&len| len > 0) });
         }
-        // Bytes that cannot be read here are told of where the file is read.
+        // If this fails, so does reading the file, which reports the error.
         let is_compressed = stream::is_compressed(&file).unwrap_or(true);
         if self.no_mmap || self.storage.keeps() || is_compressed {
             return Ok(Origin::File { file, len: Some(len) });
@@ -193,7 +193,7 @@ impl Input {
         Ok(repo)
     }
 
-    /// Reads a stream, and tells what was given up of a damaged CAR.
+    /// Reads a stream. Returns also the message about the part of a damaged CAR that was given up.
     fn read<S>(
         &self,
         source: impl Read,
@@ -242,7 +242,7 @@ impl Input {
         }
     }
 
-    /// Says what is known of a refused input.
+    /// Explains why an input was refused.
     fn explain(&self, error: Error, evidence: &mut dyn hints::Evidence) -> Cause {
         // What is known of roots is not about the commit that was asked for.
         if self.commit.is_none() || error.position().structure() != Structure::Commit {
@@ -350,7 +350,7 @@ enum Opened<S> {
     InFile(Box<Repo<RedbStore>>),
 }
 
-/// What was given up of a damaged CAR.
+/// Returns the message about the part of a damaged CAR that was given up, if there is one.
 fn fault_of(store: &impl CarStore, evidence: &mut dyn hints::Evidence) -> Option<String> {
     let fault = store.fault()?;
     Some(hints::message(fault, evidence).unwrap_or_else(|| fault.to_string()))

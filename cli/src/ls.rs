@@ -37,7 +37,7 @@ pub(crate) struct Ls {
     #[arg(long)]
     records: bool,
 
-    /// List whatever can be reached in a CAR that is partial or damaged
+    /// List the records that can be reached in a partial or damaged CAR
     #[arg(long)]
     partial: bool,
 

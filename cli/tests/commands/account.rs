@@ -163,7 +163,7 @@ fn documents_that_are_none_are_refused_by_name() {
             json!([operation(&key(2))]).to_string(),
             "not an audit log (PLC's /DID/log/audit): missing",
         ),
-        (json!(two).to_string(), "the audit log is of more than one account"),
+        (json!(two).to_string(), "the audit log has entries of more than one account"),
         (json!(many).to_string(), "the audit log has no key that can sign commits"),
         (document(DID, "#other", &key(2)).to_string(), "has no verification method #atproto"),
         (

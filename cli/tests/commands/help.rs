@@ -67,11 +67,9 @@ fn examples_are_command_lines() {
 /// The long options that a help text lists.
 fn options(help: &str) -> Vec<&str> {
     let lines = help.lines().map(str::trim_start).filter(|line| line.starts_with('-'));
-    let words = lines.flat_map(|line| line.split([' ', ',']));
-    words
-        .filter_map(|word| word.strip_prefix("--"))
-        .map(|name| name.trim_end_matches(':'))
-        .collect()
+    // Their descriptions, which name options too, stand after more space.
+    let words = lines.filter_map(|line| line.split("  ").next()).flat_map(|line| line.split(' '));
+    words.filter_map(|word| word.strip_prefix("--")).collect()
 }
 
 #[test]
