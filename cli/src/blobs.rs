@@ -226,3 +226,48 @@ fn write_sorted(cids: &HashSet<Cid>, out: &mut Output) -> Result<(), Cause> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args as _, Command, FromArgMatches as _};
+
+    use super::*;
+
+    const SAMPLE: &[u8] = include_bytes!("../../samples/repo.car");
+
+    /// A record that refers to a blob, and has so many bytes beside.
+    fn record(blob: &[u8], len: u16) -> Vec<u8> {
+        let cid = Cid::of(carwalk::cid::Codec::Raw, blob);
+        [
+            &b"\xa2\x61a\x59"[..],
+            &len.to_be_bytes(),
+            &vec![0; usize::from(len)],
+            b"\x61b\xa4\x63ref\xd8\x2a\x58\x25\x00",
+            cid.as_bytes(),
+            b"\x64size\x01\x65$type\x64blob\x68mimeType\x63a/b",
+        ]
+        .concat()
+    }
+
+    /// Lists two records as those of one entry, and returns how many blobs there were after each.
+    fn listed(records: [Vec<u8>; 2]) -> [usize; 2] {
+        let repo = Repo::from_slice(SAMPLE).unwrap();
+        let mut walk = repo.walk().records(false).start();
+        let Some(Event::Entry { entry, .. }) = walk.next_event().unwrap() else { panic!() };
+        let command = Blobs::augment_args(Command::new("blobs"));
+        let matches = command.get_matches_from(["blobs", "--cids"]);
+        let blobs = Blobs::from_arg_matches(&matches).unwrap();
+        let (mut listing, mut out) = (Listing::new(&blobs), Output::new(None));
+        records.map(|record| {
+            listing.list(entry, entry.path().unwrap(), &record, &mut out).unwrap();
+            listing.cids.len()
+        })
+    }
+
+    /// What is found the second time was remembered: the bytes are other ones.
+    #[test]
+    fn only_a_long_record_is_read_once() {
+        assert_eq!(listed([record(b"1", 5000), record(b"2", 5000)]), [1, 1]);
+        assert_eq!(listed([record(b"1", 10), record(b"2", 10)]), [1, 2]);
+    }
+}

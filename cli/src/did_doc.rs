@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use crate::escape::{Quoted, escaped};
 use crate::failure::Cause;
+use crate::hints::answer;
 
 /// Longest accepted document, in bytes.
 const MAX_LEN: u64 = 8 << 20;
@@ -19,9 +20,6 @@ const MAX_KEYS: usize = 1000;
 
 /// Most characters of a DID that are printed: the longest DID is 2048 characters long.
 const DID_LEN: usize = 2048;
-
-/// Most characters of a server's message that are printed.
-const MESSAGE_LEN: usize = 200;
 
 /// An account and the keys that sign its commits, the newest first.
 #[derive(Debug)]
@@ -70,12 +68,6 @@ struct Operation {
 struct Methods {
     #[serde(default)]
     atproto: Option<String>,
-}
-
-/// What a directory answers if it does not know the account.
-#[derive(Deserialize)]
-struct Refusal {
-    message: String,
 }
 
 impl DidDoc {
@@ -169,10 +161,8 @@ fn parse<'t, T: Deserialize<'t>>(text: &'t [u8], what: &str) -> Result<T, String
     if text.starts_with(b"\xff\xfe") || text.starts_with(b"\xfe\xff") {
         return Err("this is UTF-16 text: save it as UTF-8".to_owned());
     }
-    serde_json::from_slice(text).map_err(|error| match serde_json::from_slice(text) {
-        Ok(Refusal { message }) => {
-            format!("not {what}, but a server's error: {}", Quoted(&message, MESSAGE_LEN))
-        }
-        Err(_) => format!("not {what}: {}", escaped(&error.to_string())),
+    serde_json::from_slice(text).map_err(|error| match answer::told(text) {
+        Some(told) => format!("not {what}, but {told}"),
+        None => format!("not {what}: {}", escaped(&error.to_string())),
     })
 }

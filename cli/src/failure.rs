@@ -80,12 +80,6 @@ impl From<io::Error> for Cause {
     }
 }
 
-impl From<serde_json::Error> for Cause {
-    fn from(error: serde_json::Error) -> Self {
-        Cause::Output(error.into())
-    }
-}
-
 impl Cause {
     /// Binary output to a terminal, which would interpret some bytes as commands.
     pub(crate) const TERMINAL: Self =

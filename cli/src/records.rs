@@ -212,3 +212,41 @@ impl Place<'_> {
 fn byte(odd: &OddItem) -> Option<u64> {
     u64::try_from(odd.within()).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use carwalk::Repo;
+    use carwalk::mst::Event;
+
+    use super::*;
+
+    const SAMPLE: &[u8] = include_bytes!("../../samples/repo.car");
+
+    /// Checks two records as those of one entry, and returns how many oddities each time added.
+    fn checked(records: [&[u8]; 2]) -> [u64; 2] {
+        let repo = Repo::from_slice(SAMPLE).unwrap();
+        let mut walk = repo.walk().records(false).start();
+        let Some(Event::Entry { entry, .. }) = walk.next_event().unwrap() else { panic!() };
+        let (mut odd, mut out) = (OddRecords::new(true), Output::new(None));
+        records.map(|record| {
+            odd.check(entry, record, &mut out).unwrap();
+            std::mem::take(&mut odd.report.oddities)
+        })
+    }
+
+    /// What is found the second time was remembered: the bytes are other ones.
+    #[test]
+    fn only_a_long_record_is_read_once() {
+        // An array of floats, and a map without a `$type`.
+        let floats = |count: u16| {
+            [&[0x99][..], &count.to_be_bytes(), &[0xf9, 0x3c, 0].repeat(usize::from(count))]
+                .concat()
+        };
+        let map = |len: u16| {
+            [&b"\xa1\x61a\x59"[..], &len.to_be_bytes(), &vec![0; usize::from(len)]].concat()
+        };
+        assert_eq!(checked([&floats(1400), &map(5000)]), [1000, 1000]);
+        assert_eq!(checked([&map(5000), &floats(1400)]), [1, 1]);
+        assert_eq!(checked([&floats(300), &map(300)]), [301, 1]);
+    }
+}

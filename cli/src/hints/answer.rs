@@ -20,7 +20,7 @@ struct Text {
 }
 
 /// Returns the server's error and message, if `json` begins an object with any of them.
-pub(super) fn told(json: &[u8]) -> Option<String> {
+pub(crate) fn told(json: &[u8]) -> Option<String> {
     let Answer { error, message } = scan(json)?;
     match (error, message) {
         (Some(error), Some(message)) => {

@@ -1,6 +1,6 @@
 //! What a refused input is or holds, and what can be done: messages in place of the library's.
 
-mod answer;
+pub(crate) mod answer;
 mod delay;
 mod encoded;
 mod header;

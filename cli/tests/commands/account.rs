@@ -174,7 +174,11 @@ fn documents_that_are_none_are_refused_by_name() {
         (document("did:\u{1b}[2J", "#atproto", &key(2)).to_string(), "\\u{1b}[2J\" is not a DID"),
         (
             r#"{"message":"DID not registered: \u001b[2J"}"#.to_owned(),
-            r#"but a server's error: "DID not registered: \u{1b}[2J""#,
+            r#"but the server's message "DID not registered: \u{1b}[2J""#,
+        ),
+        (
+            r#"{"error":"NotFound","message":"no su"#.to_owned(),
+            r#"but the server's error "NotFound" with the message "no su".."#,
         ),
         ("[".repeat(100_000), "not an audit log"),
         (format!("{{\"a\":{}", "[".repeat(100_000)), "not a DID document: EOF"),

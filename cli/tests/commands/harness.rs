@@ -5,7 +5,6 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use crate::escape::is_harmful;
 use carwalk_testkit::cbor::Value;
@@ -101,18 +100,6 @@ pub(crate) fn repeated(count: u32, record: &Record) -> Vec<u8> {
 
 pub(crate) fn repeated_paths(count: u32) -> impl Iterator<Item = String> {
     (0..count).map(|number| format!("com.example.test/{number:05}"))
-}
-
-/// A value, and how long it took.
-pub(crate) struct Timed<T> {
-    pub(crate) value: T,
-    pub(crate) time: Duration,
-}
-
-pub(crate) fn timed<T>(function: impl FnOnce() -> T) -> Timed<T> {
-    let start = Instant::now();
-    let value = function();
-    Timed { value, time: start.elapsed() }
 }
 
 /// The tool, ready to get arguments.

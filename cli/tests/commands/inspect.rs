@@ -131,7 +131,7 @@ fn the_fault_of_a_damaged_car_is_explained() {
                  the CAR: `head -c {len}` cuts it off"
             ),
         ),
-        (mismatch, format!("{after}it is damaged, its checksum does not hold")),
+        (mismatch, format!("{after}it is damaged: download it again as binary")),
         (
             packed[..packed.len() - tail.len()].to_vec(),
             format!(
