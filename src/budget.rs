@@ -7,12 +7,12 @@
 //! | a load before it is suspended | all | | |
 //! | a walk over the loaded repository | 1/8 | 1 MiB | |
 //! | of the walk, digests of verified blocks | 1/2 | | |
-//! | redb's own cache | 1/4 | 256 KiB | 4 MiB |
-//! | of redb's, values of one transaction | 1/4 | | |
+//! | redb's cache | 1/4 | 256 KiB | 4 MiB |
+//! | of redb's cache, values of one transaction | 1/4 | | |
 //! | sorting the index of a spill file | 1/8 | 1 MiB | 64 MiB |
-//! | segments that are not full, one for each group | 1/32 | one segment | 16 segments |
-//! | caches of a finished spill file | the rest: `L` - redb - 1/8 | 256 KiB | |
-//! | of the caches, pages of the index | as long as all pages are | | 3/4, all but 1 MiB |
+//! | segments being filled, one for each group of collections | 1/32 | one segment | 16 segments |
+//! | caches of a finished spill file | `L` minus redb's cache minus 1/8 | 256 KiB | |
+//! | of the caches, pages of the index | the size of all pages | | 3/4, and all but 1 MiB |
 //! | of the caches, segments | the rest | | |
 //! | of the segments, the table of their blocks | 1/16 | 64 bytes | 32 MiB |
 //!
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn the_table_is_the_one_that_users_read() {
-        let page = include_str!("../docs/limits-and-stores.md");
+        let page = include_str!("guide/limits_and_stores.md");
         let rows = include_str!("budget.rs").lines().filter_map(|line| line.strip_prefix("//! |"));
         let mut count = 0;
         for row in rows {

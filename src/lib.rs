@@ -22,43 +22,49 @@
 //! # }
 //! ```
 //!
-//! # Which API for what
+//! # Where to look
 //!
-//! - The bytes are in memory: [`Repo::from_slice`]. They come from a stream or file:
-//!   [`Repo::from_reader`], [`Repo::from_path`]. They are in a file that nobody changes:
-//!   `Repo::map`, which is `unsafe` because the system cannot promise that.
-//! - Other limits, damaged files, legacy commits, progress, a memory limit, less of each record:
+//! - Bytes in memory: [`Repo::from_slice`]. A stream or file: [`Repo::from_reader`],
+//!   [`Repo::from_path`]. A file that nobody changes: `Repo::map`, which is `unsafe` because the
+//!   system cannot promise that.
+//! - Limits, damaged files, legacy commits, progress, a memory limit, process functions:
 //!   [`Loader`].
-//! - All records: [`Repo::records`], a plain iterator. Those of one collection, or any range of
-//!   keys, also from the last: [`Repo::records_in`], [`KeyRange`], `rev()`. Only paths and CIDs:
+//! - All records: [`Repo::records`], a plain iterator. One collection or any range of keys, from
+//!   either end: [`Repo::records_in`], [`KeyRange`], `rev()`. Only paths and CIDs:
 //!   [`Repo::entries`]. Batches for other threads: [`Records::next_chunk`].
-//! - One record, or proof that there is none: [`Repo::get`].
-//! - What is in records: [`Record::links`], [`Record::blobs`], [`Record::oddities`],
+//! - One record, or proof that it is absent: [`Repo::get`].
+//! - The contents of records: [`Record::links`], [`Record::blobs`], [`Record::oddities`],
 //!   `Record::decode`, `Record::to_json`. The module [`record`] has the same for bytes.
-//! - A part of a repository that proves something: [`Repo::prove`] writes it; [`Repo::get`] and
-//!   [`Walk::completeness`](mst::Walk::completeness) say what one proves.
-//! - No allocation per record, nodes too, a partial CAR, or keys that are not repo paths:
-//!   [`Repo::walk`]. A damaged CAR: [`Loader::salvage`].
-//! - Whether the account signed it: `Commit::verify_signature` with a `VerifyingKey`.
-//! - Only the account or revision, from the first bytes of a download: [`peek_commit`].
-//! - Blocks in your own store: [`store::BlockStore`], with [`Repo::from_store`] or, for a tree
-//!   without a commit, [`Tree`].
+//! - Proofs: [`Repo::prove`] writes one; [`Repo::get`] and
+//!   [`Walk::completeness`](mst::Walk::completeness) read it.
+//! - Nodes, partial CARs, invalid paths, no allocation per record: [`Repo::walk`].
+//! - The signature: `Commit::verify_signature` with a `VerifyingKey`.
+//! - The account and revision from the first bytes of a download: [`peek_commit`].
+//! - Your own store: [`store::BlockStore`] with [`Repo::from_store`], or [`Tree`] for a tree
+//!   without a commit.
 //! - What to do about an error: [`Error::class`].
-//! - The layers by themselves: [`car`] for sections, [`mst`] for nodes and the walk.
+//! - Single sections and nodes: [`car`], [`mst`].
 //!
-//! # What is promised
+//! The guides combine these: [which limits and which store](guide::limits_and_stores), [async
+//! services and threads](guide::async_and_threads), [records as your own types, JSON and
+//! blobs](guide::records), [partial trees and proofs](guide::partial_trees), [an iterator that owns
+//! its repository](guide::owning_iterator), [fuzzing](guide::fuzzing), and [the format in
+//! pictures](guide::format).
+//!
+//! # Guarantees
 //!
 //! CARs are treated as hostile. On any CAR, nothing panics, no recursion depends on the input, and
 //! no allocation is sized by a length that the input declares. Kept spill files are not covered.
 //! [`Limits`] bounds the input. If an iterator over all records or a complete walk ends without an
 //! error, then
 //!
-//! - the CAR was whole: it did not end inside a varint, inside a section, or before a block that
-//!   the tree needs (with [`Loader::salvage`], see
-//!   [`CarStore::fault`](store::CarStore::fault); a store of your own has no CAR);
-//! - every block hashed to its CID (with [`Repo::from_store`], every block that the walk reached;
-//!   less with a weaker [`Verification`]), and the commit had its exact form;
-//! - the tree was *the* tree of these keys: strict DAG-CBOR, ascending keys, every key in its layer
+//! - the CAR is whole: it does not end inside a varint, inside a section, or before a block that
+//!   the tree needs. With [`Loader::salvage`], see [`CarStore::fault`](store::CarStore::fault). A
+//!   store of your own has no CAR;
+//! - every block hashes to its CID, and the commit has its exact form. With
+//!   [`Repo::from_store`], this holds for every block that the walk reaches; a weaker
+//!   [`Verification`] checks less;
+//! - the tree is *the* tree of these keys: strict DAG-CBOR, ascending keys, every key in its layer
 //!   and in its interval, maximal prefixes, no node too many or too few;
 //! - these are all the records, each once, in key order.
 //!
@@ -66,15 +72,16 @@
 //! the rest of the tree may be missing or broken. [`Repo::entries`] gives the same guarantees,
 //! except that records may be missing or damaged.
 //!
-//! A signature is checked only on request, because that needs the account's public key:
-//! `Commit::verify_signature` (feature `signature`) checks it; other verifiers need
-//! [`Commit::signed_bytes`] and [`Commit::signature`]. You have to find the key, and to compare
-//! [`Commit::did`] with the account that you asked for.
+//! A signature is checked on request, with the account's public key: `Commit::verify_signature`
+//! (feature `signature`). Other verifiers need [`Commit::signed_bytes`] and [`Commit::signature`].
+//! Finding the key, and comparing [`Commit::did`] with the account that you asked for, is left to
+//! you.
 //!
 //! Records are bytes: an odd record never prevents reading the others. A key that is not a repo
 //! path ends the iterators with an error; [`Repo::walk`] continues past it.
 //!
-//! An [`Error`] is one word wide. It has a kind to match on, and the position of the fault.
+//! An [`Error`] is one word wide. It has a kind to match on, a class that says what to do, and the
+//! position of the fault.
 //!
 //! # Features
 //!
@@ -90,9 +97,10 @@
 //! # Specifications
 //!
 //! The AT Protocol's [repository](https://atproto.com/specs/repository) and [data
-//! model](https://atproto.com/specs/data-model), [CAR](https://dasl.ing/car.html) and its elder
+//! model](https://atproto.com/specs/data-model), [CAR](https://dasl.ing/car.html), a profile of
 //! [CARv1](https://ipld.io/specs/transport/car/carv1/), and
 //! [DAG-CBOR](https://ipld.io/specs/codecs/dag-cbor/spec/).
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod budget;
 pub mod car;
@@ -100,6 +108,7 @@ mod cbor;
 pub mod cid;
 mod commit;
 pub mod error;
+pub mod guide;
 pub mod limits;
 mod load;
 pub mod mst;
@@ -140,14 +149,6 @@ pub use self::repo::{Repo, Tree};
 #[cfg(feature = "signature")]
 pub use self::signature::VerifyingKey;
 
-#[cfg(all(doctest, feature = "redb"))]
+#[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
-
-#[cfg(all(doctest, feature = "redb"))]
-#[doc = include_str!("../docs/limits-and-stores.md")]
-struct LimitsAndStores;
-
-#[cfg(doctest)]
-#[doc = include_str!("../docs/proofs.md")]
-struct Proofs;
