@@ -3,6 +3,7 @@
 //!
 //! `README.md` says what is measured how; [`readers::READERS`] is the list of readers.
 
+pub mod bars;
 pub mod growth;
 pub mod machine;
 pub mod measure;

@@ -76,7 +76,8 @@ pub fn svg(growth: &Growth) -> Result<String> {
     if let Some(point) = growth.points.iter().find(|point| !drawable(point)) {
         return Err(format!("not above 0, and so not on a logarithmic axis: {point:?}").into());
     }
-    let below = wrapped(growth);
+    let notes = growth.notes.iter().filter(|note| !note.starts_with("command: "));
+    let below = wrapped(&[HOW.to_owned()].iter().chain(notes).cloned().collect::<Vec<_>>());
     let panels = PANEL_HEIGHT * PANELS.len() as u32;
     let size = (WIDTH, panels + (below.len() as u32 + 1) * LINE_HEIGHT as u32);
     let mut text = String::new();
@@ -216,12 +217,10 @@ fn grouped(number: &f64) -> String {
     text
 }
 
-/// What is said below the panels, in lines.
-fn wrapped(growth: &Growth) -> Vec<String> {
-    let told =
-        growth.notes.iter().filter(|note| !note.starts_with("command: ")).map(String::as_str);
+/// Breaks texts into lines.
+pub(crate) fn wrapped(texts: &[String]) -> Vec<String> {
     let mut lines = Vec::new();
-    for text in [HOW].into_iter().chain(told) {
+    for text in texts {
         let mut line = String::new();
         for word in text.split_whitespace() {
             if line.len() + word.len() >= LINE_LEN {
@@ -238,7 +237,7 @@ fn wrapped(growth: &Growth) -> Vec<String> {
 }
 
 /// Of that size in pixels, whatever font without serifs there is.
-fn font(pixels: i32, style: FontStyle) -> TextStyle<'static> {
+pub(crate) fn font(pixels: i32, style: FontStyle) -> TextStyle<'static> {
     // The backend divides by this.
     ("sans-serif", f64::from(pixels) * 1.24, style).into_font().color(&INK)
 }

@@ -16,6 +16,41 @@ pub fn markdown(record: &Record) -> String {
     text
 }
 
+/// A table of the first file: times, ratios and memory.
+#[must_use]
+pub fn short(record: &Record) -> String {
+    let mut text = String::new();
+    // Writing into a string does not fail.
+    let _ = write_short(&mut text, record);
+    text
+}
+
+fn write_short(out: &mut String, record: &Record) -> fmt::Result {
+    let Some(file) = medians::files(record).first().copied() else { return Ok(()) };
+    let rows = rows(record, file);
+    writeln!(out, "| | time | to carwalk | peak memory |\n|---|--:|--:|--:|")?;
+    let reference = seconds(&rows, REFERENCE);
+    for row in rows.iter().filter(|row| row.reader.items != Items::Blocks) {
+        let (title, time, ratio) = (row.reader.title, time(row.seconds), ratio(row, reference));
+        writeln!(out, "| {title} | {time} | {ratio} | {} |", mebibytes(row.peak_anonymous))?;
+    }
+    Ok(())
+}
+
+/// The readers that were timed over a file.
+fn rows(record: &Record, file: &Run) -> Vec<Medians> {
+    READERS.iter().filter_map(|reader| Medians::of(record, &file.file, reader)).collect()
+}
+
+fn seconds(rows: &[Medians], name: &str) -> Option<f64> {
+    rows.iter().find(|row| row.reader.name == name).map(|row| row.seconds)
+}
+
+/// How many times as long as another a reader takes, if the other was timed.
+fn ratio(row: &Medians, to: Option<f64>) -> String {
+    to.map_or_else(String::new, |to| format!("{:.2}", row.seconds / to))
+}
+
 fn write(out: &mut String, record: &Record) -> fmt::Result {
     for line in &record.lines {
         if let Line::Setting(setting) = line {
@@ -24,8 +59,7 @@ fn write(out: &mut String, record: &Record) -> fmt::Result {
     }
     let mut shown = Vec::new();
     for file in medians::files(record) {
-        let rows: Vec<_> =
-            READERS.iter().filter_map(|reader| Medians::of(record, &file.file, reader)).collect();
+        let rows = rows(record, file);
         table(out, record, file, &rows)?;
         shown.extend(rows.iter().map(|row| row.reader.name));
     }
@@ -52,16 +86,14 @@ fn table(out: &mut String, record: &Record, file: &Run, rows: &[Medians]) -> fmt
     let memory = if once { " peak RSS | peak anonymous |" } else { "" };
     writeln!(out, "| | time | to carwalk | to hashing | records/s | MB/s | CPU |{memory}")?;
     writeln!(out, "|---|--:|--:|--:|--:|--:|--:|{}", if once { "--:|--:|" } else { "" })?;
-    let of = |name| rows.iter().find(|row| row.reader.name == name).map(|row| row.seconds);
+    let (reference, yardstick) = (seconds(rows, REFERENCE), seconds(rows, YARDSTICK));
     for row in rows {
-        let ratio =
-            |to: Option<f64>| to.map_or_else(String::new, |to| format!("{:.2}", row.seconds / to));
         let each_second = match row.reader.items {
             Items::Blocks => String::new(),
             Items::Records | Items::Entries => format!("{:.0}", row.items / row.seconds),
         };
         let (title, time, busy) = (row.reader.title, time(row.seconds), row.busy);
-        let (to_carwalk, to_hashing) = (ratio(of(REFERENCE)), ratio(of(YARDSTICK)));
+        let (to_carwalk, to_hashing) = (ratio(row, reference), ratio(row, yardstick));
         let speed = row.file_bytes / row.seconds / 1e6;
         write!(
             out,

@@ -43,6 +43,27 @@ fn table_of_a_kept_record_is_the_table_of_the_run() {
 }
 
 #[test]
+fn short_table_and_chart_have_a_line_for_each_reader() {
+    let folder = tempfile::tempdir().unwrap();
+    let [kept, chart] =
+        ["record.jsonl", "chart.svg"].map(|name| folder.path().join(name).display().to_string());
+    let only = "--only=sha2,carwalk-mapped,repo-stream-0.5-keys";
+    let ran = compare(&["--once", "--rounds=2", only, "--json", &kept, &sample()]);
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    let shown = compare(&["--from", &kept, "--short", "--chart", &chart]);
+    assert!(shown.status.success(), "{}", String::from_utf8_lossy(&shown.stderr));
+    let table = String::from_utf8(shown.stdout).unwrap();
+    assert_eq!(table.lines().count(), 2 + 2, "no line for what reads no tree: {table}");
+    assert!(table.contains("| carwalk, mapped | "), "{table}");
+    let svg = std::fs::read_to_string(&chart).unwrap();
+    for name in ["sha2, the hashing alone", "carwalk, mapped", "repo-stream 0.5.0-alpha.10"] {
+        assert!(svg.contains(name), "{name}: {svg}");
+    }
+    std::fs::write(&kept, "").unwrap();
+    assert!(!compare(&["--from", &kept, "--chart", &chart]).status.success());
+}
+
+#[test]
 fn small_files_are_read_once_on_request() {
     let folder = tempfile::tempdir().unwrap();
     let kept = folder.path().join("record.jsonl");

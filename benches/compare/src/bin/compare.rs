@@ -9,7 +9,7 @@ use carwalk_compare::machine::Machine;
 use carwalk_compare::measure::{self, Run};
 use carwalk_compare::readers::{self, Mode, READERS, Reader};
 use carwalk_compare::record::{LeftOut, Line, Record, Round, Setting};
-use carwalk_compare::{Result, table};
+use carwalk_compare::{Result, bars, table};
 use clap::Parser;
 
 /// Files up to this length are timed in memory: starting a process takes longer than reading them.
@@ -38,6 +38,12 @@ struct Args {
     /// Print the table of runs that were kept, and run nothing.
     #[arg(long, value_name = "RECORD", conflicts_with_all = ["rounds", "only", "once", "json", "files"])]
     from: Option<PathBuf>,
+    /// Print a shorter table of the first file: times, ratios and memory.
+    #[arg(long)]
+    short: bool,
+    /// Draw the times of the first file as SVG.
+    #[arg(long, value_name = "SVG")]
+    chart: Option<PathBuf>,
     /// The CARs. One of at most 16 MiB is read into memory first, and then timed again and again in
     /// one process.
     #[arg(required_unless_present = "from", value_name = "FILE")]
@@ -59,7 +65,11 @@ fn run(args: &Args) -> Result<()> {
         Some(file) => Record::open(file)?,
         None => compare(args)?,
     };
-    Ok(write!(io::stdout(), "{}", table::markdown(&record))?)
+    if let Some(chart) = &args.chart {
+        fs::write(chart, bars::svg(&record)?)?;
+    }
+    let table = if args.short { table::short(&record) } else { table::markdown(&record) };
+    Ok(write!(io::stdout(), "{table}")?)
 }
 
 fn compare(args: &Args) -> Result<Record> {
