@@ -1,7 +1,9 @@
 //! carwalk reads AT Protocol repository exports. It turns a CAR file, as returned by
-//! `com.atproto.sync.getRepo`, into the account's records in key order. It checks everything on
-//! the way (framing, every block against its CID, the commit, every rule of the tree), borrows
-//! where it can, and is synchronous throughout.
+//! `com.atproto.sync.getRepo`, into the account's records in key order, and verifies everything on
+//! the way: the framing, every block against its CID, the commit, and every rule of the tree.
+//! Records borrow from the input where possible. There is no async code.
+//!
+//! New to the format? Begin with [the format in pictures](guide::format).
 //!
 //! ```
 //! # fn main() -> carwalk::Result<()> {
@@ -25,25 +27,28 @@
 //! # Where to look
 //!
 //! - Bytes in memory: [`Repo::from_slice`]. A stream or file: [`Repo::from_reader`],
-//!   [`Repo::from_path`]. A file that nobody changes: `Repo::map`, which is `unsafe` because the
-//!   system cannot promise that.
-//! - Limits, damaged files, legacy commits, progress, a memory limit, process functions:
-//!   [`Loader`].
+//!   [`Repo::from_path`]. A file that nobody changes: `Repo::map`, which is `unsafe`: the file
+//!   must not change while it is mapped.
+//! - Limits, damaged files, commits of older versions, progress, a memory limit, functions that
+//!   reduce each record while loading: [`Loader`].
 //! - All records: [`Repo::records`], a plain iterator. One collection or any range of keys, from
 //!   either end: [`Repo::records_in`], [`KeyRange`], `rev()`. Only paths and CIDs:
 //!   [`Repo::entries`]. Batches for other threads: [`Records::next_chunk`].
-//! - One record, or proof that it is absent: [`Repo::get`].
+//! - One record, which is present, absent or unknown: [`Repo::get`].
 //! - The contents of records: [`Record::links`], [`Record::blobs`], [`Record::oddities`],
-//!   `Record::decode`, `Record::to_json`. The module [`record`] has the same for bytes.
-//! - Proofs: [`Repo::prove`] writes one; [`Repo::get`] and
-//!   [`Walk::completeness`](mst::Walk::completeness) read it.
-//! - Nodes, partial CARs, invalid paths, no allocation per record: [`Repo::walk`].
+//!   `Record::decode`, `Record::to_json`. The module [`record`] has the same
+//!   functions for byte slices.
+//! - Proofs: [`Repo::prove`] writes one, `verify_record_proof`, [`Repo::get`] and
+//!   [`Walk::completeness`](mst::Walk::completeness) evaluate one.
+//! - Nodes, partial CARs and invalid paths, without an allocation per record: [`Repo::walk`].
 //! - The signature: `Commit::verify_signature` with a `VerifyingKey`.
 //! - The account and revision from the first bytes of a download: [`peek_commit`].
 //! - Your own store: [`store::BlockStore`] with [`Repo::from_store`], or [`Tree`] for a tree
 //!   without a commit.
 //! - What to do about an error: [`Error::class`].
-//! - Single sections and nodes: [`car`], [`mst`].
+//! - Single sections of a CAR and nodes of a tree: [`car`], [`mst`].
+//!
+//! Items without a link need a feature.
 //!
 //! The guides combine these: [which limits and which store](guide::limits_and_stores), [async
 //! services and threads](guide::async_and_threads), [records as your own types, JSON and
@@ -54,45 +59,47 @@
 //! # Guarantees
 //!
 //! CARs are treated as hostile. On any CAR, nothing panics, no recursion depends on the input, and
-//! no allocation is sized by a length that the input declares. Kept spill files are not covered.
-//! [`Limits`] bounds the input. If an iterator over all records or a complete walk ends without an
-//! error, then
+//! no allocation has a size that the input declares. [`Limits`] bounds the input. Spill files that
+//! are kept on disk are an exception: open only those that you or somebody you trust wrote.
+//!
+//! If an iterator over all records, or a complete walk, ends without an error, then
 //!
 //! - the CAR is whole: it does not end inside a varint, inside a section, or before a block that
-//!   the tree needs. With [`Loader::salvage`], see [`CarStore::fault`](store::CarStore::fault). A
-//!   store of your own has no CAR;
+//!   the tree needs. With [`Loader::salvage`], [`CarStore::fault`](store::CarStore::fault)
+//!   returns the damage instead. This does not apply to stores of your own;
 //! - every block hashes to its CID, and the commit has its exact form. With
 //!   [`Repo::from_store`], this holds for every block that the walk reaches; a weaker
 //!   [`Verification`] checks less;
 //! - the tree is *the* tree of these keys: strict DAG-CBOR, ascending keys, every key in its layer
 //!   and in its interval, maximal prefixes, no node too many or too few;
-//! - these are all the records, each once, in key order.
+//! - the iterator returned every record exactly once, in key order.
 //!
 //! With a range, this holds for the keys in the range and the nodes that can contain such keys;
-//! the rest of the tree may be missing or broken. [`Repo::entries`] gives the same guarantees,
-//! except that records may be missing or damaged.
+//! the rest of the tree may be missing or invalid. [`Repo::entries`] gives the same guarantees,
+//! except that records are not looked up: they may be missing.
 //!
 //! A signature is checked on request, with the account's public key: `Commit::verify_signature`
-//! (feature `signature`). Other verifiers need [`Commit::signed_bytes`] and [`Commit::signature`].
+//! (feature `signature`). To verify with another library, use [`Commit::signed_bytes`] and
+//! [`Commit::signature`].
 //! Finding the key, and comparing [`Commit::did`] with the account that you asked for, is left to
 //! you.
 //!
-//! Records are bytes: an odd record never prevents reading the others. A key that is not a repo
-//! path ends the iterators with an error; [`Repo::walk`] continues past it.
+//! Records are not parsed: an odd record never prevents reading the others. An invalid repo path
+//! ends `records` and `entries` with an error; [`Repo::walk`] continues past it.
 //!
-//! An [`Error`] is one word wide. It has a kind to match on, a class that says what to do, and the
-//! position of the fault.
+//! An [`Error`] has the size of a pointer. It has a kind to match on, a class that says what to do,
+//! and the position of the fault.
 //!
 //! # Features
 //!
 //! - `mmap` (default): `Repo::map` and `store::MappedFile`.
-//! - `redb` (default): `Suspended::spill`, `store::RedbStore`: blocks in a file, for CARs beyond
-//!   the memory limit.
-//! - `serde`: `decode` and `Record::decode`, into types of your own with borrowed strings; serde's
-//!   traits for [`Cid`], paths, entries and counts.
+//! - `redb` (default): `Suspended::spill`, `store::RedbStore`: blocks in a file when a load exceeds
+//!   its memory limit.
+//! - `serde`: `decode` and `Record::decode`: records as your own types, with borrowed strings;
+//!   serde's traits for [`Cid`], paths, entries and counts.
 //! - `json`: `Record::to_json` and `Record::write_json`, in the form of the data model.
-//! - `signature`: `VerifyingKey` and `Commit::verify_signature`, for the two curves that accounts
-//!   sign with.
+//! - `signature`: `VerifyingKey`, `Commit::verify_signature` and `verify_record_proof`, for the
+//!   curves P-256 and K-256 (secp256k1).
 //!
 //! # Specifications
 //!

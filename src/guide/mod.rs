@@ -2,7 +2,7 @@
 //!
 //! | guide | answers |
 //! |---|---|
-//! | [`limits_and_stores`] | Which opener, memory limit and store do I need? What do they cost? |
+//! | [`limits_and_stores`] | Which function opens my CAR, with which memory limit and store? What does it cost? |
 //! | [`async_and_threads`] | How do I call a blocking library from tokio, or from many threads? |
 //! | [`records`] | How do I decode records, print them as JSON, and find their blobs? |
 //! | [`partial_trees`] | What does a proof prove? How do I read a CAR with missing blocks? |
@@ -10,9 +10,11 @@
 //! | [`fuzzing`] | How do I fuzz my own code with repositories as input? |
 //! | [`format`](mod@format) | What is in a CAR, and what does the tree look like? |
 //!
-//! The code in the guides is compiled and run by the tests. `?` appears in functions that return
-//! `anyhow::Result`: every error of this crate converts to `anyhow::Error`. Code that needs a
-//! feature says so.
+//! The code in the guides is compiled and tested. Most of it returns `anyhow::Result`, to which
+//! `carwalk::Error` converts.
+//!
+//! New to the format? Begin with [the format in pictures](mod@format), which also explains the
+//! terms.
 
 #[doc = include_str!("async_and_threads.md")]
 pub mod async_and_threads {}

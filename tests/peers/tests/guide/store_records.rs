@@ -11,23 +11,21 @@ type Row = (RepoPathBuf, Cid, Vec<u8>);
 
 async fn store_records(body: impl AsyncRead + Unpin + Send + 'static) -> anyhow::Result<()> {
     let (sender, mut batches) = mpsc::channel(4);
-    let load = spawn_blocking(move || load(SyncIoBridge::new(body), &sender));
-    // Receive before awaiting the load: it waits while the channel is full.
+    let load = spawn_blocking(move || load(SyncIoBridge::new(body), &sender));    // Drain the channel first: the load blocks while it is full.
     while let Some(batch) = batches.recv().await {
         insert(batch).await?;
-    }
-    // The rows are complete only if this succeeds.
+    }    // The rows are complete only if this succeeds. Otherwise, remove them.
     load.await??;
     Ok(())
 }
 
-/// Your database.
+/// Replace this with your database.
 async fn insert(batch: Vec<Row>) -> anyhow::Result<()> {
     println!("{} rows", batch.len());
     Ok(())
 }
 
-/// Runs on a thread that may block.
+/// Runs inside `spawn_blocking`.
 fn load(body: impl Read, sender: &mpsc::Sender<Vec<Row>>) -> anyhow::Result<()> {
     let loaded = Loader::new().memory_limit(16 << 20).from_reader(body)?;
     let repo = loaded.or_spill(SpillFile::temporary())?;
@@ -42,8 +40,7 @@ fn load(body: impl Read, sender: &mpsc::Sender<Vec<Row>>) -> anyhow::Result<()> 
             let (path, cid, bytes) = record.into_parts();
             (path, cid, bytes.as_ref().to_vec())
         });
-        if sender.blocking_send(rows.collect()).is_err() {
-            // The receiver is gone: nobody needs the rest.
+        if sender.blocking_send(rows.collect()).is_err() {            // The receiver was dropped: nobody needs the rest.
             return Ok(());
         }
     }
