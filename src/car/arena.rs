@@ -1,8 +1,8 @@
-//! Where the bytes of a stream stay: large chunks that the reader fills, sections whole in one
-//! chunk.
+//! The memory for the bytes of a stream: large chunks that the reader fills. Each section is in one
+//! chunk as a whole.
 //!
-//! A place is a number for a byte of the arena. Chunks begin at multiples of `UNIT`, and a table of
-//! units finds the chunk of a place in one step.
+//! A placement is the number of a byte in the arena. Chunks begin at multiples of `UNIT`, so a
+//! table with one entry for each unit finds the chunk of a placement in one step.
 
 #[cfg(feature = "redb")]
 mod chunks;
@@ -21,19 +21,19 @@ const UNIT_BITS: u32 = 16;
 /// Length of a unit, in bytes.
 const UNIT: usize = 1 << UNIT_BITS;
 
-/// Chunks grow up to this length, in bytes, unless one section is longer.
+/// Length up to which chunks grow, in bytes, unless one section is longer.
 const MAX_CHUNK_LEN: usize = 1 << 20;
 
-/// A chunk gives back what it has not filled if that is more than this part of it.
+/// The unused end of a chunk is freed if it is more than this fraction of the chunk.
 const WASTE: usize = 16;
 
-/// Bytes in chunks, and for each chunk an offset that goes with it.
+/// Bytes in chunks, with an offset for each chunk.
 #[derive(Default)]
 pub(crate) struct Arena {
     chunks: Vec<Chunk>,
     /// Bytes that all chunks but the last take.
     closed: u64,
-    /// For each unit of places, the number of its chunk.
+    /// For each unit, the number of its chunk.
     units: Vec<u32>,
 }
 
@@ -41,21 +41,21 @@ pub(crate) struct Arena {
 pub(crate) struct Chunk {
     bytes: Vec<u8>,
     filled: usize,
-    /// Where the first byte stands in the CAR. If blocks were appended one by one: where the first
-    /// of them stood.
+    /// The offset of the first byte in the CAR. If blocks were appended one by one, the offset of
+    /// the first block's section.
     offset: u64,
     /// The placement of the first byte.
     start: u64,
 }
 
 impl Arena {
-    /// The bytes of the last chunk from `at` on.
+    /// Returns the bytes of the last chunk from `at` on.
     #[inline]
     pub(super) fn rest(&self, at: usize) -> &[u8] {
         self.chunks.last().and_then(|chunk| chunk.bytes.get(at..chunk.filled)).unwrap_or_default()
     }
 
-    /// The part of the last chunk that waits to be filled.
+    /// Returns the part of the last chunk that is not filled.
     pub(super) fn room(&mut self) -> &mut [u8] {
         match self.chunks.last_mut() {
             Some(chunk) => chunk.bytes.get_mut(chunk.filled..).unwrap_or_default(),
@@ -63,6 +63,7 @@ impl Arena {
         }
     }
 
+    /// Marks the first `len` bytes of [`room`](Arena::room) as filled.
     pub(super) fn fill(&mut self, len: usize) {
         if let Some(chunk) = self.chunks.last_mut() {
             debug_assert!(
@@ -73,12 +74,12 @@ impl Arena {
         }
     }
 
-    /// Bytes of the CAR up to `at` in the last chunk.
+    /// Returns the offset in the CAR of `at` in the last chunk.
     pub(super) fn offset(&self, at: usize) -> u64 {
         self.chunks.last().map_or(0, |chunk| chunk.offset.saturating_add(at as u64))
     }
 
-    /// Bytes of the CAR that were filled in.
+    /// Returns how many bytes of the CAR were filled in.
     pub(super) fn end(&self) -> u64 {
         self.chunks.last().map_or(0, |chunk| chunk.offset.saturating_add(chunk.filled as u64))
     }
@@ -96,14 +97,14 @@ impl Arena {
         })
     }
 
-    /// Makes room after the last chunk's end, where what begins at `at` is not whole yet and has
-    /// `expected` bytes. Returns where it begins from now on. Chunks before stay as they are.
+    /// Makes room for a structure that begins at `at` in the last chunk, is not complete, and takes
+    /// `expected` bytes. Returns where it begins from now on. Earlier chunks are not changed.
     ///
-    /// `None`, and nothing is done, if more than `allowance` bytes would be held at any time.
+    /// Returns `None` and does nothing if more than `allowance` bytes would be held at any time.
     ///
     /// # Errors
     ///
-    /// `OutOfMemory` if a chunk for a section beyond the usual length cannot be had.
+    /// `OutOfMemory` if a chunk above `MAX_CHUNK_LEN` cannot be allocated.
     pub(super) fn extend(
         &mut self,
         at: usize,
@@ -116,7 +117,7 @@ impl Arena {
         self.grow(at, expected).map(Some)
     }
 
-    /// Bytes that the allocator gave.
+    /// Returns how many bytes of memory are held, including unused capacity.
     pub(crate) fn held(&self) -> u64 {
         let last = self.chunks.last().map_or(0, |chunk| chunk.bytes.capacity() as u64);
         self.closed.saturating_add(last).saturating_add(self.tables())
@@ -127,15 +128,15 @@ impl Arena {
         chunks.saturating_add(self.units.capacity().saturating_mul(size_of::<u32>())) as u64
     }
 
-    /// Returns how many bytes growing takes at most besides those held: copies are made before the
-    /// old bytes are freed, and tables may double.
+    /// Returns the maximum number of bytes that growing takes in addition to those held: bytes are
+    /// copied before the old ones are freed, and tables may double.
     fn growth(&self, at: usize, expected: u64) -> u64 {
         let bytes = match self.chunks.last() {
             None => UNIT,
             Some(last) if at == 0 => longer(last.bytes.len(), expected),
             Some(last) => {
                 let tail = last.filled.saturating_sub(at);
-                // Closing the last chunk may copy it, before the next is there.
+                // Closing the last chunk may copy it, before the next one is allocated.
                 next_len(last.bytes.len(), tail).max(at).saturating_add(tail)
             }
         };
@@ -148,7 +149,7 @@ impl Arena {
             return Ok(0);
         };
         if at == 0 {
-            // One section is as long as the chunk.
+            // The section fills the whole chunk, so the chunk itself grows.
             let len = longer(last.bytes.len(), expected);
             let more = len.saturating_sub(last.bytes.len());
             last.bytes.try_reserve_exact(more).map_err(|_| io::ErrorKind::OutOfMemory)?;
@@ -168,7 +169,7 @@ impl Arena {
         Ok(0)
     }
 
-    /// As [`extend`](Arena::extend), but what stands before `at` is given up.
+    /// Like [`extend`](Arena::extend), but overwrites the bytes before `at`.
     pub(super) fn recycle(
         &mut self,
         at: usize,
@@ -186,14 +187,14 @@ impl Arena {
         }
     }
 
-    /// Makes room for `len` bytes, whole in one chunk, and tells their place and the offset of the
-    /// chunk, which is `offset` if they are its first.
+    /// Makes room for `len` bytes in one chunk. Returns their placement and the offset of the
+    /// chunk, which is `offset` if they are its first bytes.
     ///
-    /// `None`, and nothing is done, if more than `allowance` bytes would be held at any time.
+    /// Returns `None` and does nothing if more than `allowance` bytes would be held at any time.
     ///
     /// # Errors
     ///
-    /// `OutOfMemory` if a chunk beyond the usual length cannot be had.
+    /// `OutOfMemory` if a chunk above `MAX_CHUNK_LEN` cannot be allocated.
     pub(crate) fn reserve(
         &mut self,
         len: usize,
@@ -204,7 +205,7 @@ impl Arena {
             self.chunks.last().map_or((0, 0), |last| (last.bytes.len(), last.filled));
         if last_len.saturating_sub(filled) < len {
             let next_len = next_len(last_len, len.div_ceil(2));
-            // Closing the last chunk may copy it, before the next is there.
+            // Closing the last chunk may copy it, before the next one is allocated.
             let growth =
                 (next_len.max(filled) as u64).saturating_add(self.tables().saturating_mul(2));
             if self.held().saturating_add(growth) > allowance {
@@ -220,7 +221,7 @@ impl Arena {
         Ok(last.map(|last| (end(last), last.offset)))
     }
 
-    /// Fills in bytes that there is room for.
+    /// Appends bytes for which room was [reserved](Arena::reserve).
     pub(crate) fn write(&mut self, bytes: &[u8]) {
         debug_assert!(bytes.len() <= self.room().len(), "room was reserved");
         if let Some(room) = self.room().get_mut(..bytes.len()) {
@@ -229,8 +230,8 @@ impl Arena {
         }
     }
 
-    /// All that was filled into the chunk of a place, where in it the place is, and the offset of
-    /// the chunk.
+    /// Returns the filled bytes of a placement's chunk, the position of the placement in them, and
+    /// the offset of the chunk.
     #[inline]
     pub(crate) fn chunk_at(&self, at: Placement) -> Option<(&[u8], usize, u64)> {
         let (_, chunk) = self.chunk_of(at)?;
@@ -238,7 +239,8 @@ impl Arena {
         Some((chunk.bytes.get(..chunk.filled)?, at, chunk.offset))
     }
 
-    /// The place of what comes after the bytes that end at `end` in the chunk of a place.
+    /// Returns the placement of the byte that follows position `end` in the chunk of a placement:
+    /// in the same chunk, or the start of the next.
     pub(crate) fn placement_at(&self, at: Placement, end: usize) -> Option<Placement> {
         let (number, chunk) = self.chunk_of(at)?;
         if end < chunk.filled {
@@ -247,8 +249,7 @@ impl Arena {
         Some(Placement::new(self.chunks.get(number.checked_add(1)?)?.start))
     }
 
-    /// Gives back what the last chunk has not filled, unless more than `allowance` bytes would be
-    /// held meanwhile.
+    /// Frees the unused end of the last chunk, unless the copy would exceed `allowance` bytes.
     pub(crate) fn close(&mut self, allowance: u64) {
         let held = self.held();
         let last = self.chunks.last_mut();
@@ -260,8 +261,8 @@ impl Arena {
 
     fn add_chunk(&mut self, len: usize, offset: u64) -> io::Result<()> {
         let start = (self.units.len() as u64).saturating_mul(UNIT as u64);
-        // `vec!` has zeros from the system for nothing; only lengths beyond the usual are worth the
-        // doubt.
+        // `vec!` gets zeroed memory from the system at no cost, but aborts if there is none. That
+        // matters only for lengths that the input chooses.
         let bytes = if len <= MAX_CHUNK_LEN { vec![0; len] } else { zeros(len)? };
         self.closed = self
             .closed
@@ -271,7 +272,7 @@ impl Arena {
         Ok(())
     }
 
-    /// Enters all units of the last chunk in the table.
+    /// Adds all units of the last chunk to the table.
     fn cover(&mut self) {
         let number = u32::try_from(self.chunks.len().saturating_sub(1)).unwrap_or(u32::MAX);
         if let Some(last) = self.chunks.last() {
@@ -287,7 +288,7 @@ impl Arena {
         Some((number, self.chunks.get(number)?))
     }
 
-    /// Whether two places lie in one chunk.
+    /// Returns whether two placements are in one chunk.
     #[inline]
     pub(super) fn are_joined(&self, at: Placement, later: Placement) -> bool {
         let number = |at: Placement| {
@@ -296,8 +297,9 @@ impl Arena {
         number(at) == number(later)
     }
 
-    /// Lends the bytes of a chunk, and tells where in them a place is. Until they are back, the
-    /// chunk looks empty, but still counts in full. `None` for the last chunk.
+    /// Lends the bytes of a placement's chunk, and returns the position of the placement in them.
+    /// Until they are returned, the chunk looks empty, but still counts in full. `None` for the
+    /// last chunk.
     pub(super) fn lend(&mut self, at: Placement) -> Option<(Vec<u8>, usize)> {
         let (number, chunk) = self.chunk_of(at)?;
         let at = chunk.index_of(at)?;
@@ -305,7 +307,7 @@ impl Arena {
         Some((core::mem::take(&mut closed.get_mut(number)?.bytes), at))
     }
 
-    /// Takes back the bytes of the chunk that a place lies in.
+    /// Takes back the bytes of a placement's chunk.
     pub(super) fn take_back(&mut self, at: Placement, lent: Vec<u8>) {
         let number = self.chunk_of(at).map(|(number, _)| number);
         let chunk = number.and_then(|number| self.chunks.get_mut(number));
@@ -318,15 +320,15 @@ impl Arena {
         }
     }
 
-    /// The section at a place where one was read before.
+    /// Returns the section at a placement where one was parsed before.
     #[inline]
     pub(crate) fn section_at(&self, at: Placement) -> Option<Section<'_>> {
         let (_, chunk) = self.chunk_of(at)?;
         chunk.section_at(at).map(|(section, _)| section)
     }
 
-    /// The block at a place where a section was read before, and its section's offset, if it is the
-    /// one of `cid`.
+    /// Returns the block at a placement where a section was parsed before, and the offset of the
+    /// section, if it has the CID `cid`.
     #[inline]
     pub(crate) fn block_at(&self, at: Placement, cid: &Cid) -> Option<(&[u8], u64)> {
         let (_, chunk) = self.chunk_of(at)?;
@@ -335,7 +337,7 @@ impl Arena {
         Some((block, chunk.offset.saturating_add(start)))
     }
 
-    /// What was filled in from a place on, in its chunk.
+    /// Returns the filled bytes from a placement to the end of its chunk.
     #[inline]
     pub(crate) fn bytes_at(&self, at: Placement) -> &[u8] {
         let bytes = self
@@ -344,7 +346,7 @@ impl Arena {
         bytes.unwrap_or_default()
     }
 
-    /// The place of the section that stands after the one at `place`.
+    /// Returns the placement of the section that follows the one at `at`.
     pub(crate) fn placement_after(&self, at: Placement) -> Option<Placement> {
         let (_, chunk) = self.chunk_of(at)?;
         let (_, next) = chunk.section_at(at)?;
@@ -352,7 +354,7 @@ impl Arena {
     }
 }
 
-/// Length of the chunk that comes after one of `len` bytes, of which the last `tail` go into the
+/// Returns the length of the chunk after one of `len` bytes, whose last `tail` bytes move into the
 /// new one.
 fn next_len(len: usize, tail: usize) -> usize {
     let usual = len.saturating_mul(2).min(MAX_CHUNK_LEN);
@@ -360,9 +362,9 @@ fn next_len(len: usize, tail: usize) -> usize {
     units.saturating_mul(UNIT)
 }
 
-/// Returns the next length of a chunk that one section has filled. Room grows with what came: at
-/// most to twice as much, however long the section is said to be. The last step ends where the
-/// section does.
+/// Returns the next length of a chunk that one section has filled: enough for the section, but at
+/// most twice the present length, so that memory follows from the bytes that arrived and not from
+/// the declared length.
 fn longer(len: usize, expected: u64) -> usize {
     let expected = usize::try_from(expected).unwrap_or(usize::MAX);
     debug_assert!(expected > len, "a chunk with a whole section is not extended");
@@ -378,7 +380,7 @@ fn zeros(len: usize) -> io::Result<Vec<u8>> {
 }
 
 impl Chunk {
-    /// Keeps the first `len` bytes, and gives the rest back if it is worth the call.
+    /// Keeps the first `len` bytes, and frees the rest unless it is short.
     fn close(&mut self, len: usize) {
         self.filled = len;
         if self.bytes.len().saturating_sub(len) > self.bytes.len() / WASTE {
@@ -387,7 +389,7 @@ impl Chunk {
         }
     }
 
-    /// Returns where in the chunk a placement is.
+    /// Returns the position of a placement in the chunk.
     #[inline]
     fn index_of(&self, at: Placement) -> Option<usize> {
         usize::try_from(at.at().checked_sub(self.start)?).ok()
@@ -417,7 +419,7 @@ impl fmt::Debug for Arena {
 mod tests {
     use super::*;
 
-    /// An arena whose last chunk has this length and is full.
+    /// Returns an arena whose last chunk has this length and is full.
     fn full(len: usize) -> Arena {
         let mut arena = Arena::default();
         arena.reserve(len, 0, u64::MAX).unwrap().unwrap();
@@ -430,8 +432,8 @@ mod tests {
         arena.chunks.iter().map(|chunk| chunk.bytes.len()).collect()
     }
 
-    /// Tries to grow with one byte too few, which must change nothing, and then with as many as are
-    /// needed.
+    /// Tries to grow with an allowance of one byte too few, which must change nothing, and then
+    /// with the exact one.
     #[track_caller]
     fn assert_takes<T>(
         arena: &mut Arena,
@@ -480,7 +482,7 @@ mod tests {
         }
     }
 
-    /// Of the lengths of chunks only those that are usual are taken for granted.
+    /// Chunks above `MAX_CHUNK_LEN` are allocated fallibly.
     #[test]
     fn a_chunk_that_cannot_be_had_is_an_error() {
         for len in [usize::MAX / 2, usize::MAX] {
@@ -523,7 +525,7 @@ mod tests {
                 });
                 assert_eq!(arena.chunks[0].bytes.len(), next);
             }
-            // The next section begins in the chunk: what there is of it is moved into the next.
+            // The next section begins in the chunk: its first bytes move into the next chunk.
             let tail = 100;
             let mut arena = full(len);
             let held = arena.held() + 2 * arena.tables();

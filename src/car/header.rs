@@ -12,15 +12,28 @@ use crate::varint;
 
 /// The header of a CAR: its roots.
 ///
-/// There is at least one root. The first is the commit of a repository; others have no meaning yet.
-/// Header fields that are neither `roots` nor `version` are checked for form and passed over.
+/// There is at least one root. In the export of a repository, the first root is the commit; others
+/// have no meaning yet. Header fields other than `roots` and `version` must be canonical DAG-CBOR
+/// and are otherwise ignored.
+///
+/// ```
+/// use carwalk::car::{SliceReader, Writer};
+/// use carwalk::cid::{Cid, Codec};
+///
+/// let roots = [b"a", b"b"].map(|block| Cid::of(Codec::DagCbor, block));
+/// let car = Writer::new(Vec::new(), &roots)?.finish()?;
+/// let sections = SliceReader::new(&car)?;
+/// assert_eq!(sections.header().root(), roots[0]);
+/// assert_eq!(sections.header().roots(), roots);
+/// # Ok::<(), carwalk::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Header {
     root: Cid,
     roots: Vec<Cid>,
 }
 
-/// Without all roots but the first: there may be thousands.
+/// Writes the first root and the number of roots: there may be thousands.
 impl fmt::Debug for Header {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Header")
@@ -31,36 +44,36 @@ impl fmt::Debug for Header {
 }
 
 impl Header {
-    /// A header with these roots; `None` without any.
+    /// Creates a header with these roots; `None` if there are none.
     #[cfg(feature = "redb")]
     pub(crate) fn of(roots: Vec<Cid>) -> Option<Self> {
         Some(Header { root: *roots.first()?, roots })
     }
 
-    /// The first root: the commit, if the CAR holds a repository.
+    /// Returns the first root: the commit, if the CAR holds a repository.
     #[must_use]
     pub fn root(&self) -> Cid {
         self.root
     }
 
-    /// The first root as the CID of a commit, which must be one of CBOR.
+    /// Returns the first root as the CID of a commit, whose codec must be dag-cbor.
     pub(crate) fn commit(&self) -> Result<Cid> {
         self.root.into_dag_cbor().map_err(|error| error.in_structure(Structure::Header).at(Some(0)))
     }
 
-    /// All roots, the first included.
+    /// Returns all roots, including the first. Never empty.
     #[must_use]
     pub fn roots(&self) -> &[Cid] {
         &self.roots
     }
 
-    /// Looks for the header that `bytes`, the start of a CAR, begin with, and for the position of
-    /// its end.
+    /// Parses the header that `bytes`, the start of a CAR, begin with. Returns the header and the
+    /// position of its end.
     pub(super) fn look(bytes: &[u8], limits: &Limits) -> Result<Look<(Self, usize)>> {
         Self::look_frame(bytes, limits).map_err(|error| explain(decisive(bytes, limits), error))
     }
 
-    /// The error for `bytes` that are all there is, though the header takes `expected`.
+    /// Returns the error for a CAR that consists of `bytes`, although its header takes `expected`.
     pub(super) fn cut_short(bytes: &[u8], expected: u64) -> Error {
         explain(bytes, Error::truncated(expected, bytes.len()))
     }
@@ -123,8 +136,9 @@ fn parse_version(cursor: &mut Cursor<'_>) -> Result<()> {
     }
 }
 
-/// The bytes that a header is refused for: its length if that is bad, else all of it. What comes
-/// after must not change the error, because how much of it is there depends on who reads.
+/// Returns the bytes that may decide the error of an invalid header: its length prefix if that is
+/// invalid, otherwise the whole header. Later bytes must not change the error, because how many of
+/// them were read depends on the source.
 #[cold]
 fn decisive<'a>(bytes: &'a [u8], limits: &Limits) -> &'a [u8] {
     let len = match varint::decode(bytes) {
@@ -132,7 +146,7 @@ fn decisive<'a>(bytes: &'a [u8], limits: &Limits) -> &'a [u8] {
         Ok(Some((len, prefix_len))) => {
             usize::try_from(len).map_or(prefix_len, |len| len.saturating_add(prefix_len))
         }
-        // No file that is named begins with a bad number: its first byte is enough.
+        // None of the recognized formats begins with an invalid varint: one byte is enough.
         _ => 1,
     };
     bytes.get(..len).unwrap_or(bytes)

@@ -5,10 +5,10 @@ use crate::error::{Error, LookAlike, Structure};
 /// The first bytes of redb's files, and so of all spill files.
 pub(crate) const SPILL_SIGNATURE: [u8; 9] = *b"redb\x1a\n\xa9\r\n";
 
-/// Names the file that `bytes` really begin, if it is a well-known one; else gives `error` its
-/// place.
+/// Returns a `LookAlike` error if `bytes` begin like a well-known format; otherwise `error`. Sets
+/// the position of both.
 ///
-/// Only bytes that are no header come here: a header may begin with any of these marks.
+/// Called only for bytes that are not a header, because a header may begin with any of these marks.
 #[cold]
 pub(super) fn explain(bytes: &[u8], error: Error) -> Error {
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
@@ -24,8 +24,8 @@ pub(super) fn explain(bytes: &[u8], error: Error) -> Error {
     error.in_structure(Structure::Header).at(Some(0))
 }
 
-/// Whether `bytes` begin with one of `marks` and go on as text. A header that begins with the same
-/// byte goes on with the head of a map, which is not ASCII.
+/// Returns whether `bytes` begin with one of `marks` and continue as text. In a header, the same
+/// byte is followed by the head of a map, which is not ASCII.
 fn is_text_after(bytes: &[u8], marks: &[u8]) -> bool {
     let second = bytes.get(1).copied().unwrap_or(b' ');
     bytes.first().is_some_and(|first| marks.contains(first)) && second.is_ascii()

@@ -1,4 +1,4 @@
-//! The container: CAR version 1.
+//! CAR version 1, the container of repository exports.
 //!
 //! ```text
 //! header   varint n   n bytes of DAG-CBOR: { roots: [link, ..], version: 1 }
@@ -6,10 +6,15 @@
 //! section  ..
 //! ```
 //!
-//! A CAR ends between two sections and nowhere else. [`SliceReader`] borrows its blocks from the
-//! bytes, [`Reader`] takes them from a stream; both accept exactly the same CARs, and neither
-//! hashes a block. [`Writer`] makes CARs. See [CARv1](https://ipld.io/specs/transport/car/carv1/)
-//! and [DASL CAR](https://dasl.ing/car.html).
+//! `n` and `m` are [varints](crate::varint). A CAR ends between two sections and nowhere else.
+//! [`SliceReader`] borrows its blocks from the bytes, [`Reader`] reads them from a stream; both
+//! accept exactly the same CARs, and neither hashes a block. [`Writer`] writes CARs.
+//!
+//! These types see sections only. [`Repo`](crate::Repo) opens the repository in a CAR, and
+//! [`store`](crate::store) finds blocks by their CIDs.
+//!
+//! See [CARv1](https://ipld.io/specs/transport/car/carv1/) and [DASL
+//! CAR](https://dasl.ing/car.html).
 
 pub(crate) mod arena;
 mod header;
@@ -34,10 +39,10 @@ pub(crate) use self::slice::{block_at, bytes_at, section_at, sections_in};
 pub(crate) use self::source::{Advance, Located, Source, changed};
 pub use self::writer::Writer;
 
-/// The outcome of a look at the bytes that were read so far.
+/// The outcome of parsing a structure from the bytes that were read so far.
 enum Look<T> {
-    /// The whole structure is there.
+    /// The structure is complete.
     Whole(T),
-    /// The structure goes on beyond the bytes: it takes at least `expected` of them.
+    /// The structure extends beyond the bytes: it takes at least `expected` of them.
     Short { expected: u64 },
 }

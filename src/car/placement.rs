@@ -1,8 +1,8 @@
-//! Where sections and blocks are, as only their source or store can tell.
+//! Placements of sections and blocks.
 
 /// Where a source has a section, or an arena a block.
 ///
-/// Opaque: only what made a placement can read it. An index stores its bits.
+/// Opaque: only the source or arena that made a placement can read it. An index stores its bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Placement(u64);
 
@@ -23,8 +23,8 @@ impl Placement {
         self.0
     }
 
-    /// Returns the placement with the bits that an index stored. If the bits are from elsewhere,
-    /// as in a forged file, nothing is found there.
+    /// Returns the placement with the bits that an index stored. With other bits, as in a forged
+    /// file, lookups find nothing.
     #[inline]
     pub(crate) const fn from_bits(bits: u64) -> Self {
         Placement(bits)

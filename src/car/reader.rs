@@ -1,4 +1,4 @@
-//! CARs that come as a stream. The one file that reads.
+//! CARs in streams. No other file of the library reads from a stream.
 
 use core::fmt;
 use std::io::{self, Read};
@@ -14,21 +14,24 @@ use crate::limits::Limits;
 
 /// Reads the sections of a CAR from a stream, one at a time.
 ///
-/// Reads in large pieces into its own buffer; there is no use in a `BufReader` around the stream.
-/// The buffer grows with the bytes that arrive, never with a declared length. Blocks are not
-/// hashed: see [`Section::verify`].
+/// The CAR ends where the stream ends. The reader has its own buffer, so a `BufReader` around the
+/// stream only costs time. The buffer has 64 KiB, and grows to the length of the longest section:
+/// with the bytes that arrive, never with a declared length. Blocks are not hashed: see
+/// [`Section::verify`].
 ///
 /// ```
-/// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
 /// use carwalk::car::Reader;
 ///
+/// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
 /// let mut reader = Reader::new(stream)?;
-/// let mut blocks = 0;
+/// let mut sections = 0;
 /// while let Some(section) = reader.read_section()? {
 ///     section.verify()?;
-///     blocks += 1;
+///     sections += 1;
 /// }
-/// assert_eq!(blocks, 50);
+/// assert_eq!(sections, 50);
+/// assert_eq!(reader.position(), 12_641);
+/// assert_eq!(reader.header().roots().len(), 1);
 /// # Ok::<(), carwalk::Error>(())
 /// ```
 pub struct Reader<R> {
@@ -38,32 +41,57 @@ pub struct Reader<R> {
     arena: Arena,
     /// Whether sections that were read stay in the arena.
     keep: bool,
-    /// Most bytes that the arena may hold.
+    /// Maximum number of bytes that the arena may hold.
     allowance: u64,
-    /// The section at hand, in the arena's last chunk.
+    /// Where the current section begins and ends in the arena's last chunk.
     at: usize,
     end: usize,
-    /// No more sections come.
+    /// Whether the CAR ended, or an error did.
     done: bool,
 }
 
 impl<R: Read> Reader<R> {
-    /// Reads the header of a CAR, by the default limits.
+    /// Reads the header of a CAR, with default limits.
     ///
     /// # Errors
     ///
-    /// As [`with_limits`](Reader::with_limits).
+    /// Those of [`with_limits`](Reader::with_limits).
+    ///
+    /// ```
+    /// use carwalk::car::Reader;
+    /// use carwalk::error::{ErrorKind, LookAlike};
+    ///
+    /// let answer = &b"<html><h1>502 Bad Gateway</h1></html>"[..];
+    /// let error = Reader::new(answer).unwrap_err();
+    /// assert!(matches!(error.kind(), ErrorKind::LookAlike(LookAlike::Html)));
+    /// ```
     pub fn new(input: R) -> Result<Self> {
         Self::with_limits(input, Limits::default())
     }
 
-    /// Reads the header of a CAR.
+    /// Reads the header of a CAR, with these limits for header, blocks and stream.
     ///
     /// # Errors
     ///
-    /// `Io` if reading fails; `LookAlike`, `Truncated`, `Malformed`, `NonCanonical` for a stream
-    /// that does not begin with a header; `Limit` for a header, or a stream before the header's
-    /// end, that is too long.
+    /// - `Io` if reading fails
+    /// - `LookAlike` if the stream is empty, JSON, HTML, gzip data, a CAR of version 2 or a spill
+    ///   file
+    /// - `Truncated` if the stream ends inside the header
+    /// - `Malformed` if the header is not DAG-CBOR, is not of version 1, or has no roots;
+    ///   `NonCanonical` if its length or any value in it is not in canonical form
+    /// - `Limit` if the header, or the stream up to its end, is longer than the limits allow, or
+    ///   the header is nested too deeply
+    ///
+    /// ```
+    /// use carwalk::car::Reader;
+    /// use carwalk::{ErrorClass, Limits};
+    ///
+    /// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let mut reader = Reader::with_limits(stream, Limits::new().max_block_len(100))?;
+    /// // The first block has 188 bytes.
+    /// assert_eq!(reader.read_section().unwrap_err().class(), ErrorClass::Limit);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn with_limits(input: R, limits: Limits) -> Result<Self> {
         Self::open(input, limits, false)
     }
@@ -104,23 +132,46 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    /// Reads the next section; `None` at the end. After an error, every later call gives `None`.
+    /// Reads the next section, or returns `None` at the end of the stream. After an error, every
+    /// later call returns `None`.
+    ///
+    /// The section borrows the reader's buffer, so it has to go before the next call.
     ///
     /// # Errors
     ///
-    /// `Io` if reading fails; `Truncated`, `Malformed`, `NonCanonical` for bytes that are no
-    /// section; `Limit` for a block or stream that is too long. Each has the offset of the section
-    /// at fault.
+    /// - `Io` if reading fails
+    /// - `Truncated` if the stream ends inside the section
+    /// - `Malformed` if its length leaves no room for a CID, or the CID is not a valid
+    ///   [`Cid`](crate::Cid); `NonCanonical` if its length is not encoded in the shortest form
+    /// - `Limit` if the block or the stream is longer than the limits allow
+    ///
+    /// Each error has the offset of the section.
+    ///
+    /// ```
+    /// use carwalk::ErrorClass;
+    /// use carwalk::car::Reader;
+    ///
+    /// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let mut reader = Reader::new(&stream[..1000])?;
+    /// for offset in [59, 285, 682] {
+    ///     assert_eq!(reader.read_section()?.unwrap().offset(), offset);
+    /// }
+    /// let error = reader.read_section().unwrap_err();
+    /// assert_eq!(error.class(), ErrorClass::Truncated);
+    /// assert_eq!(error.position().offset(), Some(808));
+    /// assert!(reader.read_section()?.is_none());
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn read_section(&mut self) -> Result<Option<Section<'_>>> {
         match self.advance()? {
             Advance::Section(located) => located.section(self).map(Some),
             Advance::End => Ok(None),
-            // Nobody limits what this reader holds.
+            // Only loads set an allowance, and they do not call this.
             Advance::Full => Err(io::Error::from(io::ErrorKind::OutOfMemory).into()),
         }
     }
 
-    /// Looks for a section at `at`, and tells its place.
+    /// Parses the section at `at`, reading as much as it takes.
     fn look(&mut self) -> Result<Advance> {
         loop {
             let rest = self.arena.rest(self.at);
@@ -149,7 +200,7 @@ impl<R: Read> Reader<R> {
         let mut stream = Stream { input: &mut self.input, max: self.limits.stream_len() };
         let (arena, at) = (&mut self.arena, &mut self.at);
         let filled = stream.fill(arena, at, expected, self.keep, self.allowance)?;
-        // Until the section is whole, what is left of it counts as read.
+        // The position stays before the section until all of it was read.
         self.end = self.at;
         Ok(filled)
     }
@@ -166,40 +217,65 @@ impl<R> Reader<R> {
         self.arena.section_at(at)
     }
 
-    /// The header.
+    /// Returns the header of the CAR.
     #[must_use]
     pub fn header(&self) -> &Header {
         &self.header
     }
 
-    /// Bytes of the CAR up to the end of the section that was read last.
+    /// Returns the number of bytes from the start of the CAR to the end of the last section that
+    /// was read.
     #[must_use]
     pub fn position(&self) -> u64 {
         self.arena.offset(self.end)
     }
 
-    /// The stream. It is ahead of [`position`](Reader::position) by what the buffer holds.
+    /// Returns a reference to the stream. It is ahead of [`position`](Reader::position) by the
+    /// bytes in the reader's buffer.
+    ///
+    /// ```
+    /// use carwalk::car::Reader;
+    ///
+    /// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let reader = Reader::new(stream)?;
+    /// // Only the header was used, but all of this short stream was read.
+    /// assert_eq!(reader.position(), 59);
+    /// assert!(reader.get_ref().is_empty());
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn get_ref(&self) -> &R {
         &self.input
     }
 
-    /// Gives the stream back; what the buffer holds of it is lost.
+    /// Returns the stream. The bytes in the reader's buffer are lost.
+    ///
+    /// ```
+    /// use std::io::Cursor;
+    ///
+    /// use carwalk::car::Reader;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let mut reader = Reader::new(Cursor::new(bytes))?;
+    /// while reader.read_section()?.is_some() {}
+    /// assert_eq!(reader.into_inner().position(), 12_641);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn into_inner(self) -> R {
         self.input
     }
 
-    /// The bytes that were read, without what the last chunk has not filled, if there is room to
-    /// give that back.
+    /// Returns the bytes that were read. Frees the unused end of the last chunk if the allowance
+    /// has room for the copy.
     pub(crate) fn into_arena(mut self) -> Arena {
         self.arena.close(self.allowance);
         self.arena
     }
 
-    /// Gives up the sections that were read, after `visit` saw all from `first` on, if that is
-    /// given: in their order, and chunk by chunk, so that their memory can be used for what becomes
-    /// of them. From now on no section stays.
+    /// Passes the sections that were read to `visit`, from `first` on, and frees them. Without
+    /// `first`, none is passed. From now on the reader keeps no sections.
     ///
-    /// Returns by how many bytes the placements of later sections move down.
+    /// Chunks are freed one by one, so that their memory is available to `visit`. Returns by how
+    /// many bytes the placements of later sections move down.
     #[cfg(feature = "redb")]
     pub(crate) fn release(
         &mut self,
@@ -219,7 +295,7 @@ impl<R> Reader<R> {
         Ok(self.arena.renumber())
     }
 
-    /// Bytes that were taken from the stream.
+    /// Returns how many bytes were read from the stream.
     pub(crate) fn bytes_read(&self) -> u64 {
         self.arena.end()
     }
@@ -230,8 +306,7 @@ impl<R: Read> Source for Reader<R> {
 
     const FINDS_LENT: bool = false;
 
-    /// What a pipe holds: whoever fills it works meanwhile, and not only after all was asked for
-    /// that there was.
+    /// The capacity of a pipe: the writer fills it while these bytes are hashed.
     const PORTION: u64 = 1 << 16;
 
     fn header(&self) -> &Header {
@@ -301,13 +376,13 @@ impl<R> fmt::Debug for Reader<R> {
     }
 }
 
-/// The stream and how much it may still give.
+/// A stream and the maximum number of bytes that are read from it.
 struct Stream<R> {
     input: R,
     max: u64,
 }
 
-/// What came of one attempt to read.
+/// The outcome of one attempt to read.
 enum Filled {
     More,
     End,
@@ -316,8 +391,8 @@ enum Filled {
 }
 
 impl<R: Read> Stream<R> {
-    /// Reads once into the arena. What begins at `at` and has `expected` bytes stays together, and
-    /// `at` follows it.
+    /// Reads once into the arena. The structure that begins at `at` and takes `expected` bytes
+    /// stays in one chunk; `at` is updated when it moves.
     fn fill(
         &mut self,
         arena: &mut Arena,
@@ -328,7 +403,7 @@ impl<R: Read> Stream<R> {
     ) -> Result<Filled> {
         let left = self.max.saturating_sub(arena.end());
         if left == 0 {
-            // Only a stream that goes on is too long.
+            // A stream of exactly the maximum length is not too long: look for one more byte.
             let found = self.max.saturating_add(1);
             return match self.read(&mut [0])? {
                 0 => Ok(Filled::End),
@@ -370,8 +445,7 @@ mod tests {
     use crate::cid::{Cid, Codec};
     use crate::error::ErrorKind;
 
-    /// Nobody sets an allowance for a reader that gives sections out; if somebody did, it would be
-    /// told.
+    /// No public function sets an allowance; a section beyond it must be an error all the same.
     #[test]
     fn a_section_that_may_not_be_held_is_an_error_and_comes_once_it_may() {
         let cid = Cid::of(Codec::Raw, &[7; 200_000]);

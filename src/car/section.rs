@@ -8,9 +8,21 @@ use crate::error::{Error, LimitName, Malformed, Result};
 use crate::limits::Limits;
 use crate::varint;
 
-/// One section of a CAR: a block and the CID that it is said to have.
+/// A section of a CAR: a block and the CID that it is declared to have.
 ///
-/// Nothing here says that the block hashes to the CID; [`verify`](Section::verify) checks it.
+/// The block was not hashed yet: [`verify`](Section::verify) checks it against the CID.
+///
+/// ```
+/// use carwalk::car::SliceReader;
+///
+/// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+/// let mut sections = SliceReader::new(bytes)?;
+/// // The header has 59 bytes. The first block of this export is the commit.
+/// let first = sections.next().unwrap()?;
+/// assert_eq!((first.offset(), first.block().len()), (59, 188));
+/// assert_eq!(first.cid(), sections.header().root());
+/// # Ok::<(), carwalk::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Section<'a> {
     offset: u64,
@@ -23,35 +35,67 @@ impl<'a> Section<'a> {
         Section { offset, cid, block }
     }
 
-    /// Where the section begins, with its length prefix: bytes from the start of the CAR.
+    /// Returns the offset of the section, including its length prefix, in bytes from the start of
+    /// the CAR.
     #[must_use]
     pub fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// The CID that the block is said to have.
+    /// Returns the CID that the block is declared to have.
     #[must_use]
     pub fn cid(&self) -> Cid {
         self.cid
     }
 
-    /// The block.
+    /// Returns the block. It may be empty.
     #[must_use]
     pub fn block(&self) -> &'a [u8] {
         self.block
     }
 
-    /// What the section says of its block.
+    /// Returns the offset and the CID of the section, without its block.
+    ///
+    /// ```
+    /// use carwalk::car::Reader;
+    ///
+    /// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let mut reader = Reader::new(stream)?;
+    /// let mut heads = Vec::new();
+    /// while let Some(section) = reader.read_section()? {
+    ///     heads.push(section.head());
+    /// }
+    /// let offsets: Vec<u64> = heads.iter().take(3).map(|head| head.offset()).collect();
+    /// assert_eq!(offsets, [59, 285, 682]);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     #[must_use]
     pub fn head(&self) -> SectionHead {
         SectionHead { offset: self.offset, cid: self.cid }
     }
 
-    /// Checks the block against the CID: one SHA-256 over the block.
+    /// Checks that the block hashes to the CID. Computes one SHA-256 of the block.
     ///
     /// # Errors
     ///
-    /// `HashMismatch`, with the section's offset.
+    /// `HashMismatch` if the block has another CID. The error has the section's offset.
+    ///
+    /// ```
+    /// use carwalk::ErrorKind;
+    /// use carwalk::car::{SliceReader, Writer};
+    /// use carwalk::cid::{Cid, Codec};
+    ///
+    /// let [cid, other] = [b"block", b"other"].map(|block| Cid::of(Codec::Raw, block));
+    /// let mut writer = Writer::new(Vec::new(), &[cid])?;
+    /// writer.write(cid, b"other")?;
+    /// let car = writer.finish()?;
+    ///
+    /// let section = SliceReader::new(&car)?.next().unwrap()?;
+    /// let error = section.verify().unwrap_err();
+    /// assert!(matches!(error.kind(), ErrorKind::HashMismatch { found } if *found == other));
+    /// assert_eq!(error.position().offset(), Some(59));
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn verify(&self) -> Result<()> {
         let verified = self.cid.verify(self.block);
         verified.map_err(|error| {
@@ -60,7 +104,17 @@ impl<'a> Section<'a> {
     }
 }
 
-/// What a section says of its block: where it stands, and the CID that the block is said to have.
+/// A section without its block: its offset, and the CID that the block is declared to have.
+///
+/// ```
+/// use carwalk::store::{CarStore, SliceStore};
+///
+/// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+/// let store = SliceStore::new(bytes)?;
+/// let head = store.sections().next().unwrap()?;
+/// assert_eq!((head.offset(), head.cid()), (59, store.header().root()));
+/// # Ok::<(), carwalk::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SectionHead {
     offset: u64,
@@ -72,13 +126,14 @@ impl SectionHead {
         SectionHead { offset, cid }
     }
 
-    /// Where the section begins, with its length prefix: bytes from the start of the CAR.
+    /// Returns the offset of the section, including its length prefix, in bytes from the start of
+    /// the CAR.
     #[must_use]
     pub fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// The CID that the block is said to have.
+    /// Returns the CID that the block is declared to have.
     #[must_use]
     pub fn cid(&self) -> Cid {
         self.cid
@@ -95,14 +150,15 @@ impl fmt::Debug for Section<'_> {
     }
 }
 
-/// A section without its offset, and the bytes that it takes.
+/// A parsed section without its offset.
 pub(super) struct Framed<'a> {
     pub(super) cid: Cid,
     pub(super) block: &'a [u8],
+    /// Length of the section with its length prefix, in bytes.
     pub(super) len: usize,
 }
 
-/// Looks for the section that `bytes` begin with.
+/// Parses the section that `bytes` begin with.
 #[inline]
 pub(super) fn look<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Look<Framed<'a>>> {
     let Some((len, prefix_len)) = varint::decode(bytes)? else {

@@ -1,4 +1,4 @@
-//! CARs that lie in memory whole: blocks are borrowed from the bytes.
+//! CARs in memory: blocks are borrowed from the bytes.
 
 use core::fmt;
 
@@ -13,26 +13,38 @@ use crate::limits::{Limits, MAX_CAR_LEN};
 use crate::prefetch::prefetch;
 use crate::varint;
 
-/// How far ahead bytes are fetched, and how many at most: where a section begins, only the one
-/// before it tells.
+/// How far ahead bytes are prefetched, and how many at most. Where a section begins is known only
+/// from the one before it, so without this each length would be a cache miss.
 const PREFETCH_DISTANCE: usize = 2048;
 
-/// Reads the sections of a CAR from a slice: an iterator that copies nothing.
+/// An iterator over the sections of a CAR in memory. Blocks are borrowed, not copied.
 ///
-/// Blocks are not hashed: see [`Section::verify`]. After an error, every later call gives `None`.
+/// Blocks are not hashed: see [`Section::verify`].
+///
+/// # Errors
+///
+/// An item is an error if a section is invalid. No items follow it.
+///
+/// - `Truncated` if the CAR ends inside the section
+/// - `Malformed` if its length leaves no room for a CID, or the CID is not a valid
+///   [`Cid`](crate::Cid); `NonCanonical` if its length is not encoded in the shortest form
+/// - `Limit` if the block is longer than the limits allow
+///
+/// Each error has the offset of the section.
+///
+/// # Examples
 ///
 /// ```
-/// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
 /// use carwalk::car::SliceReader;
 ///
+/// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
 /// let sections = SliceReader::new(bytes)?;
-/// let root = sections.header().root();
+/// assert_eq!(sections.header().roots().len(), 1);
+/// let mut longest = 0;
 /// for section in sections {
-///     let section = section?;
-///     if section.cid() == root {
-///         println!("the commit is at byte {}", section.offset());
-///     }
+///     longest = longest.max(section?.block().len());
 /// }
+/// assert_eq!(longest, 949);
 /// # Ok::<(), carwalk::Error>(())
 /// ```
 #[derive(Clone)]
@@ -40,28 +52,59 @@ pub struct SliceReader<'a> {
     bytes: &'a [u8],
     header: Header,
     limits: Limits,
-    /// The end of the section that was read last.
+    /// The end of the last section that was read.
     at: usize,
-    /// No more sections come.
+    /// Whether an error ended the iteration.
     done: bool,
 }
 
 impl<'a> SliceReader<'a> {
-    /// Reads the header of the CAR in `bytes`, by the default limits.
+    /// Parses the header of the CAR in `bytes`, with default limits.
     ///
     /// # Errors
     ///
-    /// As [`with_limits`](SliceReader::with_limits).
+    /// Those of [`with_limits`](SliceReader::with_limits).
+    ///
+    /// ```
+    /// use carwalk::ErrorClass;
+    /// use carwalk::car::SliceReader;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// assert_eq!(SliceReader::new(bytes)?.count(), 50);
+    /// // The header has 59 bytes.
+    /// let error = SliceReader::new(&bytes[..58]).unwrap_err();
+    /// assert_eq!(error.class(), ErrorClass::Truncated);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn new(bytes: &'a [u8]) -> Result<Self> {
         Self::with_limits(bytes, Limits::default())
     }
 
-    /// Reads the header of the CAR in `bytes`.
+    /// Parses the header of the CAR in `bytes`, with these limits for header and blocks.
+    /// [`Limits::max_stream_len`] does not apply.
     ///
     /// # Errors
     ///
-    /// `LookAlike`, `Truncated`, `Malformed`, `NonCanonical` for bytes that do not begin with a
-    /// header; `Limit` for a header, or a CAR, that is too long.
+    /// - `LookAlike` if there are no bytes, or they are JSON, HTML, gzip data, a CAR of version 2
+    ///   or a spill file
+    /// - `Truncated` if the bytes end inside the header
+    /// - `Malformed` if the header is not DAG-CBOR, is not of version 1, or has no roots;
+    ///   `NonCanonical` if its length or any value in it is not in canonical form
+    /// - `Limit` if the header is longer than the limits allow or nested too deeply, or if there
+    ///   are more than 1 TiB of bytes
+    ///
+    /// ```
+    /// use carwalk::car::SliceReader;
+    /// use carwalk::{ErrorClass, Limits};
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let mut sections = SliceReader::with_limits(bytes, Limits::new().max_block_len(500))?;
+    /// // The fourth block has 949 bytes.
+    /// let error = sections.find_map(Result::err).unwrap();
+    /// assert_eq!((error.class(), error.position().offset()), (ErrorClass::Limit, Some(808)));
+    /// assert!(sections.next().is_none());
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn with_limits(bytes: &'a [u8], limits: Limits) -> Result<Self> {
         let len = bytes.len() as u64;
         if len > MAX_CAR_LEN {
@@ -73,13 +116,13 @@ impl<'a> SliceReader<'a> {
         }
     }
 
-    /// The header.
+    /// Returns the header of the CAR.
     #[must_use]
     pub fn header(&self) -> &Header {
         &self.header
     }
 
-    /// Returns the section at a placement, and where the next one is.
+    /// Returns the section at a placement, and the placement of the next one.
     #[cfg(feature = "redb")]
     pub(crate) fn section_and_next(&self, at: Placement) -> Option<(Section<'a>, Placement)> {
         section_at(self.bytes, at)
@@ -104,7 +147,7 @@ impl<'a> SliceReader<'a> {
         }
     }
 
-    /// After an error nothing comes.
+    /// Ends the iteration with an error.
     #[cold]
     fn end(&mut self, error: Error) -> Error {
         self.done = true;
@@ -185,7 +228,7 @@ pub(crate) fn bytes_at(bytes: &[u8], at: Placement) -> &[u8] {
     usize::try_from(at.at()).ok().and_then(|at| bytes.get(at..)).unwrap_or_default()
 }
 
-/// Returns the section at a placement in a CAR, and where the next one is.
+/// Returns the section at a placement in a CAR, and the placement of the next one.
 #[inline]
 pub(crate) fn section_at(bytes: &[u8], at: Placement) -> Option<(Section<'_>, Placement)> {
     let (start, body) = body_at(bytes, at.at())?;
@@ -195,8 +238,8 @@ pub(crate) fn section_at(bytes: &[u8], at: Placement) -> Option<(Section<'_>, Pl
     Some((section, Placement::new(end as u64)))
 }
 
-/// The sections that `bytes` begin with, and were read before: where each begins, and its CID and
-/// block in one.
+/// Returns the sections at the start of `bytes`, which were parsed before: the position of each,
+/// and its CID and block as one slice.
 #[inline]
 pub(crate) fn sections_in(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     let mut at = 0;

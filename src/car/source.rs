@@ -1,4 +1,4 @@
-//! Where the sections of a load come from.
+//! The sources of a load: slices and streams.
 
 use super::header::Header;
 use super::placement::Placement;
@@ -6,36 +6,37 @@ use super::section::{Framed, Section};
 use crate::cid::Cid;
 use crate::error::{Error, Result, Structure};
 
-/// A section whose frame was parsed: its bytes are found again without parsing it once more.
+/// A section whose frame was parsed. Its bytes can be found without parsing the frame again.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Located {
     pub(crate) at: Placement,
-    /// The CID that the block is said to have.
+    /// The CID that the block is declared to have.
     pub(crate) cid: Cid,
-    /// Length of all that stands before the block.
+    /// Length of the bytes before the block: a varint and a CID.
     head_len: u32,
     block_len: u32,
 }
 
-/// What comes after a section.
+/// The result of moving to the next section.
 pub(crate) enum Advance {
-    /// Another section.
+    /// There is another section.
     Section(Located),
-    /// Nothing: the CAR ends here.
+    /// The CAR ends here.
     End,
-    /// More bytes than the source may hold. It continues once it may hold more.
+    /// The next section needs more bytes than the source may hold. The source can continue after
+    /// [`Source::allow`].
     Full,
 }
 
-/// Sections one after the other, each found again by its placement.
+/// An iterator over sections, which can be found again by their placements.
 pub(crate) trait Source {
-    /// Bytes that another thread may look at.
+    /// Bytes that another thread may read.
     type Lent: AsRef<[u8]> + Send;
 
-    /// Whether sections are found while their bytes are lent.
+    /// Whether sections can be found while their bytes are lent.
     const FINDS_LENT: bool;
 
-    /// Bytes of sections that are best hashed before more are requested.
+    /// Number of bytes of sections that are hashed together.
     const PORTION: u64 = 1 << 18;
 
     fn header(&self) -> &Header;
@@ -104,7 +105,8 @@ impl Located {
     }
 }
 
-/// The input's bytes changed: `AsRef` gave others than before, or a mapped file was written to.
+/// Returns the error for an input whose bytes changed: `AsRef` returned different bytes than
+/// before, or somebody wrote to a mapped file.
 #[cold]
 pub(crate) fn changed() -> Error {
     Error::store("the input's bytes changed while they were read").in_structure(Structure::Section)

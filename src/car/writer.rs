@@ -1,4 +1,4 @@
-//! CARs written to any output.
+//! Writing CARs.
 
 use core::fmt;
 use std::io::{self, Write};
@@ -9,10 +9,10 @@ use crate::varint;
 
 /// Writes a CAR: the header first, then one section for each block.
 ///
-/// What it writes, [`SliceReader`](super::SliceReader) and [`Reader`](super::Reader) read, as far
-/// as their limits allow. Blocks are taken as they are: that they hash to their CIDs, and which of
-/// them belong into the CAR, is the caller's to know. Each section is two writes, a short one and
-/// the block: put a `BufWriter` around files.
+/// Within their limits, [`SliceReader`](super::SliceReader) and [`Reader`](super::Reader) accept
+/// every CAR that it writes. Blocks are written as they are: the writer neither hashes them nor
+/// looks for repeated ones. Each section takes two writes, a short one and the block, so wrap files
+/// in a `BufWriter`.
 ///
 /// ```
 /// use carwalk::car::{SliceReader, Writer};
@@ -22,26 +22,41 @@ use crate::varint;
 /// let cid = Cid::of(Codec::DagCbor, block);
 /// let mut writer = Writer::new(Vec::new(), &[cid])?;
 /// writer.write(cid, block)?;
+/// // A header of 59 bytes, a length of 1, a CID of 36, a block of 1.
+/// assert_eq!((writer.sections(), writer.bytes()), (1, 97));
 /// let car = writer.finish()?;
 ///
-/// let mut sections = SliceReader::new(&car)?;
-/// assert_eq!(sections.next().transpose()?.map(|section| section.block()), Some(&block[..]));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// let section = SliceReader::new(&car)?.next().unwrap()?;
+/// assert_eq!((section.cid(), section.block()), (cid, &block[..]));
+/// # Ok::<(), carwalk::Error>(())
 /// ```
 pub struct Writer<W> {
     output: W,
-    /// What stands before a block, made anew for each.
+    /// The bytes before a block: its section's length and CID, or the header.
     head: Vec<u8>,
     bytes: u64,
     sections: u64,
 }
 
 impl<W: Write> Writer<W> {
-    /// Begins a CAR with these roots; the first is the commit, if it is to hold a repository.
+    /// Writes the header of a CAR with these roots. In a CAR with a repository, the first root is
+    /// the commit.
     ///
     /// # Errors
     ///
-    /// Those of the output; `InvalidInput` without a root, which no reader would accept.
+    /// Those of the output; `InvalidInput` if `roots` is empty, because no reader accepts that.
+    ///
+    /// ```
+    /// use std::io::ErrorKind;
+    ///
+    /// use carwalk::car::Writer;
+    /// use carwalk::cid::{Cid, Codec};
+    ///
+    /// let writer = Writer::new(Vec::new(), &[Cid::of(Codec::Raw, b"")])?;
+    /// assert_eq!((writer.sections(), writer.bytes()), (0, 59));
+    /// assert_eq!(Writer::new(Vec::new(), &[]).unwrap_err().kind(), ErrorKind::InvalidInput);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn new(output: W, roots: &[Cid]) -> io::Result<Self> {
         if roots.is_empty() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "a CAR needs a root"));
@@ -55,11 +70,29 @@ impl<W: Write> Writer<W> {
         Ok(writer)
     }
 
-    /// Writes one section.
+    /// Writes one section. `block` is not checked against `cid`.
     ///
     /// # Errors
     ///
-    /// Those of the output. What was written is no CAR then.
+    /// Those of the output, which then holds a truncated CAR.
+    ///
+    /// ```
+    /// use carwalk::car::{SliceReader, Writer};
+    /// use carwalk::{ErrorClass, Repo};
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// // Copies a CAR without its last section, the block of a record.
+    /// let sections = SliceReader::new(bytes)?;
+    /// let mut writer = Writer::new(Vec::new(), sections.header().roots())?;
+    /// for section in sections.take(49) {
+    ///     let section = section?;
+    ///     writer.write(section.cid(), section.block())?;
+    /// }
+    /// let repo = Repo::from_slice(writer.finish()?)?;
+    /// let error = repo.records().try_count().unwrap_err();
+    /// assert_eq!(error.class(), ErrorClass::Missing);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn write(&mut self, cid: Cid, block: &[u8]) -> io::Result<()> {
         self.head.clear();
         varint::encode((block.len() as u64).saturating_add(cid::LEN as u64), &mut self.head);
@@ -78,23 +111,39 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
-    /// Bytes written so far.
+    /// Returns how many bytes were written, including the header.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Sections written so far.
+    /// Returns how many sections were written.
     #[must_use]
     pub fn sections(&self) -> u64 {
         self.sections
     }
 
-    /// Flushes the output and gives it back. Without this the last bytes may be lost in a buffer.
+    /// Flushes and returns the output. Without this, the last bytes may be lost in its buffer.
     ///
     /// # Errors
     ///
-    /// Those of the output.
+    /// Those of flushing the output.
+    ///
+    /// ```
+    /// use std::fs::File;
+    /// use std::io::BufWriter;
+    ///
+    /// use carwalk::car::Writer;
+    /// use carwalk::cid::{Cid, Codec};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("empty.car");
+    /// let root = Cid::of(Codec::DagCbor, b"");
+    /// let output = Writer::new(BufWriter::new(File::create(&path)?), &[root])?.finish()?;
+    /// // The flushed file has all bytes.
+    /// assert_eq!(output.get_ref().metadata()?.len(), 59);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn finish(mut self) -> io::Result<W> {
         self.output.flush()?;
         Ok(self.output)
@@ -110,7 +159,7 @@ impl<W> fmt::Debug for Writer<W> {
     }
 }
 
-/// `{ roots: [link, ..], version: 1 }`, canonical.
+/// Returns `{ roots: [link, ..], version: 1 }` in canonical form.
 fn header(roots: &[Cid]) -> Vec<u8> {
     let mut header = b"\xa2\x65roots".to_vec();
     header.extend_from_slice(ItemHead::array(roots.len()).as_bytes());

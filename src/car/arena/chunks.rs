@@ -1,4 +1,4 @@
-//! How an arena is taken apart, chunk by chunk.
+//! Taking an arena apart, chunk by chunk.
 
 use super::{Arena, Chunk};
 use crate::car::{Placement, Section};
@@ -13,8 +13,8 @@ impl Arena {
         front
     }
 
-    /// Lets placements begin with 0 again, in the one chunk that is left. Tells by how much they
-    /// move.
+    /// Renumbers placements from 0, in the one chunk that is left. Returns by how much they move
+    /// down.
     pub(crate) fn renumber(&mut self) -> u64 {
         let moved = self.chunks.last_mut().map_or(0, |last| core::mem::take(&mut last.start));
         self.units = Vec::new();
@@ -22,29 +22,29 @@ impl Arena {
         moved
     }
 
-    /// The chunks.
+    /// Returns the chunks.
     pub(crate) fn into_chunks(self) -> Vec<Chunk> {
         self.chunks
     }
 
-    /// The last chunk.
+    /// Returns the last chunk.
     pub(crate) fn last(&self) -> Option<&Chunk> {
         self.chunks.last()
     }
 }
 
 impl Chunk {
-    /// What was filled in.
+    /// Returns the filled bytes.
     pub(crate) fn bytes(&self) -> &[u8] {
         self.bytes.get(..self.filled).unwrap_or_default()
     }
 
-    /// The offset that goes with the chunk.
+    /// Returns the offset of the chunk.
     pub(crate) fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// The sections that were read into the chunk, from the one at `first` on, if that is in it.
+    /// Returns the sections in the chunk, from the one at `first` on if that is in it.
     pub(crate) fn sections(&self, first: Placement) -> impl Iterator<Item = Section<'_>> {
         let mut at = first.max(Placement::new(self.start));
         core::iter::from_fn(move || {
