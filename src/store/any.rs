@@ -1,4 +1,4 @@
-//! One type for blocks in memory and blocks in a file.
+//! One type of store for blocks in memory and in a spill file.
 
 use core::fmt;
 
@@ -11,13 +11,13 @@ use crate::error::{Error, Result};
 /// The blocks of a CAR, in memory or in a spill file.
 ///
 /// [`Loaded::or_spill`](crate::Loaded::or_spill) returns a repository over it. A lookup costs one
-/// branch more than in the store inside; verified blocks are not hashed again.
+/// branch more than in the store inside. Blocks that this store verified are not hashed again.
 ///
 /// ```
 /// use carwalk::store::{AnyStore, SpillFile};
 /// use carwalk::{Loader, Repo};
 ///
-/// /// Has one type, however long the repository is.
+/// /// The same type for short and long repositories.
 /// struct Account {
 ///     repo: Repo<AnyStore>,
 /// }

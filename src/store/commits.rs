@@ -6,14 +6,19 @@ use crate::cid::Codec;
 use crate::commit::{Commit, CommitRules};
 use crate::error::Result;
 
-/// Returns the commits among the blocks of a CAR, in its order, each CID once.
+/// Returns the commits among the blocks of a CAR, in the order of the CAR. A repeated block is
+/// returned once.
 ///
-/// Requests the block of each section whose CID has the codec dag-cbor; repeated sections are not
-/// parsed again. Blocks that are not commits or do not hash to their CIDs are left out, and so are
-/// commits that a process function was applied to, which are all but the opened one.
-/// [`Loader::commit`](crate::Loader::commit) opens one of several.
+/// Makes one lookup for each section whose CID has the codec dag-cbor. Blocks that are not commits
+/// or do not hash to their CIDs are left out. So are commits that a process function was applied
+/// to: all but the opened one. [`Loader::commit`](crate::Loader::commit) opens one of several.
 ///
-/// Errors are those of [`CarStore::sections`] and [`BlockStore::get`].
+/// # Errors
+///
+/// Items are errors only if the blocks or the index are in a spill file: `Store` if reading it
+/// fails, `InvalidSpillFile` if it is damaged.
+///
+/// # Examples
 ///
 /// ```
 /// use carwalk::CommitRules;
@@ -34,7 +39,7 @@ pub fn commits<S: CarStore>(
     store.sections().filter_map(move |head| read(head).transpose())
 }
 
-/// Returns the block of a CID as a commit, if it is one.
+/// Returns the block of a section as a commit, if it is one.
 fn read<S: BlockStore>(
     store: &S,
     head: SectionHead,
@@ -46,7 +51,7 @@ fn read<S: BlockStore>(
     }
     let Some(block) = store.get(&cid)? else { return Ok(None) };
     let bytes = block.bytes.as_ref();
-    // A repeated section is passed over: a block is looked at once, however often it is repeated.
+    // The store has one offset for each CID, so a repeated block is parsed only once.
     if block.form == Form::Value || block.offset != Some(head.offset()) {
         return Ok(None);
     }

@@ -1,4 +1,4 @@
-//! What is known of a loaded CAR besides its blocks.
+//! The header, the counts and the fault of a loaded CAR.
 
 use core::fmt;
 
@@ -6,6 +6,24 @@ use crate::car::{Header, Placement};
 use crate::error::Error;
 
 /// Counts of a loaded CAR.
+///
+/// ```
+/// use carwalk::car::Writer;
+/// use carwalk::cid::{Cid, Codec};
+/// use carwalk::store::{CarStore, SliceStore};
+///
+/// let block = b"\xa0";
+/// let cid = Cid::of(Codec::DagCbor, block);
+/// let mut writer = Writer::new(Vec::new(), &[cid])?;
+/// writer.write(cid, block)?;
+/// writer.write(cid, block)?;
+/// let stats = SliceStore::new(writer.finish()?)?.stats();
+/// // A header of 59 bytes, two sections of 38.
+/// assert_eq!(stats.bytes, 59 + 2 * 38);
+/// assert_eq!((stats.sections, stats.distinct_blocks), (2, 1));
+/// assert_eq!(stats.duplicates(), 1);
+/// # Ok::<(), carwalk::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -14,12 +32,12 @@ pub struct CarStats {
     pub bytes: u64,
     /// Number of sections.
     pub sections: u64,
-    /// Number of distinct blocks: sections without those that repeat the CID of an earlier one.
+    /// Number of distinct CIDs: sections that do not repeat the CID of an earlier one.
     pub distinct_blocks: u64,
 }
 
 impl CarStats {
-    /// Returns the number of sections that repeat the CID of an earlier one.
+    /// Returns the number of repeated blocks: sections that repeat the CID of an earlier one.
     #[must_use]
     pub fn duplicates(&self) -> u64 {
         self.sections.saturating_sub(self.distinct_blocks)
@@ -29,7 +47,7 @@ impl CarStats {
 /// The header, the counts and the fault of a loaded CAR.
 pub(crate) struct Contents {
     pub(crate) header: Header,
-    /// Where the first section is.
+    /// The placement of the first section.
     pub(crate) first: Option<Placement>,
     pub(crate) stats: CarStats,
     /// The error that ended a salvaged load.

@@ -1,12 +1,12 @@
-//! Hashes of CIDs for the indexes. CIDs are chosen by whoever made the CAR, so each hash mixes all
-//! of a digest with random numbers of the index's own.
+//! Hashes of CIDs for indexes. Whoever made the CAR chose the CIDs, so each hash mixes the whole
+//! digest with the secret random numbers of the index.
 
 use core::hash::{BuildHasher, Hasher};
 use std::hash::RandomState;
 
 use crate::cid::Cid;
 
-/// What an index mixes with digests.
+/// The random numbers that an index mixes with digests.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Secret {
     pub(crate) words: [u64; 4],
@@ -18,11 +18,11 @@ impl Secret {
         Secret { words: [random(), random(), random(), random()] }
     }
 
-    /// A hash of 64 bits.
+    /// Returns a hash of 64 bits.
     ///
-    /// Blocks may not have been hashed, so all of a digest can be chosen. Each word meets a secret
-    /// of its own before they are multiplied: then no choice makes sums collide more often than
-    /// chance does.
+    /// If blocks are not hashed, an attacker chooses the whole digest. A secret is added to each
+    /// word before words are multiplied, so that no choice of digests collides more often than
+    /// random ones.
     #[inline]
     pub(crate) fn hash(&self, cid: &Cid) -> u64 {
         let [a, b, c, d] = words(cid.digest());
@@ -35,7 +35,7 @@ impl Secret {
     }
 }
 
-/// Returns in which of so many equal parts of their range a hash is.
+/// Returns in which of `parts` equal parts of the range of hashes `hash` is.
 #[cfg(feature = "redb")]
 #[inline]
 #[cfg(feature = "redb")]

@@ -1,17 +1,15 @@
-//! The index that all stores share: from CIDs to placements, in 8 bytes a block and the table's
-//! slack.
+//! The index of stores in memory: from CIDs to placements, with a slot of 8 bytes for each block.
 //!
 //! ```text
 //! slot   32 bits of hash | 32 bits of placement + 1       0 is an empty slot
 //!        24 bits of hash | 40 bits of placement + 1       if a placement needs them
 //! ```
 //!
-//! The CID itself is not in the slot: it stands at the placement, and is compared there when the
-//! hash bits agree. With 32 of them hardly any other CID's do, each of which would cost a cache
-//! miss.
+//! The CID itself is not in the slot. It is compared at the placement when the hash bits agree.
+//! With 32 bits, those of another CID rarely agree; each time costs a cache miss.
 //!
-//! A table of slots with linear probing, in which a slot's home is its hash scaled to the table's
-//! length. So one cache miss finds a slot, and a table can have any length. It is made in one go
+//! Slots are in a table with linear probing. A slot's home is its hash scaled to the length of the
+//! table, so a table can have any length, and one cache miss finds most slots. It is made at once
 //! when all blocks are known, and never grows.
 
 use super::hash::Secret;
@@ -21,7 +19,7 @@ use crate::error::{Error, LimitName, Result, Structure};
 use crate::limits::MAX_CAR_LEN;
 use crate::prefetch::prefetch;
 
-/// How slots are divided.
+/// How the bits of a slot are divided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Split {
     /// Bits that hold the hash.
@@ -36,91 +34,97 @@ const NARROW: Split = Split { tag_bits: 32, placement_bits: 32 };
 /// For all placements.
 const WIDE: Split = Split { tag_bits: 24, placement_bits: 40 };
 
-/// Slots that are entered in one pass over the table, if the processor's cache does not hold it.
+/// Number of slots that are entered in one pass over a table that exceeds the CPU's cache.
 const PASS: usize = 1 << 14;
 
-/// Slots of a table that the processor's cache holds: these may be entered in any order.
+/// Number of slots of a table that fits into the CPU's cache: these are entered in any order.
 const CACHED: usize = 1 << 16;
 
-/// Bits of the hash by which slots are ordered, and bytes that the order of a batch takes.
+/// Number of leading bits of the hash by which the slots of a batch are ordered.
 const ORDER_BITS: u32 = 9;
 
+/// Length of the order of a batch, in bytes.
 const ORDER_LEN: usize = PASS * size_of::<u16>();
 
-/// How many slots ahead the table is fetched.
+/// How many slots ahead the table is prefetched.
 const SOON: usize = 16;
 
-/// Slots that there is room to note at first.
+/// Number of slots that there is room for at first.
 const MIN_NOTED: usize = 64;
 
-/// Bytes of a section that are prefetched.
+/// Number of bytes of a section that are prefetched.
 const USUAL_LEN: usize = 384;
 
-/// CIDs that are prefetched together.
+/// Number of CIDs that are prefetched together.
 const PREFETCH: usize = 32;
 
-/// What an index is made of: the slots of all blocks, in the order in which they came.
+/// An index that is not made yet: the slots of all blocks in the order of their sections.
 pub(crate) struct Notes {
     slots: Vec<u64>,
     split: Split,
     secret: Secret,
 }
 
+/// A table from CIDs to placements.
 pub(crate) struct Index {
     slots: Vec<u64>,
     split: Split,
-    /// Slots in use.
+    /// Number of slots in use.
     len: usize,
     secret: Secret,
 }
 
-/// How a later section stands to an earlier one.
+/// The relation of a later section to an earlier one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Match {
     /// It has another CID.
     Other,
     /// It has the same CID.
     Repeat,
-    /// It has the same CID, and is to be found in place of the earlier one.
+    /// It has the same CID and replaces the earlier one, whose block does not hash to the CID.
     Better,
 }
 
 impl Split {
-    /// The bits of a hash that a slot has.
+    /// Returns the bits of a hash that a slot has.
     #[inline]
     fn tag(self, hash: u64) -> u64 {
         hash >> self.placement_bits
     }
 
-    /// The placement in a slot that is not empty.
+    /// Returns the placement in a slot that is not empty.
     #[inline]
     fn placement(self, slot: u64) -> Placement {
         debug_assert!(slot & self.low_bits() > 0, "the slot is empty");
         Placement::from_bits((slot & self.low_bits()).wrapping_sub(1))
     }
 
-    /// The bits that hold the placement, all set.
+    /// Returns a mask of the bits that hold the placement.
     #[inline]
     fn low_bits(self) -> u64 {
         u64::MAX >> self.tag_bits
     }
 
-    /// The slot with the first bits of `hash` and these low bits.
+    /// Returns the slot with the first bits of `hash` and these low bits.
     #[inline]
     fn slot(self, hash: u64, low: u64) -> u64 {
         debug_assert!(low > 0 && low <= self.low_bits(), "another slot's bits are overwritten");
         hash & !self.low_bits() | low
     }
 
-    /// The number of the slot where probing begins, of so many.
+    /// Returns the number of the slot where probing begins, in a table of `slots`.
     #[inline]
     fn home(self, tag: u64, slots: usize) -> usize {
-        // No table has more slots than a slot has places, so this is within 64 bits.
+        // A table has fewer slots than there are placements, so this is within 64 bits.
         usize::try_from(tag.wrapping_mul(slots as u64) >> self.tag_bits).unwrap_or(0)
     }
 }
 
-/// Refuses a placement that no slot has room for; `offset` is that of its section.
+/// Checks that a slot has room for a placement. `offset` is the offset of its section.
+///
+/// # Errors
+///
+/// `Limit` for a placement beyond the length of the longest CAR.
 #[inline]
 pub(crate) fn check_placement(at: Placement, offset: impl FnOnce() -> Option<u64>) -> Result<()> {
     if at.to_bits() < WIDE.low_bits() {
@@ -145,7 +149,7 @@ impl Notes {
         self.slots.push(self.split.slot(self.secret.hash(cid), low));
     }
 
-    /// Gives up some bits of all hashes for placements.
+    /// Divides all slots anew, with fewer bits of hash and more of placement.
     #[cold]
     fn widen(&mut self) {
         for slot in &mut self.slots {
@@ -154,18 +158,18 @@ impl Notes {
         self.split = WIDE;
     }
 
-    /// How many CIDs more there is room to note.
+    /// Returns how many more CIDs there is room to note.
     #[inline]
     pub(crate) fn room(&self) -> usize {
         self.slots.capacity().saturating_sub(self.slots.len())
     }
 
-    /// Makes room to note more CIDs, and tells whether it is there. Takes no more than `allowance`
-    /// bytes beside what is held.
+    /// Makes room to note more CIDs, if that takes at most `allowance` bytes in addition to those
+    /// held. Returns whether it did.
     pub(crate) fn make_room(&mut self, allowance: u64) -> bool {
         let held = self.slots.capacity();
         let more = (held / 4).max(MIN_NOTED);
-        // The old slots are there until they are copied.
+        // The old slots are freed only after they were copied.
         let fits = len_of(held.saturating_add(more)) <= allowance;
         if fits {
             self.slots.reserve_exact(more);
@@ -173,12 +177,12 @@ impl Notes {
         fits
     }
 
-    /// Bytes of memory that are held.
+    /// Returns how many bytes of memory are held.
     pub(crate) fn held(&self) -> u64 {
         len_of(self.slots.capacity())
     }
 
-    /// Most bytes that the index takes beside what is held, while it is made.
+    /// Returns the maximum number of bytes that making the index takes in addition to those held.
     pub(crate) fn index_len(&self) -> u64 {
         let order = if self.slots.len() > CACHED { ORDER_LEN } else { 0 };
         len_of(table_len(self.slots.len())).saturating_add(order as u64)
@@ -187,9 +191,9 @@ impl Notes {
     /// Makes the index. `compare` is called with the placements of an earlier and a later section
     /// that may have the same CID.
     ///
-    /// Slots are entered about in the order of their hashes, some thousands at a time, so that the
-    /// table is passed over from its start to its end: much faster than entering each wherever it
-    /// belongs. Those of one CID keep their order.
+    /// Slots are entered in batches, each about in the order of the hashes. So a batch passes over
+    /// the table from its start to its end, with few cache misses. The slots of one CID keep their
+    /// order.
     pub(crate) fn index(&mut self, compare: impl Fn(Placement, Placement) -> Match) -> Index {
         let noted = core::mem::take(&mut self.slots);
         let slots = vec![0; table_len(noted.len())];
@@ -211,8 +215,8 @@ impl Notes {
     }
 }
 
-/// The numbers of slots in the order of the first bits of their hashes: a counting sort, which
-/// keeps the order of equals.
+/// Returns the numbers of slots in the order of the first bits of their hashes. This is a counting
+/// sort, which is stable.
 fn order_of<'o>(batch: &[u64], order: &'o mut [u16]) -> &'o [u16] {
     let part = |slot: u64| usize::try_from(slot >> (u64::BITS - ORDER_BITS)).unwrap_or(0);
     let mut starts = [0u16; 1 << ORDER_BITS];
@@ -237,12 +241,12 @@ fn order_of<'o>(batch: &[u64], order: &'o mut [u16]) -> &'o [u16] {
 }
 
 impl Index {
-    /// The number of distinct CIDs.
+    /// Returns the number of distinct CIDs.
     pub(crate) fn len(&self) -> usize {
         self.len
     }
 
-    /// Bytes of memory that the index takes.
+    /// Returns how many bytes of memory the index takes.
     pub(crate) fn held(&self) -> u64 {
         len_of(self.slots.capacity())
     }
@@ -261,14 +265,15 @@ impl Index {
         }
     }
 
-    /// Has the slot fetched where probing begins.
+    /// Prefetches the slot where probing begins.
     #[inline]
     fn fetch(&self, tag: u64) {
         let home = self.split.home(tag, self.slots.len());
         prefetch(self.slots.get(home..=home).unwrap_or_default());
     }
 
-    /// Gives back what a table takes too much because most blocks were repeats.
+    /// Moves the slots into a shorter table if at least half of this one is superfluous, because
+    /// many blocks are repeated.
     fn shrink(&mut self) {
         let len = table_len(self.len);
         if len > self.slots.len() / 2 {
@@ -296,7 +301,7 @@ impl Index {
                 self.len = self.len.saturating_add(1);
                 return;
             }
-            // Equal tags are most likely one CID, but only the sections can tell.
+            // Equal tags most likely mean equal CIDs, but only the sections have the CIDs.
             if split.tag(*slot) == tag {
                 match compare(split.placement(*slot), split.placement(new)) {
                     Match::Other => {}
@@ -320,7 +325,7 @@ impl Index {
 
     /// Prefetches the slots of CIDs, and the bytes that `at` returns for their placements.
     ///
-    /// In three rounds, so that all slots are on their way before the first is read.
+    /// Has three rounds, so that all slots are being fetched before the first is read.
     pub(crate) fn prefetch<'a>(&self, cids: &[Cid], at: impl Fn(Placement) -> &'a [u8]) {
         let mut tags = [0; PREFETCH];
         let mut places = [None; PREFETCH];
@@ -330,7 +335,7 @@ impl Index {
                 self.fetch(*tag);
             }
             for ((_, &tag), place) in cids.iter().zip(&tags).zip(&mut places) {
-                // Most likely the CID's own; the bytes there are not looked at.
+                // The CID is not compared: its bytes are what is to be prefetched.
                 *place = self.probe(tag, Some);
             }
             for (_, &place) in cids.iter().zip(&places) {
@@ -350,7 +355,7 @@ impl Index {
     fn probe<T>(&self, tag: u64, read: impl Fn(Placement) -> Option<T>) -> Option<T> {
         let Index { slots, split, .. } = self;
         let home = split.home(tag, slots.len());
-        // From there on, and then from the start: two loops take half the time of one over a chain.
+        // Two loops take half the time of one over `chain`.
         for part in [slots.get(home..), slots.get(..home)] {
             for &slot in part.unwrap_or_default() {
                 if split.tag(slot) == tag && slot != 0 {
@@ -366,17 +371,17 @@ impl Index {
     }
 }
 
-/// Slots of a table for so many: four of five are in use at most.
+/// Returns the length of a table for `count` slots in use: at most four of five are.
 fn table_len(count: usize) -> usize {
     count.saturating_mul(5).div_ceil(4)
 }
 
-/// Bytes that slots take.
+/// Returns the length of `slots` slots in bytes.
 fn len_of(slots: usize) -> u64 {
     (slots as u64).saturating_mul(size_of::<u64>() as u64)
 }
 
-/// All slots, in the order of probing.
+/// Returns all slots in the order of probing.
 #[inline]
 fn from_home(slots: &mut [u64], home: usize) -> impl Iterator<Item = &mut u64> {
     let (before, from) = slots.split_at_mut_checked(home).unwrap_or_default();
@@ -429,8 +434,7 @@ mod tests {
 
     #[test]
     fn slots_whose_hashes_agree_are_told_apart_at_their_places() {
-        // More CIDs than there are hashes to most of them: without secrets, and alike but for bits
-        // that are lost.
+        // Without secrets, CIDs that differ only in bits that the hash ignores have equal hashes.
         let mut notes = Notes { secret: Secret { words: [0; 4] }, ..Notes::new() };
         let alike: Vec<Cid> = (0..40).map(|number| like(&[0; 32], 31, number)).collect();
         for (number, cid) in alike.iter().enumerate() {
@@ -443,7 +447,7 @@ mod tests {
         }
     }
 
-    /// A CID that says of its digest what it is told to.
+    /// Returns a CID with this digest, whose byte at `at` is `number`.
     fn like(digest: &[u8; 32], at: usize, number: u8) -> Cid {
         let mut bytes = *cid(0).as_bytes();
         bytes[4..].copy_from_slice(digest);
@@ -464,7 +468,7 @@ mod tests {
         }
     }
 
-    /// CIDs that no block has cost nothing to make, if blocks are not hashed.
+    /// If blocks are not hashed, such CIDs cost an attacker nothing.
     #[test]
     fn digests_that_are_alike_but_for_one_word_are_spread_and_found_soon() {
         const COUNT: u64 = 60_000;
@@ -481,14 +485,14 @@ mod tests {
                 let read = |place: Placement| (place == p(number)).then_some(());
                 assert_eq!(index.find(&alike(number), read), Some(()));
             }
-            // Slots that are passed to find each of them. If all began at one, these were billions.
+            // Number of slots probed to find all of them: billions if all had one home.
             let slots = index.slots.len();
             let passed = index.slots.iter().enumerate().filter(|(_, slot)| **slot != 0);
             let passed = passed.map(|(number, slot)| {
                 (number + slots - index.split.home(index.split.tag(*slot), slots)) % slots
             });
             let passed = passed.sum::<usize>() as u64;
-            // Multiples of a secret are not spread like random numbers: some secrets give clusters.
+            // Multiples of a secret are not spread like random numbers: some secrets make clusters.
             assert!(passed < 500 * COUNT, "{passed}, word at {at}");
         }
     }
@@ -526,7 +530,7 @@ mod tests {
         assert_eq!((index.len(), index.held(), notes.held()), (100_000, 1_000_000, 0));
     }
 
-    /// A stream would have to be a tebibyte long to come there.
+    /// No test can read a stream of 1 TiB.
     #[test]
     fn a_placement_that_no_slot_has_room_for_is_a_limit() {
         let check = |bits| check_placement(p(bits), || Some(7));
@@ -571,7 +575,7 @@ mod tests {
         }
     }
 
-    /// Each that is taken for another is a cache miss.
+    /// Each time costs a cache miss.
     #[test]
     fn hardly_any_cid_is_taken_for_another() {
         let mut notes = Notes::new();

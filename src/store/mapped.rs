@@ -11,23 +11,36 @@ use crate::error::Result;
 
 /// The bytes of a memory-mapped file.
 ///
-/// Any function that takes bytes takes it: [`SliceStore::new`](super::SliceStore::new),
-/// [`Repo::from_slice`](crate::Repo::from_slice). [`Repo::map`](crate::Repo::map) maps a file and
-/// opens the repository in it.
+/// It can be passed to every function that takes bytes, such as
+/// [`Repo::from_slice`](crate::Repo::from_slice) and [`SliceStore::new`](super::SliceStore::new).
+/// [`Repo::map`](crate::Repo::map) maps a file and opens the repository in it.
 pub struct MappedFile(Mmap);
 
 impl MappedFile {
-    /// Maps a file into memory. Its length is that of the file now.
+    /// Maps a file into memory, with the length that it has now.
     ///
     /// # Errors
     ///
-    /// `Io` if the file cannot be mapped, for example because it is a pipe.
+    /// `Io` if the file cannot be mapped, for example because it is a directory or a pipe.
     ///
     /// # Safety
     ///
     /// Nobody may change the file while it is mapped, neither this process nor another: a write
     /// breaks the guarantees of borrowed slices, and reading the missing part of a truncated file
     /// kills the process with a signal.
+    ///
+    /// ```
+    /// use std::fs::File;
+    ///
+    /// use carwalk::car::SliceReader;
+    /// use carwalk::store::MappedFile;
+    ///
+    /// let file = File::open("samples/repo.car")?;
+    /// // SAFETY: nobody changes the sample.
+    /// let bytes = unsafe { MappedFile::map(&file) }?;
+    /// assert_eq!(SliceReader::new(bytes.as_ref())?.count(), 50);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub unsafe fn map(file: &File) -> Result<Self> {
         if file.metadata()?.is_dir() {
             return Err(io::Error::from(io::ErrorKind::IsADirectory).into());

@@ -1,4 +1,4 @@
-//! A CAR that came as a stream and stays in memory.
+//! A store of a CAR that was read from a stream and stays in memory.
 
 use core::fmt;
 
@@ -12,11 +12,24 @@ use crate::car::{Header, Placement, SectionHead};
 use crate::cid::Cid;
 use crate::error::{Error, Result};
 
-/// The blocks of a CAR that was read from a stream, in a few large chunks.
+/// The blocks of a CAR that was read from a stream.
 ///
-/// These are the chunks that the stream was read into. Takes the CAR's length and 10 bytes a block.
-/// With a process function, what that leaves of the blocks is in chunks of its own, with some 4
-/// bytes a block more.
+/// Blocks stay in the chunks that the stream was read into, and are borrowed from them. The store
+/// takes the length of the CAR and 10 bytes a block, and at most a sixteenth more for unused ends
+/// of chunks. With a process function, values and the other blocks are copied into chunks of their
+/// own, with about 4 bytes a block more.
+///
+/// ```
+/// use carwalk::Loader;
+/// use carwalk::store::{BlockStore, MemoryStore};
+///
+/// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
+/// let repo = Loader::new().from_reader(stream)?;
+/// let tree = repo.commit().data();
+/// let store: MemoryStore = repo.into_store();
+/// assert_eq!(store.get(&tree)?.unwrap().bytes.len(), 949);
+/// # Ok::<(), carwalk::Error>(())
+/// ```
 pub struct MemoryStore {
     blocks: Blocks,
     trust: Trust,
@@ -24,11 +37,11 @@ pub struct MemoryStore {
     contents: Contents,
 }
 
-/// Where the blocks are.
+/// The blocks of a [`MemoryStore`].
 pub(crate) enum Blocks {
-    /// In the sections as they were read.
+    /// In their sections, as they were read.
     Sections(Arena),
-    /// Packed one after the other.
+    /// Packed, because a process function was applied to records.
     Packed(Arena),
 }
 
@@ -41,7 +54,7 @@ impl Blocks {
         }
     }
 
-    /// Returns the head of a section, and where the next one is.
+    /// Returns the head of a section, and the placement of the next one.
     fn head_at(&self, at: Placement) -> Option<(SectionHead, Option<Placement>)> {
         match self {
             Blocks::Sections(arena) => {

@@ -1,10 +1,11 @@
-//! Blocks as they are kept by whoever does not leave them where the reader put them.
+//! Packed blocks: the form of blocks that are copied out of their sections, in memory and in spill
+//! files.
 //!
 //! ```text
 //! varint   length of the bytes * 4 + state
 //! varint   offset of the section in the CAR, less a base that many blocks share
 //! CID      36 bytes
-//! bytes    the block, or what a process function made of it
+//! bytes    the block, or the value that a process function made of it
 //! ```
 
 #[cfg(feature = "redb")]
@@ -19,18 +20,17 @@ use crate::varint;
 /// Bits of the first number that hold the state.
 const STATE_BITS: u32 = 2;
 
-/// Most bytes that stand before a block's own.
+/// Maximum number of bytes before the bytes of a block.
 pub(crate) const MAX_HEAD_LEN: usize = 2 * varint::MAX_LEN + cid::LEN;
 
-/// What became of a block when it was loaded.
+/// The state of a packed block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
-    /// It is kept as it was.
+    /// The bytes are the block. It hashes to its CID, unless no block is hashed.
     Original,
-    /// A process function made something else of it.
+    /// The bytes are the value of a process function.
     Processed,
-    /// It is kept as it was, though it does not hash to its CID. Only a walk that reaches it has to
-    /// care.
+    /// The bytes are the block, which does not hash to its CID. Only a walk that reaches it fails.
     Bad,
 }
 
@@ -50,10 +50,10 @@ impl State {
     }
 }
 
-/// A block that is kept, and what is known of it.
+/// A packed block.
 #[derive(Clone, Copy)]
 pub(crate) struct Packed<'a> {
-    /// Where its section begins in the CAR.
+    /// The offset of its section in the CAR.
     pub(crate) offset: u64,
     pub(crate) cid: Cid,
     pub(crate) state: State,
@@ -61,14 +61,14 @@ pub(crate) struct Packed<'a> {
 }
 
 impl<'a> Packed<'a> {
-    /// The block of a section.
+    /// Creates a packed block of a section.
     #[inline]
     pub(crate) fn of(section: Section<'a>, state: State) -> Self {
         let (offset, cid, bytes) = (section.offset(), section.cid(), section.block());
         Packed { offset, cid, state, bytes }
     }
 
-    /// Appends all that stands before the bytes.
+    /// Appends the varints and the CID that come before the bytes.
     pub(crate) fn write_head(&self, base: u64, out: &mut Vec<u8>) {
         let len = self.bytes.len() as u64;
         varint::encode(len << STATE_BITS | self.state.number(), out);
@@ -77,8 +77,8 @@ impl<'a> Packed<'a> {
         out.extend_from_slice(self.cid.as_bytes());
     }
 
-    /// The block that stands at `at`, and where the next one does. `None` if the bytes are not of
-    /// this form: a file may have been changed.
+    /// Parses the packed block at a position. Returns it and the position of the next one, or
+    /// `None` if the bytes are not of this form, as in a damaged file.
     #[inline]
     pub(crate) fn read(bytes: &'a [u8], at: usize, base: u64) -> Option<(Self, usize)> {
         let rest = bytes.get(at..)?;
@@ -95,8 +95,8 @@ impl<'a> Packed<'a> {
         Some((packed, at.checked_add(len)?))
     }
 
-    /// The lowest offset at which the section can end. If a process function was applied to the
-    /// block, its length is not known.
+    /// Returns the lowest offset at which the section can end. If a process function was applied to
+    /// the block, its length is not known.
     #[cfg(feature = "redb")]
     pub(crate) fn min_end(&self) -> u64 {
         let len = if self.form() == Form::Original { self.bytes.len() as u64 } else { 0 };
@@ -107,7 +107,7 @@ impl<'a> Packed<'a> {
         SectionHead::new(self.offset, self.cid)
     }
 
-    /// The block as a store returns it whose good blocks are trusted so far.
+    /// Returns the block as a store with this trust returns it.
     pub(crate) fn found(&self, trust: Trust) -> Block<&'a [u8]> {
         let mark = trust.mark(&self.cid).filter(|_| self.state != State::Bad);
         let found = Block::new(self.bytes).at(self.offset).verified(mark);

@@ -1,4 +1,4 @@
-//! Which sections of a CAR a walk has reached.
+//! Sets of the sections that a walk has reached.
 
 use core::fmt;
 
@@ -13,25 +13,42 @@ const PART: usize = 512;
 
 const PART_BITS: u64 = PART as u64 * 64;
 
-/// Most sections of a part that are noted one by one: so few take less than the bits.
+/// Maximum number of sections of a part that are listed one by one, which takes less than bits.
 const MAX_FEW: usize = 64;
 
-/// A set of sections by their offsets: one bit for 37 bytes of the CAR, since no two sections begin
-/// closer together. Takes at most 64 bytes for each section in it, and 48 for 1.2 MB of the CAR.
+/// A set of sections by their offsets in a CAR, for finding unreached blocks.
 ///
-/// Tells what of a CAR is linked: insert the offset of each block that a walk meets, and compare
-/// [`len`](Reached::len) with the number of distinct blocks.
-/// [`Repo::unreached_blocks`](crate::Repo::unreached_blocks) does just that.
+/// Insert the offset of each block that a walk meets, and compare [`len`](Reached::len) with the
+/// number of distinct blocks. [`Repo::unreached_blocks`](crate::Repo::unreached_blocks) does that.
+///
+/// A section has at least 37 bytes, so the set has one bit for 37 bytes of the CAR. It takes at
+/// most 64 bytes for each section in it, and 48 bytes for each 1.2 MB of the CAR.
+///
+/// ```
+/// use carwalk::Repo;
+///
+/// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+/// let repo = Repo::from_slice(bytes)?;
+/// // Has the commit already.
+/// let mut reached = repo.reached()?;
+/// let mut walk = repo.walk().nodes(true).start();
+/// while let Some(event) = walk.next_event()? {
+///     reached.insert(event.offset().unwrap());
+/// }
+/// assert_eq!(reached.len(), repo.stats().distinct_blocks);
+/// assert!(!reached.is_empty());
+/// # Ok::<(), carwalk::Error>(())
+/// ```
 pub struct Reached {
-    /// Up to the last part that has a section.
+    /// The parts up to the last one that has a section.
     parts: Vec<Part>,
-    /// Most parts that there can be.
+    /// Maximum number of parts.
     max: usize,
     len: u64,
 }
 
-/// The sections that begin in one part of the CAR. Offsets may be forged, so that each is in a part
-/// of its own: then it is their number that takes memory, not how far they are apart.
+/// The sections that begin in one part of the CAR. Forged offsets may all be in different parts, so
+/// a part with few sections lists them: memory follows from their number, not from their distance.
 enum Part {
     /// The numbers of some bits, sorted.
     Few(Vec<u16>),
@@ -39,15 +56,38 @@ enum Part {
 }
 
 impl Reached {
-    /// An empty set for a CAR of `car_len` bytes, as its [`CarStats`](super::CarStats) tell, but at
-    /// most 1 TiB.
+    /// Creates an empty set for a CAR of `car_len` bytes: see
+    /// [`CarStats::bytes`](super::CarStats::bytes). More than 1 TiB counts as 1 TiB.
+    ///
+    /// ```
+    /// use carwalk::store::Reached;
+    ///
+    /// let mut reached = Reached::new(12_641);
+    /// assert!(reached.is_empty());
+    /// reached.insert(59);
+    /// assert_eq!(reached.len(), 1);
+    /// ```
     #[must_use]
     pub fn new(car_len: u64) -> Self {
         let parts = car_len.min(MAX_CAR_LEN).div_ceil(MIN_SECTION_LEN).div_ceil(PART_BITS);
         Reached { parts: Vec::new(), max: usize::try_from(parts).unwrap_or(0), len: 0 }
     }
 
-    /// Inserts the section at `offset`; false if it was there before, or is not within the CAR.
+    /// Inserts the section at `offset`. Returns whether it is new: false if it was in the set, or
+    /// if `offset` is far beyond the end of the CAR.
+    ///
+    /// Offsets up to about 1.2 MB beyond the end are not noticed. Offsets that are less than 37
+    /// bytes apart, which no two sections are, may count as one.
+    ///
+    /// ```
+    /// use carwalk::store::Reached;
+    ///
+    /// let mut reached = Reached::new(12_641);
+    /// assert!(reached.insert(59) && reached.insert(285));
+    /// assert!(!reached.insert(59));
+    /// assert!(!reached.insert(1 << 40));
+    /// assert_eq!(reached.len(), 2);
+    /// ```
     pub fn insert(&mut self, offset: u64) -> bool {
         let number = offset / MIN_SECTION_LEN;
         let at = usize::try_from(number / PART_BITS).unwrap_or(usize::MAX);
@@ -60,13 +100,13 @@ impl Reached {
         is_new
     }
 
-    /// The number of sections in the set.
+    /// Returns the number of sections in the set.
     #[must_use]
     pub fn len(&self) -> u64 {
         self.len
     }
 
-    /// True if no section is in the set.
+    /// Returns whether the set has no sections.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len == 0
@@ -102,7 +142,7 @@ impl Default for Part {
     }
 }
 
-/// Sets a bit; false if it was set before.
+/// Sets a bit. Returns whether it was clear.
 #[inline]
 fn set(bits: &mut [u64], bit: u16) -> bool {
     let mask = 1u64 << (bit % 64);

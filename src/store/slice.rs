@@ -1,4 +1,4 @@
-//! A CAR that lies in memory whole, or is mapped: only the index is made.
+//! A store over the bytes of a CAR, in memory or mapped: loading it makes only the index.
 
 use core::fmt;
 
@@ -12,10 +12,20 @@ use crate::car::{Header, Placement, SectionHead, block_at, bytes_at, section_at}
 use crate::cid::Cid;
 use crate::error::{Error, Result};
 
-/// The blocks of a CAR in any bytes that stay where they are: a slice, a `Vec<u8>`, a memory map.
+/// The blocks of a CAR whose bytes stay where they are: a slice, a `Vec<u8>`, a memory map.
 ///
-/// Blocks are borrowed from the bytes. The index takes 10 bytes a block; with a memory limit that
-/// it exceeds, it is in a file.
+/// Blocks are borrowed from the bytes. The index takes 10 bytes a block. If it would exceed the
+/// memory limit of a load, it is in a spill file.
+///
+/// ```
+/// use carwalk::store::{CarStore, SliceStore};
+///
+/// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+/// let store = SliceStore::new(bytes)?;
+/// assert_eq!(store.stats().distinct_blocks, 50);
+/// assert_eq!(store.bytes().len(), 12_641);
+/// # Ok::<(), carwalk::Error>(())
+/// ```
 pub struct SliceStore<B> {
     bytes: B,
     index: SliceIndex,
@@ -35,7 +45,20 @@ impl<B: AsRef<[u8]>> SliceStore<B> {
         SliceStore { bytes, index, trust, contents }
     }
 
-    /// Bytes of the index that were put into a file; `None` if it is in memory.
+    /// Returns how many bytes of the index were stored in a spill file, including the pieces that
+    /// sorting it stored for a time; `None` if the index is in memory.
+    ///
+    /// ```
+    /// use carwalk::store::{SliceStore, SpillFile};
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let in_memory = SliceStore::new(bytes)?;
+    /// assert_eq!(in_memory.index_stored(), None);
+    /// let in_file = SliceStore::with_index_in(bytes, SpillFile::temporary())?;
+    /// // One page of the index.
+    /// assert_eq!(in_file.index_stored(), Some(4096));
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     #[cfg(feature = "redb")]
     #[must_use]
     pub fn index_stored(&self) -> Option<u64> {
@@ -45,7 +68,7 @@ impl<B: AsRef<[u8]>> SliceStore<B> {
         }
     }
 
-    /// The bytes of the CAR.
+    /// Returns the bytes of the CAR.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         self.bytes.as_ref()
