@@ -1,4 +1,4 @@
-//! A spill file as redb reads and writes it before it is complete.
+//! The backend of redb for spill files that are not complete.
 
 use std::fs::File;
 use std::io;
@@ -9,7 +9,7 @@ use redb::backends::FileBackend;
 use super::file_errors::FileErrors;
 use crate::error::Result;
 
-/// A file that is written.
+/// A file that redb reads and writes.
 #[derive(Debug)]
 pub(super) struct SpillBackend {
     file: FileBackend,
@@ -36,8 +36,8 @@ impl StorageBackend for SpillBackend {
         self.errors.note(self.file.set_len(len))
     }
 
-    // Nothing has to survive a crash: a temporary file is gone then, and a kept one is synced once,
-    // before it gets its name.
+    // Nothing has to survive a crash: a temporary file is deleted then, and a kept one is synced
+    // once, before it is renamed.
     fn sync_data(&self) -> io::Result<()> {
         Ok(())
     }

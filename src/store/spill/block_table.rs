@@ -1,15 +1,16 @@
-//! Where the blocks are that are requested again and again: a table that never grows, and forgets.
+//! A table of the positions of frequently requested blocks. It has a fixed size; new entries
+//! replace old ones.
 //!
 //! ```text
 //! entry   24 bits of hash | 24 bits of segment | 16 bits of position in the segment
 //! ```
 //!
-//! No block is at position 0, so 0 is no entry. Segments never change, so an entry is never wrong,
-//! and stays when its segment is closed: new ones push out the oldest.
+//! No block is at position 0, so 0 is not an entry. Segments never change, so an entry is never
+//! wrong. It stays when its segment is closed, until a new entry replaces it.
 
 use crate::store::hash::scale;
 
-/// Entries that have one home, in a line of the processor's cache.
+/// Number of entries in a line of the CPU's cache, all with the same home.
 const WAYS: usize = 8;
 
 const POSITION_BITS: u32 = 16;
@@ -18,33 +19,33 @@ const NUMBER_BITS: u32 = 24;
 
 const NUMBER_MASK: u64 = (1 << NUMBER_BITS) - 1;
 
-/// The lowest bits of a hash, where the highest ones say which line it is.
+/// The lowest bits of a hash, which are stored. The highest bits give the line.
 const TAG_MASK: u64 = (1 << (u64::BITS - POSITION_BITS - NUMBER_BITS)) - 1;
 
 #[derive(Clone, Copy, Default)]
 #[repr(align(64))]
 struct Line([u64; WAYS]);
 
-/// From hashes of CIDs to the segments of their blocks and the positions there.
+/// A table from hashes of CIDs to the segments of their blocks and the positions in them.
 pub(super) struct BlockTable {
-    /// Allocated when the first entry comes.
+    /// Allocated with the first entry.
     lines: Vec<Line>,
     max_lines: usize,
 }
 
 impl BlockTable {
-    /// A table of at most `memory` bytes, but of at least one line.
+    /// Creates a table of at most `memory` bytes, but of at least one line.
     pub(super) fn new(memory: u64) -> Self {
         let memory = usize::try_from(memory).unwrap_or(usize::MAX);
         BlockTable { lines: Vec::new(), max_lines: memory.div_euclid(size_of::<Line>()).max(1) }
     }
 
-    /// Returns the most bytes that the table takes.
+    /// Returns the maximum number of bytes that the table takes.
     pub(super) fn max_held(&self) -> usize {
         self.max_lines.saturating_mul(size_of::<Line>())
     }
 
-    /// Returns the segments and positions that may be the block's.
+    /// Returns the segments and positions of blocks whose hash may be this one.
     #[inline]
     pub(super) fn get(&self, hash: u64) -> impl Iterator<Item = (u32, usize)> {
         let line = self.lines.get(home(hash, self.lines.len())).map_or(&[][..], |line| &line.0);
@@ -58,11 +59,11 @@ impl BlockTable {
         })
     }
 
-    /// Enters a block, unless another of its segment seems to be the same.
+    /// Enters a block, unless its segment already has an entry with the same hash.
     ///
-    /// So the first of equal blocks stays, if the blocks of a segment are entered in their order.
-    /// No block pushes out another of its segment: otherwise the first could be entered before the
-    /// second and be gone by then.
+    /// The blocks of a segment are entered in their order, so the first of repeated blocks stays.
+    /// No block replaces another of its segment; otherwise the first repeated block could be
+    /// replaced before the second is entered.
     #[inline]
     pub(super) fn enter(&mut self, hash: u64, number: u32, at: usize) {
         if self.lines.is_empty() {
@@ -109,7 +110,7 @@ mod tests {
         number.wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
 
-    /// About as many as there are in what is open: with blocks of 256 bytes.
+    /// The table has the size for `open` blocks of 256 bytes.
     #[test]
     fn nearly_all_blocks_of_open_segments_are_found_when_many_have_come_and_gone() {
         let open = 10_000;

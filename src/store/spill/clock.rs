@@ -1,17 +1,17 @@
-//! A cache with a bound in bytes.
+//! A cache of bounded size, with the CLOCK algorithm for evictions.
 
 use core::cell::Cell;
 use core::hash::{BuildHasherDefault, Hasher};
 use std::collections::HashMap;
 
-/// Bytes that an item takes besides its value.
+/// Bytes that an item takes in addition to its value.
 const ITEM_OVERHEAD: usize = 128;
 
-/// Values by number. When there is no room, the least used go first: each is passed over once after
-/// each use.
+/// A cache of values by number. The hand evicts the next value that was not used since it passed
+/// last.
 pub(super) struct Clock<T> {
     items: Vec<Item<T>>,
-    /// Where in `items` each number is.
+    /// The position of each number in `items`.
     positions: HashMap<u32, usize, BuildHasherDefault<SpreadHasher>>,
     /// The item that is considered next for eviction.
     hand: usize,
@@ -44,7 +44,7 @@ impl<T> Clock<T> {
         Some(&item.value)
     }
 
-    /// Inserts a value of `len` bytes, for which others may have to go. It must not be there yet.
+    /// Inserts a value of `len` bytes, and evicts others to make room. The number must be new.
     pub(super) fn insert(&mut self, number: u32, value: T, len: usize) {
         let cost = len.saturating_add(ITEM_OVERHEAD);
         self.held = self.held.saturating_add(cost);
@@ -71,14 +71,14 @@ impl<T> Clock<T> {
         if let Some(moved) = self.items.get(self.hand) {
             self.positions.insert(moved.number, self.hand);
         }
-        // What moved here was inserted last: it is passed over this time.
+        // The item that moved here was inserted last: the hand skips it.
         self.hand = self.hand.saturating_add(1);
         debug_assert!(self.held >= item.cost, "every item was counted");
         self.held = self.held.saturating_sub(item.cost);
     }
 }
 
-/// Hashes numbers, which nobody else chooses: they count up.
+/// A hasher for numbers that count up and that no attacker chooses.
 #[derive(Default)]
 struct SpreadHasher(u64);
 
@@ -95,7 +95,7 @@ impl Hasher for SpreadHasher {
     }
 
     fn write_u32(&mut self, value: u32) {
-        // The map looks at the highest bits too.
+        // `HashMap` uses the highest bits too.
         self.0 = u64::from(value).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 }
@@ -114,7 +114,7 @@ mod tests {
             assert!(clock.positions.contains_key(&number));
         }
         assert_eq!(clock.positions.len(), clock.items.len());
-        // Too large for all of it: it is there until the next.
+        // A value larger than the capacity stays until the next insertion.
         clock.insert(1000, 1000, 1 << 20);
         assert_eq!(clock.items.len(), 1);
         assert_eq!([1000, 999].map(|number| clock.get(number).is_some()), [true, false]);

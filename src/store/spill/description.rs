@@ -17,8 +17,8 @@
 //! 36 bytes   CID of each root
 //! ```
 //!
-//! Numbers are little-endian. The second value of the table has a bit for each segment: whether it
-//! has a block that is not the one that its CID stands for.
+//! Numbers are little-endian. The second value of the table has a bit for each segment: whether the
+//! segment has a block whose CID is found in another segment.
 
 use redb::{ReadTransaction, WriteTransaction};
 
@@ -44,18 +44,18 @@ const REPEATS: u32 = 1;
 
 const MAGIC: [u8; 16] = *b"carwalk spill\r\n\x1a";
 
-/// Version of everything that is stored.
+/// Version of the file format.
 const VERSION: u16 = 1;
 
-/// Longest header that [`Limits`](crate::Limits) can allow, with its length prefix.
+/// Length of the longest header that [`Limits`](crate::Limits) can allow, with its length prefix.
 const MAX_HEADER_LEN: u64 = u32::MAX as u64 + varint::MAX_LEN as u64;
 
-/// What a spill file says about itself.
+/// The description of a spill file.
 pub(super) struct Description {
-    /// What the index mixes with digests.
+    /// The random numbers that the index mixes with digests.
     pub(super) secret: Secret,
     pub(super) stats: CarStats,
-    /// Bytes of blocks and index.
+    /// Number of bytes of blocks and index in the file.
     pub(super) stored: u64,
     pub(super) segments: u32,
     pub(super) layout: PageLayout,
@@ -75,8 +75,12 @@ impl Description {
         Ok(())
     }
 
-    /// Reads the description of a file, unless that is something else, of another version, or not
-    /// complete.
+    /// Reads the description of a file.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidSpillFile` if the file is something else, of another version, not complete or
+    /// damaged; `Store` if reading fails.
     pub(super) fn read(txn: &ReadTransaction, errors: &FileErrors) -> Result<Self> {
         let table = match txn.open_table(DESCRIPTION) {
             Ok(table) => table,
@@ -96,9 +100,9 @@ impl Description {
         Ok(description)
     }
 
-    /// Refuses a CAR that is longer than a file of `file_len` bytes can hold: its length bounds
-    /// what sets of offsets take. A section takes no more bytes in a CAR than in the file, unless a
-    /// process function was applied to it; of the header, the file has only the roots.
+    /// Checks that a file of `file_len` bytes can hold a CAR of this length, which bounds the
+    /// memory of sets of offsets. A section takes no more bytes in a CAR than in the file, unless a
+    /// process function was applied to it. Of the header, the file has only the roots.
     pub(super) fn check_len(&self, file_len: u64) -> Result<()> {
         if self.processed || self.stats.bytes <= file_len.saturating_add(MAX_HEADER_LEN) {
             return Ok(());
@@ -139,7 +143,7 @@ impl Description {
         Ok(description)
     }
 
-    /// Reads what comes after the version.
+    /// Parses the bytes after the version.
     fn parse_facts(mut input: &[u8]) -> Option<Self> {
         let mut words = [0; 4];
         for word in &mut words {
@@ -165,8 +169,8 @@ impl Description {
         })
     }
 
-    /// Returns whether one CAR can have all of the numbers. Nothing in the file can be trusted for
-    /// that, but memory that follows from one number is bounded by the others.
+    /// Returns whether there can be a CAR with all of these numbers. They may still be forged, but
+    /// the memory that follows from each of them is bounded by the others.
     fn is_consistent(&self) -> bool {
         let CarStats { bytes, sections, distinct_blocks } = self.stats;
         let least_len = sections.checked_mul(MIN_SECTION_LEN);
@@ -192,7 +196,7 @@ fn flag(input: &mut &[u8]) -> Option<bool> {
     }
 }
 
-/// Reads the roots, which are all that is left.
+/// Parses the roots, which are the rest of the description.
 fn roots(input: &[u8]) -> Option<Vec<Cid>> {
     let (count, count_len) = varint::decode(input).ok()??;
     let (roots, rest) = input.get(count_len..)?.as_chunks::<{ cid::LEN }>();

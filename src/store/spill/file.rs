@@ -1,4 +1,4 @@
-//! Spill files before they are written, and how kept ones get their names.
+//! Creating and naming spill files.
 
 use core::fmt;
 use std::fs::{self, File};
@@ -13,17 +13,17 @@ use super::file_errors::FileErrors;
 use crate::car::SPILL_SIGNATURE;
 use crate::error::{ArgumentFault, Error, ErrorKind, Result};
 
-/// Longest segment in bytes, unless one block is longer. It fills a page of redb's of 64 KiB; one
-/// byte more, and it would take two.
+/// Length of the longest segment in bytes, unless one block is longer. It fills a page of redb's of
+/// 64 KiB; with one byte more, it would take two.
 pub(super) const MAX_SEGMENT_LEN: u32 = 65_524;
 
 /// Default length of a segment in bytes: it fills a page of 16 KiB.
 const SEGMENT_LEN: u32 = 16_372;
 
-/// The file that a load spills its blocks into: temporary or kept.
+/// The file that a load spills its blocks or its index into, temporary or kept, and its settings.
 ///
-/// Created on first use, or earlier by [`create`](SpillFile::create). Errors of creating and writing
-/// it name the file, or the folder of a temporary one.
+/// The file is created on first use, or earlier by [`create`](SpillFile::create). Errors of
+/// creating and writing it name the file, or the folder of a temporary one.
 ///
 /// ```
 /// use carwalk::store::SpillFile;
@@ -48,9 +48,9 @@ pub struct SpillFile {
 pub(super) struct FileSettings {
     /// Bytes of memory for caches. Default: the memory limit of the load.
     pub(super) cache_size: Option<u64>,
-    /// Most bytes that may be stored.
+    /// Maximum number of bytes stored.
     pub(super) max_stored: u64,
-    /// Length in bytes from which on a segment is full.
+    /// Maximum length of a segment in bytes, unless one block is longer.
     pub(super) segment_len: u32,
 }
 
@@ -68,29 +68,79 @@ enum Target {
 
 /// A file that was created and is not complete.
 pub(super) enum NewFile {
-    /// It has no name, and is gone when it is closed, whatever happens.
+    /// Has no name, so the system deletes it when it is closed, even if the process is killed.
     Temporary { file: File, folder: PathBuf },
-    /// It has a temporary name, and gets its own when it is complete.
+    /// Has a temporary name until it is complete.
     Kept { file: NamedTempFile, path: PathBuf },
 }
 
 impl SpillFile {
     /// The bytes that kept files begin with. No CAR begins with them.
+    ///
+    /// ```
+    /// use carwalk::Loader;
+    /// use carwalk::store::SpillFile;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("repo.carwalk");
+    /// # let stream: &[u8] = include_bytes!("../../../samples/repo.car");
+    /// Loader::new().memory_limit(1 << 20).spill(stream, SpillFile::keep(&path))?;
+    /// assert!(std::fs::read(&path)?.starts_with(&SpillFile::SIGNATURE));
+    /// assert!(!stream.starts_with(&SpillFile::SIGNATURE));
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub const SIGNATURE: [u8; 9] = SPILL_SIGNATURE;
 
-    /// A temporary file in the [`default_folder`](SpillFile::default_folder). It has no name, and
-    /// is deleted with the store or with the process, even if that is killed.
+    /// Returns a temporary file in the [`default_folder`](SpillFile::default_folder). It has no
+    /// name, and is deleted with the store or with the process, even if that is killed.
+    ///
+    /// ```
+    /// use carwalk::Loader;
+    /// use carwalk::store::SpillFile;
+    ///
+    /// # let stream: &[u8] = include_bytes!("../../../samples/repo.car");
+    /// let repo = Loader::new().memory_limit(1 << 20).spill(stream, SpillFile::temporary())?;
+    /// assert_eq!(repo.records().try_count()?, 40);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn temporary() -> Self {
         Self::temporary_in(Self::default_folder())
     }
 
-    /// A [`temporary`](SpillFile::temporary) file in another folder.
+    /// Returns a temporary file in `folder`, which must exist when the file is created. It has no
+    /// name, and is deleted with the store or with the process, even if that is killed.
+    ///
+    /// ```
+    /// use carwalk::Loader;
+    /// use carwalk::store::SpillFile;
+    ///
+    /// # let stream: &[u8] = include_bytes!("../../../samples/repo.car");
+    /// # let dir = tempfile::tempdir()?;
+    /// # let folder = dir.path();
+    /// let file = SpillFile::temporary_in(folder);
+    /// let repo = Loader::new().memory_limit(1 << 20).spill(stream, file)?;
+    /// assert_eq!(repo.records().try_count()?, 40);
+    /// // The file has no name.
+    /// # #[cfg(unix)]
+    /// assert_eq!(std::fs::read_dir(folder)?.count(), 0);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn temporary_in(folder: impl Into<PathBuf>) -> Self {
         Self::new(Target::Temporary { folder: folder.into() })
     }
 
-    /// Returns the folder of temporary files: the one that `TMPDIR` names; else, on Unix,
-    /// `/var/tmp`, because `/tmp` is often memory; else the system's folder for temporary files.
+    /// Returns the folder of [`temporary`](SpillFile::temporary) files.
+    ///
+    /// On Unix, it is the folder that `TMPDIR` names. If that is not set or empty, it is
+    /// `/var/tmp`, because `/tmp` is often memory. Without a `/var/tmp`, and on other systems, it
+    /// is [`std::env::temp_dir`].
+    ///
+    /// ```
+    /// use carwalk::store::SpillFile;
+    ///
+    /// println!("spill files go into {}", SpillFile::default_folder().display());
+    /// assert!(SpillFile::temporary_in(SpillFile::default_folder()).create().is_ok());
+    /// ```
     #[must_use]
     pub fn default_folder() -> PathBuf {
         let usual = Path::new("/var/tmp");
@@ -103,11 +153,28 @@ impl SpillFile {
         std::env::temp_dir()
     }
 
-    /// A file that is kept, for [`Repo::from_spill_file`](crate::Repo::from_spill_file).
+    /// Returns a file that is kept, for [`Repo::from_spill_file`](crate::Repo::from_spill_file).
     ///
-    /// Written under a temporary name in the same folder, synced, then renamed. An existing file is
-    /// never overwritten: creating and renaming both fail if the name is taken. Nobody else may
+    /// Written under a temporary name in the same folder, synced, then renamed. After an error, no
+    /// file is left; a killed process may leave one whose name begins with `.carwalk-`. An existing
+    /// file is never overwritten: creating and renaming both fail if the name is taken. Nobody may
     /// change the file while the store exists.
+    ///
+    /// ```
+    /// use carwalk::store::SpillFile;
+    /// use carwalk::{ErrorClass, Loader, Repo};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("repo.carwalk");
+    /// # let stream: &[u8] = include_bytes!("../../../samples/repo.car");
+    /// let loader = Loader::new().memory_limit(1 << 20);
+    /// drop(loader.spill(stream, SpillFile::keep(&path))?);
+    /// assert_eq!(Repo::from_spill_file(&path)?.records().try_count()?, 40);
+    ///
+    /// let again = loader.spill(stream, SpillFile::keep(&path)).unwrap_err();
+    /// assert_eq!(again.class(), ErrorClass::Environment);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn keep(path: impl Into<PathBuf>) -> Self {
         Self::new(Target::Kept { path: path.into() })
     }
@@ -117,29 +184,33 @@ impl SpillFile {
     ///
     /// # Errors
     ///
-    /// `Store` if the file cannot be created: the folder does not exist or is not writable, or the
-    /// name is taken; `Argument` if the segment length is out of range. The error names the file.
+    /// - `Store` if the file cannot be created: the folder does not exist or is not writable, or
+    ///   the name is taken
+    /// - `Argument` if the segment length is above 65,524
+    ///
+    /// The error names the file, or the folder of a temporary one.
     ///
     /// ```
     /// use carwalk::ErrorClass;
     /// use carwalk::store::SpillFile;
     ///
-    /// let error = SpillFile::keep("no/such/folder/repo.carwalk").create().unwrap_err();
+    /// let error = SpillFile::keep("no/such/folder/file").create().unwrap_err();
     /// assert_eq!(error.class(), ErrorClass::Environment);
-    /// assert_eq!(error.to_string(), "\"no/such/folder/repo.carwalk\": the block store or spill file failed");
+    /// let message = r#""no/such/folder/file": the block store or spill file failed"#;
+    /// assert_eq!(error.to_string(), message);
     /// ```
     pub fn create(self) -> Result<Self> {
         let (file, settings) = self.open()?;
         Ok(SpillFile { target: Target::Created(file), settings })
     }
 
-    /// Returns the file, and creates it if it was not created yet.
+    /// Creates the file, unless it was created already, and returns it.
     pub(super) fn open(self) -> Result<(NewFile, FileSettings)> {
         self.settings.check().map_err(|error| error.in_file(self.place()))?;
         Ok((self.target.create()?, self.settings))
     }
 
-    /// Returns the name of a file that is kept, or the folder of a temporary one.
+    /// Returns the path of a file that is kept, or the folder of a temporary one.
     fn place(&self) -> &Path {
         match &self.target {
             Target::Temporary { folder } => folder,
@@ -148,7 +219,7 @@ impl SpillFile {
         }
     }
 
-    /// Returns the name of a file that is kept.
+    /// Returns the path of a file that is kept.
     pub(super) fn kept_path(&self) -> Option<&Path> {
         match &self.target {
             Target::Kept { path } | Target::Created(NewFile::Kept { path, .. }) => Some(path),
@@ -156,7 +227,7 @@ impl SpillFile {
         }
     }
 
-    /// A file that exists and was emptied.
+    /// Returns a file that exists and was emptied, to be filled again.
     pub(super) fn again(file: NewFile, settings: FileSettings) -> Self {
         SpillFile { target: Target::Created(file), settings }
     }
@@ -167,28 +238,68 @@ impl SpillFile {
         SpillFile { target, settings }
     }
 
-    /// Sets the size of the store's caches in bytes. Default: the memory limit of the load. Smaller
-    /// values than 512 KiB count as 512 KiB.
+    /// Sets the size of the store's caches in bytes. Default: the memory limit of the load; 16 MiB
+    /// in [`RedbStore::new`](super::RedbStore::new), and the least possible in
+    /// [`SliceStore::with_index_in`](crate::store::SliceStore::with_index_in). Values below 512 KiB
+    /// count as 512 KiB.
     ///
-    /// The last long block that was requested may be held in addition.
+    /// While the file is written, an eighth of it (at least 1 MiB, at most 64 MiB) is used to sort
+    /// the index. The last long block that was requested may be held in addition to the caches.
+    ///
+    /// ```
+    /// use carwalk::store::{CarStore, RedbStore, SpillFile};
+    ///
+    /// # let stream: &[u8] = include_bytes!("../../../samples/repo.car");
+    /// let store = RedbStore::new(stream, SpillFile::temporary().cache_size(0))?;
+    /// // The smallest caches slow lookups down, and change nothing else.
+    /// assert_eq!(store.sections().count(), 50);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn cache_size(mut self, bytes: u64) -> Self {
         self.settings.cache_size = Some(bytes);
         self
     }
 
-    /// Sets the maximum number of bytes stored. No limit by default.
+    /// Sets the maximum number of bytes stored. Default: no limit.
     ///
-    /// Counts what blocks and index take in the file: a power of two for each segment, at least
-    /// 4 KiB. The file itself takes up to about twice as much, at least 1 MiB.
+    /// Counts the pages of blocks and index in the file: for each segment, a power of two of at
+    /// least 4 KiB. The file itself takes up to about twice as much, at least 1 MiB. A load that
+    /// would store more fails with the kind `Limit`.
+    ///
+    /// ```
+    /// use carwalk::store::{RedbStore, SpillFile};
+    /// use carwalk::{ErrorClass, ErrorKind};
+    ///
+    /// # let stream: &[u8] = include_bytes!("../../../samples/repo.car");
+    /// let error = RedbStore::new(stream, SpillFile::temporary().max_stored(10_000)).unwrap_err();
+    /// assert_eq!(error.class(), ErrorClass::Limit);
+    /// assert!(matches!(error.kind(), ErrorKind::Limit { max: 10_000, found: 10_001.., .. }));
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn max_stored(mut self, bytes: u64) -> Self {
         self.settings.max_stored = bytes;
         self
     }
 
-    /// Sets the length of a segment in bytes. A segment is read as a whole. Default: 16,372. At most
-    /// 65,524: otherwise creating the file fails. With 0, each block is a segment.
+    /// Sets the maximum length of a segment in bytes: the blocks that are stored and read together.
+    /// Default: 16,372. At most 65,524: otherwise creating the file fails. With 0, each block is a
+    /// segment.
     ///
     /// Shorter segments make walks over CARs in random order faster, and the file larger.
+    ///
+    /// ```
+    /// use carwalk::ErrorClass;
+    /// use carwalk::store::{RedbStore, SpillFile};
+    ///
+    /// # let stream: &[u8] = include_bytes!("../../../samples/repo.car");
+    /// let store = RedbStore::new(stream, SpillFile::temporary().segment_len(0))?;
+    /// // A page of 4 KiB for each of 50 blocks, and one for the index.
+    /// assert!(store.bytes_stored() >= 51 * 4096);
+    ///
+    /// let error = SpillFile::temporary().segment_len(65_525).create().unwrap_err();
+    /// assert_eq!(error.class(), ErrorClass::Caller);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn segment_len(mut self, bytes: u32) -> Self {
         self.settings.segment_len = bytes;
         self
@@ -229,7 +340,7 @@ fn create_kept(path: &Path) -> io::Result<NewFile> {
     match fs::symlink_metadata(path) {
         Ok(_) => return Err(io::ErrorKind::AlreadyExists.into()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        // No file can have this name, or nobody may look.
+        // The name is invalid, or the folder cannot be searched.
         Err(error) => return Err(error),
     }
     let file = named_temporarily(folder_of(path))?;
@@ -241,7 +352,7 @@ impl NewFile {
         matches!(self, NewFile::Kept { .. })
     }
 
-    /// Returns the name that the file gets, or the folder of a temporary one.
+    /// Returns the path that the file will have, or the folder of a temporary one.
     pub(super) fn place(&self) -> &Path {
         match self {
             NewFile::Temporary { folder, .. } => folder,
@@ -257,7 +368,7 @@ impl NewFile {
         }
     }
 
-    /// Makes an empty database in the file.
+    /// Creates an empty database in the file.
     pub(super) fn database(&self, cache_size: u64, errors: &FileErrors) -> Result<Database> {
         let file = match self {
             NewFile::Temporary { file, .. } => file.try_clone(),
@@ -270,7 +381,8 @@ impl NewFile {
         errors.of(builder.create_with_backend(backend))
     }
 
-    /// Gives a complete file its name, which must still be free. Returns a temporary file.
+    /// Renames a complete file that is kept; the name must still be free. Returns the file if it is
+    /// a temporary one.
     pub(super) fn publish(self) -> Result<Option<Self>> {
         let (file, path) = match self {
             NewFile::Temporary { .. } => return Ok(Some(self)),
@@ -278,8 +390,8 @@ impl NewFile {
         };
         file.persist_noclobber(&path)
             .map_err(|error| Error::spill_io(error.error).in_file(&path))?;
-        // The name is on the disk when the folder is. Some systems cannot open folders; then
-        // nothing more can be done.
+        // The new name survives a crash only if the folder is synced too. Some systems cannot open
+        // folders; then nothing more can be done.
         if let Ok(folder) = File::open(folder_of(&path)) {
             let _ = folder.sync_all();
         }
@@ -287,7 +399,7 @@ impl NewFile {
     }
 }
 
-/// Returns whether a path can be that of a file, and not only of a folder.
+/// Returns whether a path can be that of a file: `a/` and `a/.` can only be folders.
 fn names_a_file(path: &Path) -> bool {
     path.file_name()
         .is_some_and(|name| path.as_os_str().as_encoded_bytes().ends_with(name.as_encoded_bytes()))

@@ -7,13 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::{Error, Result, SpillFileFault};
 
-/// Makes the errors of a file, and names the file in them. Shared by its backend and its store.
+/// Converts the errors of a file and names the file in them. Its backend and its store share one.
 #[derive(Clone)]
 pub(super) struct FileErrors {
-    /// The file, or the folder of one without a name.
+    /// The path of the file, or the folder of a temporary one.
     place: Arc<Path>,
-    /// The first I/O error. redb returns the system's error only from the call that it ends; later
-    /// calls fail without it.
+    /// The first I/O error. redb returns it only from the call in which it occurs; later calls fail
+    /// without a cause.
     first: Arc<Mutex<Option<io::Error>>>,
 }
 
@@ -28,13 +28,13 @@ impl FileErrors {
         error.in_file(&self.place)
     }
 
-    /// Returns the library's error for one of the system's.
+    /// Converts an error of the system.
     #[cold]
     pub(super) fn io(&self, error: io::Error) -> Error {
         self.name(Error::spill_io(error))
     }
 
-    /// Remembers the error of a file operation.
+    /// Remembers the first error of file operations.
     pub(super) fn note<T>(&self, result: io::Result<T>) -> io::Result<T> {
         result.inspect_err(|error| {
             let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
@@ -42,22 +42,22 @@ impl FileErrors {
         })
     }
 
-    /// Returns the library's error for one of redb's.
+    /// Converts an error of redb's. If a file operation failed before, that is the cause.
     #[cold]
     pub(super) fn explain(&self, error: impl Into<redb::Error>) -> Error {
         let first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
         let error = error.into();
-        // The text may quote the file.
+        // The message may quote bytes of the file.
         let text = || error.to_string().escape_debug().to_string();
         self.name(match (first.as_ref(), &error) {
             (Some(first), _) => Error::spill_io(copy_of(first)),
             (None, redb::Error::ValueTooLarge(_)) => Error::store(text()),
-            // No file operation failed, so the file's contents are at fault.
+            // No file operation failed, so the contents of the file are invalid.
             (None, _) => Error::spill_file(SpillFileFault::Damaged(text().into())),
         })
     }
 
-    /// Returns the result with the library's error.
+    /// Converts the error of a result.
     #[inline]
     pub(super) fn of<T>(&self, result: Result<T, impl Into<redb::Error>>) -> Result<T> {
         result.map_err(|error| self.explain(error))
@@ -70,7 +70,7 @@ impl fmt::Debug for FileErrors {
     }
 }
 
-/// Returns a copy of an error, which cannot be cloned.
+/// Returns a copy of an error: `io::Error` is not `Clone`.
 fn copy_of(error: &io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(code) => io::Error::from_raw_os_error(code),

@@ -1,10 +1,10 @@
-//! A complete spill file that may still wait for its name.
+//! Complete spill files before they are renamed.
 
 use super::RedbStore;
 use super::file::{FileSettings, NewFile};
 use crate::error::Result;
 
-/// A store whose file is complete, but has no name yet if it will be kept.
+/// A store whose file is complete. A kept file still has its temporary name.
 pub(crate) struct FinishedFile {
     store: RedbStore,
     file: NewFile,
@@ -20,7 +20,7 @@ impl FinishedFile {
         &self.store
     }
 
-    /// Gives a file that is kept its name, and returns the store.
+    /// Renames a kept file to its path, and returns the store.
     pub(crate) fn publish(self) -> Result<RedbStore> {
         let FinishedFile { mut store, file, settings } = self;
         store.reusable = file.publish()?.map(|file| (file, settings));

@@ -1,27 +1,26 @@
-//! Which blocks are stored together: those of one collection.
+//! Groups of blocks that are stored together: the records and nodes of one collection.
 //!
-//! A walk takes one collection after the other, while most CARs have blocks in the order in which
-//! they were written. In segments of their own, the blocks of a collection are read once, and not
-//! again with each of the others. The groups only guess what a walk requests next: a wrong guess
-//! costs time, and nothing else.
+//! A walk visits one collection after the other, while most CARs have blocks in the order in which
+//! they were written. If each collection has its own segments, they are read once, and not again
+//! for each other collection. The collection of a block is guessed; a wrong guess costs only time.
 
 use crate::shape::collection;
 use crate::store::packed::{Packed, State};
 
-/// Longest name of a collection: that of an NSID.
+/// Length of the longest collection, an NSID, in bytes.
 const MAX_NAME_LEN: usize = 317;
 
 /// Assigns blocks to groups.
 pub(super) struct Groups {
-    /// The collections that have a group. One more group is for all other blocks.
+    /// The collections that have a group. The last group is for all other blocks.
     names: Vec<Box<[u8]>>,
     count: usize,
 }
 
 impl Groups {
-    /// At most `max` groups. Unless blocks are `hashed`, copies of a block may have different bytes
-    /// and so different collections. Then all blocks are in one group, because the first of several
-    /// copies counts, and blocks keep their order only within a group.
+    /// Creates at most `max` groups, or one unless blocks are `hashed`: without hashes, blocks with
+    /// one CID may have different bytes and so different collections. The first of them counts, and
+    /// blocks keep their order only within a group.
     pub(super) fn new(max: usize, hashed: bool) -> Self {
         Groups { names: Vec::new(), count: if hashed { max.max(1) } else { 1 } }
     }

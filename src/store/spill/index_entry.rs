@@ -1,32 +1,32 @@
-//! Entries of the index while it is made.
+//! Entries of the index before they are in pages.
 //!
 //! ```text
-//! entry   64 bits of hash | 22 bits of another | codec | not good | 40 bits of payload
+//! entry   64 bits of hash | 22 bits of another hash | codec | bad | 40 bits of payload
 //! ```
 //!
-//! Sorted as numbers, the entries of one CID are adjacent, good and early ones first. CIDs that
-//! agree in all 87 bits count as one. The hashes have secrets, so no choice of CIDs makes that
-//! likelier than chance does. If it ever happens, a block is missing, because its whole CID is
-//! compared before it is returned.
+//! Sorted as numbers, the entries of one CID are adjacent, intact and early ones first. CIDs that
+//! agree in all 87 bits count as one. The hashes are keyed with secrets, so nobody can choose such
+//! CIDs. If it happens by chance, a block is reported missing, because its whole CID is compared
+//! before it is returned.
 
 use core::cmp::Ordering;
 
 use crate::cid::{Cid, Codec};
 use crate::store::hash::Secret;
 
-/// Bits of an entry that hold the payload: the number of a segment, or a placement.
+/// Number of bits of the payload: the number of a segment, or a placement.
 pub(super) const PAYLOAD_BITS: u32 = 40;
 
 /// Highest number of a segment. The table of blocks has 24 bits for it.
 pub(super) const MAX_SEGMENT: u64 = (1 << 24) - 1;
 
-/// Bits of an entry that are not of the CID's hash.
+/// Number of bits below the hashes and the codec.
 const REST_BITS: u32 = PAYLOAD_BITS + 1;
 
-/// Bits of the second hash.
+/// Number of bits of the second hash.
 const SECOND_BITS: u32 = 22;
 
-/// What the index knows of a block.
+/// An entry of the index for one block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct IndexEntry(u128);
 

@@ -1,4 +1,4 @@
-//! Merges sorted runs of index entries.
+//! Merging sorted runs of index entries.
 
 use core::cmp::Ordering;
 use core::ops::Range;
@@ -8,10 +8,10 @@ use std::collections::binary_heap::PeekMut;
 use super::index_entry::IndexEntry;
 use super::repeats::Repeats;
 
-/// The pieces of a run, by their numbers.
+/// The numbers of the pieces of a run.
 pub(super) type Run = Range<u32>;
 
-/// Notes that `dropped` did not stay, because `first` is of the same CID.
+/// Notes the segment of `dropped`, which is removed because `first` has the same CID.
 pub(super) fn note_repeat(repeats: &mut Option<Repeats>, first: IndexEntry, dropped: IndexEntry) {
     if let Some(repeats) = repeats
         && dropped.payload() != first.payload()
@@ -20,7 +20,7 @@ pub(super) fn note_repeat(repeats: &mut Option<Repeats>, first: IndexEntry, drop
     }
 }
 
-/// Merges runs, of each of which one piece is in memory.
+/// A merge of runs. One piece of each run is in memory.
 pub(super) struct Merge {
     runs: Vec<RunReader>,
     /// The next entry of each run that has one.
@@ -45,7 +45,7 @@ impl Merge {
         Ok(Merge { runs, next, last: None, taken: 0 })
     }
 
-    /// Returns the next entry in order, the first of its CID, and notes those that are not.
+    /// Returns the next entry in order, only the first of each CID. Notes the others as repeats.
     pub(super) fn next<E>(
         &mut self,
         repeats: &mut Option<Repeats>,
@@ -57,7 +57,7 @@ impl Merge {
                 Some(run) => run.next(&mut read)?,
                 None => None,
             };
-            // Replacing the top costs one way down the heap; popping and pushing cost two.
+            // Replacing the top sifts once; popping and pushing would sift twice.
             match following {
                 Some(following) => *top = Head { entry: following, run: number },
                 None => drop(PeekMut::pop(top)),
@@ -80,8 +80,8 @@ impl Merge {
     }
 }
 
-/// The next entry of a run. The one with the least entry is the greatest, as a heap has it on top.
-// Equal entries are of one block, so no order among their runs is necessary.
+/// The next entry of a run. The order is reversed, because a heap has the greatest item on top.
+// Equal entries are of one block, so the order of their runs does not matter.
 #[derive(Clone, Copy)]
 struct Head {
     entry: IndexEntry,
@@ -112,9 +112,9 @@ impl PartialOrd for Head {
 
 /// The rest of a run.
 struct RunReader {
-    /// What was read of the current piece.
+    /// The entries of the current piece.
     entries: Vec<IndexEntry>,
-    /// The next of them.
+    /// The position of the next entry.
     at: usize,
     /// The pieces that were not read yet.
     pieces: Run,

@@ -1,11 +1,11 @@
-//! The pages of the index, in which a CID leads to a segment or a placement.
+//! The pages of the index, which map CIDs to segments or placements.
 //!
 //! ```text
-//! page    entries, sorted by their tags: those whose hashes lie in one part of their range
+//! page    the entries whose hashes are in one part of their range, sorted by tag
 //! entry   tag (2 bytes, big-endian)   payload (as many bytes as the largest takes, little-endian)
 //! ```
 //!
-//! The tag is the 16 bits of hash after those that give the page.
+//! The tag is the 16 bits of the hash after those that select the page.
 
 use redb::WriteTransaction;
 
@@ -14,16 +14,15 @@ use super::index_sort::IndexSorter;
 use super::repeats::Repeats;
 use super::tables::{PAGES, page_len};
 
-/// Bytes that a page has on average: redb's pages have room for values of 4,084 bytes, which few
-/// pages exceed.
+/// Average length of a page in bytes. Few pages exceed 4,084 bytes, which fill a page of redb's.
 const PAGE_LEN: u64 = 3584;
 
 const TAG_LEN: usize = 2;
 
-/// Bytes of the longest payload.
+/// Length of the longest payload in bytes.
 const MAX_PAYLOAD_LEN: usize = PAYLOAD_BITS.div_ceil(8) as usize;
 
-/// How many pages an index has, and how long its payloads are.
+/// The number of pages of an index and the length of its payloads.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PageLayout {
     pub(super) pages: u32,
@@ -31,7 +30,7 @@ pub(super) struct PageLayout {
 }
 
 impl PageLayout {
-    /// Returns the layout for so many entries whose largest payload is known.
+    /// Returns the layout for `entries` entries with payloads up to `max_payload`.
     pub(super) fn of(entries: u64, max_payload: u64) -> Self {
         debug_assert!(max_payload >> PAYLOAD_BITS == 0, "a payload has at most 40 bits");
         let bits = u64::BITS.saturating_sub(max_payload.leading_zeros());
@@ -48,7 +47,7 @@ impl PageLayout {
         (1..=MAX_PAYLOAD_LEN).contains(&self.payload_len)
     }
 
-    /// Returns the payloads of a page, or `None` for bytes that are no page.
+    /// Returns the payloads of a page, or `None` if its length is not that of whole entries.
     pub(super) fn payloads(self, page: &[u8]) -> Option<impl Iterator<Item = u64>> {
         let entries = page.chunks_exact(self.entry_len().max(1));
         let payload = |entry: &[u8]| read_payload(entry.get(TAG_LEN..).unwrap_or_default());
@@ -76,8 +75,7 @@ impl PageLayout {
             page.get(at..at.checked_add(self.entry_len())?)?.split_first_chunk::<TAG_LEN>()
         };
         let tag_of = move |number| entry(number).map(|(tag, _)| u16::from_be_bytes(*tag));
-        // Tags are spread evenly: the search begins where the tag would be if they were perfectly
-        // so.
+        // Tags are spread evenly, so the search begins where an exact spread would have the tag.
         let count = page.len().div_euclid(self.entry_len().max(1));
         let mut low = count.saturating_mul(usize::from(tag)) >> u16::BITS;
         while let Some(before) = low.checked_sub(1).filter(|&before| tag_of(before) >= Some(tag)) {
@@ -102,18 +100,18 @@ pub(super) struct WrittenIndex {
     /// Number of distinct CIDs.
     pub(super) distinct: u64,
     pub(super) repeats: Repeats,
-    /// Bytes that all pages take in the file.
+    /// Number of bytes that all pages take in the file.
     pub(super) bytes: u64,
 }
 
-/// Writes the pages of all entries that a sorter took and prepared.
+/// Writes the pages of all entries of a sorter that was prepared.
 pub(super) fn write(
     sorter: IndexSorter,
     max_payload: u64,
     txn: &WriteTransaction,
 ) -> Result<WrittenIndex, redb::Error> {
     let layout = PageLayout::of(sorter.max_len(), max_payload);
-    // An index without entries has a table too.
+    // The table must exist even if the index has no entries.
     txn.open_table(PAGES)?;
     let mut writer = PageWriter { layout, txn, number: 0, page: Vec::new(), bytes: 0 };
     let (distinct, repeats) = sorter.finish(txn, |entry| writer.push(entry))?;

@@ -1,9 +1,8 @@
-//! Sorts the entries of the index, of which there may be more than memory holds.
+//! External sorting of the entries of the index.
 //!
-//! Entries are sorted as many at a time as fit, and stored as runs: pieces of 16 KiB each. Then
-//! runs are merged, as many at a time as memory has room for a piece of each. Merged runs are
-//! stored again until one more merge gives all entries. So each entry is read and compared about
-//! log n times.
+//! Entries that fit into memory are sorted and stored as a run, in pieces of 16 KiB. Then runs are
+//! merged, as many at a time as memory has room for a piece of each, and the merged runs are stored
+//! again. The last merge returns all entries. Each entry is read and compared about log n times.
 
 use std::collections::VecDeque;
 
@@ -14,27 +13,27 @@ use super::index_merge::{Merge, Run, note_repeat};
 use super::repeats::Repeats;
 use super::tables::{PIECES, page_len};
 
-/// Entries of a piece: as many as fill a page of redb's of 16 KiB.
+/// Number of entries of a piece, which fills a page of redb's of 16 KiB.
 const PIECE: usize = 16_372 / IndexEntry::LEN;
 
-/// Takes entries in any order, and returns them sorted, one for each CID.
+/// Takes entries in any order and returns them sorted, one for each CID.
 pub(super) struct IndexSorter {
     buffer: Vec<IndexEntry>,
-    /// Entries that are sorted together.
+    /// Number of entries that are sorted together.
     capacity: usize,
     /// The stored runs, in the order in which they were stored.
     runs: VecDeque<Run>,
-    /// Entries in the stored runs.
+    /// Number of entries in the stored runs.
     stored: u64,
     /// The number of the next piece.
     next_piece: u32,
-    /// Payloads of dropped entries, if they are the numbers of segments.
+    /// Payloads of removed entries, if they are the numbers of segments.
     repeats: Option<Repeats>,
 }
 
 impl IndexSorter {
-    /// Sorts in `memory` bytes. With `of_segments`, payloads are the numbers of segments, and those
-    /// with repeated blocks are noted.
+    /// Creates a sorter that takes `memory` bytes. With `of_segments`, payloads are the numbers of
+    /// segments, and those with repeated blocks are noted.
     pub(super) fn new(memory: u64, of_segments: bool) -> Self {
         let capacity = usize::try_from(memory).unwrap_or(usize::MAX) / IndexEntry::LEN;
         IndexSorter {
@@ -54,7 +53,7 @@ impl IndexSorter {
     pub(super) fn push(&mut self, entry: IndexEntry) {
         if self.buffer.len() == self.buffer.capacity() {
             let room = self.capacity.saturating_sub(self.buffer.len());
-            // Doubles, but never beyond the capacity: that is all the memory there is.
+            // Doubles, but never beyond the capacity, which is the share of memory.
             self.buffer.reserve_exact(self.buffer.len().max(PIECE).min(room).max(1));
         }
         self.buffer.push(entry);
@@ -65,7 +64,7 @@ impl IndexSorter {
         self.stored.saturating_add(self.buffer.len() as u64)
     }
 
-    /// Stores the buffered entries as a run. Returns how many bytes that takes in the file.
+    /// Stores the buffered entries as a run. Returns the number of bytes that it takes in the file.
     pub(super) fn flush(&mut self, txn: &WriteTransaction) -> Result<u64, redb::Error> {
         self.sort();
         let mut table = txn.open_table(PIECES)?;
@@ -79,16 +78,16 @@ impl IndexSorter {
         run.finish(&mut table, self)
     }
 
-    /// Does the next step before [`finish`](IndexSorter::finish): a run is stored or runs are
-    /// merged into one. Returns how many bytes that takes in the file, or `None` if all steps were
-    /// done.
+    /// Makes the next step towards [`finish`](IndexSorter::finish): stores a run, or merges runs
+    /// into one. Returns the number of bytes that it takes in the file, or `None` if there is no
+    /// further step.
     pub(super) fn prepare(&mut self, txn: &WriteTransaction) -> Result<Option<u64>, redb::Error> {
         if self.runs.is_empty() {
             return Ok(None);
         }
         if !self.buffer.is_empty() {
             let written = self.flush(txn)?;
-            // Its memory goes to the pieces that are merged.
+            // The pieces that are merged need the memory.
             self.buffer = Vec::new();
             return Ok(Some(written));
         }
@@ -96,7 +95,7 @@ impl IndexSorter {
         if surplus == 0 {
             return Ok(None);
         }
-        // The early runs are the short ones, and no more are merged than necessary.
+        // Early runs are the shortest; merging no more than necessary reads the fewest entries.
         let count = surplus.saturating_add(1).min(self.fan_in());
         let runs: Vec<Run> = self.runs.drain(..count).collect();
         self.merge(&runs, txn).map(Some)
@@ -122,8 +121,8 @@ impl IndexSorter {
         run.finish(&mut table, self)
     }
 
-    /// Passes all entries to `give` in order, one for each CID. What was stored stays. Returns how
-    /// many there were, and the payloads of the others.
+    /// Passes all entries to `give` in order, one for each CID. Stored runs are not deleted.
+    /// Returns the number of these entries, and the payloads of the removed ones.
     pub(super) fn finish<E: From<redb::Error>>(
         mut self,
         txn: &WriteTransaction,
@@ -150,13 +149,13 @@ impl IndexSorter {
         Ok((distinct, self.repeats.unwrap_or_default()))
     }
 
-    /// Returns how many runs are merged at a time: there is room for a piece of each, and for one
-    /// that is written.
+    /// Returns how many runs are merged at a time: memory has room for a piece of each, and for the
+    /// piece that is written.
     fn fan_in(&self) -> usize {
         (self.capacity / PIECE).saturating_sub(1).max(2)
     }
 
-    /// Sorts the buffered entries, and leaves the first of each CID.
+    /// Sorts the buffered entries and keeps the first of each CID.
     fn sort(&mut self) {
         let IndexSorter { buffer, repeats, .. } = self;
         buffer.sort_unstable();
@@ -191,7 +190,7 @@ struct RunWriter {
     bytes: Vec<u8>,
     pieces: Run,
     entries: u64,
-    /// Bytes that the pieces take in the file.
+    /// Number of bytes that the pieces take in the file.
     stored: u64,
 }
 
@@ -220,7 +219,8 @@ impl RunWriter {
         Ok(())
     }
 
-    /// Stores the last piece and hands the run to the sorter. Returns the bytes that it takes.
+    /// Stores the last piece and adds the run to the sorter. Returns the number of bytes that the
+    /// run takes in the file.
     fn finish(
         mut self,
         table: &mut Pieces<'_>,
@@ -293,7 +293,7 @@ mod tests {
             });
             let (distinct, repeats, given) = sorted(memory, entries);
             assert_eq!(distinct, cids.len() as u64);
-            // Some that were only for a while the first of their CIDs may be among them.
+            // There may be others: entries that were first until an earlier one was merged.
             assert!((100_000..160_000).all(|at| repeats.contains(at)));
             assert!(given == expected);
         }
@@ -320,7 +320,7 @@ mod tests {
         assert_eq!((distinct, given), (1, vec![IndexEntry::new(&secrets, &cid, true, 0)]));
     }
 
-    /// In parts of the range of hashes, each piece would be read for each part.
+    /// Sorting one part of the range of hashes at a time would read each piece for each part.
     #[test]
     fn work_grows_as_n_log_n_at_a_fixed_limit() {
         const MEMORY: u64 = 1 << 16;

@@ -1,7 +1,7 @@
-//! A kept spill file as redb reads it.
+//! The backend of redb for kept spill files, which does not change the file.
 //!
-//! redb writes when it opens a file and when it closes it. Those writes stay in memory: the file is
-//! never changed, need not be writable, and can be read by many at once.
+//! redb writes when it opens and closes a file. These writes stay in memory, so the file need not
+//! be writable, and several processes can read it.
 
 use core::ops::Range;
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ use crate::error::{Error, Result, SpillFileFault};
 /// Bytes that are copied into memory when one of them is overwritten.
 const GRANULE: u64 = 1 << 12;
 
-/// Opens the database in a kept file; `check` reads all of it first.
+/// Opens the database in a kept file. With `check`, redb reads all of it and compares checksums.
 pub(super) fn open(
     file: File,
     budget: Budget,
@@ -36,7 +36,7 @@ pub(super) fn open(
     errors.of(builder.create_with_backend(backend))
 }
 
-/// Refuses what redb would not know, and an empty file, in which redb would make a new database.
+/// Checks that a file begins like one of redb's. In an empty file, redb would create a database.
 fn check_signature(file: &SpillBackend, errors: &FileErrors) -> Result<()> {
     let mut found = [0; SPILL_SIGNATURE.len()];
     let read = file
@@ -87,17 +87,17 @@ impl StorageBackend for KeptBackend {
     }
 }
 
-/// A file, and what was written over it.
+/// A file, and the bytes that were written over it.
 #[derive(Debug)]
 struct Overlay<F> {
     file: F,
     /// The granules with written bytes, by their numbers.
     granules: BTreeMap<u64, Box<[u8]>>,
-    /// Most bytes that granules take.
+    /// Maximum number of bytes of all granules.
     max_held: u64,
-    /// Length with what was written.
+    /// Length of the file as redb sees it.
     len: u64,
-    /// Length up to which the file's own bytes count.
+    /// Length up to which bytes are those of the file, where no granule has others.
     file_len: u64,
 }
 
@@ -172,7 +172,7 @@ impl<F: StorageBackend> Overlay<F> {
 
     fn set_len(&mut self, len: u64) {
         if len < self.len {
-            // What a file gets back when it grows again is zeros.
+            // If the file grows again, the bytes that were cut off are zeros.
             self.granules.retain(|&number, _| number.saturating_mul(GRANULE) < len);
             if let Some(granule) = self.granules.get_mut(&(len / GRANULE)) {
                 let kept = usize::try_from(len % GRANULE).unwrap_or(0);

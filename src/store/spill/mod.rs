@@ -1,20 +1,19 @@
-//! A CAR in a file, for more blocks than memory should hold.
+//! Spill files: the blocks of a CAR, or only its index, in a redb database.
 //!
-//! One redb database. Many blocks are stored together in a segment: those of a collection, in the
-//! order of the CAR. Most walks request blocks in about that order, so the next one is often in a
-//! segment that is held in memory. The index leads from a CID to the segment of its block, and is
-//! read page by page.
+//! Many blocks are stored together in a segment: those of a collection, in the order of the CAR.
+//! Most walks request blocks in about that order, so the next one is often in a segment that is
+//! held in memory. The index maps a CID to the segment of its block, and is read page by page.
 //!
 //! | files | what they do |
 //! |---|---|
-//! | `file`, `finished_file` | settings of a spill file; creating it; its name |
-//! | `backend`, `kept`, `file_errors` | the file as redb reads and writes it |
-//! | `tables`, `description` | what is in the database |
-//! | `writer`, `groups`, `segment` | blocks go into segments |
-//! | `unfinished_file` | transactions, and the limit on what is stored |
-//! | `index_entry`, `index_sort`, `index_merge`, `repeats`, `index_page` | the index is made |
-//! | `paged_index`, `spilled_index` | the index is read; an index without blocks |
-//! | `clock`, `open_segments`, `block_table`, `stored_block`, `sections` | blocks are read |
+//! | `file`, `finished_file` | the settings of a spill file; creating and naming it |
+//! | `backend`, `kept`, `file_errors` | reading and writing the file for redb; its errors |
+//! | `tables`, `description` | the tables of the database; the file's description |
+//! | `writer`, `groups`, `segment` | writing blocks into segments |
+//! | `unfinished_file` | transactions, and the limit on the bytes stored |
+//! | `index_entry`, `index_sort`, `index_merge`, `repeats`, `index_page` | making the index |
+//! | `paged_index`, `spilled_index` | reading the index; an index without blocks |
+//! | `clock`, `open_segments`, `block_table`, `stored_block`, `sections` | reading blocks |
 
 mod backend;
 mod block_table;
@@ -70,44 +69,60 @@ use crate::car::{Header, SectionHead};
 use crate::cid::Cid;
 use crate::error::{ArgumentFault, Error, ErrorKind, Result};
 
-/// The blocks of a CAR in a file, with bounded caches in memory.
+/// The blocks of a CAR in a spill file, with bounded caches in memory.
 ///
-/// Returned by [`Suspended::spill`](crate::Suspended::spill), or [`open`](RedbStore::open)ed if the
-/// file was kept. A block takes its own length in memory, or at most about twice that if it is a
-/// long one.
+/// [`Suspended::spill`](crate::Suspended::spill) and
+/// [`BoundedLoader::spill`](crate::BoundedLoader::spill) return a repository over it;
+/// [`open`](RedbStore::open) opens a kept file. A requested block is a copy of its own length; one
+/// of more than 16 KiB may keep up to twice its length in memory.
+///
+/// ```
+/// use carwalk::Loader;
+/// use carwalk::store::{RedbStore, SpillFile};
+///
+/// # let stream: &[u8] = include_bytes!("../../../samples/repo.car");
+/// let loader = Loader::new().memory_limit(1 << 20);
+/// let store: RedbStore = loader.spill(stream, SpillFile::temporary())?.into_store();
+/// assert!(!store.is_processed());
+/// // Segments and index pages take more than the CAR's 12,641 bytes.
+/// assert!(store.bytes_stored() > 12_641);
+/// # Ok::<(), carwalk::Error>(())
+/// ```
 pub struct RedbStore {
-    // Dropped before the database that they read.
+    // The tables are declared before the database, so they are dropped before it.
     segments: Table,
     index: PagedIndex,
     caches: Mutex<Caches>,
     description: Description,
-    /// Whether good blocks were hashed, since the file was opened or before they were stored.
+    /// Whether intact blocks were hashed, since the file was opened or before they were stored.
     trust: Trust,
     fault: Option<Error>,
     errors: FileErrors,
     database: Database,
-    /// A temporary file, which can be used again.
+    /// The file and its settings if it is a temporary one, which can be filled again.
     reusable: Option<(NewFile, FileSettings)>,
 }
 
-/// What is held in memory of the file.
+/// The parts of the file that are held in memory.
 struct Caches {
     segments: OpenSegments,
     pages: PageCache,
 }
 
 impl RedbStore {
-    /// Opens a kept spill file, with `cache_size` bytes of memory for what is cached of it.
+    /// Opens a kept spill file, with caches of `cache_size` bytes. Values below 512 KiB count as
+    /// 512 KiB.
     ///
-    /// [`Repo::from_spill_file`](crate::Repo::from_spill_file) opens the repository in a file; this
-    /// is for files without a commit.
+    /// For files without a commit; [`Repo::from_spill_file`](crate::Repo::from_spill_file) opens
+    /// the repository in a file.
     ///
-    /// Reads the whole file once to check its checksums. The file is not changed, and need not be
-    /// writable. Nobody may change it while the store exists: otherwise lookups can panic, or
-    /// return blocks that are not hashed again.
+    /// Reads the whole file once to check its checksums. Blocks are not hashed; a walk hashes those
+    /// that it reaches. The file is not changed, and need not be writable. While the store is open,
+    /// up to 16 MiB and a sixteenth of the file's length may be held in addition to the caches.
     ///
-    /// Open only files that you made yourself, or that somebody made whom you trust. A damaged file
-    /// is an error. A file crafted to do harm, with checksums that fit, can crash redb.
+    /// Open only files that you or somebody you trust made. A damaged file is an error. A file
+    /// crafted to do harm, with matching checksums, can crash redb. Nobody may change the file
+    /// while the store exists: otherwise lookups can panic or return wrong bytes.
     ///
     /// # Errors
     ///
@@ -149,7 +164,7 @@ impl RedbStore {
         Ok(store)
     }
 
-    /// The store of a complete file.
+    /// Creates the store of a complete file.
     fn of(
         database: Database,
         errors: FileErrors,
@@ -179,21 +194,21 @@ impl RedbStore {
         })
     }
 
-    /// Checks that the segments have the numbers that the description says.
+    /// Checks that the segments are numbered from 0 to one less than the description's number.
     fn check_numbers(&self) -> Result<()> {
         let len = self.errors.of(self.segments.len())?;
         let last = self.errors.of(self.segments.last())?;
         let end = last.map_or(0, |(number, _)| u64::from(number.value()).saturating_add(1));
-        // Keys are distinct, so as many as the last one says are all of them.
+        // Keys are distinct, so none is missing if there are as many as the last key and one.
         if len == end && end == u64::from(self.description.segments) {
             Ok(())
         } else {
-            Err(Error::damaged("it has not as many segments as its description says"))
+            Err(Error::damaged("it does not have as many segments as its description says"))
         }
     }
 
-    /// Hashes every block that is not the value of a process function, and checks that segments and
-    /// index have as many as the description says.
+    /// Hashes every block except values of a process function, and compares the numbers of
+    /// segments, blocks and index entries with the description.
     pub(crate) fn verify(&mut self) -> Result<()> {
         let (mut number, mut sections) = (0_u32, 0_u64);
         for segment in self.errors.of(self.segments.iter())? {
@@ -206,14 +221,14 @@ impl RedbStore {
         }
         let Description { stats, segments, .. } = self.description;
         if number != segments || sections != stats.sections {
-            return Err(Error::damaged("it has not as many blocks as its description says"));
+            return Err(Error::damaged("it does not have as many blocks as its description says"));
         }
         self.index.verify(stats.distinct_blocks, u64::from(segments), &self.errors)?;
         self.trust = Trust::Hashed;
         Ok(())
     }
 
-    /// Verifies the blocks of a segment, and returns how many there are.
+    /// Verifies the blocks of a segment and returns their number.
     fn verify_segment(&self, segment: &[u8]) -> Result<u64> {
         let mut count = 0_u64;
         let mut blocks = segment::blocks(segment);
@@ -228,12 +243,12 @@ impl RedbStore {
         Ok(count)
     }
 
-    /// Checks what is stored with a block. Nothing of that can be hashed.
+    /// Checks the offset and state that are stored with a block, which no hash covers.
     fn check(&self, packed: &Packed<'_>) -> Result<()> {
-        // A value of a process function is never hashed, so a block must not pass for one.
+        // Values of a process function are never hashed, so a forged state would skip the hash.
         if packed.form() == Form::Value && !self.description.processed {
             return Err(Error::damaged(
-                "it has a processed value, and its description denies that",
+                "it has a processed value, but its description says that there are none",
             ));
         }
         if packed.min_end() > self.description.stats.bytes {
@@ -253,18 +268,20 @@ impl RedbStore {
         self.description.hashed
     }
 
-    /// Returns how many bytes were stored in the file: blocks, the index, and what sorting the
-    /// index stored for a time.
+    /// Returns how many bytes were stored in the file: the pages of blocks and index, including
+    /// those that sorting the index stored for a time. See
+    /// [`max_stored`](SpillFile::max_stored).
     #[must_use]
     pub fn bytes_stored(&self) -> u64 {
         self.description.stored
     }
 
-    /// Empties a temporary file, which can be filled again with the same settings.
+    /// Empties a temporary file and returns it, to be filled again with the same settings.
     ///
     /// # Errors
     ///
-    /// `Store` if that fails; `Argument` if the file is kept: it stays as it is.
+    /// `Store` if the file cannot be emptied; `Argument` if the file is kept. A kept file is not
+    /// changed.
     ///
     /// ```
     /// use carwalk::Loader;
@@ -293,7 +310,7 @@ impl RedbStore {
         Ok(SpillFile::again(file, settings))
     }
 
-    /// Finds a block, and returns what `take` makes of it and its segment.
+    /// Finds a block, and returns the result of `take` for it and its segment.
     fn find<T>(
         &self,
         cid: &Cid,
@@ -313,7 +330,7 @@ impl RedbStore {
             return take(&packed, segment).map(Some);
         }
         self.index.find(pages, &self.errors, cid, |number| {
-            // A number beyond 32 bits is forged, and names no segment.
+            // A number beyond 32 bits is forged: no segment has it.
             let number = u32::try_from(number).unwrap_or(u32::MAX);
             match segments.segment(number) {
                 Some(segment) => in_segment(segment, cid, &take),
@@ -344,7 +361,8 @@ impl RedbStore {
     fn segment(&self, number: u32) -> Result<Shared> {
         let value = self.errors.of(self.segments.get_owned(number))?;
         let value = value.ok_or_else(|| Error::damaged("a segment is missing"))?;
-        // The length of segments bounds what is noted of each of their blocks.
+        // The table of blocks has one entry for each block of a segment: their number is bounded by
+        // the segment's length.
         let segment = value.value();
         if segment.len() > MAX_SEGMENT_LEN as usize && !segment::is_one_block(segment) {
             return Err(Error::damaged("a segment is too long"));
@@ -353,7 +371,7 @@ impl RedbStore {
     }
 }
 
-/// Looks for a block in a segment that is open, from its first block on.
+/// Looks for a block in an open segment, from its first block on.
 fn in_segment<T>(
     segment: &Shared,
     cid: &Cid,
@@ -364,7 +382,7 @@ fn in_segment<T>(
     take(&packed, segment).map(|value| Some(Candidate { is_bad, value }))
 }
 
-/// Looks for a block in the table, which has good ones only.
+/// Looks for a block in the table, which has only intact ones.
 fn in_table<T>(
     segments: &OpenSegments,
     cid: &Cid,

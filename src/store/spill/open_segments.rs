@@ -1,4 +1,4 @@
-//! The segments of a spill file that are held in memory, and the blocks in them.
+//! The segments of a spill file that are in memory, and the blocks in them.
 
 use core::cell::Cell;
 use std::sync::Arc;
@@ -15,31 +15,29 @@ use crate::cid::Cid;
 use crate::store::hash::Secret;
 use crate::store::packed::{Packed, State};
 
-/// A segment, held for as long as somebody has it.
+/// A segment in memory.
 pub(super) type Shared = Arc<OwnedAccessGuard<&'static [u8]>>;
 
-/// From this count on, the blocks of a segment enter the table as soon as it is opened. Half of the
-/// count is forgotten with each opened segment, so it stands for about four hits in each of the
-/// last.
+/// Number of hits from which on the blocks of a segment enter the table when it is opened. The
+/// number is halved with each opened segment, so this means about four hits in each of the last.
 const MANY_HITS: u32 = 8;
 
-/// Decides whether it pays to enter the blocks of a segment in the table when it is opened.
+/// Decides whether the blocks of a segment enter the table when it is opened.
 ///
-/// A table that nobody hits costs time only: in a CAR in random order, nearly every block is in
-/// another segment.
+/// That does not pay for a CAR in random order, where nearly every block is in another segment.
 #[derive(Default)]
 struct Admission {
     hits: Cell<u32>,
 }
 
 impl Admission {
-    /// Counts a block that was found in the table.
+    /// Counts a hit: a block that was found in the table.
     #[inline]
     fn hit(&self) {
         self.hits.set(self.hits.get().saturating_add(1));
     }
 
-    /// Returns whether the blocks of the segment that is opened now enter at once.
+    /// Returns whether the blocks of a segment that is opened enter the table at once.
     fn should_enter(&self) -> bool {
         let hits = self.hits.get();
         self.hits.set(hits / 2);
@@ -54,23 +52,22 @@ pub(super) enum Opened {
     NotInTable,
 }
 
-/// Open segments, and a table of the blocks in those that are requested again and again.
+/// The open segments, and a table of the blocks in those that were requested more than once.
 pub(super) struct OpenSegments {
     segments: Clock<Shared>,
-    /// The segment of the long block that was requested last, beyond the bound: many keys may lead
-    /// to it.
+    /// The segment of the last long block that was requested. It is held in addition to the
+    /// others, because many keys may link to the block.
     long: Option<(u32, Shared)>,
-    /// Good blocks; the segments of some are no longer open.
+    /// Intact blocks, also of segments that are no longer open.
     blocks: BlockTable,
     admission: Admission,
     secret: Secret,
-    /// Segments with a block that is not the one that its CID stands for: only the index knows
-    /// which block that is.
+    /// Segments with a block whose CID is found in another segment. Only the index knows which.
     repeats: Repeats,
 }
 
 impl OpenSegments {
-    /// Holds `capacity` bytes of a file in which there are `stored`.
+    /// Creates a cache of `capacity` bytes for a file with `stored` bytes of blocks and index.
     pub(super) fn new(capacity: u64, stored: u64, secret: Secret, repeats: Repeats) -> Self {
         let blocks = BlockTable::new(budget::block_table(capacity.min(stored)));
         let segments = Clock::new(capacity.saturating_sub(blocks.max_held() as u64));
@@ -78,7 +75,7 @@ impl OpenSegments {
         OpenSegments { segments, long: None, blocks, admission, secret, repeats }
     }
 
-    /// Returns the block of a CID, if it is good and its segment is open and in the table.
+    /// Returns the block of a CID, if it is in the table and its segment is open.
     #[inline]
     pub(super) fn block(&self, cid: &Cid) -> Option<(Packed<'_>, &Shared)> {
         let found = self.blocks.get(self.secret.hash(cid)).find_map(|(number, at)| {
@@ -90,10 +87,10 @@ impl OpenSegments {
         Some(found)
     }
 
-    /// Returns a segment, if it is open.
+    /// Returns a segment, if it is open, and enters its blocks in the table.
     ///
-    /// Whoever asks twice will ask again: now its blocks enter the table. In a CAR in random order
-    /// they would only push out others if they entered sooner.
+    /// A segment that is requested twice is likely to be requested again. In a CAR in random order,
+    /// blocks that entered sooner would only replace others.
     pub(super) fn segment(&mut self, number: u32) -> Option<&Shared> {
         if let Some((_, value)) = self.long.as_ref().filter(|(long, _)| *long == number) {
             return Some(value);
@@ -103,8 +100,8 @@ impl OpenSegments {
         Some(value)
     }
 
-    /// Opens a segment that is not open. One that would crowd out most others stays until the next
-    /// such one comes.
+    /// Opens a segment that is not open. One of more than half of the capacity is held until the
+    /// next such one.
     pub(super) fn open(&mut self, number: u32, value: Shared) -> Opened {
         let len = page_len(value.value().len());
         if len > self.segments.capacity() / 2 {
@@ -120,8 +117,8 @@ impl OpenSegments {
     }
 }
 
-/// Enters the good blocks of a segment in a table. A bad block is found only when there is no
-/// other, which only the index knows.
+/// Enters the intact blocks of a segment in the table. A bad block counts only if there is no other
+/// with its CID, which only the index knows.
 fn enter(
     table: &mut BlockTable,
     secret: &Secret,
@@ -154,7 +151,7 @@ mod tests {
         Cid::of(Codec::Raw, &number.to_le_bytes())
     }
 
-    /// Segments with ten blocks each, of such a length, as redb gives them.
+    /// Returns segments of ten blocks of `len` bytes each, as redb returns them.
     fn segments(count: u32, len: usize) -> Vec<Shared> {
         let db = Database::builder().create_with_backend(InMemoryBackend::new()).unwrap();
         let txn = db.begin_write().unwrap();
@@ -193,7 +190,7 @@ mod tests {
             assert!((0..20).filter(|&number| open.segments.get(number).is_some()).count() <= 5);
         }
         assert!(open.segment(0).is_none() && open.block(&cid(0)).is_none());
-        // Once a segment is open again, so are those of its blocks that the table still has.
+        // When a segment is opened again, its blocks are found that the table still has.
         let closed = (0..20).rev().find(|&number| open.segments.get(number).is_none()).unwrap();
         open.admission = Admission::default();
         assert_eq!(open.open(closed, segments[closed as usize].clone()), Opened::NotInTable);
@@ -227,7 +224,7 @@ mod tests {
         assert!((10..20).all(|block| open.block(&cid(block)).is_some()));
     }
 
-    /// Else a record of megabytes under many keys would be read for each of them.
+    /// Otherwise a record of megabytes under many keys would be read for each key.
     #[test]
     fn a_segment_beyond_the_bound_stays_until_the_next_such_one() {
         let segments = segments(2, 1000);

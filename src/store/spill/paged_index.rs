@@ -1,4 +1,4 @@
-//! The finished index, to look up in.
+//! Lookups in a finished index.
 
 use redb::{ReadTransaction, ReadableTable};
 
@@ -10,14 +10,14 @@ use crate::cid::Cid;
 use crate::error::{Error, Result};
 use crate::store::hash::Secret;
 
-/// Longest page that is read, in bytes. Hashes are spread evenly, so no page is much longer than
-/// the others.
+/// Length of the longest accepted page, in bytes. Hashes are spread evenly, so no page is much
+/// longer than the others.
 const MAX_PAGE_LEN: usize = 1 << 16;
 
-/// Most entries with one tag: chance makes hardly more than two.
+/// Maximum number of entries of a page with one tag. By chance, there are rarely more than two.
 const MAX_CANDIDATES: usize = 64;
 
-/// Pages that are held in memory.
+/// A cache of pages.
 pub(super) type PageCache = Clock<Box<[u8]>>;
 
 /// The index of a spill file.
@@ -27,7 +27,7 @@ pub(super) struct PagedIndex {
     secret: Secret,
 }
 
-/// A block that an index entry may mean, because its tag fits and the block has the CID.
+/// A block with the requested CID that an entry with the right tag leads to.
 pub(super) struct Candidate<T> {
     /// Whether the block is known not to hash to its CID.
     pub(super) is_bad: bool,
@@ -44,11 +44,11 @@ impl PagedIndex {
         Ok(PagedIndex { table: open_table(txn, PAGES, errors)?, layout, secret })
     }
 
-    /// Returns the value of the candidate that the index means for a CID. `read` is called with the
-    /// payload of each entry that may be the one, and returns `None` for another CID's.
+    /// Returns the value of the best candidate for a CID. `read` is called with the payload of each
+    /// entry with the right tag, and returns `None` if there is no block with the CID.
     ///
-    /// The entry of another CID may lead to a copy of the block too. The index means the first good
-    /// one, or else the first.
+    /// The entry of another CID may lead to a repeated block. The first intact block is the best
+    /// one, otherwise the first.
     pub(super) fn find<T>(
         &self,
         cache: &mut PageCache,
@@ -61,7 +61,7 @@ impl PagedIndex {
             return best(self.layout.find(page, tag), read);
         }
         let value = errors.of(self.table.get_owned(number))?;
-        // There is no page for a part of the range of hashes that no block has.
+        // A part of the range of hashes without blocks has no page.
         let page: Box<[u8]> = match &value {
             Some(value) if value.value().len() > MAX_PAGE_LEN => return Err(not_by_chance()),
             Some(value) => value.value().into(),
@@ -73,16 +73,17 @@ impl PagedIndex {
         found
     }
 
-    /// Checks that there are `count` entries, whose payloads are below `end`.
+    /// Checks that there are `count` entries, and that their payloads are below `end`.
     pub(super) fn verify(&self, count: u64, end: u64, errors: &FileErrors) -> Result<()> {
         let mut entries = 0_u64;
         for page in errors.of(self.table.iter())? {
             let (number, page) = errors.of(page)?;
             if number.value() >= self.layout.pages || page.value().len() > MAX_PAGE_LEN {
-                return Err(Error::damaged("the index has a page that none has"));
+                return Err(Error::damaged("a page of the index has an invalid number or length"));
             }
             let payloads = self.layout.payloads(page.value());
-            let payloads = payloads.ok_or_else(|| Error::damaged("a page of the index is cut"))?;
+            let payloads = payloads
+                .ok_or_else(|| Error::damaged("a page of the index ends inside an entry"))?;
             for payload in payloads {
                 if payload >= end {
                     return Err(Error::damaged("the index names a segment that does not exist"));
@@ -93,12 +94,12 @@ impl PagedIndex {
         if entries == count {
             Ok(())
         } else {
-            Err(Error::damaged("the index has not as many entries as there are distinct blocks"))
+            Err(Error::damaged("the index does not have an entry for each distinct block"))
         }
     }
 }
 
-/// Returns the value of the best candidate: a good one, and of several the first in the CAR.
+/// Returns the value of the best candidate: the first intact one in the CAR, otherwise the first.
 fn best<T>(
     payloads: impl Iterator<Item = u64>,
     mut read: impl FnMut(u64) -> Result<Option<Candidate<T>>>,
@@ -120,7 +121,7 @@ fn best<T>(
 
 #[cold]
 fn not_by_chance() -> Error {
-    Error::damaged("no index has so many entries that agree")
+    Error::damaged("a page of the index is too long, or too many of its entries agree")
 }
 
 #[cfg(test)]
@@ -132,7 +133,7 @@ mod tests {
     use crate::cid::Codec;
     use crate::error::{ErrorKind, SpillFileFault};
 
-    /// An index of one page, in which CIDs are looked up.
+    /// An index of one page.
     struct OnePage {
         db: Database,
         layout: PageLayout,
@@ -151,7 +152,7 @@ mod tests {
             self.layout.locate(self.secret.hash(&self.cid)).1.to_be_bytes()
         }
 
-        /// Looks the CID up twice, since the page is held the second time.
+        /// Looks the CID up twice: the second time, the page is in the cache.
         fn find(
             &self,
             page: &[u8],
@@ -198,7 +199,7 @@ mod tests {
         }
     }
 
-    /// Entries of a tag come by the rest of their hashes, and so in any order of payloads.
+    /// Entries with one tag are sorted by the rest of their hashes, so payloads are in any order.
     #[test]
     fn of_many_payloads_the_first_good_one_is_meant_else_the_first_bad_one() {
         const STRANGER: fn(u64) -> bool = |payload| payload % 10 == 0;

@@ -1,8 +1,9 @@
-//! Which segments have repeated blocks.
+//! Sets of segments with repeated blocks.
 
 use super::index_entry::MAX_SEGMENT;
 
-/// A set of segments in which some block is not the one that its CID stands for: a bit each.
+/// The set of segments with a block whose CID is found in another segment, as a bit for each
+/// segment.
 #[derive(Default)]
 pub(super) struct Repeats(Vec<u8>);
 
@@ -27,7 +28,7 @@ impl Repeats {
         &self.0
     }
 
-    /// Returns the set with these bytes. `None` if they have bits for more than `segments`.
+    /// Returns the set with these bytes, or `None` if they have bits for more than `segments`.
     pub(super) fn from_bytes(bytes: &[u8], segments: u32) -> Option<Self> {
         let max_len = u64::from(segments).div_ceil(8);
         (bytes.len() as u64 <= max_len).then(|| Repeats(bytes.to_vec()))

@@ -1,6 +1,6 @@
 //! The sections of a spilled CAR in the order of the CAR.
 //!
-//! Within a group segments have that order, but segments of different groups overlap: so they are
+//! The segments of one group are in that order. Those of different groups overlap, so they are
 //! merged by the offsets of their sections.
 
 use core::iter::Peekable;
@@ -13,21 +13,22 @@ use crate::car::SectionHead;
 use crate::error::{Error, Result};
 use crate::store::CarStats;
 
-/// The heads of a segment's sections, and the least offset at which each can end.
+/// The heads of a segment's sections, each with the lowest offset at which the section can end.
 type Heads = Peekable<IntoIter<(SectionHead, u64)>>;
 
-/// Merges segments, which are numbered in the order of their first sections.
+/// An iterator over the heads of all sections. Segments are numbered in the order of their first
+/// sections.
 pub(super) struct Sections<F> {
     read: F,
-    /// The segment that is read next.
+    /// The number of the next segment to read.
     number: u32,
     segments: u32,
-    /// The segments that were begun: one of each group, and one that was read ahead.
+    /// The segments that are read at present: one of each group, and one that was read ahead.
     begun: Vec<Heads>,
     stats: CarStats,
     /// Number of sections that were returned.
     count: u64,
-    /// The offset of the next section is at least this.
+    /// The lowest possible offset of the next section.
     least_offset: u64,
     is_over: bool,
 }
@@ -46,7 +47,7 @@ impl<F: Fn(u32) -> Result<Shared>> Sections<F> {
         }
     }
 
-    /// Begins segments until the last one begins after the section that comes next.
+    /// Reads segments until the last one begins after the next section.
     fn begin_more(&mut self) -> Result<()> {
         while self.number < self.segments
             && self.first().is_none_or(|(at, _)| at.saturating_add(1) == self.begun.len())
@@ -59,7 +60,7 @@ impl<F: Fn(u32) -> Result<Shared>> Sections<F> {
             blocks.check_end()?;
             let is_empty = heads.is_empty();
             self.begun.push(heads.into_iter().peekable());
-            // Without this, a file with its segments in another order could have all of them begun.
+            // Otherwise a forged file could make this read all segments into memory.
             if is_empty || self.begun.len() > MAX_GROUPS.saturating_add(1) {
                 return Err(unordered());
             }
@@ -67,7 +68,7 @@ impl<F: Fn(u32) -> Result<Shared>> Sections<F> {
         Ok(())
     }
 
-    /// Returns which of the begun segments has the section that comes next, and its offset.
+    /// Returns which of these segments has the next section, and the offset of the section.
     fn first(&mut self) -> Option<(usize, u64)> {
         let offset = |heads: &mut Heads| heads.peek().map_or(u64::MAX, |(head, _)| head.offset());
         self.begun.iter_mut().map(offset).enumerate().min_by_key(|&(_, offset)| offset)
@@ -79,14 +80,14 @@ impl<F: Fn(u32) -> Result<Shared>> Sections<F> {
             return if self.count == self.stats.sections {
                 Ok(None)
             } else {
-                Err(Error::damaged("it has not as many sections as its description says"))
+                Err(Error::damaged("it does not have as many sections as its description says"))
             };
         };
         let next = self.begun.get_mut(at).and_then(Iterator::next);
         debug_assert!(next.is_some(), "the section was peeked at");
         let Some((head, end)) = next else { return Ok(None) };
         self.begun.retain_mut(|heads| heads.peek().is_some());
-        // Callers size sets by the length of the CAR, and fill them by offsets.
+        // Callers allocate sets for the length of the CAR and fill them with offsets.
         if offset < self.least_offset {
             return Err(unordered());
         }
@@ -99,7 +100,7 @@ impl<F: Fn(u32) -> Result<Shared>> Sections<F> {
     }
 }
 
-/// Returns the error for a section that the CAR of the description cannot have.
+/// Returns the error for a section beyond the length in the description.
 #[cold]
 pub(super) fn beyond_car() -> Error {
     Error::damaged("a section is beyond the end of the CAR")
@@ -110,7 +111,7 @@ fn unordered() -> Error {
     Error::damaged("its segments are not in order")
 }
 
-/// Ends after an error.
+/// Returns no items after an error.
 impl<F: Fn(u32) -> Result<Shared>> Iterator for Sections<F> {
     type Item = Result<SectionHead>;
 

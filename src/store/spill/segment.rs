@@ -1,15 +1,15 @@
-//! Segments: values with many blocks each, in the order of the CAR.
+//! Segments: values of redb's with many blocks each, in the order of the CAR.
 //!
 //! ```text
 //! 8 bytes   offset of the first section in the CAR, little-endian
-//! blocks    one after the other, in the form of `packed`
+//! blocks    packed blocks (`packed.rs`), one after the other
 //! ```
 
 use crate::cid::Cid;
 use crate::error::{Error, Result};
 use crate::store::packed::{MAX_HEAD_LEN, Packed, State};
 
-/// Bytes before the blocks.
+/// Length of the offset before the blocks, in bytes.
 const BASE_LEN: usize = 8;
 
 /// Collects blocks for a segment.
@@ -33,13 +33,14 @@ impl SegmentBuilder {
         &self.bytes
     }
 
-    /// Begins another segment.
+    /// Removes all blocks, to begin another segment.
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
     }
 }
 
-/// Returns a segment with one block, without a spare byte: the block may be a long one.
+/// Returns a segment with one block. Allocates hardly more than its length, because the block may
+/// be a long one.
 pub(super) fn of_one(packed: &Packed<'_>) -> Vec<u8> {
     let max_len = BASE_LEN.saturating_add(MAX_HEAD_LEN).saturating_add(packed.bytes.len());
     let mut builder = SegmentBuilder { bytes: Vec::with_capacity(max_len), base: 0 };
@@ -48,7 +49,7 @@ pub(super) fn of_one(packed: &Packed<'_>) -> Vec<u8> {
     builder.bytes
 }
 
-/// The blocks of a segment and their positions. Ends where the bytes are not those of a segment.
+/// An iterator over the blocks of a segment and their positions. Ends at invalid bytes.
 pub(super) struct Blocks<'a> {
     segment: &'a [u8],
     at: usize,
@@ -56,12 +57,12 @@ pub(super) struct Blocks<'a> {
 }
 
 impl Blocks<'_> {
-    /// Checks, after the last block, that it ends where the segment does.
+    /// Checks that the last block that was returned ends where the segment ends.
     pub(super) fn check_end(&self) -> Result<()> {
         if self.base.is_some() && self.at == self.segment.len() {
             Ok(())
         } else {
-            Err(Error::damaged("a segment has bytes that are no block"))
+            Err(Error::damaged("a segment has bytes that are not a block"))
         }
     }
 }
@@ -76,7 +77,7 @@ impl<'a> Iterator for Blocks<'a> {
     }
 }
 
-/// Returns whether a segment has one block and nothing else.
+/// Returns whether a segment consists of one block.
 pub(super) fn is_one_block(segment: &[u8]) -> bool {
     let mut blocks = blocks(segment);
     blocks.next().is_some() && blocks.check_end().is_ok()
@@ -92,7 +93,7 @@ pub(super) fn block_at(segment: &[u8], at: usize) -> Option<Packed<'_>> {
     Packed::read(segment, at, base(segment)?).map(|(packed, _)| packed)
 }
 
-/// Returns the block of a CID: of several a good one, else the first.
+/// Returns the block of a CID: the first intact one, otherwise the first.
 pub(super) fn find<'a>(segment: &'a [u8], cid: &Cid) -> Result<Option<Packed<'a>>> {
     let mut first_bad = None;
     let mut blocks = blocks(segment);

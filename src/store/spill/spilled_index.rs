@@ -1,4 +1,4 @@
-//! An index in a spill file, of a CAR whose blocks stay in memory or in a mapped file.
+//! Spilled indexes: the blocks of the CAR stay in memory or in a mapped file.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -13,9 +13,9 @@ use crate::cid::Cid;
 use crate::error::{ArgumentFault, Error, ErrorKind, Result};
 use crate::store::index::check_placement;
 
-/// From CIDs to placements.
+/// An index in a spill file, from CIDs to placements.
 pub(crate) struct SpilledIndex {
-    // Dropped before the database that it reads.
+    // Declared before the database, so that it is dropped before it.
     index: PagedIndex,
     cache: Mutex<PageCache>,
     errors: FileErrors,
@@ -48,7 +48,7 @@ impl SpilledIndex {
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         self.index.find(&mut cache, &self.errors, cid, |bits| {
             let value = read(Placement::from_bits(bits));
-            // Sorting left the good one of several sections: none is worse than another here.
+            // Of several sections with one CID, sorting kept the one that counts.
             Ok(value.map(|value| Candidate { is_bad: false, value }))
         })
     }
@@ -61,7 +61,7 @@ pub(crate) struct SpilledIndexWriter {
 }
 
 impl SpilledIndexWriter {
-    /// Refuses files that are kept: without its CAR, an index is of no use.
+    /// Returns an error if the file is kept: an index is of no use without its CAR.
     pub(crate) fn check(file: &SpillFile) -> Result<()> {
         match file.kept_path() {
             Some(path) => {

@@ -1,14 +1,14 @@
-//! Counts the steps of a thread, for tests of how work grows.
+//! Counters of the steps of a thread, for tests of how work grows.
 
 use core::cell::Cell;
 use std::thread::LocalKey;
 
 thread_local! {
-    /// Comparisons of index entries.
+    /// Number of comparisons of index entries.
     pub(super) static COMPARED: Cell<u64> = const { Cell::new(0) };
-    /// Pieces of the unfinished index that were read.
+    /// Number of pieces of the unfinished index that were read.
     pub(super) static PIECES_READ: Cell<u64> = const { Cell::new(0) };
-    /// Writes of a backend: redb writes on the thread that calls it.
+    /// Number of writes of a backend. redb writes on the calling thread.
     pub(super) static WRITES: Cell<u64> = const { Cell::new(0) };
 }
 

@@ -1,15 +1,15 @@
-//! Blocks that were read from a spill file.
+//! Blocks of a spill file in memory.
 
 use core::fmt;
 
 use super::open_segments::Shared;
 use super::tables::page_len;
 
-/// Longest segment whose blocks are always copied, in bytes.
+/// Length of the longest segment whose blocks are always copied, in bytes.
 const MAX_COPIED_LEN: usize = 1 << 14;
 
-/// A block of a [`RedbStore`](super::RedbStore): a copy of its bytes, or, of a long one, the bytes
-/// that were read.
+/// The bytes of a block in a [`RedbStore`](super::RedbStore): a copy, or, for a long block, the
+/// segment that was read.
 #[derive(Clone)]
 pub struct StoredBlock(Bytes);
 
@@ -21,7 +21,7 @@ enum Bytes {
 }
 
 impl StoredBlock {
-    /// The block `bytes` in a segment.
+    /// Creates the block `bytes` of a segment.
     pub(super) fn new(bytes: &[u8], segment: &Shared) -> Self {
         let len = segment.value().len();
         // A block must not keep much more alive than its own bytes.

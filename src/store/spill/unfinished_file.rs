@@ -1,5 +1,4 @@
-//! A spill file that is being written: its transactions, its index, and the limit on what is
-//! stored.
+//! Spill files that are being written: transactions, the index, and the limit on bytes stored.
 
 use redb::{Database, WriteTransaction};
 use std::fs::File;
@@ -18,7 +17,7 @@ use crate::store::hash::Secret;
 
 /// A spill file that is being written.
 pub(super) struct UnfinishedFile {
-    // Dropped first: a database waits for its transactions.
+    // Declared first, so that it is dropped first: a database waits for its transactions.
     transactions: Transactions,
     database: Database,
     file: NewFile,
@@ -26,11 +25,11 @@ pub(super) struct UnfinishedFile {
     budget: Budget,
     secrets: [Secret; 2],
     sorter: IndexSorter,
-    /// Bytes of blocks and index.
+    /// Number of bytes of blocks and index.
     stored: u64,
 }
 
-/// A spill file that was written, and can be read.
+/// A spill file that was written and can be read.
 pub(super) struct WrittenFile {
     pub(super) database: Database,
     pub(super) errors: FileErrors,
@@ -66,13 +65,13 @@ impl UnfinishedFile {
         self.settings
     }
 
-    /// Returns the secret that the finished index mixes with digests.
+    /// Returns the random numbers that the finished index mixes with digests.
     pub(super) fn secret(&self) -> Secret {
         let [secret, _] = self.secrets;
         secret
     }
 
-    /// Returns how many bytes of blocks and index were stored.
+    /// Returns the number of bytes of blocks and index that were stored.
     pub(super) fn stored(&self) -> u64 {
         self.stored
     }
@@ -83,7 +82,7 @@ impl UnfinishedFile {
         self.transactions.errors.name(error)
     }
 
-    /// Returns whether the file will outlast its store.
+    /// Returns whether the file is kept.
     pub(super) fn is_kept(&self) -> bool {
         self.file.is_kept()
     }
@@ -109,7 +108,7 @@ impl UnfinishedFile {
         self.transactions.grow(growth(value.len()), &self.database)
     }
 
-    /// Stores a long value, with as little memory as redb can do with.
+    /// Stores a long value with as little memory as redb allows.
     pub(super) fn insert_long(
         &mut self,
         table: Definition,
@@ -120,18 +119,18 @@ impl UnfinishedFile {
         self.count(page_len(len) as u64)?;
         self.transactions.write(|txn| {
             let mut table = txn.open_table(table)?;
-            // redb reads the neighbour of a new key, which may be as long. It holds that only while
-            // it makes a page for no value, and then replaces that page.
+            // redb reads the neighbour of a new key, which may be as long. With an empty value
+            // first, it no longer holds the neighbour when it stores the long one.
             table.insert(key, &[][..])?;
             table.insert(key, value.as_slice())?;
             Ok(())
         })?;
-        // The transaction may end, and redb reads the value's page for its checksum.
+        // If the transaction ends now, redb reads the value's page again for its checksum.
         drop(value);
         self.transactions.grow(growth(len), &self.database)
     }
 
-    /// Writes in the current transaction what does not count as stored.
+    /// Writes in the current transaction without counting bytes.
     pub(super) fn write(
         &self,
         write: impl FnOnce(&WriteTransaction) -> Result<(), redb::Error>,
@@ -139,7 +138,11 @@ impl UnfinishedFile {
         self.transactions.write(write)
     }
 
-    /// Counts bytes that are stored.
+    /// Adds to the number of bytes stored.
+    ///
+    /// # Errors
+    ///
+    /// `Limit` if that is more than the settings allow.
     pub(super) fn count(&mut self, bytes: u64) -> Result<()> {
         self.stored = self.stored.saturating_add(bytes);
         let max = self.settings.max_stored;
@@ -149,7 +152,7 @@ impl UnfinishedFile {
         Ok(())
     }
 
-    /// Writes the index, in which no payload is larger than `max_payload`.
+    /// Writes the index. Payloads are at most `max_payload`.
     pub(super) fn write_index(&mut self, max_payload: u64) -> Result<WrittenIndex> {
         while let Some(written) = self.transactions.write(|txn| self.sorter.prepare(txn))? {
             self.count(written)?;
@@ -159,8 +162,8 @@ impl UnfinishedFile {
         let is_kept = self.is_kept();
         let index = self.transactions.write(|txn| {
             let index = index_page::write(sorter, max_payload, txn)?;
-            // redb would read all pieces only to free their pages, which is of no use in a file
-            // that goes with its store.
+            // redb would read all pieces to free their pages, which is of no use in a temporary
+            // file.
             if is_kept {
                 txn.delete_table(PIECES)?;
             }
@@ -170,7 +173,7 @@ impl UnfinishedFile {
         Ok(index)
     }
 
-    /// Ends the last transaction, and opens the file to be read. A kept one is on the disk then.
+    /// Ends the last transaction and opens the file for reading. A kept file is synced before.
     pub(super) fn finish(mut self) -> Result<WrittenFile> {
         self.transactions.end(&self.database)?;
         let UnfinishedFile { transactions, database, file, settings, budget, .. } = self;
@@ -188,15 +191,15 @@ impl UnfinishedFile {
     }
 }
 
-/// One transaction after the other.
+/// The transactions of a file.
 ///
-/// Pages for which redb has no memory are written before their transaction ends, and then read and
-/// written again to get their checksums. So a transaction ends before that. The file is complete
-/// with the last one.
+/// redb writes pages that exceed its cache before their transaction ends, and reads and writes them
+/// again at the end to add checksums. So a transaction ends before it exceeds the cache. The file
+/// is complete after the last one.
 struct Transactions {
     /// `None` after one that failed.
     current: Option<WriteTransaction>,
-    /// Bytes that were written in the current one.
+    /// Number of bytes that were written in the current one.
     unwritten: u64,
     max_unwritten: u64,
     errors: FileErrors,
@@ -217,13 +220,13 @@ impl Transactions {
         self.errors.of(current.and_then(write))
     }
 
-    /// Counts bytes that were written in the current transaction, which ends if they are too many.
+    /// Adds to the bytes of the current transaction, and begins another if they are too many.
     fn grow(&mut self, bytes: usize, database: &Database) -> Result<()> {
         self.unwritten = self.unwritten.saturating_add(bytes as u64);
         if self.unwritten >= self.max_unwritten { self.renew(database) } else { Ok(()) }
     }
 
-    /// Ends the current transaction, and begins another.
+    /// Ends the current transaction and begins another.
     fn renew(&mut self, database: &Database) -> Result<()> {
         self.commit()?;
         self.current = Some(self.errors.of(database.begin_write())?);

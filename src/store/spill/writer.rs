@@ -1,4 +1,4 @@
-//! Writes the blocks of a CAR into a spill file.
+//! Writing the blocks of a CAR into a spill file.
 
 use super::description::Description;
 use super::finished_file::FinishedFile;
@@ -20,20 +20,20 @@ use crate::store::contents::{CarStats, Contents};
 use crate::store::packed::{self, Packed, State};
 use crate::store::trust::Trust;
 
-/// Takes blocks into a spill file.
+/// Writes blocks into a spill file.
 pub(crate) struct SpillWriter {
     file: UnfinishedFile,
     groups: Groups,
-    /// For each group the segment that blocks are appended to.
+    /// For each group, the segment that blocks are appended to.
     filling: Vec<FillingSegment>,
     segment_len: usize,
-    /// Number of segments that were begun.
+    /// Number of segments that have a number.
     segments: u32,
     hashed: bool,
     processed: bool,
 }
 
-/// A segment that is not full.
+/// A segment that is not full yet.
 #[derive(Default)]
 struct FillingSegment {
     builder: SegmentBuilder,
@@ -100,7 +100,7 @@ impl SpillWriter {
         Ok(filling.number)
     }
 
-    /// Writes the segments that are not full, and the index.
+    /// Writes the segments that are not full yet, and the index.
     pub(crate) fn seal(mut self) -> Result<SealedFile> {
         for segment in &mut self.filling {
             segment.flush(&mut self.file)?;
@@ -132,7 +132,7 @@ impl SealedFile {
     pub(crate) fn finish(mut self, contents: Contents) -> Result<FinishedFile> {
         let Contents { header, stats, fault, .. } = contents;
         let description = self.describe(header, stats)?;
-        // Nobody wants to find half a CAR in a file that was kept.
+        // A part of a CAR must not be mistaken for the whole in a kept file.
         let fault = match fault {
             Some(fault) if self.file.is_kept() => return Err(fault),
             fault => fault,
@@ -149,7 +149,7 @@ impl SealedFile {
     fn describe(&mut self, header: Header, stats: CarStats) -> Result<Description> {
         let WrittenIndex { layout, ref mut repeats, .. } = self.index;
         let repeats: Repeats = core::mem::take(repeats);
-        // Only these two parts of the description are as long as the CAR has it.
+        // Only these two parts of the description grow with the CAR.
         let roots = header.roots().len().saturating_mul(cid::LEN);
         self.file.count(roots.saturating_add(repeats.as_bytes().len()) as u64)?;
         let description = Description {
@@ -164,7 +164,7 @@ impl SealedFile {
             repeats,
         };
         self.file.write(|txn| {
-            // A file without segments has the table too.
+            // The table must exist even if there are no segments.
             txn.open_table(SEGMENTS)?;
             description.write(txn)
         })?;
@@ -173,7 +173,7 @@ impl SealedFile {
 }
 
 impl FillingSegment {
-    /// Stores the blocks, and begins an empty segment.
+    /// Stores the segment and begins an empty one.
     fn flush(&mut self, file: &mut UnfinishedFile) -> Result<()> {
         if self.builder.bytes().is_empty() {
             return Ok(());
@@ -194,8 +194,7 @@ mod tests {
     use crate::varint;
     use crate::{Loader, Verification};
 
-    /// Nobody may change a file that is open, be it kept or not, and a kept one is open until its
-    /// store is dropped.
+    /// Nobody may change a file while its store exists, so blocks need not be hashed twice.
     #[test]
     fn blocks_that_were_hashed_before_they_were_stored_are_not_hashed_again() {
         let folder = tempfile::tempdir().unwrap();
@@ -233,7 +232,7 @@ mod tests {
         assert_eq!(writes, 0);
     }
 
-    /// So many segments take gigabytes: the count is moved there.
+    /// So many segments would take gigabytes, so the test sets their number.
     #[test]
     fn a_segment_more_than_the_index_can_name_is_a_limit() {
         let file = SpillFile::temporary().segment_len(0);
@@ -257,7 +256,7 @@ mod tests {
         writer.push(&Packed { offset, cid, state: State::Original, bytes: &bytes })
     }
 
-    /// A kept file with a longer CAR would not be opened again.
+    /// A kept file with a longer CAR could not be opened.
     #[test]
     fn a_section_beyond_the_longest_car_is_a_limit() {
         let mut writer = SpillWriter::new(SpillFile::temporary(), 1 << 20, Trust::Hashed).unwrap();
