@@ -1,7 +1,7 @@
-//! Keeps blocks in your own store: `cargo run --example own_store -- samples/repo.car`.
+//! Keeps blocks in a store of your own: `cargo run --example own_store -- samples/repo.car`.
 //!
-//! A map holds the blocks of one revision. A second map holds only the blocks that a later revision
-//! adds, and the two together are the store of that revision.
+//! A map has the blocks of one revision. A second map has only the blocks that a later revision
+//! adds; both together are the store of that revision.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -10,7 +10,7 @@ use std::io::{self, Write};
 use carwalk::store::{Block, BlockStore, CarStore, SliceStore};
 use carwalk::{Cid, Repo, Result};
 
-/// Blocks by their CIDs, over those of an earlier revision.
+/// Blocks by their CIDs, in addition to those of an earlier revision.
 #[derive(Default)]
 pub(crate) struct Blocks<'a> {
     own: HashMap<Cid, Vec<u8>>,
@@ -18,12 +18,12 @@ pub(crate) struct Blocks<'a> {
 }
 
 impl<'a> Blocks<'a> {
-    /// Returns an empty store over another.
+    /// Creates a store without blocks of its own after `earlier`.
     pub(crate) fn after(earlier: &'a Blocks<'a>) -> Self {
         Blocks { own: HashMap::new(), earlier: Some(earlier) }
     }
 
-    /// Adds the blocks of a CAR and returns its first root, the commit. All blocks are hashed.
+    /// Adds the blocks of a CAR and returns its first root, the commit. Every block is hashed.
     pub(crate) fn add(&mut self, car: &[u8]) -> Result<Cid> {
         let car = SliceStore::new(car)?;
         for section in car.sections() {
@@ -57,8 +57,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     run(&std::fs::read(path)?, &[], &mut io::stdout().lock())
 }
 
-/// Prints how many records a revision has, and the one after it, of which only the new blocks are
-/// given.
+/// Prints the number of records of a revision and of a later one. `second` is a CAR with the blocks
+/// that the later revision adds, or empty.
 pub(crate) fn run(first: &[u8], second: &[u8], out: &mut impl Write) -> Result<(), Box<dyn Error>> {
     let mut blocks = Blocks::default();
     let commit = blocks.add(first)?;

@@ -20,11 +20,12 @@ pub(crate) fn run(paths: &[String], out: &mut impl Write) -> Result<(), Box<dyn 
     Ok(())
 }
 
-/// Walks the whole repository. Errors of both steps name the file or the block.
+/// Opens a repository and walks all of it. Returns the number of records.
 fn check(path: &str) -> carwalk::Result<u64> {
     Repo::from_path(path)?.records().try_count()
 }
 
+/// Returns what to do about an error.
 fn advice(error: &carwalk::Error) -> &'static str {
     match error.class() {
         ErrorClass::Invalid => "report the server",
@@ -38,7 +39,7 @@ fn advice(error: &carwalk::Error) -> &'static str {
     }
 }
 
-/// An error and its causes on one line.
+/// Returns an error and its causes on one line.
 fn chain(error: &dyn Error) -> String {
     let causes = std::iter::successors(error.source(), |&error| error.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))

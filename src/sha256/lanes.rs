@@ -1,6 +1,7 @@
-//! SHA-256 of sixteen messages at a time, by AVX-512: a vector has the same word of each message.
+//! SHA-256 of sixteen messages at a time with AVX-512. Each vector has the same word of all
+//! messages.
 //!
-//! The names are those of [FIPS 180-4](https://doi.org/10.6028/NIST.FIPS.180-4), section 6.2.2.
+//! Names follow [FIPS 180-4](https://doi.org/10.6028/NIST.FIPS.180-4), section 6.2.2.
 
 use core::arch::x86_64::{
     __m512i, _mm_set_epi64x, _mm512_add_epi32, _mm512_broadcast_i32x4, _mm512_loadu_si512,
@@ -12,30 +13,32 @@ use core::arch::x86_64::{
 
 use super::single::{BATCH, sha256};
 
-/// Bytes of a message block.
+/// Length of a message block, in bytes.
 const BLOCK: usize = 64;
 
-/// Bytes of the length that ends a message.
+/// Length of the message length in the padding, in bytes.
 const LENGTH: usize = 8;
 
-/// What comes after the bytes of a message.
+/// The first byte of the padding.
 const MARK: i8 = i8::MIN;
 
-/// Messages at a time.
+/// Number of messages hashed at a time.
 const LANES: usize = 16;
 
-/// Longer messages are hashed alone. They are few, and none is as long as another.
+/// Maximum number of blocks of a message that is hashed with others. Longer messages are few, and
+/// of different lengths, so most lanes would be idle.
 const MAX_BLOCKS: usize = 64;
 
-/// Relative time to hash one block of a single message, on a CPU with SHA-256 instructions and on
-/// one without. One block in all lanes takes `TIME_TOGETHER`.
+/// Relative time to hash one block of a single message with the CPU's SHA-256 instructions.
 const TIME_ALONE: usize = 2;
 
+/// Relative time to hash one block of a single message without them.
 const TIME_ALONE_IN_SOFTWARE: usize = 9;
 
+/// Relative time to hash one block in each lane.
 const TIME_TOGETHER: usize = 13;
 
-/// Says that the CPU has AVX-512.
+/// The lanes of a CPU with AVX-512. A value proves that the CPU has it.
 #[derive(Clone, Copy)]
 pub(super) struct Lanes {
     time_alone: usize,
@@ -52,22 +55,23 @@ impl Lanes {
         })
     }
 
-    /// Returns whether messages that take `blocks` together, each as long as the longest or
-    /// shorter, are hashed at least as fast one by one.
+    /// Returns whether hashing messages one by one is at least as fast as in lanes. They have
+    /// `blocks` blocks in total, the longest of them has `longest`.
     #[inline]
     fn are_faster_alone(self, longest: usize, blocks: usize) -> bool {
         blocks.wrapping_mul(self.time_alone) <= longest.wrapping_mul(TIME_TOGETHER)
     }
 
-    /// Returns whether so few messages are hashed faster one by one, even if they are equally long.
+    /// Returns whether hashing so few messages one by one is at least as fast, even if all have the
+    /// same length.
     #[inline]
     pub(super) fn are_too_many_for(self, messages: usize) -> bool {
         self.are_faster_alone(1, messages)
     }
 
-    /// As [`sha256_each`](super::sha256_each), for [`BATCH`] messages at most.
+    /// Hashes messages like [`sha256_each`](super::sha256_each), at most [`BATCH`] of them.
     ///
-    /// Those of about one length are hashed together, so that few lanes are idle.
+    /// Messages of similar length are hashed together, so that few lanes are idle.
     #[expect(unsafe_code, reason = "the compiler cannot know that the CPU was asked")]
     pub(super) fn hash<'m>(
         self,
@@ -112,23 +116,24 @@ fn has_instructions() -> bool {
         && is_x86_feature_detected!("sse4.1")
 }
 
-/// The number of blocks of a message, or one more than `MAX_BLOCKS`.
+/// Returns the number of blocks of a message, at most `MAX_BLOCKS` and one.
 #[inline]
 fn blocks_of(message: &[u8]) -> u16 {
-    // No slice is as long as all of memory.
+    // A slice has at most `isize::MAX` bytes, so this does not wrap.
     let blocks = message.len().wrapping_add(LENGTH) / BLOCK;
-    // At most 65.
+    // The sum is at most 65.
     u16::try_from(blocks.min(MAX_BLOCKS).wrapping_add(1)).unwrap_or(u16::MAX)
 }
 
-/// Numbers and blocks of messages, the longest first: a counting sort.
+/// Returns the numbers of messages with their numbers of blocks, the longest first. This is a
+/// counting sort.
 #[inline]
 fn sort(
     count: usize,
     blocks: impl Fn(usize) -> u16,
     order: &mut [(u16, u16); BATCH],
 ) -> &[(u16, u16)] {
-    // Where those of so many blocks begin, from the end on.
+    // For each number of blocks: first the count of such messages, then where they begin.
     let mut starts = [0u16; MAX_BLOCKS + 2];
     for number in 0..count {
         if let Some(start) = starts.get_mut(usize::from(blocks(number))) {
@@ -151,10 +156,10 @@ fn sort(
     order.get(..count).unwrap_or_default()
 }
 
-/// The sixteen states: `a` to `h`, each of all messages.
+/// The working variables `a` to `h` of all messages.
 type State = [__m512i; 8];
 
-/// The digests of messages, of which the longest has so many blocks.
+/// Returns the digests of messages of which the longest has `blocks` blocks.
 #[target_feature(enable = "avx512f,avx512bw")]
 fn hash_together(messages: &[&[u8]; LANES], blocks: usize) -> [[u32; LANES]; 8] {
     let mut state = INITIAL.map(|word| splat(word));
@@ -174,7 +179,7 @@ fn hash_together(messages: &[&[u8]; LANES], blocks: usize) -> [[u32; LANES]; 8] 
     words
 }
 
-/// A block of a message; any if it has not so many.
+/// Returns a block of a padded message. Beyond its last block, the result is arbitrary.
 #[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
 fn block(message: &[u8], step: usize) -> __m512i {
@@ -183,7 +188,7 @@ fn block(message: &[u8], step: usize) -> __m512i {
         return load(block);
     }
     let is_first = step == whole.len();
-    // An empty slice has to be somewhere too: masked loads from nowhere take long.
+    // An empty slice must point into the message: masked loads from a dangling address are slow.
     let rest = if is_first { rest } else { rest.get(..0).unwrap_or_default() };
     let block =
         _mm512_mask_set1_epi8(load_rest(rest), u64::from(is_first) << (rest.len() % BLOCK), MARK);
@@ -200,12 +205,12 @@ fn load(block: &[u8; BLOCK]) -> __m512i {
     unsafe { _mm512_loadu_si512(block.as_ptr().cast()) }
 }
 
-/// Less than a block; zeros after it.
+/// Loads less than a block, followed by zeros.
 #[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
 #[expect(unsafe_code, reason = "vectors are loaded through pointers")]
 fn load_rest(rest: &[u8]) -> __m512i {
-    debug_assert!(rest.len() < BLOCK, "what is left after all whole blocks");
+    debug_assert!(rest.len() < BLOCK, "the rest is shorter than a block");
     let mask = (1u64 << (rest.len() % BLOCK)).wrapping_sub(1);
     // SAFETY: only bytes whose bit is set are read. The mask has `rest.len() % 64` bits, which is
     // at most the number of bytes of `rest`.
@@ -220,7 +225,7 @@ fn store(vector: __m512i, words: &mut [u32; LANES]) {
     unsafe { _mm512_storeu_si512(words.as_mut_ptr().cast(), vector) }
 }
 
-/// The digest of one lane.
+/// Returns the digest of one lane.
 #[inline]
 fn digest(words: &[[u32; LANES]; 8], lane: usize) -> [u8; 32] {
     let mut digest = [0; 32];
@@ -231,7 +236,7 @@ fn digest(words: &[[u32; LANES]; 8], lane: usize) -> [u8; 32] {
     digest
 }
 
-/// One block of each message that is running.
+/// Processes one block of each message whose bit in `running` is set.
 #[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
 fn compress(state: State, blocks: [__m512i; LANES], running: u16) -> State {
@@ -250,7 +255,7 @@ fn compress(state: State, blocks: [__m512i; LANES], running: u16) -> State {
     new
 }
 
-/// Sixteen rounds: written out, so that all is in registers.
+/// Computes sixteen rounds, unrolled so that all words stay in registers.
 #[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
 fn rounds(state: State, words: &[__m512i; 16], k: &[u32; 16]) -> State {
@@ -274,7 +279,7 @@ fn round(state: State, word: __m512i, k: u32) -> State {
     [add(t1, add(sum0, majority)), a, b, c, add(d, t1), e, f, g]
 }
 
-/// The next sixteen words of the schedule, from the sixteen before.
+/// Returns the next sixteen words of the schedule.
 #[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
 fn schedule(words: [__m512i; 16]) -> [__m512i; 16] {
@@ -298,7 +303,7 @@ fn schedule(words: [__m512i; 16]) -> [__m512i; 16] {
     [w0, w1, w2, w3, w4, w5, w6, w7, w8, w9, w10, w11, w12, w13, w14, w15]
 }
 
-/// The word of the schedule that comes sixteen after `w0`.
+/// Returns the word of the schedule that comes sixteen after `w0`.
 #[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
 fn next_word(w0: __m512i, w1: __m512i, w9: __m512i, w14: __m512i) -> __m512i {
@@ -308,7 +313,7 @@ fn next_word(w0: __m512i, w1: __m512i, w9: __m512i, w14: __m512i) -> __m512i {
     add(add(w0, sigma0), add(w9, sigma1))
 }
 
-/// From one block in each vector to one word of all blocks in each.
+/// Transposes vectors with a block each into vectors with the same word of all blocks.
 #[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
 fn transpose(blocks: [__m512i; LANES]) -> [__m512i; 16] {
@@ -329,8 +334,8 @@ fn transpose(blocks: [__m512i; LANES]) -> [__m512i; 16] {
     [w0, w1, w2, w3, w4, w5, w6, w7, w8, w9, w10, w11, w12, w13, w14, w15]
 }
 
-/// Of each quarter of four blocks, the first words in one vector, the second in the next, and so
-/// on.
+/// Transposes the words in each quarter of four vectors: all first words into the first vector, all
+/// second words into the second, and so on.
 #[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
 fn words_together(a: __m512i, b: __m512i, c: __m512i, d: __m512i) -> [__m512i; 4] {
@@ -344,7 +349,8 @@ fn words_together(a: __m512i, b: __m512i, c: __m512i, d: __m512i) -> [__m512i; 4
     ]
 }
 
-/// The first quarters of four vectors in one, the second in the next, and so on.
+/// Transposes the quarters of four vectors: all first quarters into the first vector, all second
+/// quarters into the second, and so on.
 #[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
 fn quarters_together(a: __m512i, b: __m512i, c: __m512i, d: __m512i) -> [__m512i; 4] {
@@ -376,7 +382,7 @@ fn splat(word: u32) -> __m512i {
     _mm512_set1_epi32(word.cast_signed())
 }
 
-/// The state before the first block: section 5.3.3.
+/// The initial hash value: section 5.3.3.
 const INITIAL: [u32; 8] = [
     0x6a09_e667,
     0xbb67_ae85,
@@ -388,7 +394,7 @@ const INITIAL: [u32; 8] = [
     0x5be0_cd19,
 ];
 
-/// Added to the words of the schedule: section 4.2.2.
+/// The constants of the rounds: section 4.2.2.
 #[rustfmt::skip]
 const K: [[u32; 16]; 4] = [
     [

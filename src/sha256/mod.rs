@@ -1,4 +1,4 @@
-//! SHA-256, of one message or of many.
+//! SHA-256 of one message or of many.
 
 #[cfg(target_arch = "x86_64")]
 mod lanes;
@@ -8,11 +8,12 @@ mod single;
 pub(crate) use self::single::hashed;
 pub(crate) use self::single::{BATCH, sha256};
 
-/// Calls `tell` with the number and the SHA-256 of each of so many messages, in any order.
+/// Hashes the messages `0..count` and calls `tell` with the number and the SHA-256 of each, in any
+/// order.
 ///
-/// With AVX-512, many messages are hashed at once. This is faster than the CPU's SHA-256
-/// instructions, because each round of a message waits for the round before. The number of messages
-/// from which it pays depends on whether the CPU has those instructions.
+/// With AVX-512, up to sixteen messages are hashed at a time. This is faster than the CPU's SHA-256
+/// instructions, because each round of a message depends on the round before. The number of
+/// messages from which it pays depends on whether the CPU has those instructions.
 ///
 /// For measurements: `--cfg carwalk_lanes="off"` always hashes one message at a time, and `--cfg
 /// sha2_backend="soft"` does not use the SHA-256 instructions.
@@ -72,7 +73,7 @@ mod tests {
     fn many_messages_hash_as_each_alone() {
         let bytes: Vec<u8> =
             (0u32..20_000).map(|number| (number.wrapping_mul(0x9e37_79b9) >> 24) as u8).collect();
-        // Each length in each of the lanes, whatever stands beside the message.
+        // Each length in each lane, beside messages of other lengths.
         for first in 0..20 {
             let messages: Vec<&[u8]> = (first..=300).map(|len| &bytes[len * 7..][..len]).collect();
             check(&messages);
@@ -80,7 +81,7 @@ mod tests {
         for count in 0..120 {
             check(&vec![&bytes[..count]; count]);
         }
-        // Long ones among short ones, at the beginning, at the end, and alone.
+        // Long messages among short ones: first, last, and alone.
         let lens = [0, 1, 4095, 4096, 4097, 19_000, 55, 56, 63, 64, 20_000];
         check(&lens.map(|len| &bytes[..len]));
         let many: Vec<&[u8]> =
@@ -89,7 +90,7 @@ mod tests {
             check(&many[from..]);
         }
         check(&[&bytes[..4097]; 60]);
-        // More than are put in order together, of all lengths, in no order.
+        // More than one batch, of all lengths, in no order.
         let many: Vec<&[u8]> =
             (0..2 * BATCH + 100).map(|number| &bytes[number..][..number * 7919 % 4200]).collect();
         check(&many);

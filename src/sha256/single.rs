@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-/// Messages that are hashed together at best.
+/// Number of messages that are sorted and hashed together.
 pub(crate) const BATCH: usize = 512;
 
 /// Returns the SHA-256 of a message.
@@ -13,13 +13,13 @@ pub(crate) fn sha256(message: &[u8]) -> [u8; 32] {
     Sha256::digest(message).into()
 }
 
-/// Counts what a thread hashes, for tests of how much that is.
+/// Counts the messages and bytes that a thread hashes, for tests.
 #[cfg(test)]
 #[expect(clippy::arithmetic_side_effects, reason = "tests fail by panicking")]
 pub(crate) mod hashed {
     use core::cell::Cell;
 
-    /// Messages and their bytes.
+    /// Numbers of messages and of their bytes.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(crate) struct Hashed {
         pub(crate) messages: usize,
