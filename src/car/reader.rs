@@ -135,14 +135,15 @@ impl<R: Read> Reader<R> {
     /// Reads the next section, or returns `None` at the end of the stream. After an error, every
     /// later call returns `None`.
     ///
-    /// The section borrows the reader's buffer, so it has to go before the next call.
+    /// The section borrows the reader's buffer, so it must be dropped before the next call.
     ///
     /// # Errors
     ///
     /// - `Io` if reading fails
     /// - `Truncated` if the stream ends inside the section
-    /// - `Malformed` if its length leaves no room for a CID, or the CID is not a valid
-    ///   [`Cid`](crate::Cid); `NonCanonical` if its length is not encoded in the shortest form
+    /// - `Malformed` if its length prefix is longer than 9 bytes, the length leaves no room for a
+    ///   CID, or the CID is not a valid [`Cid`](crate::Cid); `NonCanonical` if the length prefix is
+    ///   not in its shortest form
     /// - `Limit` if the block or the stream is longer than the limits allow
     ///
     /// Each error has the offset of the section.
@@ -225,6 +226,18 @@ impl<R> Reader<R> {
 
     /// Returns the number of bytes from the start of the CAR to the end of the last section that
     /// was read.
+    ///
+    /// ```
+    /// use carwalk::car::Reader;
+    ///
+    /// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let mut reader = Reader::new(stream)?;
+    /// assert_eq!(reader.position(), 59);
+    /// assert_eq!(reader.read_section()?.unwrap().block().len(), 188);
+    /// // A section is a length of 2 bytes here, a CID of 36, and the block.
+    /// assert_eq!(reader.position(), 59 + 2 + 36 + 188);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     #[must_use]
     pub fn position(&self) -> u64 {
         self.arena.offset(self.end)

@@ -10,7 +10,7 @@ use crate::varint;
 
 /// A section of a CAR: a block and the CID that it is declared to have.
 ///
-/// The block was not hashed yet: [`verify`](Section::verify) checks it against the CID.
+/// The block has not been hashed: [`verify`](Section::verify) checks it against the CID.
 ///
 /// ```
 /// use carwalk::car::SliceReader;

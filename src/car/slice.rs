@@ -26,8 +26,9 @@ const PREFETCH_DISTANCE: usize = 2048;
 /// An item is an error if a section is invalid. No items follow it.
 ///
 /// - `Truncated` if the CAR ends inside the section
-/// - `Malformed` if its length leaves no room for a CID, or the CID is not a valid
-///   [`Cid`](crate::Cid); `NonCanonical` if its length is not encoded in the shortest form
+/// - `Malformed` if its length prefix is longer than 9 bytes, the length leaves no room for a CID,
+///   or the CID is not a valid [`Cid`](crate::Cid); `NonCanonical` if the length prefix is not in
+///   its shortest form
 /// - `Limit` if the block is longer than the limits allow
 ///
 /// Each error has the offset of the section.
