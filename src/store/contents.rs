@@ -38,6 +38,16 @@ pub struct CarStats {
 
 impl CarStats {
     /// Returns the number of repeated blocks: sections that repeat the CID of an earlier one.
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let twice = [bytes, &bytes[59..]].concat();
+    /// // All sections once more, after those of a whole CAR.
+    /// assert_eq!(Repo::from_slice(twice)?.stats().duplicates(), 50);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     #[must_use]
     pub fn duplicates(&self) -> u64 {
         self.sections.saturating_sub(self.distinct_blocks)

@@ -13,7 +13,7 @@ const PART: usize = 512;
 
 const PART_BITS: u64 = PART as u64 * 64;
 
-/// Maximum number of sections of a part that are listed one by one, which takes less than bits.
+/// Maximum number of sections of a part that are listed one by one, in less memory than bits take.
 const MAX_FEW: usize = 64;
 
 /// A set of sections by their offsets in a CAR, for finding unreached blocks.
@@ -76,8 +76,8 @@ impl Reached {
     /// Inserts the section at `offset`. Returns whether it is new: false if it was in the set, or
     /// if `offset` is far beyond the end of the CAR.
     ///
-    /// Offsets up to about 1.2 MB beyond the end are not noticed. Offsets that are less than 37
-    /// bytes apart, which no two sections are, may count as one.
+    /// Offsets up to about 1.2 MB beyond the end are accepted. Offsets that are less than 37 bytes
+    /// apart, which no two sections are, may count as one.
     ///
     /// ```
     /// use carwalk::store::Reached;

@@ -258,6 +258,17 @@ impl RedbStore {
     }
 
     /// Returns whether a process function was applied to records before they were stored.
+    ///
+    /// ```
+    /// use carwalk::Loader;
+    /// use carwalk::store::SpillFile;
+    ///
+    /// # let stream: &[u8] = include_bytes!("../../../samples/repo.car");
+    /// let loader = Loader::new().process(|record| record.len() as u64).memory_limit(1 << 20);
+    /// let repo = loader.spill(stream, SpillFile::temporary())?;
+    /// assert!(repo.store().is_processed());
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     #[must_use]
     pub fn is_processed(&self) -> bool {
         self.description.processed
@@ -269,8 +280,18 @@ impl RedbStore {
     }
 
     /// Returns how many bytes were stored in the file: the pages of blocks and index, including
-    /// those that sorting the index stored for a time. See
-    /// [`max_stored`](SpillFile::max_stored).
+    /// those that sorting the index stored for a time. This is the number that
+    /// [`max_stored`](SpillFile::max_stored) limits.
+    ///
+    /// ```
+    /// use carwalk::store::{RedbStore, SpillFile};
+    ///
+    /// # let stream: &[u8] = include_bytes!("../../../samples/repo.car");
+    /// let stored = RedbStore::new(stream, SpillFile::temporary())?.bytes_stored();
+    /// let store = |max| RedbStore::new(stream, SpillFile::temporary().max_stored(max));
+    /// assert!(store(stored).is_ok() && store(stored - 1).is_err());
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     #[must_use]
     pub fn bytes_stored(&self) -> u64 {
         self.description.stored

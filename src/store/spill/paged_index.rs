@@ -94,7 +94,7 @@ impl PagedIndex {
         if entries == count {
             Ok(())
         } else {
-            Err(Error::damaged("the index does not have an entry for each distinct block"))
+            Err(Error::damaged("the index does not have one entry for each distinct block"))
         }
     }
 }
