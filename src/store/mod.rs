@@ -308,8 +308,8 @@ pub struct Block<B> {
     pub form: Form,
     /// The offset of the block's section in the CAR that it came from, if the store knows it.
     pub offset: Option<u64>,
-    /// The CID that the block was verified to have, if a store or a walk has hashed it and nobody
-    /// can have changed it since.
+    /// The CID that the block was verified to have, if a store or a walk hashed it and its bytes
+    /// cannot have changed since.
     pub(crate) verified: Option<Cid>,
 }
 
