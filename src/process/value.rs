@@ -1,20 +1,32 @@
-//! Values that can be stored in place of a record, and their bytes.
-//!
-//! Numbers take their width, little-endian. What has a length says it before, as a varint; what has
-//! variants says which, in one byte.
+//! Values that can be stored instead of a record, and their encoding.
 
 use crate::cid::{self, Cid};
 use crate::error::{Error, Result};
 use crate::varint;
 
-/// Most items of a `Vec` if they take no bytes: else a few bytes could ask for any number of them.
+/// Maximum length of a `Vec` whose items take no bytes. Otherwise a few stored bytes could declare
+/// any number of them.
 const MAX_EMPTY: usize = 256;
 
-/// A value that can be stored in place of a record.
+/// A value that can be stored instead of a record.
 ///
-/// Implemented for numbers, booleans, characters, texts, [`Cid`], and for tuples, arrays, `Vec`,
-/// `Option`, `Result` and `Box` of these. [`Cbor`] wraps types that `minicbor` can encode, `Dag`
-/// (feature `serde`) those that `serde` can serialize.
+/// [`Cbor`] wraps types that `minicbor` encodes, and `Dag` (feature `serde`) types that `serde`
+/// serializes. Implementations for other types have this encoding:
+///
+/// | types | stored bytes |
+/// |---|---|
+/// | numbers | their width, little-endian; `usize` and `isize` take 8 bytes |
+/// | `bool` | 1 byte, 0 or 1 |
+/// | `char` | 4 bytes, as `u32` |
+/// | `String` | the length in bytes as a varint, then UTF-8 |
+/// | [`Cid`] | 36 bytes |
+/// | `Option`, `Result` | 1 byte, 1 for `Some` and `Ok`; then the content |
+/// | `Vec` | the number of items as a varint, then the items |
+/// | arrays, tuples of up to 8 parts, `Box` | the parts only |
+///
+/// A `Vec` of more than 256 items that take no bytes, such as `()`, cannot be encoded.
+///
+/// # Examples
 ///
 /// ```
 /// use carwalk::process::Value;
@@ -36,19 +48,48 @@ const MAX_EMPTY: usize = 256;
 /// let mut out = Vec::new();
 /// Seen(1, 512).encode(&mut out)?;
 /// assert_eq!(out, [1, 0, 2, 0, 0]);
+/// let mut input = &out[..];
+/// assert_eq!(Seen::decode(&mut input).map(|seen| seen.1), Some(512));
+/// assert!(input.is_empty());
 /// # Ok::<(), carwalk::Error>(())
 /// ```
 pub trait Value: Sized {
-    /// Appends the value's bytes.
+    /// Appends the encoded value to `out`.
     ///
     /// # Errors
     ///
-    /// `Encode`, made with [`Error::encode`], if the value cannot be encoded. It ends the load. An
-    /// error of another kind becomes the source of an `Encode` error.
+    /// `Encode`, created with [`Error::encode`], if the value cannot be encoded. The error ends the
+    /// load. An error of another kind becomes the source of an `Encode` error.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use carwalk::process::Value;
+    ///
+    /// let mut out = Vec::new();
+    /// ("post".to_owned(), Some(7u16)).encode(&mut out)?;
+    /// assert_eq!(out, b"\x04post\x01\x07\x00");
+    /// assert!(vec![(); 257].encode(&mut out).is_err());
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     fn encode(&self, out: &mut Vec<u8>) -> Result<()>;
 
-    /// Takes a value off the front of `input`. `None` if that is no value of this type. Must not
-    /// panic, whatever the bytes are: a file on a disk may have been changed.
+    /// Decodes a value from the start of `input`, and advances `input` past it. Returns `None` if
+    /// the bytes are not a value of this type.
+    ///
+    /// Must not panic on any input: a file may have changed since it was written.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use carwalk::process::Value;
+    ///
+    /// let mut input: &[u8] = b"\x04post\x01\x07\x00";
+    /// assert_eq!(String::decode(&mut input).as_deref(), Some("post"));
+    /// assert_eq!(Option::<u16>::decode(&mut input), Some(Some(7)));
+    /// // Nothing is left.
+    /// assert_eq!(bool::decode(&mut input), None);
+    /// ```
     fn decode(input: &mut &[u8]) -> Option<Self>;
 }
 
@@ -71,7 +112,7 @@ macro_rules! numbers {
 
 numbers!(u8 u16 u32 u64 u128 i8 i16 i32 i64 i128 f32 f64);
 
-/// As 64 bits, whatever the machine's width is.
+/// Stored as 64 bits on every machine.
 impl Value for usize {
     fn encode(&self, out: &mut Vec<u8>) -> Result<()> {
         (*self as u64).encode(out)
@@ -82,7 +123,7 @@ impl Value for usize {
     }
 }
 
-/// As 64 bits, whatever the machine's width is.
+/// Stored as 64 bits on every machine.
 impl Value for isize {
     fn encode(&self, out: &mut Vec<u8>) -> Result<()> {
         (*self as i64).encode(out)
@@ -157,7 +198,7 @@ impl<T: Value> Value for Vec<T> {
         let start = out.len();
         self.iter().try_for_each(|item| item.encode(out))?;
         if out.len() == start && self.len() > MAX_EMPTY {
-            return Err(Error::encode("more than 256 items that take no bytes"));
+            return Err(Error::encode("a list of more than 256 items that take no bytes"));
         }
         Ok(())
     }
@@ -167,7 +208,7 @@ impl<T: Value> Value for Vec<T> {
         if len > input.len().max(MAX_EMPTY) {
             return None;
         }
-        // Room is made as items come: what is declared may not be there.
+        // Not `with_capacity`: the declared length may exceed the items that follow.
         let mut items = Vec::new();
         for _ in 0..len {
             items.push(T::decode(input)?);
@@ -201,7 +242,7 @@ impl<T: Value> Value for Option<T> {
     }
 }
 
-/// So a function that fails can say so for each record: the error is a value like any other.
+/// For process functions that can fail: the error is stored as the value of its record.
 impl<T: Value, E: Value> Value for Result<T, E> {
     fn encode(&self, out: &mut Vec<u8>) -> Result<()> {
         self.is_ok().encode(out)?;
@@ -238,23 +279,25 @@ tuples! {
     () (A) (A B) (A B C) (A B C D) (A B C D E) (A B C D E F) (A B C D E F G) (A B C D E F G H)
 }
 
-/// A value as CBOR, for types that `minicbor` can encode and decode.
+/// A value stored as CBOR, for types that [`minicbor`](crate::minicbor) encodes and decodes.
+///
+/// # Examples
 ///
 /// ```
+/// use std::collections::BTreeMap;
+///
 /// use carwalk::Loader;
 /// use carwalk::process::Cbor;
 ///
 /// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
-/// let function = |record: &[u8]| Cbor((record.len(), "kept"[..1].to_owned()));
-/// let repo = Loader::new().process(function).from_reader(stream)?;
-/// for record in repo.records() {
-///     let Cbor((len, _)) = record?.into_value();
-///     assert!(len > 0);
-/// }
+/// let sizes = |record: &[u8]| Cbor(BTreeMap::from([("bytes".to_owned(), record.len() as u64)]));
+/// let repo = Loader::new().process(sizes).from_reader(stream)?;
+/// let Cbor(first) = repo.records().next().unwrap()?.into_value();
+/// assert_eq!(first["bytes"], 128);
 /// # Ok::<(), carwalk::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(clippy::exhaustive_structs, reason = "it is there to be made and taken apart")]
+#[expect(clippy::exhaustive_structs, reason = "a wrapper that callers construct and match")]
 pub struct Cbor<T>(pub T);
 
 impl<T> Value for Cbor<T>
@@ -273,7 +316,9 @@ where
     }
 }
 
-/// A value as DAG-CBOR, for types that `serde` can serialize and deserialize.
+/// A value stored as DAG-CBOR, for types that `serde` serializes and deserializes.
+///
+/// # Examples
 ///
 /// ```
 /// use carwalk::Loader;
@@ -285,7 +330,7 @@ where
 /// }
 ///
 /// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
-/// // A record that does not decode is an error of its own, and does not end the load.
+/// // A record that does not decode is stored as an error and does not end the load.
 /// let row = |record: &[u8]| {
 ///     carwalk::decode::<Row>(record).map(Dag).map_err(|error| error.to_string())
 /// };
@@ -300,7 +345,7 @@ where
 /// ```
 #[cfg(feature = "serde")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(clippy::exhaustive_structs, reason = "it is there to be made and taken apart")]
+#[expect(clippy::exhaustive_structs, reason = "a wrapper that callers construct and match")]
 pub struct Dag<T>(pub T);
 
 #[cfg(feature = "serde")]
