@@ -18,14 +18,16 @@ use crate::store::BlockStore;
 #[cfg(feature = "redb")]
 use crate::store::{RedbStore, SliceStore, SpillFile};
 
-/// Bytes of buffers that are taken whatever the limit: the first one of a stream, and those of a
-/// spill file.
+/// Memory of buffers that are taken under every limit, in bytes: the first one of a stream, and
+/// those of a spill file.
 const BUFFERS: u64 = 3 << 20;
 
-/// A [`Loader`] with a memory limit: [`Loader::memory_limit`] returns it.
+/// A [`Loader`] with a memory limit. Returned by [`Loader::memory_limit`].
 ///
-/// It has no setters, and its methods borrow it. A stream that exceeds the limit is not an error:
-/// see [`Loaded`].
+/// Has no setters: set everything else first. Openers borrow it, as those of the loader do. A
+/// stream that exceeds the limit is not an error: see [`Loaded`].
+///
+/// # Examples
 ///
 /// ```
 /// use carwalk::Loader;
@@ -33,7 +35,7 @@ const BUFFERS: u64 = 3 << 20;
 ///
 /// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
 /// let loader = Loader::new().memory_limit(4 << 10);
-/// // In memory if it fits, otherwise in a temporary file.
+/// // In memory if the load fits into the limit, otherwise in a temporary file.
 /// let repo = loader.from_reader(stream)?.or_spill(SpillFile::temporary())?;
 /// assert_eq!(repo.records().try_count()?, 40);
 /// # Ok::<(), carwalk::Error>(())
@@ -50,15 +52,22 @@ impl<P> BoundedLoader<P> {
         BoundedLoader { loader, memory_limit }
     }
 
-    /// Returns an upper bound on the heap memory of one load, in memory or into a spill file, and
-    /// one walk over the result, in bytes: what to reserve for it.
+    /// Returns an upper bound on the heap memory of one load and one walk over the result, in
+    /// bytes. For reservations in a program that runs several loads.
     ///
-    /// The sum of the memory limit, the walk's share, up to 3 MiB of buffers, four times the
-    /// longest block and header that the limits accept, and 3 MiB for each GiB of the stream limit.
-    /// Usual repositories stay near the memory limit. If the spill file has a
-    /// `SpillFile::cache_size` above the memory limit, add what it exceeds the limit by. Not
-    /// included: values of a process function that are longer than a block, records that you hold,
-    /// stacks of hashing threads, and memory that the system's allocator keeps after it was freed.
+    /// Ordinary repositories stay near the memory limit. The bound is the sum of
+    ///
+    /// - the memory limit,
+    /// - the limit of the walk: an eighth of the memory limit, but at least 1 MiB,
+    /// - 3 MiB of buffers,
+    /// - four times the longest block and header that the [`Limits`](crate::Limits) accept,
+    /// - 3 MiB for each GiB of the stream limit.
+    ///
+    /// Not included: the excess of `SpillFile::cache_size` over the memory limit, values of a
+    /// process function that are longer than a block, records that you hold, stacks of hashing
+    /// threads, and freed memory that the allocator keeps.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::Loader;
@@ -82,19 +91,20 @@ impl<P> BoundedLoader<P> {
 }
 
 impl<P: Process + Clone> BoundedLoader<P> {
-    /// Reads a stream to its end, or up to the memory limit.
+    /// Reads a stream to its end or up to the memory limit.
     ///
     /// # Errors
     ///
     /// Those of [`Loader::from_reader`]. Reaching the memory limit is not an error.
     ///
+    /// # Examples
+    ///
     /// ```
     /// use carwalk::{Loaded, Loader};
     ///
     /// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
-    /// let Loaded::Suspended(load) = Loader::new().memory_limit(4 << 10).from_reader(stream)? else {
-    ///     panic!("the sample takes more than 4 KiB");
-    /// };
+    /// let loaded = Loader::new().memory_limit(4 << 10).from_reader(stream)?;
+    /// let Loaded::Suspended(load) = loaded else { panic!("the sample takes more than 4 KiB") };
     /// assert_eq!(load.memory_limit(), 4 << 10);
     /// assert!(load.bytes_read() > 0);
     /// # Ok::<(), carwalk::Error>(())
@@ -103,12 +113,14 @@ impl<P: Process + Clone> BoundedLoader<P> {
         Loaded::of(Load::stream(reader, &self.loader, self.memory_limit)?, self.memory_limit)
     }
 
-    /// Reads a file to its end, or up to the memory limit. The file is not mapped.
+    /// Reads a file to its end or up to the memory limit. The file is not mapped.
     ///
     /// # Errors
     ///
-    /// Those of [`Loader::from_path`]. Reaching the memory limit is not an error. Errors of a load
-    /// that is continued name the file, too.
+    /// Those of [`Loader::from_path`]. Reaching the memory limit is not an error. Later errors of a
+    /// suspended load name the file, too.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::{Loaded, Loader};
@@ -123,13 +135,23 @@ impl<P: Process + Clone> BoundedLoader<P> {
         Ok(with_file(path, |file| self.from_reader(file))?.of_file(Some(path.into())))
     }
 
-    /// Opens the repository whose commit is the block `commit` of a store: see
-    /// [`Loader::from_store`]. Walks over it take at most an eighth of the memory limit, at least
-    /// 1 MiB.
+    /// Opens the repository in a store. `commit` is the CID of its commit.
+    ///
+    /// The limit of a walk is an eighth of the memory limit, but at least 1 MiB. Otherwise the same
+    /// as [`Loader::from_store`].
     ///
     /// # Errors
     ///
-    /// Those of [`Loader::from_store`].
+    /// - `Argument` if `commit` has codec raw
+    /// - `MissingCommit` if the store does not have the commit
+    /// - `HashMismatch` if the commit does not have its CID
+    /// - `LookAlike` if the commit is a tree node
+    /// - `Malformed` or `NonCanonical` if the commit has an invalid form, or if the store has a
+    ///   processed value for it
+    /// - `Limit` if the commit exceeds a fixed limit
+    /// - `Store` or `Io` if the store fails
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::Loader;
@@ -146,11 +168,14 @@ impl<P: Process + Clone> BoundedLoader<P> {
         self.loader.open_store(store, commit, self.memory_limit)
     }
 
-    /// Reads a stream up to the commit: see [`Loader::peek_commit`].
+    /// Reads a stream up to the commit of the repository in it, and no further: see
+    /// [`Loader::peek_commit`]. The memory limit has no effect.
     ///
     /// # Errors
     ///
     /// Those of [`Loader::peek_commit`].
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::Loader;
@@ -171,32 +196,46 @@ impl<P: Process + Clone> BoundedLoader<P> {
     ///
     /// # Errors
     ///
-    /// Those of [`Loader::from_reader`]; `Store` if the file cannot be created or written; `Limit`
-    /// if more is stored than [`SpillFile::max_stored`] allows; `Argument` if the file's segment
-    /// length is out of range.
+    /// - `Store` if the file cannot be created, written or read
+    /// - `Limit` if more is stored than [`SpillFile::max_stored`] allows, or in more than 2^24
+    ///   segments
+    /// - `Argument` if the segment length of the file is out of range
+    /// - any of [`Loader::from_reader`]
+    /// - the fault of a salvaged CAR, if the file is kept
+    ///
+    /// # Examples
     ///
     /// ```
-    /// use carwalk::Loader;
     /// use carwalk::store::SpillFile;
+    /// use carwalk::{ErrorClass, Loader};
     ///
     /// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
-    /// let repo = Loader::new().memory_limit(16 << 20).spill(stream, SpillFile::temporary())?;
+    /// let loader = Loader::new().memory_limit(16 << 20);
+    /// let repo = loader.spill(stream, SpillFile::temporary())?;
     /// assert_eq!(repo.records().try_count()?, 40);
+    ///
+    /// let small = SpillFile::temporary().max_stored(4 << 10);
+    /// assert_eq!(loader.spill(stream, small).unwrap_err().class(), ErrorClass::Limit);
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     pub fn spill<R: Read>(&self, reader: R, file: SpillFile) -> Result<Repo<RedbStore, P>> {
         Load::stream(reader, &self.loader, self.memory_limit)?.spill(file, self.memory_limit)
     }
 
-    /// Opens the repository in the CAR `bytes`, which stay where they are. Only the index takes
-    /// memory; if it would exceed the limit, it goes into the file `index`, which must be a
-    /// temporary one.
+    /// Opens the repository in the CAR `bytes`, which stay where they are.
+    ///
+    /// Only the index takes memory. If it would exceed the limit, it is written to the spill file
+    /// `index`, which must be a temporary one. The file is created only if it is needed.
     ///
     /// # Errors
     ///
-    /// Those of [`Loader::from_slice`]; `Argument` if `index` is a file that is kept, or its segment
-    /// length is out of range; `Store` if it cannot be created or written; `Limit` if more is stored
-    /// than [`SpillFile::max_stored`] allows.
+    /// - `Argument` if `index` is a kept file
+    /// - `Store` if the file cannot be created, written or read
+    /// - `Limit` if more is stored than [`SpillFile::max_stored`] allows
+    /// - `Argument` if the segment length of the file is out of range
+    /// - any of [`Loader::from_slice`]
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::Loader;
@@ -205,7 +244,7 @@ impl<P: Process + Clone> BoundedLoader<P> {
     /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
     /// let loader = Loader::new().memory_limit(0);
     /// let repo = loader.from_slice(bytes, SpillFile::temporary())?;
-    /// // The index of the sample takes more than nothing, so it is in the file.
+    /// // With a limit of 0, every index is in the file.
     /// assert!(repo.store().index_stored().is_some());
     /// assert_eq!(repo.records().try_count()?, 40);
     /// # Ok::<(), carwalk::Error>(())
@@ -222,12 +261,16 @@ impl<P: Process + Clone> BoundedLoader<P> {
         open(store, &self.loader.settings, opening)
     }
 
-    /// Opens the repository in a kept spill file, with the memory limit for its caches: see
-    /// [`Loader::from_spill_file`].
+    /// Opens the repository in a kept spill file. The memory limit covers the caches and one walk.
+    ///
+    /// Otherwise the same as [`Loader::from_spill_file`]. Open only files that you made, or
+    /// somebody whom you trust: a crafted file can crash redb.
     ///
     /// # Errors
     ///
     /// Those of [`Loader::from_spill_file`].
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::Loader;

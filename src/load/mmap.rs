@@ -1,5 +1,5 @@
 //! Repositories in memory-mapped files.
-#![expect(unsafe_code, reason = "a file can be mapped in no other way")]
+#![expect(unsafe_code, reason = "mapping a file is unsafe")]
 
 use std::fs::File;
 
@@ -14,15 +14,23 @@ use crate::store::SpillFile;
 use crate::store::{MappedFile, SliceStore};
 
 impl<P: Process + Clone> Loader<P> {
-    /// Maps a file into memory and opens the repository in it: see [`Repo::map`].
+    /// Maps a file into memory and opens the repository in it. Nothing is copied but the commit.
+    ///
+    /// The index takes 10 bytes a block, and up to 20 bytes a section while it is made.
+    /// [`from_path`](Loader::from_path) is the safe way to open a file.
     ///
     /// # Errors
     ///
-    /// `Io` if the file cannot be mapped; otherwise those of [`from_slice`](Loader::from_slice).
+    /// `Io` if the file cannot be mapped, for example because it is a pipe; otherwise those of
+    /// [`from_slice`](Loader::from_slice).
     ///
     /// # Safety
     ///
-    /// As for [`Repo::map`]: nobody may change the file while the repository exists.
+    /// Nobody may change the file while the repository exists, neither this process nor another: a
+    /// write breaks the guarantees of borrowed slices, and reading the missing part of a truncated
+    /// file kills the process with a signal.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use std::fs::File;
@@ -43,18 +51,23 @@ impl<P: Process + Clone> Loader<P> {
 
 #[cfg(feature = "redb")]
 impl<P: Process + Clone> BoundedLoader<P> {
-    /// Maps a file into memory and opens the repository in it: see [`Repo::map`]. Only the index
-    /// takes memory; if it would exceed the limit, it goes into the file `index`, which must be a
-    /// temporary one.
+    /// Maps a file into memory and opens the repository in it. Nothing is copied but the commit.
+    ///
+    /// Only the index takes memory. If it would exceed the limit, it is written to the spill file
+    /// `index`, which must be a temporary one. The file is created only if it is needed.
     ///
     /// # Errors
     ///
-    /// `Io` if the file cannot be mapped; otherwise those of
+    /// `Io` if the file cannot be mapped, for example because it is a pipe; otherwise those of
     /// [`from_slice`](BoundedLoader::from_slice).
     ///
     /// # Safety
     ///
-    /// As for [`Repo::map`]: nobody may change the file while the repository exists.
+    /// Nobody may change the file while the repository exists, neither this process nor another: a
+    /// write breaks the guarantees of borrowed slices, and reading the missing part of a truncated
+    /// file kills the process with a signal.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use std::fs::File;
@@ -66,7 +79,7 @@ impl<P: Process + Clone> BoundedLoader<P> {
     /// let file = File::open("samples/repo.car")?;
     /// // SAFETY: nobody changes the sample.
     /// let repo = unsafe { loader.map(&file, SpillFile::temporary()) }?;
-    /// // The index fits into memory.
+    /// // The index fits into 16 MiB, so no file was created.
     /// assert_eq!(repo.store().index_stored(), None);
     /// assert_eq!(repo.records().try_count()?, 40);
     /// # Ok::<(), carwalk::Error>(())
@@ -84,11 +97,13 @@ impl<P: Process + Clone> BoundedLoader<P> {
 impl Repo<SliceStore<MappedFile>> {
     /// Maps a file into memory and opens the repository in it. Nothing is copied but the commit.
     ///
-    /// [`Repo::from_path`] is the safe way to open a file.
+    /// Every block is hashed. The index takes 10 bytes a block, and up to 20 bytes a section while
+    /// it is made. [`Repo::from_path`] is the safe way to open a file.
     ///
     /// # Errors
     ///
-    /// `Io` if the file cannot be mapped; otherwise those of [`Repo::from_slice`].
+    /// `Io` if the file cannot be mapped, for example because it is a pipe; otherwise those of
+    /// [`Repo::from_slice`].
     ///
     /// # Safety
     ///
@@ -96,13 +111,18 @@ impl Repo<SliceStore<MappedFile>> {
     /// write breaks the guarantees of borrowed slices, and reading the missing part of a truncated
     /// file kills the process with a signal.
     ///
+    /// # Examples
+    ///
     /// ```
     /// use std::fs::File;
     ///
     /// use carwalk::Repo;
     ///
+    /// let file = File::open("samples/repo.car")?;
     /// // SAFETY: nobody changes the sample.
-    /// let repo = unsafe { Repo::map(&File::open("samples/repo.car")?) }?;
+    /// let repo = unsafe { Repo::map(&file) }?;
+    /// // The mapping does not need the open file.
+    /// drop(file);
     /// assert_eq!(repo.records().try_count()?, 40);
     /// # Ok::<(), carwalk::Error>(())
     /// ```

@@ -1,5 +1,4 @@
-//! The driver of every load: where sections come from, where they go, and what is opened at the
-//! end.
+//! The driver of every load: combines a source, a sink and settings, and opens the result.
 
 use std::fs::File;
 use std::io::Read;
@@ -31,7 +30,7 @@ use crate::store::{BlockStore, CarStore, MemoryStore, SliceStore};
 #[cfg(feature = "redb")]
 use crate::store::{RedbStore, SpillFile};
 
-/// A load that goes into memory, as far as it has come.
+/// A load into memory that may be unfinished.
 pub(super) struct Load<S, P> {
     pub(super) source: S,
     pub(super) loading: Loading<MemorySink>,
@@ -40,7 +39,7 @@ pub(super) struct Load<S, P> {
 }
 
 impl<P: Process> Opening<P> {
-    /// Runs `work` with what the process function makes of records, if there is one.
+    /// Runs `work` with the process function, if there is one.
     fn with_value_fn<T>(&self, work: impl FnOnce(Option<ValueFn<'_>>) -> T) -> T {
         let value_fn = P::STORE.map(|value_fn| {
             move |record: &[u8], out: &mut Vec<u8>| value_fn(&self.process, record, out)
@@ -50,7 +49,7 @@ impl<P: Process> Opening<P> {
 }
 
 impl<S: Source, P: Process> Load<S, P> {
-    /// Prepares a load: nothing is read but the header, to which `open` gets its limits.
+    /// Prepares a load. `open` gets the limits and reads only the header.
     fn begin(
         loader: &Loader<P>,
         memory_limit: u64,
@@ -68,7 +67,7 @@ impl<S: Source, P: Process> Load<S, P> {
     }
 
     /// Loads until there are no more sections, or more than `memory_limit` bytes would be held.
-    /// Returns true if there are no more.
+    /// Returns true if the load is complete.
     pub(super) fn run(&mut self, memory_limit: u64) -> Result<bool> {
         let Load { source, loading, settings, opening } = self;
         opening.with_value_fn(|value_fn| loading.run(source, settings, value_fn, memory_limit))
@@ -87,13 +86,12 @@ impl<R: Read, P: Process> Load<Reader<R>, P> {
     where
         P: Clone,
     {
-        // Sections stay where they were read, unless a process function makes something else of
-        // them.
+        // Without a process function, sections stay where they were read.
         let in_place = P::STORE.is_none();
         Load::begin(loader, memory_limit, in_place, |limits| Reader::open(input, limits, in_place))
     }
 
-    /// Returns the store and what else opening needs, of a complete load.
+    /// Returns the store of a complete load, and what else opening needs.
     pub(super) fn into_store(self) -> Result<(MemoryStore, Opening<P>)> {
         Ok((self.loading.into_store(self.source)?, self.opening))
     }
@@ -109,7 +107,7 @@ impl<R: Read, P: Process> Load<Reader<R>, P> {
     #[cfg(feature = "redb")]
     pub(super) fn into_file(self, mut writer: SpillWriter) -> Result<(FinishedFile, Opening<P>)> {
         let Load { mut source, loading, settings, opening } = self;
-        // Chunk by chunk, so that their memory is free before the file's caches take any.
+        // Chunk by chunk: their memory is free before the caches of the file take any.
         let state = loading.move_into(&mut writer, &mut source)?;
         let mut loading = Loading { sink: SpillSink(writer), state };
         opening.with_value_fn(|value_fn| loading.run_to_end(&mut source, &settings, value_fn))?;
@@ -123,14 +121,14 @@ impl<R: Read, P: Process> Load<Reader<R>, P> {
         let writer = SpillWriter::new(file, memory_limit, self.opening.trust)?;
         let (file, opening) = self.into_file(writer)?;
         let store = file.store();
-        // A file without a repository gets no name.
+        // Before `publish`: a file without a repository gets no name.
         let commit = opening.commit(store, settings.commit(store.header())?)?;
         Ok(Repo::of(commit, file.publish()?, opening))
     }
 }
 
 impl<'b, P: Process> Load<SliceReader<'b>, P> {
-    /// Prepares the load of a CAR that stays where it is.
+    /// Prepares the load of a CAR in a slice, whose sections stay in place.
     pub(super) fn slice(bytes: &'b [u8], loader: &Loader<P>, memory_limit: u64) -> Result<Self>
     where
         P: Clone,
@@ -150,8 +148,8 @@ impl<'b, P: Process> Load<SliceReader<'b>, P> {
         Ok((SliceIndex::Memory(index), contents, self.opening))
     }
 
-    /// As [`into_index`](Load::into_index), with the index in a spill file if it would exceed
-    /// `memory_limit`.
+    /// Loads all sections, and returns their index: in memory, or in a spill file if it would
+    /// exceed `memory_limit`.
     #[cfg(feature = "redb")]
     pub(super) fn into_index_within(
         mut self,
@@ -163,7 +161,7 @@ impl<'b, P: Process> Load<SliceReader<'b>, P> {
             return self.finish_index();
         }
         let Load { mut source, loading: Loading { sink, state }, settings, opening } = self;
-        // The index in memory has to go before the file takes any.
+        // Frees the index in memory before the file takes any.
         drop(sink);
         let writer = SpilledIndexWriter::new(file, memory_limit)?;
         let mut sink = IndexSink::new(writer, opening.trust);
@@ -185,7 +183,7 @@ pub(super) fn open<S: CarStore, P: Process>(
     Ok(Repo::of(commit, store, opening))
 }
 
-/// Makes a store of bytes that stay where they are and of what `load` returns.
+/// Creates a store over `bytes` with the index that `load` returns.
 pub(super) fn slice_store<B: AsRef<[u8]>, P>(
     bytes: B,
     load: impl FnOnce(&[u8]) -> Result<(SliceIndex, Contents, Opening<P>)>,
@@ -194,7 +192,7 @@ pub(super) fn slice_store<B: AsRef<[u8]>, P>(
     Ok((SliceStore::of(bytes, index, opening.trust, contents), opening))
 }
 
-/// Opens a file by its path, and names it in every error.
+/// Opens a file by its path. Every error names the file.
 pub(super) fn with_file<T>(path: &Path, open: impl FnOnce(File) -> Result<T>) -> Result<T> {
     File::open(path).map_err(Error::from).and_then(open).map_err(|error| error.in_file(path))
 }
@@ -202,26 +200,34 @@ pub(super) fn with_file<T>(path: &Path, open: impl FnOnce(File) -> Result<T>) ->
 impl<P: Process + Clone> Loader<P> {
     /// Reads a stream to its end and opens the repository in it.
     ///
-    /// The stream is held in memory. Do not wrap it in a `BufReader`: it is read in large pieces.
+    /// The stream is held in memory, with an index of 10 bytes a block; while the index is made, it
+    /// takes up to 20 bytes a section. With a [process function](Loader::process), only nodes and
+    /// values are held. Do not wrap the stream in a `BufReader`: it is read in large pieces.
     ///
     /// # Errors
     ///
-    /// - `Io` if reading fails
-    /// - `LookAlike` for well-known formats other than a CAR of version 1
-    /// - `Truncated`, `Malformed`, `NonCanonical` or `Limit` for the header, a section or the
-    ///   commit
+    /// - `Io` if reading fails, or if memory for a long block cannot be allocated
+    /// - `LookAlike` if the input is empty, JSON, HTML, gzip, a CAR of version 2 or a spill file,
+    ///   or if the commit is a tree node
+    /// - `Truncated` if the input ends inside the header or a section
+    /// - `Malformed` or `NonCanonical` if the header, a section or the commit has an invalid form
+    /// - `Limit` if the stream, the header or a block exceeds its limit, or the commit a fixed one
     /// - `HashMismatch` for a block that does not have its CID
-    /// - `MissingCommit` if the commit is missing
-    /// - `Argument` if [`Loader::commit`] was given a CID of the codec raw
-    /// - `Encode` if the value of a process function cannot be stored
+    /// - `MissingCommit` if no section has the CID of the commit
+    /// - `Argument` if [`Loader::commit`] was given a CID of codec raw
+    /// - `Encode` if the value of a process function cannot be encoded
     /// - `Cancelled` if the progress function ends the load
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::Loader;
     ///
     /// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
-    /// let repo = Loader::new().process(|record| record.len() as u64).from_reader(stream)?;
-    /// assert_eq!(repo.records().next().unwrap()?.into_value(), 128);
+    /// // Anything that implements `Read`, here two readers one after the other.
+    /// let stream = std::io::Read::chain(&stream[..5000], &stream[5000..]);
+    /// let repo = Loader::new().from_reader(stream)?;
+    /// assert_eq!(repo.stats().bytes, 12_641);
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     pub fn from_reader<R: Read>(&self, reader: R) -> Result<Repo<MemoryStore, P>> {
@@ -234,15 +240,20 @@ impl<P: Process + Clone> Loader<P> {
     ///
     /// # Errors
     ///
-    /// `Io` if the file cannot be opened; otherwise those of [`from_reader`](Loader::from_reader).
-    /// The error names the file.
+    /// `Io` if the file cannot be opened or read; otherwise those of
+    /// [`from_reader`](Loader::from_reader). The error names the file.
+    ///
+    /// # Examples
     ///
     /// ```
-    /// use carwalk::{CommitRules, Loader};
+    /// use std::path::Path;
     ///
-    /// let repo = Loader::new().commits(CommitRules::Legacy).from_path("samples/repo.car")?;
-    /// assert_eq!(repo.records().try_count()?, 40);
-    /// # Ok::<(), carwalk::Error>(())
+    /// use carwalk::{Limits, Loader};
+    ///
+    /// let loader = Loader::new().limits(Limits::new().max_block_len(948));
+    /// let error = loader.from_path("samples/repo.car").unwrap_err();
+    /// assert_eq!(error.path(), Some(Path::new("samples/repo.car")));
+    /// assert_eq!(error.position().offset(), Some(808));
     /// ```
     pub fn from_path(&self, path: impl AsRef<Path>) -> Result<Repo<MemoryStore, P>> {
         with_file(path.as_ref(), |file| self.from_reader(file))
@@ -250,20 +261,27 @@ impl<P: Process + Clone> Loader<P> {
 
     /// Opens the repository in the CAR `bytes`: a slice, a `Vec<u8>`, a memory map.
     ///
-    /// Nothing is copied but the commit. The index takes 10 bytes a block.
+    /// Nothing is copied but the commit. The index takes 10 bytes a block, and up to 20 bytes a
+    /// section while it is made.
     ///
     /// # Errors
     ///
-    /// Those of [`from_reader`](Loader::from_reader), except `Io`.
+    /// Those of [`from_reader`](Loader::from_reader) except `Io` and `Encode`; `Store` if `as_ref`
+    /// returns different bytes during the load.
+    ///
+    /// # Examples
     ///
     /// ```
-    /// use carwalk::{Limits, Loader};
+    /// use carwalk::Loader;
     ///
-    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
-    /// let repo = Loader::new().strict_paths(true).from_slice(bytes)?;
-    /// assert_eq!(repo.records().try_count()?, 40);
-    /// let small = Loader::new().limits(Limits::new().max_block_len(100));
-    /// assert!(small.from_slice(bytes).is_err());
+    /// # let bytes = include_bytes!("../../samples/repo.car").to_vec();
+    /// // `bytes` is a `Vec<u8>`, which the repository then owns.
+    /// let repo = Loader::new().process(|record| record.len()).from_slice(bytes)?;
+    /// let mut longest = 0;
+    /// for record in &repo {
+    ///     longest = longest.max(record?.into_value());
+    /// }
+    /// assert_eq!(longest, 441);
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     pub fn from_slice<B: AsRef<[u8]>>(&self, bytes: B) -> Result<Repo<SliceStore<B>, P>> {
@@ -272,17 +290,25 @@ impl<P: Process + Clone> Loader<P> {
         open(store, &self.settings, opening)
     }
 
-    /// Opens the repository whose commit is the block `commit` of a store. Unless verification is
-    /// off, the commit is verified now and other blocks when a walk reaches them. [`Limits`],
-    /// [`Loader::commit`] and the progress function are ignored.
+    /// Opens the repository in a store. `commit` is the CID of its commit.
+    ///
+    /// Unless verification is off, the commit is verified now and each other block when a walk
+    /// reaches it. Blocks that a store of this library has verified are not hashed again. Nothing
+    /// is loaded, so [`Limits`], [`Loader::commit`], `salvage`, `threads` and `progress` have no
+    /// effect.
     ///
     /// # Errors
     ///
-    /// - `Argument` if `commit` has the codec raw
-    /// - `MissingCommit` if the store does not have the block
-    /// - `HashMismatch`, `LookAlike`, `Malformed` or `NonCanonical` for the commit; `Limit` if it
-    ///   exceeds a fixed limit
+    /// - `Argument` if `commit` has codec raw
+    /// - `MissingCommit` if the store does not have the commit
+    /// - `HashMismatch` if the commit does not have its CID
+    /// - `LookAlike` if the commit is a tree node
+    /// - `Malformed` or `NonCanonical` if the commit has an invalid form, or if the store has a
+    ///   processed value for it
+    /// - `Limit` if the commit exceeds a fixed limit
     /// - `Store` or `Io` if the store fails
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::store::{CarStore, SliceStore};
@@ -313,24 +339,33 @@ impl<P: Process + Clone> Loader<P> {
         Ok(Repo::of(commit, store, opening))
     }
 
-    /// Opens the repository in a kept spill file, with a cache of 16 MiB.
+    /// Opens the repository in a kept spill file, with caches of 16 MiB.
     ///
-    /// Every block is hashed again, unless [`verification`](Loader::verification) says otherwise.
-    /// Values of a process function cannot be verified: pass the same function as when the file was
-    /// written. Limits and the progress function are ignored. Open only files that you or somebody
-    /// you trust made: a crafted file can crash redb. See [`RedbStore::open`].
+    /// Under [`Verification::EveryBlock`](crate::Verification::EveryBlock), the default, the whole
+    /// file is read and every block is hashed again. Processed values cannot be verified, and the
+    /// file does not name the function that made them: pass the same one. [`Limits`], `salvage`,
+    /// `threads` and `progress` have no effect.
+    ///
+    /// Open only files that you made, or somebody whom you trust: a crafted file can crash redb.
+    /// See
+    /// [`RedbStore::open`].
     ///
     /// # Errors
     ///
-    /// - `Io` if the file cannot be opened, `Store` if reading fails
+    /// - `Io` if the file cannot be opened
+    /// - `Store` if reading fails
     /// - `InvalidSpillFile` if the file is damaged, not complete, of another version, or not a
-    ///   spill file; if it holds processed values and this loader has no process function; or if it
-    ///   holds values of records that were never hashed and verification is on
+    ///   spill file
+    /// - `InvalidSpillFile` if the file has processed values and the loader no process function, or
+    ///   if it has values of records that were never hashed and verification is on
     /// - `HashMismatch` for a block that does not have its CID
-    /// - `MissingCommit`, `LookAlike`, `Malformed`, `NonCanonical` or `Limit` for the commit
-    /// - `Argument` if [`Loader::commit`] was given a CID of the codec raw
+    /// - `MissingCommit` if the commit is missing
+    /// - `LookAlike`, `Malformed`, `NonCanonical` or `Limit` if the commit is not a valid one
+    /// - `Argument` if [`Loader::commit`] was given a CID of codec raw
     ///
     /// The error names the file.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::Loader;
@@ -362,7 +397,7 @@ impl<P: Process + Clone> Loader<P> {
         repo.map_err(|error| error.in_file(path))
     }
 
-    /// Opens the repository in a spill file that was opened.
+    /// Verifies an open spill file, and opens the repository in it.
     #[cfg(feature = "redb")]
     fn spilled(&self, mut store: RedbStore, memory_limit: u64) -> Result<Repo<RedbStore, P>> {
         if store.is_processed() && P::STORE.is_none() {

@@ -1,4 +1,4 @@
-//! The commit of a repository from the first bytes of a stream.
+//! Reads the commit of a repository from the first bytes of a stream.
 
 use std::io::Read;
 
@@ -13,20 +13,30 @@ use crate::store::trust::Trust;
 /// Reads a stream up to the commit of the repository in it, and no further.
 ///
 /// For programs that need only the account or the revision. The commit is hashed; the blocks before
-/// it are neither hashed nor kept. Takes one buffer of memory; most exports have the commit among
-/// their first blocks. [`Loader::peek_commit`] does the same with other settings.
+/// it are neither hashed nor kept. Most exports begin with the commit. Takes one buffer of 64 KiB,
+/// which doubles while a section does not fit into it. [`Loader::peek_commit`] does the same with
+/// other settings.
 ///
 /// # Errors
 ///
-/// - `Io` if reading fails
-/// - `LookAlike`, `Truncated`, `Malformed`, `NonCanonical` or `Limit` for the bytes that were read
+/// - `Io` if reading fails, or if memory for a long block cannot be allocated
+/// - `LookAlike` if the input is empty, JSON, HTML, gzip, a CAR of version 2 or a spill file, or if
+///   the commit is a tree node
+/// - `Truncated` if the stream ends inside the header or a section before the commit's end
+/// - `Malformed` or `NonCanonical` if the header, a section up to the commit, or the commit has an
+///   invalid form
+/// - `Limit` if the stream, the header or a block exceeds its limit, or the commit a fixed one
 /// - `HashMismatch` if the commit does not have its CID
-/// - `MissingCommit` if the stream ends without it
+/// - `MissingCommit` if the stream ends without the commit
+///
+/// # Examples
 ///
 /// ```
 /// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
-/// let commit = carwalk::peek_commit(stream)?;
-/// assert_eq!(commit.version(), 3);
+/// // The first 300 bytes of the sample are enough.
+/// let commit = carwalk::peek_commit(&stream[..300])?;
+/// assert_eq!(commit.did(), "did:plc:ewvi7nxzyoun6zhxrhs64oiz");
+/// assert_eq!(commit.rev(), "3l4ozvcohu22l");
 /// # Ok::<(), carwalk::Error>(())
 /// ```
 pub fn peek_commit<R: Read>(reader: R) -> Result<Commit<'static>> {
@@ -35,19 +45,25 @@ pub fn peek_commit<R: Read>(reader: R) -> Result<Commit<'static>> {
 
 impl<P> Loader<P> {
     /// Reads a stream up to the commit of the repository in it, and no further. The commit is
-    /// hashed, unless verification is off. Takes one buffer of memory.
+    /// hashed, unless verification is off.
+    ///
+    /// [`limits`](Loader::limits), [`commits`](Loader::commits) and [`commit`](Loader::commit)
+    /// apply; other settings have no effect. Takes as much memory as [`peek_commit`].
     ///
     /// # Errors
     ///
-    /// Those of [`peek_commit`]; `Argument` if [`Loader::commit`] was given a CID of the codec raw.
+    /// Those of [`peek_commit`]; `Argument` if [`Loader::commit`] was given a CID of codec raw.
+    ///
+    /// # Examples
     ///
     /// ```
-    /// use carwalk::{Limits, Loader};
+    /// use carwalk::{ErrorClass, Limits, Loader};
     ///
     /// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
-    /// let loader = Loader::new().limits(Limits::new().max_stream_len(1 << 20));
-    /// let commit = loader.peek_commit(stream)?;
-    /// assert_eq!(commit.did(), "did:plc:ewvi7nxzyoun6zhxrhs64oiz");
+    /// let within = |bytes| Loader::new().limits(Limits::new().max_stream_len(bytes));
+    /// // The section of the commit ends at byte 285.
+    /// assert_eq!(within(285).peek_commit(stream)?.rev(), "3l4ozvcohu22l");
+    /// assert_eq!(within(284).peek_commit(stream).unwrap_err().class(), ErrorClass::Limit);
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     pub fn peek_commit<R: Read>(&self, reader: R) -> Result<Commit<'static>> {
@@ -60,7 +76,7 @@ impl<P> Loader<P> {
     }
 }
 
-/// Reads on to the section with the CID of the commit.
+/// Reads up to the section with the CID of the commit.
 fn find<R: Read>(
     reader: &mut Reader<R>,
     root: Cid,

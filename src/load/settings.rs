@@ -10,20 +10,42 @@ use crate::error::{ArgumentFault, Error, ErrorKind, Result};
 use crate::limits::Limits;
 use crate::store::trust::Trust;
 
-/// Which blocks are hashed and compared with their CIDs.
+/// Which blocks are hashed and compared with their CIDs. Default: `EveryBlock`.
 ///
-/// The form of blocks and the tree rules are always checked. `EveryBlock` and `ReachedBlocks` cost
-/// about the same: `ReachedBlocks` is for damaged files, not for speed.
+/// The form of the CAR, the commit and the nodes is always checked, and so are all rules of the
+/// tree. `ReachedBlocks` is for damaged files, not for speed: it costs about as much as
+/// `EveryBlock`.
+///
+/// # Examples
+///
+/// Reading what is intact in a CAR with a damaged block:
+///
+/// ```
+/// use carwalk::{KeyRange, Loader, Repo, Verification};
+///
+/// # let mut damaged = include_bytes!("../../samples/repo.car").to_vec();
+/// # *damaged.last_mut().unwrap() ^= 1;
+/// assert!(Repo::from_slice(&damaged).is_err());
+/// let loader = Loader::new().verification(Verification::ReachedBlocks);
+/// let repo = loader.from_slice(&damaged)?;
+/// // The damaged block is the profile, the first record in key order.
+/// assert!(repo.records().next().unwrap().is_err());
+/// let posts = repo.records_in(KeyRange::collection("app.bsky.feed.post")?);
+/// assert_eq!(posts.try_count()?, 14);
+/// # Ok::<(), carwalk::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verification {
-    /// Every block, while loading.
+    /// Every block, while loading. A damaged block is an error of the opener.
     #[default]
     EveryBlock,
-    /// The commit, and each block when a walk reaches it. A CAR with damaged blocks opens, and the
-    /// error is returned where a walk meets the damage. Unreached blocks are not verified.
+    /// The commit when the repository is opened, and each other block when a walk reaches it. A
+    /// damaged block is an error of that walk. Of several blocks with one CID, an intact one is
+    /// used. Blocks that are copied into a spill file or given to a process function are hashed
+    /// before that.
     ReachedBlocks,
-    /// No block is verified: a block may have any bytes, so the signature proves nothing. For
+    /// No block. A block may have any bytes, so the signature of the commit proves nothing. For
     /// fuzzing, and for CARs that were verified before and cannot have changed since.
     DangerouslyNone,
 }
@@ -45,7 +67,7 @@ type ProgressFn = dyn Fn(u64) -> ControlFlow<()> + Send + Sync;
 #[derive(Clone)]
 pub(super) struct Settings {
     pub(super) limits: Limits,
-    /// How far blocks are verified.
+    /// Which blocks are verified.
     pub(super) trust: Trust,
     /// Whether sections before malformed or truncated framing are loaded.
     pub(super) salvage: bool,
@@ -68,12 +90,12 @@ impl Settings {
         }
     }
 
-    /// Checks the arguments, before anything is read.
+    /// Checks the caller's settings, before anything is read.
     pub(super) fn check(&self) -> Result<()> {
         self.commit.map_or(Ok(()), check_commit_cid)
     }
 
-    /// Returns the commit to open of a CAR with this header.
+    /// Returns the CID of the commit to open in a CAR with this header.
     pub(super) fn commit(&self, header: &Header) -> Result<Cid> {
         self.commit.map_or_else(|| header.commit(), Ok)
     }
@@ -89,7 +111,7 @@ impl Settings {
     }
 }
 
-/// Checks that a CID that the caller named can be that of a commit.
+/// Checks that a CID from the caller can be that of a commit.
 pub(super) fn check_commit_cid(found: Cid) -> Result<()> {
     match found.codec() {
         Codec::DagCbor => Ok(()),

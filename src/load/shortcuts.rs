@@ -1,4 +1,4 @@
-//! Opening with default settings: the functions of `Repo` and of the stores.
+//! Opens repositories and stores with default settings: the constructors of `Repo` and the stores.
 
 use std::io::Read;
 use std::path::Path;
@@ -19,16 +19,21 @@ use crate::store::{RedbStore, SpillFile};
 impl<B: AsRef<[u8]>> Repo<SliceStore<B>> {
     /// Opens the repository in the CAR `bytes`: a slice, a `Vec<u8>`, a memory map.
     ///
-    /// Every block is hashed; nothing is copied but the commit. The index takes 10 bytes a block.
-    /// The tree is not walked yet.
+    /// Every block is hashed; nothing is copied but the commit. The index takes 10 bytes a block,
+    /// and up to 20 bytes a section while it is made. The tree is not walked yet.
     ///
     /// # Errors
     ///
-    /// - `LookAlike` for well-known formats other than a CAR of version 1
-    /// - `Truncated`, `Malformed`, `NonCanonical` or `Limit` for the header, a section or the
-    ///   commit
+    /// - `LookAlike` if the input is empty, JSON, HTML, gzip, a CAR of version 2 or a spill file,
+    ///   or if the commit is a tree node
+    /// - `Truncated` if the input ends inside the header or a section
+    /// - `Malformed` or `NonCanonical` if the header, a section or the commit has an invalid form
+    /// - `Limit` if the header or a block exceeds its limit, or the commit a fixed one
     /// - `HashMismatch` for a block that does not have its CID
-    /// - `MissingCommit` if the commit is missing
+    /// - `MissingCommit` if no section has the CID of the commit
+    /// - `Store` if `as_ref` returns different bytes during the load
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::Repo;
@@ -36,6 +41,8 @@ impl<B: AsRef<[u8]>> Repo<SliceStore<B>> {
     /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
     /// let repo = Repo::from_slice(bytes)?;
     /// assert_eq!(repo.commit().did(), "did:plc:ewvi7nxzyoun6zhxrhs64oiz");
+    /// // The commit, 9 nodes and 40 records.
+    /// assert_eq!(repo.stats().distinct_blocks, 50);
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     pub fn from_slice(bytes: B) -> Result<Self> {
@@ -46,12 +53,21 @@ impl<B: AsRef<[u8]>> Repo<SliceStore<B>> {
 impl Repo {
     /// Reads a stream to its end and opens the repository in it.
     ///
-    /// Every block is hashed. The stream is held in memory, 1 GiB at most: [`Loader`] sets other
+    /// Every block is hashed. The stream is held in memory, at most 1 GiB: [`Loader`] sets other
     /// limits. Do not wrap it in a `BufReader`: it is read in large pieces.
     ///
     /// # Errors
     ///
-    /// `Io` if reading fails; otherwise those of [`from_slice`](Repo::from_slice).
+    /// - `Io` if reading fails, or if memory for a long block cannot be allocated
+    /// - `LookAlike` if the input is empty, JSON, HTML, gzip, a CAR of version 2 or a spill file,
+    ///   or if the commit is a tree node
+    /// - `Truncated` if the input ends inside the header or a section
+    /// - `Malformed` or `NonCanonical` if the header, a section or the commit has an invalid form
+    /// - `Limit` if the stream, the header or a block exceeds its limit, or the commit a fixed one
+    /// - `HashMismatch` for a block that does not have its CID
+    /// - `MissingCommit` if no section has the CID of the commit
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::Repo;
@@ -59,6 +75,10 @@ impl Repo {
     /// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
     /// let repo = Repo::from_reader(stream)?;
     /// assert_eq!(repo.records().try_count()?, 40);
+    ///
+    /// // The connection closed too early.
+    /// let error = Repo::from_reader(&stream[..12_000]).unwrap_err();
+    /// assert_eq!(error.class(), carwalk::ErrorClass::Truncated);
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     pub fn from_reader<R: Read>(reader: R) -> Result<Self> {
@@ -67,18 +87,21 @@ impl Repo {
 
     /// Reads a file to its end and opens the repository in it.
     ///
-    /// Every block is hashed. The file is held in memory, 1 GiB at most, and not mapped.
+    /// Every block is hashed. The file is held in memory, at most 1 GiB, and not mapped.
     ///
     /// # Errors
     ///
     /// `Io` if the file cannot be opened or read; otherwise those of
-    /// [`from_slice`](Repo::from_slice). The error names the file.
+    /// [`from_reader`](Repo::from_reader). The error names the file.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::Repo;
     ///
     /// let repo = Repo::from_path("samples/repo.car")?;
     /// assert_eq!(repo.records().try_count()?, 40);
+    /// assert!(Repo::from_path("samples/none.car").is_err());
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     pub fn from_path(path: impl AsRef<Path>) -> Result<Self> {
@@ -88,15 +111,26 @@ impl Repo {
 
 #[cfg(feature = "redb")]
 impl Repo<RedbStore> {
-    /// Opens the repository in a kept spill file, with a cache of 16 MiB. Every block is hashed
+    /// Opens the repository in a kept spill file, with caches of 16 MiB. Every block is hashed
     /// again.
     ///
-    /// Open only files that you or somebody you trust made: a crafted file can crash redb. See
+    /// Open only files that you made, or somebody whom you trust: a crafted file can crash redb.
+    /// See
     /// [`RedbStore::open`].
     ///
     /// # Errors
     ///
-    /// Those of [`Loader::from_spill_file`]. The error names the file.
+    /// - `Io` if the file cannot be opened
+    /// - `Store` if reading fails
+    /// - `InvalidSpillFile` if the file is damaged, not complete, of another version, or not a
+    ///   spill file; or if it has processed values, which need [`Loader::from_spill_file`]
+    /// - `HashMismatch` for a block that does not have its CID
+    /// - `MissingCommit` if the commit is missing
+    /// - `LookAlike`, `Malformed`, `NonCanonical` or `Limit` if the commit is not a valid one
+    ///
+    /// The error names the file.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::store::SpillFile;
@@ -116,16 +150,23 @@ impl Repo<RedbStore> {
 }
 
 impl<S: BlockStore> Repo<S> {
-    /// Opens the repository whose commit is the block `commit` of a store. The commit is hashed
-    /// now, all other blocks when a walk reaches them.
+    /// Opens the repository in a store. `commit` is the CID of its commit.
+    ///
+    /// The commit is hashed now, each other block when a walk reaches it. Blocks that a store of
+    /// this library has verified are not hashed again. For a store of your own see [`BlockStore`].
     ///
     /// # Errors
     ///
-    /// - `Argument` if `commit` has the codec raw
-    /// - `MissingCommit` if the store does not have the block
-    /// - `HashMismatch`, `LookAlike`, `Malformed` or `NonCanonical` for the commit; `Limit` if it
-    ///   exceeds a fixed limit
+    /// - `Argument` if `commit` has codec raw
+    /// - `MissingCommit` if the store does not have the commit
+    /// - `HashMismatch` if the commit does not have its CID
+    /// - `LookAlike` if the commit is a tree node
+    /// - `Malformed` or `NonCanonical` if the commit has an invalid form, or if the store has a
+    ///   processed value for it
+    /// - `Limit` if the commit exceeds a fixed limit
     /// - `Store` or `Io` if the store fails
+    ///
+    /// # Examples
     ///
     /// ```
     /// use std::sync::Arc;
@@ -135,6 +176,7 @@ impl<S: BlockStore> Repo<S> {
     ///
     /// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
     /// # let commit = carwalk::peek_commit(stream)?.cid();
+    /// // An `Arc` of a store is a store: repositories can share one.
     /// let store = Arc::new(MemoryStore::new(stream)?);
     /// let repo: Repo<Arc<MemoryStore>> = Repo::from_store(Arc::clone(&store), commit)?;
     /// assert_eq!(repo.records().try_count()?, 40);
@@ -146,15 +188,21 @@ impl<S: BlockStore> Repo<S> {
 }
 
 impl<B: AsRef<[u8]>> SliceStore<B> {
-    /// Reads all sections of the CAR in `bytes`, hashes every block, and indexes them, with default
-    /// limits.
+    /// Loads the CAR in `bytes` with default limits: hashes every block and makes the index.
     ///
-    /// For CARs that hold no commit; [`Repo::from_slice`] opens repositories.
+    /// For CARs without a commit. [`Repo::from_slice`] opens repositories. The index takes 10 bytes
+    /// a block, and up to 20 bytes a section while it is made.
     ///
     /// # Errors
     ///
-    /// Those of [`SliceReader`](crate::car::SliceReader), and `HashMismatch` for a block that does
-    /// not have its CID.
+    /// - `LookAlike` if the input is empty, JSON, HTML, gzip, a CAR of version 2 or a spill file
+    /// - `Truncated` if the input ends inside the header or a section
+    /// - `Malformed` or `NonCanonical` if the header or a section has an invalid form
+    /// - `Limit` if the header or a block exceeds its limit
+    /// - `HashMismatch` for a block that does not have its CID
+    /// - `Store` if `as_ref` returns different bytes during the load
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::store::{BlockStore, CarStore, SliceStore};
@@ -170,13 +218,17 @@ impl<B: AsRef<[u8]>> SliceStore<B> {
         Ok(slice_store(bytes, load)?.0)
     }
 
-    /// Reads all sections of the CAR in `bytes`, hashes every block, and stores the index in `file`.
+    /// Loads the CAR in `bytes` with default limits: hashes every block and writes the index to the
+    /// spill file `file`, which must be a temporary one.
     ///
     /// # Errors
     ///
-    /// Those of [`new`](SliceStore::new); `Store` if the file cannot be created or written; `Limit`
-    /// if more is stored than [`SpillFile::max_stored`] allows; `Argument` if the file is a kept one,
-    /// or its segment length is out of range.
+    /// - `Argument` if `file` is a kept file, or its segment length is out of range
+    /// - `Store` if the file cannot be created, written or read
+    /// - `Limit` if more is stored than [`SpillFile::max_stored`] allows
+    /// - any of [`new`](SliceStore::new)
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::store::{CarStore, SliceStore, SpillFile};
@@ -196,14 +248,22 @@ impl<B: AsRef<[u8]>> SliceStore<B> {
 }
 
 impl MemoryStore {
-    /// Reads a CAR to its end, hashes every block, and indexes them, with default limits.
+    /// Loads a CAR from a stream with default limits: reads it to its end, hashes every block and
+    /// makes the index.
     ///
-    /// For CARs that hold no commit; [`Repo::from_reader`] opens repositories.
+    /// For CARs without a commit. [`Repo::from_reader`] opens repositories. The stream is held in
+    /// memory, at most 1 GiB.
     ///
     /// # Errors
     ///
-    /// Those of [`Reader`](crate::car::Reader), and `HashMismatch` for a block that does not have
-    /// its CID.
+    /// - `Io` if reading fails, or if memory for a long block cannot be allocated
+    /// - `LookAlike` if the input is empty, JSON, HTML, gzip, a CAR of version 2 or a spill file
+    /// - `Truncated` if the input ends inside the header or a section
+    /// - `Malformed` or `NonCanonical` if the header or a section has an invalid form
+    /// - `Limit` if the stream, the header or a block exceeds its limit
+    /// - `HashMismatch` for a block that does not have its CID
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::store::{BlockStore, CarStore, MemoryStore};
@@ -224,16 +284,26 @@ impl MemoryStore {
 
 #[cfg(feature = "redb")]
 impl RedbStore {
-    /// Reads a CAR into a file, hashes every block, and indexes them, with default limits.
+    /// Loads a CAR from a stream into a spill file with default limits: reads it to its end, hashes
+    /// every block and makes the index.
     ///
-    /// For CARs that hold no commit; [`Suspended::spill`](crate::Suspended::spill) opens
-    /// repositories.
+    /// For CARs without a commit. [`BoundedLoader::spill`](crate::BoundedLoader::spill) opens
+    /// repositories. Default cache size: 16 MiB.
     ///
     /// # Errors
     ///
-    /// Those of [`Reader`](crate::car::Reader), `HashMismatch` for a block that does not have its
-    /// CID, and those of the file: `Store`, `Limit` if more is stored than
-    /// [`SpillFile::max_stored`] allows, or `Argument` if its segment length is out of range.
+    /// - `Io` if reading fails, or if memory for a long block cannot be allocated
+    /// - `LookAlike` if the input is empty, JSON, HTML, gzip, a CAR of version 2 or a spill file
+    /// - `Truncated` if the input ends inside the header or a section
+    /// - `Malformed` or `NonCanonical` if the header or a section has an invalid form
+    /// - `Limit` if the stream, the header or a block exceeds its limit
+    /// - `HashMismatch` for a block that does not have its CID
+    /// - `Store` if the file cannot be created, written or read
+    /// - `Limit` if more is stored than [`SpillFile::max_stored`] allows, or in more than 2^24
+    ///   segments
+    /// - `Argument` if the segment length of the file is out of range
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::store::{CarStore, RedbStore, SpillFile};

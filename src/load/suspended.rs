@@ -17,10 +17,28 @@ use crate::store::{AnyStore, RedbStore, SpillFile};
 
 /// The outcome of a load with a memory limit.
 ///
-/// [`or_spill`](Loaded::or_spill) turns both cases into one repository type.
+/// [`or_spill`](Loaded::or_spill) converts both into a repository of one type.
+///
+/// # Examples
+///
+/// ```
+/// use carwalk::{Loaded, Loader};
+///
+/// fn outcome(stream: &[u8], limit: u64) -> carwalk::Result<String> {
+///     Ok(match Loader::new().memory_limit(limit).from_reader(stream)? {
+///         Loaded::Complete(repo) => format!("{} records", repo.records().try_count()?),
+///         Loaded::Suspended(load) => format!("{} bytes read", load.bytes_read()),
+///     })
+/// }
+///
+/// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
+/// assert_eq!(outcome(stream, 1 << 20)?, "40 records");
+/// assert_eq!(outcome(stream, 4 << 10)?, "12641 bytes read");
+/// # Ok::<(), carwalk::Error>(())
+/// ```
 #[derive(Debug)]
-#[expect(clippy::exhaustive_enums, reason = "a load is at its end or it is not")]
-#[expect(clippy::large_enum_variant, reason = "there is one at a time, and it is soon taken apart")]
+#[expect(clippy::exhaustive_enums, reason = "a load is complete or it is not")]
+#[expect(clippy::large_enum_variant, reason = "one for each load, and short-lived")]
 pub enum Loaded<R, P = Keep> {
     /// The whole CAR is loaded.
     Complete(Repo<MemoryStore, P>),
@@ -30,35 +48,36 @@ pub enum Loaded<R, P = Keep> {
 
 /// A load that stopped at its memory limit: the source, and the loaded sections.
 ///
-/// Nothing is lost and nothing was copied. It can be queued, sent to another thread, resumed any
-/// number of times, spilled, or dropped.
+/// Stopping copies nothing and loses nothing. The load can be queued, sent to another thread,
+/// resumed any number of times, spilled, or dropped. Until then it holds
+/// [`bytes_held`](Suspended::bytes_held) of memory, and the source stays open.
+///
+/// # Examples
 ///
 /// ```
 /// use carwalk::{Loaded, Loader};
 ///
-/// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
-/// let mut loaded = Loader::new().memory_limit(4 << 10).from_reader(stream)?;
-/// let repo = loop {
-///     match loaded {
-///         Loaded::Complete(repo) => break repo,
-///         Loaded::Suspended(load) => {
-///             let more = load.memory_limit() + (1 << 20);
-///             loaded = load.resume(more)?;
-///         }
-///     }
-/// };
-/// assert_eq!(repo.records().try_count()?, 40);
+/// # let mut car = include_bytes!("../../samples/repo.car").to_vec();
+/// # (0..9).for_each(|_| car.extend_from_within(59..12_641));
+/// # let stream = &car[..];
+/// // A stream of 125,879 bytes, and buffers of at most 100 KiB.
+/// let loaded = Loader::new().memory_limit(100 << 10).from_reader(stream)?;
+/// let Loaded::Suspended(load) = loaded else { panic!("the stream exceeds the limit") };
+/// assert_eq!(load.memory_limit(), 102_400);
+/// assert_eq!(load.bytes_read(), 65_536);
+/// assert_eq!(load.get_ref().len(), 125_879 - 65_536);
+/// assert!(load.bytes_held() > 65_536 && load.bytes_held() <= 102_400);
 /// # Ok::<(), carwalk::Error>(())
 /// ```
 #[must_use]
 pub struct Suspended<R, P = Keep> {
     load: Load<Reader<R>, P>,
     memory_limit: u64,
-    /// The file that is read, if it was opened by its path.
+    /// The path of the source, if the source is a file that was opened by its path.
     path: Option<Box<Path>>,
 }
 
-/// Names the file that is read in an error, if it was opened by its path.
+/// Adds the path of the source to an error, if there is one.
 fn naming<T>(path: Option<&Path>, result: Result<T>) -> Result<T> {
     result.map_err(|error| match path {
         Some(path) => error.in_file(path),
@@ -84,19 +103,38 @@ impl<R, P> Suspended<R, P> {
         self.load.source.get_ref()
     }
 
-    /// Returns the memory that the load takes, in bytes, counted as the memory limit counts it.
+    /// Returns the heap memory of the load, in bytes: what the memory limit covers.
     #[must_use]
     pub fn bytes_held(&self) -> u64 {
         self.load.source.bytes_held().saturating_add(self.load.loading.held())
     }
 
-    /// Returns the commit, if its section is already loaded. It is verified only under
-    /// [`Verification::EveryBlock`](crate::Verification::EveryBlock).
+    /// Returns the commit, or `None` if its section is not loaded yet. Most exports begin with it.
+    ///
+    /// Verified only under [`Verification::EveryBlock`](crate::Verification::EveryBlock).
     ///
     /// # Errors
     ///
-    /// `Malformed`, `NonCanonical`, `LookAlike` or `Limit` if the block is not a commit, or if the
-    /// header does not name one.
+    /// - `Malformed` if the first root of the CAR has codec raw
+    /// - `LookAlike` if the block is a tree node
+    /// - `Malformed` or `NonCanonical` if the block is not a commit
+    /// - `Limit` if the commit exceeds a fixed limit
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use carwalk::{Loaded, Loader};
+    ///
+    /// # let mut car = include_bytes!("../../samples/repo.car").to_vec();
+    /// # (0..9).for_each(|_| car.extend_from_within(59..12_641));
+    /// # let stream = &car[..];
+    /// let loaded = Loader::new().memory_limit(100 << 10).from_reader(stream)?;
+    /// let Loaded::Suspended(load) = loaded else { panic!("the stream exceeds the limit") };
+    /// // Is the rest of this export worth a file?
+    /// let commit = load.commit()?.expect("the commit is in the first section");
+    /// assert_eq!(commit.did(), "did:plc:ewvi7nxzyoun6zhxrhs64oiz");
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn commit(&self) -> Result<Option<Commit<'_>>> {
         naming(self.path.as_deref(), self.parse_commit())
     }
@@ -113,13 +151,33 @@ impl<R, P> Suspended<R, P> {
 }
 
 impl<R: Read, P: Process> Suspended<R, P> {
-    /// Continues the load in memory. `memory_limit` replaces the old limit: it covers the loaded
-    /// sections, too.
+    /// Continues the load in memory. `memory_limit`, in bytes, replaces the old limit: it covers
+    /// the loaded sections, too.
     ///
     /// # Errors
     ///
     /// Those of [`Loader::from_reader`](crate::Loader::from_reader). Reaching the new limit is not
     /// an error.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use carwalk::{Loaded, Loader};
+    ///
+    /// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let mut loaded = Loader::new().memory_limit(4 << 10).from_reader(stream)?;
+    /// let repo = loop {
+    ///     match loaded {
+    ///         Loaded::Complete(repo) => break repo,
+    ///         Loaded::Suspended(load) => {
+    ///             let more = load.memory_limit() + (1 << 20);
+    ///             loaded = load.resume(more)?;
+    ///         }
+    ///     }
+    /// };
+    /// assert_eq!(repo.records().try_count()?, 40);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn resume(self, memory_limit: u64) -> Result<Loaded<R, P>> {
         let Suspended { mut load, path, .. } = self;
         load.opening.walk_memory = Budget::new(memory_limit).walk();
@@ -130,16 +188,21 @@ impl<R: Read, P: Process> Suspended<R, P> {
     /// Continues the load in a file: moves the loaded blocks there, then reads the rest of the
     /// stream into it.
     ///
-    /// From then on the load takes about as much memory as the limit, however long the CAR is, and
-    /// so does the store. An error ends the load. To find out first whether the file can be
-    /// created, call [`SpillFile::create`].
+    /// The load, and later the store with a walk, take about as much memory as the limit, however
+    /// long the CAR is. Blocks are hashed before they are stored, unless verification is off. An
+    /// error ends the load: call [`SpillFile::create`] first, and a file that cannot be created
+    /// does not cost the load.
     ///
     /// # Errors
     ///
     /// - `Store` if the file cannot be created, written or read
-    /// - `Limit` if more is stored than [`SpillFile::max_stored`] allows
-    /// - `Argument` if the file's segment length is out of range
-    /// - those of [`Loader::from_reader`](crate::Loader::from_reader) for the rest of the stream
+    /// - `Limit` if more is stored than [`SpillFile::max_stored`] allows, or in more than 2^24
+    ///   segments
+    /// - `Argument` if the segment length of the file is out of range
+    /// - any of [`Loader::from_reader`](crate::Loader::from_reader) for the rest of the stream
+    /// - the fault of a salvaged CAR, if the file is kept
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::store::SpillFile;
@@ -147,15 +210,15 @@ impl<R: Read, P: Process> Suspended<R, P> {
     ///
     /// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
     /// if let Loaded::Suspended(load) = Loader::new().memory_limit(4 << 10).from_reader(stream)? {
-    ///     let repo = match SpillFile::temporary().create() {
+    ///     let count = match SpillFile::temporary().create() {
     ///         Ok(file) => load.spill(file)?.records().try_count()?,
-    ///         // No file can be created: the load is still there.
+    ///         // No file can be created, but the load can go on in memory.
     ///         Err(_) => match load.resume(16 << 20)? {
     ///             Loaded::Complete(repo) => repo.records().try_count()?,
     ///             Loaded::Suspended(_) => 0,
     ///         },
     ///     };
-    ///     assert_eq!(repo, 40);
+    ///     assert_eq!(count, 40);
     /// }
     /// # Ok::<(), carwalk::Error>(())
     /// ```
@@ -172,7 +235,9 @@ impl<R: Read, P: Process> Loaded<R, P> {
     ///
     /// # Errors
     ///
-    /// Those of [`Suspended::spill`].
+    /// Those of [`Suspended::spill`], if the load is suspended.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::Loader;
@@ -204,7 +269,7 @@ impl<R: Read, P: Process> Loaded<R, P> {
         }
     }
 
-    /// Has errors of a suspended load name the file that is read.
+    /// Sets the path that errors of a suspended load name.
     pub(super) fn of_file(self, path: Option<Box<Path>>) -> Self {
         match self {
             Loaded::Complete(repo) => Loaded::Complete(repo),
