@@ -1,6 +1,6 @@
-//! How a memory limit is shared out.
+//! The shares of a memory limit.
 //!
-//! Every share follows from one number, the limit `L` of a load in bytes:
+//! All shares follow from the limit `L` of a load, in bytes:
 //!
 //! | share | of `L` | at least | at most |
 //! |---|---|---|---|
@@ -17,40 +17,40 @@
 //! | of the segments, the table of their blocks | 1/16 | 64 bytes | 32 MiB |
 //!
 //! Sorting and segments that are not full take memory only while a spill file is written, caches
-//! only afterwards. Merging sorted runs of the index takes the same share as sorting. A merge and
-//! the pages of the index are written in one transaction, however long they are.
+//! only afterwards. Merging sorted runs of the index has the same share as sorting. A merge and the
+//! pages of the index are written in one transaction, whatever their size.
 //!
-//! One share does not follow from the limit: redb writes to a kept file when it opens it, and these
-//! writes stay in memory, at most 16 MiB and 1/16 of the file's length.
+//! One share does not follow from the limit. redb writes to a kept file when it opens it, and these
+//! writes are held in memory: at most 16 MiB plus 1/16 of the file's length.
 
-/// Bytes that a walk may take in any case: enough for any tree that was not made to take more.
+/// Minimum limit of a walk, in bytes: enough for every tree that was not crafted to need more.
 const MIN_WALK: u64 = 1 << 20;
 
-/// The part of a limit that is left to walks.
+/// The share of walks: one part in so many.
 const WALK_PART: u64 = 8;
 
-/// Bytes of the longest page of an index in a cache, but for few.
+/// Memory of one cached index page, in bytes. Very few pages take more.
 #[cfg(feature = "redb")]
 const INDEX_PAGE_COST: u64 = 4096 + 128;
 
-/// Bytes of open segments that come before the pages of an index: most block orders have a walk
-/// move about in some segments at a time.
+/// Cache memory that segments get before index pages, in bytes: in most block orders, a walk moves
+/// between a few segments at a time.
 #[cfg(feature = "redb")]
 const MIN_OPEN_SEGMENTS: u64 = 1 << 20;
 
-/// Most groups of blocks that have segments of their own.
+/// Maximum number of groups of blocks, each with its own segments.
 #[cfg(feature = "redb")]
 pub(crate) const MAX_GROUPS: usize = 16;
 
-/// Bytes of the longest table of blocks.
+/// Maximum size of the table of blocks, in bytes.
 #[cfg(feature = "redb")]
 const MAX_BLOCK_TABLE: u64 = 32 << 20;
 
-/// Memory that a spilled store caches if no limit is set, in bytes.
+/// Cache size of a spilled store without a memory limit, in bytes.
 #[cfg(feature = "redb")]
 pub(crate) const DEFAULT_CACHE: u64 = 16 << 20;
 
-/// A memory limit, from which all shares follow. `u64::MAX` is no limit.
+/// A memory limit and its shares. `u64::MAX` means no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Budget {
     limit: u64,
@@ -61,7 +61,7 @@ impl Budget {
         Budget { limit }
     }
 
-    /// Returns how many bytes a walk may take.
+    /// Returns the memory limit of a walk, in bytes.
     pub(crate) fn walk(self) -> u64 {
         if self.limit == u64::MAX { u64::MAX } else { (self.limit / WALK_PART).max(MIN_WALK) }
     }
@@ -69,39 +69,40 @@ impl Budget {
 
 #[cfg(feature = "redb")]
 impl Budget {
-    /// Returns redb's own cache. What is read is cached outside of redb, so more is of no use.
+    /// Returns the size of redb's own cache, in bytes. It is small because blocks and index pages
+    /// are cached outside of redb.
     pub(crate) fn redb(self) -> u64 {
         (self.limit / 4).clamp(1 << 18, 1 << 22)
     }
 
-    /// Returns how many bytes a transaction may write: redb begins to write pages out when half of
-    /// its cache is dirty, and reads them again at the end to compute checksums.
+    /// Returns how many bytes one transaction may write. When half of its cache is dirty, redb
+    /// writes pages early, and reads them again at the end of the transaction to compute checksums.
     pub(crate) fn transaction(self) -> u64 {
         self.redb() / 4
     }
 
-    /// Returns how many bytes of index entries are sorted at a time.
+    /// Returns the size of one sorted run of index entries, in bytes.
     pub(crate) fn sorting(self) -> u64 {
         (self.limit / 8).clamp(1 << 20, 1 << 26)
     }
 
-    /// Returns how many segments of `len` bytes may be filled at the same time.
+    /// Returns how many segments of `len` bytes may be open for writing at the same time.
     pub(crate) fn filling_segments(self, len: usize) -> usize {
         let count = (self.limit / 32).checked_div(len as u64).unwrap_or(u64::MAX);
         usize::try_from(count).unwrap_or(usize::MAX).clamp(1, MAX_GROUPS)
     }
 
-    /// Returns how many bytes of a finished spill file may be cached.
+    /// Returns the size of the caches over a finished spill file, in bytes.
     pub(crate) fn caches(self) -> u64 {
         let rest = self.limit.saturating_sub(self.redb()).saturating_sub(self.limit / WALK_PART);
         rest.max(1 << 18)
     }
 
-    /// Returns the shares of the caches that index pages and segments get, for an index of so many
-    /// pages.
+    /// Returns the cache sizes of index pages and of segments, in bytes, for an index of
+    /// `index_pages` pages.
     ///
-    /// Pages are requested in random order, so a cache is of use only if it holds nearly all of
-    /// them; segments are mostly requested one after the other.
+    /// Pages are requested in random order, so their cache is of use only if it holds nearly all of
+    /// them. Segments are mostly requested one after the other.
     pub(crate) fn share_caches(self, index_pages: u32) -> (u64, u64) {
         let caches = self.caches();
         let all_pages = u64::from(index_pages).saturating_mul(INDEX_PAGE_COST);
@@ -112,20 +113,20 @@ impl Budget {
     }
 }
 
-/// Returns the part of a walk's memory that may hold digests.
+/// Returns the share of a walk's memory for digests, in bytes.
 pub(crate) fn digests(walk: u64) -> u64 {
     walk / 2
 }
 
-/// Returns the part of the memory for segments that the table of their blocks gets: an entry of 8
-/// bytes for 128 bytes of segments, which is about twice as many as there are blocks.
+/// Returns the share of the segments' memory for the table of their blocks, in bytes: an entry of 8
+/// bytes for each 128 bytes of segments, about two entries for each block.
 #[cfg(feature = "redb")]
 pub(crate) fn block_table(segments: u64) -> u64 {
     (segments / 16).min(MAX_BLOCK_TABLE)
 }
 
-/// Returns how many bytes of a kept file of this length may differ from the file: redb only writes
-/// down what it knows of free pages.
+/// Returns the limit on writes to a kept file that are held in memory, in bytes. When redb opens a
+/// file, it writes only its list of free pages.
 #[cfg(feature = "redb")]
 pub(crate) fn overlay(file_len: u64) -> u64 {
     (16_u64 << 20).saturating_add(file_len / 16)

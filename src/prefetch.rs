@@ -1,13 +1,13 @@
-//! Bringing bytes into the cache before they are wanted.
+//! Prefetches bytes into the cache of the CPU.
 
-/// Bytes that come into the cache together, on most machines.
+/// Length of a cache line on most machines, in bytes.
 const CACHE_LINE: usize = 64;
 
-/// Has the CPU fetch some bytes, and does not wait for them.
+/// Starts to fetch `values` into the cache, without waiting. Does nothing except on x86-64.
 #[inline]
 #[cfg_attr(
     target_arch = "x86_64",
-    expect(unsafe_code, reason = "the CPU is told where by a pointer")
+    expect(unsafe_code, reason = "the prefetch instruction takes a pointer")
 )]
 pub(crate) fn prefetch<T>(values: &[T]) {
     let step = const { CACHE_LINE.checked_div(size_of::<T>()) };
@@ -15,7 +15,7 @@ pub(crate) fn prefetch<T>(values: &[T]) {
         #[cfg(target_arch = "x86_64")]
         {
             use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            // SAFETY: a hint, which faults at no address.
+            // SAFETY: a hint, which does not fault at any address.
             unsafe { _mm_prefetch::<_MM_HINT_T0>(core::ptr::from_ref(value).cast()) };
         }
         #[cfg(not(target_arch = "x86_64"))]

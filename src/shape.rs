@@ -1,4 +1,4 @@
-//! What a block is, judged by its first bytes: a guess, never a verification.
+//! What a block probably is, judged by its first bytes. Only "not a node" is certain.
 
 #[cfg(feature = "redb")]
 use crate::cbor::Cursor;
@@ -19,8 +19,8 @@ pub(crate) fn may_be_node(cid: &Cid, block: &[u8]) -> bool {
     cid.codec() == Codec::DagCbor && begins_like_node(block)
 }
 
-/// Returns the collection that a block seems to belong to: the one in a record's `$type`, or in a
-/// node's first key.
+/// Returns the collection that a block probably belongs to: the `$type` of a record, or the
+/// collection in the first key of a node.
 #[cfg(feature = "redb")]
 pub(crate) fn collection(block: &[u8]) -> Option<&[u8]> {
     let mut cursor = Cursor::new(block);
@@ -38,7 +38,7 @@ fn collection_of_node(mut cursor: Cursor<'_>) -> Option<&[u8]> {
     key.split(|&byte| byte == b'/').next()
 }
 
-/// Keys of DAG-CBOR maps ascend by length, so only shorter keys can stand before `$type`.
+/// The keys of a DAG-CBOR map ascend by length, so a key longer than `$type` ends the search.
 #[cfg(feature = "redb")]
 fn collection_of_record(mut cursor: Cursor<'_>, fields: usize) -> Option<&[u8]> {
     for _ in 0..fields {
@@ -48,7 +48,7 @@ fn collection_of_record(mut cursor: Cursor<'_>, fields: usize) -> Option<&[u8]> 
         if cursor.unchecked_text().ok()?.len() > "$type".len() {
             return None;
         }
-        // Most values before `$type` are texts, which need no nesting to be skipped.
+        // Most values before `$type` are texts, which are cheaper to skip than an unknown item.
         let before = cursor;
         if cursor.unchecked_text().is_err() {
             cursor = before;

@@ -1,4 +1,4 @@
-//! Loads into memory: sections stay where they were read, or are packed into an arena.
+//! The sink into memory: sections stay where they were read, or are packed into an arena.
 
 use std::io::Read;
 
@@ -17,10 +17,10 @@ use crate::store::packed::{self, Packed, State};
 use crate::store::spill::SpillWriter;
 use crate::store::trust::Trust;
 
-/// Takes sections into memory.
+/// Notes or packs sections in memory.
 pub(super) struct MemorySink {
     notes: Notes,
-    /// Made when there are no more sections.
+    /// `None` until there are no more sections.
     index: Option<Index>,
     /// Where blocks are packed; `None` if sections stay in the source.
     packed: Option<Arena>,
@@ -35,7 +35,7 @@ impl MemorySink {
         MemorySink { notes: Notes::new(), index: None, packed, trust, head: Vec::new() }
     }
 
-    /// Takes the index out, and makes it first if necessary.
+    /// Returns the index, and makes it first if necessary.
     fn take_index(&mut self, source: &impl Source) -> Index {
         let MemorySink { notes, index, packed, trust, .. } = self;
         let compare = |old, new| compare(packed.as_ref(), source, *trust, old, new);
@@ -53,7 +53,7 @@ impl Sink for MemorySink {
         if !at_end {
             return Ok(self.notes.room() > 0 || self.notes.make_room(allowance));
         }
-        // Making the index is what a load that has read everything may still be suspended for.
+        // A load that has read everything can still be suspended here.
         let fits = self.index.is_some() || self.notes.index_len() <= allowance;
         if fits {
             self.index = Some(self.take_index(source));
@@ -103,7 +103,7 @@ fn not_in_place() -> Error {
     Error::store("a section that stays in the source was copied")
 }
 
-/// Copies a section, and returns where it is. `None` if that takes more than `allowance` bytes.
+/// Copies a section and returns its placement. `None` if that takes more than `allowance` bytes.
 #[inline(never)]
 fn pack(
     arena: &mut Arena,
@@ -116,7 +116,7 @@ fn pack(
     let Some((at, base)) = arena.reserve(len, section.offset, allowance)? else {
         return Ok(None);
     };
-    // A processed value may be longer than its record, so the arena may exceed the longest CAR.
+    // Processed values may be longer than their records, so the arena may exceed `MAX_CAR_LEN`.
     check_placement(at, || Some(section.offset))?;
     head.clear();
     section.write_head(base, head);
@@ -139,8 +139,8 @@ fn section_at<'a>(
 
 /// Compares the section at `new` with the one at `old`, which came before.
 ///
-/// Sections that were not hashed may not have the CIDs that they name. Of two that name the same,
-/// the good one is found.
+/// Sections that were not hashed may not have their CIDs. Of two with one CID, the intact one has
+/// to be found.
 fn compare(
     packed: Option<&Arena>,
     source: &impl Source,
@@ -159,8 +159,8 @@ fn compare(
         // Packed blocks were hashed when they were copied.
         if packed.is_some() { section.state != State::Bad } else { section.verify().is_ok() }
     };
-    // Equal bytes need no hash to be equally good, however often a block is repeated. Otherwise the
-    // later section is hashed first: it pays for that with its own bytes.
+    // Equal bytes are equally good, so they are not hashed. Otherwise the later section is hashed
+    // first, and the earlier one only if it is intact: the work is proportional to the input.
     let is_better = trust == Trust::HashWhenReached
         && (old.state, old.bytes) != (new.state, new.bytes)
         && is_good(&new)
@@ -169,7 +169,7 @@ fn compare(
 }
 
 impl Loading<MemorySink> {
-    /// Returns the section that should be the commit's, if it was loaded from this stream.
+    /// Returns the first section with the CID of the commit, if it is loaded.
     pub(super) fn commit<'a, R>(&'a self, reader: &'a Reader<R>) -> Option<Packed<'a>> {
         let at = self.state.commit()?;
         match &self.sink.packed {
@@ -203,8 +203,8 @@ impl Loading<MemorySink> {
         Ok((index, sink.packed, contents))
     }
 
-    /// Moves all loaded sections into a spill file, in the order of the CAR, and gives their memory
-    /// back piece by piece. Returns how far the load has come.
+    /// Moves all loaded sections into a spill file, in the order of the CAR, and frees their memory
+    /// chunk by chunk. Returns the state of the load.
     #[cfg(feature = "redb")]
     pub(super) fn move_into<R: Read>(
         self,
@@ -225,7 +225,7 @@ impl Loading<MemorySink> {
         }
         let (first, mut left) = state.loaded();
         let moved = reader.release(first, |section| {
-            // The reader may have framed one more, which is not loaded yet.
+            // The reader may have framed one more section, which is not loaded yet.
             if left == 0 {
                 return Ok(());
             }
@@ -254,8 +254,7 @@ mod tests {
 
     const CAR: &[u8] = include_bytes!("../../samples/repo.car");
 
-    /// Loads a CAR of which only reached blocks are verified, and returns how many blocks were
-    /// hashed.
+    /// Loads a CAR with `ReachedBlocks`, and returns how many blocks were hashed.
     fn load(car: &Car) -> (SliceStore<Vec<u8>>, usize) {
         let bytes = car.to_bytes();
         let loader = Loader::new().verification(Verification::ReachedBlocks);
@@ -266,7 +265,7 @@ mod tests {
 
     const GOOD: &[u8] = b"\xa1\x61a\x01";
 
-    /// A CAR with sections of one CID and these bytes, and others around them.
+    /// A CAR in which sections with these bytes have one CID, between two other sections.
     fn copies<'b>(blocks: impl IntoIterator<Item = &'b [u8]>) -> (Car, Cid) {
         let cid = KitCid::dag_cbor(GOOD);
         let mut car = Car::new(&[cid]);
@@ -293,7 +292,7 @@ mod tests {
             let blocks = (0..1000).map(|number| if number == at { damaged } else { GOOD });
             let (car, cid) = copies(blocks);
             let (store, hashed) = load(&car);
-            // The one that comes later, and if that is good, the one before.
+            // The later section, and the earlier one if the later is intact.
             assert_eq!(hashed, if at == 0 { 2 } else { 1 }, "{at}");
             let found = store.get(&cid).unwrap().unwrap();
             let first = car.offsets()[1 + usize::from(at == 0)] as u64;
@@ -305,8 +304,8 @@ mod tests {
         assert_eq!((hashed, store.get(&cid).unwrap().unwrap().bytes), (2, GOOD));
     }
 
-    /// As in a mapped file that another process wrote to: an index must not take them for copies of
-    /// each other.
+    /// Sections can vanish if another process writes to a mapped file. An index must not take them
+    /// for repeats of each other.
     #[test]
     fn sections_that_are_gone_equal_no_other() {
         let source = SliceReader::new(CAR).unwrap();

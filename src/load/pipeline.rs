@@ -13,23 +13,22 @@ use crate::store::contents::{CarStats, Contents};
 use crate::store::packed::{Packed, State};
 use crate::store::trust::Trust;
 
-/// Progress is reported each time about this many bytes were loaded.
+/// Number of bytes between two calls of the progress function.
 const PROGRESS_STEP: u64 = 1 << 20;
 
-/// Bytes of a processed value for which room is kept.
+/// Capacity that is kept for the next processed value, in bytes.
 const USUAL_VALUE_LEN: usize = 1 << 16;
 
-/// Appends the value that a process function makes of a record.
+/// Appends the encoded value of a record: a process function without its types.
 pub(super) type ValueFn<'a> = &'a dyn Fn(&[u8], &mut Vec<u8>) -> Result<()>;
 
-/// Where the sections of a load go.
+/// The destination of the sections of a load.
 pub(super) trait Sink {
-    /// Returns whether sections stay where the source has them and are only noted; otherwise they
-    /// are taken.
+    /// Returns whether sections stay in the source and are only noted. Otherwise they are taken.
     fn is_in_place(&self) -> bool;
 
-    /// Makes room for one more section, or at the end for everything that is left to do. Returns
-    /// false if that takes more than `allowance` bytes of memory.
+    /// Makes room for one more section, or at the end for the remaining work. Returns false if that
+    /// takes more than `allowance` bytes of memory.
     fn make_room(&mut self, source: &impl Source, at_end: bool, allowance: u64) -> Result<bool>;
 
     /// Returns how many sections can be noted before room has to be made again.
@@ -38,8 +37,8 @@ pub(super) trait Sink {
     /// Notes a section that stays in the source.
     fn note(&mut self, source: &impl Source, section: &Located) -> Result<()>;
 
-    /// Copies a section, which the source has at `at`, and returns its placement from now on.
-    /// `None`, and nothing is done, if that takes more than `allowance` bytes of memory.
+    /// Copies the section at `at` of the source, and returns its new placement. Does nothing and
+    /// returns `None` if that takes more than `allowance` bytes of memory.
     fn take(
         &mut self,
         section: &Packed<'_>,
@@ -57,15 +56,15 @@ pub(super) struct Loading<K> {
     pub(super) state: LoadState,
 }
 
-/// How far a load has come.
+/// The state of a load between two sections.
 pub(super) struct LoadState {
     stats: CarStats,
     first: Option<Placement>,
-    /// The first section that names the CID of the commit.
+    /// The first section with the CID of the commit.
     commit: Option<Placement>,
     next: Next,
     verdicts: Verdicts,
-    /// The state of the next section, if it was classified. Then `value` belongs to it.
+    /// The state of the next section, if it is classified already. Then `value` is its value.
     classified: Option<State>,
     /// The processed value of the next section.
     value: Vec<u8>,
@@ -74,10 +73,10 @@ pub(super) struct LoadState {
     reported: u64,
 }
 
-/// What the source has next.
+/// The next section of the source.
 #[derive(Clone, Copy)]
 enum Next {
-    /// It was not asked yet, or had no room to find out.
+    /// Not looked for yet, or the source had no room to read it.
     Unknown,
     Section(Located),
     End,
@@ -117,7 +116,7 @@ impl<K: Sink> Loading<K> {
                 Pass { source, sink, state, settings, commit, value_fn, memory_limit, hashers };
             let outcome = pass.run();
             pass.hashers.end(pass.source);
-            // A mismatch that was found stands before any other error in the CAR.
+            // A mismatch comes before any other error: a block is framed before it is hashed.
             pass.hashers.verdict(pass.source)?;
             outcome
         })
@@ -130,7 +129,7 @@ impl<K: Sink> Loading<K> {
         settings: &Settings,
         value_fn: Option<ValueFn<'_>>,
     ) -> Result<()> {
-        // More than 64 bits can count is never held. If it were, not everything would be loaded.
+        // No load holds `u64::MAX` bytes. If one did, it would be incomplete.
         if self.run(source, settings, value_fn, u64::MAX)? {
             Ok(())
         } else {
@@ -138,7 +137,7 @@ impl<K: Sink> Loading<K> {
         }
     }
 
-    /// Returns how many bytes of memory are held besides the source's.
+    /// Returns how many bytes of memory are held, without those of the source.
     pub(super) fn held(&self) -> u64 {
         self.sink.held().saturating_add(self.state.held())
     }
@@ -161,7 +160,7 @@ impl<S: Source, K: Sink> Pass<'_, '_, '_, S, K> {
     fn run(&mut self) -> Result<bool> {
         loop {
             let at_end = matches!(self.state.next, Next::End);
-            // The index is made from the sections' bytes, so lent ones have to be back.
+            // Making the index reads sections, so no bytes may be lent to threads.
             if at_end && !S::FINDS_LENT {
                 self.hashers.end(self.source);
             }
@@ -189,7 +188,7 @@ impl<S: Source, K: Sink> Pass<'_, '_, '_, S, K> {
             if self.is_report_due() {
                 self.report()?;
             }
-            // The source had no room to find the next section, and will have none in this pass.
+            // The source had no room for the next section, and gets none in this pass.
             if matches!(self.state.next, Next::Unknown) {
                 return Ok(false);
             }
@@ -198,8 +197,7 @@ impl<S: Source, K: Sink> Pass<'_, '_, '_, S, K> {
         Ok(true)
     }
 
-    /// Notes sections that stay in the source, until something else has to be done between two of
-    /// them.
+    /// Notes sections that stay in the source, until there is other work between two of them.
     fn note(&mut self, first: Located) -> Result<()> {
         let hashes = self.settings.trust == Trust::Hashed;
         let mut section = first;
@@ -225,15 +223,15 @@ impl<S: Source, K: Sink> Pass<'_, '_, '_, S, K> {
         Ok(())
     }
 
-    /// Has the noted sections hashed. Returns false if it is of no use to continue.
+    /// Hashes the noted sections, or hands them to other threads. Returns false after a mismatch.
     #[inline(never)]
     fn hand_over(&mut self) -> bool {
         let room_left = self.room_left();
         self.hashers.hand_over(self.source, room_left)
     }
 
-    /// Copies a section, or what is left of one that did not fit before. Returns false if it takes
-    /// more memory than the limit allows.
+    /// Classifies and copies a section. Returns false if that takes more memory than the limit
+    /// allows: then the next pass copies it, without classifying it again.
     #[inline(never)]
     fn take(&mut self, section: &Located) -> Result<bool> {
         let state = match self.state.classified {
@@ -256,8 +254,8 @@ impl<S: Source, K: Sink> Pass<'_, '_, '_, S, K> {
         Ok(true)
     }
 
-    /// Verifies a section that will be copied, and applies the process function to its block if
-    /// that can be done without knowing what links to it.
+    /// Verifies a section that will be copied. Applies the process function to its block, unless
+    /// the block is the commit or may be a node.
     fn classify(&mut self, section: &Located) -> Result<State> {
         let Located { at, cid, .. } = *section;
         let section = section.section(self.source)?;
@@ -266,8 +264,7 @@ impl<S: Source, K: Sink> Pass<'_, '_, '_, S, K> {
             && !self.state.is_good(self.source, at)
             && let Err(error) = section.verify()
         {
-            // Of two blocks with one CID the good one is found. Copied blocks are told apart here,
-            // once and for all.
+            // The store marks a damaged block, so that an intact one with the same CID is found.
             if trust == Trust::HashWhenReached {
                 return Ok(State::Bad);
             }
@@ -289,8 +286,8 @@ impl<S: Source, K: Sink> Pass<'_, '_, '_, S, K> {
         Ok(State::Processed)
     }
 
-    /// Moves on. With `salvage`, malformed or truncated framing counts as the end.
-    // Inlined because it is called for each section, with a result that is copied.
+    /// Advances to the next section. With `salvage`, malformed or truncated framing is the end.
+    // Inlined: called for each section, with a large result.
     #[inline(always)]
     fn advance(&mut self) -> Result<Next> {
         match self.source.advance() {
@@ -308,14 +305,14 @@ impl<S: Source, K: Sink> Pass<'_, '_, '_, S, K> {
         }
     }
 
-    /// Returns how many bytes of memory may be taken besides what is held.
+    /// Returns how many more bytes of memory may be taken.
     fn room_left(&self) -> u64 {
         let held = self.sink.held().saturating_add(self.state.held());
         let held = held.saturating_add(self.source.held()).saturating_add(self.hashers.held());
         self.memory_limit.saturating_sub(held)
     }
 
-    /// Lets the source grow by what is left.
+    /// Allows the source to grow by the room that is left.
     fn allow_source(&mut self) {
         let allowance = self.room_left().saturating_add(self.source.held());
         self.source.allow(allowance);
@@ -333,8 +330,8 @@ impl<S: Source, K: Sink> Pass<'_, '_, '_, S, K> {
 }
 
 impl LoadState {
-    /// Returns whether the section at `at` has its CID, for sections in their order. A section that
-    /// is not whole in memory counts as one that does not.
+    /// Returns whether the section at `at` has its CID. To be called for sections in their order.
+    /// Returns false, without hashing, for a section that is not whole in memory.
     fn is_good(&mut self, source: &impl Source, at: Placement) -> bool {
         if let Some(verdict) = self.verdicts.next() {
             return verdict;
@@ -356,18 +353,18 @@ impl LoadState {
         self.stats.sections = self.stats.sections.saturating_add(1);
     }
 
-    /// Returns where the section is that should be the commit's, if it was loaded.
+    /// Returns the placement of the first section with the CID of the commit, if it is loaded.
     pub(super) fn commit(&self) -> Option<Placement> {
         self.commit
     }
 
-    /// Returns the first of the loaded sections, and how many there are.
+    /// Returns the placement of the first loaded section, and the number of loaded sections.
     #[cfg(feature = "redb")]
     pub(super) fn loaded(&self) -> (Option<Placement>, u64) {
         (self.first, self.stats.sections)
     }
 
-    /// Follows the next section, which the source moved down by so many bytes.
+    /// Adjusts the placement of the next section after the source moved it down by `len` bytes.
     #[cfg(feature = "redb")]
     pub(super) fn move_down(&mut self, len: u64) {
         if let Next::Section(section) = &mut self.next {
@@ -375,8 +372,8 @@ impl LoadState {
         }
     }
 
-    /// Returns what is known of the loaded CAR. If it is damaged before its commit, nothing can be
-    /// salvaged, and its fault is the error.
+    /// Returns the contents of a loaded CAR. A CAR that is damaged before its commit cannot be
+    /// salvaged: its fault is returned as the error.
     pub(super) fn finish(self, source: &impl Source, distinct_blocks: u64) -> Result<Contents> {
         let LoadState { mut stats, first, commit, fault, .. } = self;
         let fault = match (fault, commit) {

@@ -1,4 +1,4 @@
-//! Loads into a spill file: of whole sections, or of the index of a CAR that stays where it is.
+//! Sinks into a spill file: for whole sections, and for the index of a CAR that stays in place.
 
 use super::pipeline::{LoadState, Loading, Sink};
 use crate::car::{Located, Placement, SliceReader, Source, changed};
@@ -60,13 +60,13 @@ impl IndexSink {
     }
 
     fn enter(&mut self, section: &Packed<'_>, at: Placement) -> Result<()> {
-        // Of two blocks with one CID the good one is found.
+        // Of two blocks with one CID, the intact one has to be found.
         let is_good =
             self.trust != Trust::HashWhenReached || section.cid.verify(section.bytes).is_ok();
         self.writer.enter(&section.cid, is_good, at)
     }
 
-    /// Enters the sections once more that were loaded before, in place.
+    /// Enters the sections that were loaded before the sink was created.
     pub(super) fn replay(&mut self, state: &LoadState, source: &SliceReader<'_>) -> Result<()> {
         let (first, sections) = state.loaded();
         let mut next = first;
@@ -115,7 +115,7 @@ impl Loading<IndexSink> {
     }
 }
 
-/// The pipeline notes sections only in sinks that are in place, and copies them only into others.
+/// The pipeline calls `note` only for sinks in place, and `take` only for others.
 #[cold]
 fn misplaced() -> Error {
     debug_assert!(false, "a sink was given a section of the wrong kind");

@@ -1,16 +1,16 @@
-//! Stretches of adjacent sections, hashed together.
+//! Hashes the blocks of adjacent sections together.
 
 use crate::car::sections_in;
 use crate::cid::{self, Cid};
 use crate::sha256::{BATCH, sha256_each};
 
-/// Sections that a small CAR has at most.
+/// Maximum number of sections of a small CAR.
 const FEW_SECTIONS: usize = 32;
 
-/// Returns where the first section begins that does not have its CID, among the first `count`
-/// sections in `bytes`.
+/// Returns the position in `bytes` of the first section that does not have its CID, among the first
+/// `count` sections.
 pub(super) fn first_mismatch(bytes: &[u8], count: usize) -> Option<usize> {
-    // Arrays for a whole batch take a small CAR longer to clear than to fill.
+    // For a small CAR, the arrays of a whole batch take longer to clear than to fill.
     if count <= FEW_SECTIONS {
         first_mismatch_by::<FEW_SECTIONS>(bytes, count)
     } else {
@@ -18,7 +18,7 @@ pub(super) fn first_mismatch(bytes: &[u8], count: usize) -> Option<usize> {
     }
 }
 
-/// As `first_mismatch`, with `N` sections hashed together.
+/// Does the work of `first_mismatch`, with `N` sections at a time.
 fn first_mismatch_by<const N: usize>(bytes: &[u8], mut count: usize) -> Option<usize> {
     let mut sections = sections_in(bytes);
     while count > 0 {
@@ -28,8 +28,8 @@ fn first_mismatch_by<const N: usize>(bytes: &[u8], mut count: usize) -> Option<u
             first = Some(first.map_or(at, |first: usize| first.min(at)));
         });
         if read < expected {
-            // The bytes were changed while they were read. Some placement has to be named; its
-            // section need not be at fault.
+            // The bytes changed while they were read. Any placement will do: the caller finds that
+            // its section is intact and reports the change.
             return Some(0);
         }
         if first.is_some() {
@@ -40,8 +40,8 @@ fn first_mismatch_by<const N: usize>(bytes: &[u8], mut count: usize) -> Option<u
     None
 }
 
-/// Hashes at most `N` sections together, and calls `report` with the number and the start of each
-/// that does not have its CID. Returns the number of sections.
+/// Hashes at most `N` sections together. Calls `report` with the number and the position of each
+/// section that does not have its CID. Returns the number of sections.
 fn hash<'a, const N: usize>(
     sections: &mut impl Iterator<Item = (usize, &'a [u8])>,
     mut report: impl FnMut(usize, usize),
@@ -66,8 +66,8 @@ fn hash<'a, const N: usize>(
     read
 }
 
-/// Whether the next sections have their CIDs: an iterator over a batch of sections that are hashed
-/// together, because they are about to be copied one by one.
+/// An iterator over whether the next sections have their CIDs. The sections are hashed together and
+/// then copied one by one.
 #[derive(Default)]
 pub(crate) struct Verdicts {
     /// A bit for each section that does not have its CID.
@@ -77,7 +77,7 @@ pub(crate) struct Verdicts {
 }
 
 impl Verdicts {
-    /// Hashes the sections that `bytes` begin with, as far as they are whole.
+    /// Hashes the whole sections at the start of `bytes`, at most a batch.
     #[inline(never)]
     pub(crate) fn of(bytes: &[u8]) -> Self {
         let mut verdicts = Verdicts::default();
@@ -87,7 +87,7 @@ impl Verdicts {
                 *bits |= 1 << (number % 64);
             }
         };
-        // A stream may come in small pieces.
+        // Few sections if a stream arrives in small pieces.
         let is_short = bytes.len() < FEW_SECTIONS.saturating_mul(cid::LEN);
         verdicts.count = if is_short {
             hash::<FEW_SECTIONS>(&mut sections, report)

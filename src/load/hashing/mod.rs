@@ -1,4 +1,4 @@
-//! Blocks checked against their CIDs while they are loaded, many at a time.
+//! Verifies blocks while they are loaded, many at a time.
 
 mod batch;
 mod workers;

@@ -1,8 +1,8 @@
-//! Threads that hash sections while others are read.
+//! Threads that hash sections while the loading thread reads further ones.
 //!
-//! The loading thread hands over stretches of adjacent sections, each with the bytes that it lies
-//! in. Threads start when the first stretch is there, and have ended when the load ends or stops,
-//! for whatever reason.
+//! The loading thread hands over stretches of adjacent sections, each with the bytes that contain
+//! it. Threads start with the first stretch. No thread outlives the load, its suspension or its
+//! panic.
 
 use std::collections::VecDeque;
 use std::panic::resume_unwind;
@@ -15,55 +15,55 @@ use crate::car::{Placement, Source, changed};
 use crate::error::Result;
 use crate::sha256::BATCH;
 
-/// Bytes of a load that the loading thread hashes alone, before it shares. Starting and ending a
-/// thread takes as long as hashing some 100 KiB.
+/// Number of bytes that the loading thread hashes alone at the start of a load: for less, starting
+/// threads does not pay.
 const ALONE: u64 = 1 << 20;
 
-/// Bytes of a stretch for another thread, exceeded by less than one section.
+/// Length of a stretch for another thread, in bytes, exceeded by less than one section.
 const STRETCH_LEN: u64 = 1 << 18;
 
-/// Most stretches that wait for a thread.
+/// Maximum number of stretches that wait for a thread.
 const MAX_WAITING: usize = 1 << 8;
 
-/// Most threads. Framing keeps far fewer at work.
+/// Maximum number of threads. Framing keeps far fewer busy.
 const MAX_THREADS: usize = 64;
 
-/// Most bytes that the standard library takes for a thread, without its stack.
+/// Upper bound on the memory of a thread without its stack, in bytes.
 const THREAD_COST: usize = 1 << 10;
 
-/// Bytes of a thread's stack; hashing takes less than an eighth of it.
+/// Size of a thread's stack, in bytes. Hashing takes less than an eighth of it.
 const STACK_LEN: usize = 1 << 18;
 
-/// The bits of no placement.
+/// Not the bits of any placement.
 const NONE: u64 = u64::MAX;
 
-/// Adjacent sections, none of which was hashed.
+/// Adjacent sections that are not hashed yet.
 #[derive(Clone, Copy)]
 struct Stretch {
     first: Placement,
     sections: usize,
 }
 
-/// When a stretch is handed over: at so many sections, or so many bytes.
+/// The size at which a stretch is handed over: either number is enough.
 #[derive(Clone, Copy)]
 struct StretchLimit {
     sections: usize,
     bytes: u64,
 }
 
-/// A stretch, and the bytes that it begins at `at` of.
+/// A stretch, and the bytes that contain it. It begins at position `at`.
 struct Piece<L> {
     stretch: Stretch,
     lent: L,
     at: usize,
 }
 
-/// What the threads share.
+/// The state that the threads share.
 pub(crate) struct Queue<L> {
     pieces: Mutex<Pieces<L>>,
-    /// Signalled when there is a piece to hash, or none will come any more.
+    /// Signalled when a piece is waiting, or when the load is over.
     news: Condvar,
-    /// The placement of the first section found so far that does not have its CID.
+    /// The placement of the first section found so far that does not have its CID, or `NONE`.
     first_mismatch: AtomicU64,
 }
 
@@ -80,9 +80,9 @@ pub(crate) struct Hashers<'scope, 'env, L> {
     queue: &'scope Queue<L>,
     workers: Vec<ScopedJoinHandle<'scope, ()>>,
     max_workers: usize,
-    /// The sections that were noted since the last stretch was handed over.
+    /// The sections noted since the last stretch was handed over.
     stretch: Option<Stretch>,
-    /// Where the first stretch began.
+    /// The placement of the first stretch.
     begin: Option<Placement>,
     full_at: StretchLimit,
     held: u64,
@@ -96,7 +96,7 @@ impl<L> Queue<L> {
         Queue { pieces: Mutex::new(pieces), news: Condvar::new(), first_mismatch }
     }
 
-    /// No holder of the lock leaves anything half done, even if it panics.
+    /// A poisoned lock is used on: no holder leaves the state inconsistent, even if it panics.
     fn lock(&self) -> MutexGuard<'_, Pieces<L>> {
         self.pieces.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -104,7 +104,7 @@ impl<L> Queue<L> {
     /// Hashes a stretch, unless a mismatch was found before it.
     ///
     /// `Relaxed` is enough: the verdict is read after all threads were joined, and a stale value
-    /// only has a stretch hashed in vain.
+    /// here costs only an unnecessary hash.
     fn check(&self, stretch: Stretch, bytes: &[u8]) {
         if stretch.first.to_bits() < self.first_mismatch.load(Ordering::Relaxed)
             && let Some(at) = first_mismatch(bytes, stretch.sections)
@@ -125,7 +125,7 @@ impl<L: AsRef<[u8]>> Queue<L> {
         self.check(piece.stretch, piece.lent.as_ref().get(piece.at..).unwrap_or_default());
     }
 
-    /// Hashes pieces until none will come any more.
+    /// Hashes pieces until the load is over.
     fn work(&self) {
         let mut pieces = self.lock();
         loop {
@@ -146,7 +146,7 @@ impl<L: AsRef<[u8]>> Queue<L> {
 }
 
 impl<'scope, 'env, L: AsRef<[u8]> + Send> Hashers<'scope, 'env, L> {
-    /// Starts no thread yet. Until one is started, a stretch has `portion` bytes, exceeded by less
+    /// Starts no thread yet. Until stretches are shared, each has `portion` bytes, exceeded by less
     /// than one section.
     pub(crate) fn new(
         scope: &'scope Scope<'scope, 'env>,
@@ -172,7 +172,7 @@ impl<'scope, 'env, L: AsRef<[u8]> + Send> Hashers<'scope, 'env, L> {
         self.held
     }
 
-    /// Returns whether the stretch has to be handed over before the section at `at` is noted.
+    /// Returns whether the stretch must be handed over before the section at `at` is noted.
     #[inline]
     pub(crate) fn is_full(&self, source: &impl Source, at: Placement) -> bool {
         self.stretch.is_some_and(|Stretch { first, sections }| {
@@ -182,7 +182,7 @@ impl<'scope, 'env, L: AsRef<[u8]> + Send> Hashers<'scope, 'env, L> {
         })
     }
 
-    /// Notes a section that has to be hashed.
+    /// Notes a section to be hashed.
     #[inline]
     pub(crate) fn note(&mut self, at: Placement) {
         match &mut self.stretch {
@@ -191,9 +191,8 @@ impl<'scope, 'env, L: AsRef<[u8]> + Send> Hashers<'scope, 'env, L> {
         }
     }
 
-    /// Hashes the noted sections, or hands them to other threads, for which `allowance` more bytes
-    /// may be taken. Returns false if a section does not have its CID, so that it is of no use to
-    /// continue.
+    /// Hashes the noted sections, or hands them to other threads, which may take `allowance` more
+    /// bytes of memory. Returns false after a mismatch: the load need not continue.
     #[inline(never)]
     pub(crate) fn hand_over<S: Source<Lent = L>>(
         &mut self,
@@ -216,14 +215,14 @@ impl<'scope, 'env, L: AsRef<[u8]> + Send> Hashers<'scope, 'env, L> {
         self.queue.first_mismatch().is_none()
     }
 
-    /// Makes room for what threads share, once. Returns false if that takes too much memory, or the
-    /// calling thread is to be the only one.
+    /// Allocates the shared state once. Returns false if that takes more than `allowance` bytes, or
+    /// if no other thread may be used.
     fn may_share(&mut self, allowance: u64) -> bool {
         if self.held > 0 {
             return true;
         }
         let threads = self.max_workers.saturating_mul(THREAD_COST);
-        // Besides those that wait, each thread has one that is done before it is taken back.
+        // Each thread may finish one piece more than those that were waiting.
         let waiting = MAX_WAITING.saturating_mul(size_of::<Piece<L>>());
         let done =
             MAX_WAITING.saturating_add(self.max_workers).saturating_mul(size_of::<Piece<L>>());
@@ -240,8 +239,8 @@ impl<'scope, 'env, L: AsRef<[u8]> + Send> Hashers<'scope, 'env, L> {
         true
     }
 
-    /// Hands a piece to other threads, and starts one more if all are at work. If too many pieces
-    /// wait, the calling thread hashes this one.
+    /// Queues a piece for other threads, and starts one more thread if all are busy. If the queue
+    /// is full, the calling thread hashes the piece.
     fn share<S: Source<Lent = L>>(&mut self, source: &mut S, piece: Piece<L>) {
         let mut pieces = self.queue.lock();
         take_back(source, &mut pieces.done);
@@ -261,14 +260,14 @@ impl<'scope, 'env, L: AsRef<[u8]> + Send> Hashers<'scope, 'env, L> {
                 Builder::new().stack_size(STACK_LEN).spawn_scoped(self.scope, || queue.work());
             match worker {
                 Ok(worker) => self.workers.push(worker),
-                // The system has no more threads. The ones that exist do the work, at the end this
-                // one too.
+                // The system refuses further threads. The existing ones do the work, at the end
+                // with the help of this one.
                 Err(_) => self.max_workers = self.workers.len(),
             }
         }
     }
 
-    /// Hashes what is left, ends all threads, and takes back what was lent.
+    /// Hashes the remaining sections, ends all threads, and takes back the lent bytes.
     pub(crate) fn end<S: Source<Lent = L>>(&mut self, source: &mut S) {
         if let Some(stretch) = self.stretch.take() {
             self.queue.check(stretch, source.bytes_from(stretch.first));
@@ -287,7 +286,7 @@ impl<'scope, 'env, L: AsRef<[u8]> + Send> Hashers<'scope, 'env, L> {
         (self.max_workers, self.held) = (0, 0);
     }
 
-    /// Returns an error for the first section that was hashed and does not have its CID.
+    /// Returns an error for the first hashed section that does not have its CID.
     pub(crate) fn verdict(&self, source: &impl Source) -> Result<()> {
         let Some(first) = self.queue.first_mismatch() else {
             return Ok(());
@@ -300,14 +299,14 @@ impl<'scope, 'env, L: AsRef<[u8]> + Send> Hashers<'scope, 'env, L> {
 impl<L> Hashers<'_, '_, L> {
     fn announce_end(&self) {
         self.queue.lock().is_over = true;
-        // Without threads, that would be a system call for nothing.
+        // Without threads, notifying would be a useless system call.
         if !self.workers.is_empty() {
             self.queue.news.notify_all();
         }
     }
 }
 
-/// Threads end even if the load panics, as a source or a progress function may.
+/// Ends the threads also if the load panics: a source or a progress function may.
 impl<L> Drop for Hashers<'_, '_, L> {
     fn drop(&mut self) {
         self.announce_end();
@@ -329,7 +328,7 @@ mod tests {
     use crate::car::{Advance, Header, Section, SliceReader, Writer};
     use crate::cid::{Cid, Codec};
 
-    /// Bytes that some threads cannot read.
+    /// Bytes that only one thread can read, if one is named.
     struct Lent<'a>(&'a [u8], Option<thread::ThreadId>);
 
     impl AsRef<[u8]> for Lent<'_> {
@@ -339,7 +338,7 @@ mod tests {
         }
     }
 
-    /// A slice whose bytes are lent so.
+    /// A slice that lends its bytes as [`Lent`].
     struct Lender<'a>(SliceReader<'a>, Option<thread::ThreadId>);
 
     impl<'a> Source for Lender<'a> {
@@ -392,7 +391,7 @@ mod tests {
         writer.finish().unwrap()
     }
 
-    /// Hashes all of a CAR, and tells how many threads were started and what was held at most.
+    /// Hashes a CAR, and returns the number of started threads and the memory held.
     fn hash(
         car: &[u8],
         only: Option<thread::ThreadId>,
@@ -445,7 +444,7 @@ mod tests {
         let panic = catch_unwind(AssertUnwindSafe(|| {
             hash(&long, Some(thread::current().id()), 2, u64::MAX)
         }));
-        // The loading thread may have been so fast that nothing was left for the worker.
+        // The loading thread may have left nothing to the worker.
         if let Err(panic) = panic {
             assert_eq!(panic.downcast_ref(), Some(&"a worker panics"));
         }
@@ -458,7 +457,7 @@ mod tests {
         let good = car(100);
         let starts: Vec<_> =
             SliceReader::new(&good).unwrap().map(|section| section.unwrap().offset()).collect();
-        // Of the last, threads find several at the same time.
+        // With so many, several threads find one at the same time.
         let all_but_the_first_stretches = (30..100).collect();
         for bad in [
             vec![0],
@@ -480,7 +479,7 @@ mod tests {
         }
     }
 
-    /// As of a mapped file that somebody else wrote.
+    /// Sections can vanish if another process writes to a mapped file.
     #[test]
     fn sections_that_are_there_no_more_are_bad() {
         let car = car(3);
