@@ -1,8 +1,8 @@
-//! Walks all CARs of a folder on all cores: `cargo run --release --example folder -- [FOLDER]`.
+//! Walks all CARs in a folder on all cores: `cargo run --release --example folder -- [FOLDER]`.
 //!
-//! carwalk starts no threads if it is not asked to. Repositories have nothing to do with each
-//! other, so one for each core, and as many at a time, leave no core idle. Each thread reads file
-//! after file into a buffer of its own, and records are borrowed from there.
+//! carwalk starts no threads by default. Repositories are independent of each other, so one thread
+//! per core keeps all cores busy. Each thread reads one file after another into its own buffer, and
+//! borrows the records from there.
 
 use std::error::Error;
 use std::fs::{self, File};
@@ -15,7 +15,7 @@ use std::thread::{self, available_parallelism};
 
 use carwalk::Repo;
 
-/// What came of a CAR.
+/// The outcome for one CAR.
 struct Outcome {
     path: PathBuf,
     result: carwalk::Result<Summary>,
@@ -35,7 +35,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
             let (paths, outcomes) = (&paths, outcomes.clone());
             scope.spawn(move || walk_all(paths, &outcomes));
         }
-        // The loop below ends when all threads have ended.
+        // The loop below ends when the last sender is dropped.
         drop(outcomes);
         let mut all_good = true;
         for Outcome { path, result } in results {
@@ -52,7 +52,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     Ok(if all_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The files of a folder that are named as CARs are, in the order of their names.
+/// Returns the paths of the `.car` files in a folder, sorted by name.
 fn cars(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let paths =
         fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
@@ -62,7 +62,7 @@ fn cars(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(cars)
 }
 
-/// One thread's work: CARs as long as there are any.
+/// The work of one thread: walks CARs until no path is left.
 fn walk_all(paths: &Mutex<impl Iterator<Item = PathBuf>>, outcomes: &Sender<Outcome>) {
     let mut bytes = Vec::new();
     while let Some(path) = next_path(paths) {
@@ -73,12 +73,12 @@ fn walk_all(paths: &Mutex<impl Iterator<Item = PathBuf>>, outcomes: &Sender<Outc
     }
 }
 
-/// The next path. The lock is held no longer than that.
+/// Takes the next path. The lock is released before the file is read.
 fn next_path(paths: &Mutex<impl Iterator<Item = PathBuf>>) -> Option<PathBuf> {
     paths.lock().ok()?.next()
 }
 
-/// Checks and counts the records of a CAR, which is read into a buffer that was used before.
+/// Reads a CAR into `bytes`, a reused buffer, and counts its records.
 fn walk(path: &Path, bytes: &mut Vec<u8>) -> carwalk::Result<Summary> {
     bytes.clear();
     File::open(path)?.read_to_end(bytes)?;

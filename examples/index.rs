@@ -1,8 +1,8 @@
-//! Makes a small index of a repository and opens it again: `cargo run --example index --
+//! Writes a small index of a repository and reads it again: `cargo run --example index --
 //! samples/repo.car INDEX`.
 //!
-//! The index stores only the creation time and length of each post. The first run writes the file.
-//! Later runs open it and print the newest two posts without the CAR.
+//! INDEX is a kept spill file with the creation time and length of each post. The first run writes
+//! it. Every run prints the newest two posts from it; later runs do not read the CAR.
 
 use std::error::Error;
 use std::io::{self, Write};
@@ -12,10 +12,10 @@ use carwalk::minicbor::Decoder;
 use carwalk::store::SpillFile;
 use carwalk::{KeyRange, Loader, Processed};
 
-/// The time of creation and the length; `None` for records that are not posts.
+/// The creation time and the length in bytes; `None` for records that are not posts.
 type Row = Option<(String, u32)>;
 
-/// Has a name, so that a struct could hold the loader or its repositories.
+/// A type that can be named in a struct, because the function is not a closure.
 type Rows = Processed<fn(&[u8]) -> Row, Row>;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -43,7 +43,7 @@ pub(crate) fn run(car: &Path, index: &Path, out: &mut impl Write) -> Result<(), 
     Ok(())
 }
 
-/// The file does not know which function made it: both sides use this one.
+/// The loader that writes and reads the file. The file does not name its process function.
 fn loader() -> Loader<Rows> {
     Loader::new().process(row as fn(&[u8]) -> Row)
 }

@@ -1,8 +1,9 @@
 //! A service that checks uploaded repositories within bounded memory: `cargo run --example service
 //! -- 127.0.0.1:8080`, then `curl --data-binary @samples/repo.car http://127.0.0.1:8080`.
 //!
-//! Each upload may take 8 MiB of memory; what is longer goes into a temporary file. A counter of
-//! bytes bounds all uploads together: an upload waits until there is room for it.
+//! Each upload has a memory limit of 8 MiB; longer ones are spilled into a temporary file. A shared
+//! budget bounds the memory of all uploads together: each reserves its peak memory before it is
+//! read, and waits until that is free.
 
 use std::error::Error;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -14,7 +15,7 @@ use std::time::Duration;
 use carwalk::store::{AnyStore, SpillFile};
 use carwalk::{BoundedLoader, ErrorClass, Limits, Loader};
 
-/// Bytes of memory for all uploads together.
+/// Memory of all uploads together, in bytes.
 const MEMORY: u64 = 256 << 20;
 
 static BUDGET: Budget = Budget { free: Mutex::new(MEMORY), freed: Condvar::new() };
@@ -25,14 +26,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// How uploads are loaded.
+/// The settings for uploads.
 pub(crate) struct Service {
     loader: BoundedLoader,
     max_stored: u64,
 }
 
 impl Service {
-    /// Creates a service whose uploads may each take about `memory_limit` bytes of memory, and store
+    /// Creates a service. Each upload may take about `memory_limit` bytes of memory, and store
     /// `max_stored` bytes in a temporary file.
     pub(crate) fn new(memory_limit: u64, max_stored: u64) -> Self {
         let limits = Limits::new().max_stream_len(2 << 30);
@@ -40,7 +41,7 @@ impl Service {
     }
 }
 
-/// Answers so many uploads, each on its own thread.
+/// Answers `uploads` uploads, each on its own thread.
 pub(crate) fn serve(listener: &TcpListener, uploads: usize, service: &Service) {
     thread::scope(|scope| {
         for stream in listener.incoming().flatten().take(uploads) {
@@ -49,7 +50,7 @@ pub(crate) fn serve(listener: &TcpListener, uploads: usize, service: &Service) {
     });
 }
 
-/// Reads one request and answers it. If the client is gone, nobody needs the answer.
+/// Reads one request and answers it. Failing to answer is ignored: the client is gone.
 fn answer(mut stream: TcpStream, service: &Service) {
     let (status, body) = match check(&mut stream, service) {
         Ok(body) => ("200 OK", body),
@@ -59,7 +60,7 @@ fn answer(mut stream: TcpStream, service: &Service) {
     let _ = write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {len}\r\n\r\n{body}");
 }
 
-/// What the client did, what this service did, or nobody in particular.
+/// Returns the HTTP status for an error: 4xx if the upload is at fault, 500 if the service is.
 fn status(error: &carwalk::Error) -> &'static str {
     match error.class() {
         ErrorClass::Invalid | ErrorClass::Truncated | ErrorClass::Missing => "400 Bad Request",
@@ -106,13 +107,13 @@ fn content_length(request: &mut impl BufRead) -> io::Result<u64> {
     }
 }
 
-/// Bytes that uploads reserve before they are read.
+/// Memory that uploads can reserve, in bytes.
 struct Budget {
     free: Mutex<u64>,
     freed: Condvar,
 }
 
-/// Gives its bytes back when it is dropped.
+/// Reserved bytes, which are released on drop.
 struct Reserved(u64);
 
 impl Budget {

@@ -1,13 +1,13 @@
 //! Loads many CARs at once within bounded memory: `cargo run --example worker_pools --
 //! [--memory-limit BYTES] [CAR]..`.
 //!
-//! Some workers load CARs into memory, each up to a limit. What is longer goes into a queue,
-//! suspended as it is. One worker takes loads from there and spills them one after the other into a
-//! temporary file, which it uses again each time. With a small limit, like `--memory-limit 10000`,
-//! even the sample goes that way.
+//! Memory workers load CARs, each up to the limit. A load that reaches the limit is suspended and
+//! queued. The disk worker takes loads from the queue and spills them, one after the other, into a
+//! temporary file that it reuses. With a small limit, such as `--memory-limit 10000`, even the
+//! sample is spilled.
 //!
-//! Threads and channels are those of `std`. The work ends by itself: a channel is closed when its
-//! last sender is dropped, and whoever finds a channel closed has nothing left to do.
+//! Threads and channels are those of `std`. A channel is closed when its last sender is dropped. A
+//! worker ends when its channel is closed.
 
 use std::error::Error;
 use std::fs::File;
@@ -21,22 +21,22 @@ use std::thread;
 use carwalk::store::{BlockStore, SpillFile};
 use carwalk::{Loaded, Loader, Repo, Suspended};
 
-/// Workers that load into memory. Each holds one load.
+/// Number of memory workers. Each holds one load.
 const MEMORY_WORKERS: usize = 2;
 
-/// Suspended loads that may wait for the disk. Each holds its memory while it waits.
+/// Maximum number of queued loads. Each holds its memory while it waits.
 const QUEUE: usize = 4;
 
-/// Most bytes that the spill of one load may store.
+/// Maximum number of bytes stored for one load.
 const MAX_STORED: u64 = 64 << 30;
 
-/// A load that waits for the disk.
+/// A suspended load in the queue.
 struct Job {
     path: PathBuf,
     load: Suspended<File>,
 }
 
-/// What came of a CAR.
+/// The outcome for one CAR.
 struct Outcome {
     path: PathBuf,
     place: &'static str,
@@ -60,7 +60,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
             scope.spawn(|| load_all(&paths, memory_limit, queue, outcomes));
         }
         scope.spawn(|| spill_all(jobs, outcomes));
-        // Else the disk worker would wait for this sender too.
+        // Otherwise the queue would never be closed, and the disk worker would not end.
         drop(queue);
         print_all(results)
     })?;
@@ -84,7 +84,7 @@ fn arguments() -> Result<(u64, Vec<PathBuf>), Box<dyn Error>> {
     Ok((memory_limit, paths))
 }
 
-/// A memory worker: loads CARs as long as there are any.
+/// The work of a memory worker: loads CARs until no path is left.
 fn load_all(
     paths: &Mutex<impl Iterator<Item = PathBuf>>,
     memory_limit: u64,
@@ -95,7 +95,7 @@ fn load_all(
         let result = match load(&path, memory_limit) {
             Ok(Loaded::Complete(repo)) => summarize(&repo),
             Ok(Loaded::Suspended(load)) => {
-                // Waits while the queue is full: that bounds the memory of all together.
+                // Waits while the queue is full, which bounds the memory of all loads together.
                 if queue.send(Job { path, load }).is_err() {
                     return;
                 }
@@ -109,7 +109,7 @@ fn load_all(
     }
 }
 
-/// The next path. The lock is held no longer than that.
+/// Takes the next path. The lock is released before the file is read.
 fn next_path(paths: &Mutex<impl Iterator<Item = PathBuf>>) -> Option<PathBuf> {
     paths.lock().ok()?.next()
 }
@@ -118,7 +118,7 @@ fn load(path: &Path, memory_limit: u64) -> carwalk::Result<Loaded<File>> {
     Loader::new().memory_limit(memory_limit).from_path(path)
 }
 
-/// The disk worker: spills suspended loads one after the other.
+/// The work of the disk worker: spills queued loads, one after the other.
 fn spill_all(jobs: Receiver<Job>, outcomes: Sender<Outcome>) {
     let mut spare = None;
     for Job { path, load } in jobs {
@@ -129,9 +129,9 @@ fn spill_all(jobs: Receiver<Job>, outcomes: Sender<Outcome>) {
     }
 }
 
-/// Spills a load and walks it. The file is left in `spare`, unless it failed.
+/// Spills a load and walks the repository. Afterwards the file is in `spare`, unless it failed.
 fn spill(load: Suspended<File>, spare: &mut Option<SpillFile>) -> carwalk::Result<Summary> {
-    // A file that was reset keeps its settings.
+    // A reset file keeps its settings.
     let file = spare.take().unwrap_or_else(|| SpillFile::temporary().max_stored(MAX_STORED));
     let repo = load.spill(file)?;
     let summary = summarize(&repo);
@@ -139,7 +139,7 @@ fn spill(load: Suspended<File>, spare: &mut Option<SpillFile>) -> carwalk::Resul
     summary
 }
 
-/// Counts the records, wherever they lie.
+/// Counts the records of a repository in any store.
 fn summarize<S: BlockStore>(repo: &Repo<S>) -> carwalk::Result<Summary> {
     let mut summary = Summary { did: repo.commit().did().to_owned(), records: 0, bytes: 0 };
     for record in repo.records() {
@@ -150,7 +150,7 @@ fn summarize<S: BlockStore>(repo: &Repo<S>) -> carwalk::Result<Summary> {
     Ok(summary)
 }
 
-/// Prints each outcome as it comes, and tells whether all were good.
+/// Prints each outcome as it arrives. Returns whether all were good.
 fn print_all(results: Receiver<Outcome>) -> io::Result<bool> {
     let mut all_good = true;
     for Outcome { path, place, result } in results {
@@ -167,7 +167,7 @@ fn print_all(results: Receiver<Outcome>) -> io::Result<bool> {
     Ok(all_good)
 }
 
-/// An error and what it comes from.
+/// Formats an error with its sources.
 fn chain(error: &dyn Error) -> String {
     let sources = std::iter::successors(error.source(), |&error| error.source());
     sources.fold(error.to_string(), |text, source| format!("{text}: {source}"))
