@@ -1,7 +1,7 @@
 //! Bounds on the input: the [`Limits`] that a caller sets, and constants.
 //!
 //! Exceeding one is an error of kind [`Limit`](crate::ErrorKind::Limit), checked before memory is
-//! taken. One exception: a longer text than [`MAX_PUBLIC_KEY_TEXT_LEN`] is an error of kind
+//! taken. One exception: a text longer than [`MAX_PUBLIC_KEY_TEXT_LEN`] is an error of kind
 //! [`PublicKey`](crate::ErrorKind::PublicKey).
 //!
 //! For bounds on memory see [`Loader::memory_limit`](crate::Loader::memory_limit) and

@@ -341,14 +341,14 @@ impl<P: Process + Clone> Loader<P> {
 
     /// Opens the repository in a kept spill file, with caches of 16 MiB.
     ///
-    /// Under [`Verification::EveryBlock`](crate::Verification::EveryBlock), the default, the whole
-    /// file is read and every block is hashed again. Processed values cannot be verified, and the
-    /// file does not name the function that made them: pass the same one. [`Limits`], `salvage`,
-    /// `threads` and `progress` have no effect.
+    /// Opening reads the whole file to check its checksums. Under
+    /// [`Verification::EveryBlock`](crate::Verification::EveryBlock), the default, every block is
+    /// hashed again. Processed values cannot be verified, and the file does not name the function
+    /// that made them: pass the same one. [`Limits`], `salvage`, `threads` and `progress` have no
+    /// effect.
     ///
     /// Open only files that you made, or somebody whom you trust: a crafted file can crash redb.
-    /// See
-    /// [`RedbStore::open`].
+    /// See [`RedbStore::open`].
     ///
     /// # Errors
     ///

@@ -13,9 +13,9 @@ use crate::store::trust::Trust;
 /// Reads a stream up to the commit of the repository in it, and no further.
 ///
 /// For programs that need only the account or the revision. The commit is hashed; the blocks before
-/// it are neither hashed nor kept. Most exports begin with the commit. Takes one buffer of 64 KiB,
-/// which doubles while a section does not fit into it. [`Loader::peek_commit`] does the same with
-/// other settings.
+/// it are neither hashed nor kept. Most exports have the commit among their first blocks. Takes one
+/// buffer of 64 KiB, which doubles while a section does not fit into it. [`Loader::peek_commit`]
+/// does the same with other settings.
 ///
 /// # Errors
 ///

@@ -115,8 +115,7 @@ impl Repo<RedbStore> {
     /// again.
     ///
     /// Open only files that you made, or somebody whom you trust: a crafted file can crash redb.
-    /// See
-    /// [`RedbStore::open`].
+    /// See [`RedbStore::open`].
     ///
     /// # Errors
     ///

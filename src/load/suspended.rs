@@ -109,7 +109,8 @@ impl<R, P> Suspended<R, P> {
         self.load.source.bytes_held().saturating_add(self.load.loading.held())
     }
 
-    /// Returns the commit, or `None` if its section is not loaded yet. Most exports begin with it.
+    /// Returns the commit, or `None` if its section is not loaded yet. Most exports have it among
+    /// their first blocks.
     ///
     /// Verified only under [`Verification::EveryBlock`](crate::Verification::EveryBlock).
     ///

@@ -41,8 +41,8 @@ type StoreFn<P> = fn(&P, &[u8], &mut Vec<u8>) -> Result<()>;
 /// Whether a repository has its records themselves ([`Keep`]) or values made of them
 /// ([`Processed`]).
 ///
-/// The type parameter `P` of [`Repo`](crate::Repo) and of its iterators. Sealed: there are no other
-/// implementations.
+/// The type parameter `P` of [`Loader`](crate::Loader), [`Repo`](crate::Repo) and
+/// [`Records`](crate::Records). Sealed: there are no other implementations.
 ///
 /// # Examples
 ///
