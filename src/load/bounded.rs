@@ -30,6 +30,8 @@ const BUFFERS: u64 = 3 << 20;
 /// # Examples
 ///
 /// ```
+/// # #[cfg(feature = "redb")]
+/// # {
 /// use carwalk::Loader;
 /// use carwalk::store::SpillFile;
 ///
@@ -38,6 +40,7 @@ const BUFFERS: u64 = 3 << 20;
 /// // In memory if the load fits into the limit, otherwise in a temporary file.
 /// let repo = loader.from_reader(stream)?.or_spill(SpillFile::temporary())?;
 /// assert_eq!(repo.records().try_count()?, 40);
+/// # }
 /// # Ok::<(), carwalk::Error>(())
 /// ```
 #[must_use]

@@ -17,7 +17,7 @@ use crate::store::{AnyStore, RedbStore, SpillFile};
 
 /// The outcome of a load with a memory limit.
 ///
-/// [`or_spill`](Loaded::or_spill) converts both into a repository of one type.
+/// `or_spill` (feature `redb`) converts both into a repository of one type.
 ///
 /// # Examples
 ///
