@@ -10,6 +10,24 @@ use crate::cid::Cid;
 use crate::error::Result;
 
 /// A reference to a blob: a file, such as an image, which is stored outside the repository.
+///
+/// # Examples
+///
+/// ```
+/// use carwalk::cid::Codec;
+/// use carwalk::{Cid, record};
+///
+/// let cid = Cid::of(Codec::Raw, b"a picture");
+/// // {"ref": link, "size": 1234, "$type": "blob", "mimeType": "image/png"}
+/// let link = [b"\xa4\x63ref\xd8\x2a\x58\x25\x00", &cid.as_bytes()[..]].concat();
+/// let rest = b"\x64size\x19\x04\xd2\x65$type\x64blob\x68mimeType\x69image/png";
+/// let record = [&link, &rest[..]].concat();
+///
+/// let blob = record::blobs(&record).next().unwrap()?;
+/// assert_eq!((blob.cid(), blob.mime_type()), (cid, "image/png"));
+/// assert_eq!((blob.size(), blob.is_legacy()), (Some(1234), false));
+/// # Ok::<(), carwalk::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Blob<'r> {
     cid: Cid,
@@ -25,29 +43,41 @@ impl Blob<'_> {
         self.cid
     }
 
-    /// Returns the media type, as the record has it: it may be any text.
+    /// Returns the media type as the record declares it: any text, which nobody checked.
     #[must_use]
     pub fn mime_type(&self) -> &str {
         &self.mime_type
     }
 
-    /// Returns the length of the blob in bytes, as the record has it. `None` for legacy blobs, and
-    /// if the record has no size or one that is not a non-negative integer.
+    /// Returns the length of the blob in bytes, as the record declares it. `None` for legacy blobs,
+    /// and if the size is missing or is not an integer of 0 to 2^64 - 1.
     #[must_use]
     pub fn size(&self) -> Option<u64> {
         self.size
     }
 
     /// Returns whether the blob has the legacy form, `{"cid": "b..", "mimeType": ".."}`.
+    ///
+    /// Old records have such blobs; new records should not.
     #[must_use]
     pub fn is_legacy(&self) -> bool {
         self.is_legacy
     }
 }
 
-/// An iterator over the blobs in a record: see [`blobs`](super::blobs()).
+/// An iterator over the blobs in a record, created by [`blobs`](super::blobs()) or
+/// [`Record::blobs`](crate::Record::blobs).
 ///
-/// After an error, every later call returns `None`.
+/// After an error it returns `None`.
+///
+/// # Examples
+///
+/// ```
+/// // {"text": "no pictures"}, then the same cut in the middle.
+/// let record = b"\xa1\x64text\x6bno pictures";
+/// assert!(carwalk::record::blobs(record).next().is_none());
+/// assert!(carwalk::record::blobs(&record[..10]).next().unwrap().is_err());
+/// ```
 #[derive(Clone)]
 #[must_use = "an iterator does nothing until it is asked"]
 pub struct Blobs<'r> {
@@ -55,8 +85,8 @@ pub struct Blobs<'r> {
     open: Vec<Members<'r>>,
 }
 
-/// Returns an iterator over all [blobs](https://atproto.com/specs/data-model#blob-type) in a record,
-/// wherever they lie in it, in the order in which they end.
+/// Returns an iterator over all [blobs](https://atproto.com/specs/data-model#blob-type) in a
+/// record, at any depth, in the order in which they end.
 ///
 /// A blob is a map of one of two forms:
 ///
@@ -65,11 +95,11 @@ pub struct Blobs<'r> {
 /// - The legacy form `{"cid": text, "mimeType": text}`: exactly these two members, where the text
 ///   parses as a [`Cid`].
 ///
-/// No schema is needed. The record may be any CBOR, also outside the data model; the last value of a
-/// repeated key counts. Bytes after the record's end are ignored.
+/// No schema is needed. The record may be any CBOR, also outside the data model; the last value of
+/// a repeated key counts. Bytes after the record's end are ignored.
 ///
-/// Takes time proportional to the record. Blobs borrow from the record; the iterator holds at most
-/// some 20 KiB for nested arrays and maps.
+/// Takes time proportional to the record. Blobs borrow from the record; the iterator itself holds
+/// at most 32 KiB, for nested arrays and maps.
 ///
 /// # Errors
 ///
@@ -78,6 +108,8 @@ pub struct Blobs<'r> {
 /// - `Malformed` if the bytes are not CBOR: `RecordEnd` or `RecordItem`, with the byte
 /// - `Limit` if arrays, maps and tags are nested more than
 ///   [`MAX_RECORD_NESTING`](crate::limits::MAX_RECORD_NESTING) deep
+///
+/// # Examples
 ///
 /// ```
 /// use carwalk::record;
@@ -100,7 +132,7 @@ impl<'r> Blobs<'r> {
         Blobs { items: Items::new(record, origin), open: Vec::new() }
     }
 
-    /// Takes an item in; returns the blob that ends with it.
+    /// Adds an item, and returns the blob that ends with it.
     fn take_in(&mut self, item: Item<'r>) -> Option<Blob<'r>> {
         if matches!(item.what, What::End) {
             return self.open.pop().and_then(Members::into_blob);
@@ -137,18 +169,18 @@ impl<'r> Iterator for Blobs<'r> {
 
 impl FusedIterator for Blobs<'_> {}
 
-/// Without the record.
+/// Omits the record, which may be long.
 impl fmt::Debug for Blobs<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Blobs").finish_non_exhaustive()
     }
 }
 
-/// The members of an open map that make it a blob.
+/// The members that make an open map a blob.
 #[derive(Clone, Default)]
 struct Members<'r> {
     is_map: bool,
-    /// The key that came last.
+    /// The last key.
     key: Name,
     keys: u64,
     has_type: bool,

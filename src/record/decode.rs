@@ -1,19 +1,23 @@
-//! Records as types of the caller's.
+//! Decoding of records into the caller's types.
 
 use serde::Deserialize;
 
 use super::origin::Origin;
 use crate::error::{Error, ErrorKind, Result};
 
-/// Decodes the bytes of a record; texts and byte strings can be borrowed from them.
+/// Decodes the bytes of a record into `T`, which may borrow texts and byte strings from them.
 ///
 /// For bytes without a [`Record`](crate::Record): those of a lookup, of an
 /// [`Event`](crate::mst::Event), or in a process function. A link decodes into a
-/// [`Cid`](crate::Cid).
+/// [`Cid`](crate::Cid). Members that `T` does not have are skipped, and their encoding is not
+/// checked.
 ///
 /// # Errors
 ///
-/// `Decode` if the bytes are not strict DAG-CBOR or do not fit `T`.
+/// `Decode` if the bytes do not fit `T`, or if what `T` reads of them is not strict DAG-CBOR. Bytes
+/// after the record's end are an error too. The cause is the error's source.
+///
+/// # Examples
 ///
 /// ```
 /// #[derive(serde::Deserialize)]
@@ -24,6 +28,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// // {"text": "hello"}
 /// let post: Post = carwalk::decode(b"\xa1\x64text\x65hello")?;
 /// assert_eq!(post.text, "hello");
+/// // A map without `text`.
 /// assert!(carwalk::decode::<Post>(b"\xa0").is_err());
 /// # Ok::<(), carwalk::Error>(())
 /// ```

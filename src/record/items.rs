@@ -1,4 +1,4 @@
-//! The items of a record one after the other, whatever they lie in.
+//! The items of a record, one by one, at any depth.
 
 use core::fmt;
 use std::borrow::Cow;
@@ -25,14 +25,14 @@ pub(super) enum Container {
 /// An item without its contents, or the end of an item.
 #[derive(Debug)]
 pub(super) struct Item<'r> {
-    /// Where it begins.
+    /// The position of its first byte.
     pub(super) at: usize,
-    /// Where it ends, or what lies in it begins.
+    /// The position of its end, or of its first content.
     pub(super) end: usize,
-    /// Whether it stands in the place of a map's key.
+    /// Whether it is a key of a map.
     pub(super) is_key: bool,
     pub(super) what: What<'r>,
-    /// How its first bytes differ from the canonical ones.
+    /// How its head differs from the canonical one.
     pub(super) form: Option<Oddity>,
 }
 
@@ -50,17 +50,17 @@ pub(super) enum What<'r> {
         Cow<'r, [u8]>,
     ),
     Link(Cid),
-    /// An item that JSON has no form for, and why.
+    /// An item without a JSON form, and why.
     Formless(Oddity),
 }
 
-/// What the first bytes of an item are: all of it, or that a break ends a container.
+/// An item, or the break that ends a container.
 enum Token<'r> {
     What(What<'r>),
     Break,
 }
 
-/// Why there is no item at some place.
+/// Why there is no item at a position.
 struct Fault {
     at: usize,
     reason: Reason,
@@ -99,7 +99,7 @@ impl Fault {
     }
 }
 
-/// The items of one record, up to the end of the outermost. After an error there are none.
+/// The items of one record, up to the end of the outermost. After an error there are no more.
 #[derive(Clone)]
 pub(super) struct Items<'r> {
     record: &'r [u8],
@@ -110,13 +110,13 @@ pub(super) struct Items<'r> {
     origin: Origin<'r>,
 }
 
-/// A container whose end is still to come.
+/// An open container.
 #[derive(Clone, Debug)]
 struct OpenItem {
     shape: Container,
-    /// Items that are still to come in it; `None` if a break ends it.
+    /// The number of items still to come; `None` if a break ends it.
     left: Option<u64>,
-    /// Whether the next of them is a map's key.
+    /// Whether the next of them is a key.
     is_key: bool,
 }
 
@@ -126,7 +126,7 @@ impl<'r> Items<'r> {
         Items { record, at: 0, open: Vec::new(), is_started, is_over, origin }
     }
 
-    /// Goes on to the next item; `None` behind the outermost.
+    /// Returns the next item; `None` after the end of the outermost.
     pub(super) fn next(&mut self) -> Result<Option<Item<'r>>> {
         if self.is_over {
             return Ok(None);
@@ -137,17 +137,17 @@ impl<'r> Items<'r> {
         })
     }
 
-    /// Where the next item begins, or where the outermost ended.
+    /// Returns the position of the next item, or of the end of the outermost.
     pub(super) fn position(&self) -> usize {
         self.at
     }
 
-    /// The record's bytes.
+    /// Returns the record's bytes.
     pub(super) fn record(&self) -> &'r [u8] {
         self.record
     }
 
-    /// Passes over the rest of the item that came last.
+    /// Skips the rest of the last item, which ends at `end`.
     #[cfg(feature = "json")]
     pub(super) fn pass_over(&mut self, item: &Item<'r>, end: usize) {
         if matches!(item.what, What::Begin(_)) {
@@ -188,7 +188,7 @@ impl<'r> Items<'r> {
         Item { at, end: self.at, is_key: false, what: What::End, form: None }
     }
 
-    /// Moves past the next head, which belongs to the item at `item`.
+    /// Reads the next head, which belongs to the item at `item`.
     fn head(&mut self, item: usize) -> Result<LaxHead, Fault> {
         let head = LaxHead::read(self.rest()).map_err(|reason| match reason {
             NoHead::Ended => Reason::Ended.at(item),
@@ -202,7 +202,7 @@ impl<'r> Items<'r> {
         self.record.get(self.at..).unwrap_or_default()
     }
 
-    /// Moves past the bytes of a string of the item at `item`.
+    /// Reads the bytes of a string, which belong to the item at `item`.
     fn take(&mut self, len: u64, item: usize) -> Result<&'r [u8], Fault> {
         let taken = usize::try_from(len).ok().and_then(|len| self.rest().get(..len));
         let taken = taken.ok_or(Reason::Ended.at(item))?;
@@ -210,7 +210,7 @@ impl<'r> Items<'r> {
         Ok(taken)
     }
 
-    /// The rest of the item behind its head.
+    /// Reads the rest of an item after its head.
     fn token(
         &mut self,
         head: LaxHead,
@@ -226,7 +226,7 @@ impl<'r> Items<'r> {
             (3, None) => self.text_chunks(at)?,
             (4, len) => self.begin(Container::Array, len, at)?,
             (5, pairs) => {
-                // No record holds as many items as cannot be counted, so it ends before either way.
+                // A record ends before it has this many items, so saturating changes nothing.
                 self.begin(Container::Map, pairs.map(|pairs| pairs.saturating_mul(2)), at)?
             }
             (6, Some(LINK_TAG)) => {
@@ -235,13 +235,13 @@ impl<'r> Items<'r> {
             }
             (7, None) => return Ok((Token::Break, form)),
             (7, Some(_)) => self.simple(at)?,
-            // Only a tag is left.
+            // Only tags other than 42 are left.
             _ => self.begin(Container::Tagged, Some(1), at)?,
         };
         Ok((Token::What(what), form))
     }
 
-    /// A simple value or a float, whose first bytes the cursor has passed.
+    /// Returns the simple value or float at `at`, whose bytes were read as a head.
     fn simple(&self, at: usize) -> Result<What<'r>, Fault> {
         Ok(match *self.record.get(at..self.at).unwrap_or_default() {
             [0xf4] => What::Bool(false),
@@ -290,7 +290,7 @@ impl<'r> Items<'r> {
         Ok((what, form))
     }
 
-    /// The next chunk of a string of indefinite length; `None` at its end.
+    /// Reads the next chunk of a string of indefinite length; `None` at its end.
     fn chunk(&mut self, at: usize, major: u8) -> Result<Option<&'r [u8]>, Fault> {
         let chunk = self.at;
         match self.head(at)? {
@@ -302,7 +302,7 @@ impl<'r> Items<'r> {
         }
     }
 
-    /// The rest of a string in chunks.
+    /// Reads the rest of a byte string in chunks.
     fn chunks(&mut self, at: usize, major: u8) -> Result<Vec<u8>, Fault> {
         let mut whole = Vec::new();
         while let Some(chunk) = self.chunk(at, major)? {
@@ -311,7 +311,7 @@ impl<'r> Items<'r> {
         Ok(whole)
     }
 
-    /// The rest of a text in chunks, each of which must be UTF-8.
+    /// Reads the rest of a text in chunks, each of which must be UTF-8.
     fn text_chunks(&mut self, at: usize) -> Result<What<'r>, Fault> {
         let (mut whole, mut is_text) = (String::new(), true);
         while let Some(chunk) = self.chunk(at, 3)? {
@@ -325,14 +325,15 @@ impl<'r> Items<'r> {
     }
 }
 
-/// Without the bytes.
+/// Omits the bytes.
 impl fmt::Debug for Items<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Items").field("at", &self.at).finish_non_exhaustive()
     }
 }
 
-/// A text; one that is not UTF-8 is an oddity, because its length is known.
+/// Returns a text. One that is not UTF-8 is an oddity instead of an error, because its length is
+/// known.
 fn text(bytes: &[u8]) -> What<'_> {
     match core::str::from_utf8(bytes) {
         Ok(text) => What::Text(Cow::Borrowed(text)),
@@ -340,7 +341,7 @@ fn text(bytes: &[u8]) -> What<'_> {
     }
 }
 
-/// How a head differs from the canonical one.
+/// Returns how a head differs from the canonical one.
 fn form(head: LaxHead) -> Option<Oddity> {
     match head {
         LaxHead { is_padded: true, .. } => Some(Oddity::Padded),
@@ -354,7 +355,7 @@ impl OpenItem {
         self.shape == Container::Map
     }
 
-    /// Counts an item; tells whether it is a key.
+    /// Counts an item, and returns whether it is a key.
     fn count(&mut self) -> bool {
         let is_key = self.is_key;
         self.left = self.left.map(|left| left.saturating_sub(1));

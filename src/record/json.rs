@@ -1,4 +1,5 @@
-//! Records as JSON, written item by item.
+//! Records as JSON, written item by item in a second pass: the first finds the items without a
+//! JSON form.
 
 use core::iter::Peekable;
 use core::ops::Range;
@@ -16,14 +17,14 @@ use super::origin::Origin;
 use super::survey::Survey;
 use crate::error::{Error, Result};
 
-/// The layout of JSON.
+/// The layout of JSON that [`write_json`](super::write_json()) writes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "JSON is on one line or on several")]
 pub enum Layout {
-    /// One line without spaces. The default.
+    /// One line without spaces between items. The default.
     #[default]
     Compact,
-    /// A line for each member and item, indented by two spaces for each level.
+    /// One line for each member and item, indented by two spaces a level.
     Indented,
 }
 
@@ -48,14 +49,16 @@ pub enum Layout {
 /// Control characters and characters that change how text is shown, such as its direction, are
 /// escaped, so the JSON can be printed to a terminal.
 ///
-/// Reads the record twice, in time proportional to it. Takes at most 64 bytes of memory for each byte
-/// of the record, and the JSON, which is at most 20 times as long as the record.
+/// Reads the record twice. Takes at most 64 bytes of memory for each byte of the record, plus the
+/// JSON, which is at most 20 times as long as the record.
 ///
 /// # Errors
 ///
 /// - `Malformed` if the bytes are not CBOR: `RecordEnd` or `RecordItem`, with the byte
 /// - `Limit` if arrays, maps and tags are nested more than
 ///   [`MAX_RECORD_NESTING`](crate::limits::MAX_RECORD_NESTING) deep
+///
+/// # Examples
 ///
 /// ```
 /// use carwalk::record;
@@ -92,6 +95,8 @@ pub(super) fn to_json_of(record: &[u8], origin: Origin<'_>) -> Result<String> {
 ///   [`MAX_RECORD_NESTING`](crate::limits::MAX_RECORD_NESTING) deep
 /// - `Output` if writing fails
 ///
+/// # Examples
+///
 /// ```
 /// use carwalk::record::{self, Layout};
 ///
@@ -123,7 +128,7 @@ pub(super) fn write_json_of(
     }
 }
 
-/// The formless item that begins here, if one does.
+/// Returns the formless item that begins here, if one does.
 fn due(formless: &mut Peekable<Iter<'_, Range<usize>>>, item: &Item<'_>) -> Option<Range<usize>> {
     if matches!(item.what, What::End) {
         return None;
@@ -250,8 +255,8 @@ impl<'o, W: Write, F: Formatter> JsonWriter<'o, W, F> {
     }
 }
 
-/// Writes texts so that they do nothing to a terminal: what controls one is escaped, beyond what
-/// JSON asks for.
+/// Writes texts that are harmless to terminals: also escapes the control characters that JSON
+/// allows.
 struct Harmless;
 
 impl Formatter for Harmless {
@@ -280,9 +285,9 @@ impl Formatter for Harmless {
     }
 }
 
-/// Returns whether a character controls a terminal, or changes how other text is shown: control
-/// characters, line separators, and format characters, those of writing direction among them. Not
-/// the two joiners, which words and emoji need.
+/// Returns whether a character controls a terminal or changes how other text is shown: control
+/// characters, line separators and format characters, including those of writing direction. The two
+/// joiners are not among them, because words and emoji need them.
 fn is_control(char: char) -> bool {
     char.is_control()
         || matches!(char,

@@ -8,23 +8,34 @@ use super::origin::Origin;
 use crate::cid::Cid;
 use crate::error::Result;
 
-/// An iterator over the links in a record: see [`links`](super::links()).
+/// An iterator over the links in a record, created by [`links`](super::links()) or
+/// [`Record::links`](crate::Record::links).
 ///
-/// After an error, every later call returns `None`.
+/// After an error it returns `None`.
+///
+/// # Examples
+///
+/// ```
+/// // An array of three items that ends after the first.
+/// let mut links = carwalk::record::links(b"\x83\x01");
+/// let error = links.next().unwrap().unwrap_err();
+/// assert_eq!(error.position().within(), Some(2));
+/// assert!(links.next().is_none());
+/// ```
 #[derive(Clone)]
 #[must_use = "an iterator does nothing until it is asked"]
 pub struct Links<'r>(Items<'r>);
 
 /// Returns an iterator over all [links](https://atproto.com/specs/data-model#link-and-cid-formats)
-/// in a record, wherever they lie in it, in the order of their bytes.
+/// in a record, at any depth, in the order of their bytes.
 ///
 /// The record may be any CBOR, also outside the data model. Two things are not links and are
-/// skipped: CIDs in texts, such as the `cid` of a strong reference, and items with tag 42 that are
-/// not a [`Cid`] of this library. [`oddities`](super::oddities()) reports the latter. Bytes after
-/// the record's end are ignored. The blocks that links lead to are usually not in the repository.
+/// skipped: CIDs in texts, such as the `cid` of a strong reference, and items with tag 42 whose
+/// content is not a [`Cid`]. [`oddities`](super::oddities()) reports the latter. Bytes after the
+/// record's end are ignored. The blocks that links lead to are usually not in the repository.
 ///
-/// Takes time proportional to the record. Links allocate nothing; the iterator holds a few kilobytes
-/// for nested arrays and maps.
+/// Takes time proportional to the record. Links allocate nothing; the iterator itself holds at most
+/// 8 KiB, for nested arrays and maps.
 ///
 /// # Errors
 ///
@@ -33,6 +44,8 @@ pub struct Links<'r>(Items<'r>);
 /// - `Malformed` if the bytes are not CBOR: `RecordEnd` or `RecordItem`, with the byte
 /// - `Limit` if arrays, maps and tags are nested more than
 ///   [`MAX_RECORD_NESTING`](crate::limits::MAX_RECORD_NESTING) deep
+///
+/// # Examples
 ///
 /// ```
 /// use carwalk::cid::Codec;
@@ -75,7 +88,7 @@ impl Iterator for Links<'_> {
 
 impl FusedIterator for Links<'_> {}
 
-/// Without the record.
+/// Omits the record, which may be long.
 impl fmt::Debug for Links<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Links").finish_non_exhaustive()

@@ -1,14 +1,16 @@
-//! Records, and what is in them: types, links, blobs, JSON, and what is odd.
+//! Records and their contents: fields, links, blobs, JSON, and departures from the data model.
 //!
 //! A [`Record`] is a path, a CID and a value. Its methods read the value; the functions of this
 //! module do the same for bytes without a `Record`: those of a
 //! [lookup](crate::Repo::get), of an [`Event`](crate::mst::Event), or in a [process
 //! function](crate::Loader::process).
 //!
-//! Only `decode` requires strict DAG-CBOR. The others accept any CBOR: an odd record never prevents
-//! reading the others. They read items one by one, without recursion, at most
-//! [`MAX_RECORD_NESTING`](crate::limits::MAX_RECORD_NESTING) deep, and allocate nothing by a length
+//! Only `decode` requires DAG-CBOR. The others accept any CBOR, so an odd record never prevents
+//! reading the rest. They do not recurse, accept at most
+//! [`MAX_RECORD_NESTING`](crate::limits::MAX_RECORD_NESTING) levels, and never allocate by a length
 //! that a record declares.
+//!
+//! # Examples
 //!
 //! ```
 //! use carwalk::{Repo, record};
@@ -31,14 +33,14 @@
 // | file | |
 // |---|---|
 // | `mod` | [`Record`] |
-// | `decode` (feature `serde`) | records as types of the caller's |
+// | `decode` (feature `serde`) | decoding into the caller's types |
 // | `items` | the items of a record, one by one |
-// | `links`, `blobs` | links and blobs, wherever they lie |
-// | `oddity`, `oddities` | departures from the data model, as a list and as an iterator |
-// | `survey` | the pass that finds them, and what JSON has no form for |
-// | `place` | where in a record an item lies, as text |
+// | `links`, `blobs` | links and blobs at any depth |
+// | `oddity`, `oddities` | the departures from the data model, and the iterator over them |
+// | `survey` | the pass that finds them, and the items without a JSON form |
+// | `place` | the path of an item in its record |
 // | `json` (feature `json`) | records as JSON |
-// | `origin` | whose record it is, for errors |
+// | `origin` | path, CID and offset of a record, for errors |
 
 mod blobs;
 #[cfg(feature = "serde")]
@@ -73,9 +75,24 @@ use crate::path::{RepoPath, RepoPathBuf};
 
 /// A record: its path, its CID and its value.
 ///
-/// Without a process function the value is the record's bytes as the store has them: `&[u8]` for
-/// slices, maps and memory. Any bytes can be a record: they are parsed only by methods that need
-/// it. With [`Loader::process`](crate::Loader::process) the value is the result of the function.
+/// Without a process function the value is the record's bytes in the type of the store's blocks:
+/// `&[u8]` for slices, mapped files and memory. The bytes are parsed only by the methods that need
+/// it, so any bytes can be a record. With [`Loader::process`](crate::Loader::process) the value is
+/// the result of the function.
+///
+/// # Examples
+///
+/// ```
+/// use carwalk::Repo;
+///
+/// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+/// let repo = Repo::from_slice(bytes)?;
+/// let post = repo.records_in("app.bsky.feed.post/"..).next().unwrap()?;
+/// assert_eq!(post.path().collection(), "app.bsky.feed.post");
+/// assert_eq!(post.bytes().len(), 101);
+/// assert!(post.cid().verify(post.value()).is_ok());
+/// # Ok::<(), carwalk::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Record<V> {
     path: RepoPathBuf,
@@ -90,36 +107,89 @@ impl<V> Record<V> {
     }
 
     /// Returns the path: collection and record key.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let repo = carwalk::Repo::from_slice(bytes)?;
+    /// let first = repo.records().next().unwrap()?;
+    /// assert_eq!(first.path().to_string(), "app.bsky.actor.profile/self");
+    /// assert_eq!(first.path().record_key(), "self");
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     #[must_use]
     pub fn path(&self) -> RepoPath<'_> {
         self.path.as_path()
     }
 
-    /// Returns the CID of the record.
+    /// Returns the CID of the record, also where the value is that of a process function.
     #[must_use]
     pub fn cid(&self) -> Cid {
         self.cid
     }
 
-    /// Returns where the record's section begins in the CAR, if the store knows.
+    /// Returns the section offset of the record in the CAR, in bytes. `None` if the store does not
+    /// know it; every store of this library does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let repo = carwalk::Repo::from_slice(bytes)?;
+    /// let mut records = repo.records().collect::<Result<Vec<_>, _>>()?;
+    /// // From key order to the order of the CAR, in which the last post was written first.
+    /// records.sort_by_key(|record| record.offset());
+    /// assert_eq!(records[0].path().to_string(), "app.bsky.feed.post/3l4ozvargq22l");
+    /// assert_eq!(records[0].offset(), Some(682));
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     #[must_use]
     pub fn offset(&self) -> Option<u64> {
         self.offset
     }
 
-    /// Returns the value.
+    /// Returns the value: the record's bytes, or the result of the process function.
     #[must_use]
     pub fn value(&self) -> &V {
         &self.value
     }
 
     /// Converts the record into its value.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use carwalk::Loader;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// // Only the length of each record is stored.
+    /// let repo = Loader::new().process(|record| record.len()).from_reader(bytes)?;
+    /// let mut total = 0;
+    /// for record in &repo {
+    ///     total += record?.into_value();
+    /// }
+    /// assert_eq!(total, 7338);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     #[must_use]
     pub fn into_value(self) -> V {
         self.value
     }
 
     /// Converts the record into its path, CID and value.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let repo = carwalk::Repo::from_slice(bytes)?;
+    /// let (path, cid, value) = repo.records().next().unwrap()?.into_parts();
+    /// assert_eq!(path.collection(), "app.bsky.actor.profile");
+    /// // The value borrows from the slice, not from the record.
+    /// assert!(cid.verify(value).is_ok());
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     #[must_use]
     pub fn into_parts(self) -> (RepoPathBuf, Cid, V) {
         (self.path, self.cid, self.value)
@@ -133,23 +203,40 @@ impl<B: AsRef<[u8]>> Record<B> {
         self.value.as_ref()
     }
 
-    /// Returns a decoder at the start of the record, which reads single fields without a type for
-    /// the whole.
+    /// Returns a decoder at the start of the record, for single fields without a type for the
+    /// whole.
     ///
-    /// It accepts any CBOR, not only the canonical form.
+    /// The decoder accepts any CBOR, not only the canonical form.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let repo = carwalk::Repo::from_slice(bytes)?;
+    /// let profile = repo.records().next().unwrap()?;
+    /// let mut decoder = profile.decoder();
+    /// // A map of three members, of which `$type` is the first.
+    /// assert_eq!(decoder.map()?, Some(3));
+    /// assert_eq!((decoder.str()?, decoder.str()?), ("$type", "app.bsky.actor.profile"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn decoder(&self) -> minicbor::Decoder<'_> {
         minicbor::Decoder::new(self.bytes())
     }
 
-    /// Decodes the record; texts and byte strings can be borrowed from it.
+    /// Decodes the record into `T`, which may borrow texts and byte strings from this `Record`.
     ///
-    /// A link decodes into a [`Cid`]. The result may borrow from this `Record`; with
-    /// [`decode_borrowed`](Record::decode_borrowed) it borrows from the store instead.
+    /// A link decodes into a [`Cid`]. Members that `T` does not have are skipped, and their
+    /// encoding is not checked. With [`decode_borrowed`](Record::decode_borrowed) the result
+    /// borrows from the store instead.
     ///
     /// # Errors
     ///
-    /// `Decode`, with path and CID, if the record is not strict DAG-CBOR or does not fit `T`.
+    /// `Decode`, with path and CID, if the record does not fit `T`, or if what `T` reads of it is
+    /// not strict DAG-CBOR. The cause is the error's source.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::Repo;
@@ -172,7 +259,7 @@ impl<B: AsRef<[u8]>> Record<B> {
     ///         }
     ///     }
     /// }
-    /// assert_eq!(longest, "Reading about search trees whose shape follows from their keys alone.");
+    /// assert!(longest.starts_with("Reading about search trees whose shape follows"));
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     #[cfg(feature = "serde")]
@@ -180,21 +267,30 @@ impl<B: AsRef<[u8]>> Record<B> {
         decode::decode_of(self.bytes(), &self.origin())
     }
 
-    /// Returns an iterator over all links in the record: see [`links`](links()).
+    /// Returns an iterator over all links in the record, at any depth.
+    ///
+    /// [`record::links`](links()) describes what is a link.
     ///
     /// # Errors
     ///
-    /// Those of [`links`](links()), with path and CID, and `Malformed` (`CidCodec`) if the record's
-    /// CID has the codec raw: its bytes are not CBOR.
+    /// The iterator returns one error, as its last item, with path and CID:
+    ///
+    /// - `Malformed` if the record is not CBOR: `RecordEnd` or `RecordItem` with the byte, or
+    ///   `CidCodec` if its CID has the codec raw
+    /// - `Limit` if arrays, maps and tags are nested more than
+    ///   [`MAX_RECORD_NESTING`](crate::limits::MAX_RECORD_NESTING) deep
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::cid::{Cid, Codec};
     /// use carwalk::Repo;
     /// # use carwalk_testkit::cbor::Value;
     /// # use carwalk_testkit::repo::{Order, Record, Repo as Kit};
+    /// # let text = "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku";
     /// # let record = Record::new(Value::map_sorted([
     /// #     ("picture", Value::Link(carwalk_testkit::cid::Cid::raw(b"a picture"))),
-    /// #     ("parent", Value::text("bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku")),
+    /// #     ("parent", Value::text(text)),
     /// # ]).encode());
     /// # let kit = Kit::new([(b"app.bsky.feed.post/3jui7kd54zh2y".to_vec(), record)]);
     /// # let car = kit.to_bytes(Order::Preorder);
@@ -211,17 +307,26 @@ impl<B: AsRef<[u8]>> Record<B> {
         Links::new(self.bytes(), self.origin())
     }
 
-    /// Returns an iterator over all blobs in the record, in both forms: see [`blobs`](blobs()).
+    /// Returns an iterator over all blobs in the record, at any depth and in both forms.
+    ///
+    /// [`record::blobs`](blobs()) describes the forms.
     ///
     /// # Errors
     ///
-    /// Those of [`blobs`](blobs()), with path and CID, and `Malformed` (`CidCodec`) if the record's
-    /// CID has the codec raw: its bytes are not CBOR.
+    /// The iterator returns one error, as its last item, with path and CID:
+    ///
+    /// - `Malformed` if the record is not CBOR: `RecordEnd` or `RecordItem` with the byte, or
+    ///   `CidCodec` if its CID has the codec raw
+    /// - `Limit` if arrays, maps and tags are nested more than
+    ///   [`MAX_RECORD_NESTING`](crate::limits::MAX_RECORD_NESTING) deep
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::Repo;
     /// # use carwalk_testkit::cbor::Value;
     /// # use carwalk_testkit::repo::{Order, Record, Repo as Kit};
+    /// # let text = "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku";
     /// # let record = Record::new(Value::map_sorted([
     /// #     ("one", Value::map_sorted([
     /// #         ("$type", Value::text("blob")),
@@ -230,7 +335,7 @@ impl<B: AsRef<[u8]>> Record<B> {
     /// #         ("size", Value::Uint(1234)),
     /// #     ])),
     /// #     ("two", Value::map_sorted([
-    /// #         ("cid", Value::text("bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku")),
+    /// #         ("cid", Value::text(text)),
     /// #         ("mimeType", Value::text("image/jpeg")),
     /// #     ])),
     /// # ]).encode());
@@ -254,13 +359,21 @@ impl<B: AsRef<[u8]>> Record<B> {
         Blobs::new(self.bytes(), self.origin())
     }
 
-    /// Returns an iterator over every departure of the record from the data model, with its place
-    /// in the record: see [`oddities`](oddities()).
+    /// Returns an iterator over every departure of the record from the data model, with its byte
+    /// and path in the record.
+    ///
+    /// [`record::oddities`](oddities()) describes the order and the cost.
     ///
     /// # Errors
     ///
-    /// Those of [`oddities`](oddities()), with path and CID, and `Malformed` (`CidCodec`) if the
-    /// record's CID has the codec raw: its bytes are not CBOR.
+    /// The iterator returns one error, as its last item, with path and CID:
+    ///
+    /// - `Malformed` if the record is not CBOR: `RecordEnd` or `RecordItem` with the byte, or
+    ///   `CidCodec` if its CID has the codec raw
+    /// - `Limit` if arrays, maps and tags are nested more than
+    ///   [`MAX_RECORD_NESTING`](crate::limits::MAX_RECORD_NESTING) deep
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::Repo;
@@ -282,7 +395,9 @@ impl<B: AsRef<[u8]>> Record<B> {
         Oddities::new(self.bytes(), self.origin())
     }
 
-    /// Returns the record as compact JSON: see [`to_json`](to_json()) for the form.
+    /// Returns the record as compact JSON.
+    ///
+    /// [`record::to_json`](to_json()) describes the form and the cost.
     ///
     /// # Errors
     ///
@@ -292,6 +407,8 @@ impl<B: AsRef<[u8]>> Record<B> {
     ///   `CidCodec` if its CID has the codec raw
     /// - `Limit` if arrays, maps and tags are nested more than
     ///   [`MAX_RECORD_NESTING`](crate::limits::MAX_RECORD_NESTING) deep
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::Repo;
@@ -308,10 +425,11 @@ impl<B: AsRef<[u8]>> Record<B> {
         json::to_json_of(self.bytes(), self.origin())
     }
 
-    /// Writes the record as JSON, without a line break at the end: see [`write_json`](write_json()).
+    /// Writes the record as JSON, without a line break at the end.
     ///
-    /// Errors of the record are returned before the first byte is written. Writes in small pieces:
-    /// wrap files and sockets in a [`BufWriter`](std::io::BufWriter).
+    /// [`record::to_json`](to_json()) describes the form. Errors of the record are returned before
+    /// the first byte is written. Writes in small pieces: wrap files and sockets in a
+    /// [`BufWriter`](std::io::BufWriter).
     ///
     /// # Errors
     ///
@@ -322,7 +440,11 @@ impl<B: AsRef<[u8]>> Record<B> {
     /// - `Limit` if arrays, maps and tags are nested more than
     ///   [`MAX_RECORD_NESTING`](crate::limits::MAX_RECORD_NESTING) deep
     ///
-    /// Without them, `Output` if writing fails.
+    /// Without path and CID:
+    ///
+    /// - `Output` if writing fails
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::Repo;
@@ -336,7 +458,7 @@ impl<B: AsRef<[u8]>> Record<B> {
     ///     record?.write_json(&mut lines, Layout::Compact)?;
     ///     lines.push(b'\n');
     /// }
-    /// assert!(lines.starts_with(b"{\""));
+    /// assert_eq!(lines.iter().filter(|&&byte| byte == b'\n').count(), 40);
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     #[cfg(feature = "json")]
@@ -344,7 +466,7 @@ impl<B: AsRef<[u8]>> Record<B> {
         json::write_json_of(self.bytes(), self.origin(), out, layout)
     }
 
-    /// What errors say about the record.
+    /// Returns what errors say about the record.
     fn origin(&self) -> Origin<'_> {
         Origin { key: Some(self.path.as_path().as_str()), cid: Some(self.cid), offset: self.offset }
     }
@@ -352,12 +474,18 @@ impl<B: AsRef<[u8]>> Record<B> {
 
 #[cfg(feature = "serde")]
 impl<'s> Record<&'s [u8]> {
-    /// Decodes the record; texts and byte strings can be borrowed from the store, and outlive this
-    /// `Record`.
+    /// Decodes the record into `T`, which may borrow texts and byte strings from the store, and so
+    /// outlive this `Record`.
+    ///
+    /// A link decodes into a [`Cid`]. Members that `T` does not have are skipped, and their
+    /// encoding is not checked.
     ///
     /// # Errors
     ///
-    /// `Decode`, with path and CID, if the record is not strict DAG-CBOR or does not fit `T`.
+    /// `Decode`, with path and CID, if the record does not fit `T`, or if what `T` reads of it is
+    /// not strict DAG-CBOR. The cause is the error's source.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::{KeyRange, Repo};
@@ -380,7 +508,7 @@ impl<'s> Record<&'s [u8]> {
     }
 }
 
-/// Without the value, which may be long.
+/// Omits the value, which may be long.
 impl<V> fmt::Debug for Record<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Record")

@@ -1,4 +1,4 @@
-//! Every departure of a record from the data model.
+//! The iterator over a record's departures from the data model.
 
 use core::fmt;
 use core::iter::FusedIterator;
@@ -8,10 +8,24 @@ use super::origin::Origin;
 use super::survey::Survey;
 use crate::error::Result;
 
-/// A departure from the data model, and where in the record it is.
+/// A departure from the data model, with its byte and path in the record.
 ///
-/// Displays as `byte 12 (embed.images[2].size): float 1.5, which the data model does not have`,
-/// without control characters.
+/// Displays as one line, control characters escaped.
+///
+/// # Examples
+///
+/// ```
+/// use carwalk::record::{self, Oddity};
+///
+/// // {"embed": {"size": 1.5}}
+/// let record = b"\xa1\x65embed\xa1\x64size\xf9\x3e\x00";
+/// let odd = record::oddities(record).next().unwrap()?;
+/// assert_eq!((odd.within(), odd.path()), (13, "embed.size"));
+/// assert_eq!(odd.oddity(), &Oddity::Float(1.5));
+/// let line = "byte 13 (embed.size): float 1.5, which the data model does not have";
+/// assert_eq!(odd.to_string(), line);
+/// # Ok::<(), carwalk::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct OddItem {
     within: usize,
@@ -20,29 +34,39 @@ pub struct OddItem {
 }
 
 impl OddItem {
-    /// Returns where the item at fault begins: bytes from the start of the record.
+    /// Returns where the odd item begins, in bytes from the start of the record.
     #[must_use]
     pub fn within(&self) -> usize {
         self.within
     }
 
-    /// Returns the path of the item at fault in the record, like `embed.images[2].size`.
+    /// Returns the path of the odd item in the record, such as `embed.images[2].size`.
     ///
-    /// - The path of the record as a whole is empty.
-    /// - `.name` is the member of a map, without the dot at the start of a path. Keys that are
-    ///   empty or not of `A-Z a-z 0-9 _ - $` are quoted and escaped: `["a.b"]`.
+    /// - The path of the whole record is empty.
+    /// - `.name` is a member of a map. The first name of a path has no dot. Keys that are empty or
+    ///   have other characters than `A-Z a-z 0-9 _ - $` are quoted and escaped: `["a.b"]`.
     /// - `[2]` is an item of an array, counted from 0.
-    /// - `{2}` is the member of a map whose key is not a text, counted from 0, and also that key.
-    /// - A tag adds nothing: the path is that of the item that it stands before.
+    /// - `{2}` is a member of a map whose key is not a text, counted from 0 among all members. It
+    ///   stands for the key and for the value.
+    /// - A tag has the path of its content.
     ///
-    /// An ellipsis outside quotes stands for the rest of a key of more than 64 characters, or of a
-    /// path of more than 1,024 bytes.
+    /// An ellipsis outside quotes replaces the rest of a key after 64 characters, and the rest of a
+    /// path after 1,024 bytes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// // {"a.b": [undefined]}
+    /// let odd = carwalk::record::oddities(b"\xa1\x63a.b\x81\xf7").next().unwrap()?;
+    /// assert_eq!(odd.path(), r#"["a.b"][0]"#);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// Returns what is odd.
+    /// Returns the kind of departure.
     #[must_use]
     pub fn oddity(&self) -> &Oddity {
         &self.oddity
@@ -60,10 +84,24 @@ impl fmt::Display for OddItem {
     }
 }
 
-/// An iterator over the departures of a record from the data model: see
-/// [`oddities`](super::oddities()).
+/// An iterator over the departures of a record from the data model, created by
+/// [`oddities`](super::oddities()) or [`Record::oddities`](crate::Record::oddities).
 ///
-/// After an error, every later call returns `None`.
+/// After an error it returns `None`.
+///
+/// # Examples
+///
+/// Whether a record is canonical and within the data model:
+///
+/// ```
+/// fn is_strict(record: &[u8]) -> bool {
+///     carwalk::record::oddities(record).next().is_none()
+/// }
+///
+/// // {"v": 1}, and the same with the integer in two bytes.
+/// assert!(is_strict(b"\xa1\x61v\x01"));
+/// assert!(!is_strict(b"\xa1\x61v\x18\x01"));
+/// ```
 #[derive(Clone)]
 #[must_use = "an iterator does nothing until it is asked"]
 pub struct Oddities<'r>(Survey<'r>);
@@ -71,13 +109,13 @@ pub struct Oddities<'r>(Survey<'r>);
 /// Returns an iterator over every departure of a record from the [data
 /// model](https://atproto.com/specs/data-model), with its byte and its path in the record.
 ///
-/// A record without any is canonical DAG-CBOR: a map of texts, integers of at most 53 bits,
-/// booleans, nulls, byte strings, links, arrays and maps. Oddities come in the order of their
-/// bytes; those about repeated keys follow at the end of their map.
+/// A record without departures is canonical DAG-CBOR: a map of texts, integers of at most 53 bits,
+/// booleans, nulls, byte strings, links, arrays and maps. The order is that of the bytes; repeated
+/// keys are reported at the end of their map.
 ///
-/// Takes time proportional to the record; maps whose keys are out of order are sorted. Takes at
-/// most 64 bytes of memory for each byte of the record. Each oddity allocates its path, of at most
-/// 2 KiB.
+/// Takes time proportional to the record, except that maps whose keys are out of order are sorted.
+/// Takes at most 64 bytes of memory for each byte of the record. Each [`OddItem`] allocates its
+/// path, at most 2 KiB.
 ///
 /// # Errors
 ///
@@ -86,6 +124,8 @@ pub struct Oddities<'r>(Survey<'r>);
 /// - `Malformed` if the bytes are not CBOR: `RecordEnd` or `RecordItem`, with the byte
 /// - `Limit` if arrays, maps and tags are nested more than
 ///   [`MAX_RECORD_NESTING`](crate::limits::MAX_RECORD_NESTING) deep
+///
+/// # Examples
 ///
 /// ```
 /// use carwalk::record;
@@ -129,7 +169,7 @@ impl Iterator for Oddities<'_> {
 
 impl FusedIterator for Oddities<'_> {}
 
-/// Without the record.
+/// Omits the record, which may be long.
 impl fmt::Debug for Oddities<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Oddities").finish_non_exhaustive()

@@ -4,7 +4,7 @@ use core::fmt;
 
 use crate::error::Malformed;
 
-/// The names that JSON needs for links, bytes, and items that it has no form for.
+/// The names that stand for links, bytes and items without a JSON form.
 pub(super) const LINK: &str = "$link";
 pub(super) const BYTES: &str = "$bytes";
 pub(super) const CBOR: &str = "$cbor";
@@ -12,6 +12,8 @@ pub(super) const CBOR: &str = "$cbor";
 /// A departure of a record from the [data model](https://atproto.com/specs/data-model).
 ///
 /// Displays as a short text without control characters.
+///
+/// # Examples
 ///
 /// ```
 /// use carwalk::record::{self, Oddity};
@@ -26,37 +28,38 @@ pub(super) const CBOR: &str = "$cbor";
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Oddity {
-    /// An integer or length in more bytes than it takes.
+    /// An integer, length or tag in more bytes than it needs.
     Padded,
     /// A string, array or map of indefinite length.
     Indefinite,
-    /// A float. JSON has a form for it if it is finite.
+    /// A float. It has a JSON form if it is finite.
     Float(f64),
-    /// An integer beyond 53 bits.
+    /// An integer above 2^53 - 1 or below -(2^53 - 1).
     UnsafeInteger(i128),
-    /// A simple value other than false, true and null. 23 is `undefined`.
+    /// A simple value other than false, true and null; 23 is `undefined`.
     Simple(u8),
-    /// A simple value below 32 in two bytes, an encoding that CBOR forbids.
+    /// A simple value below 32 in two bytes, which CBOR forbids.
     WideSimple(u8),
     /// A text that is not UTF-8.
     Utf8,
-    /// A tag that does not form a link.
+    /// A tag other than 42, or tag 42 before anything but a byte string of definite length.
     Tag,
-    /// A link that does not begin with a zero byte.
+    /// A link whose byte string does not begin with a zero byte.
     LinkPrefix,
     /// A link whose CID has another form than [`Cid`](crate::Cid).
     LinkCid(Malformed),
     /// A map key that is not a text.
     KeyType,
-    /// A map key out of order.
+    /// A map key out of canonical order: the shorter key comes first, then bytes decide. At most
+    /// one is reported for each map.
     KeyOrder,
-    /// A map key that the map has already.
+    /// A map key that the map already has.
     KeyTwice,
-    /// A map key that JSON needs for links, bytes or CBOR: `$link`, `$bytes` or `$cbor`.
+    /// A map key that has a meaning in JSON: `$link`, `$bytes` or `$cbor`.
     KeyReserved,
     /// The outermost item is not a map.
     NoMap,
-    /// Bytes after the outermost item: how many.
+    /// Bytes after the outermost item, and their number.
     Trailing(usize),
 }
 

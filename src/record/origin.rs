@@ -1,19 +1,19 @@
-//! Whose record some bytes are, for errors.
+//! The record that some bytes belong to, for errors.
 
 use crate::cid::{Cid, Codec};
 use crate::error::{Error, Malformed, Structure};
 
-/// What errors say about a record: nothing if only its bytes are known.
+/// The path, CID and offset of a record, as far as they are known.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Origin<'r> {
     pub(super) key: Option<&'r str>,
     pub(super) cid: Option<Cid>,
-    /// Where its section begins in the CAR.
+    /// The section offset in the CAR.
     pub(super) offset: Option<u64>,
 }
 
 impl Origin<'_> {
-    /// Names the record.
+    /// Adds the record to an error.
     #[cold]
     pub(super) fn locate(&self, error: Error) -> Error {
         let mut error = error.in_structure(Structure::Record).at(self.offset);
@@ -26,7 +26,7 @@ impl Origin<'_> {
         }
     }
 
-    /// Whether the record is raw bytes, which may look like CBOR by chance.
+    /// Checks that the record is not raw bytes, which could look like CBOR by chance.
     pub(super) fn check_codec(&self) -> Result<(), Malformed> {
         match self.cid.map(|cid| cid.codec()) {
             Some(Codec::Raw) => {

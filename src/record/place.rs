@@ -1,28 +1,28 @@
-//! Where in a record an item lies, as text: `embed.images[2].size`.
+//! The path of an item in a record, as text: `embed.images[2].size`.
 
 use core::fmt::Write;
 
-/// Most characters of a key that are written.
+/// The number of characters of a key that are written.
 const MAX_NAME_CHARS: usize = 64;
 
-/// Bytes of a text after which no more segments are written: paths of deep records with long keys
-/// would else cost the square of the record's length.
+/// The length in bytes after which no more segments are written. Otherwise the paths of a deep
+/// record with long keys would cost the square of its length.
 const MAX_TEXT_LEN: usize = 1024;
 
-/// What is missing of a key or a path. Outside quotes it can be nothing else.
+/// Replaces the rest of a key or path. Outside quotes it is not ambiguous.
 const CUT: char = '\u{2026}';
 
-/// One step from a container to what lies in it.
+/// One step from a container to its content.
 pub(super) enum Segment<'k> {
     /// The member of a map with this key.
     Name(&'k str),
-    /// The item of an array with this number.
+    /// The item of an array with this index.
     Index(usize),
-    /// The member of a map with this number, whose key is not a text.
+    /// The member of a map with this index, whose key is not a text.
     OddKey(usize),
 }
 
-/// A path that is being written.
+/// A path under construction.
 pub(super) struct PlaceText {
     text: String,
     is_cut: bool,
@@ -64,7 +64,7 @@ impl PlaceText {
     }
 }
 
-/// Whether a key needs no quotes: letters, digits, `_`, `-` and `$` only.
+/// Returns whether a key needs no quotes: letters, digits, `_`, `-` and `$` only.
 fn is_plain(name: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'$');
     !name.is_empty() && name.len() <= MAX_NAME_CHARS && name.bytes().all(is_plain)

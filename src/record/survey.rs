@@ -1,4 +1,4 @@
-//! One pass over a record: what is odd about it, and which items JSON has no form for.
+//! One pass over a record that finds its oddities and the items without a JSON form.
 
 use core::cmp::Ordering;
 use core::ops::Range;
@@ -11,49 +11,49 @@ use super::origin::Origin;
 use super::place::{PlaceText, Segment};
 use crate::error::Result;
 
-/// Largest integer that a 64-bit float has with all below it.
+/// The largest integer up to which a 64-bit float represents every integer.
 const MAX_SAFE: i128 = (1 << 53) - 1;
 
-/// A record that is looked through.
+/// The state of the pass.
 #[derive(Clone)]
 pub(super) struct Survey<'r> {
     items: Items<'r>,
-    /// The items that JSON has no form for, in the order of the record. None lies in another.
+    /// The items without a JSON form, in the order of the record. None contains another.
     formless: Vec<Range<usize>>,
     open: Vec<OpenContainer>,
-    /// The keys of all open maps so far.
+    /// The keys so far of all open maps.
     keys: Vec<Key<'r>>,
-    /// Oddities of the item that came last, still to be returned.
+    /// The oddities of the last item that are still to be returned.
     found: VecDeque<Found>,
-    /// The innermost map at its end, if some of its keys may be equal.
+    /// The keys of the innermost map, at its end, if some of them may be equal.
     repeats: Option<Repeats>,
     is_over: bool,
 }
 
-/// An oddity, and the byte of the record at which it is.
+/// An oddity and its position in the record.
 #[derive(Clone, Copy)]
 pub(super) struct Found {
     pub(super) at: usize,
     pub(super) oddity: Oddity,
-    /// How many of the open containers it lies in.
+    /// The number of open containers around it.
     depth: usize,
 }
 
-/// A container whose end is still to come.
+/// An open container.
 #[derive(Clone)]
 struct OpenContainer {
     at: usize,
     shape: Container,
-    /// Whether JSON has no form for it.
+    /// Whether it has no JSON form.
     is_formless: bool,
     /// Whether its keys ascend so far.
     ascends: bool,
-    /// The number of formless items before it, and of keys.
+    /// The numbers of formless items and keys before it.
     formless: usize,
     keys: usize,
-    /// The number of its members that have begun.
+    /// The number of its members so far.
     members: usize,
-    /// Whether the key of the member that began last is a text.
+    /// Whether the key of the last member is a text.
     has_text_key: bool,
 }
 
@@ -69,7 +69,7 @@ struct Repeats {
     /// The key to compare next with the one before it.
     next: usize,
     is_any: bool,
-    /// Where the map ends.
+    /// The position of the map's end.
     end: usize,
 }
 
@@ -86,7 +86,7 @@ impl<'r> Survey<'r> {
         }
     }
 
-    /// Goes on to the next oddity; `None` at the end of the record.
+    /// Returns the next oddity; `None` at the end of the record.
     pub(super) fn next(&mut self) -> Result<Option<Found>> {
         loop {
             if let Some(found) = self.found.pop_front() {
@@ -107,13 +107,13 @@ impl<'r> Survey<'r> {
         }
     }
 
-    /// The items that JSON has no form for, once there are no more oddities.
+    /// Returns the items without a JSON form, after the last oddity.
     #[cfg(feature = "json")]
     pub(super) fn into_formless(self) -> Vec<Range<usize>> {
         self.formless
     }
 
-    /// Where in the record an oddity lies. Only the one that was returned last can be asked about.
+    /// Returns the path of the oddity that was returned last.
     #[cold]
     pub(super) fn place(&self, found: &Found) -> Box<str> {
         let mut place = PlaceText::new();
@@ -134,7 +134,7 @@ impl<'r> Survey<'r> {
         place.finish()
     }
 
-    /// The last key so far of an open map.
+    /// Returns the last key so far of an open map.
     fn last_key(&self, number: usize) -> Option<&str> {
         let inner = number.checked_add(1).and_then(|number| self.open.get(number));
         let end = inner.map_or(self.keys.len(), |open| open.keys);
@@ -182,7 +182,7 @@ impl<'r> Survey<'r> {
         self.found.push_back(Found { at, oddity, depth: self.open.len() });
     }
 
-    /// Counts an item that lies in the innermost container.
+    /// Counts an item of the innermost container.
     fn count_member(&mut self, is_key: bool, is_text: bool) {
         let Some(open) = self.open.last_mut() else {
             return;
@@ -222,7 +222,7 @@ impl<'r> Survey<'r> {
         }
     }
 
-    /// Finds the next key of the innermost map that is equal to another, wherever it is in it.
+    /// Finds the next key of the innermost map that is equal to an earlier one.
     fn next_repeat(&mut self) -> Option<Found> {
         let repeats = self.repeats.as_mut()?;
         while let Some([a, b]) = self.keys.get(repeats.next.saturating_sub(1)..=repeats.next) {
@@ -239,7 +239,7 @@ impl<'r> Survey<'r> {
         None
     }
 
-    /// The key that was found equal to another.
+    /// Returns the key that was found equal to an earlier one.
     fn repeated_key(&self) -> Option<&Key<'r>> {
         self.keys.get(self.repeats.as_ref()?.next.checked_sub(1)?)
     }
@@ -280,7 +280,7 @@ impl<'r> Survey<'r> {
         }
     }
 
-    /// Counts the bytes after the outermost item.
+    /// Ends the pass: counts the bytes after the outermost item.
     fn finish(&mut self) {
         self.is_over = true;
         debug_assert!(self.open.is_empty(), "the outermost item is at its end");
@@ -292,7 +292,7 @@ impl<'r> Survey<'r> {
     }
 }
 
-/// The order of keys in DAG-CBOR: the shorter first, then bytes decide.
+/// Compares keys in the order of DAG-CBOR: the shorter first, then by bytes.
 fn canonical(a: &str, b: &str) -> Ordering {
     a.len().cmp(&b.len()).then_with(|| a.cmp(b))
 }
