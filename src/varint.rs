@@ -1,4 +1,5 @@
-//! Unsigned LEB128 numbers as CARv1 frames use them: minimal, at most 9 bytes.
+//! Varints: unsigned LEB128 numbers as in the length prefixes of a CAR, minimal and at most 9
+//! bytes.
 //!
 //! ```text
 //! 300 = 0b10_0101100  ->  1 0101100   0 0000010
@@ -6,21 +7,23 @@
 //!                         ` another byte follows; low 7 bits first
 //! ```
 //!
-//! The [multiformats text](https://github.com/multiformats/unsigned-varint) demands the shortest
-//! form and stops at nine bytes (63 bits).
+//! The [specification](https://github.com/multiformats/unsigned-varint) requires the shortest form
+//! and allows at most nine bytes (63 bits).
 
 use crate::error::{Error, Malformed, NonCanonical, Result};
 
-/// Longest encoding, in bytes.
+/// Length of the longest encoding, in bytes.
 pub const MAX_LEN: usize = 9;
 
-/// Decodes the number that `bytes` begins with, and tells how many bytes it takes.
-///
-/// `None` says that `bytes` ends inside the number: more are needed to tell.
+/// Decodes the number at the start of `bytes`. Returns it with the length of its encoding, or
+/// `None` if `bytes` ends inside the encoding.
 ///
 /// # Errors
 ///
-/// `NonCanonical` if a shorter encoding exists, `Malformed` if the number goes on after nine bytes.
+/// - `NonCanonical` (`VarintPadded`) if a shorter encoding exists
+/// - `Malformed` (`VarintTooLong`) if the encoding is longer than nine bytes
+///
+/// # Examples
 ///
 /// ```
 /// use carwalk::varint;
@@ -32,7 +35,7 @@ pub const MAX_LEN: usize = 9;
 /// ```
 #[inline]
 pub fn decode(bytes: &[u8]) -> Result<Option<(u64, usize)>> {
-    // Nearly all lengths of sections are of these two forms.
+    // Fast paths: nearly all lengths of sections have one or two bytes.
     match *bytes {
         [first, ..] if first < 0x80 => return Ok(Some((u64::from(first), 1))),
         [first, second @ 1..0x80, ..] => {

@@ -1,11 +1,11 @@
-//! CIDs in serde: a link of the data model.
+//! CIDs in serde: links of the data model.
 //!
-//! Formats that know links, such as `serde_ipld_dagcbor`, know them by the name of a newtype struct
-//! around the CID's bytes. Other binary formats see the bytes, and human-readable ones
+//! Formats with links, such as `serde_ipld_dagcbor`, recognize them by the name of a newtype struct
+//! around the CID's bytes. Other binary formats get the bytes, human-readable ones
 //! `{"$link": "b.."}`.
 //!
 //! Where serde buffers a value before it knows its type (`untagged`, `flatten`, `tag`), it forgets
-//! the format: what was buffered always passes for human-readable. So a link that was buffered from
+//! the format, and the buffered value passes for human-readable. So a link that was buffered from
 //! DAG-CBOR, which still is a newtype struct, is accepted there too.
 
 use core::fmt;
@@ -19,8 +19,16 @@ use super::{Cid, LEN};
 /// The one key of a link in JSON.
 const LINK_KEY: &str = "$link";
 
-/// A link: `{"$link": "b.."}` in human-readable formats, tag 42 in DAG-CBOR, 36 bytes in other
-/// binary formats.
+/// Serializes a link: `{"$link": "b.."}` in human-readable formats, tag 42 in DAG-CBOR, 36 bytes in
+/// other binary formats.
+///
+/// # Examples
+///
+/// ```
+/// let cid = carwalk::Cid::of(carwalk::cid::Codec::Raw, b"hello");
+/// let json = serde_json::to_string(&cid).unwrap();
+/// assert_eq!(json, format!(r#"{{"$link":"{cid}"}}"#));
+/// ```
 impl Serialize for Cid {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if !serializer.is_human_readable() {
@@ -32,9 +40,20 @@ impl Serialize for Cid {
     }
 }
 
-/// Accepts the forms that [`Serialize`] writes and no others: not a text, and no bytes that are not
-/// a link. Where serde buffers values (`untagged`, `flatten`, `tag`), both forms are accepted in any
-/// format, because the buffer forgets the format.
+/// Deserializes a link in the form that [`Serialize`] writes. Plain texts are refused, and in
+/// DAG-CBOR plain byte strings. Where serde buffers values (`untagged`, `flatten`, `tag`), both
+/// forms are accepted in any format, because the buffer forgets the format.
+///
+/// # Examples
+///
+/// ```
+/// use carwalk::Cid;
+///
+/// let text = "bafkreibm6jg3ux5qumhcn2b3flc3tyu6dmlb4xa7u5bf44yegnrjhc4yeq";
+/// let json = format!(r#"{{"$link":"{text}"}}"#);
+/// assert_eq!(serde_json::from_str::<Cid>(&json).unwrap().to_string(), text);
+/// assert!(serde_json::from_str::<Cid>(&format!("{text:?}")).is_err());
+/// ```
 impl<'de> Deserialize<'de> for Cid {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         if deserializer.is_human_readable() {
@@ -54,7 +73,7 @@ impl Serialize for Bytes<'_> {
     }
 }
 
-/// A link in any format.
+/// Visits a link in any format.
 struct Link {
     is_human_readable: bool,
 }
@@ -84,7 +103,7 @@ impl<'de> Visitor<'de> for Link {
     }
 }
 
-/// The bytes of a link, without the zero byte before them.
+/// Visits the bytes of a link, without the zero byte before them.
 struct CidBytes;
 
 impl Visitor<'_> for CidBytes {
