@@ -4,9 +4,9 @@
 //! { did: text, rev: text, sig: bytes, data: link, prev: link | null, version: 3 }
 //! ```
 //!
-//! in this order, which is the canonical one. What was signed is the same map without `sig`; the
-//! encoding being canonical, that is the commit's own bytes with the pair cut out, so that fields
-//! which carwalk does not know stay covered. See "Commit objects" in the [repository
+//! The fields are in this order, which is the canonical one. The signed bytes are the same map
+//! without `sig`. Because the encoding is canonical, they are the commit's own bytes with that pair
+//! cut out, so unknown fields are covered too. See "Commit Objects" in the [repository
 //! specification](https://atproto.com/specs/repository).
 
 use core::fmt;
@@ -24,25 +24,56 @@ use crate::shape::begins_like_node;
 use crate::signature::VerifyingKey;
 use crate::syntax::{is_did, is_tid};
 
-/// Length of a signature: two numbers of 32 bytes.
+/// Length of a signature, in bytes: two numbers of 32.
 const SIGNATURE_LEN: usize = 64;
 
-/// Which commits are accepted.
+/// The versions of commits that are accepted. Default: [`Current`](CommitRules::Current).
+///
+/// # Examples
+///
+/// ```
+/// use carwalk::cid::{Cid, Codec};
+/// use carwalk::{Commit, CommitRules, Repo};
+///
+/// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
+/// let repo = Repo::from_slice(bytes)?;
+/// let block = repo.commit().bytes();
+/// // The same map with five pairs, without `prev: null`.
+/// let start = block.windows(6).position(|pair| pair == b"\x64prev\xf6").unwrap();
+/// let old = [&[0xa5], &block[1..start], &block[start + 6..]].concat();
+/// let cid = Cid::of(Codec::DagCbor, &old);
+/// assert!(Commit::parse(cid, &old, CommitRules::Current).is_err());
+/// assert_eq!(Commit::parse(cid, &old, CommitRules::Legacy)?.version(), 3);
+/// # Ok::<(), carwalk::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CommitRules {
-    /// Version 3 with all of its fields.
+    /// Only version 3 with all of its fields.
     #[default]
     Current,
-    /// Also version 2, and version 3 without `prev`, which old exports have.
+    /// Also version 2, and version 3 without `prev`. Old exports have these.
     Legacy,
 }
 
-/// A commit whose form and syntax were checked; its signature was not, before `verify_signature` is
-/// called (feature `signature`).
+/// A commit: the account, the revision, the root of the tree, and their signature.
 ///
-/// Borrows the block, or owns it: the commit of a [`Repo`](crate::Repo) does. Accessors cost
-/// nothing.
+/// Form and syntax were checked. The signature was not: `verify_signature` checks it (feature
+/// `signature`). A commit borrows its block or owns it; that of a [`Repo`](crate::Repo) owns it.
+/// Getters do not allocate.
+///
+/// # Examples
+///
+/// ```
+/// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
+/// let repo = carwalk::Repo::from_slice(bytes)?;
+/// let commit = repo.commit();
+/// assert_eq!(commit.did(), "did:plc:ewvi7nxzyoun6zhxrhs64oiz");
+/// assert_eq!(commit.rev(), "3l4ozvcohu22l");
+/// assert_eq!((commit.version(), commit.prev()), (3, None));
+/// assert_eq!(commit.bytes().len(), 188);
+/// # Ok::<(), carwalk::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Commit<'a> {
     cid: Cid,
@@ -50,12 +81,12 @@ pub struct Commit<'a> {
     fields: Fields,
 }
 
-/// Where the fields lie in the block.
+/// The fields, as values or as ranges of the block.
 #[derive(Clone, PartialEq, Eq)]
 struct Fields {
-    /// Length of the head of the map.
+    /// Length of the map's head.
     head_len: usize,
-    /// The head of the map without the pair `sig`.
+    /// The head that the map has without the pair `sig`.
     unsigned_head: ItemHead,
     did: Range<usize>,
     rev: Range<usize>,
@@ -67,12 +98,33 @@ struct Fields {
 }
 
 impl<'a> Commit<'a> {
-    /// Parses the block of a commit. Does not check that the block hashes to `cid`.
+    /// Parses the block of a commit, which the result borrows. Does not check that the block hashes
+    /// to `cid`.
     ///
     /// # Errors
     ///
-    /// `Malformed` or `NonCanonical` for anything that is not the commit of a repository by
-    /// `rules`; `LookAlike` for a node of a tree; `Limit` for too many fields.
+    /// - `LookAlike` (`BareTree`) if the block begins like a node of a tree
+    /// - `Malformed` if it is not a map in strict DAG-CBOR, a field is missing or of another type,
+    ///   the DID or TID syntax is wrong, the signature does not have 64 bytes, or `rules` do not
+    ///   accept the version
+    /// - `NonCanonical` if the encoding is not canonical: padded numbers, unordered or repeated
+    ///   keys
+    /// - `Limit` if it has more than [`MAX_COMMIT_FIELDS`] fields, or an unknown field is nested
+    ///   more than [`MAX_NESTING`](crate::limits::MAX_NESTING) deep
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use carwalk::car::SliceReader;
+    /// use carwalk::{Commit, CommitRules};
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
+    /// // In most exports the first section is the commit.
+    /// let section = SliceReader::new(bytes)?.next().unwrap()?;
+    /// let commit = Commit::parse(section.cid(), section.block(), CommitRules::Current)?;
+    /// assert_eq!(commit.rev(), "3l4ozvcohu22l");
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn parse(cid: Cid, block: &'a [u8], rules: CommitRules) -> Result<Self> {
         match Fields::parse(block, rules) {
             Ok(fields) => Ok(Commit { cid, bytes: Cow::Borrowed(block), fields }),
@@ -80,60 +132,129 @@ impl<'a> Commit<'a> {
         }
     }
 
-    /// The same commit with bytes of its own: one allocation, if it does not own them yet.
+    /// Converts into a commit that owns its bytes. One allocation, unless it already owns them.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use carwalk::{Commit, CommitRules, Repo};
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// let block = repo.commit().bytes().to_vec();
+    /// let commit = Commit::parse(repo.commit().cid(), &block, CommitRules::Current)?.into_owned();
+    /// drop(block);
+    /// assert_eq!(commit.did(), "did:plc:ewvi7nxzyoun6zhxrhs64oiz");
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     #[must_use]
     pub fn into_owned(self) -> Commit<'static> {
         Commit { cid: self.cid, bytes: Cow::Owned(self.bytes.into_owned()), fields: self.fields }
     }
 
-    /// The commit's own CID.
+    /// Returns the CID of the commit: the first root of the CAR.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
+    /// let repo = carwalk::Repo::from_slice(bytes)?;
+    /// assert!(repo.commit().cid().to_string().ends_with("mqe2yq"));
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     #[must_use]
     pub fn cid(&self) -> Cid {
         self.cid
     }
 
-    /// The account.
+    /// Returns the DID of the account. [`verify_account`](Commit::verify_account) compares it.
     #[must_use]
     pub fn did(&self) -> &str {
         self.text(&self.fields.did)
     }
 
-    /// The revision, a TID. Empty only in a commit of version 2 that has none.
+    /// Returns the revision, a [TID](https://atproto.com/specs/tid). Empty only for a commit of
+    /// version 2 without one. Revisions of one account ascend as texts.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
+    /// let repo = carwalk::Repo::from_slice(bytes)?;
+    /// let known = "3l4nmdewke22l";
+    /// assert!(repo.commit().rev() > known, "newer than the revision that was fetched last");
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     #[must_use]
     pub fn rev(&self) -> &str {
         self.text(&self.fields.rev)
     }
 
-    /// The root node of the tree.
+    /// Returns the CID of the root node of the tree.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
+    /// let repo = carwalk::Repo::from_slice(bytes)?;
+    /// let root = repo.commit().data();
+    /// let tree = carwalk::Tree::new(repo.store(), root);
+    /// assert_eq!(tree.records().try_count()?, 40);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     #[must_use]
     pub fn data(&self) -> Cid {
         self.fields.data
     }
 
-    /// The commit before this one. Hardly any commit of version 3 names it.
+    /// Returns the CID of the previous commit. Nearly always `None` in version 3.
     #[must_use]
     pub fn prev(&self) -> Option<Cid> {
         self.fields.prev
     }
 
-    /// The version of the repository format: 3, or 2 for a legacy commit.
+    /// Returns the version of the repository format: 3, or 2 for a legacy commit.
     #[must_use]
     pub fn version(&self) -> u64 {
         self.fields.version
     }
 
-    /// The signature: two numbers of 32 bytes, big-endian.
+    /// Returns the signature: r and s, 32 bytes each, big-endian.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
+    /// let repo = carwalk::Repo::from_slice(bytes)?;
+    /// let s = &repo.commit().signature()[32..];
+    /// // A valid s is at most half of the curve's order, which is just below 2^256.
+    /// assert!(s[0] < 0x80);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     #[must_use]
     pub fn signature(&self) -> &[u8; 64] {
-        // The parser saw that the pair ends with 64 bytes.
+        // The parser checked that the pair ends with 64 bytes.
         const NONE: [u8; SIGNATURE_LEN] = [0; SIGNATURE_LEN];
         self.slice(self.fields.sig.clone()).last_chunk().unwrap_or(&NONE)
     }
 
-    /// The bytes that were signed, in three pieces: the head of the map with one pair less, what
-    /// stands before the pair `sig`, and what stands after it. Nothing is copied.
+    /// Returns the signed bytes in three pieces, without copying: the head of a map with one pair
+    /// less, the bytes before the pair `sig`, and the bytes after it.
     ///
-    /// Their SHA-256 is what the signature is over.
+    /// The signature is over the SHA-256 of the three pieces together.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
+    /// let repo = carwalk::Repo::from_slice(bytes)?;
+    /// let commit = repo.commit();
+    /// let signed = commit.signed_bytes().concat();
+    /// // A map of five pairs instead of six, and 70 bytes less: key, head and signature.
+    /// assert_eq!((commit.bytes()[0], signed[0]), (0xa6, 0xa5));
+    /// assert_eq!(signed.len(), commit.bytes().len() - 70);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     #[must_use]
     pub fn signed_bytes(&self) -> [&[u8]; 3] {
         let Fields { head_len, unsigned_head, sig, .. } = &self.fields;
@@ -146,13 +267,17 @@ impl<'a> Commit<'a> {
     ///
     /// # Errors
     ///
-    /// `OtherAccount`, with both DIDs; `Argument` if `did` is not a DID.
+    /// - `OtherAccount`, with both DIDs, if the commit is by another account
+    /// - `Argument` (`Did`) if `did` is not a DID
+    ///
+    /// # Examples
     ///
     /// ```
     /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
     /// let repo = carwalk::Repo::from_slice(bytes)?;
     /// assert!(repo.commit().verify_account("did:plc:ewvi7nxzyoun6zhxrhs64oiz").is_ok());
-    /// assert!(repo.commit().verify_account("did:web:example.com").is_err());
+    /// let error = repo.commit().verify_account("did:web:example.com").unwrap_err();
+    /// assert_eq!(error.class(), carwalk::ErrorClass::Invalid);
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     pub fn verify_account(&self, did: &str) -> Result<()> {
@@ -167,16 +292,23 @@ impl<'a> Commit<'a> {
         Err(error.in_structure(Structure::Commit).of_cid(self.cid))
     }
 
-    /// Checks that the commit is signed with `key`. Nothing is copied.
+    /// Checks that the commit is signed with `key`. Costs one SHA-256 over the commit and one
+    /// verification on the curve.
     ///
-    /// `Ok` means that the holder of the private key signed exactly these bytes, and nothing more.
-    /// You have to know that the key is the account's, from its DID document, and that
-    /// [`did`](Commit::did) is the account that you asked for. After a key rotation, older commits
-    /// still verify with the old key only.
+    /// `Ok` means that the holder of the private key signed exactly these bytes, and nothing else.
+    /// The caller has to know that the key is the account's, from its DID document, and that
+    /// [`did`](Commit::did) is the account that was asked for. After a key rotation, older commits
+    /// verify with the old key only.
     ///
     /// # Errors
     ///
-    /// `Signature`, located as this commit, if the signature does not hold, whatever the reason.
+    /// `Signature`, with the CID of this commit:
+    ///
+    /// - `OutOfRange`: r or s is zero, or not below the order of the curve
+    /// - `HighS`: s is above half of the order
+    /// - `Mismatch`: made with another key, or over other bytes
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::{Repo, VerifyingKey};
@@ -187,9 +319,10 @@ impl<'a> Commit<'a> {
     ///     "did:key:zQ3shXgWjVsCJsv9mBm6kVqFSjAnErMg3zG9CcyvmUCCaFRCr".parse()?;
     /// repo.commit().verify_account("did:plc:ewvi7nxzyoun6zhxrhs64oiz")?;
     /// repo.commit().verify_signature(&key)?;
-    /// # let other: VerifyingKey =
-    /// #     "did:key:zQ3shokFTS3brHcDQrn82RUDfCZESWL1ZdCEJwekUDPQiYBme".parse()?;
-    /// # assert!(repo.commit().verify_signature(&other).is_err());
+    ///
+    /// let other: VerifyingKey =
+    ///     "did:key:zQ3shokFTS3brHcDQrn82RUDfCZESWL1ZdCEJwekUDPQiYBme".parse()?;
+    /// assert!(repo.commit().verify_signature(&other).is_err());
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     #[cfg(feature = "signature")]
@@ -198,7 +331,17 @@ impl<'a> Commit<'a> {
         outcome.map_err(|error| error.in_structure(Structure::Commit).of_cid(self.cid))
     }
 
-    /// The block.
+    /// Returns the bytes of the block.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
+    /// let repo = carwalk::Repo::from_slice(bytes)?;
+    /// let commit = repo.commit();
+    /// assert!(commit.cid().verify(commit.bytes()).is_ok());
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
@@ -226,7 +369,7 @@ impl fmt::Debug for Commit<'_> {
     }
 }
 
-/// What has been read of a commit.
+/// The fields of a commit that were read so far.
 #[derive(Default)]
 struct Draft {
     did: Option<Range<usize>>,
@@ -314,7 +457,7 @@ impl Draft {
         if self.prev.is_none() && version == 3 {
             legacy("version 3 without `prev`")?;
         }
-        // The pair `sig` was found, so there is one pair to be left out.
+        // The pair `sig` was found, so there is a pair to leave out.
         debug_assert!(count > 0, "a commit without pairs has no `sig`");
         let head_len = ItemHead::map(count).len();
         let unsigned_head = ItemHead::map(count.saturating_sub(1));
@@ -323,7 +466,7 @@ impl Draft {
     }
 }
 
-/// Where the text lies that the cursor is at, if it passes `check`.
+/// Reads the next text and returns its range, if it passes `check`.
 fn checked_text(
     cursor: &mut Cursor<'_>,
     check: fn(&str) -> bool,
