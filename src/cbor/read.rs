@@ -1,9 +1,10 @@
 //! A strict cursor over DAG-CBOR.
 //!
-//! Headers, commits and nodes have fixed shapes, so their parsers ask for one item after the other.
-//! Each item must have its one canonical encoding: shortest heads, definite lengths, tag 42 only,
-//! text keys in order. See the [DAG-CBOR](https://ipld.io/specs/codecs/dag-cbor/spec/) strictness
-//! rules and [DRISL](https://dasl.ing/drisl.html), which agree on all of this.
+//! Headers, commits and nodes have fixed schemas, so their parsers request one item after the
+//! other. Each item must have its canonical encoding: shortest heads, definite lengths, tag 42
+//! only, text keys in order. See the strictness rules of
+//! [DAG-CBOR](https://ipld.io/specs/codecs/dag-cbor/spec/) and
+//! [DRISL](https://dasl.ing/drisl.html), which agree on all of this.
 
 use crate::cid::{self, Cid};
 use crate::error::{Error, Malformed, NonCanonical, Result};
@@ -27,13 +28,13 @@ const NULL: u8 = 0xf6;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cursor<'a> {
-    /// What is left of the bytes.
+    /// The remaining bytes.
     rest: &'a [u8],
-    /// The length of all.
+    /// The length of all bytes.
     len: usize,
 }
 
-/// The first byte of an item and the number that its head holds.
+/// The head of an item: its first byte, its number and its position.
 #[derive(Clone, Copy)]
 pub(super) struct Head {
     pub(super) initial: u8,
@@ -78,8 +79,8 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// An item that does not fit into the bytes, which are a whole frame or block: so this is no
-    /// truncation.
+    /// Returns the error of an item that extends beyond the bytes. Not truncation: they are a whole
+    /// frame or block.
     #[cold]
     pub(super) fn beyond(&self, expected: u64) -> Error {
         Error::malformed(Malformed::CborEnd { expected, available: self.rest.len() })
@@ -107,7 +108,7 @@ impl<'a> Cursor<'a> {
         let [initial] = self.take_array::<1>()?;
         let value = match initial & 0x1f {
             info @ 0..24 => u64::from(info),
-            // A float's payload is no number that could be padded.
+            // The payload of a float is not a number that could be padded.
             _ if initial >> 5 == SIMPLE => 0,
             info => self.long_head(initial, info).map_err(|error| error.within(at))?,
         };
@@ -130,10 +131,10 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// The number in the head of an item of one type.
+    /// Reads the head of an item of one type and returns its number.
     #[inline]
     pub(super) fn number(&mut self, major: u8, expected: &'static str) -> Result<u64> {
-        // Nearly all heads are of these two forms.
+        // Fast paths: nearly all heads have one or two bytes.
         let (value, rest) = match self.rest {
             [initial, rest @ ..] if initial >> 5 == major && initial & 0x1f < 24 => {
                 (initial & 0x1f, rest)
@@ -153,7 +154,8 @@ impl<'a> Cursor<'a> {
         if head.major() == major { Ok(head) } else { Err(self.unexpected(head, expected)) }
     }
 
-    /// Tells an item that may not occur anywhere from one that is only not expected here.
+    /// Returns the error of an unexpected item: one that is not allowed anywhere, or one of another
+    /// type.
     #[cold]
     pub(super) fn unexpected(&self, head: Head, expected: &'static str) -> Error {
         match (head.major(), head.initial & 0x1f) {
@@ -170,8 +172,8 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// A count of items of at least `size` bytes each, held against the bytes that remain. Its head
-    /// is at `at`.
+    /// Checks a count of items of at least `size` bytes each against the remaining bytes, so that
+    /// nothing is allocated by a false count. Its head is at `at`.
     #[inline]
     pub(super) fn count(&self, value: u64, size: usize, at: usize) -> Result<usize> {
         match usize::try_from(value) {
@@ -182,7 +184,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// The number of pairs of a map.
+    /// Reads the head of a map and returns its number of pairs.
     #[inline]
     pub(crate) fn map(&mut self) -> Result<usize> {
         let at = self.position();
@@ -190,7 +192,7 @@ impl<'a> Cursor<'a> {
         self.count(value, 2, at)
     }
 
-    /// The number of items of an array.
+    /// Reads the head of an array and returns its number of items.
     #[inline]
     pub(crate) fn array(&mut self) -> Result<usize> {
         let at = self.position();
@@ -215,14 +217,14 @@ impl<'a> Cursor<'a> {
         core::str::from_utf8(bytes).map_err(|_| Error::malformed(Malformed::Utf8).within(at))
     }
 
-    /// A text that may not be UTF-8.
+    /// Reads a text without checking that it is UTF-8.
     #[inline]
     pub(crate) fn unchecked_text(&mut self) -> Result<&'a [u8]> {
         let len = self.number(TEXT, "a text")?;
         self.take(len)
     }
 
-    /// A link to a block in the one CID form.
+    /// Reads a link.
     #[inline]
     pub(crate) fn link(&mut self) -> Result<Cid> {
         let at = self.position();
@@ -232,8 +234,8 @@ impl<'a> Cursor<'a> {
         self.odd_link()
     }
 
-    /// Moves past a field that is a link, and tells where its CID begins, if `encoded` is next: the
-    /// field's key, and all of the link but the digest.
+    /// Moves past a field with a link if `encoded` is next: the field's key, and the link without
+    /// its digest. Returns the position of the CID.
     #[inline]
     pub(crate) fn accept_link<const N: usize>(&mut self, encoded: &[u8; N]) -> Option<usize> {
         let (next, rest) = self.rest.split_first_chunk()?;
@@ -245,19 +247,19 @@ impl<'a> Cursor<'a> {
         Some(self.position().wrapping_sub(cid::LEN))
     }
 
-    /// Moves past a link, and tells where its CID begins.
+    /// Moves past a link, and returns the position of its CID.
     pub(crate) fn link_at(&mut self) -> Result<usize> {
         self.link().map(|_| self.position().saturating_sub(cid::LEN))
     }
 
-    /// Moves past a link to a block of CBOR, and tells where its CID begins; or past a null.
+    /// Moves past a null, or past a link to a block of CBOR, and returns the position of its CID.
     #[inline]
     pub(crate) fn nullable_node_link_at(&mut self) -> Result<Option<usize>> {
         let link = self.nullable_node_link()?;
         Ok(link.map(|_| self.position().saturating_sub(cid::LEN)))
     }
 
-    /// A link that does not begin as all good ones do: says why, or parses it all the same.
+    /// Reads a link that does not begin like a canonical one, and returns the reason as an error.
     #[cold]
     fn odd_link(&mut self) -> Result<Cid> {
         let head = self.head_of(TAG, "a link")?;
@@ -271,7 +273,7 @@ impl<'a> Cursor<'a> {
         .map_err(|error| error.within(head.at))
     }
 
-    /// A link to a block of CBOR, or null.
+    /// Reads a link to a block of CBOR, or null.
     pub(crate) fn nullable_node_link(&mut self) -> Result<Option<Cid>> {
         let at = self.position();
         if self.accept(&[NULL]) {
@@ -280,8 +282,7 @@ impl<'a> Cursor<'a> {
         self.link()?.into_dag_cbor().map(Some).map_err(|error| error.within(at))
     }
 
-    /// The key `name` of a map whose keys and their order the schema fixes. `encoded` is the key as
-    /// it should stand.
+    /// Reads the key `name` of a map with a fixed schema. `encoded` is its encoding.
     #[inline]
     pub(crate) fn field<const N: usize>(
         &mut self,
@@ -300,7 +301,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Checks that nothing follows.
+    /// Checks that no bytes remain.
     #[inline]
     pub(crate) fn end(&self) -> Result<()> {
         match self.rest.len() {
@@ -310,7 +311,7 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// Holds the keys of one map to their canonical order: the shorter first, then by bytes.
+/// Checks that the keys of one map are in canonical order: the shorter first, then by bytes.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct KeyOrder<'a> {
     last: Option<&'a str>,
@@ -398,10 +399,13 @@ mod tests {
     #[test]
     fn a_tag_where_none_belongs_is_at_fault_unless_it_is_that_of_links() {
         let refused = |bytes: &[u8]| Cursor::new(bytes).map().unwrap_err().to_string();
-        assert_eq!(refused(&[0xc1, 0xa0]), "CBOR tag 1, expected 42 or none, 0 bytes into it");
+        assert_eq!(
+            refused(&[0xc1, 0xa0]),
+            "CBOR tag 1, expected 42 or none, at byte 0 of the value"
+        );
         assert_eq!(
             refused(&LINK_HEAD),
-            "CBOR item of initial byte 0xd8, expected a map, 0 bytes into it"
+            "CBOR item of initial byte 0xd8, expected a map, at byte 0 of the value"
         );
     }
 
@@ -417,15 +421,15 @@ mod tests {
         };
         assert_eq!(
             refused(|link| link[1] = 43),
-            "CBOR tag 43, expected 42 or none, 0 bytes into it"
+            "CBOR tag 43, expected 42 or none, at byte 0 of the value"
         );
         assert_eq!(
             refused(|link| link[4] = 1),
-            "link does not begin with the byte 0x00, 0 bytes into it"
+            "link does not begin with the byte 0x00, at byte 0 of the value"
         );
         assert_eq!(
             refused(|link| link[2] = 0x78),
-            "CBOR item of initial byte 0x78, expected a byte string, 2 bytes into it"
+            "CBOR item of initial byte 0x78, expected a byte string, at byte 2 of the value"
         );
         assert!(refused(|link| link.truncate(20)).contains("beyond the end"));
         assert!(refused(|link| drop(link.splice(0..2, [0xd9, 0, 42]))).contains("shortest form"));

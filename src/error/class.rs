@@ -1,24 +1,15 @@
-//! What a program should do about an error.
+//! Classes of errors: what a program should do about one.
 
 use std::io;
 
 use super::{Error, ErrorKind, LookAlike, SpillFileFault, SpillIo, Structure};
 
-/// What a program should do about an [`Error`]: the class of its cause.
+/// The class of an [`Error`]: what a program should do about it.
 ///
-/// The class depends on where an error arose, not on its kind alone: an invalid path in an argument
+/// The class depends on where an error arose, not only on its kind: an invalid path in an argument
 /// is the caller's fault, one in a tree is the input's.
 ///
-/// | class | cause | what a service does |
-/// |---|---|---|
-/// | `Invalid` | the input breaks a rule of a format, a hash or a signature | reports the server or account that sent it; the same bytes will fail again |
-/// | `Truncated` | the input is empty or ends too early | downloads it again |
-/// | `Missing` | a block is missing: the CAR is partial, or was cut between two sections | fetches the block or the whole repository, or reads with a partial walk |
-/// | `Limit` | the input exceeds a limit | raises the limit, or refuses the repository |
-/// | `Caller` | an argument, a public key, the loader's settings, a processed value that cannot be encoded, or a record that does not decode into the type | fixes the program; for `Decode`, the record may be odd instead: see `Record::oddities` |
-/// | `Environment` | a file is not found, a name is taken, access is denied, the disk is full or read-only, for a stream, a file or an output (`Output`); a kept spill file is damaged | alerts the operator; trying again does not help |
-/// | `Io` | other I/O of a stream, a file or an output (`Output`), and errors made with [`Error::store`] | tries again |
-/// | `Cancelled` | the progress function ended the load | nothing |
+/// # Examples
 ///
 /// ```
 /// use carwalk::{ErrorClass, Repo};
@@ -47,22 +38,41 @@ use super::{Error, ErrorKind, LookAlike, SpillFileFault, SpillIo, Structure};
 #[expect(clippy::exhaustive_enums, reason = "so that a match over all classes is checked")]
 pub enum ErrorClass {
     /// The input breaks a rule: of a format, of the tree, a hash or a signature.
+    ///
+    /// A service reports the server or account that sent it. The same bytes will fail again.
     Invalid,
     /// The input is empty or ends too early.
+    ///
+    /// A service downloads it again.
     Truncated,
-    /// A block is missing.
+    /// A block is missing: the CAR is partial, or was cut between two sections.
+    ///
+    /// A service fetches the block or the whole repository, or reads with a partial walk.
     Missing,
     /// The input exceeds a limit.
+    ///
+    /// A service raises the limit, or refuses the repository.
     Limit,
-    /// An argument, a public key, a setting, a processed value or a target type does not fit.
+    /// An argument, a public key or a setting is refused, a processed value cannot be encoded, or a
+    /// record does not decode into the type.
+    ///
+    /// The program has to be fixed. If the kind is `Decode`, the record may be odd instead:
+    /// [`Record::oddities`](crate::Record::oddities) lists its departures from the data model.
     Caller,
-    /// The file system refuses (not found, permission denied, name taken, no space, read-only), or a
-    /// kept spill file is not what it was.
+    /// The file system refuses, for a stream, a file or an output: not found, permission denied,
+    /// name taken, no space, read-only. Or a kept spill file is damaged, incomplete or of another
+    /// version.
+    ///
+    /// A service alerts its operator. Trying again does not help.
     Environment,
-    /// Other I/O of a stream, a file or an output, and every error that a store of your own makes
+    /// Other I/O errors of a stream, a file or an output, and every error that your own store makes
     /// with [`Error::store`].
+    ///
+    /// A service tries again.
     Io,
     /// The progress function ended the load.
+    ///
+    /// The program asked for it.
     Cancelled,
 }
 
@@ -72,6 +82,20 @@ impl Error {
     /// A function that parses a value on its own, such as [`Cid::parse`](crate::Cid::parse) or
     /// [`RepoPath::parse`](crate::RepoPath::parse), cannot know where the value came from, so its
     /// errors are of the class `Caller`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use carwalk::{Cid, ErrorClass, Repo};
+    ///
+    /// # let file: &[u8] = include_bytes!("../../samples/repo.car");
+    /// // The same fault, a CID of version 2, in an argument and in the first section of a CAR.
+    /// let argument = Cid::parse(&[2; 36]).unwrap_err();
+    /// let mut car = file.to_vec();
+    /// car[61] = 2;
+    /// let input = Repo::from_slice(&car).unwrap_err();
+    /// assert_eq!((argument.class(), input.class()), (ErrorClass::Caller, ErrorClass::Invalid));
+    /// ```
     #[must_use]
     pub fn class(&self) -> ErrorClass {
         let is_argument = self.position().structure() == Structure::Value;
@@ -114,10 +138,10 @@ impl Error {
     }
 }
 
-/// Returns the class of an I/O error of a file that is known by its name.
+/// Returns the class of an I/O error of a file with a known path.
 fn of_file(kind: io::ErrorKind) -> ErrorClass {
     match kind {
-        // A name with a zero byte, which no file has.
+        // A path with a zero byte, which no file can have.
         io::ErrorKind::InvalidInput => ErrorClass::Caller,
         kind => of_io(kind),
     }

@@ -1,4 +1,4 @@
-//! The faults that error kinds carry, and their messages.
+//! The details of error kinds, and their messages.
 
 use thiserror::Error;
 
@@ -24,22 +24,22 @@ pub enum LookAlike {
     /// A CAR of version 2.
     #[error("this is a CAR of version 2; repositories are exported as version 1")]
     CarV2,
-    /// A spill file.
-    #[error("this is a spill file, not a CAR: it is opened by its name")]
+    /// A spill file, which `Loader::from_spill_file` opens (feature `redb`).
+    #[error("this is a spill file, not a CAR: it has to be opened as one")]
     SpillFile,
-    /// A CAR whose root is a node of a tree.
+    /// A CAR whose root is a node of a tree instead of a commit.
     #[error("this is a node of a tree, not a commit: the CAR holds a bare tree")]
     BareTree,
 }
 
-/// A form that the format does not allow.
+/// A violation of the form that a format requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Malformed {
     /// A varint of more than nine bytes.
     #[error("varint of more than 9 bytes")]
     VarintTooLong,
-    /// The length prefix of a section is too small for a CID.
+    /// The length prefix of a section is too small for a CID of 36 bytes.
     #[error("section length {found} leaves no room for a CID of 36 bytes")]
     SectionLen {
         /// The declared length.
@@ -60,7 +60,7 @@ pub enum Malformed {
     /// A CID that is not 36 bytes long.
     #[error("CID of {found} bytes, expected 36")]
     CidLen {
-        /// Its length.
+        /// Its length, in bytes.
         found: usize,
     },
     /// A CID of version 0: a bare SHA-256 multihash.
@@ -77,7 +77,7 @@ pub enum Malformed {
     CidCodec {
         /// The codec's byte.
         found: u8,
-        /// What is allowed here.
+        /// The allowed codecs.
         expected: &'static str,
     },
     /// The hash function is not SHA-256.
@@ -89,32 +89,33 @@ pub enum Malformed {
     /// A digest that is not 32 bytes long.
     #[error("CID with a digest of {found} bytes, expected 32")]
     CidDigestLen {
-        /// The declared length.
+        /// The declared length, in bytes.
         found: u8,
     },
     /// A CID's text is not `b` and 58 characters of lower-case base32.
     #[error("not the text of a CID: expected `b` and 58 characters of lower-case base32")]
     CidText,
-    /// A CBOR item of another type was expected.
+    /// A CBOR item of another type than expected.
     #[error("CBOR item of initial byte {found:#04x}, expected {expected}")]
     CborType {
         /// The item's first byte.
         found: u8,
-        /// What was expected.
+        /// The expected type.
         expected: &'static str,
     },
-    /// A CBOR item goes on beyond the header or block that it is in.
+    /// A CBOR item extends beyond its header or block.
     #[error("CBOR item extends beyond the end: {expected} bytes expected, {available} available")]
     CborEnd {
-        /// Bytes that the item, or the part of it at hand, takes at least.
+        /// The least number of bytes that the item, or its current part, needs.
         expected: u64,
-        /// Bytes that were left.
+        /// The number of bytes up to the end.
         available: usize,
     },
     /// A record ends inside one of its items.
     #[error("the record ends inside the item that begins here")]
     RecordEnd,
-    /// A byte of a record that begins no CBOR item, or an item or break that is not allowed there.
+    /// A byte of a record that cannot begin a CBOR item, or an item or break that is not allowed
+    /// there.
     #[error("this byte cannot begin a CBOR item here")]
     RecordItem,
     /// Additional information 28 to 30, which CBOR reserves.
@@ -142,7 +143,7 @@ pub enum Malformed {
         found: u8,
     },
     /// A float that is not a finite number.
-    #[error("CBOR float that is not a number or not finite")]
+    #[error("CBOR float is NaN or infinite, expected a finite number")]
     CborFloat,
     /// A text is not UTF-8.
     #[error("text is not UTF-8")]
@@ -150,36 +151,37 @@ pub enum Malformed {
     /// Bytes follow the one item of a block or header.
     #[error("{found} bytes follow the end")]
     Trailing {
-        /// How many.
+        /// Their number.
         found: usize,
     },
     /// The byte string of a link does not begin with a zero byte.
     #[error("link does not begin with the byte 0x00")]
     LinkPrefix,
-    /// A required field is not there.
+    /// The named field is required and missing.
     #[error("field `{0}` is missing")]
     FieldMissing(&'static str),
-    /// Another field, or another order, than the schema has.
-    #[error("expected field `{expected}` here")]
+    /// Another field, or another order of fields, than the schema has.
+    #[error("unexpected field, expected `{expected}`")]
     FieldExpected {
-        /// The field that the schema has at this place.
+        /// The field that the schema has here.
         expected: &'static str,
     },
     /// A map with another number of fields than its schema.
     #[error("map of {found} fields, expected {expected}")]
     FieldCount {
-        /// Fields of the schema.
+        /// The number of fields of the schema.
         expected: usize,
-        /// Fields of the map.
+        /// The number of fields of the map.
         found: usize,
     },
-    /// The commit's version is unknown.
+    /// The commit has another version than 2 and 3.
     #[error("commit of version {found}, expected 3")]
     CommitVersion {
         /// The version that the commit has.
         found: u64,
     },
-    /// The commit is of version 2, or of version 3 without `prev`.
+    /// The commit is of version 2, or of version 3 without `prev`: only
+    /// [`CommitRules::Legacy`](crate::CommitRules::Legacy) accepts it.
     #[error("legacy commit ({0}): accept legacy commits to read it")]
     LegacyCommit(&'static str),
     /// `did` is not a DID.
@@ -188,18 +190,20 @@ pub enum Malformed {
     /// `rev` is not a TID.
     #[error("`rev` is not a TID")]
     Rev,
-    /// A link to a node leads to a block to which a process function was applied while loading.
-    #[error("a process function was applied to the block while loading")]
+    /// A node or commit is expected, and a process function was applied to the block while loading.
+    #[error(
+        "a process function was applied to this block while loading, expected a commit or node"
+    )]
     ProcessedNode,
     /// A `sig` that is not 64 bytes long.
     #[error("`sig` of {found} bytes, expected 64")]
     SigLen {
-        /// Its length.
+        /// Its length, in bytes.
         found: usize,
     },
 }
 
-/// A second encoding of a value that has a canonical one.
+/// An encoding that can be parsed but is not the canonical one of its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum NonCanonical {
@@ -216,12 +220,15 @@ pub enum NonCanonical {
     #[error("the same key twice in one map")]
     MapDuplicate,
     /// A float of another width than 64 bits, or negative zero.
-    #[error("CBOR float is not in its canonical form")]
+    #[error("CBOR float is not canonical, expected 64 bits and no negative zero")]
     Float,
 }
 
-/// The rules of a Merkle Search Tree that a node can break. The specification does not number them;
-/// N1 to N17 are the numbers in `docs/design.md`.
+/// A rule of the Merkle Search Tree that a node breaks.
+///
+/// The rules are those of "MST Structure" in the [repository
+/// specification](https://atproto.com/specs/repository), which does not number them; N1 to N17 are
+/// the numbers in `docs/design.md`.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum TreeRule {
@@ -277,15 +284,15 @@ pub enum TreeRule {
     },
     /// N8: the keys of a subtree lie strictly between the keys around its link. Two links to one
     /// node (N16) break this rule too.
-    #[error("key is outside its subtree, which has {interval}")]
+    #[error("key is outside its subtree, expected {interval}")]
     KeyOutside {
         /// The interval of the subtree.
         interval: KeyInterval,
     },
     /// N9: a child is one layer below its parent.
-    #[error("node of layer {found} where its parent's place needs layer {expected}")]
+    #[error("node of layer {found}, expected layer {expected}: one below its parent")]
     ChildLayer {
-        /// The parent's layer less one.
+        /// The parent's layer minus one.
         expected: u8,
         /// The layer of the node's first key.
         found: u8,
@@ -311,10 +318,10 @@ pub enum TreeRule {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum SpillFileFault {
-    /// The file is something else.
+    /// The file is not a spill file.
     #[error("this is not a carwalk spill file")]
     NotOurs,
-    /// The file is of another version.
+    /// The file has an unknown version.
     #[error("spill file of version {found}, expected 1")]
     Version {
         /// The version that the file has.
@@ -323,19 +330,24 @@ pub enum SpillFileFault {
     /// The file was not written to its end.
     #[error("the spill file was not written to its end")]
     Incomplete,
-    /// The file was changed since it was written. What the text has of the file is escaped.
+    /// The file was changed since it was written. The text says where; quotes from the file are
+    /// escaped.
     #[error("the spill file is damaged: {0}")]
     Damaged(Box<str>),
     /// The file holds processed values of records that were never hashed. Only
     /// [`Verification::DangerouslyNone`](crate::Verification::DangerouslyNone) accepts such a file.
-    #[error("the spill file holds processed values of records that were never hashed")]
+    #[error(
+        "the spill file holds processed values of records that were never hashed, accepted only \
+         without verification"
+    )]
     NotHashed,
-    /// The file holds processed values, and this loader has no process function.
+    /// The store holds processed values, and the loader has no process function, or a proof was
+    /// requested.
     #[error("the spill file holds processed values, which need their process function")]
     Processed,
 }
 
-/// Why an argument does not fit the function that it was passed to.
+/// Why an argument was refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ArgumentFault {
@@ -357,23 +369,23 @@ pub enum ArgumentFault {
         /// The argument.
         found: Cid,
     },
-    /// The length of segments is out of range.
+    /// The length of a spill file's segments is out of range.
     #[error("segment length of {found}, expected at most {max}")]
     SegmentLen {
         /// The argument, in bytes.
         found: u32,
-        /// The greatest length, in bytes.
+        /// The greatest accepted length, in bytes.
         max: u32,
     },
-    /// A spill file that is kept was passed for an index, which is of no use without its CAR.
+    /// A kept spill file was passed for a spilled index, which is of no use without its CAR.
     #[error("a spilled index cannot be kept: pass a temporary spill file")]
     KeptIndex,
-    /// A spill file that is kept cannot be emptied and filled again.
+    /// A kept spill file was to be emptied for the next load.
     #[error("a spill file that is kept cannot be emptied")]
     KeptFile,
 }
 
-/// How a key or an argument fails to be a repo path.
+/// Why a key or an argument is not a repo path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum PathFault {
@@ -406,7 +418,7 @@ pub enum PathFault {
     /// The collection is not a normalized NSID.
     #[error("collection is not a normalized NSID")]
     Nsid,
-    /// The record key is not of the syntax of record keys.
+    /// The record key does not have the syntax of record keys.
     #[error("record key is not of the syntax of record keys")]
     RecordKey,
 }

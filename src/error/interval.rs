@@ -3,6 +3,35 @@
 use core::fmt;
 
 /// An open interval of keys: those strictly between two bounds. `None` means unbounded.
+///
+/// Displays as text, control characters escaped.
+///
+/// # Examples
+///
+/// The interval that a missing node hides:
+///
+/// ```
+/// use carwalk::car::{SliceReader, Writer};
+/// use carwalk::{ErrorKind, Repo};
+///
+/// # let file: &[u8] = include_bytes!("../../samples/repo.car");
+/// // The sample without the node at byte 285.
+/// let sections = SliceReader::new(file)?;
+/// let mut partial = Writer::new(Vec::new(), sections.header().roots())?;
+/// for section in sections {
+///     let section = section?;
+///     if section.offset() != 285 {
+///         partial.write(section.cid(), section.block())?;
+///     }
+/// }
+///
+/// let repo = Repo::from_slice(partial.finish()?)?;
+/// let error = repo.records().find_map(Result::err).unwrap();
+/// let ErrorKind::Missing { interval: Some(interval) } = error.kind() else { panic!("{error}") };
+/// assert_eq!(interval.lower.as_deref(), Some(&b"app.bsky.feed.post/3l4oanrw6e22l"[..]));
+/// assert!(interval.contains(b"app.bsky.feed.post/3l4ojq5kws22l"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct KeyInterval<K = Box<[u8]>> {
     /// All keys of the interval are above this one.
@@ -13,6 +42,8 @@ pub struct KeyInterval<K = Box<[u8]>> {
 
 impl<K: AsRef<[u8]>> KeyInterval<K> {
     /// Returns whether a key lies strictly between the two bounds.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::error::KeyInterval;
@@ -26,7 +57,16 @@ impl<K: AsRef<[u8]>> KeyInterval<K> {
             && upper.as_ref().is_none_or(|upper| key < upper.as_ref())
     }
 
-    /// Returns the interval with owned keys.
+    /// Returns a copy that owns its keys, such as those of errors.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use carwalk::error::KeyInterval;
+    ///
+    /// let owned: KeyInterval = KeyInterval { lower: None, upper: Some(b"a/b") }.to_owned();
+    /// assert_eq!(owned.to_string(), "keys below \"a/b\"");
+    /// ```
     #[must_use]
     pub fn to_owned(&self) -> KeyInterval {
         KeyInterval {
@@ -65,8 +105,8 @@ impl<K: AsRef<[u8]>> fmt::Display for KeyInterval<K> {
     }
 }
 
-/// The keys as texts, or none for no bound. Bytes outside printable ASCII, quotes and backslashes
-/// are escaped as in [`Display`](fmt::Display): keys that are repo paths have none.
+/// Serializes the bounds as texts, a missing bound as none. Bytes outside printable ASCII, quotes
+/// and backslashes are escaped as in [`Display`](fmt::Display); keys that are repo paths have none.
 #[cfg(feature = "serde")]
 impl<K: AsRef<[u8]>> serde::Serialize for KeyInterval<K> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

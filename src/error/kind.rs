@@ -11,10 +11,25 @@ use super::interval::KeyInterval;
 use super::signing::{PublicKeyFault, SignatureFault};
 use crate::cid::Cid;
 
-/// The error of a store or of a caller's type.
+/// The error of a store or of a caller's code.
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
-/// What is wrong.
+/// The fault that an [`Error`](crate::Error) reports.
+///
+/// Displays as the part of the message that describes the fault. "It" is the structure that the
+/// error's [`position`](crate::Error::position) names.
+///
+/// # Examples
+///
+/// ```
+/// use carwalk::{ErrorKind, Repo};
+///
+/// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+/// // The section at byte 808 has 987 bytes: its length in 2, then 985.
+/// let error = Repo::from_slice(&bytes[..1000]).unwrap_err();
+/// let ErrorKind::Truncated { expected, available } = error.kind() else { panic!("{error}") };
+/// assert_eq!((*expected, *available), (987, 192));
+/// ```
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -27,15 +42,15 @@ pub enum ErrorKind {
     /// The store failed. The cause is the error's source.
     #[error("the block store or spill file failed")]
     Store(#[source] Cause),
-    /// The input ends inside the structure.
+    /// The input ends inside a structure.
     #[error("the input ends inside it: {expected} bytes expected, {available} available")]
     Truncated {
-        /// The least number of bytes that the structure, or its current part, takes.
+        /// The least number of bytes that the structure, or its current part, needs.
         expected: u64,
-        /// Bytes that are available.
+        /// The number of bytes up to the end of the input.
         available: u64,
     },
-    /// The input is not the export of a repository.
+    /// The input is something else than the export of a repository.
     #[error(transparent)]
     LookAlike(LookAlike),
     /// The bytes do not have the form that the format requires.
@@ -50,26 +65,28 @@ pub enum ErrorKind {
     /// The bytes of a block do not hash to its CID.
     #[error("its bytes hash to {found}")]
     HashMismatch {
-        /// The CID that the bytes have.
+        /// The CID of the bytes.
         found: Cid,
     },
-    /// A linked block is missing.
+    /// A block that a node links to, or the root of the tree, is missing.
     #[error("its block is missing{}", hidden(interval))]
     Missing {
-        /// For a node: the interval of keys that it hides.
+        /// The keys below a missing node: those strictly between the keys around its link. `None`
+        /// for a record.
         interval: Option<KeyInterval>,
     },
-    /// The block of the commit is missing.
+    /// The block of the commit is missing: a CAR does not contain its first root, or a store the
+    /// CID that was opened.
     #[error("its block is missing: not a repository, or only a part of one")]
     MissingCommit,
     /// The input exceeds a limit.
     #[error("{limit} of {found} exceeds the limit of {max}{}", hint(*limit))]
     Limit {
-        /// Which limit.
+        /// The limit.
         limit: LimitName,
         /// Its value.
         max: u64,
-        /// What the input asks for, at least.
+        /// The least value that the input needs.
         found: u64,
     },
     /// The commit belongs to another account.
@@ -80,7 +97,7 @@ pub enum ErrorKind {
         /// The DID in the commit.
         found: Box<str>,
     },
-    /// A kept spill file cannot be used.
+    /// A kept spill file cannot be used, or needs other settings.
     #[error(transparent)]
     InvalidSpillFile(SpillFileFault),
     /// A key of the tree, or an argument, is not a repo path.
@@ -92,10 +109,10 @@ pub enum ErrorKind {
     /// The progress function ended the load.
     #[error("the load was cancelled")]
     Cancelled,
-    /// The public key is malformed, or of a kind that accounts do not sign with.
+    /// A public key is malformed, or of a kind that accounts do not sign with.
     #[error(transparent)]
     PublicKey(PublicKeyFault),
-    /// The signature does not hold for this key and these bytes.
+    /// A signature is not valid for this key and these bytes.
     #[error(transparent)]
     Signature(SignatureFault),
     /// A record does not decode into the requested type. The cause is the error's source.
@@ -110,42 +127,42 @@ fn hidden(interval: &Option<KeyInterval>) -> String {
     interval.as_ref().map(|interval| format!(", which hides {interval}")).unwrap_or_default()
 }
 
-/// The one limit that good repositories reach: the message says how to raise it.
+/// Returns how to raise the one limit that valid repositories reach.
 fn hint(limit: LimitName) -> &'static str {
     if limit == LimitName::StreamLen { "; raise it with `Limits::max_stream_len`" } else { "" }
 }
 
-/// The name of a limit.
+/// The name of a limit, in the kind [`Limit`](ErrorKind::Limit).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum LimitName {
-    /// [`Limits::max_header_len`](crate::Limits::max_header_len).
+    /// [`Limits::max_header_len`](crate::Limits::max_header_len), in bytes.
     #[error("header length")]
     HeaderLen,
-    /// [`Limits::max_block_len`](crate::Limits::max_block_len).
+    /// [`Limits::max_block_len`](crate::Limits::max_block_len), in bytes.
     #[error("block length")]
     BlockLen,
-    /// [`Limits::max_stream_len`](crate::Limits::max_stream_len).
+    /// [`Limits::max_stream_len`](crate::Limits::max_stream_len), in bytes.
     #[error("stream length")]
     StreamLen,
-    /// [`MAX_CAR_LEN`](crate::limits::MAX_CAR_LEN).
+    /// [`MAX_CAR_LEN`](crate::limits::MAX_CAR_LEN), in bytes.
     #[error("CAR length")]
     CarLen,
-    /// [`MAX_KEY_LEN`](crate::limits::MAX_KEY_LEN).
+    /// [`MAX_KEY_LEN`](crate::limits::MAX_KEY_LEN), in bytes.
     #[error("key length")]
     KeyLen,
     /// [`MAX_NESTING`](crate::limits::MAX_NESTING), or in a record
-    /// [`MAX_RECORD_NESTING`](crate::limits::MAX_RECORD_NESTING).
+    /// [`MAX_RECORD_NESTING`](crate::limits::MAX_RECORD_NESTING), in levels.
     #[error("CBOR nesting")]
     Nesting,
-    /// `SpillFile::max_stored` (feature `redb`).
+    /// `SpillFile::max_stored` (feature `redb`), in bytes.
     #[error("stored size")]
     Stored,
-    /// Segments of a spill file, 2^24.
+    /// Segments of a spill file: 2^24.
     #[error("number of segments")]
     Segments,
-    /// [`Walk::memory_limit`](crate::mst::Walk::memory_limit).
-    #[error("memory of the walk")]
+    /// [`Walk::memory_limit`](crate::mst::Walk::memory_limit), in bytes.
+    #[error("walk memory")]
     WalkMemory,
     /// [`MAX_COMMIT_FIELDS`](crate::limits::MAX_COMMIT_FIELDS).
     #[error("number of commit fields")]

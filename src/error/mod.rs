@@ -1,4 +1,9 @@
 //! Errors: what is wrong, where it was found, and what a program should do about it.
+//!
+//! [`Error`] is the error type of the library. Its [`kind`](Error::kind) is the fault, its
+//! [`class`](Error::class) the appropriate reaction, its [`position`](Error::position) the
+//! structure and offset in the CAR. The other types of this module are the details of kinds and
+//! positions.
 
 mod class;
 mod faults;
@@ -24,12 +29,15 @@ use crate::cid::Cid;
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = core::result::Result<T, E>;
 
-/// The error of all operations, with the position of the fault as far as it is known.
+/// The error of every operation: the fault, and its position as far as it is known.
 ///
 /// One word wide. Programs act on the [`class`](Error::class); [`kind`](Error::kind) is the fault
 /// in detail. [`path`](Error::path), [`position`](Error::position), [`cid`](Error::cid) and
 /// [`key`](Error::key) locate it. The message is one line with all of these, control characters
-/// escaped. The [`source`](std::error::Error::source) is the cause of an I/O or store error.
+/// escaped. The [`source`](std::error::Error::source) is the cause of an error of the kind `Io`,
+/// `Output`, `Store`, `Decode` or `Encode`; it is not part of the message.
+///
+/// # Examples
 ///
 /// ```
 /// use carwalk::{ErrorClass, Repo};
@@ -58,15 +66,27 @@ struct Inner {
     block: Option<Box<[u8]>>,
 }
 
-/// Bytes of a block that an error keeps: enough for the type of nearly every record.
+/// The number of bytes of a block that an error keeps: enough for the type of nearly every record.
 const BLOCK_START_LEN: usize = 16 << 10;
 
-/// Most bytes of a refused text that are kept.
+/// The number of bytes of a refused text that an error keeps.
 const TEXT_START_LEN: usize = 256;
 
 impl Error {
-    /// Creates an error of a store that you wrote, for use in its
+    /// Creates the error of a store that you wrote, for use in its
     /// [`BlockStore`](crate::store::BlockStore).
+    ///
+    /// The kind is `Store`, the class [`Io`](ErrorClass::Io).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::error::Error as _;
+    ///
+    /// let error = carwalk::Error::store("connection lost");
+    /// assert_eq!(error.to_string(), "the block store or spill file failed");
+    /// assert_eq!(error.source().unwrap().to_string(), "connection lost");
+    /// ```
     #[cold]
     pub fn store(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Error::new(ErrorKind::Store(source.into()))
@@ -74,20 +94,38 @@ impl Error {
 
     /// Creates the error of a value that cannot be encoded, for use in an implementation of
     /// [`Value`](crate::process::Value).
+    ///
+    /// The kind is `Encode`, the class [`Caller`](ErrorClass::Caller).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use carwalk::{Error, ErrorClass, Result};
+    ///
+    /// /// Writes the length of a text in one byte.
+    /// fn encode_len(text: &str, out: &mut Vec<u8>) -> Result<()> {
+    ///     out.push(text.len().try_into().map_err(Error::encode)?);
+    ///     Ok(())
+    /// }
+    ///
+    /// let error = encode_len(&"a".repeat(256), &mut Vec::new()).unwrap_err();
+    /// assert_eq!(error.class(), ErrorClass::Caller);
+    /// ```
     #[cold]
     pub fn encode(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Error::new(ErrorKind::Encode(source.into()))
     }
 
-    /// Whatever went wrong while a value was encoded, it could not be.
+    /// Converts any error of [`Value::encode`](crate::process::Value::encode) into one of the kind
+    /// `Encode`.
     #[cold]
     pub(crate) fn into_encode(self) -> Self {
         if matches!(self.kind(), ErrorKind::Encode(_)) { self } else { Error::encode(self) }
     }
 
-    /// The error of a store's `get`. One of the class `Caller` is about a value that the store's own
-    /// code passed on, of which the caller of a walk knows nothing: to them, the store failed. The
-    /// other kinds stay, since a store may pass on the errors of one of the library's.
+    /// Converts an error that a store's `get` returned. An error of the class `Caller` is about an
+    /// argument inside the store, which the caller of the walk did not choose, so it becomes one of
+    /// the kind `Store`. Other errors stay: a store may wrap one of the library's.
     #[cold]
     pub(crate) fn of_store(self) -> Self {
         match (self.class(), self.kind()) {
@@ -149,7 +187,7 @@ impl Error {
         Error::new(ErrorKind::Output(error))
     }
 
-    /// The spill file failed.
+    /// Creates the error of an operation on the spill file.
     #[cfg(feature = "redb")]
     #[cold]
     pub(crate) fn spill_io(error: io::Error) -> Self {
@@ -162,14 +200,14 @@ impl Error {
         Error::new(ErrorKind::InvalidSpillFile(fault))
     }
 
-    /// A kept file whose contents contradict each other.
+    /// Creates the error of a kept file whose contents contradict each other.
     #[cfg(feature = "redb")]
     #[cold]
     pub(crate) fn damaged(text: &str) -> Self {
         Error::spill_file(SpillFileFault::Damaged(text.into()))
     }
 
-    /// A record's bytes, or its stored value, that do not decode.
+    /// Creates the error of a record, or of its stored value, that does not decode.
     #[cold]
     pub(crate) fn decode(reason: &'static str) -> Self {
         Error::new(ErrorKind::Decode(reason.into()))
@@ -187,7 +225,7 @@ impl Error {
         Error::new(ErrorKind::Signature(fault))
     }
 
-    /// Names the structure; the first name stays, because it was given nearest to the fault.
+    /// Sets the structure, if it is not set: the first is nearest to the fault.
     #[cold]
     pub(crate) fn in_structure(mut self, structure: Structure) -> Self {
         if self.0.structure == Structure::Value {
@@ -222,14 +260,14 @@ impl Error {
         self
     }
 
-    /// Keeps the start of a text that was to be parsed.
+    /// Keeps the start of the text that could not be parsed.
     #[cold]
     pub(crate) fn of_text(self, text: &str) -> Self {
         let text = text.as_bytes();
         self.of_key(text.get(..TEXT_START_LEN).unwrap_or(text))
     }
 
-    /// Names the file that was to be opened.
+    /// Sets the path of the file, if it is not set.
     #[cold]
     pub(crate) fn in_file(mut self, path: &Path) -> Self {
         if self.0.path.is_none() {
@@ -247,43 +285,107 @@ impl Error {
         self
     }
 
-    /// Returns what is wrong, in detail.
+    /// Returns the fault in detail.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use carwalk::error::LimitName;
+    /// use carwalk::{ErrorKind, Limits, Loader};
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let loader = Loader::new().limits(Limits::new().max_block_len(100));
+    /// let error = loader.from_slice(bytes).unwrap_err();
+    /// let &ErrorKind::Limit { limit, max, found } = error.kind() else { panic!("{error}") };
+    /// // The first block is the commit, of 188 bytes.
+    /// assert_eq!((limit, max, found), (LimitName::BlockLen, 100, 188));
+    /// ```
     #[must_use]
     pub fn kind(&self) -> &ErrorKind {
         &self.0.kind
     }
 
-    /// Returns the position of the fault.
+    /// Returns the position of the fault: the structure, its offset in the CAR, and the position
+    /// within it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    /// use carwalk::error::Structure;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let cut = Repo::from_slice(&bytes[..1000]).unwrap_err();
+    /// assert_eq!(cut.position().structure(), Structure::Section);
+    /// assert_eq!(cut.position().offset(), Some(808));
+    /// ```
     #[must_use]
     pub fn position(&self) -> Position {
         Position { structure: self.0.structure, offset: self.0.offset, within: self.0.within }
     }
 
     /// Returns the CID of the block at fault, or of the missing block.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use carwalk::{ErrorKind, Repo};
+    ///
+    /// # let file: &[u8] = include_bytes!("../../samples/repo.car");
+    /// // The last block is the profile; one of its bits flips.
+    /// let mut damaged = file.to_vec();
+    /// *damaged.last_mut().unwrap() ^= 1;
+    /// let error = Repo::from_slice(&damaged).unwrap_err();
+    /// assert!(matches!(error.kind(), ErrorKind::HashMismatch { .. }));
+    /// assert!(error.cid().unwrap().to_string().ends_with("h7mqa"));
+    /// ```
     #[must_use]
     pub fn cid(&self) -> Option<&Cid> {
         self.0.cid.as_ref()
     }
 
-    /// Returns the key at fault, the key of the record at fault, or the refused argument: of a text
-    /// that is no CID or public key at most 256 bytes.
+    /// Returns the key at fault, the key of the record at fault, or the refused argument. Of a text
+    /// that is not a CID or public key, at most 256 bytes are kept.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use carwalk::{Cid, Repo};
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// let error = repo.get("no-slash").unwrap_err();
+    /// assert_eq!(error.key(), Some(&b"no-slash"[..]));
+    /// let error = "bafy".parse::<Cid>().unwrap_err();
+    /// assert_eq!(error.key(), Some(&b"bafy"[..]));
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     #[must_use]
     pub fn key(&self) -> Option<&[u8]> {
         self.0.key.as_deref()
     }
 
-    /// Returns the file that was opened, read or written when the fault was found.
+    /// Returns the path of the file that was opened, read or written when the fault was found.
     ///
-    /// That is the spill file if it is at fault, for a temporary one its folder; and else the file
-    /// that was opened by its path. `None` for streams and bytes.
+    /// - If the spill file is at fault: its path, or the directory of a temporary one.
+    /// - Otherwise: the path that the caller opened. `None` for streams and bytes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let error = carwalk::Repo::from_path("no/such.car").unwrap_err();
+    /// assert_eq!(error.path(), Some("no/such.car".as_ref()));
+    /// ```
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
         self.0.path.as_deref()
     }
 
-    /// Returns up to 16 KiB of the block that should be the commit but is not.
+    /// Returns up to 16 KiB of the block that the CAR's root links to, if it is not a commit.
     ///
     /// Not part of the message. For programs that report what the block is instead.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::car::Writer;
@@ -302,8 +404,10 @@ impl Error {
         self.0.block.as_deref()
     }
 
-    /// Returns the kind of the underlying I/O error, whether it came from a stream, a file or a
-    /// store.
+    /// Returns the kind of the first I/O error among the causes, whether it came from a stream, a
+    /// file, an output or a store.
+    ///
+    /// # Examples
     ///
     /// ```
     /// let error = carwalk::Repo::from_path("no/such.car").unwrap_err();
@@ -320,7 +424,17 @@ impl Error {
         is_value && matches!(self.0.kind, ErrorKind::Malformed(_) | ErrorKind::PublicKey(_))
     }
 
-    /// Returns what is wrong, and drops the position.
+    /// Converts the error into its kind, without the position. For kinds that own their cause.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use carwalk::{ErrorKind, Repo};
+    ///
+    /// let error = Repo::from_path("no/such.car").unwrap_err();
+    /// let ErrorKind::Io(cause) = error.into_kind() else { unreachable!() };
+    /// assert_eq!(cause.kind(), std::io::ErrorKind::NotFound);
+    /// ```
     #[must_use]
     pub fn into_kind(self) -> ErrorKind {
         self.0.kind
@@ -351,7 +465,7 @@ impl fmt::Display for Error {
         }
         write!(f, "{separator}{kind}")?;
         if let Some(within) = within {
-            write!(f, ", {within} bytes into it")?;
+            write!(f, ", at byte {within} of the {structure}")?;
         }
         if let Some(key) = key {
             let name = if self.is_of_text() { "text" } else { "key" };
@@ -388,6 +502,18 @@ impl std::error::Error for Error {
     }
 }
 
+/// Converts the error of a stream: the kind is `Io`. With `?`, errors of `std::io` can be returned
+/// as errors of this library.
+///
+/// # Examples
+///
+/// ```
+/// use carwalk::{Error, ErrorClass};
+/// use std::io;
+///
+/// let error = Error::from(io::Error::from(io::ErrorKind::TimedOut));
+/// assert_eq!(error.class(), ErrorClass::Io);
+/// ```
 impl From<io::Error> for Error {
     #[cold]
     fn from(source: io::Error) -> Self {
@@ -395,14 +521,32 @@ impl From<io::Error> for Error {
     }
 }
 
-/// The kind of the first I/O error among an error and its causes.
+/// Returns the kind of the first I/O error among an error and its causes.
 fn io_kind(error: &(dyn std::error::Error + 'static)) -> Option<io::ErrorKind> {
     let mut causes = core::iter::successors(Some(error), |error| error.source());
     causes.find_map(|error| error.downcast_ref::<io::Error>().map(io::Error::kind))
 }
 
-/// Keeps the kind of an I/O error from a stream, a file or a store. Truncation becomes
-/// `UnexpectedEof`, an invalid argument `InvalidInput`, invalid input `InvalidData`.
+/// Converts into an I/O error that has this error as its source.
+///
+/// | class | kind of the I/O error |
+/// |---|---|
+/// | `Io`, `Environment` | that of the underlying I/O error; without one, `Other` |
+/// | `Environment`, an invalid spill file | `InvalidData` |
+/// | `Invalid`, `Missing`, `Limit` | `InvalidData` |
+/// | `Truncated` | `UnexpectedEof` |
+/// | `Caller` | `InvalidInput` |
+/// | `Cancelled` | `Other` |
+///
+/// # Examples
+///
+/// ```
+/// use std::io;
+///
+/// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+/// let cut = carwalk::Repo::from_slice(&bytes[..1000]).unwrap_err();
+/// assert_eq!(io::Error::from(cut).kind(), io::ErrorKind::UnexpectedEof);
+/// ```
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         let kind = match error.class() {

@@ -1,12 +1,12 @@
-//! Where an error was found.
+//! Positions of errors.
 
 use core::fmt;
 
-/// The structure of the formats in which an error was found.
+/// The structure in which an error was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Structure {
-    /// No structure of a CAR: a value that the caller gave, or the system.
+    /// No structure of a CAR: an argument, or the system.
     Value,
     /// The header of a CAR, with its length prefix.
     Header,
@@ -33,7 +33,25 @@ impl fmt::Display for Structure {
     }
 }
 
-/// Where an error was found.
+/// The position of an error: the structure, its offset in the CAR, and the position within it.
+///
+/// # Examples
+///
+/// ```
+/// use carwalk::Repo;
+/// use carwalk::error::Structure;
+///
+/// # let file: &[u8] = include_bytes!("../../samples/repo.car");
+/// // The commit's version, its last byte, becomes 4. Its hash no longer matters.
+/// let loader = carwalk::Loader::new().verification(carwalk::Verification::DangerouslyNone);
+/// let mut car = file.to_vec();
+/// assert_eq!(std::mem::replace(&mut car[284], 4), 3);
+///
+/// let position = loader.from_slice(&car).unwrap_err().position();
+/// assert_eq!(position.structure(), Structure::Commit);
+/// // The section begins at byte 59. In its block of 188 bytes, the last byte is at fault.
+/// assert_eq!((position.offset(), position.within()), (Some(59), Some(187)));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
     pub(super) structure: Structure,
@@ -42,23 +60,24 @@ pub struct Position {
 }
 
 impl Position {
-    /// The structure at fault.
+    /// Returns the structure at fault.
     #[must_use]
     pub fn structure(&self) -> Structure {
         self.structure
     }
 
-    /// Where the structure begins: bytes from the start of the CAR. For a block it is where its
-    /// section begins.
+    /// Returns the offset of the structure, in bytes from the start of the CAR. For a block this is
+    /// its section offset.
     ///
-    /// `None` where the store does not know, or where the bytes are no part of a CAR.
+    /// `None` if the store does not know it, or if the bytes are not part of a CAR.
     #[must_use]
     pub fn offset(&self) -> Option<u64> {
         self.offset
     }
 
-    /// Where the fault lies inside the structure: bytes from the start of the header's map, of the
-    /// block, or of the section.
+    /// Returns the position of the fault within the structure, in bytes from the start of the
+    /// header's map, of the block, or of the section with its length prefix. `None` if the fault
+    /// has no single position.
     #[must_use]
     pub fn within(&self) -> Option<u64> {
         self.within

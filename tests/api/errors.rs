@@ -43,71 +43,74 @@ const MESSAGES: &[(&str, &str)] = &[
         "section at byte 1452: section length 0 leaves no room for a CID of 36 bytes",
     ),
     ("header_empty_frame", "CAR header at byte 0: the header is empty"),
-    ("header_version_2", "CAR header at byte 0: CAR version 2, expected 1, 57 bytes into it"),
+    (
+        "header_version_2",
+        "CAR header at byte 0: CAR version 2, expected 1, at byte 57 of the CAR header",
+    ),
     ("header_roots_empty", "CAR header at byte 0: the header names no root"),
     (
         "left_cid_trailing",
-        "node bafyreigaoaugn7ghd6lsmt54sik3fmhsmum5j2bxtmvewpmkmptsii2fum at byte 584: CID of 37 bytes, expected 36, 85 bytes into it",
+        "node bafyreigaoaugn7ghd6lsmt54sik3fmhsmum5j2bxtmvewpmkmptsii2fum at byte 584: CID of 37 bytes, expected 36, at byte 85 of the node",
     ),
     (
         "value_cid_v0",
-        "node bafyreieb5m5sa3ytwgrsdh3v2wjveb2w52awutioaf64ce475me3v27gbm at byte 2064: CID of version 0, expected version 1, 97 bytes into it, key \"com.example.test/00000117\"",
+        "node bafyreieb5m5sa3ytwgrsdh3v2wjveb2w52awutioaf64ce475me3v27gbm at byte 2064: CID of version 0, expected version 1, at byte 97 of the node, key \"com.example.test/00000117\"",
     ),
     (
         "section_cid_version_2",
-        "section at byte 1452: CID of version 2, expected 1, 1 bytes into it",
+        "section at byte 1452: CID of version 2, expected 1, at byte 1 of the section",
     ),
     (
         "section_cid_codec",
-        "section at byte 1452: CID of codec 0x70, expected 0x71 (dag-cbor) or 0x55 (raw), 1 bytes into it",
+        "section at byte 1452: CID of codec 0x70, expected 0x71 (dag-cbor) or 0x55 (raw), at byte 1 of the section",
     ),
     (
         "left_raw_codec",
-        "node bafyreie33fe534uyryjsvupmg2qoiaz5s7gtlrwfjzbxwd62dh34555pqy at byte 285: CID of codec 0x55, expected 0x71 (dag-cbor), 220 bytes into it",
+        "node bafyreie33fe534uyryjsvupmg2qoiaz5s7gtlrwfjzbxwd62dh34555pqy at byte 285: CID of codec 0x55, expected 0x71 (dag-cbor), at byte 220 of the node",
     ),
     (
         "value_hash",
-        "node bafyreie2g2ytr6dp7hfxn5edseaozdwhpab4mnjfxe4dmachnfqd3653t4 at byte 2064: CID of hash function 0x1e, expected 0x12 (sha2-256), 97 bytes into it, key \"com.example.test/00000117\"",
+        "node bafyreie2g2ytr6dp7hfxn5edseaozdwhpab4mnjfxe4dmachnfqd3653t4 at byte 2064: CID of hash function 0x1e, expected 0x12 (sha2-256), at byte 97 of the node, key \"com.example.test/00000117\"",
     ),
     (
         "left_digest_cut",
-        "node bafyreibsskbhkbbvachq4bka6sanm33hvvedujul3lzffsr6y2roaq6r6a at byte 584: CID with a digest of 31 bytes, expected 32, 85 bytes into it",
+        "node bafyreibsskbhkbbvachq4bka6sanm33hvvedujul3lzffsr6y2roaq6r6a at byte 584: CID with a digest of 31 bytes, expected 32, at byte 85 of the node",
     ),
     (
         "commit_null_did",
-        "commit bafyreifegmlcwiqnlxh3r54dw62jugi4ywpiw7hhlrbiulpnhnfkgadaja at byte 59: CBOR item of initial byte 0xf6, expected a text, 5 bytes into it",
+        "commit bafyreifegmlcwiqnlxh3r54dw62jugi4ywpiw7hhlrbiulpnhnfkgadaja at byte 59: CBOR item of initial byte 0xf6, expected a text, at byte 5 of the commit",
     ),
     (
         "entry_reserved_head",
-        "node bafyreiehayxkuf43zrjokyycje3uaugolsdvxkonjjn52vfb36w7t7guvq at byte 2064: reserved CBOR initial byte 0x1c, 90 bytes into it",
+        "node bafyreiehayxkuf43zrjokyycje3uaugolsdvxkonjjn52vfb36w7t7guvq at byte 2064: reserved CBOR initial byte 0x1c, at byte 90 of the node",
     ),
     (
         "commit_indefinite_map",
-        "commit bafyreibu4n2qapxqhqal2frzfxdlebtuulvunnugsygnlqryjbb4fz4rry at byte 59: CBOR item of indefinite length (initial byte 0xbf), 0 bytes into it",
+        "commit bafyreibu4n2qapxqhqal2frzfxdlebtuulvunnugsygnlqryjbb4fz4rry at byte 59: CBOR item of indefinite length (initial byte 0xbf), at byte 0 of the commit",
     ),
     (
         "node_break",
-        "node bafyreid3ief6yqyxuifyxvlk3pj4664xr7ngllc4wezj6rrrfmh7kykaoe at byte 285: CBOR item of indefinite length (initial byte 0xff), 220 bytes into it",
+        "node bafyreid3ief6yqyxuifyxvlk3pj4664xr7ngllc4wezj6rrrfmh7kykaoe at byte 285: CBOR item of indefinite length (initial byte 0xff), at byte 220 of the node",
     ),
     (
         "commit_other_tag",
-        "commit bafyreie36tlwx3qaesqgqzjudr5hds2xy4y6ymvwrfai47twasxrozdceq at byte 59: CBOR tag 43, expected 42 or none, 132 bytes into it",
+        "commit bafyreie36tlwx3qaesqgqzjudr5hds2xy4y6ymvwrfai47twasxrozdceq at byte 59: CBOR tag 43, expected 42 or none, at byte 132 of the commit",
     ),
     (
         "commit_unknown_undefined",
-        "commit bafyreiesdqntdietggbiszt2huukvpbarmk56yxnmwprmdrznwpilkihku at byte 59: CBOR simple value of initial byte 0xf7, expected false, true or null, 3 bytes into it",
+        "commit bafyreiesdqntdietggbiszt2huukvpbarmk56yxnmwprmdrznwpilkihku at byte 59: CBOR simple value of initial byte 0xf7, expected false, true or null, at byte 3 of the commit",
     ),
     (
         "commit_did_not_utf8",
-        "commit bafyreibykvnqxun2eqrmwgpg34lhbzbm2gpd3lci7borlx4ad7i63pds3y at byte 59: text is not UTF-8, 5 bytes into it",
+        "commit bafyreibykvnqxun2eqrmwgpg34lhbzbm2gpd3lci7borlx4ad7i63pds3y at byte 59: text is not UTF-8, at byte 5 of the commit",
     ),
     (
         "node_trailing_byte",
-        "node bafyreidvd7tbqb5mvfnlhc27aevpymr5wca3twvtrq643xrl6zdt74oanm at byte 285: 1 bytes follow the end, 261 bytes into it",
+        "node bafyreidvd7tbqb5mvfnlhc27aevpymr5wca3twvtrq643xrl6zdt74oanm at byte 285: 1 bytes follow the end, at byte 261 of the node",
     ),
     (
         "entry_link_other_multibase",
-        "node bafyreihruo63wg53ziip5fn5gbs53db4csztmumzpw7vaf5eplfbj464xy at byte 2064: link does not begin with the byte 0x00, 97 bytes into it, key \"com.example.test/00000117\"",
+        "node bafyreihruo63wg53ziip5fn5gbs53db4csztmumzpw7vaf5eplfbj464xy at byte 2064: link does not begin with the byte 0x00, at byte 97 of the node, key \"com.example.test/00000117\"",
     ),
     (
         "commit_without_sig",
@@ -116,15 +119,15 @@ const MESSAGES: &[(&str, &str)] = &[
     ("header_roots_missing", "CAR header at byte 0: field `roots` is missing"),
     (
         "node_unsorted",
-        "node bafyreigcbxt63ti54krxmhjb464e2vkru63esgbpyy3czjq6ydeoxc23nu at byte 285: expected field `e` here, 1 bytes into it",
+        "node bafyreigcbxt63ti54krxmhjb464e2vkru63esgbpyy3czjq6ydeoxc23nu at byte 285: unexpected field, expected `e`, at byte 1 of the node",
     ),
     (
         "node_extra_field",
-        "node bafyreib4e664w5bpo63eml6ehdzou74r3ue24aclf5bu6t7xzfzafmanyi at byte 2064: map of 3 fields, expected 2, 0 bytes into it",
+        "node bafyreib4e664w5bpo63eml6ehdzou74r3ue24aclf5bu6t7xzfzafmanyi at byte 2064: map of 3 fields, expected 2, at byte 0 of the node",
     ),
     (
         "commit_version_4",
-        "commit bafyreibjvknsf4czrcxlw7bfqhylzuj45kr6jttuqjhmugsdgcnsaazqxy at byte 59: commit of version 4, expected 3, 187 bytes into it",
+        "commit bafyreibjvknsf4czrcxlw7bfqhylzuj45kr6jttuqjhmugsdgcnsaazqxy at byte 59: commit of version 4, expected 3, at byte 187 of the commit",
     ),
     (
         "commit_version_2",
@@ -136,72 +139,72 @@ const MESSAGES: &[(&str, &str)] = &[
     ),
     (
         "commit_did_empty",
-        "commit bafyreifcc3ida27sink4jbamid7lbabvo5y4myfoeodjvqg4hx4rylhxoq at byte 59: `did` is not a DID, 5 bytes into it",
+        "commit bafyreifcc3ida27sink4jbamid7lbabvo5y4myfoeodjvqg4hx4rylhxoq at byte 59: `did` is not a DID, at byte 5 of the commit",
     ),
     (
         "commit_rev_upper",
-        "commit bafyreibbccgpnr5jmfxh5wzbjhy64cqlsnoabmd7lzug2dk5uu3p4w4jxu at byte 59: `rev` is not a TID, 43 bytes into it",
+        "commit bafyreibbccgpnr5jmfxh5wzbjhy64cqlsnoabmd7lzug2dk5uu3p4w4jxu at byte 59: `rev` is not a TID, at byte 43 of the commit",
     ),
     (
         "commit_sig_63",
-        "commit bafyreihz5vbqm34jjqh5cjie4vihlz5uxtay7asl3l66uypiarn5cf632q at byte 59: `sig` of 63 bytes, expected 64, 61 bytes into it",
+        "commit bafyreihz5vbqm34jjqh5cjie4vihlz5uxtay7asl3l66uypiarn5cf632q at byte 59: `sig` of 63 bytes, expected 64, at byte 61 of the commit",
     ),
     ("section_length_padded", "section at byte 1452: varint is not in its shortest form"),
     (
         "commit_wide_version",
-        "commit bafyreiethlhsu6ow3vj56sb2s3fnv46b5xkanmsetb6rob3yw6tcp73icy at byte 59: CBOR integer or length is not in its shortest form, 187 bytes into it",
+        "commit bafyreiethlhsu6ow3vj56sb2s3fnv46b5xkanmsetb6rob3yw6tcp73icy at byte 59: CBOR integer or length is not in its shortest form, at byte 187 of the commit",
     ),
     (
         "header_unsorted",
-        "CAR header at byte 0: map keys are not in canonical order, 10 bytes into it",
+        "CAR header at byte 0: map keys are not in canonical order, at byte 10 of the CAR header",
     ),
     (
         "commit_did_twice",
-        "commit bafyreie6uyzybiskgot6iys23e6ifrdb2aq24sghdd2extluiryhax4kzq at byte 59: the same key twice in one map, 39 bytes into it",
+        "commit bafyreie6uyzybiskgot6iys23e6ifrdb2aq24sghdd2extluiryhax4kzq at byte 59: the same key twice in one map, at byte 39 of the commit",
     ),
     (
         "header_half_float",
-        "CAR header at byte 0: CBOR float is not in its canonical form, 6 bytes into it",
+        "CAR header at byte 0: CBOR float is not canonical, expected 64 bits and no negative zero, at byte 6 of the CAR header",
     ),
     (
         "first_prefix_not_zero",
-        "node bafyreidcwguulm4yzyeir2u6f4hesbflw5hry3lcfuuprcgx2qd6frfsae at byte 2064: first entry has a prefix of 1 bytes, expected 0, 4 bytes into it",
+        "node bafyreidcwguulm4yzyeir2u6f4hesbflw5hry3lcfuuprcgx2qd6frfsae at byte 2064: first entry has a prefix of 1 bytes, expected 0, at byte 4 of the node",
     ),
     (
         "prefix_longer_than_key",
-        "node bafyreihfx63kqzhu3kpvnmqjpndcj6sw4yq6xjsvtvibyj4hn3i7hkupfu at byte 2064: entry 1 has a prefix of 26 bytes, but the key before it has 25, 83 bytes into it",
+        "node bafyreihfx63kqzhu3kpvnmqjpndcj6sw4yq6xjsvtvibyj4hn3i7hkupfu at byte 2064: entry 1 has a prefix of 26 bytes, but the key before it has 25, at byte 83 of the node",
     ),
     (
         "prefix_not_maximal",
-        "node bafyreiap7pfco7gec4up3vjz636j4jodjoutmjwcmlkpotnvhuy2tmyc64 at byte 2064: entry 1 has a prefix of 23 bytes, but shares more with the key before it, 83 bytes into it, key \"com.example.test/00000117\"",
+        "node bafyreiap7pfco7gec4up3vjz636j4jodjoutmjwcmlkpotnvhuy2tmyc64 at byte 2064: entry 1 has a prefix of 23 bytes, but shares more with the key before it, at byte 83 of the node, key \"com.example.test/00000117\"",
     ),
     (
         "keys_unsorted",
-        "node bafyreibdtasql3xbh3bj46t5zo3l52wopeuz7ae77lhonmztcpmykfn4ju at byte 952: entry 1 has a key below the key before it, 83 bytes into it, key \"com.example.test/00000000\"",
+        "node bafyreibdtasql3xbh3bj46t5zo3l52wopeuz7ae77lhonmztcpmykfn4ju at byte 952: entry 1 has a key below the key before it, at byte 83 of the node, key \"com.example.test/00000000\"",
     ),
     (
         "key_twice",
-        "node bafyreibcdgihneyt65jsklgoehgsisbd5xvnzyqxzyr6zxu4gdvjawi65u at byte 2064: entry 2 repeats the key before it, 138 bytes into it, key \"com.example.test/00000117\"",
+        "node bafyreibcdgihneyt65jsklgoehgsisbd5xvnzyqxzyr6zxu4gdvjawi65u at byte 2064: entry 2 repeats the key before it, at byte 138 of the node, key \"com.example.test/00000117\"",
     ),
     (
         "key_layer_too_low",
-        "node bafyreibk6f4npcjbmhfasiuses7syydi6zh6z444zabbb65kar34nvaalq at byte 748: entry 1 has a key of layer 0, but its node is of layer 1, 83 bytes into it, key \"com.example.test/00000002-00000002\"",
+        "node bafyreibk6f4npcjbmhfasiuses7syydi6zh6z444zabbb65kar34nvaalq at byte 748: entry 1 has a key of layer 0, but its node is of layer 1, at byte 83 of the node, key \"com.example.test/00000002-00000002\"",
     ),
     (
         "subtree_key_below_bound",
-        "node bafyreiah3rg3xmcn7dpewbmz2s7z3655wtehwdue5xmzggknulgduxlwvi at byte 1452: key is outside its subtree, which has keys between \"com.example.test/00000002\" and \"com.example.test/00000019\", 4 bytes into it, key \"com.example.test/00000001-00000001\"",
+        "node bafyreiah3rg3xmcn7dpewbmz2s7z3655wtehwdue5xmzggknulgduxlwvi at byte 1452: key is outside its subtree, expected keys between \"com.example.test/00000002\" and \"com.example.test/00000019\", at byte 4 of the node, key \"com.example.test/00000001-00000001\"",
     ),
     (
         "subtree_key_above_bound",
-        "node bafyreicd5l5jkd4t32jfsdwpjyf2ire5dfvwlaqnxs3pbvkkdikgyulryi at byte 952: key is outside its subtree, which has keys below \"com.example.test/00000002\", key \"com.example.test/00000002-00000002\"",
+        "node bafyreicd5l5jkd4t32jfsdwpjyf2ire5dfvwlaqnxs3pbvkkdikgyulryi at byte 952: key is outside its subtree, expected keys below \"com.example.test/00000002\", key \"com.example.test/00000002-00000002\"",
     ),
     (
         "node_linked_twice",
-        "node bafyreife3fivn63ouhaukyuass4yd2btmkanpcwduvmlp7g4no54astq7a at byte 952: key is outside its subtree, which has keys below \"com.example.test/00000002\", 4 bytes into it, key \"com.example.test/00000003\"",
+        "node bafyreife3fivn63ouhaukyuass4yd2btmkanpcwduvmlp7g4no54astq7a at byte 952: key is outside its subtree, expected keys below \"com.example.test/00000002\", at byte 4 of the node, key \"com.example.test/00000003\"",
     ),
     (
         "empty_nodes_left_out",
-        "node bafyreiee6olzfwjrizkbmp2dlno7xmynpf6clutznb2qpxnkiywcpi2tvm at byte 1896: node of layer 0 where its parent's place needs layer 2, 4 bytes into it, key \"com.example.test/00000116\"",
+        "node bafyreiee6olzfwjrizkbmp2dlno7xmynpf6clutznb2qpxnkiywcpi2tvm at byte 1896: node of layer 0, expected layer 2: one below its parent, at byte 4 of the node, key \"com.example.test/00000116\"",
     ),
     (
         "link_at_layer_0",
@@ -217,7 +220,7 @@ const MESSAGES: &[(&str, &str)] = &[
     ),
     (
         "key_empty",
-        "node bafyreigjlqewczz3k43jp7e4fowap3jgdz7dzc7t3m6ptqmloaokqc4ftm at byte 952: entry 0 has an empty key, 4 bytes into it, key \"\"",
+        "node bafyreigjlqewczz3k43jp7e4fowap3jgdz7dzc7t3m6ptqmloaokqc4ftm at byte 952: entry 0 has an empty key, at byte 4 of the node, key \"\"",
     ),
     (
         "path_with_space",
@@ -285,31 +288,31 @@ const MESSAGES: &[(&str, &str)] = &[
     ),
     (
         "key_of_1025_bytes",
-        "node bafyreiaul6tpxrmemzbmzkfa7kpi3lns45a5dfgub55zpjfkvushctq7a4 at byte 3106: key length of 1025 exceeds the limit of 1024, 4 bytes into it",
+        "node bafyreiaul6tpxrmemzbmzkfa7kpi3lns45a5dfgub55zpjfkvushctq7a4 at byte 3106: key length of 1025 exceeds the limit of 1024, at byte 4 of the node",
     ),
     (
         "commit_nested_deeply",
-        "commit bafyreihqulohmmnih2xlnpsovux54vvunbz34zbl3ptd7lcqkslvxijiqm at byte 59: CBOR nesting of 33 exceeds the limit of 32, 35 bytes into it",
+        "commit bafyreihqulohmmnih2xlnpsovux54vvunbz34zbl3ptd7lcqkslvxijiqm at byte 59: CBOR nesting of 33 exceeds the limit of 32, at byte 35 of the commit",
     ),
     (
         "node_cut",
-        "node bafyreidi3es4tjmmbox465gek7kwobt27miysipa3cetwmkzo3gauyuwqm at byte 285: CBOR item extends beyond the end: 36 bytes expected, 35 available, 225 bytes into it",
+        "node bafyreidi3es4tjmmbox465gek7kwobt27miysipa3cetwmkzo3gauyuwqm at byte 285: CBOR item extends beyond the end: 36 bytes expected, 35 available, at byte 225 of the node",
     ),
     (
         "node_counts_huge",
-        "node bafyreicgvntkw4toyt5utm7x44ifjizzkq3ylynq2ja2cpax2v2hk52qse at byte 285: CBOR item extends beyond the end: 18446744073709551615 bytes expected, 257 available, 3 bytes into it",
+        "node bafyreicgvntkw4toyt5utm7x44ifjizzkq3ylynq2ja2cpax2v2hk52qse at byte 285: CBOR item extends beyond the end: 18446744073709551615 bytes expected, 257 available, at byte 3 of the node",
     ),
     (
         "commit_empty_block",
-        "commit bafyreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku at byte 59: CBOR item extends beyond the end: 1 bytes expected, 0 available, 0 bytes into it",
+        "commit bafyreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku at byte 59: CBOR item extends beyond the end: 1 bytes expected, 0 available, at byte 0 of the commit",
     ),
     (
         "header_map_cut",
-        "CAR header at byte 0: CBOR item extends beyond the end: 1 bytes expected, 0 available, 57 bytes into it",
+        "CAR header at byte 0: CBOR item extends beyond the end: 1 bytes expected, 0 available, at byte 57 of the CAR header",
     ),
     (
         "value_identity",
-        "node bafyreiasbyqdk5iojwxyyki43vkunwfbfie6wexjkpk6h5kw3af5xmsrai at byte 2064: CID of hash function 0x00, expected 0x12 (sha2-256), 97 bytes into it, key \"com.example.test/00000117\"",
+        "node bafyreiasbyqdk5iojwxyyki43vkunwfbfie6wexjkpk6h5kw3af5xmsrai at byte 2064: CID of hash function 0x00, expected 0x12 (sha2-256), at byte 97 of the node, key \"com.example.test/00000117\"",
     ),
     ("header_root_raw_codec", "CAR header at byte 0: CID of codec 0x55, expected 0x71 (dag-cbor)"),
 ];
@@ -450,7 +453,7 @@ fn messages_of_kinds() {
         (ErrorKind::LookAlike(LookAlike::Gzip), "this is gzip data: decompress it first"),
         (
             ErrorKind::LookAlike(LookAlike::SpillFile),
-            "this is a spill file, not a CAR: it is opened by its name",
+            "this is a spill file, not a CAR: it has to be opened as one",
         ),
         (ErrorKind::InvalidSpillFile(SpillFileFault::NotOurs), "this is not a carwalk spill file"),
         (
@@ -467,7 +470,7 @@ fn messages_of_kinds() {
         ),
         (
             ErrorKind::InvalidSpillFile(SpillFileFault::NotHashed),
-            "the spill file holds processed values of records that were never hashed",
+            "the spill file holds processed values of records that were never hashed, accepted only without verification",
         ),
         (
             ErrorKind::InvalidSpillFile(SpillFileFault::Processed),
@@ -475,9 +478,12 @@ fn messages_of_kinds() {
         ),
         (
             ErrorKind::Malformed(Malformed::CborFloat),
-            "CBOR float that is not a number or not finite",
+            "CBOR float is NaN or infinite, expected a finite number",
         ),
-        (ErrorKind::NonCanonical(NonCanonical::Float), "CBOR float is not in its canonical form"),
+        (
+            ErrorKind::NonCanonical(NonCanonical::Float),
+            "CBOR float is not canonical, expected 64 bits and no negative zero",
+        ),
         (ErrorKind::Tree(TreeRule::LinkBelowLayer0), "node of layer 0 links to a subtree"),
         (ErrorKind::Path(PathFault::NoCollection), "repo path without a collection"),
         (ErrorKind::Missing { interval: None }, "its block is missing"),
@@ -496,7 +502,7 @@ fn messages_of_kinds() {
         (LimitName::CommitFields, "number of commit fields"),
         (LimitName::Stored, "stored size"),
         (LimitName::Segments, "number of segments"),
-        (LimitName::WalkMemory, "memory of the walk"),
+        (LimitName::WalkMemory, "walk memory"),
     ];
     for (name, message) in names {
         assert_eq!(name.to_string(), message);

@@ -87,7 +87,7 @@ fn a_record_that_ends_early_is_an_error_after_the_links_before_it() {
     assert_eq!(error.position().within(), Some(42));
     assert_eq!(
         error.to_string(),
-        "record: the record ends inside the item that begins here, 42 bytes into it"
+        "record: the record ends inside the item that begins here, at byte 42 of the record"
     );
     assert!(links.next().is_none() && links.next().is_none());
     assert!(record::links(&[]).next().unwrap().is_err());
