@@ -1,5 +1,5 @@
-//! Prints every record of a repository as JSON Lines, or the blobs that they refer to: `cargo run
-//! --example export --features json -- samples/repo.car [--blobs]`.
+//! Prints every record of a repository as JSON Lines, or with `--blobs` the blobs that the records
+//! refer to: `cargo run --example export --features json -- samples/repo.car [--blobs]`.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -20,11 +20,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(out.flush()?)
 }
 
-/// Prints one object for each record: its path, its CID and its value.
+/// Prints one JSON object for each record: its path, its CID and its value.
 pub(crate) fn records(repo: &Repo, out: &mut impl Write) -> Result<(), Box<dyn Error>> {
     for record in repo {
         let record = record?;
-        // Paths and CIDs have no characters that JSON escapes.
+        // Paths and CIDs have no characters that JSON has to escape.
         write!(out, r#"{{"path":"{}","cid":"{}","value":"#, record.path(), record.cid())?;
         record.write_json(&mut *out, Layout::Compact)?;
         writeln!(out, "}}")?;
@@ -32,7 +32,7 @@ pub(crate) fn records(repo: &Repo, out: &mut impl Write) -> Result<(), Box<dyn E
     Ok(())
 }
 
-/// Prints each blob once: its CID, its MIME type, and its size if the record has it.
+/// Prints each blob once: its CID, its MIME type, and its size in bytes if the record has it.
 pub(crate) fn blobs(repo: &Repo, out: &mut impl Write) -> Result<(), Box<dyn Error>> {
     let mut seen = BTreeSet::new();
     for record in repo {

@@ -1,23 +1,23 @@
-//! Heads of items in any encoding that CBOR allows, for records: those need not be canonical.
+//! Heads of items in any encoding that CBOR allows, for records, which need not be canonical.
 
-/// The first bytes of an item: its type, and the number that they hold.
+/// The head of an item: its type and its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LaxHead {
     /// The major type, from 0 to 7.
     pub(crate) major: u8,
     /// The number; `None` for an item of indefinite length, and for a break.
     pub(crate) value: Option<u64>,
-    /// Length of the head in bytes.
+    /// Length of the head, in bytes.
     pub(crate) len: usize,
-    /// Whether fewer bytes can hold the number. False for simple values and floats, whose bytes are
-    /// not a number.
+    /// Whether fewer bytes could hold the number. False for simple values and floats, whose bytes
+    /// are not a number.
     pub(crate) is_padded: bool,
 }
 
-/// Why bytes begin with no head.
+/// Why bytes do not begin with a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NoHead {
-    /// They end inside it.
+    /// They end inside the head.
     Ended,
     /// No item begins with this byte.
     Reserved,
@@ -57,7 +57,7 @@ fn number<const N: usize>(bytes: &[u8]) -> Result<[u8; N], NoHead> {
     bytes.first_chunk().copied().ok_or(NoHead::Ended)
 }
 
-/// The value of a float of 16 bits.
+/// Returns the value of a float of 16 bits.
 pub(crate) fn half_float(bits: u16) -> f64 {
     let fraction = f64::from(bits & 0x3ff);
     let magnitude = match bits >> 10 & 0x1f {

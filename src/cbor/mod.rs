@@ -1,5 +1,5 @@
-//! DAG-CBOR: the strict cursor that headers, commits and nodes are parsed with, and its inverse.
-//! Records, which may be any CBOR, are read with `lax`.
+//! DAG-CBOR: the strict cursor that parses headers, commits and nodes, and its inverse. Records,
+//! which may be any CBOR, are read with `lax`.
 
 mod lax;
 mod read;

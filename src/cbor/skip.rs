@@ -1,18 +1,18 @@
-//! Moving past an item that carwalk has no use for, all rules checked.
+//! Skipping an unused item, with all rules checked.
 
 use super::read::{ARRAY, BYTES, Cursor, Head, KeyOrder, MAP, NEGATIVE, TAG, TEXT, UINT};
 use crate::cid::Cid;
 use crate::error::{Error, LimitName, Malformed, NonCanonical, Result};
 use crate::limits::MAX_NESTING;
 
-/// An array or map that is not at its end.
+/// An open array or map.
 #[derive(Clone, Copy, Default)]
 struct Open<'a> {
     items: usize,
     keys: Option<KeyOrder<'a>>,
 }
 
-/// The open arrays and maps around the cursor: an array in place of recursion.
+/// The open arrays and maps around the cursor: a stack instead of recursion.
 struct Nesting<'a> {
     open: [Open<'a>; MAX_NESTING],
     depth: usize,
@@ -29,7 +29,8 @@ impl<'a> Nesting<'a> {
         Ok(())
     }
 
-    /// Closes what is at its end, and counts off one item of what is not. `None`: all is closed.
+    /// Closes the arrays and maps that are at their end, and counts one item of the next. `None` if
+    /// all are closed.
     fn next(&mut self) -> Option<&mut Open<'a>> {
         loop {
             let innermost = self.depth.checked_sub(1)?;
@@ -44,7 +45,7 @@ impl<'a> Nesting<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    /// Moves past one item, which may nest 32 deep. Does not recurse.
+    /// Moves past one item, nested at most [`MAX_NESTING`] deep. Does not recurse.
     pub(crate) fn skip(&mut self) -> Result<()> {
         let mut nesting = Nesting { open: [Open::default(); MAX_NESTING], depth: 0 };
         loop {
@@ -76,7 +77,7 @@ impl<'a> Cursor<'a> {
                 *self = start;
                 self.link().map(|_: Cid| ())
             }
-            // The last of eight: simple values and floats.
+            // Major type 7: simple values and floats.
             _ => self.skip_simple(head),
         }
         .map_err(|error| error.within(head.at))

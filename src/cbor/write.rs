@@ -1,4 +1,4 @@
-//! Canonical encodings: the exact inverse of the strict cursor.
+//! Canonical encodings: the inverse of the strict cursor.
 
 use super::read::{ARRAY, LINK_HEAD, MAP};
 use crate::cid::Cid;
@@ -47,7 +47,7 @@ impl ItemHead {
     }
 }
 
-/// Appends a link: tag 42 over a byte string that is zero and the CID.
+/// Appends a link: tag 42 and a byte string of a zero byte and the CID.
 pub(crate) fn put_link(cid: &Cid, out: &mut Vec<u8>) {
     out.extend_from_slice(&LINK_HEAD);
     out.extend_from_slice(cid.as_bytes());
