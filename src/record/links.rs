@@ -39,7 +39,7 @@ pub struct Links<'r>(Items<'r>);
 ///
 /// # Errors
 ///
-/// The iterator returns one error, as its last item:
+/// The iterator returns at most one error, as its last item:
 ///
 /// - `Malformed` if the bytes are not CBOR: `RecordEnd` or `RecordItem`, with the byte
 /// - `Limit` if arrays, maps and tags are nested more than

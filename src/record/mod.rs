@@ -273,7 +273,7 @@ impl<B: AsRef<[u8]>> Record<B> {
     ///
     /// # Errors
     ///
-    /// The iterator returns one error, as its last item, with path and CID:
+    /// The iterator returns at most one error, as its last item, with path and CID:
     ///
     /// - `Malformed` if the record is not CBOR: `RecordEnd` or `RecordItem` with the byte, or
     ///   `CidCodec` if its CID has the codec raw
@@ -313,7 +313,7 @@ impl<B: AsRef<[u8]>> Record<B> {
     ///
     /// # Errors
     ///
-    /// The iterator returns one error, as its last item, with path and CID:
+    /// The iterator returns at most one error, as its last item, with path and CID:
     ///
     /// - `Malformed` if the record is not CBOR: `RecordEnd` or `RecordItem` with the byte, or
     ///   `CidCodec` if its CID has the codec raw
@@ -366,7 +366,7 @@ impl<B: AsRef<[u8]>> Record<B> {
     ///
     /// # Errors
     ///
-    /// The iterator returns one error, as its last item, with path and CID:
+    /// The iterator returns at most one error, as its last item, with path and CID:
     ///
     /// - `Malformed` if the record is not CBOR: `RecordEnd` or `RecordItem` with the byte, or
     ///   `CidCodec` if its CID has the codec raw
