@@ -11,10 +11,10 @@ use crate::did_doc::DidDoc;
 use crate::failure::Cause;
 use crate::target;
 
-/// Most keys that the error names if none of them signed the commit; the others are counted.
+/// Most keys that the error names if no key matches the signature; the others are counted.
 const KEYS_TOLD: usize = 5;
 
-/// What is demanded of the commit.
+/// Requirements on the commit: its account and its signature.
 #[derive(Args, Debug)]
 pub(crate) struct Account {
     /// The account that the repository must be of
@@ -29,7 +29,7 @@ pub(crate) struct Account {
     #[arg(long, value_name = "FILE", conflicts_with = "keys", help_heading = "Account")]
     did_doc: Option<PathBuf>,
 
-    /// What was read from the file.
+    /// The parsed content of the file.
     #[arg(skip)]
     document: OnceLock<DidDoc>,
 }
@@ -37,14 +37,14 @@ pub(crate) struct Account {
 /// The key that a commit is signed with.
 pub(crate) struct Signer<'a> {
     pub(crate) key: &'a VerifyingKey,
-    /// Which of the keys it is, from 1 on.
+    /// The position of the key in the list of keys, from 1 on.
     pub(crate) number: usize,
-    /// The number of keys.
+    /// The number of keys in the list.
     pub(crate) of: usize,
 }
 
 impl Account {
-    /// Reads the document, before the CAR.
+    /// Reads the document. Called before the CAR is read.
     pub(crate) fn check(&self) -> Result<(), Cause> {
         let Some(path) = &self.did_doc else {
             return Ok(());
@@ -67,8 +67,8 @@ impl Account {
         self.document.get().map_or(&self.keys, |document| &document.keys)
     }
 
-    /// Checks whose commit it is and who signed it. An error is a message that is safe to print.
-    /// Returns `None` if no key was given.
+    /// Checks the account and the signature of the commit. Returns the key that signed it, or
+    /// `None` if no key was given. An error is a message that is safe to print.
     pub(crate) fn verify(&self, commit: &Commit<'_>) -> Result<Option<Signer<'_>>, String> {
         if let Some(did) = self.did() {
             commit.verify_account(did).map_err(|error| error.to_string())?;
@@ -97,7 +97,7 @@ fn refused(error: &carwalk::Error, keys: &[VerifyingKey]) -> String {
     format!("{error}; checked with {}", told(keys))
 }
 
-/// The keys, the first few one by one.
+/// Lists the first keys and counts the others.
 fn told(keys: &[VerifyingKey]) -> String {
     let named: Vec<_> = keys.iter().take(KEYS_TOLD).map(ToString::to_string).collect();
     let (named, more) = (named.join(", "), keys.len().saturating_sub(KEYS_TOLD));

@@ -1,4 +1,4 @@
-//! `carwalk blobs`: the blobs that records refer to.
+//! `carwalk blobs`: lists the blobs that records refer to.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -87,16 +87,17 @@ struct Reference<'a> {
     is_legacy: bool,
 }
 
-/// What was found in a long record: its references, and why the rest cannot be read.
+/// The result of scanning a long record: its references, and the reason why the rest cannot be
+/// read.
 struct Found {
     references: Vec<Reference<'static>>,
     unreadable: Option<Unreadable>,
 }
 
-/// References that are collected to be remembered, as long as there is room for them.
+/// References of a long record that are collected for `Remembered`, as long as there is room.
 struct Collected {
     references: Vec<Reference<'static>>,
-    /// `None` if a reference had no room.
+    /// The remaining bytes; `None` if a reference did not fit.
     room: Option<usize>,
 }
 
@@ -112,8 +113,8 @@ impl<'a> Listing<'a> {
         Listing { blobs, cids: HashSet::new(), known: Remembered::default() }
     }
 
-    /// Lists the references in a record. Returns why it cannot be read to its end, if so. A long
-    /// record that was seen before is not read again.
+    /// Lists the references in a record. Returns the reason if the record cannot be read to its
+    /// end. A long record that was seen before is not read again.
     fn list(
         &mut self,
         entry: Entry<'_>,
@@ -188,8 +189,8 @@ impl<'a> Reference<'a> {
 }
 
 impl Collected {
-    /// Returns none yet, with room for those of a record of a length. A record whose references take
-    /// more may be read again: what is printed of it is then not much shorter than the record.
+    /// Creates an empty collection for a record of `len` bytes. A record whose references take more
+    /// room is read again for each entry: its output is then not much shorter than the record.
     fn of(len: usize) -> Self {
         let room = Remembered::<Found>::takes(len).then_some(len / LEN_PER_ROOM);
         Collected { references: Vec::new(), room }
@@ -204,19 +205,19 @@ impl Collected {
         }
     }
 
-    /// Returns the references if all are there.
+    /// Returns the references if all of them had room.
     fn into_references(self) -> Option<Vec<Reference<'static>>> {
         self.room.map(|_| self.references)
     }
 }
 
-/// Escapes a text that is not plain ASCII, which is rare among MIME types.
+/// Escapes a MIME type unless it is printable ASCII. Nearly all are.
 fn printable(text: &str) -> Cow<'_, str> {
     if is_printable_ascii(text) { Cow::Borrowed(text) } else { Cow::Owned(escaped(text)) }
 }
 
-/// Writes CIDs in the order of their texts, which is not that of their bytes: in base32 the digits
-/// stand after the letters.
+/// Writes CIDs in the order of their texts. It differs from the order of their bytes: in base32 the
+/// values of digits come after those of letters.
 fn write_sorted(cids: &HashSet<Cid>, out: &mut Output) -> Result<(), Cause> {
     let mut texts: Vec<CidText> = cids.iter().map(Cid::to_text).collect();
     texts.sort_unstable_by(|a, b| a.as_bytes().cmp(b.as_bytes()));
@@ -235,7 +236,7 @@ mod tests {
 
     const SAMPLE: &[u8] = include_bytes!("../../samples/repo.car");
 
-    /// A record that refers to a blob, and has so many bytes beside.
+    /// A record that refers to a blob, with a byte string of `len` bytes before the reference.
     fn record(blob: &[u8], len: u16) -> Vec<u8> {
         let cid = Cid::of(carwalk::cid::Codec::Raw, blob);
         [
@@ -249,7 +250,7 @@ mod tests {
         .concat()
     }
 
-    /// Lists two records as those of one entry, and returns how many blobs there were after each.
+    /// Lists two records under the same entry, and returns the number of blobs after each.
     fn listed(records: [Vec<u8>; 2]) -> [usize; 2] {
         let repo = Repo::from_slice(SAMPLE).unwrap();
         let mut walk = repo.walk().records(false).start();
@@ -264,7 +265,8 @@ mod tests {
         })
     }
 
-    /// What is found the second time was remembered: the bytes are other ones.
+    /// The second record refers to another blob, so equal counts mean that the result was
+    /// remembered.
     #[test]
     fn only_a_long_record_is_read_once() {
         assert_eq!(listed([record(b"1", 5000), record(b"2", 5000)]), [1, 1]);

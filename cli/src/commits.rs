@@ -1,5 +1,5 @@
-//! The commits among the blocks of a CAR. A snapshot that was torn has several: the newest, whose
-//! tree is missing in part, and an older one that is complete.
+//! The commits among the blocks of a CAR. A torn snapshot has several: the newest with a partial
+//! tree, and an older one with a complete tree.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -26,32 +26,32 @@ const WALK_MEMORY: u64 = 16 << 20;
 pub(crate) struct Commits {
     #[serde(rename = "commits", skip_serializing_if = "Vec::is_empty")]
     told: Vec<Listed>,
-    /// How many there are beyond those.
+    /// The number of further commits.
     #[serde(rename = "more_commits", skip_serializing_if = "Option::is_none")]
     more: Option<u64>,
 }
 
-/// A commit and what is present of its tree.
+/// A commit and the state of its tree.
 #[derive(Serialize)]
 struct Listed {
     #[serde(rename = "commit", serialize_with = "as_text")]
     cid: Cid,
     did: String,
     rev: String,
-    /// Whether it is the one that was opened.
+    /// Whether it is the opened commit.
     opened: bool,
     #[serde(flatten)]
     tree: Tree,
 }
 
-/// What is present of a tree.
+/// The state of a tree: how much of it is present.
 #[derive(Clone, Serialize)]
 struct Tree {
     complete: bool,
     records: u64,
     missing_nodes: u64,
     missing_records: u64,
-    /// What is wrong with the tree.
+    /// The error that ended the walk of the tree.
     fault: Option<String>,
 }
 
@@ -77,12 +77,12 @@ impl Commits {
         Ok(Commits { told, more: (more > 0).then_some(more) })
     }
 
-    /// Whether there is one commit only.
+    /// Returns whether there is at most one commit.
     pub(crate) fn is_single(&self) -> bool {
         self.told.len() < 2
     }
 
-    /// Writes one line for each commit; the account is that of the opened one.
+    /// Writes one line for each commit. `account` is the account of the opened commit.
     pub(crate) fn write_to(&self, account: &str, out: &mut Output) -> io::Result<()> {
         if self.told.is_empty() {
             return Ok(());
@@ -158,8 +158,8 @@ struct Candidate {
     data: Cid,
 }
 
-/// The commits of an account with the greatest revisions, in descending order, each with a tree of
-/// its own.
+/// The commits of an account with the greatest revisions, in descending order. No two of them have
+/// the same tree.
 #[derive(Default)]
 struct Newest(Vec<Candidate>);
 
@@ -167,7 +167,8 @@ impl Newest {
     /// Finds the newest other commits of the account of `repo`.
     fn of<S: CarStore>(repo: &Repo<S>, rules: CommitRules) -> Self {
         let (mut newest, opened) = (Newest::default(), repo.commit());
-        // An error says less than the one that is explained. The commits before it are valid.
+        // An error here is less important than the one that is being explained. The commits before
+        // it are valid.
         for commit in commits(repo.store(), rules).map_while(Result::ok) {
             // The tree of the opened commit is known to be partial.
             if commit.did() == opened.did() && commit.data() != opened.data() {
@@ -201,7 +202,7 @@ fn as_text<S: serde::Serializer>(cid: &Cid, serializer: S) -> std::result::Resul
     serializer.collect_str(cid)
 }
 
-/// Adds to the message for a missing block which other commit has a complete tree.
+/// Appends another commit with a complete tree to the message for a missing block.
 pub(crate) fn hint<S: CarStore>(cause: Cause, repo: &Repo<S>, rules: CommitRules) -> Cause {
     let is_missing = match &cause {
         Cause::Incomplete(_) => true,
@@ -221,15 +222,15 @@ pub(crate) fn hint<S: CarStore>(cause: Cause, repo: &Repo<S>, rules: CommitRules
     }
 }
 
-/// Names the newest other commit of the account whose tree is complete, if blocks of the opened one
-/// are missing.
+/// Returns a message with the newest other commit of the account whose tree is complete, for a
+/// commit with missing blocks.
 pub(crate) fn complete<S: CarStore>(repo: &Repo<S>, rules: CommitRules) -> Option<String> {
     let Candidate { cid, rev, .. } = Newest::of(repo, rules).complete(repo, rules)?;
     let revision = if rev.is_empty() { String::new() } else { format!(", revision {rev},") };
     Some(format!("the tree of another commit{revision} is complete (see --commit {cid})"))
 }
 
-/// Reads the CID of a commit.
+/// Parses the CID of a commit.
 pub(crate) fn cid(text: &str) -> std::result::Result<Cid, String> {
     match text.parse::<Cid>() {
         Ok(cid) if cid.codec() == Codec::DagCbor => Ok(cid),

@@ -1,4 +1,4 @@
-//! What `verify --records` finds in a record.
+//! The contents of one record, as `verify --records` reports them.
 
 use std::borrow::Cow;
 
@@ -8,17 +8,18 @@ use carwalk::record::{self, OddItem};
 
 use crate::skipped::Unreadable;
 
-/// Departures of one record from the data model that are reported one by one; the rest are counted.
+/// Most departures from the data model that are reported one by one for a record. The others are
+/// counted.
 pub(crate) const ODDITIES_PRINTED: u64 = 20;
 
-/// Departures of one record that are counted: the place of each takes time.
+/// Most departures that are counted for a record, because finding the place of each takes time.
 pub(crate) const ODDITIES_COUNTED: u64 = 1_000;
 
-/// Characters of a `$type` that are kept: more than any key of a tree has, so that a cut text is
-/// never a collection.
+/// Most characters of a `$type` that are kept. Longer than any key of a tree, so that a cut text is
+/// never equal to a collection.
 const TYPE_KEPT: usize = 1100;
 
-/// What is odd about a record, whichever entry has it, and its `$type`.
+/// The oddities and the `$type` of a record. They do not depend on the entry.
 pub(crate) struct Contents<'r> {
     /// The first departures from the data model.
     pub(crate) first: Vec<OddItem>,
@@ -27,7 +28,7 @@ pub(crate) struct Contents<'r> {
     pub(crate) rest: Rest<'r>,
 }
 
-/// Why a record cannot be read to its end, or its `$type`.
+/// The `$type` of a record, or the reason why the record cannot be read to its end.
 pub(crate) enum Rest<'r> {
     /// It is not CBOR, or too deep.
     Refused {
@@ -43,8 +44,8 @@ pub(crate) enum Kind<'r> {
     Text(Cow<'r, str>),
     /// Not a text.
     Other,
-    /// The record is not a map, or the `$type` cannot be read. That is an oddity of its own, or comes
-    /// after more oddities than are counted.
+    /// The record is not a map, or the `$type` cannot be read. The cause is reported as another
+    /// oddity, or lies after the last oddity that is counted.
     Unknown,
 }
 
@@ -73,7 +74,7 @@ impl<'r> Contents<'r> {
         Contents { first, found, rest: Rest::Type(kind) }
     }
 
-    /// Copies the beginning of the `$type`.
+    /// Copies the beginning of the `$type`, so that the contents outlive the record.
     pub(crate) fn into_owned(self) -> Contents<'static> {
         let Contents { first, found, rest } = self;
         let rest = match rest {
@@ -115,7 +116,7 @@ fn type_of(record: &[u8]) -> Result<Kind<'_>, decode::Error> {
     Ok(Kind::Missing)
 }
 
-/// Whether the next item is the text `$type`, also of indefinite length.
+/// Returns whether the next item is the text `$type`, of definite or indefinite length.
 fn is_type_key(decoder: &Decoder<'_>) -> bool {
     text_of(&mut decoder.clone()).is_ok_and(|text| text == "$type")
 }

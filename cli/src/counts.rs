@@ -1,4 +1,4 @@
-//! What is counted in a CAR and in its tree.
+//! Counts of the sections of a CAR and of its tree.
 
 use carwalk::mst::Event;
 use carwalk::store::CarStats;
@@ -14,7 +14,7 @@ pub(crate) struct SectionCounts {
 }
 
 impl SectionCounts {
-    /// Returns the counts of a CAR of which a walk reached so many blocks.
+    /// Returns the counts of a CAR in which a walk reached `reached` blocks.
     pub(crate) fn of(stats: CarStats, reached: u64) -> Self {
         SectionCounts {
             sections: stats.sections,
@@ -25,7 +25,7 @@ impl SectionCounts {
     }
 }
 
-/// What a walk came by. Each command has names of its own for these in its JSON.
+/// Counts of the events of a walk. Each command has its own names for them in its JSON.
 #[derive(Default)]
 pub(crate) struct TreeCounts {
     /// The layer of the root; `None` if it is missing or bad.
@@ -37,12 +37,12 @@ pub(crate) struct TreeCounts {
     pub(crate) record_bytes: u64,
     pub(crate) missing_records: u64,
     pub(crate) bad_records: u64,
-    /// Keys that are no repo paths, by the rules that the command holds them against.
+    /// Invalid repo paths. Each command decides which syntax it requires.
     pub(crate) invalid_paths: u64,
 }
 
 impl TreeCounts {
-    /// Counts an event, but for the path of its key.
+    /// Counts an event. Does not check the path of its key.
     pub(crate) fn count(&mut self, event: &Event<'_>) {
         match event {
             Event::Node { layer, .. } => {
@@ -61,7 +61,7 @@ impl TreeCounts {
         }
     }
 
-    /// Returns whether nothing is missing, or hidden by what is bad.
+    /// Returns whether no block is missing and no node or record is bad.
     pub(crate) fn is_complete(&self) -> bool {
         let TreeCounts { missing_subtrees, bad_subtrees, missing_records, bad_records, .. } = self;
         [missing_subtrees, bad_subtrees, missing_records, bad_records] == [&0; 4]

@@ -1,4 +1,4 @@
-//! The account and its signing keys, from a DID document or from an audit log of the PLC directory.
+//! The account and its signing keys, read from a DID document or an audit log of the PLC directory.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -15,10 +15,10 @@ use crate::hints::answer;
 /// Longest accepted document, in bytes.
 const MAX_LEN: u64 = 8 << 20;
 
-/// Most keys that one account may have: each costs the check of a signature.
+/// Most keys that one account may have, because each costs one signature check.
 const MAX_KEYS: usize = 1000;
 
-/// Most characters of a DID that are printed: the longest DID is 2048 characters long.
+/// Most characters of a DID that are printed: the longest DID has 2048.
 const DID_LEN: usize = 2048;
 
 /// An account and the keys that sign its commits, the newest first.

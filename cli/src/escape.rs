@@ -3,8 +3,8 @@
 
 use core::fmt::{self, Write as _};
 
-/// Returns whether a character controls a terminal, or changes how other text is shown: control
-/// characters, line separators, and format characters, those of writing direction among them.
+/// Returns whether a character controls a terminal or changes how other text is shown. These are
+/// control characters, line separators, and format characters, such as those for text direction.
 ///
 /// The two joiners U+200C and U+200D are not escaped: words and emoji need them, and they hide
 /// nothing.
@@ -16,7 +16,7 @@ pub(crate) fn is_harmful(char: char) -> bool {
             | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// Returns whether text is printable ASCII, none of which is escaped. Nearly all text is.
+/// Returns whether text is printable ASCII, which needs no escapes. Nearly all text is.
 pub(crate) fn is_printable_ascii(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
@@ -31,8 +31,8 @@ pub(crate) fn escaped(text: &str) -> String {
     text.chars().map(escape).collect()
 }
 
-/// Text in quotes, with harmful characters, quotes and backslashes escaped, at most so many
-/// characters of it.
+/// Text in quotes, with harmful characters, quotes and backslashes escaped. The number is the
+/// maximum of characters; longer text is cut.
 pub(crate) struct Quoted<'a>(pub(crate) &'a str, pub(crate) usize);
 
 impl fmt::Display for Quoted<'_> {
@@ -65,7 +65,7 @@ mod tests {
         assert_eq!(Quoted("a\u{202e}\u{1b}\"\\é", 9).to_string(), "\"a\\u{202e}\\u{1b}\\\"\\\\é\"");
     }
 
-    /// File names are printed by `Debug`, and so are others of the library's texts.
+    /// File names and some texts of the library are printed with `Debug`.
     #[test]
     fn what_is_harmful_is_escaped_by_the_standard_library_too() {
         for char in (0..=0x10_ffff).filter_map(char::from_u32).filter(|&char| is_harmful(char)) {

@@ -1,4 +1,4 @@
-//! Why a command ends early: the message on stderr, and the exit code.
+//! Errors of a command: the message on stderr, and the exit code.
 
 use std::error::Error;
 use std::io::{self, ErrorKind, Write};
@@ -34,18 +34,18 @@ pub(crate) enum Cause {
     Map(io::Error),
     /// The library refused the CAR, or could not read it.
     Car(carwalk::Error),
-    /// The library refused the input. A message about the input replaces the library's; it is safe
-    /// to print.
+    /// The library refused the input. `message` replaces the library's message, and is safe to
+    /// print.
     Explained { error: carwalk::Error, message: String },
     /// A spill file cannot be created, read or written.
     SpillFile {
-        /// What could not be done, safe to print.
+        /// The operation that failed, safe to print.
         use_of_file: String,
         error: carwalk::Error,
     },
     /// The answer is no: the message, safe to print.
     No(String),
-    /// Missing blocks would decide: the message, safe to print.
+    /// The answer depends on missing blocks: the message, safe to print.
     Incomplete(String),
     /// The content of the CAR is invalid for the command: the message, safe to print.
     Invalid(String),
@@ -133,7 +133,7 @@ impl Failure {
         if self.cause.is_closed_pipe() && !self.is_binary {
             return ExitCode::SUCCESS;
         }
-        // Without stderr the exit code still tells.
+        // If stderr is closed, the exit code still reports the failure.
         let _ = self.write_to(&mut anstream::stderr().lock());
         ExitCode::from(self.exit_code())
     }
@@ -204,12 +204,12 @@ impl Failure {
         if let Kind::Io(error) = error.kind() {
             return writeln!(out, "cannot read {input}: {}", reason(error));
         }
-        // The library's message names a setting of its own.
+        // The library's message names a setting of the library.
         if let Kind::Limit { limit: LimitName::StreamLen, max, .. } = error.kind() {
             let message = format!("the stream exceeds the limit of {}", Counted(*max, "byte"));
             return writeln!(out, "{input}: {message} (see --max-stream)");
         }
-        // The error of a file that was opened by its name begins with that.
+        // If the library opened the file by name, its message begins with the name.
         if error.path().is_none() {
             write!(out, "{input}: ")?;
         }
@@ -220,9 +220,9 @@ impl Failure {
         write_causes(error, out)
     }
 
-    /// Returns the option with which the CAR might be read.
+    /// Returns the option that may make the CAR readable.
     fn remedy(&self, error: &carwalk::Error) -> Option<&'static str> {
-        // More than that cannot be said on the command line.
+        // The options accept no larger values.
         let most = u64::from(u32::MAX);
         match error.kind() {
             Kind::LookAlike(LookAlike::SpillFile) => Some("--kept"),

@@ -1,4 +1,4 @@
-//! `carwalk get`: one record, or what the CAR proves about it.
+//! `carwalk get`: prints one record, or what the CAR proves about it.
 
 use std::io::Write;
 
@@ -15,7 +15,7 @@ use crate::output::Output;
 use crate::skipped::reason;
 use crate::target::Target;
 
-/// Odd things in a record that are told one by one; the rest are only counted.
+/// Most oddities of the record that are printed one by one. The others are counted.
 const ODDITIES_TOLD: usize = 20;
 
 /// Print one record as JSON, or say what the CAR proves about it
@@ -33,7 +33,7 @@ pub(crate) struct Get {
     #[arg(long, conflicts_with_all = ["cid", "compact"])]
     raw: bool,
 
-    /// Print the record's CID; its block need not be there
+    /// Print the record's CID; the record's block may be missing
     #[arg(long, conflicts_with = "compact")]
     cid: bool,
 
@@ -55,7 +55,7 @@ impl Command for Get {
     }
 
     fn run<S: CarStore>(&self, repo: &Repo<S>, out: &mut Output) -> Result<(), Cause> {
-        // Exit code 1 means that there is no such record.
+        // `Invalid` and not `No`: exit code 1 means that there is no such record.
         self.account.verify(repo.commit()).map_err(Cause::Invalid)?;
         self.target.check_account(repo.commit())?;
         let path = self.target.path.as_path();
@@ -98,8 +98,8 @@ impl Get {
     }
 }
 
-/// Notes what is odd about a record, the first few oddities one by one. Returns why it has no JSON,
-/// if so.
+/// Prints the first oddities of a record and counts the others. Returns the reason if the record
+/// has no JSON.
 fn note_oddities(record: &[u8], out: &mut Output) -> Result<Option<carwalk::Error>, Cause> {
     let (mut notes, mut more, mut refusal) = (Vec::new(), 0_u64, None);
     for odd in record::oddities(record) {

@@ -1,7 +1,7 @@
-//! What `--help` prints after the options: how a command works, an example, and exit codes. Options
-//! themselves are told in a line or two, so that a help text fits a screen or two.
+//! The part of `--help` after the options: how a command works, an example, and exit codes. Each
+//! option has one or two lines, so that a help text fits a screen or two.
 
-/// Puts the example and the exit codes after what is to be known of a command.
+/// Appends the example and the exit codes to the description of a command.
 macro_rules! help {
     ($about:literal, $example:literal) => {
         concat!(
@@ -50,8 +50,8 @@ are listed, and the exit code is 3.
 
 With --partial, missing and bad subtrees and bad records are named on stderr. Missing and bad
 records have the size `-`, invalid repo paths are listed escaped, and none of these changes the exit
-code. If the CAR is damaged, the sections before the damage are read. With --records, a record that is
-not CBOR is named on stderr and has the JSON `null`, and the exit code is 3.",
+code. If the CAR is damaged, the sections before the damage are read. With --records, a record that
+is not CBOR is named on stderr and has the JSON `null`, and the exit code is 3.",
     "carwalk ls -l --collection app.bsky.feed.post repo.car"
 );
 

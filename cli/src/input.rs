@@ -1,4 +1,4 @@
-//! Where the CAR comes from, and by which settings it is read.
+//! The origin of the CAR, and the settings for reading it.
 
 mod compressed;
 mod folder;
@@ -22,31 +22,31 @@ use crate::output::Output;
 use crate::progress::{SharedProgress, Unit};
 use crate::{commits, hints, map, size};
 
-/// A command over one repository, whatever store that lies in.
+/// A command over one repository in any store.
 pub(crate) trait Command {
-    /// Whether an option makes it take CARs with gaps.
+    /// Whether the command has an option that accepts partial CARs.
     const HAS_PARTIAL: bool = false;
 
-    /// Whether a damaged CAR is opened, and only what is reached is hashed.
+    /// Returns whether the command opens damaged CARs and hashes only the blocks that it reaches.
     fn salvages(&self) -> bool {
         false
     }
 
-    /// Refuses what cannot be done, before anything is read.
+    /// Checks the options before anything is read.
     fn check(&self) -> Result<(), Cause> {
         Ok(())
     }
 
-    /// Whether what goes to standard output is bytes and not text.
+    /// Returns whether the command writes bytes to standard output, not text.
     fn is_binary(&self) -> bool {
         false
     }
 
-    /// Does the work.
+    /// Runs the command.
     fn run<S: CarStore>(&self, repo: &Repo<S>, out: &mut Output) -> Result<(), Cause>;
 }
 
-/// What every command takes.
+/// The arguments of every command that reads a CAR.
 #[derive(Args, Debug)]
 pub(crate) struct Input {
     /// The CAR file, also compressed with gzip or zstd; standard input if it is left out or `-`
@@ -94,7 +94,7 @@ impl Input {
         self.dispatch(command).map_err(failure)
     }
 
-    /// The one place that knows all stores.
+    /// Opens the repository in its store. Only this function knows all stores.
     fn dispatch<C: Command>(&self, command: &C) -> Result<(), Cause> {
         command.check()?;
         if command.is_binary() && io::stdout().is_terminal() {
@@ -106,7 +106,7 @@ impl Input {
             Origin::Kept(path) => format!("cannot read {path:?}"),
             _ => self.storage.use_of_file(),
         };
-        // With a spill file that is kept, the CAR has to be whole.
+        // A kept spill file must have the whole CAR.
         let salvages = command.salvages() && !self.storage.keeps();
         let done = self.open(source, salvages).and_then(|(opened, fault)| match opened {
             Opened::Mapped(repo) => self.finish(command, &repo, fault),
@@ -134,11 +134,11 @@ impl Input {
         }
         let metadata = file.metadata().map_err(Cause::Open)?;
         let (len, is_file) = (metadata.len(), metadata.is_file());
-        // Some systems show files of length 0 whose bytes come only with reading.
+        // Some systems have files that show length 0 but return bytes, such as those in /proc.
         if !is_file || len == 0 {
             return Ok(Origin::File { file, len: Some(len).filter(|&len| len > 0) });
         }
-        // If this fails, so does reading the file, which reports the error.
+        // On an error, reading the file fails too and reports it.
         let is_compressed = stream::is_compressed(&file).unwrap_or(true);
         if self.no_mmap || self.storage.keeps() || is_compressed {
             return Ok(Origin::File { file, len: Some(len) });
@@ -193,7 +193,7 @@ impl Input {
         Ok(repo)
     }
 
-    /// Reads a stream. Returns also the message about the part of a damaged CAR that was given up.
+    /// Reads a stream. Returns the repository, and the message about a damaged part of the CAR.
     fn read<S>(
         &self,
         source: impl Read,
@@ -222,14 +222,14 @@ impl Input {
         Ok((opened, fault))
     }
 
-    /// Loads a stream, as far as memory may hold it, and what is more into a file.
+    /// Loads a stream into memory, and into a file from the memory limit on.
     fn load<S>(
         &self,
         stream: &mut Stream<'_>,
         len: Option<u64>,
         salvages: bool,
     ) -> Result<Opened<S>, Cause> {
-        // The length of compressed data says nothing of what is decoded.
+        // The length of compressed data does not tell that of the decompressed data.
         let len = len.filter(|_| !stream.is_compressed());
         let progress = SharedProgress::new(Unit::Bytes, len);
         let loader = self.loader(salvages).progress(progress.follow());
@@ -244,7 +244,7 @@ impl Input {
 
     /// Explains why an input was refused.
     fn explain(&self, error: Error, evidence: &mut dyn hints::Evidence) -> Cause {
-        // What is known of roots is not about the commit that was asked for.
+        // Hints about roots do not apply to a commit that `--commit` names.
         if self.commit.is_none() || error.position().structure() != Structure::Commit {
             return hints::explain(error, evidence);
         }
@@ -260,7 +260,7 @@ impl Input {
         Cause::Explained { error, message }
     }
 
-    /// Runs the command. What it wrote before an error is printed before the error is.
+    /// Runs the command. Output that was written before an error is printed before it.
     fn finish<C: Command, S: CarStore>(
         &self,
         command: &C,
@@ -278,7 +278,7 @@ impl Input {
         Ok(flushed?)
     }
 
-    /// Which commits are accepted.
+    /// Returns which commits are accepted.
     pub(crate) fn commit_rules(&self) -> CommitRules {
         if self.legacy { CommitRules::Legacy } else { CommitRules::Current }
     }
@@ -321,14 +321,14 @@ impl Input {
     }
 }
 
-/// Whether a file could not be mapped because it is too large for the address space. Reading it
-/// instead would only take the memory that is not there.
+/// Returns whether a file could not be mapped because it exceeds the address space. Reading it
+/// instead would take the same memory.
 fn is_too_large(error: &io::Error) -> bool {
-    // The map's own check of lengths, on systems of 32 bits, makes an error of the latter kind.
+    // On 32-bit systems, memmap2's check of the length returns `InvalidData`.
     matches!(error.kind(), io::ErrorKind::OutOfMemory | io::ErrorKind::InvalidData)
 }
 
-/// Where the bytes come from.
+/// The origin of the bytes.
 enum Origin<'a> {
     Mapped {
         file: File,
@@ -343,14 +343,14 @@ enum Origin<'a> {
     Kept(&'a Path),
 }
 
-/// A repository by where its blocks lie.
+/// A repository, by the location of its blocks.
 enum Opened<S> {
     Mapped(Box<Repo<S>>),
     InMemory(Box<Repo<MemoryStore>>),
     InFile(Box<Repo<RedbStore>>),
 }
 
-/// Returns the message about the part of a damaged CAR that was given up, if there is one.
+/// Returns the message about the damaged part of a CAR, if there is one.
 fn fault_of(store: &impl CarStore, evidence: &mut dyn hints::Evidence) -> Option<String> {
     let fault = store.fault()?;
     Some(hints::message(fault, evidence).unwrap_or_else(|| fault.to_string()))

@@ -1,4 +1,4 @@
-//! `carwalk inspect`: what a CAR holds.
+//! `carwalk inspect`: prints a summary of a CAR.
 
 use std::io::Write;
 use std::time::SystemTime;
@@ -29,7 +29,7 @@ pub(crate) struct Inspect {
     json: bool,
 }
 
-/// What is printed.
+/// The summary.
 #[derive(serde::Serialize)]
 struct Summary<'a> {
     version: u64,
@@ -54,7 +54,7 @@ struct Summary<'a> {
     block_order: &'static str,
     #[serde(flatten)]
     commits: Commits,
-    /// What is wrong with the rest of a damaged CAR.
+    /// The message about the damaged part of the CAR.
     fault: Option<String>,
 }
 
@@ -73,8 +73,8 @@ fn as_fields<S: Serializer>(tree: &TreeCounts, serializer: S) -> Result<S::Ok, S
     ])
 }
 
-/// Collections that are counted one by one: far more than real accounts have, whose names memory
-/// can hold.
+/// Most collections that are counted one by one. Real accounts have far fewer, and this many names
+/// still fit in memory.
 const COLLECTIONS_TOLD: usize = 10_000;
 
 /// Collections and the numbers of their records.
@@ -82,10 +82,10 @@ const COLLECTIONS_TOLD: usize = 10_000;
 struct Collections {
     #[serde(rename = "collections", serialize_with = "as_map")]
     told: Vec<(String, u64)>,
-    /// How many there are beyond those.
+    /// The number of further collections.
     #[serde(rename = "more_collections", skip_serializing_if = "is_zero")]
     more: u64,
-    /// The last of these.
+    /// The last of the further collections.
     #[serde(skip)]
     last: String,
 }
@@ -124,7 +124,7 @@ impl Command for Inspect {
 }
 
 impl Inspect {
-    /// The commits, if there are several or the tree of the opened one is not complete.
+    /// Returns the commits, if there are several or the tree of the opened one is not complete.
     fn commits<S: CarStore>(
         &self,
         repo: &Repo<S>,
@@ -132,7 +132,7 @@ impl Inspect {
         sections: &SectionCounts,
     ) -> Result<Commits> {
         let is_complete = tree.is_complete();
-        // The walk does not reach other commits.
+        // Another commit would be an unreached block.
         if is_complete && sections.unreached_blocks == 0 {
             return Ok(Commits::default());
         }
@@ -141,7 +141,7 @@ impl Inspect {
     }
 }
 
-/// What a walk comes to.
+/// The result of a walk.
 struct Walked {
     tree: TreeCounts,
     collections: Collections,
@@ -150,7 +150,7 @@ struct Walked {
     reached: u64,
 }
 
-/// Walks what is there, and counts it.
+/// Walks the blocks that are present, and counts them.
 fn count<S: CarStore>(repo: &Repo<S>, out: &mut Output) -> Result<Walked> {
     let (mut tree, mut collections) = (TreeCounts::default(), Collections::default());
     let mut reached = repo.reached()?;
@@ -182,7 +182,7 @@ fn count<S: CarStore>(repo: &Repo<S>, out: &mut Output) -> Result<Walked> {
 }
 
 impl Collections {
-    /// Counts a record. In key order the records of one collection come in a row.
+    /// Counts a record. Records are in key order, so those of a collection are adjacent.
     fn add(&mut self, collection: &str) {
         let is_full = self.told.len() >= COLLECTIONS_TOLD;
         match self.told.last_mut() {

@@ -1,4 +1,4 @@
-//! JSON that does nothing to a terminal.
+//! JSON that is safe to print on a terminal.
 
 use std::io::{self, Write};
 
@@ -19,7 +19,7 @@ pub(crate) fn write(value: &impl Serialize, out: impl Write) -> io::Result<()> {
     Ok(value.serialize(&mut Serializer::with_formatter(out, Harmless))?)
 }
 
-/// Escapes harmful characters, which stand in texts only.
+/// Escapes harmful characters. They occur in strings only.
 struct Harmless;
 
 impl Formatter for Harmless {

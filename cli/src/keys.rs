@@ -1,4 +1,4 @@
-//! The keys that a command is about.
+//! Options for a range of keys.
 
 use std::ffi::{OsStr, OsString};
 
@@ -10,25 +10,25 @@ use crate::failure::Cause;
 /// A range of keys.
 #[derive(Args, Debug)]
 pub(crate) struct Keys {
-    /// Keep one collection only: the same as --prefix NSID/
+    /// Only the keys of one collection: the same as --prefix NSID/
     #[arg(long, value_name = "NSID", value_parser = nsid, help_heading = "Ranges")]
     pub(crate) collection: Option<String>,
 
-    /// Keep keys that begin with this: all or part of collection/rkey
+    /// Only keys that begin with PREFIX, which is all or part of collection/rkey
     #[arg(long, value_name = "PREFIX", help_heading = "Ranges")]
     prefix: Option<OsString>,
 
-    /// Keep keys from this one on: collection/rkey, or the first part of it
+    /// Only keys from KEY on: collection/rkey, or the first part of it
     #[arg(long, value_name = "KEY", help_heading = "Ranges")]
     from: Option<OsString>,
 
-    /// Keep keys before this one
+    /// Only keys before KEY
     #[arg(long, value_name = "KEY", help_heading = "Ranges")]
     to: Option<OsString>,
 }
 
 impl Keys {
-    /// Whether there are any.
+    /// Returns whether any of the options is given.
     pub(crate) fn any(&self) -> bool {
         let Keys { collection, prefix, from, to } = self;
         collection.is_some() || prefix.is_some() || from.is_some() || to.is_some()
@@ -44,7 +44,7 @@ impl Keys {
         Ok(())
     }
 
-    /// The keys that all of the options keep.
+    /// Returns the keys that are in the range of each option.
     pub(crate) fn range(&self) -> carwalk::Result<KeyRange> {
         let Keys { collection, prefix, from, to } = self;
         let bytes = OsStr::as_encoded_bytes;
@@ -58,7 +58,7 @@ impl Keys {
     }
 }
 
-/// Reads the name of a collection.
+/// Parses the name of a collection.
 fn nsid(text: &str) -> Result<String, String> {
     if syntax::is_nsid(text) {
         Ok(text.to_owned())

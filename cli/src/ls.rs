@@ -1,4 +1,4 @@
-//! `carwalk ls`: the records in key order.
+//! `carwalk ls`: lists the records in key order.
 
 use std::io::Write;
 
@@ -52,14 +52,14 @@ struct Line<'a> {
     collection: Option<&'a str>,
     rkey: Option<&'a str>,
     cid: &'a str,
-    /// The outer `Option` says whether there is such a field.
+    /// The outer `Option` says whether the line has this field.
     #[serde(skip_serializing_if = "Option::is_none")]
     size: Option<Option<usize>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     present: Option<bool>,
 }
 
-/// What a partial walk does not find.
+/// Counts of missing blocks in a partial walk.
 #[derive(Default)]
 struct Missing {
     records: u64,
@@ -108,7 +108,7 @@ impl Command for Ls {
 }
 
 impl Ls {
-    /// What only a partial walk meets.
+    /// Handles the events that only a partial walk returns.
     #[cold]
     fn list_rest(
         &self,
@@ -138,7 +138,7 @@ impl Ls {
     }
 
     /// Lists an entry. It has a path unless its key is invalid, and a block if its record is
-    /// present. Returns why the record has no JSON, if that was to be printed.
+    /// present. Returns the reason if the record should be printed but has no JSON.
     #[inline]
     fn list(
         &self,
@@ -192,8 +192,8 @@ impl Ls {
     }
 }
 
-/// Writes a line of JSON with the record as its last field. Returns why the record has no JSON, if
-/// so.
+/// Writes a line of JSON with the record as its last field. Returns the reason if the record has no
+/// JSON.
 fn write_with_record(
     line: &Line<'_>,
     entry: Entry<'_>,

@@ -1,17 +1,18 @@
-//! The order of the blocks in a CAR, told by holding its sections against a walk.
+//! The order of the blocks in a CAR, found by comparing its sections with a walk.
 //!
 //! - *Pre-order*: the commit, the root, and after each node its slots from left to right: the
-//!   subtree `l`, then for each entry the record and the subtree `t`. A block that is due once more
-//!   is repeated or left out. What comes after the last block that is due is no part of the order:
-//!   a reader of the stream is done by then.
-//! - *PDS order*: what the reference PDS can have written: newest revision first, in a revision by
-//!   CID text, descending. Revisions are not told in the CAR, but a node is never older than what
-//!   it links to. So the order is this one if every child stands after its parent or in one run of
-//!   descending CIDs with it, no block occurs twice, and a record stands before the last node.
-//!   Blocks in the order of the walk, with others in between, are not.
-//! - Anything else.
+//!   subtree `l`, then for each entry the record and the subtree `t`. Where a block is due again,
+//!   it may be repeated or left out. Sections after the last block that is due are ignored: a
+//!   reader of the stream does not need them.
+//! - *PDS order*: an order that the reference PDS can have written: newest revision first, within a
+//!   revision by descending CID text. A CAR does not contain the revisions of blocks, but a node is
+//!   never older than the blocks that it links to. So a CAR is in PDS order if every child comes
+//!   after its parent or is in the same run of descending CIDs, if no block occurs twice, and if a
+//!   record comes before the last node. Blocks in the order of the walk with other blocks in
+//!   between are not in PDS order.
+//! - Any other order.
 //!
-//! Of an incomplete tree, the part that is there counts.
+//! If the tree is partial, only the present blocks are compared.
 
 use core::fmt;
 use core::iter::Peekable;
@@ -49,38 +50,37 @@ impl fmt::Display for BlockOrder {
 #[derive(Clone, Copy)]
 pub(crate) struct Reach {
     pub(crate) cid: Cid,
-    /// Where its section begins.
+    /// The offset of its section.
     pub(crate) offset: u64,
     /// Whether it was not reached before.
     pub(crate) is_new: bool,
 }
 
-/// Tells the order from the blocks of a walk, given one after the other: the commit, then nodes and
-/// records.
+/// Determines the order from the blocks of a walk, which are passed one after the other: the
+/// commit, then nodes and records.
 ///
-/// Takes a look at some bits for each link that goes backwards, and one bit for 37 bytes of the
-/// CAR.
+/// Once a link goes backwards, takes one bit of memory for 37 bytes of the CAR.
 pub(crate) struct OrderCheck<'s, S, I: Iterator> {
     store: &'s S,
-    /// The sections that are still to come in the order of the walk.
+    /// The sections that the walk has not reached yet, for pre-order.
     due: Peekable<I>,
     /// Whether the sections so far are in pre-order.
     is_pre_order: bool,
-    /// Whether each new block stands after all blocks that were reached before it.
+    /// Whether each new block comes after all blocks that were reached before it.
     ascends: bool,
-    /// Whether parents and children stand as in a CAR of the PDS.
+    /// Whether all parents and children so far are in PDS order.
     links_fit: bool,
-    /// The hindmost section that was reached.
+    /// The largest offset that was reached.
     last: u64,
-    /// The sections of the commit and of the open nodes.
+    /// The offsets of the commit and of the open nodes.
     parents: Vec<u64>,
     first_record: u64,
     last_node: u64,
-    /// The runs of descending CIDs, once they are needed.
+    /// The runs of descending CIDs, computed when they are first needed.
     runs: Option<DescendingRuns>,
 }
 
-/// A check over the sections of a store, whose commit comes first.
+/// Begins a check of the sections of a store with its commit.
 pub(crate) fn check<S: CarStore>(
     store: &S,
     commit: Cid,
@@ -105,7 +105,7 @@ pub(crate) fn check<S: CarStore>(
 }
 
 impl<'s, S: CarStore, I: Iterator<Item = Result<SectionHead>>> OrderCheck<'s, S, I> {
-    /// A node, as many links below the root as `depth` says.
+    /// Adds a node that is `depth` links below the root.
     pub(crate) fn node(&mut self, node: Reach, depth: usize) -> Result<()> {
         self.reach(node)?;
         self.link(node, depth)?;
@@ -115,7 +115,7 @@ impl<'s, S: CarStore, I: Iterator<Item = Result<SectionHead>>> OrderCheck<'s, S,
         Ok(())
     }
 
-    /// A record, linked by a node as many links below the root as `depth` says.
+    /// Adds a record of a node that is `depth` links below the root.
     pub(crate) fn record(&mut self, record: Reach, depth: usize) -> Result<()> {
         self.reach(record)?;
         self.link(record, depth.saturating_add(1))?;
@@ -124,7 +124,7 @@ impl<'s, S: CarStore, I: Iterator<Item = Result<SectionHead>>> OrderCheck<'s, S,
     }
 
     pub(crate) fn finish(self) -> BlockOrder {
-        // Without a node there is nothing to be in order.
+        // Without a node there is no order.
         if self.is_pre_order && self.last_node > 0 {
             BlockOrder::PreOrder
         } else if self.links_fit && !self.ascends && self.first_record < self.last_node {
@@ -145,7 +145,7 @@ impl<'s, S: CarStore, I: Iterator<Item = Result<SectionHead>>> OrderCheck<'s, S,
         Ok(())
     }
 
-    /// Whether the next section is this block's, or an earlier one was.
+    /// Returns whether this block is in the next section, or was in an earlier one.
     fn is_due(&mut self, block: Reach) -> Result<bool> {
         let next = match self.due.peek() {
             Some(Ok(section)) => Some((section.cid(), section.offset())),
@@ -158,14 +158,14 @@ impl<'s, S: CarStore, I: Iterator<Item = Result<SectionHead>>> OrderCheck<'s, S,
                 Ok(true)
             }
             Some((_, offset)) => Ok(block.offset < offset),
-            // An error was seen: take it out and give it.
+            // The next section is an error: return it.
             None => self.due.next().transpose().map(|_| false),
         }
     }
 
-    /// Holds the link to a block, from the open block of that number, against the order of the PDS.
+    /// Checks the link from the open block with the number `parent` to a block for PDS order.
     fn link(&mut self, block: Reach, parent: usize) -> Result<()> {
-        // What is new and in pre-order comes after its parent.
+        // A new block in pre-order comes after its parent.
         if !self.links_fit || self.is_pre_order && block.is_new {
             return Ok(());
         }
@@ -189,24 +189,25 @@ const MIN_SECTION_LEN: u64 = 1 + carwalk::cid::LEN as u64;
 /// Words that are counted together.
 const GROUP: usize = 16;
 
-/// Where runs of sections begin, as bits: no two sections begin closer together than one is long.
+/// The starts of runs of sections, as bits. One bit for each `MIN_SECTION_LEN` bytes suffices,
+/// because at most one section begins in them.
 struct DescendingRuns {
     starts: Vec<u64>,
-    /// Most words that the CAR's length allows, whatever offsets its store has.
+    /// Most words that the CAR's length allows; larger offsets of a store are ignored.
     max: usize,
-    /// How many runs begin before each group of words.
+    /// The number of runs that begin before each group of words.
     before: Vec<u64>,
     count: u64,
 }
 
 impl DescendingRuns {
-    /// None yet, of a CAR of `car_len` bytes.
+    /// Creates an empty set for a CAR of `car_len` bytes.
     fn new(car_len: u64) -> Self {
         let max = Self::place(car_len).0.saturating_add(1);
         DescendingRuns { starts: Vec::new(), max, before: Vec::new(), count: 0 }
     }
 
-    /// Enters a run that begins at `offset`, after all others.
+    /// Adds a run that begins at `offset`, after all other runs.
     fn push(&mut self, offset: u64) {
         let (at, bit) = Self::place(offset);
         debug_assert!(at < self.max, "stores have no section beyond the end of the CAR");
@@ -225,7 +226,7 @@ impl DescendingRuns {
         self.count = self.count.saturating_add(1);
     }
 
-    /// The number of the run that the section at `offset` is in.
+    /// Returns the number of the run that contains the section at `offset`.
     fn number(&self, offset: u64) -> u64 {
         let (at, bit) = Self::place(offset);
         let Some(last) = self.starts.get(at) else {
@@ -239,14 +240,14 @@ impl DescendingRuns {
         self.before.get(group).copied().unwrap_or_default().saturating_add(within.into())
     }
 
-    /// The word and the bit of a section.
+    /// Returns the word and the bit of a section.
     fn place(offset: u64) -> (usize, u64) {
         let number = offset / MIN_SECTION_LEN;
         (usize::try_from(number / 64).unwrap_or(usize::MAX), 1 << (number % 64))
     }
 }
 
-/// The runs of sections whose CIDs descend as texts.
+/// Returns the runs of sections whose CID texts descend.
 fn runs<S: CarStore>(store: &S) -> Result<DescendingRuns> {
     let mut runs = DescendingRuns::new(store.stats().bytes);
     let mut previous: Option<CidText> = None;

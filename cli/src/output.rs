@@ -1,4 +1,4 @@
-//! What a command prints: lines on stdout, notes on stderr, a progress bar in between.
+//! The output of a command: lines on stdout, notes and a progress bar on stderr.
 
 use std::fmt;
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
@@ -15,7 +15,7 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// Takes the message about the part of a damaged CAR that was given up, if there is one.
+    /// Creates the output. `fault` is the message about the damaged part of a CAR, if there is one.
     pub(crate) fn new(fault: Option<String>) -> Self {
         let stdout = io::stdout().lock();
         // A bar among the lines of a listing would spoil both.
@@ -33,12 +33,12 @@ impl Output {
         self.progress.step();
     }
 
-    /// The message about the part of a damaged CAR that was given up, safe to print.
+    /// Returns the message about the damaged part of the CAR, safe to print.
     pub(crate) fn fault(&self) -> Option<&str> {
         self.fault.as_deref()
     }
 
-    /// Prints a note on stderr, one line, after all that was printed before.
+    /// Prints a note of one line on stderr, after flushing stdout.
     pub(crate) fn note(&mut self, note: fmt::Arguments<'_>) -> io::Result<()> {
         self.stdout.flush()?;
         self.progress.note(note);

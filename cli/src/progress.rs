@@ -1,4 +1,4 @@
-//! A progress bar for work that takes long: none below half a second, none if stderr is no
+//! A progress bar for work that takes longer than half a second. It is shown only if stderr is a
 //! terminal.
 
 use std::fmt;
@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// How long work may take without a bar.
+/// Time after which the bar is shown.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// Steps between two looks at the clock.
+/// Steps between two checks of the clock.
 const STRIDE: u64 = 1 << 12;
 
-/// What is counted.
+/// The unit of progress.
 #[derive(Clone, Copy)]
 pub(crate) enum Unit {
     /// Bytes of the CAR that were read.
@@ -24,7 +24,7 @@ pub(crate) enum Unit {
     Blocks,
 }
 
-/// A progress bar that a load moves on.
+/// A progress bar that a load updates.
 pub(crate) struct SharedProgress(Arc<Mutex<ProgressLine>>);
 
 impl SharedProgress {
@@ -47,30 +47,30 @@ impl SharedProgress {
     }
 }
 
-/// A progress bar, gone when this is.
+/// A progress bar. It is removed from the terminal on drop.
 pub(crate) struct ProgressLine {
     unit: Unit,
     len: Option<u64>,
     position: u64,
-    /// When a bar is due; none if there never is.
+    /// When the bar is due; `None` if it is never shown.
     due: Option<Instant>,
     bar: Option<ProgressBar>,
 }
 
 impl ProgressLine {
-    /// A bar that comes when the work takes long.
+    /// Creates a bar that is shown if the work takes long.
     pub(crate) fn new(unit: Unit, len: Option<u64>) -> Self {
         let due =
             if io::stderr().is_terminal() { Instant::now().checked_add(PATIENCE) } else { None };
         ProgressLine { unit, len, position: 0, due, bar: None }
     }
 
-    /// No bar.
+    /// Creates a line that never shows a bar.
     pub(crate) fn none() -> Self {
         ProgressLine { unit: Unit::Blocks, len: None, position: 0, due: None, bar: None }
     }
 
-    /// Goes one step on.
+    /// Advances the bar by one step.
     #[inline]
     pub(crate) fn step(&mut self) {
         self.position = self.position.wrapping_add(1);
@@ -79,7 +79,7 @@ impl ProgressLine {
         }
     }
 
-    /// Goes to a position.
+    /// Moves the bar to a position.
     pub(crate) fn set(&mut self, position: u64) {
         if let Some(bar) = &self.bar {
             bar.set_position(position);
@@ -90,14 +90,14 @@ impl ProgressLine {
         }
     }
 
-    /// Prints a line on stderr. That stderr is closed is no reason to stop.
+    /// Prints a line on stderr. Errors are ignored: a closed stderr is no reason to stop.
     pub(crate) fn note(&self, note: fmt::Arguments<'_>) {
         self.suspend(|| {
             let _ = writeln!(anstream::stderr().lock(), "{note}");
         });
     }
 
-    /// Takes the bar away while something else is printed on stderr.
+    /// Hides the bar while something else is printed on stderr.
     fn suspend(&self, print: impl FnOnce()) {
         match &self.bar {
             Some(bar) => bar.suspend(print),

@@ -1,4 +1,4 @@
-//! `carwalk prove`: a small CAR that proves what a repository has, or has not.
+//! `carwalk prove`: writes a small CAR that proves records present or absent.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, BufWriter, IsTerminal};
@@ -15,7 +15,7 @@ use crate::keys::Keys;
 use crate::output::Output;
 use crate::target::Target;
 
-/// Here the first of several arguments is always the CAR, other than with `get`.
+/// The help of CAR. Unlike with `get`, the first of several arguments is always the CAR.
 const CAR: &str = "The CAR file, also compressed with gzip or zstd; `-` is standard input. Required \
                    if a PATH is given";
 
@@ -46,21 +46,21 @@ pub(crate) struct Prove {
     keys: Keys,
 }
 
-/// What is done at OUT.
+/// How OUT is written.
 enum Destination {
     Stdout,
     /// Devices and pipes are written into, never replaced.
     Device,
     New,
     Replaced {
-        /// Where links lead.
+        /// The target if OUT is a symbolic link.
         path: PathBuf,
         permissions: Permissions,
     },
 }
 
 impl Prove {
-    /// What is to be proved.
+    /// Returns the proof of all targets and of the range.
     fn request<'r, S: BlockStore>(
         &self,
         repo: &'r Repo<S>,
@@ -72,13 +72,13 @@ impl Prove {
         Ok(if self.keys.any() { proof.range(self.keys.range()?) } else { proof })
     }
 
-    /// Looks at what is there.
+    /// Examines OUT.
     fn place(&self) -> io::Result<Destination> {
         if self.is_binary() {
             return Ok(Destination::Stdout);
         }
         let metadata = match self.output.metadata() {
-            // A link that leads nowhere is there, and it is not for the tool to make what it names.
+            // A dangling symbolic link is not a new file: its target is not created.
             Err(error)
                 if error.kind() == io::ErrorKind::NotFound
                     && fs::symlink_metadata(&self.output).is_err() =>
@@ -131,8 +131,8 @@ impl Prove {
         }
     }
 
-    /// Writes a file beside `path`, complete and on the disk: nobody is to take half a proof for
-    /// one.
+    /// Writes a temporary file beside `path` and syncs it, so that half a proof never has the final
+    /// name.
     fn write_beside<S: BlockStore>(
         &self,
         path: &Path,
@@ -157,8 +157,8 @@ impl Prove {
     }
 }
 
-/// An empty file under a temporary name beside `path`. It has the permissions of the file that it
-/// is to replace, else those of any new file.
+/// Creates an empty file with a temporary name beside `path`. Its permissions are `replaced`, or
+/// those of any new file.
 fn new_file(path: &Path, replaced: Option<Permissions>) -> io::Result<NamedTempFile> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let mut builder = tempfile::Builder::new();
@@ -168,7 +168,7 @@ fn new_file(path: &Path, replaced: Option<Permissions>) -> io::Result<NamedTempF
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     }
     let file = builder.tempfile_in(folder.unwrap_or(Path::new(".")))?;
-    // Elsewhere they only say whether a file can be written.
+    // On other systems, permissions only say whether a file is read-only.
     if let Some(permissions) = replaced.filter(|_| cfg!(unix)) {
         file.as_file().set_permissions(permissions)?;
     }
@@ -187,7 +187,7 @@ impl Command for Prove {
             ));
         }
         self.keys.check()?;
-        // Whoever cannot have the file is told before the work.
+        // An OUT that cannot be written is refused before the CAR is read.
         self.place().map(drop).map_err(|error| self.refused(error))
     }
 

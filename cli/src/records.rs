@@ -1,4 +1,4 @@
-//! `verify --records`: what is odd about the contents of records.
+//! `verify --records`: reports the oddities of records.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -17,10 +17,10 @@ use crate::skipped::Unreadable;
 /// Longest record in bytes that is not odd.
 const MAX_RECORD_LEN: usize = 1_000_000;
 
-/// Oddities of all records that the JSON lists; the rest are counted.
+/// Most oddities of all records that the JSON lists. The others are counted.
 const ODDITIES_LISTED: usize = 1_000;
 
-/// Characters of a `$type` that are printed.
+/// Most characters of a `$type` that are printed.
 const TYPE_CHARS: usize = 100;
 
 /// The oddities of all records.
@@ -29,7 +29,7 @@ pub(crate) struct OddRecords {
     odd_records: u64,
     #[serde(flatten)]
     report: Report,
-    /// What was found in long records.
+    /// The contents of long records.
     #[serde(skip)]
     known: Remembered<Contents<'static>>,
 }
@@ -53,8 +53,8 @@ struct Listed {
     what: String,
 }
 
-/// Where an oddity is: the entry, the place in the record, empty for the record as a whole, and the
-/// byte in the record if there is one.
+/// The location of an oddity: the entry, the path in the record (empty for the record as a whole),
+/// and the byte in the record, if there is one.
 #[derive(Clone, Copy)]
 struct Place<'a> {
     entry: Entry<'a>,
@@ -63,12 +63,12 @@ struct Place<'a> {
 }
 
 impl OddRecords {
-    /// Returns none yet, either to be listed for the JSON or to be printed as they are found.
+    /// Creates an empty report. Oddities are either listed for the JSON, or printed when found.
     pub(crate) fn new(is_listed: bool) -> Self {
         OddRecords { report: Report { is_listed, ..Report::default() }, ..Self::default() }
     }
 
-    /// Returns whether there are any.
+    /// Returns whether there are any oddities.
     pub(crate) fn any(&self) -> bool {
         self.report.oddities > 0
     }
@@ -96,7 +96,8 @@ impl OddRecords {
         Ok(())
     }
 
-    /// Checks a record against the data model. A long one that was seen before is not read again.
+    /// Checks a record against the data model. A long record that was seen before is not read
+    /// again.
     fn check_contents(
         &mut self,
         whole: Place<'_>,
@@ -116,7 +117,7 @@ impl OddRecords {
 }
 
 impl Report {
-    /// Reports what was found in a record.
+    /// Reports the oddities in the contents of a record.
     fn contents(
         &mut self,
         whole: Place<'_>,
@@ -152,7 +153,7 @@ impl Report {
         }
     }
 
-    /// Reports how many oddities were found beyond those reported.
+    /// Reports the number of oddities beyond those that were reported one by one.
     fn add_rest(&mut self, whole: Place<'_>, found: u64, out: &mut Output) -> io::Result<()> {
         let more = found.saturating_sub(ODDITIES_PRINTED);
         if more == 0 {
@@ -199,7 +200,7 @@ impl fmt::Display for OddRecords {
 }
 
 impl Place<'_> {
-    /// The path of the record. A key that is not a path is escaped.
+    /// Returns the path of the record, or its escaped key if that is not a path.
     fn path(&self) -> String {
         match self.entry.path() {
             Ok(path) => path.as_str().to_owned(),
@@ -208,7 +209,7 @@ impl Place<'_> {
     }
 }
 
-/// Where an item begins in its record.
+/// Returns the offset of an item in its record.
 fn byte(odd: &OddItem) -> Option<u64> {
     u64::try_from(odd.within()).ok()
 }
@@ -222,7 +223,7 @@ mod tests {
 
     const SAMPLE: &[u8] = include_bytes!("../../samples/repo.car");
 
-    /// Checks two records as those of one entry, and returns how many oddities each time added.
+    /// Checks two records under the same entry, and returns how many oddities each check added.
     fn checked(records: [&[u8]; 2]) -> [u64; 2] {
         let repo = Repo::from_slice(SAMPLE).unwrap();
         let mut walk = repo.walk().records(false).start();
@@ -234,7 +235,7 @@ mod tests {
         })
     }
 
-    /// What is found the second time was remembered: the bytes are other ones.
+    /// The second record has other bytes, so equal counts mean that the result was remembered.
     #[test]
     fn only_a_long_record_is_read_once() {
         // An array of floats, and a map without a `$type`.

@@ -1,21 +1,22 @@
-//! What was found in long records: many entries may have the same one, and it is scanned once.
+//! Remembered results of scanning long records. Many entries may share a record; it is scanned
+//! once.
 
 use std::collections::HashMap;
 
 use carwalk::Cid;
 
-/// Length in bytes from which records are remembered. Shorter ones are scanned about as fast as they
-/// are looked up.
+/// Shortest record that is remembered, in bytes. Scanning a shorter one is about as fast as looking
+/// it up.
 const MIN_LEN: usize = 4 << 10;
 
 /// Most records that are remembered.
 const MAX_RECORDS: usize = 512;
 
-/// What was found in the longest records so far, by their CIDs. If there is no room, a longer record
+/// The results for the longest records so far, by CID. If there is no room, a longer record
 /// replaces the shortest.
 pub(crate) struct Remembered<T> {
     found: HashMap<Cid, (usize, T)>,
-    /// No remembered record is shorter.
+    /// A lower bound for the lengths of the remembered records.
     least: usize,
 }
 
@@ -26,13 +27,13 @@ impl<T> Default for Remembered<T> {
 }
 
 impl<T> Remembered<T> {
-    /// Returns whether records of a length are remembered if there is room.
+    /// Returns whether records of `len` bytes are remembered if there is room.
     #[inline]
     pub(crate) fn takes(len: usize) -> bool {
         len >= MIN_LEN
     }
 
-    /// Returns what was found in a record of a length.
+    /// Returns the result for a record of `len` bytes.
     #[inline]
     pub(crate) fn get(&self, cid: &Cid, len: usize) -> Option<&T> {
         if !Self::takes(len) {
@@ -41,7 +42,7 @@ impl<T> Remembered<T> {
         self.found.get(cid).map(|(_, found)| found)
     }
 
-    /// Remembers what was found in a record, if it is long and there is room.
+    /// Remembers the result for a record, if the record is long and there is room.
     #[inline]
     pub(crate) fn insert_with(&mut self, cid: Cid, len: usize, found: impl FnOnce() -> T) {
         if Self::takes(len) && self.makes_room(len) {
@@ -49,7 +50,8 @@ impl<T> Remembered<T> {
         }
     }
 
-    /// Returns whether there is room for a record of a length. Removes a shorter one if necessary.
+    /// Returns whether there is room for a record of `len` bytes. Removes a shorter one if
+    /// necessary.
     fn makes_room(&mut self, len: usize) -> bool {
         if self.found.len() < MAX_RECORDS {
             return true;
@@ -97,7 +99,7 @@ mod tests {
         for number in 0..2 * MAX_RECORDS {
             full.insert_with(cid(number), MIN_LEN, || number);
         }
-        // Those that came first are pushed out by longer ones only.
+        // Only longer records replace the first ones.
         assert_eq!(
             (full.get(&cid(0), MIN_LEN), full.get(&cid(MAX_RECORDS), MIN_LEN)),
             (Some(&0), None)

@@ -1,6 +1,7 @@
 //! Sizes on the command line: `1048576`, `16MiB`, `1G`.
 
-/// Units and their bytes. A bare letter is binary, as in most tools for files.
+/// Units and their lengths in bytes. A single letter is a power of 1024, as in most tools for
+/// files.
 const UNITS: [(&str, u64); 13] = [
     ("", 1),
     ("B", 1),
@@ -17,7 +18,7 @@ const UNITS: [(&str, u64); 13] = [
     ("T", 1 << 40),
 ];
 
-/// Reads a size in bytes.
+/// Parses a size and returns its bytes.
 pub(crate) fn parse(text: &str) -> Result<u64, String> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
@@ -30,7 +31,7 @@ pub(crate) fn parse(text: &str) -> Result<u64, String> {
     number.checked_mul(*factor).ok_or_else(|| "too large".to_owned())
 }
 
-/// Reads a size in bytes that is less than 4 GiB.
+/// Parses a size below 4 GiB and returns its bytes.
 pub(crate) fn parse_u32(text: &str) -> Result<u32, String> {
     u32::try_from(parse(text)?).map_err(|_| "must be less than 4GiB".to_owned())
 }

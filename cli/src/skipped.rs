@@ -1,4 +1,4 @@
-//! Entries of which a listing does not show everything.
+//! Entries that a listing cannot show completely.
 
 use std::borrow::Cow;
 use std::io;
@@ -11,7 +11,7 @@ use crate::counts::add;
 use crate::failure::Cause;
 use crate::output::Output;
 
-/// Counts the entries that a listing names on stderr, so that they never hide others.
+/// Names entries on stderr and counts them, so that one of them does not end the listing.
 #[derive(Default)]
 pub(crate) struct Skipped {
     paths: u64,
@@ -39,7 +39,7 @@ impl Skipped {
         out.note(format_args!("unreadable record {cid}: {}, key \"{key}\"", why.reason()))
     }
 
-    /// Fails if anything was named.
+    /// Fails if any entry was named.
     pub(crate) fn into_result(self) -> Result<(), Cause> {
         let paths = match self.paths {
             0 => None,
@@ -58,12 +58,12 @@ impl Skipped {
     }
 }
 
-/// Why a record cannot be read as CBOR: the reason, with the byte in the record.
+/// The reason why a record cannot be read as CBOR, with the byte in the record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Unreadable(Cow<'static, str>);
 
 impl Unreadable {
-    /// Refuses a record that is not CBOR by its CID.
+    /// Fails if the CID says that the record is not CBOR.
     pub(crate) fn check(entry: Entry<'_>) -> Result<(), Self> {
         if entry.cid().codec() == Codec::Raw {
             return Err(Unreadable(Cow::Borrowed("raw bytes, not CBOR")));
@@ -71,19 +71,19 @@ impl Unreadable {
         Ok(())
     }
 
-    /// Refuses a record that is not CBOR, or too deep.
+    /// Returns the reason for an error of reading a record.
     #[cold]
     pub(crate) fn of(error: &Error) -> Self {
         Unreadable(Cow::Owned(reason(error)))
     }
 
-    /// The reason, with the byte in the record.
+    /// Returns the reason, with the byte in the record.
     pub(crate) fn reason(&self) -> &str {
         &self.0
     }
 }
 
-/// Why a record cannot be read, with the byte in it.
+/// Returns why a record cannot be read, with the byte in the record.
 pub(crate) fn reason(error: &Error) -> String {
     let within = error.position().within().unwrap_or_default();
     match error.kind() {

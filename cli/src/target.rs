@@ -1,4 +1,4 @@
-//! The record that a command is about: `collection/rkey`, or an AT URI.
+//! The record of a command: `collection/rkey`, or an AT URI.
 
 use std::str::FromStr;
 
@@ -6,7 +6,7 @@ use carwalk::{Commit, RepoPath, RepoPathBuf, syntax};
 
 use crate::failure::Cause;
 
-/// A repo path, and the account that it is to be of, if that was said.
+/// A repo path, and the account that its repository must have, if the URI names one.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     pub(crate) did: Option<String>,
@@ -14,7 +14,7 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// Refuses the commit of another account than the one that was said.
+    /// Fails if the URI names an account that is not the commit's.
     pub(crate) fn check_account(&self, commit: &Commit<'_>) -> Result<(), Cause> {
         match &self.did {
             None => Ok(()),

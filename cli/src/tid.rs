@@ -1,4 +1,4 @@
-//! The time in a TID, which revisions are.
+//! The time in a TID. Revisions are TIDs.
 
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -8,7 +8,7 @@ use carwalk::syntax;
 /// Digits of a TID, in the order of their values.
 const DIGITS: &[u8; 32] = b"234567abcdefghijklmnopqrstuvwxyz";
 
-/// How much the clocks of two machines may differ.
+/// Tolerated difference between the clocks of two machines.
 const CLOCKS_DIFFER: Duration = Duration::from_secs(300);
 
 const SECONDS_OF_DAY: u64 = 86_400;
@@ -27,11 +27,11 @@ impl Time {
             let digit = DIGITS.iter().position(|digit| *digit == byte)?;
             Some(number << 5 | digit as u64)
         })?;
-        // The lower 10 bits tell clocks apart.
+        // The lower 10 bits are the number of the clock.
         Some(Time(number >> 10))
     }
 
-    /// Whether the time has not come yet at `now`, even by a clock that differs a little.
+    /// Returns whether the time is after `now` by more than the tolerated difference of clocks.
     pub(crate) fn is_future(self, now: SystemTime) -> bool {
         let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
         u128::from(self.0) > now.saturating_add(CLOCKS_DIFFER).as_micros()
@@ -48,7 +48,7 @@ impl fmt::Display for Time {
     }
 }
 
-/// Returns year, month and day of a number of days since 1970.
+/// Converts a number of days since 1970 to year, month and day.
 fn date(mut days: u64) -> (u64, u64, u64) {
     // The last time of a TID is in 2540, so this is a few hundred steps at most.
     debug_assert!(days < 366 * 600, "no time of a TID");

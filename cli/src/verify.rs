@@ -1,4 +1,4 @@
-//! `carwalk verify`: everything that can be checked, with the account's key its signature too.
+//! `carwalk verify`: checks everything, including the signature if a key is given.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -18,7 +18,7 @@ use crate::json;
 use crate::output::{Counted, Output};
 use crate::records::OddRecords;
 
-/// Problems that are told one by one; the rest are only counted.
+/// Most problems that are printed one by one. The others are counted.
 const PROBLEMS_TOLD: u64 = 20;
 
 /// Check everything: framing, hashes, commit, tree, paths, completeness
@@ -51,21 +51,21 @@ pub(crate) struct Verify {
     json: bool,
 }
 
-/// What was checked.
+/// The result of verification.
 #[derive(Default, Serialize)]
 struct Checked<'a> {
     ok: bool,
-    /// Whether nothing is missing, or hidden by what is bad.
+    /// Whether no block is missing and no node or record is bad.
     complete: bool,
     did: &'a str,
     rev: &'a str,
     commit: String,
     signature_checked: bool,
-    /// The key that the commit is signed with.
+    /// The key that signed the commit.
     key: Option<String>,
-    /// Which of the keys it is, from 1 on.
+    /// The position of the key in the list of keys, from 1 on.
     key_number: Option<usize>,
-    /// How many keys there were to check with.
+    /// The number of keys in the list.
     #[serde(skip)]
     keys: usize,
     bytes: u64,
@@ -73,7 +73,7 @@ struct Checked<'a> {
     sections: SectionCounts,
     #[serde(flatten, serialize_with = "as_fields")]
     tree: TreeCounts,
-    /// The oddities of records, if these are looked into.
+    /// The oddities of records, with `--records`.
     #[serde(flatten)]
     odd_records: Option<OddRecords>,
 }
@@ -118,7 +118,7 @@ impl Command for Verify {
 }
 
 impl Verify {
-    /// Walks everything. Framing, hashes and commit were checked before.
+    /// Walks the whole tree. Framing, hashes and commit were checked before.
     fn walk<'r, S: CarStore>(
         &self,
         repo: &'r Repo<S>,
@@ -188,7 +188,7 @@ impl Checked<'_> {
         }
     }
 
-    /// Tells the problem that was counted last, if there were not too many before.
+    /// Prints the problem that was just counted, unless too many were printed before.
     #[cold]
     fn tell(&self, problem: fmt::Arguments<'_>, out: &mut Output) -> io::Result<()> {
         if self.count_problems() > PROBLEMS_TOLD { Ok(()) } else { out.note(problem) }
@@ -203,7 +203,7 @@ impl Checked<'_> {
         self.odd_records.as_ref().is_some_and(OddRecords::any)
     }
 
-    /// How many things are wrong. Odd records are only by --strict.
+    /// Returns the message with the number of problems. Odd records are problems with `--strict`.
     fn problems(&self, is_strict: bool) -> String {
         let kinds = [
             (self.tree.invalid_paths, "path", "invalid"),
@@ -225,7 +225,7 @@ impl Checked<'_> {
         let (blocks, nodes) = (Counted(distinct_blocks, "block"), Counted(tree.nodes, "node"));
         // A legacy commit may have no revision.
         let at = if rev.is_empty() { "" } else { " at " };
-        let part = if self.complete { "" } else { " in part" };
+        let part = if self.complete { "" } else { ", partial" };
         writeln!(out, "ok{part}: {did}{at}{rev}")?;
         writeln!(out, "framing: {bytes}, {sections}, {duplicates} of them repeated")?;
         writeln!(out, "hashes: {blocks}, {unreached_blocks} of them unreached")?;
@@ -237,9 +237,9 @@ impl Checked<'_> {
             (None, _) => writeln!(out, "commit: {commit}, its signature not checked")?,
         }
         writeln!(out, "tree: {nodes}, height {}", tree.height.unwrap_or(0))?;
-        let there = if self.complete { " all there," } else { "" };
+        let there = if self.complete { " all present," } else { "" };
         let bytes = Counted(tree.record_bytes, "byte");
-        writeln!(out, "records: {} with {bytes},{there} all paths sound", tree.records)?;
+        writeln!(out, "records: {} with {bytes},{there} all paths valid", tree.records)?;
         if let Some(odd_records) = &self.odd_records {
             writeln!(out, "contents of records: {odd_records}")?;
         }

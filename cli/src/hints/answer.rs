@@ -6,7 +6,7 @@ use crate::escape::Quoted;
 /// Most characters of a server's text that are printed.
 const TEXT_LEN: usize = 200;
 
-/// The strings of an answer's top level that tell what went wrong.
+/// The strings of an answer's top level that describe an error.
 #[derive(Default)]
 struct Answer {
     error: Option<Text>,
@@ -19,7 +19,8 @@ struct Text {
     is_cut: bool,
 }
 
-/// Returns the server's error and message, if `json` begins an object with any of them.
+/// Returns the server's error and message, if `json` is the beginning of an object with any of
+/// them.
 pub(crate) fn told(json: &[u8]) -> Option<String> {
     let Answer { error, message } = scan(json)?;
     match (error, message) {
@@ -65,7 +66,7 @@ fn scan(json: &[u8]) -> Option<Answer> {
 }
 
 impl Answer {
-    /// Sets a value. The first of a name stays.
+    /// Sets a value. Of repeated names, the first value stays.
     fn set(&mut self, name: &str, value: Text) {
         match name {
             "error" => self.error.get_or_insert(value),
@@ -85,7 +86,7 @@ impl Text {
     }
 }
 
-/// Reads a string after its first quote. Returns it with the bytes after its last.
+/// Reads a string after its opening quote. Returns it with the bytes after its closing quote.
 fn string(bytes: &[u8]) -> (Text, &[u8]) {
     let mut is_escaped = false;
     let end = bytes.iter().position(|&byte| {
@@ -103,7 +104,7 @@ fn string(bytes: &[u8]) -> (Text, &[u8]) {
     (Text { text, is_cut }, rest)
 }
 
-/// Replaces escapes. Lone surrogates become U+FFFD, and an escape that is cut is dropped. Other
+/// Replaces escapes. Lone surrogates become U+FFFD, and a truncated escape is dropped. Other
 /// sequences with a backslash stay.
 fn unescaped(text: &str) -> String {
     let mut units = Vec::new();
@@ -138,7 +139,7 @@ fn unescaped(text: &str) -> String {
     String::from_utf16_lossy(&units)
 }
 
-/// What follows `\u`.
+/// The text after `\u`.
 enum Digits<'t> {
     /// A unit of UTF-16, and the text after its four digits.
     Unit(u16, &'t str),

@@ -1,4 +1,4 @@
-//! A note for those who wait: the input is read on for a message, and a pipe may stall.
+//! A warning while more of the input is read to explain an error: a pipe may stall.
 
 use std::io::Write;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -9,13 +9,14 @@ use carwalk::Error;
 
 use crate::failure::YELLOW;
 
-/// Time after which the note is printed. Reading takes as long only if the input is slow or huge.
+/// Time after which the warning is printed. Reading takes this long only if the input is slow or
+/// huge.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Memory for the thread that waits.
+/// Stack of the waiting thread, in bytes.
 const STACK_LEN: usize = 1 << 17;
 
-/// Prints the note unless it is dropped in time.
+/// Prints the warning unless it is dropped in time.
 pub(super) struct Delay {
     /// Dropping it ends the thread.
     _done: mpsc::Sender<()>,
@@ -34,7 +35,7 @@ impl Delay {
                 );
             }
         };
-        // Without a thread there is no note.
+        // If no thread can be started, there is no warning.
         let _ = thread::Builder::new().stack_size(STACK_LEN).spawn(wait);
         Delay { _done: done }
     }

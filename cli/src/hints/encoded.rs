@@ -1,4 +1,4 @@
-//! Hex and base64 text, with a command that decodes it.
+//! Hex and base64 text, and the commands that decode it.
 
 use std::io::{self, Write};
 
@@ -9,7 +9,7 @@ use super::header::begins_like_car;
 use super::text::Text;
 use crate::input::Format;
 
-/// Most digits that are decoded: the header's first key is among them.
+/// Most digits that are decoded: enough for the header's first key.
 const MOST_DECODED: usize = 64;
 
 /// Joins the lines of base64 text, and pads it if it has no padding: `base64 -d` refuses such text.
@@ -22,7 +22,7 @@ pub(super) fn hex(text: &Text<'_>) -> Option<String> {
         let command = text.command(0, command);
         return Some(format!("this is a hex dump: `{command}` converts it to bytes"));
     }
-    // Databases write such prefixes, and `xxd` does not skip them.
+    // Databases write these prefixes, and `xxd` does not skip them.
     let prefixed = trimmed.strip_prefix(b"0x").or_else(|| trimmed.strip_prefix(b"\\x"));
     let digits = prefixed.unwrap_or(trimmed);
     let is_digit = |byte: &u8| byte.is_ascii_hexdigit() || byte.is_ascii_whitespace();
@@ -34,7 +34,7 @@ pub(super) fn hex(text: &Text<'_>) -> Option<String> {
     let end = if is_odd { "; a digit is missing at the end" } else { "" };
     let command = match prefixed {
         Some(_) => text.command(text.bytes.len().saturating_sub(digits.len()), "xxd -r -p"),
-        // Whatever is before the digits is skipped.
+        // `xxd` skips white space before the digits.
         None => "xxd -r -p".to_owned(),
     };
     Some(format!("this is hex text: `{command}` converts it to bytes{end}"))
@@ -66,7 +66,8 @@ fn hex_bytes(text: &[u8]) -> Option<Vec<u8>> {
     HEXLOWER_PERMISSIVE.decode(digits.get(..digits.len() & !1)?).ok()
 }
 
-/// Returns whether decoded bytes begin a CAR, or compressed data: other text has such digits too.
+/// Returns whether decoded bytes begin like a CAR or compressed data. Other text may consist of the
+/// same digits.
 fn is_worth_decoding(bytes: &[u8]) -> bool {
     begins_like_car(bytes) || Format::of(bytes).is_some()
 }
@@ -78,7 +79,7 @@ pub(super) fn base64(text: &Text<'_>) -> Option<String> {
     let inner = inner.strip_suffix(b"\"").unwrap_or(inner).trim_ascii_end();
     let padding = inner.iter().rev().take_while(|&&byte| byte == b'=').count();
     let digits = inner.get(..inner.len().saturating_sub(padding))?;
-    // No spaces, which are between words.
+    // Spaces are not accepted: they occur in ordinary text.
     let is_any = |byte: &u8| is_base64(*byte) || matches!(byte, b'\r' | b'\n');
     if !digits.iter().all(is_any) || !is_worth_decoding(&base64_bytes(digits)?) {
         return None;
@@ -122,13 +123,13 @@ fn base64_bytes(text: &[u8]) -> Option<Vec<u8>> {
 #[derive(Debug, PartialEq, Eq)]
 enum Padding {
     Whole,
-    /// It is missing, or the end of the text is not known.
+    /// The padding is missing, or the end of the text is unknown.
     Missing,
-    /// No text has so many digits.
+    /// No base64 text has this number of digits.
     Impossible,
 }
 
-/// What a whole base64 text has, in any encoding that keeps ASCII bytes.
+/// Counts over a whole base64 text, in any encoding that keeps ASCII bytes.
 #[derive(Default)]
 pub(super) struct Base64 {
     digits: u64,
@@ -152,7 +153,7 @@ impl Base64 {
     }
 }
 
-/// Takes the text.
+/// Counts the bytes of the text that is written to it.
 impl Write for Base64 {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
         let count = |is_one: fn(u8) -> bool| piece.iter().filter(|&&byte| is_one(byte)).count();

@@ -1,21 +1,22 @@
-//! How the header of a CAR begins: its length, the head of its map, and the first key.
+//! The beginning of a CAR header: its length, the head of its map, and the first key.
 
 use std::ops::RangeInclusive;
 
 use carwalk::varint;
 
-/// The key that every header has, with its head.
+/// The key `roots`, which every header has, with its CBOR head.
 pub(super) const ROOTS_KEY: &[u8] = b"eroots";
 
 const VERSION_KEY: &[u8] = b"gversion";
 
-/// Most bytes of the header's length: with 4 it would be 2 MiB or more.
+/// Longest accepted prefix of the header's length, in bytes: with 4, the header would have 2 MiB or
+/// more.
 const MAX_PREFIX: usize = 3;
 
 /// The heads of maps with 1 to 23 fields.
 const MAPS: RangeInclusive<u8> = 0xa1..=0xb7;
 
-/// Fewest bytes that tell a header: with a length of one byte, the first key is whole.
+/// Fewest bytes that identify a header: with a length of one byte, they have the whole first key.
 const LEAST_LEN: usize = 8;
 
 /// Returns whether bytes begin like a CAR.
@@ -43,7 +44,8 @@ pub(super) fn may_be_header(bytes: &[u8]) -> bool {
         }
 }
 
-/// Returns the length of the header or section that bytes begin with, and of the prefix in it.
+/// Returns the length of the header or section at the beginning of `bytes`, and the length of its
+/// prefix, which is included.
 pub(super) fn lengths(bytes: &[u8]) -> Option<(u64, usize)> {
     let (len, prefix) = varint::decode(bytes).ok()??;
     Some((len.checked_add(prefix as u64)?, prefix))

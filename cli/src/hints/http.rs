@@ -1,4 +1,4 @@
-//! HTTP responses that were saved with their head.
+//! HTTP responses that were saved with their headers.
 
 use super::answer;
 
@@ -6,7 +6,7 @@ use super::answer;
 pub(super) fn what(saved: &[u8]) -> Option<String> {
     let (mut head, mut body) = split(saved);
     let mut status = status(head)?;
-    // Proxies, and servers that let a request continue, send a head before the answer's.
+    // Proxies and `100 Continue` responses precede the actual response with a head of their own.
     while let Some(next) = self::status(body) {
         status = next;
         (head, body) = split(body);

@@ -1,4 +1,4 @@
-//! JSON that is not a CAR: a server's error, or the bytes of one as numbers.
+//! JSON in place of a CAR: a server's error, or the bytes of a CAR as numbers.
 
 use super::{LEAST_CUT, answer};
 

@@ -1,4 +1,5 @@
-//! What a refused input is or holds, and what can be done: messages in place of the library's.
+//! Explanations of a refused input: messages that replace the library's, and say what the input is
+//! and what to do.
 
 pub(crate) mod answer;
 mod delay;
@@ -24,29 +25,30 @@ use crate::output::Counted;
 
 const NO_CAR: &str = "this does not begin like a CAR: download it again as binary";
 
-/// Fewest zero bytes, with other bytes after them, that are taken for bytes never written.
+/// Fewest zero bytes before other bytes that are taken for a part of the file that was never
+/// written.
 const GAP_LEN: u64 = 16;
 
 /// Most bytes of an input that are counted for a message.
 const MOST_COUNTED: u64 = 1 << 30;
 
-/// Fewest bytes of a head that was cut: 4096 bytes of an input are its head, which are 2048
-/// characters if it is UTF-16. A shorter head is the whole input.
+/// Fewest bytes of a head that is not the whole input. The head has 4096 bytes, which are 2048
+/// characters in UTF-16. A shorter head is the whole input.
 const LEAST_CUT: usize = 2000;
 
 /// The parts of a refused input that can be examined.
 ///
-/// A stream is read on for that. A writer that neither writes nor closes its pipe delays the
-/// message, and a warning is printed. Reading only the bytes that are there would make the message
-/// depend on timing: a pipe returns any part of what was written.
+/// More of a stream is read for that. A writer that neither writes nor closes its pipe delays the
+/// message, and a warning is printed. Reading only the available bytes would make the message
+/// depend on timing, because a pipe may return any part of the written bytes.
 pub(crate) trait Evidence {
     /// The first bytes, a few KiB at most.
     fn head(&mut self) -> Vec<u8>;
 
-    /// Returns a reader of the bytes from `offset` on, or `None` if a stream has dropped them.
+    /// Returns the bytes from `offset` on, or `None` if a stream no longer has them.
     fn from(&mut self, offset: u64) -> Option<Box<dyn Read + '_>>;
 
-    /// Most bytes of the input that may be read, from its beginning.
+    /// Returns the most bytes of the input that may be read, counted from its beginning.
     fn most(&self) -> u64;
 
     /// Returns the length if it is at most `most`. Reads up to `most + 1` bytes of a stream.
@@ -64,7 +66,7 @@ pub(crate) fn explain(error: Error, evidence: &mut dyn Evidence) -> Cause {
     }
 }
 
-/// Explains the error of a refused input: one line, safe to print, with the place.
+/// Explains the error of a refused input: one line, safe to print, with the offset.
 pub(crate) fn message(error: &Error, evidence: &mut dyn Evidence) -> Option<String> {
     let _delay = Delay::after(error);
     let position = error.position();
@@ -91,7 +93,8 @@ fn in_header(kind: &ErrorKind, evidence: &mut dyn Evidence) -> Option<String> {
         ErrorKind::Malformed(Malformed::NoRoots) => Some(roots::NO_ROOT.to_owned()),
         kind => {
             let head = evidence.head();
-            // Such a header is damaged or cut. Text rules would name it by chance.
+            // An input that begins like a CAR is a damaged or truncated CAR. A rule for text could
+            // match it by chance.
             let is_text = !header::begins_like_car(&head);
             let named = is_text.then(|| text(&head, evidence)).flatten();
             named.or_else(|| by_kind(kind, &head, evidence))
@@ -174,16 +177,17 @@ fn long_header(max: u64, found: u64, head: &[u8], evidence: &mut dyn Evidence) -
 
 /// Why the input cannot have the bytes that a length declares.
 enum Shortage {
-    /// It has only so many bytes.
+    /// The input has only this many bytes.
     Len(Counted),
-    /// `--max-stream` allows only so many bytes.
+    /// `--max-stream` allows only this many bytes.
     Limit(u64),
 }
 
 impl Shortage {
     /// Returns why the input cannot have `found` bytes from `offset` on, if that is known.
     fn of(offset: u64, found: u64, evidence: &mut dyn Evidence) -> Option<Self> {
-        // The limits of blocks and headers can be set to `u32::MAX` at most: none is named beyond.
+        // The limits of blocks and headers are at most `u32::MAX`, so larger lengths name no
+        // option.
         let needed = offset.saturating_add(found.min(u32::MAX.into()));
         match evidence.len_within(needed) {
             Some(len) => Some(Shortage::Len(Counted(len, unit(evidence)))),

@@ -44,7 +44,7 @@ pub(super) fn what(error: &Error, evidence: &mut dyn Evidence) -> Option<String>
 
 /// Explains a root's block that is not a commit.
 fn block(kind: &ErrorKind, start: &[u8]) -> Option<String> {
-    // What the library says of a field's value stays.
+    // The library's message about a field's value is kept.
     let is_field_missing = matches!(kind, ErrorKind::Malformed(Malformed::FieldMissing(_)));
     let what = match start.first()? {
         0xa0..=0xbf => {
@@ -108,14 +108,14 @@ fn has_space_root(head: &[u8]) -> bool {
     false
 }
 
-/// The fields of a block that tell its kind.
+/// The fields of a block that identify its kind.
 #[derive(Default)]
 struct Fields<'b> {
     record_type: Option<&'b str>,
     is_signed: bool,
-    /// How many of `ver`, `hash` and `ikm` there are.
+    /// The number of fields `ver`, `hash` and `ikm`.
     of_space: usize,
-    /// How many fields of a commit there are.
+    /// The number of fields that a commit has.
     of_commit: usize,
     /// Whether all fields were read.
     is_whole: bool,
@@ -126,7 +126,7 @@ impl<'b> Fields<'b> {
     fn of(block: &'b [u8]) -> Self {
         let mut fields = Fields::default();
         let mut decoder = Decoder::new(block);
-        // After an error, what was found before still holds.
+        // The fields before an error still count.
         let _ = fields.read(&mut decoder);
         fields
     }

@@ -1,4 +1,4 @@
-//! Bytes that follow the last good section of a CAR, and sections that were cut.
+//! Bytes after the last good section of a CAR, and truncated sections.
 
 use std::io::{self, Read};
 
@@ -8,7 +8,7 @@ use crate::escape::Quoted;
 use crate::input::Format;
 use crate::output::Counted;
 
-/// Bytes of the rest that are examined to name it.
+/// Bytes after the last section that are examined to identify them.
 const START_LEN: usize = 64;
 
 /// Most characters of text that are printed.
@@ -20,7 +20,7 @@ pub(super) struct LongBlock {
     pub(super) found: u64,
 }
 
-/// Returns what follows the last good section of a CAR, from `offset` on.
+/// Explains the bytes after the last good section of a CAR, from `offset` on.
 pub(super) fn what(
     offset: u64,
     long: Option<LongBlock>,
@@ -91,14 +91,14 @@ fn long_block(
     Some(format!("block length of {found} exceeds the limit of {max}, and {shortage}: {remedy}"))
 }
 
-/// Returns whether bytes may begin with the length and the CID of a section. Both may be cut.
+/// Returns whether bytes may begin with the length and the CID of a section. Both may be truncated.
 fn may_be_section(start: &[u8]) -> bool {
     let Some(last) = start.iter().position(|byte| byte & 0x80 == 0) else {
         return true;
     };
     let mut cid = start.iter().skip(last).skip(1);
     match cid.next() {
-        // No CID is as short.
+        // A section is at least as long as a CID.
         None => last > 0 || start.first().is_some_and(|&len| len >= 36),
         Some(1) => true,
         Some(0x12) => cid.next().is_none_or(|&len| len == 0x20),
@@ -218,7 +218,7 @@ impl Rest {
     }
 }
 
-/// Returns the text that bytes begin with, trimmed. Its last character may be cut.
+/// Returns the bytes as trimmed text. The last character may be truncated.
 fn text(start: &[u8]) -> Option<&str> {
     let text = match std::str::from_utf8(start) {
         Ok(text) => text,

@@ -1,12 +1,12 @@
-//! Files that are not CARs: bytes that a text layer destroyed or encoded, archives, and answers of
-//! servers with more than the CAR.
+//! Files that are not CARs: bytes that were destroyed or encoded as text, archives, and HTTP
+//! responses.
 
 use super::encoded::{Base64, base64, hex};
 use super::header::{ROOTS_KEY, begins_like_car};
 use super::{http, json};
 use crate::escape::{Quoted, is_harmful};
 
-/// Bytes among which the key is searched.
+/// Bytes at the beginning in which the key is searched.
 const START_LEN: usize = 128;
 
 /// Most characters of unknown text that are printed.
@@ -14,17 +14,17 @@ const EXCERPT_LEN: usize = 60;
 
 const UTF8_BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// The beginning of an input, or of what it encodes.
+/// The beginning of an input, or of the text that it encodes.
 pub(super) struct Text<'t> {
     pub(super) bytes: &'t [u8],
-    /// Bytes of the input before these.
+    /// The number of bytes of the input before `bytes`.
     pub(super) skipped: usize,
     /// Reads the whole input as base64 text.
     pub(super) whole: &'t dyn Fn() -> Base64,
 }
 
 impl Text<'_> {
-    /// Returns `command` with `tail` before it, to read the input from byte `from` of the text on.
+    /// Returns a command line that passes the input from byte `from` of the text on to `command`.
     pub(super) fn command(&self, from: usize, command: &str) -> String {
         match self.skipped.saturating_add(from) {
             0 => command.to_owned(),
@@ -106,7 +106,7 @@ fn utf16(text: &Text<'_>) -> Option<String> {
     })
 }
 
-/// Explains the text of UTF-16 that is all printable ASCII, so that nothing is lost.
+/// Explains UTF-16 text that is all printable ASCII: it can be converted without loss.
 fn lossless(text: &Text<'_>, encoding: &str) -> Option<String> {
     if text.bytes.trim_ascii_start().starts_with(b"{") {
         return json::what(text.bytes);
@@ -115,10 +115,10 @@ fn lossless(text: &Text<'_>, encoding: &str) -> Option<String> {
     Some(format!("this is UTF-16: `iconv -f {encoding} -t ASCII` converts it; then, {then}"))
 }
 
-/// Bytes as the units of UTF-16.
+/// Bytes as UTF-16 code units.
 struct Units {
     units: Vec<u16>,
-    /// The encoding, as `iconv` names it. With a byte order mark, it has no order.
+    /// The encoding, as `iconv` names it. With a byte order mark, the name has no byte order.
     name: &'static str,
 }
 
@@ -145,7 +145,7 @@ impl Units {
         self.name == Self::MARKED
     }
 
-    /// Returns whether all units are characters. The last may be cut.
+    /// Returns whether all units are characters. The last character may be truncated.
     fn are_text(&self) -> bool {
         let is_first_half = |unit: &u16| (0xd800..0xdc00).contains(unit);
         let whole = match self.units.split_last() {
@@ -155,14 +155,15 @@ impl Units {
         char::decode_utf16(whole.iter().copied()).all(|char| char.is_ok())
     }
 
-    /// Returns the text, if it is all printable ASCII. Fewer than 4 units may be anything.
+    /// Returns the text, if it is all printable ASCII. Returns `None` for fewer than 4 units, which
+    /// may be anything.
     fn ascii(&self) -> Option<Vec<u8>> {
         let is_text = |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
         let text = self.units.iter().map(|&unit| u8::try_from(unit).ok().filter(is_text));
         text.collect::<Option<Vec<_>>>().filter(|text| text.len() >= 4)
     }
 
-    /// Returns the bytes that were decoded as Latin-1, with 0xff for other characters.
+    /// Encodes the text as Latin-1, with 0xff for other characters.
     fn low(&self) -> Vec<u8> {
         self.units.iter().map(|&unit| u8::try_from(unit).unwrap_or(0xff)).collect()
     }
@@ -207,7 +208,7 @@ fn plain_text(head: &[u8]) -> Option<String> {
     })
 }
 
-/// Returns bytes as text. The last character may be cut.
+/// Returns the bytes as text. The last character may be truncated.
 fn utf8(bytes: &[u8]) -> Option<&str> {
     match core::str::from_utf8(bytes) {
         Ok(text) => Some(text),

@@ -1,4 +1,4 @@
-//! Compressed input: gzip and zstd, decoded while it is read.
+//! Compressed input, gzip and zstd, which is decoded while it is read.
 
 mod fault;
 mod gzip;
@@ -15,12 +15,13 @@ pub(crate) use self::fault::Undecodable;
 use self::fault::{Fault, Stop};
 use self::source::Source;
 
-/// Largest window of a zstd frame that is decoded, in bytes: what level 19 uses, and what RFC 8878
-/// asks decoders to support.
+/// Largest accepted window of a zstd frame, in bytes: level 19 uses it, and RFC 8878 asks decoders
+/// to support it.
 const MAX_WINDOW: u64 = 8 << 20;
 
-/// Compressed bytes that may be read beyond twice the decoded ones: members, frames and blocks can
-/// be empty. It is more than a window, which zstd decodes as a whole before it returns a byte.
+/// Compressed bytes that may be read beyond twice the number of decoded bytes, because members,
+/// frames and blocks can be empty. Larger than a window: zstd decodes a whole window before it
+/// returns a byte.
 const MAX_EMPTY: u64 = 2 * MAX_WINDOW;
 
 /// A format of compressed data.
@@ -34,11 +35,11 @@ impl Format {
     /// Length of the longest magic number.
     pub(super) const MAGIC_LEN: usize = 4;
 
-    /// Returns the format of data that begins so. No header of a CAR does.
+    /// Returns the format of data that begins with `head`. No CAR header begins like these formats.
     pub(crate) fn of(head: &[u8]) -> Option<Self> {
         match head {
             [0x1f, 0x8b, ..] => Some(Format::Gzip),
-            // A frame, or one that is to be skipped.
+            // A frame, or a skippable frame.
             [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
                 Some(Format::Zstd)
             }
@@ -46,7 +47,7 @@ impl Format {
         }
     }
 
-    /// Returns whether data ended in the middle of a magic number of this format.
+    /// Returns whether `rest` is a truncated magic number of this format.
     fn is_cut_magic(self, rest: &[u8]) -> bool {
         match self {
             Format::Gzip => rest == [0x1f],
@@ -73,9 +74,9 @@ pub(super) struct Decoder<'a> {
     codec: Codec<'a>,
     format: Format,
     decoded: u64,
-    /// Whether what was decoded before a fault counts.
+    /// Whether the bytes that were decoded before a fault are used.
     salvages: bool,
-    /// Whether the data ended, or failed.
+    /// Whether the data has ended or failed.
     done: bool,
     /// The fault that ended the data, if `salvages` is set.
     fault: Rc<OnceCell<Undecodable>>,
@@ -103,7 +104,7 @@ impl<'a> Decoder<'a> {
         Decoder { codec, format, decoded: 0, salvages, done: false, fault }
     }
 
-    /// The error of decoded bytes that are compressed data again.
+    /// Returns the error for data that is compressed twice.
     pub(super) fn twice(outer: Format, inner: Format) -> io::Error {
         io::Error::other(Undecodable::Twice { outer, inner })
     }
@@ -112,7 +113,7 @@ impl<'a> Decoder<'a> {
         self.done = true;
         let source = self.codec.source();
         let read = source.read_len();
-        // Decoders make other errors of those of the source.
+        // Decoders replace errors of the source by their own.
         let fault = match source.stopped().unwrap_or(stop) {
             Stop::Source(error) => return Err(error),
             Stop::Cut => Fault::Cut { read },
@@ -123,7 +124,7 @@ impl<'a> Decoder<'a> {
         if !is_salvaged {
             return Err(io::Error::other(undecodable));
         }
-        // Nothing is read after a fault, so there is no other.
+        // Nothing is read after a fault, so there is no second one.
         let set = self.fault.set(undecodable);
         debug_assert!(set.is_ok(), "a second fault");
         Ok(0)
@@ -163,7 +164,7 @@ impl Read for Decoder<'_> {
     }
 }
 
-/// Returns whether the source ended too early, by an error of a decoder and its causes.
+/// Returns whether a decoder's error, or one of its causes, means that the source ended too early.
 fn is_cut(error: &(dyn Error + 'static)) -> bool {
     let mut cause = Some(error);
     while let Some(error) = cause {

@@ -62,12 +62,12 @@ impl Storage {
         })
     }
 
-    /// Returns whether the blocks go into a file that is kept.
+    /// Returns whether the blocks go into a kept file.
     pub(super) fn keeps(&self) -> bool {
         self.keep.is_some()
     }
 
-    /// Returns the bytes of memory after which a load continues in a file.
+    /// Returns the memory limit of a load, in bytes. Beyond it the load continues in a file.
     pub(super) fn memory_limit(&self) -> u64 {
         if self.keeps() { 0 } else { self.memory_limit.unwrap_or(u64::MAX) }
     }
@@ -89,14 +89,14 @@ impl Storage {
         Ok(repo)
     }
 
-    /// Prints that blocks or an index were spilled: after `read` bytes of the CAR, with `stored`
-    /// bytes in the file.
+    /// Prints that blocks or an index were spilled. Blocks were spilled after `read` bytes of the
+    /// CAR; `stored` bytes are in the file.
     pub(super) fn tell(&self, read: Option<u64>, stored: u64, note: impl Fn(fmt::Arguments<'_>)) {
         let folder = self.folder();
         if !self.keeps() && folder::is_memory(&folder) {
             note(format_args!(
-                "{YELLOW}warning:{YELLOW:#} the folder {folder:?} is in memory: what is \
-                 spilled there takes memory too"
+                "{YELLOW}warning:{YELLOW:#} the folder {folder:?} is in memory: spilled data \
+                 takes memory too"
             ));
         }
         if !self.verbose {
@@ -120,7 +120,7 @@ impl Storage {
         file.max_stored(self.max_spill.unwrap_or(u64::MAX))
     }
 
-    /// Returns what fails if the file fails.
+    /// Returns the beginning of the message for an error of the file.
     pub(super) fn use_of_file(&self) -> String {
         let place = self.place();
         if self.keeps() {
@@ -139,7 +139,7 @@ impl Storage {
         self.spill_dir.clone().unwrap_or_else(SpillFile::default_folder)
     }
 
-    /// Returns where the file is, safe to print.
+    /// Returns the location of the file, safe to print.
     fn place(&self) -> String {
         match &self.keep {
             Some(path) => format!("{path:?}"),

@@ -11,11 +11,11 @@ use crate::hints::Evidence;
 /// Bytes of the beginning that are kept: several lines of any text.
 const HEAD_LEN: usize = 4 << 10;
 
-/// Most bytes that are read at once, so that the last of them can be kept.
+/// Most bytes that are read at once: the last piece is kept.
 const PIECE_LEN: usize = 1 << 16;
 
-/// Bytes before the last piece that are kept too: what a reader needs of a section before it can
-/// refuse it.
+/// Bytes before the last piece that are kept too: the beginning of a section, which a reader needs
+/// before it can refuse the section.
 const MARGIN: usize = 64;
 
 /// A stream of a CAR's bytes, decompressed. Keeps the first and last bytes.
@@ -63,14 +63,14 @@ impl<'a> Stream<'a> {
     }
 }
 
-/// Reads as many bytes as a magic number has, and puts them back.
+/// Reads the bytes of a magic number, and returns them with a source that still begins with them.
 fn peek<'a>(mut bytes: Box<dyn Read + 'a>) -> io::Result<(Vec<u8>, Box<dyn Read + 'a>)> {
     let mut magic = Vec::with_capacity(Format::MAGIC_LEN);
     bytes.by_ref().take(Format::MAGIC_LEN as u64).read_to_end(&mut magic)?;
     Ok((magic.clone(), Box::new(Cursor::new(magic).chain(bytes))))
 }
 
-/// Returns whether a file is compressed. Its position is the beginning, before and after.
+/// Returns whether a file is compressed. The file must be at its beginning, and is afterwards.
 pub(super) fn is_compressed(mut file: &File) -> io::Result<bool> {
     let mut magic = Vec::new();
     file.take(Format::MAGIC_LEN as u64).read_to_end(&mut magic)?;
@@ -87,7 +87,7 @@ impl Read for Stream<'_> {
         self.len = self.len.saturating_add(len as u64);
         let missing = HEAD_LEN.saturating_sub(self.head.len()).min(len);
         self.head.extend_from_slice(piece.get(..missing).unwrap_or_default());
-        // At the end, the last bytes stay remembered.
+        // At the end of the stream, the last piece stays.
         if len > 0 {
             self.last.drain(..self.last.len().saturating_sub(MARGIN));
             self.last.extend_from_slice(piece);
@@ -98,7 +98,8 @@ impl Read for Stream<'_> {
 
 impl Evidence for Stream<'_> {
     fn head(&mut self) -> Vec<u8> {
-        // It may have been refused after its first bytes. Without the others there is less to say.
+        // The input may have been refused after fewer bytes. If the others cannot be read, the
+        // message says less.
         let missing = HEAD_LEN.saturating_sub(self.head.len());
         let _ = io::copy(&mut self.take(missing as u64), &mut io::sink());
         self.head.clone()

@@ -160,9 +160,8 @@ fn spilling_into_memory_is_warned_of() {
     let dir = folder.path().to_str().unwrap();
     let car = export(100);
     let run = run_on(["ls", "--memory-limit=0", "--spill-dir", dir], &car);
-    let warning = format!(
-        "warning: the folder {dir:?} is in memory: what is spilled there takes memory too\n"
-    );
+    let warning =
+        format!("warning: the folder {dir:?} is in memory: spilled data takes memory too\n");
     assert_eq!((run.code, run.stderr), (Some(0), warning));
     run_on(["ls", "--memory-limit=1G", "--spill-dir", dir], &car).quiet_success();
 }

@@ -35,7 +35,7 @@ fn odd(record: Record) -> Vec<String> {
 fn sound_records_have_no_lines() {
     let car = breakage::sample().to_bytes(Order::Pds);
     let text = each_way(&["verify", "--records"], &car).quiet_success();
-    assert!(text.ends_with("all paths sound\ncontents of records: nothing odd\n"), "{text}");
+    assert!(text.ends_with("all paths valid\ncontents of records: nothing odd\n"), "{text}");
     let without = run_on(["verify"], &car).quiet_success();
     assert_eq!(text, without + "contents of records: nothing odd\n");
     let strict = ["verify", "--records", "--strict", "-q"];

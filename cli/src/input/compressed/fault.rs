@@ -1,4 +1,4 @@
-//! Why compressed input is not decoded, and the messages.
+//! Reasons why compressed input is not decoded, and their messages.
 
 use std::error::Error;
 use std::fmt;
@@ -23,17 +23,17 @@ pub(super) enum Stop {
 /// What is wrong with compressed data.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// It ends in the middle, after so many compressed bytes.
+    /// It ends in the middle, after `read` compressed bytes.
     Cut { read: u64 },
     /// Other bytes follow its end.
     Trailing(Trailing),
-    /// It does not decode, or its checksum or length does not hold.
+    /// It does not decode, or its checksum or length does not match.
     Damaged,
-    /// So many compressed bytes have next to no content.
+    /// `read` compressed bytes have next to no content.
     Empty { read: u64 },
-    /// A zstd frame with a window of so many bytes.
+    /// A zstd frame has a window of this many bytes, which exceeds the limit.
     Window(u64),
-    /// A zstd frame that needs a dictionary.
+    /// A zstd frame needs a dictionary.
     Dictionary,
 }
 
@@ -90,10 +90,10 @@ fn write_window(window: u64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 /// Bytes after the end of compressed data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Trailing {
-    /// Compressed bytes before them.
+    /// The number of compressed bytes before them.
     pub(super) offset: u64,
     pub(super) len: u64,
-    /// Whether there are more, which were not read.
+    /// Whether there are more bytes, which were not read.
     pub(super) has_more: bool,
     pub(super) is_zero: bool,
 }
@@ -114,7 +114,7 @@ impl fmt::Display for Trailing {
 /// Compressed input that is not decoded, with its message.
 #[derive(Debug)]
 pub(crate) enum Undecodable {
-    /// The data has a fault after so many decoded bytes.
+    /// The data has a fault after `decoded` decoded bytes.
     #[expect(private_interfaces, reason = "only the message is for others")]
     Data { format: Format, decoded: u64, fault: Fault },
     /// The content is compressed again.

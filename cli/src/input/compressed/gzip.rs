@@ -26,8 +26,8 @@ impl<'a> Members<Source<'a>> {
             if len > 0 || !self.get_mut().has_next()? {
                 return Ok(len);
             }
-            // The decoder reads its member to the end, and nothing after it. Small members take
-            // twice as long with a new decoder for each.
+            // The decoder reads to the end of its member and no further. It is reset, because a new
+            // decoder for each small member would take twice as long.
             let source = mem::replace(self.get_mut(), Source::empty());
             self.0.reset(source);
         }

@@ -8,10 +8,10 @@ use super::{Format, MAX_EMPTY};
 /// Most bytes after the end of the data that are counted.
 const MOST_TRAILING: u64 = 1 << 30;
 
-/// The compressed bytes. Those of the next magic number can be peeked at.
+/// The compressed bytes, with lookahead for the next magic number.
 pub(super) struct Source<'a> {
     format: Format,
-    /// Bytes that were peeked at, and are not consumed.
+    /// Bytes that were peeked at but not consumed.
     peeked: Vec<u8>,
     bytes: BufReader<Raw<'a>>,
 }
@@ -21,7 +21,7 @@ impl<'a> Source<'a> {
         Self::with_buffer(format, bytes, 1 << 16)
     }
 
-    /// Returns a source of no bytes, which allocates nothing.
+    /// Returns an empty source. Allocates nothing.
     pub(super) fn empty() -> Self {
         Self::with_buffer(Format::Gzip, Box::new(io::empty()), 0)
     }
@@ -31,17 +31,17 @@ impl<'a> Source<'a> {
         Source { format, peeked: Vec::new(), bytes: BufReader::with_capacity(len, raw) }
     }
 
-    /// Returns why the source stopped a decoder, if it did.
+    /// Returns the reason why the source stopped a decoder, if it did.
     pub(super) fn stopped(&mut self) -> Option<Stop> {
         self.bytes.get_mut().stopped.take()
     }
 
-    /// Sets the bytes that may be read after so many were decoded.
+    /// Raises the number of compressed bytes that may be read, after `decoded` decoded bytes.
     pub(super) fn allow(&mut self, decoded: u64) {
         self.bytes.get_mut().allowed = decoded.saturating_mul(2).saturating_add(MAX_EMPTY);
     }
 
-    /// Returns the bytes that were read, decoded or not.
+    /// Returns the number of compressed bytes that were read, decoded or not.
     pub(super) fn read_len(&self) -> u64 {
         self.bytes.get_ref().read
     }
@@ -64,11 +64,11 @@ impl<'a> Source<'a> {
         Err(trailing.map_or_else(Stop::Source, |found| Stop::Fault(Fault::Trailing(found))))
     }
 
-    /// Counts the bytes from here on.
+    /// Counts the remaining bytes.
     fn trailing(&mut self) -> io::Result<Trailing> {
         let ahead = self.peeked.len().saturating_add(self.bytes.buffer().len());
         let offset = self.read_len().saturating_sub(ahead as u64);
-        // These have a limit of their own.
+        // Trailing bytes have a limit of their own.
         self.bytes.get_mut().allowed = u64::MAX;
         let (mut len, mut is_zero) = (0_u64, true);
         while len < MOST_TRAILING {
@@ -109,7 +109,7 @@ impl Read for Source<'_> {
     }
 }
 
-/// The source. Its errors are kept here: decoders make others of them.
+/// The underlying source. Keeps its errors, because decoders replace them by their own.
 struct Raw<'a> {
     bytes: Box<dyn Read + 'a>,
     /// Bytes that were read.

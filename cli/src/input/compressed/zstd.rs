@@ -9,12 +9,13 @@ use super::fault::{Fault, Stop};
 use super::source::Source;
 use super::{MAX_WINDOW, is_cut};
 
-/// The decoded bytes of all frames. The window of each is checked before memory is taken for it.
+/// The decoded bytes of all frames. Checks the window of each frame before memory is allocated for
+/// it.
 pub(super) struct Frames<R> {
     source: R,
     decoder: FrameDecoder,
     in_frame: bool,
-    /// Bytes that were decoded of the frame.
+    /// The number of decoded bytes of the current frame.
     decoded: u64,
 }
 
@@ -34,7 +35,8 @@ impl<'a> Frames<Source<'a>> {
             if !self.in_frame && !self.begin()? {
                 return Ok(0);
             }
-            // A block is at most 128 KiB, and as soon as more than the window is there, it is read.
+            // The decoder holds at most the window and one block of 128 KiB: bytes beyond the
+            // window are read at once.
             while self.decoder.can_collect() == 0 && !self.decoder.is_finished() {
                 let one = BlockDecodingStrategy::UptoBlocks(1);
                 self.decoder.decode_blocks(&mut self.source, one).map_err(stop)?;
@@ -48,7 +50,7 @@ impl<'a> Frames<Source<'a>> {
         }
     }
 
-    /// Goes to the next frame with content; false at the end.
+    /// Begins the next frame with content. Returns false at the end.
     fn begin(&mut self) -> Result<bool, Stop> {
         loop {
             if !self.source.has_next()? {
@@ -76,7 +78,7 @@ impl<'a> Frames<Source<'a>> {
         }
     }
 
-    /// Checks a frame that was decoded: the decoder compares neither length nor checksum.
+    /// Compares the length and the checksum of a decoded frame: the decoder does not.
     fn end(&mut self) -> Result<(), Stop> {
         self.in_frame = false;
         let declared = self.decoder.content_size();
