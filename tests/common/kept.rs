@@ -1,4 +1,4 @@
-//! A file that is kept, for the tests of what can be done with one, and to one.
+//! A kept spill file for the tests that read, damage or forge one.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ pub(crate) const TABLES: [TableDefinition<'_, u32, &[u8]>; 3] = [
 
 pub(crate) const DESCRIPTION: TableDefinition<'_, u32, &[u8]> = TABLES[2];
 
-/// A kept file of some hundred records in small segments, and the records.
+/// A kept file with a few hundred records in small segments, and these records.
 pub(crate) struct Kept {
     pub(crate) folder: TempDir,
     pub(crate) path: PathBuf,
@@ -51,7 +51,7 @@ pub(crate) fn open(path: &Path) -> Result<Repo<RedbStore>> {
     Loader::new().from_spill_file(path)
 }
 
-/// Changes a value of a kept file, whose structure stays whole.
+/// Changes a value of a kept file. The database stays valid.
 pub(crate) fn change(
     path: &Path,
     table: TableDefinition<'_, u32, &[u8]>,

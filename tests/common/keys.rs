@@ -1,4 +1,4 @@
-//! Sets of keys that walks and proofs are asked about, and what a plain descent comes to in them.
+//! Sets of keys for walks and proofs, and the events that a plain descent expects in them.
 
 use carwalk::KeyRange;
 use std::ops::{Bound, RangeBounds};
@@ -15,7 +15,7 @@ use carwalk_testkit::{cases, random};
 use super::cid;
 use super::part::{self, Hidden, Part, Plain, PlainTree, Range, Removal};
 
-/// Keys that a walk or a proof is about.
+/// The keys of a walk or a proof.
 #[derive(Clone, Debug)]
 pub(crate) enum Keys {
     One(Vec<u8>),
@@ -36,9 +36,9 @@ impl Keys {
         }
     }
 
-    /// Whether there is a key of them that may be below a node.
+    /// Returns whether one of these keys can be below a node.
     pub(crate) fn touches(&self, node: &Plain) -> bool {
-        // If two such sets share a key, the least that they share is one of these.
+        // If the two sets share a key, their least common key is one of these.
         let mut least = vec![Vec::new()];
         least.extend(node.lower.iter().map(|key| [key, &[0][..]].concat()));
         match self {
@@ -51,7 +51,7 @@ impl Keys {
         least.iter().any(|key| node.is_around(key) && self.contains(key))
     }
 
-    /// The walk, but only over these keys.
+    /// Restricts a walk to these keys.
     pub(crate) fn of_walk<'s, S: BlockStore>(&self, walk: Walk<'s, S>) -> Walk<'s, S> {
         match self {
             Keys::One(key) => walk.range(&key[..]..=&key[..]),
@@ -83,7 +83,7 @@ fn any_bound(part: &Part, rng: &mut Rng) -> Bound<Vec<u8>> {
     }
 }
 
-/// Ranges of all kinds; some have no key, some one, some end before they start.
+/// A range of any kind. Some ranges have no key, some have one, some end before they start.
 pub(crate) fn any_range(part: &Part, rng: &mut Rng) -> Range {
     let start = any_bound(part, rng);
     match (rng.below(4), &start) {
@@ -96,7 +96,7 @@ pub(crate) fn any_range(part: &Part, rng: &mut Rng) -> Range {
             };
             (start, end)
         }
-        // Has at most the one key that comes next.
+        // Contains at most the key that follows.
         (1, Bound::Included(key) | Bound::Excluded(key)) => {
             let next = [key, &[0][..]].concat();
             let end = if rng.chance(1, 2) { Bound::Included(next) } else { Bound::Excluded(next) };
@@ -106,7 +106,7 @@ pub(crate) fn any_range(part: &Part, rng: &mut Rng) -> Range {
     }
 }
 
-/// The range between two bounds, whichever of them is the lower one.
+/// The range between two bounds, in either order.
 pub(crate) fn in_order((start, end): Range) -> Range {
     let key = |bound: &Bound<Vec<u8>>| match bound {
         Bound::Included(key) | Bound::Excluded(key) => Some(key.clone()),
@@ -118,7 +118,7 @@ pub(crate) fn in_order((start, end): Range) -> Range {
     (start, end)
 }
 
-/// What keys begin with, or almost.
+/// A prefix of a key, sometimes with 0xff appended.
 pub(crate) fn any_prefix(part: &Part, rng: &mut Rng) -> Vec<u8> {
     let key = any_key(part, rng);
     let prefix = key[..rng.below(key.len() + 1)].to_vec();
@@ -134,11 +134,11 @@ pub(crate) fn any_keys(part: &Part, rng: &mut Rng) -> Keys {
     }
 }
 
-/// The most seeds that tests ask [`parts`] for, by default.
+/// The most seeds that a test may request from [`parts`] by default.
 const MOST_SEEDS: u64 = 40;
 
-/// Random parts of random repositories, with each kind of removal for each seed. Made once for all
-/// tests.
+/// Random parts of random repositories, with each kind of removal for each seed. Made once and
+/// shared by all tests.
 pub(crate) fn parts(seeds: u64) -> impl Iterator<Item = &'static Part> {
     static PARTS: LazyLock<Vec<[OnceLock<Part>; 5]>> =
         LazyLock::new(|| (0..cases(MOST_SEEDS)).map(|_| Default::default()).collect());
@@ -149,7 +149,7 @@ pub(crate) fn parts(seeds: u64) -> impl Iterator<Item = &'static Part> {
     })
 }
 
-/// Random ranges, and those whose ends are the ends of what is missing.
+/// Random ranges, and ranges that begin or end at the bounds of missing nodes.
 pub(crate) fn ranges(part: &Part) -> Vec<Range> {
     let mut rng = Rng::new(part.car.len() as u64);
     let mut ranges: Vec<Range> = (0..12).map(|_| any_range(part, &mut rng)).collect();
@@ -169,7 +169,7 @@ pub(crate) fn ranges(part: &Part) -> Vec<Range> {
     ranges
 }
 
-/// What a walk comes to.
+/// An event of a walk, in the form of the tests.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Told {
     Node { cid: Cid, layer: u8 },
@@ -178,7 +178,7 @@ pub(crate) enum Told {
 }
 
 impl Told {
-    /// Whether something is not there.
+    /// Returns whether a node or a record is missing.
     pub(crate) fn is_gap(&self) -> bool {
         matches!(self, Told::Missing(_) | Told::Entry { record: None, .. })
     }
@@ -192,14 +192,14 @@ impl Told {
     }
 }
 
-/// What there is of some keys, in order, without the nodes.
+/// The events that a walk over these keys should return, in key order and without nodes.
 pub(crate) fn expected(part: &Part, keys: &Keys) -> Vec<Told> {
     let mut told = expected_with_nodes(part, keys, false);
     told.retain(|told| !told.is_node());
     told
 }
 
-/// What there is of some keys, each node before anything in it.
+/// The events that a walk over these keys should return, each node before its content.
 pub(crate) fn expected_with_nodes(part: &Part, keys: &Keys, reverse: bool) -> Vec<Told> {
     let mut expectation = Expectation {
         tree: &part.tree,
@@ -213,10 +213,10 @@ pub(crate) fn expected_with_nodes(part: &Part, keys: &Keys, reverse: bool) -> Ve
     expectation.told
 }
 
-/// What a walk comes to in a tree of which a part is missing.
+/// Collects the events that a walk over a partial tree should return.
 pub(crate) struct Expectation<'p> {
     pub(crate) tree: &'p PlainTree,
-    /// Whether a block is not missing.
+    /// Returns whether a block is present.
     pub(crate) is_there: &'p dyn Fn(&KitCid) -> bool,
     /// The bytes of a record.
     pub(crate) record: &'p dyn Fn(Cid) -> Vec<u8>,
@@ -226,7 +226,7 @@ pub(crate) struct Expectation<'p> {
 }
 
 impl Expectation<'_> {
-    /// Adds a node and what is below it.
+    /// Adds the events of a node and of its subtree.
     pub(crate) fn add(&mut self, number: usize) {
         let (tree, keys) = (self.tree, self.keys);
         let node = &tree.0[number];
@@ -259,7 +259,7 @@ impl Expectation<'_> {
     }
 }
 
-/// Returns what a partial walk comes to that looks records up.
+/// Returns the events of a partial walk that looks records up.
 pub(crate) fn told_by<S: BlockStore>(walk: Walk<'_, S>) -> Vec<Told> {
     let mut walk = walk.start();
     let mut told = Vec::new();

@@ -1,5 +1,5 @@
-//! What several test files need: stores that count, one CAR read in every way, and what walks over
-//! parts of trees must come to.
+//! Shared code of the test files: stores that count their calls, one CAR read in every way, and the
+//! expected events of walks over partial trees.
 #![allow(
     dead_code,
     clippy::unwrap_used,
@@ -38,8 +38,8 @@ pub(crate) fn cid(cid: &KitCid) -> Cid {
     Cid::parse(cid.as_bytes()).unwrap()
 }
 
-/// All records of a repository, or the error that ends them. Nothing comes after an error, or after
-/// the end.
+/// All records of a repository, or the error that ends them. Asserts that nothing follows the error
+/// or the end.
 #[track_caller]
 pub(crate) fn rows<S: BlockStore>(repo: &Repo<S>) -> Result<Vec<Row>> {
     let mut records = repo.records();
@@ -52,8 +52,8 @@ pub(crate) fn rows<S: BlockStore>(repo: &Repo<S>) -> Result<Vec<Row>> {
     rows
 }
 
-/// The records of a CAR by slice, and the same from a reader, from one byte at a time, and from
-/// random amounts: the same records, or the same error to the last detail.
+/// The records of a CAR from a slice. Asserts that a stream, one byte at a time, and random amounts
+/// give the same records, or the same error to the last detail.
 #[track_caller]
 pub(crate) fn rows_each_way(car: &[u8], loader: impl Fn() -> Loader) -> Result<Vec<Row>> {
     let by_slice = loader().from_slice(car).and_then(|repo| rows(&repo));
@@ -80,7 +80,7 @@ fn assert_same(way: &str, expected: &Result<Vec<Row>>, found: &Result<Vec<Row>>)
     }
 }
 
-/// Everything that an error tells.
+/// All details of an error.
 pub(crate) fn details(error: &Error) -> String {
     format!("{error}\n{error:?}")
 }
@@ -117,7 +117,7 @@ pub(crate) fn end<S: BlockStore>(walk: Walk<'_, S>) -> Result<usize> {
     Ok(events)
 }
 
-/// Returns the load that stopped.
+/// Returns the suspended load.
 #[track_caller]
 pub(crate) fn suspended<R, P>(loaded: Loaded<R, P>) -> Suspended<R, P> {
     match loaded {
@@ -126,7 +126,7 @@ pub(crate) fn suspended<R, P>(loaded: Loaded<R, P>) -> Suspended<R, P> {
     }
 }
 
-/// Returns the repository of a load that did not stop.
+/// Returns the repository of a complete load.
 #[track_caller]
 pub(crate) fn complete<R, P>(loaded: Loaded<R, P>) -> Repo<MemoryStore, P> {
     match loaded {
@@ -142,7 +142,7 @@ pub(crate) fn oracle_rows(car: &[u8]) -> Vec<Row> {
     entries.into_iter().map(|entry| (entry.key, cid(&entry.cid), entry.record.unwrap())).collect()
 }
 
-/// A store as a user would write it first: a map. Counts what it is asked for.
+/// The simplest store that a user would write, a map. Counts its calls.
 #[derive(Debug, Default)]
 pub(crate) struct MapStore {
     pub(crate) blocks: HashMap<Cid, Vec<u8>>,
@@ -150,7 +150,7 @@ pub(crate) struct MapStore {
 }
 
 impl MapStore {
-    /// The blocks of a well-framed CAR; the first of each CID counts.
+    /// The blocks of a well-framed CAR. Of several blocks with the same CID, the first counts.
     pub(crate) fn new(car: &[u8]) -> Self {
         let mut blocks = HashMap::new();
         for section in Car::parse(car).unwrap().sections {
@@ -159,7 +159,7 @@ impl MapStore {
         MapStore { blocks, gets: Cell::new(0) }
     }
 
-    /// Adds a block under the CID that it has.
+    /// Adds a block under its own CID.
     pub(crate) fn insert(&mut self, cid: &KitCid, block: Vec<u8>) {
         self.blocks.insert(self::cid(cid), block);
     }
@@ -183,7 +183,7 @@ impl BlockStore for MapStore {
     }
 }
 
-/// A store that counts what another is asked for.
+/// A store that counts the calls of another store.
 #[derive(Debug)]
 pub(crate) struct CountingStore<S> {
     store: S,
@@ -221,8 +221,8 @@ impl<S: BlockStore> BlockStore for CountingStore<S> {
     }
 }
 
-/// What the tests make of a record: its length, its beginning, and what a function that fails may
-/// give.
+/// The processed value of the tests: the length of a record, its beginning, and its last byte or an
+/// error, as a process function that can fail returns it.
 pub(crate) type Summary = (u64, Vec<u8>, Result<u8, String>);
 
 /// The process function of the tests.
@@ -231,15 +231,15 @@ pub(crate) fn summary(record: &[u8]) -> Summary {
     (record.len() as u64, record[..record.len().min(5)].to_vec(), last)
 }
 
-/// A process that makes summaries.
+/// A process that returns summaries.
 pub(crate) type Summarize = Processed<fn(&[u8]) -> Summary, Summary>;
 
-/// A loader that makes summaries.
+/// A loader whose process function returns summaries.
 pub(crate) fn summarizing(loader: Loader) -> Loader<Summarize> {
     loader.process(summary as fn(&[u8]) -> Summary)
 }
 
-/// All that a repository and its store tell, but for the offsets of records.
+/// The content of a repository and its store, without the offsets of records.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Told<V> {
     pub(crate) records: Vec<(Vec<u8>, Cid, V)>,
@@ -265,7 +265,7 @@ fn told_of<S: CarStore, P: Process, V>(
     })
 }
 
-/// What a repository tells.
+/// Returns the content of a repository.
 pub(crate) fn told<S: CarStore>(repo: &Repo<S>) -> Result<Told<Vec<u8>>> {
     told_of(repo, rows(repo)?)
 }
@@ -281,12 +281,12 @@ pub(crate) fn summaries<S: BlockStore>(
     records.collect()
 }
 
-/// What a repository tells whose records were made into summaries.
+/// Returns the content of a repository with processed records.
 pub(crate) fn told_summarized<S: CarStore>(repo: &Repo<S, Summarize>) -> Result<Told<Summary>> {
     told_of(repo, summaries(repo)?)
 }
 
-/// Loads that go into files.
+/// Loads into spill files.
 #[cfg(feature = "redb")]
 pub(crate) mod spill {
     use std::io::Read;
@@ -296,7 +296,7 @@ pub(crate) mod spill {
     use carwalk_testkit::readers::{OneByte, Ragged};
     use carwalk_testkit::rng::Rng;
 
-    /// A load that is whole, in memory or in a file.
+    /// The repository of a complete load, in memory or in a file.
     #[derive(Debug)]
     #[allow(clippy::large_enum_variant, reason = "there is one at a time")]
     pub(crate) enum Whole<P> {
@@ -304,7 +304,7 @@ pub(crate) mod spill {
         File(Repo<RedbStore, P>),
     }
 
-    /// Does the same to a load wherever it is.
+    /// Runs the same code on either kind of repository.
     #[allow(unused_macros, reason = "no test file uses all of it")]
     macro_rules! with_repo {
         ($whole:expr, $repo:ident => $do:expr) => {
@@ -317,7 +317,7 @@ pub(crate) mod spill {
     #[allow(unused_imports, reason = "no test file uses all of it")]
     pub(crate) use with_repo;
 
-    /// A load that stops before its first section, and goes on into a file.
+    /// A load that is suspended before its first section and continues in a file.
     pub(crate) fn all_into<P: Process + Clone>(
         loader: Loader<P>,
         stream: impl Read,
@@ -326,7 +326,7 @@ pub(crate) mod spill {
         super::suspended(loader.memory_limit(0).from_reader(stream)?).spill(file)
     }
 
-    /// Settings of a file as they come.
+    /// A file with random settings.
     pub(crate) fn any_settings(file: SpillFile, rng: &mut Rng) -> SpillFile {
         let file = match rng.below(5) {
             0 => file.segment_len(0),
@@ -342,7 +342,7 @@ pub(crate) mod spill {
         }
     }
 
-    /// The bytes as a stream of some kind.
+    /// The bytes as a stream of a random kind.
     pub(crate) fn any_stream<'a>(bytes: &'a [u8], rng: &mut Rng) -> Box<dyn Read + 'a> {
         match rng.below(4) {
             0 => Box::new(OneByte(bytes)),
@@ -351,7 +351,7 @@ pub(crate) mod spill {
         }
     }
 
-    /// A memory limit of any size that has a meaning for a CAR of so many bytes.
+    /// A random memory limit, from 0 to more than a CAR of `car_len` bytes needs.
     pub(crate) fn any_limit(car_len: usize, rng: &mut Rng) -> u64 {
         match rng.below(5) {
             0 => 0,
@@ -360,8 +360,8 @@ pub(crate) mod spill {
         }
     }
 
-    /// A load with a random limit, gone on with none to two times, and then into a file if it is
-    /// not whole yet.
+    /// A load with a random limit, which is resumed up to two times, and continues in a file if it
+    /// is not complete by then.
     pub(crate) fn any_way<P: Process + Clone>(
         loader: Loader<P>,
         car: &[u8],

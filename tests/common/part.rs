@@ -1,5 +1,5 @@
-//! Trees of which a part is not there, and what is true of their keys: worked out on the nodes of
-//! the testkit.
+//! Partial trees, and the expected answers about their keys, computed from the nodes of the
+//! testkit.
 
 use std::collections::HashSet;
 use std::ops::Bound;
@@ -17,7 +17,7 @@ use super::cid;
 /// A range of keys of any kind.
 pub(crate) type Range = (Bound<Vec<u8>>, Bound<Vec<u8>>);
 
-/// A node of a tree, with its place.
+/// A node of a tree, with its layer and its bounds.
 #[derive(Debug)]
 pub(crate) struct Plain {
     pub(crate) cid: KitCid,
@@ -25,7 +25,7 @@ pub(crate) struct Plain {
     pub(crate) lower: Option<Vec<u8>>,
     pub(crate) upper: Option<Vec<u8>>,
     pub(crate) entries: Vec<(Vec<u8>, KitCid)>,
-    /// The nodes before, between and after the entries, by number.
+    /// The numbers of the nodes before, between and after the entries.
     pub(crate) links: Vec<Option<usize>>,
 }
 
@@ -56,7 +56,7 @@ impl PlainTree {
         keys
     }
 
-    /// The nodes on a key's search path, and the record's CID if it ends at the key.
+    /// The nodes on a key's search path, and the record's CID if the tree has the key.
     pub(crate) fn path(&self, key: &[u8]) -> (Vec<usize>, Option<KitCid>) {
         let (mut path, mut at) = (vec![0], 0);
         loop {
@@ -76,7 +76,7 @@ impl PlainTree {
         }
     }
 
-    /// What is known of a key if some nodes are not there; the record is left out.
+    /// Returns the answer about a key if some nodes are missing, without the record.
     pub(crate) fn answer(&self, key: &[u8], is_there: &dyn Fn(&KitCid) -> bool) -> Answer<()> {
         let (path, value) = self.path(key);
         if let Some(&number) = path.iter().find(|&&number| !self.is_known(number, is_there)) {
@@ -90,14 +90,14 @@ impl PlainTree {
         }
     }
 
-    /// Whether a node is there, or need not be: an empty root is known by its CID.
+    /// Returns whether a node is present or not needed: an empty root is known by its CID.
     pub(crate) fn is_known(&self, number: usize, is_there: &dyn Fn(&KitCid) -> bool) -> bool {
         let node = &self.0[number];
         let is_empty = number == 0 && node.entries.is_empty() && node.links == [None];
         is_empty || is_there(&node.cid)
     }
 
-    /// What a node hides if it is not there.
+    /// Returns the gap that a missing node leaves.
     pub(crate) fn hidden(&self, number: usize) -> Hidden {
         let node = &self.0[number];
         let layer = (number > 0).then_some(node.layer);
@@ -141,7 +141,7 @@ fn add(
     number
 }
 
-/// What is known of a key.
+/// The answer about a key.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Answer<V> {
     Present { cid: Cid, record: Option<V> },
@@ -149,7 +149,7 @@ pub(crate) enum Answer<V> {
     Unknown(Hidden),
 }
 
-/// A node that is not there.
+/// A missing node, with its bounds.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Hidden {
     pub(crate) cid: Cid,
@@ -159,7 +159,7 @@ pub(crate) struct Hidden {
 }
 
 impl<V> Answer<V> {
-    /// The same with another record.
+    /// Returns the same answer with another record.
     pub(crate) fn map<W>(self, change: impl FnOnce(Cid, V) -> W) -> Answer<W> {
         match self {
             Answer::Present { cid, record } => {
@@ -185,7 +185,7 @@ pub(crate) fn answer<V>(lookup: Lookup<V>) -> Answer<V> {
     }
 }
 
-/// How much is taken out.
+/// Which blocks are removed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Removal {
     None,
@@ -200,13 +200,13 @@ impl Removal {
         [Self::None, Self::One, Self::Some, Self::AllButRoot, Self::Root];
 }
 
-/// A random repository of which a part was taken out.
+/// A random repository from which blocks were removed.
 pub(crate) struct Part {
     pub(crate) name: String,
     pub(crate) random: Random,
     pub(crate) tree: PlainTree,
     pub(crate) absent: HashSet<KitCid>,
-    /// What is left.
+    /// The remaining blocks.
     pub(crate) car: Vec<u8>,
 }
 
@@ -236,7 +236,7 @@ impl Part {
         car.sections
             .retain(|section| !absent.iter().any(|cid| cid.as_bytes()[..] == section.cid[..]));
         let car = car.to_bytes();
-        // The node of an empty tree is known by its CID, so it is not missing.
+        // The node of an empty tree is known by its CID, so it never counts as missing.
         if tree.keys().is_empty() {
             absent.clear();
         }
@@ -252,13 +252,13 @@ impl Part {
         &self.random.repo.records[&KitCid::from_bytes(cid.as_bytes()).unwrap()].bytes
     }
 
-    /// What is known of a key.
+    /// Returns the answer about a key.
     pub(crate) fn answer(&self, key: &[u8]) -> Answer<Vec<u8>> {
         self.tree.answer(key, &|cid| self.is_there(cid)).map(|cid, ()| self.record(cid).to_vec())
     }
 }
 
-/// Keys that differ by little.
+/// Keys that differ little from a key.
 pub(crate) fn neighbours(key: &[u8]) -> Vec<Vec<u8>> {
     let mut all = vec![[key, &[0]].concat()];
     if let Some((last, rest)) = key.split_last() {
@@ -295,7 +295,7 @@ pub(crate) fn probes(tree: &PlainTree, rng: &mut Rng) -> Vec<Vec<u8>> {
     probes
 }
 
-/// The node of a number in pre-order.
+/// Returns a node by its number in pre-order.
 pub(crate) fn nth_mut(root: &mut tree::Node, number: usize) -> &mut tree::Node {
     fn find<'t>(node: &'t mut tree::Node, left: &mut usize) -> Option<&'t mut tree::Node> {
         if *left == 0 {

@@ -1,4 +1,4 @@
-//! One CAR through all ways in, and one bad tree through all kinds of walks.
+//! Opens one CAR in every way, and walks one bad tree in every way.
 
 use carwalk::ErrorClass;
 use carwalk::error::TreeRule;
@@ -8,7 +8,7 @@ use carwalk_testkit::oracle;
 
 use super::{Row, end};
 
-/// What all ways in say of a CAR.
+/// Opens a CAR in every way, and asserts that the outcome is the same.
 #[track_caller]
 fn outcome(car: &[u8]) -> Result<Vec<Row>> {
     let by_slice = super::rows_each_way(car, Loader::new);
@@ -35,7 +35,8 @@ mod spilled {
         static CALLS: Cell<usize> = const { Cell::new(0) };
     }
 
-    /// Files that are kept are synced, which takes its time: they have their turn now and then.
+    /// Loads into spill files. Kept files are slow because they are synced, so only one call in 16
+    /// uses them.
     pub(super) fn ways(car: &[u8]) -> Vec<(&'static str, Result<Vec<Row>>)> {
         let whole = spill::all_into(Loader::new(), car, SpillFile::temporary())
             .and_then(|repo| common::rows(&repo));
@@ -60,7 +61,7 @@ mod spilled {
     }
 }
 
-/// The records, which are those that the oracle finds.
+/// Returns the records of a CAR, after asserting that the oracle finds the same.
 #[track_caller]
 pub(crate) fn accepted(car: &[u8]) -> Vec<Row> {
     let rows = outcome(car).unwrap();
@@ -68,13 +69,14 @@ pub(crate) fn accepted(car: &[u8]) -> Vec<Row> {
     rows
 }
 
-/// The error, which is the same by all ways.
+/// Returns the error of a CAR, which is the same in every way.
 #[track_caller]
 pub(crate) fn refused(car: &[u8]) -> Error {
     outcome(car).unwrap_err()
 }
 
-/// Refused for its tree: then all kinds of walks over all of it are.
+/// Returns the error of a CAR with a bad tree. Asserts that every kind of walk over the whole tree
+/// fails.
 #[track_caller]
 pub(crate) fn refused_by_all_walks(car: &[u8]) -> Error {
     let repo = Repo::from_slice(car).unwrap();
@@ -94,8 +96,8 @@ pub(crate) fn refused_by_all_walks(car: &[u8]) -> Error {
             TreeRule::KeyLayer { .. } | TreeRule::ChildLayer { .. } | TreeRule::LinkBelowLayer0
         )
     });
-    // A lookup goes by less of the tree, and may come by no bad node. What it finds is there all
-    // the same; and a key is absent only if it is not in the layer where it would have to be.
+    // A lookup reads fewer nodes and may not reach a bad one. The records that it finds must exist
+    // nevertheless, and it may call a key absent only if the key is on a wrong layer.
     for (key, cid) in oracle_entries(car) {
         match repo.tree().get_key(&key) {
             Ok(Lookup::Present { cid: found, .. }) => assert!(found == super::cid(&cid)),
@@ -107,7 +109,7 @@ pub(crate) fn refused_by_all_walks(car: &[u8]) -> Error {
     error
 }
 
-/// The entries of all sound nodes that are in their places.
+/// The entries of all valid nodes that are where they belong.
 pub(crate) fn oracle_entries(car: &[u8]) -> Vec<(Vec<u8>, KitCid)> {
     let entries = oracle::walk_partial(car).map(|walk| walk.entries).unwrap_or_default();
     entries.into_iter().map(|entry| (entry.key, entry.cid)).collect()

@@ -1,4 +1,4 @@
-//! The allocator, which counts.
+//! An allocator that measures the heap.
 
 use peak_alloc::PeakAlloc;
 
@@ -8,7 +8,7 @@ static HEAP: PeakAlloc = PeakAlloc;
 pub(crate) const KIB: usize = 1 << 10;
 pub(crate) const MIB: usize = 1 << 20;
 
-/// What the heap held at some time. What it held more is counted from there.
+/// The size of the heap at some time. Later sizes are measured from there.
 pub(crate) struct Before(usize);
 
 impl Before {
@@ -17,8 +17,8 @@ impl Before {
         Before(HEAP.current_usage())
     }
 
-    /// Runs something and returns its result. Asserts that at no time meanwhile the heap held more
-    /// than `most` bytes more than before, including what it held already.
+    /// Runs `run` and returns its result. Asserts that the heap never grows by more than `most`
+    /// bytes since `now`, including its growth before the call.
     #[track_caller]
     pub(crate) fn within<T>(&self, what: &str, most: usize, run: impl FnOnce() -> T) -> T {
         self.forget_peak();
@@ -28,30 +28,30 @@ impl Before {
         done
     }
 
-    /// Forgets what [`peak`](Before::peak) was.
+    /// Resets [`peak`](Before::peak).
     pub(crate) fn forget_peak(&self) {
         HEAP.reset_peak_usage();
     }
 
-    /// Returns the most bytes more than before, since then or since the peak was forgotten.
+    /// Returns the peak of the heap since `now` or since the last reset, in bytes above the size at
+    /// `now`.
     pub(crate) fn peak(&self) -> usize {
         HEAP.peak_usage().saturating_sub(self.0)
     }
 
-    /// Returns the bytes more than before.
+    /// Returns the current size of the heap, in bytes above the size at `now`.
     pub(crate) fn held(&self) -> usize {
         HEAP.current_usage().saturating_sub(self.0)
     }
 }
 
-/// Runs something and returns its result. Asserts that it holds at most `most` bytes at once.
+/// Runs `run` and returns its result. Asserts that it never holds more than `most` bytes.
 #[track_caller]
 pub(crate) fn within<T>(what: &str, most: usize, run: impl FnOnce() -> T) -> T {
     Before::now().within(what, most, run)
 }
 
-/// Returns the most bytes that something holds at once, for tests that say more of them than
-/// [`within`] does.
+/// Returns the peak of the heap while `run` runs, for tests that check more than [`within`] does.
 pub(crate) fn peak_of<T>(run: impl FnOnce() -> T) -> usize {
     let before = Before::now();
     let kept = run();

@@ -1,4 +1,4 @@
-//! Lengths that a file or a value declares, and that are not there, cost nothing.
+//! Lengths that a file or a value declares cost nothing if the bytes are missing.
 
 use crate::heap::{KIB, peak_of};
 use carwalk::process::Value;
@@ -11,7 +11,7 @@ tests![
     counts_of_a_kept_file_with_values,
 ];
 
-/// Items of 8 bytes in memory that are written as none.
+/// Items that take 8 bytes in memory and none in their encoding.
 fn items_that_take_no_bytes() {
     let check = |what: &str, bytes: &[u8], peak: usize| {
         assert!(peak <= 128 * KIB, "{what}: {} KiB for {} bytes", peak / KIB, bytes.len());
@@ -47,7 +47,7 @@ mod description {
 
     const DESCRIPTION: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("carwalk");
 
-    /// Each number as large as four bytes can say, one after the other.
+    /// Sets one number after the other to the largest value of four bytes.
     pub(super) fn counts_of_a_kept_file(reduced: bool) {
         let folder = tempfile::tempdir().unwrap();
         let (good, path) = (folder.path().join("good"), folder.path().join("hostile"));

@@ -1,4 +1,4 @@
-//! Loads with a memory limit: they stay inside it, stop without loss, and go on.
+//! Loads with a memory limit: they stay within it, and can be suspended and resumed without loss.
 
 use crate::common::{self, complete, suspended};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,16 +19,17 @@ use carwalk_testkit::{cases, step};
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 
-/// What is not counted, because it does not grow: header, settings, the objects themselves.
+/// Memory that the limit does not cover, because it does not grow with the input: header, settings,
+/// the objects themselves.
 const REST: u64 = 4 * KIB;
 
-/// Loads, and checks that this held no more than `limit` at any time, with what was held already.
+/// Runs a load. Asserts that the heap never grows beyond `limit`, counted from `before`.
 #[track_caller]
 fn load_within<T>(before: &Before, limit: u64, load: impl FnOnce() -> T) -> T {
     before.within("the load", (limit + REST) as usize, load)
 }
 
-/// Threads that hash. The loads of one test may use them all.
+/// The number of hashing threads that every load of a test uses.
 static THREADS: AtomicUsize = AtomicUsize::new(0);
 
 fn loader() -> Loader {
@@ -108,7 +109,7 @@ fn large_exports_stop_at_their_limit_and_go_on() {
     assert!(common::rows(&repo).unwrap() == expected);
 }
 
-/// What threads share is taken after the reader was told what it may hold.
+/// The threads' shared memory is allocated after the reader received its part of the limit.
 fn threads_that_begin_just_before_a_chunk_ends_do_not_cheat_the_limit() {
     let chunks_end = 1984 << 10;
     let mut car = Car::new(&[Cid::dag_cbor(b"x")]).to_bytes();
@@ -158,7 +159,7 @@ fn random_limits_change_nothing_but_the_time() {
     }
 }
 
-/// A CAR of blocks of 4 bytes: more than half of what they take is the index.
+/// A CAR of blocks of 4 bytes. The index takes more than half of their memory.
 fn tiny_blocks(count: u32, distinct: u32) -> Vec<u8> {
     let mut car = breakage::sample().to_bytes(Order::Preorder);
     for number in 0..count {
@@ -191,7 +192,7 @@ fn repeated_blocks_do_not_cheat_the_limit() {
         loader().memory_limit(4 * MIB).from_reader(&car[..]).unwrap()
     }));
     assert!(load.bytes_read() > 2 * MIB);
-    // Until the index is made, a repeat takes what any section takes.
+    // Until the index is made, a repeated block takes as much memory as any other section.
     let needed = car.len() as u64 + 20 * 300_000 + 3 * MIB;
     let repo = complete(load_within(&before, needed, || load.resume(needed).unwrap()));
     assert_eq!(repo.stats().duplicates(), 300_000 - 3);
@@ -206,7 +207,7 @@ fn one_block_larger_than_the_limit_stops_in_mid_section() {
         loader().memory_limit(limit).from_reader(&car[..]).unwrap()
     }));
     assert!(load.bytes_read() < limit);
-    // It can be tried again without a higher limit, and nothing comes of it.
+    // Resuming with the same limit is allowed and stops at once.
     let load = suspended(load.resume(limit).unwrap());
     let repo = complete(load.resume(u64::MAX).unwrap());
     assert_eq!(repo.records().filter(Result::is_ok).count(), 11);
@@ -264,8 +265,8 @@ fn with_blocks(lengths: &[usize]) -> Vec<u8> {
     car.to_bytes()
 }
 
-/// Blocks that straddle chunks, so that chunks are copied, closed and given back in every way; and
-/// tiny ones, for the index.
+/// Blocks that straddle chunks, so that chunks are copied, closed and freed in every way, and tiny
+/// blocks, for the index.
 fn no_limit_is_exceeded_on_the_way_to_the_end() {
     let blocks: [&[usize]; 5] = [
         &[600_000, 500_000, 500_000, 700_000],
@@ -316,7 +317,7 @@ fn what_is_held_is_what_the_heap_has() {
             assert!(load.bytes_held() <= heap, "{heap} bytes, {} told", load.bytes_held());
         }
     }
-    // Without a limit, what a chunk has not filled is given back.
+    // Without a limit, the unused part of a chunk is freed.
     let car = with_blocks(&[600_000; 12]);
     let before = Before::now();
     let repo = carwalk::Repo::from_reader(&car[..]).unwrap();
@@ -356,7 +357,7 @@ fn progress_is_told_as_without_stops() {
     };
     let whole = told(None);
     assert!(whole.len() > 6 && whole.last() == Some(&(car.len() as u64)));
-    // A stop is told too where it is: the steps between are never longer.
+    // Suspending reports the position too, so the steps in between are never longer.
     let stopped = told(Some(100 * KIB));
     assert_eq!(stopped.last(), whole.last());
     assert!(

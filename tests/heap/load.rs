@@ -1,4 +1,4 @@
-//! Memory follows the bytes that there are, not the lengths that they declare.
+//! Memory grows with the bytes of the input, not with the lengths that they declare.
 
 use crate::common::end;
 use crate::heap::{Before, MIB, peak_of, within};
@@ -30,7 +30,7 @@ fn declared_lengths_cost_nothing() {
     let block_of_2_gib = car.to_bytes();
     assert!(block_of_2_gib.len() < 110);
     let header_of_2_gib = [varint::encode(2 << 30), vec![0xa2; 90]].concat();
-    // A header of many roots, fields, and a key of 2^60 bytes; none of them there.
+    // Headers that declare many roots, many fields, or a key of 2^60 bytes, and have none of them.
     let roots = b"\x12\xa2\x65roots\x9b\x00\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00".to_vec();
     let fields = b"\x0a\xbb\x00\xff\xff\xff\xff\xff\xff\xff\x00".to_vec();
     let key = b"\x0b\xa2\x7b\x0f\xff\xff\xff\xff\xff\xff\xff\x00".to_vec();
@@ -77,7 +77,7 @@ fn a_stream_is_held_once() {
     }
 }
 
-/// Lengths with which a buffer of 1 MiB has just too little room for one section more.
+/// With these lengths, a buffer of 1 MiB has slightly too little room for another section.
 fn sections_that_leave_much_of_each_buffer_unfilled_cost_a_sixteenth() {
     let mut most = 0;
     for len in [65_500, 2 << 20, 65_480, 1 << 20, 1_966_000].into_iter().take(cases(2) as usize) {
@@ -126,7 +126,7 @@ fn keys_are_not_all_expanded() {
     assert!(peak < MIB, "{peak}");
 }
 
-/// What is written is not held; of each block its CID is, in a table that doubles.
+/// Blocks that were written are not held. Their CIDs are, in a table that doubles.
 fn a_proof_takes_the_cids_of_its_blocks() {
     for count in [3_000, 30_000] {
         let records = (0..count).map(|number| {
@@ -144,7 +144,7 @@ fn a_proof_takes_the_cids_of_its_blocks() {
         let reads = peak_of(|| repo.records().count());
         assert!(reads < 64 << 10, "{reads}");
     }
-    // One node of many entries: its table of them, too.
+    // One node with many entries: the table of its entries counts too.
     let records = key::at_layer(0).take(10_000).map(|key| (key.clone(), Record::new(key)));
     let car = KitRepo::new(records).to_bytes(Order::Preorder);
     let repo = Repo::from_slice(&car[..]).unwrap();

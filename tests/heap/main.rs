@@ -1,5 +1,5 @@
-//! What the heap held, as one program whose tests run one after the other: the allocator counts for
-//! the whole process.
+//! Tests of heap use. They are one program and run one after the other, because the allocator
+//! counts for the whole process.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,

@@ -1,5 +1,5 @@
-//! What a process function leaves of records is all that a load holds, and values take memory by
-//! the bytes that there are.
+//! A load with a process function holds only the processed values, and their memory grows with the
+//! bytes of the input, not with declared lengths.
 
 use crate::heap::{Before, KIB, MIB, peak_of};
 use carwalk::process::{Cbor, Value};
@@ -15,7 +15,7 @@ tests![
     hostile_values_cost_little_more_than_their_bytes,
 ];
 
-/// 10 MB of records of some kB.
+/// 10 MB of records of a few kB.
 fn large() -> Vec<u8> {
     let records = key::at_layer(0).take(5000).map(|key| {
         let bytes =
@@ -63,7 +63,7 @@ fn a_long_value_is_held_once() {
     let long = |record: &[u8]| vec![0u8; if record == b"long" { 8 << 20 } else { 0 }];
     let load = || Loader::new().process(long).from_reader(&car[..]).unwrap();
     let peak = peak_of(load);
-    // The value, its bytes, and where they stay.
+    // The value, its encoded bytes, and the chunk that stores them.
     assert!(peak < 34 * MIB, "{peak}");
     let before = Before::now();
     let repo = load();

@@ -1,5 +1,5 @@
-//! What looks inside records: links and blobs allocate nothing for each, and nothing takes more than
-//! some times the record's length.
+//! Functions that scan records: links and blobs allocate nothing for each one, and every function
+//! takes at most a small multiple of the record's length.
 
 #[cfg(feature = "json")]
 use crate::heap::peak_of;
@@ -29,7 +29,7 @@ fn links_and_blobs_allocate_nothing_for_each() {
     let blobs =
         within("blobs", 4 * KIB, || record::blobs(&record).filter(|blob| blob.is_ok()).count());
     assert_eq!(blobs, 20_000);
-    // Links of another form, too: their faults are no errors.
+    // Links with another form of CID: they are skipped without an error.
     let odd = Value::Array(vec![Value::link_bytes(&[1, 0x71, 0x1e, 0x20]); 20_000]).encode();
     let links = within("odd links", 4 * KIB, || record::links(&odd).count());
     assert_eq!(links, 0);
@@ -43,7 +43,7 @@ fn nesting_takes_no_more_than_its_limit() {
         let last = within("oddities", 64 * KIB, || record::oddities(&record).last());
         assert!(last.unwrap().is_err());
     }
-    // Lengths that are not there.
+    // Declared lengths without content.
     for major in [0x5b, 0x7b, 0x9b, 0xbb] {
         let record = [&[major][..], &[0xff; 8]].concat();
         within("lengths", 8 * KIB, || {
@@ -53,7 +53,7 @@ fn nesting_takes_no_more_than_its_limit() {
     }
 }
 
-/// The shortest items of each kind that is remembered.
+/// The shortest items of each kind that the functions remember.
 #[cfg(feature = "json")]
 fn hostile_records_take_some_times_their_length() {
     let array = |item: &[u8]| [&[0x9f][..], &item.repeat((1 << 20) / item.len()), &[0xff]].concat();

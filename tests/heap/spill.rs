@@ -1,4 +1,4 @@
-//! Loads that go into files, and walks over them, take about as much memory as the limit says.
+//! Loads into spill files and walks over these take about as much memory as their limit.
 
 use std::fs;
 
@@ -12,7 +12,7 @@ use carwalk_testkit::cases;
 use carwalk_testkit::cid::Cid;
 use carwalk_testkit::repo::{Order, Record, Repo as KitRepo};
 
-/// What may be taken beside the limit.
+/// Memory that may be used beyond the limit, in bytes.
 const REST: usize = 3 * MIB;
 
 tests![
@@ -27,7 +27,7 @@ tests![
     an_index_beyond_the_limit_takes_no_more_than_it,
 ];
 
-/// 12 MB of them are beyond each limit by far.
+/// The number of records: their 12 MB are far beyond each limit.
 fn record_count() -> usize {
     cases(6_000).min(20_000) as usize
 }
@@ -50,7 +50,7 @@ fn large_exports_in_all_orders_stay_within_the_limit() {
         assert!(car.len() > 2_000 * record_count(), "{}", car.len());
         let before = Before::now();
         let limit = 2 * MIB;
-        // Hashing takes most of the time, and no memory.
+        // Not hashed: hashing takes most of the time and no memory.
         let loader =
             Loader::new().verification(Verification::DangerouslyNone).memory_limit(limit as u64);
         let load = before.within(&format!("{order:?}, in memory"), limit + 64 * KIB, || {
@@ -82,7 +82,7 @@ fn with_blocks<B: AsRef<[u8]>>(blocks: impl Iterator<Item = B>) -> Vec<u8> {
     car
 }
 
-/// Loads into a file and walks, both within so many bytes.
+/// Loads into a file and walks. Asserts that each takes at most `most` bytes.
 fn assert_spill_within(car: &[u8], limit: usize, most: usize, what: &str) {
     let before = Before::now();
     let repo = before.within(&format!("{what}, loading"), most, || {
@@ -112,7 +112,7 @@ fn blocks_of_few_bytes_stay_within_the_limit() {
     assert_spill_within(&car, 2 * MIB, 2 * MIB + REST, "300,000 tiny blocks");
 }
 
-/// Each collection has a segment that is not full.
+/// Each collection has an unfilled segment.
 fn long_blocks_of_many_collections_take_no_more_than_of_one() {
     let record = |number: u32, collection: u32| {
         let name = format!("com.example.a{collection:02}");
@@ -140,11 +140,11 @@ fn copies_of_one_block_stay_within_the_limit() {
 
 fn one_block_beyond_the_limit_takes_little_more_than_itself() {
     let car = with_blocks([vec![0; 2 * MIB], vec![1; 10], vec![2; 100 * KIB]].into_iter());
-    // Four times the block; with a process function, two times its value more.
+    // Four times the block, and with a process function two times its value in addition.
     assert_spill_within(&car, 256 * KIB, 256 * KIB + 13 * MIB, "one block of 2 MiB");
 }
 
-/// Blocks a little longer than a power of two, for which buffers and pages that double take most.
+/// Blocks slightly longer than a power of two: the worst case for buffers and pages that double.
 fn a_load_into_a_file_takes_at_most_four_times_the_longest_block() {
     const LONGEST: usize = 8 * MIB + 1;
     const LIMIT: usize = 256 * KIB;
@@ -168,14 +168,14 @@ fn a_load_into_a_file_takes_at_most_four_times_the_longest_block() {
         assert_four("loading");
         let sections = || repo.store().sections().map(Result::unwrap);
         assert_eq!(sections().count() as u64, repo.stats().sections);
-        // The page of one, and of the one before, which is held.
+        // The page of a block, and the page of the one before, which is still held.
         sections().for_each(|section| assert!(repo.store().contains(&section.cid()).unwrap()));
         assert_four("looking up");
     }
     within("opening a kept file", 4 * LONGEST + 2 * MIB, || {
         drop(Loader::new().memory_limit(LIMIT as u64).from_spill_file(&path).unwrap());
     });
-    // What the process function returns counts too, and its bytes while they grow.
+    // The processed value counts too, and so does its buffer while it grows.
     within("with a process function", 6 * LONGEST + 2 * MIB, || {
         let loader = Loader::new().limits(limits()).process(|block: &[u8]| block.to_vec());
         drop(loader.memory_limit(LIMIT as u64).spill(&car[..], SpillFile::temporary()).unwrap());
@@ -202,7 +202,7 @@ fn what_is_to_be_reserved_for_a_load_and_a_walk_is_never_exceeded() {
                 .max_stream_len(car.len() as u64)
                 .max_block_len(longest as u32)
                 .max_header_len(3 << 20);
-            // Hashing takes most of the time, and no memory.
+            // Not hashed: hashing takes most of the time and no memory.
             let loader = Loader::new().limits(limits).verification(Verification::DangerouslyNone);
             let loader = loader.memory_limit(limit as u64);
             let most = loader.peak_memory() as usize;
@@ -232,8 +232,8 @@ fn a_kept_file_is_opened_and_walked_within_its_cache() {
     });
 }
 
-/// Blocks of a slice stay where they are: all that takes memory is the index, which would take 4
-/// MiB and twice that while it grows.
+/// The blocks of a slice stay in place. Only the index takes memory: 4 MiB, and twice as much while
+/// it grows.
 fn an_index_beyond_the_limit_takes_no_more_than_it() {
     let car = with_blocks((0..300_000u32).map(u32::to_be_bytes));
     let before = Before::now();

@@ -1,9 +1,9 @@
-//! The twelve holes that readers of such exports have in common, one test for each: its name says
-//! the hole and the outcome.
+//! Twelve holes that readers of repository exports have in common, with one test for each. The name
+//! of a test says the hole and the outcome.
 //!
-//! Each form of a hole goes through all ways in: a slice, a stream in pieces of several kinds, a
-//! slice whose index is in a file, a spill file, and one that is kept and opened again. All have to
-//! say the same.
+//! Each form of a hole is opened in every way: from a slice, from streams in pieces of several
+//! kinds, from a slice with a spilled index, from a temporary spill file, and from a kept one. The
+//! outcome must be the same.
 
 use crate::common::ReverseIf as _;
 use crate::common::ways::{accepted, oracle_entries, refused, refused_by_all_walks};
@@ -79,7 +79,7 @@ fn end_inside_a_varint_is_no_end_of_the_file() {
         }
     }
     assert!(cuts >= 10, "{cuts}");
-    // A whole repository, and the beginning of a number after it.
+    // A whole repository, followed by the beginning of a varint.
     for tail in [&[0x80][..], &[0xff; 8], &[0xa4, 0x80]] {
         let error = refused(&[&sample_car().to_bytes(), tail].concat());
         assert_eq!(error.class(), ErrorClass::Truncated, "{error}");
@@ -103,7 +103,7 @@ fn end_between_two_sections_is_told_with_the_keys_that_it_hides() {
             let Ok(repo) = Repo::from_slice(part) else { continue };
             let known = repo.walk().completeness().unwrap();
             assert!(!known.is_complete());
-            // Each record is there, or its absence is told.
+            // Each record is returned, or a gap names its key.
             let intervals: Vec<KeyInterval> =
                 repo.walk().gaps().map(|gap| gap.unwrap().interval).collect();
             let hides = |key: &[u8], KeyInterval { lower, upper }: &KeyInterval| {
@@ -133,8 +133,7 @@ fn a_block_that_is_not_its_cids_is_refused_whether_it_is_used_or_not() {
                 matches!(error.kind(), ErrorKind::HashMismatch { .. }),
                 "section {index}: {error}"
             );
-            // Where only what a walk reaches is hashed, it reaches this one unless nothing links to
-            // it.
+            // With `ReachedBlocks` this fails too, unless nothing links to the block.
             let lazy = || Loader::new().verification(Verification::ReachedBlocks);
             assert_eq!(
                 lazy().from_slice(broken.to_bytes()).and_then(|repo| common::rows(&repo)).is_ok(),
@@ -148,7 +147,7 @@ fn a_block_that_is_not_its_cids_is_refused_whether_it_is_used_or_not() {
     forged.sections[records[0]].data = car.sections[records[1]].data.clone();
     forged.sections[records[0]].fit_length();
     assert!(matches!(refused(&forged.to_bytes()).kind(), ErrorKind::HashMismatch { .. }));
-    // Hash functions that nobody checks: none at all, and others.
+    // Hash functions that carwalk does not check: the identity and others.
     for function in [0x00, 0x11, 0x13, 0x1b, 0x1e] {
         let mut other = car.clone();
         other.sections[records[0]].cid[2] = function;
@@ -157,7 +156,8 @@ fn a_block_that_is_not_its_cids_is_refused_whether_it_is_used_or_not() {
     }
 }
 
-/// Asks as often as the answers could change.
+/// Asserts that no lookup calls a key absent. Asks repeatedly, because the store may change its
+/// answers.
 #[track_caller]
 fn assert_proves_nothing<S: BlockStore>(
     repo: &Repo<S>,
@@ -206,7 +206,7 @@ fn a_missing_node_proves_no_key_absent() {
         }
         assert_eq!(refused(&bytes).class(), ErrorClass::Missing);
     }
-    // A node that is bad is an error, and no absence either.
+    // A bad node is an error, and does not prove absence either.
     for node in nodes {
         let mut car = repo.to_car(Order::Preorder);
         let at = car.index_of(&node);
@@ -223,7 +223,7 @@ fn a_missing_node_proves_no_key_absent() {
             );
         }
     }
-    // The twin: what is absent from a whole tree is absent.
+    // The valid twin: in a whole tree, the key is absent.
     let whole = Repo::from_slice(repo.to_bytes(Order::Preorder)).unwrap();
     assert!(matches!(whole.get("com.example.test/absent").unwrap(), Lookup::Absent));
 }
@@ -250,7 +250,7 @@ fn a_block_is_there_for_each_of_its_links() {
         for order in Order::ALL {
             let mut car = repo.to_car(order);
             accepted(&car.to_bytes());
-            // Each section twice, then all of them once more.
+            // Each section twice, then all of them again.
             car.sections = car
                 .sections
                 .iter()
@@ -270,7 +270,8 @@ fn a_block_is_there_for_each_of_its_links() {
                 assert!(found == *cid && record == &block[..]);
             }
             assert!(common::rows(&loaded).unwrap() == rows, "a second walk");
-            // A process function may not take the node for a record, nor the record for a node.
+            // With a process function, the node is not taken for a record, nor the record for a
+            // node.
             let reduced = common::summarizing(Loader::new()).from_reader(&bytes[..]).unwrap();
             let summaries = common::summaries(&reduced).unwrap();
             assert!(
@@ -302,7 +303,7 @@ fn a_prefix_that_is_not_the_longest_is_refused() {
         repo.root.with_key(&own).entries[at].prefix_len = Some(longest as u64);
         accepted(&repo.to_bytes(Order::Pds));
     }
-    // No prefixes anywhere: what a writer without compression makes.
+    // No prefixes anywhere, as from a writer without compression.
     let mut repo = sample();
     for key in &keys {
         repo.root.entry_mut(key).prefix_len = Some(0);
@@ -324,7 +325,7 @@ fn a_key_or_node_in_the_wrong_layer_is_refused() {
         forms += 1;
     }
     assert!(forms >= 10, "{forms}");
-    // All keys in one node, and a tree that is a chain: sorted and well linked, but of no layers.
+    // All keys in one node, and a tree that is a chain: sorted and well linked, but without layers.
     let records: Vec<_> =
         breakage::sample_keys().into_iter().map(|key| (Record::sample(&key), key)).collect();
     let entries = || records.iter().map(|(record, key)| Entry::new(key, record.cid));
@@ -348,7 +349,7 @@ fn key_order_holds_across_nodes_and_beside_what_is_missing() {
         let case = breakage.make();
         refused_by_all_walks(&case.broken);
         forms += 1;
-        // Whatever else is not there, keys ascend.
+        // Whichever block is missing in addition, keys ascend.
         let whole = Car::parse(&case.broken).unwrap();
         for index in 1..whole.sections.len() {
             let mut car = whole.clone();
@@ -368,7 +369,7 @@ fn key_order_holds_across_nodes_and_beside_what_is_missing() {
         }
     }
     assert!(forms >= 8, "{forms}");
-    // A sound subtree at a second place: before, between, and after the keys where it belongs.
+    // A valid subtree that is linked again: before, between and after the keys where it belongs.
     let keys = key::ascending(&[0, 1, 0, 1, 0]);
     for from in 0..3 {
         for to in (0..3).filter(|to| *to != from) {
@@ -384,7 +385,8 @@ fn key_order_holds_across_nodes_and_beside_what_is_missing() {
     }
 }
 
-/// Nodes that each link twice to the next; `layers` says whether their keys have the layers for it.
+/// Nodes that each link twice to the next. `layers` says whether their keys are on the right
+/// layers.
 fn doubling(depth: u8, layers: bool) -> KitRepo {
     let wanted: Vec<u8> = (0..depth).rev().map(|layer| if layers { layer } else { 0 }).collect();
     let mut repo = KitRepo::new([]);
@@ -419,7 +421,7 @@ fn shared_subtrees_cost_no_more_than_the_links_to_them() {
             assert!(store.gets() - before <= 1 + links + records, "{}", store.gets() - before);
         }
     }
-    // Links that make a circle need a hash to be broken, or not to be checked: then layers end it.
+    // A cycle of links requires a broken hash or no verification. Then the layers end the walk.
     let mut store = MapStore::default();
     let key = &key::at_layer(3).next().unwrap();
     let own = KitCid::dag_cbor(b"the node that has this CID is another");
@@ -447,12 +449,12 @@ fn shared_subtrees_cost_no_more_than_the_links_to_them() {
     assert!(store.gets() <= 6, "{}", store.gets());
 }
 
-/// CBOR of each kind that declares so much and has nothing.
+/// Items of each kind that declare a length of `len` and have no content.
 fn declaring(len: u64) -> [Vec<u8>; 4] {
     [2, 3, 4, 5].map(|major| head(major, len))
 }
 
-/// Input in which a length is declared that is not there, wherever lengths are.
+/// Inputs that declare a length without content, for each place that has a length.
 fn declared_lengths() -> Vec<Vec<u8>> {
     let mut inputs = Vec::new();
     let plain = Car::new(&[KitCid::dag_cbor(b"")]);
@@ -524,7 +526,7 @@ fn a_declared_length_allocates_nothing() {
     }
 }
 
-/// Blocks of four bytes, each of which takes ten times that to be found again.
+/// Blocks of four bytes. Finding one again takes ten times as many bytes.
 fn tiny_blocks(count: u32) -> Vec<u8> {
     let mut car = sample_car().to_bytes();
     for number in 0..count {
@@ -545,7 +547,7 @@ fn a_memory_limit_counts_what_blocks_cost_beside_their_bytes() {
     within("blocks", limit + 8 * KIB, || {
         drop(suspended(loader().memory_limit(limit as u64).from_reader(&car[..]).unwrap()));
     });
-    // A function that leaves nothing of a record leaves a CID and a place.
+    // If the processed value is empty, a CID and a placement remain.
     let before = Before::now();
     let load = before.within("values", limit + 8 * KIB, || {
         let loader = loader().process(|_: &[u8]| ()).memory_limit(limit as u64);
@@ -561,7 +563,7 @@ fn a_memory_limit_counts_what_blocks_cost_beside_their_bytes() {
     }
     #[cfg(not(feature = "redb"))]
     drop(load);
-    // Numbers without end are limits too.
+    // `u64::MAX` is a limit too.
     drop(complete(loader().memory_limit(u64::MAX).from_reader(&car[..]).unwrap()));
 }
 
@@ -585,7 +587,7 @@ fn a_prefix_beyond_the_key_before_it_is_refused_and_slices_nothing() {
             "{beyond}: {error}"
         );
     }
-    // Numbers below zero, in 1 and 9 bytes; true, null, a float, an array, a text.
+    // Negative numbers of 1 and 9 bytes; true, null, a float, an array, a text.
     let minus = [vec![0x20], [&[0x3b][..], &[0xff; 8]].concat()];
     let others = [
         vec![0xf5],
@@ -601,7 +603,8 @@ fn a_prefix_beyond_the_key_before_it_is_refused_and_slices_nothing() {
             "{error}"
         );
     }
-    // Within a character, and within bytes that are none: keys are bytes, and these are no paths.
+    // Prefixes that end within a character, or within bytes that are not UTF-8: keys are bytes, and
+    // these are invalid paths.
     for start in
         ["com.example.test/\u{e9}".as_bytes(), b"com.example.test/\xc3\x28", b"\xff\xff\xff"]
     {

@@ -1,5 +1,5 @@
-//! What work on hostile trees takes of the heap: walks both ways, ranges, lookups, completeness,
-//! gaps and proofs, with and without a limit; and headers and blocks that are there, but too many.
+//! Heap use of work on hostile trees: walks in both directions, ranges, lookups, completeness, gaps
+//! and proofs, with and without a limit. Also headers with too many roots, and too many blocks.
 
 use crate::common::ReverseIf as _;
 use carwalk::ErrorClass;
@@ -32,8 +32,8 @@ tests![
     millions_of_tiny_blocks_stay_within_the_limit,
 ];
 
-/// Each kind of work on all of a tree, or on the middle of it, that nothing is wrong with but its
-/// size.
+/// Asserts the peak of each kind of work on a whole tree, or on its middle. The tree is valid, only
+/// large.
 #[track_caller]
 fn assert_all_work_within<S: BlockStore>(
     repo: &Repo<S>,
@@ -73,7 +73,7 @@ fn header_of_roots(count: u32) -> Vec<u8> {
 fn many_roots_cost_some_times_the_header() {
     let sections = breakage::sample().to_car(Order::Preorder);
     let sections = sections.to_bytes()[59..].to_vec();
-    // As many as the default limit lets in, one more, and a million.
+    // As many roots as the default limit accepts, one more, and a million.
     let most_roots = ((1 << 20) - 20) / 41;
     for count in [most_roots, most_roots + 1, 1_000_000] {
         let header = header_of_roots(count);
@@ -118,7 +118,8 @@ fn one_huge_node_costs_some_bytes_for_each_entry() {
     });
     let loader = || Loader::new().limits(Limits::default().max_block_len(64 << 20));
     let repo = loader().from_slice(&car[..]).unwrap();
-    // 16 bytes, or 20 in reverse, and up to three times that while the table of them grows.
+    // 16 bytes for each entry, or 20 in reverse, and up to three times as many while the table
+    // grows.
     assert_all_work_within(&repo, ENTRIES, &middle, 3 * 20 * ENTRIES);
     let limit = MIB as u64;
     let refused = |outcome: Result<usize>| match outcome.unwrap_err().kind() {
@@ -131,7 +132,7 @@ fn one_huge_node_costs_some_bytes_for_each_entry() {
         });
     }
     refused(repo.walk().memory_limit(limit).completeness().map(|_| 0));
-    // The limit that a load gives to walks holds for whoever walks.
+    // Every walk over a repository that was loaded with a memory limit has a limit.
     #[cfg(feature = "redb")]
     {
         let limited = loader()
@@ -145,8 +146,7 @@ fn one_huge_node_costs_some_bytes_for_each_entry() {
     }
 }
 
-/// Keys of 1,024 bytes that share nearly all of them; and keys of which each goes on where the one
-/// before ends.
+/// Keys of 1,024 bytes that share nearly all of them, and keys that each extend the one before.
 fn long_keys_are_not_all_expanded_by_any_walk() {
     let start = [key::PREFIX.as_bytes(), &[b'a'; 1016 - key::PREFIX.len()]].concat();
     let alike = (0..).map(|number| [&start[..], format!("{number:08}").as_bytes()].concat());
@@ -169,7 +169,7 @@ fn long_keys_are_not_all_expanded_by_any_walk() {
     }
 }
 
-/// Short nodes are read some at a time; keys must not be, whatever they share.
+/// Several short nodes are read together, but their keys must not be expanded together.
 fn long_keys_of_short_nodes_are_not_expanded_together() {
     let start = [key::PREFIX.as_bytes(), &[b'a'; 990]].concat();
     let (mut records, mut len) = (Vec::new(), 0);
@@ -225,7 +225,7 @@ fn fan(keys: &[Vec<u8>], below: &Node) -> Node {
 }
 
 fn chains_and_shared_subtrees_cost_next_to_nothing() {
-    // Empty nodes, far more than there are layers.
+    // A chain of empty nodes, far more than there are layers.
     let mut chain = vec![Node::default()];
     for _ in 0..3000 {
         let left = Link::Cid(chain.last().unwrap().cid());
@@ -233,7 +233,7 @@ fn chains_and_shared_subtrees_cost_next_to_nothing() {
     }
     let keys: Vec<_> = key::at_layer(5).take(3).collect();
     chain.push(fan(&keys, chain.last().unwrap()));
-    // One node a layer, to which all links of the node above lead.
+    // One node on each layer, to which all links of the node above lead.
     let mut fans = vec![Node::leaf(key::at_layer(0).take(100).map(|key| entry(&key)).collect())];
     for layer in 1..4 {
         let keys: Vec<_> = key::at_layer(layer).take(100).collect();
@@ -261,7 +261,7 @@ fn keys_above(low: &[u8], layer: u8, count: usize) -> Vec<Vec<u8>> {
     keys.filter(|key| key::layer(key) == layer).take(count).collect()
 }
 
-/// Whatever the limit, no more is held than it and the node that is being read.
+/// At most the limit and the node that is being read are held, for every limit.
 fn huge_nodes_one_below_the_other_stay_within_the_limit() {
     let top: Vec<_> = key::at_layer(2).take(2000).collect();
     let middle = keys_above(&top[700], 1, 6000);
@@ -288,7 +288,7 @@ fn huge_nodes_one_below_the_other_stay_within_the_limit() {
     }
 }
 
-/// One on each layer, none of them below another: each is gone when the next is read.
+/// One huge node on each layer, none of them below another: each is dropped when the next is read.
 fn huge_nodes_beside_each_other_are_not_held_together() {
     const ENTRIES: usize = 10_000;
     let top: Vec<_> = key::at_layer(3).take(3).collect();
@@ -350,7 +350,7 @@ fn what_a_hashing_walk_requests_ahead_stays_within_the_limit() {
     }
 }
 
-/// Short keys of a tree whose nodes on layer 1 have forty entries and a link beside each.
+/// Short keys of a tree whose nodes on layer 1 have forty entries, with a link next to each.
 fn keys_with_many_links() -> Vec<Vec<u8>> {
     let pairs = [0, 1].repeat(40);
     let under_one = [&pairs[..], &[0, 2]].concat().repeat(16);
@@ -384,7 +384,7 @@ fn links_of_nodes_that_are_read_together_stay_within_the_limit() {
     }
 }
 
-/// A repository and `count` sections of four-byte blocks after it, made as they are read.
+/// A repository followed by `count` sections with blocks of four bytes, generated while reading.
 fn tiny_blocks(repo: Vec<u8>, count: u32) -> impl Read {
     let mut numbers = (0..count).peekable();
     let more = std::iter::from_fn(move || {
@@ -399,13 +399,13 @@ fn tiny_blocks(repo: Vec<u8>, count: u32) -> impl Read {
     Generated::new(std::iter::once(repo).chain(more))
 }
 
-/// As many as 10 MiB of payload are, if the build is an optimized one.
+/// 10 MiB of payload in an optimized build, fewer in others.
 fn millions_of_tiny_blocks_stay_within_the_limit() {
     let count = if cfg!(debug_assertions) { 200_000 } else { 2_600_000 };
     let sample = breakage::sample().to_car(Order::Preorder);
     let stream = || tiny_blocks(sample.to_bytes(), count);
     let limit = 4 * MIB;
-    // Hashing would take most of the time, and these have no right hashes.
+    // Not hashed: hashing would take most of the time, and the blocks do not match their CIDs.
     let loader = || Loader::new().verification(Verification::DangerouslyNone);
     let before = Before::now();
     let loaded = || suspended(loader().memory_limit(limit as u64).from_reader(stream()).unwrap());

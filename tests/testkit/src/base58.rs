@@ -12,15 +12,14 @@ pub fn encode(bytes: &[u8]) -> String {
 ///
 /// # Panics
 ///
-/// Panics if a character is no digit.
+/// Panics if a character is not a digit.
 pub fn decode(text: &str) -> Vec<u8> {
     let value =
         |digit| DIGITS.iter().position(|&own| own == digit).expect("no digit of base58") as u8;
     rebase(text.bytes().map(value), 58, 256)
 }
 
-/// The same number in another base, most significant digit first. Zeros at the front stay, one for
-/// one.
+/// Converts a number to another base, most significant digit first. Each leading zero stays a zero.
 fn rebase(digits: impl Iterator<Item = u8>, from: u32, to: u32) -> Vec<u8> {
     let mut zeros = 0;
     let mut little_endian: Vec<u8> = Vec::new();

@@ -1,4 +1,4 @@
-//! CAR version 1, with every byte open to change.
+//! CAR version 1, in parts that tests can change byte by byte.
 //!
 //! ```text
 //! CAR     = header section*
@@ -11,7 +11,7 @@ use crate::cid::Cid;
 use crate::rng::Rng;
 use crate::varint;
 
-/// A CAR as its parts; [`Car::to_bytes`] writes them one after the other without looking at them.
+/// A CAR as its parts. [`Car::to_bytes`] writes them one after the other without checking them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Car {
     /// The varint before the header.
@@ -30,7 +30,7 @@ impl Car {
         Self::with_header(header(roots))
     }
 
-    /// A CAR without sections whose header has any body.
+    /// A CAR without sections, with any bytes as the header's body.
     pub fn with_header(header: Vec<u8>) -> Self {
         Self {
             header_length: varint::encode(header.len() as u64),
@@ -40,7 +40,7 @@ impl Car {
         }
     }
 
-    /// Replaces the header's body, and its length to fit.
+    /// Replaces the header's body, and sets the matching length.
     pub fn set_header(&mut self, header: Vec<u8>) {
         self.header_length = varint::encode(header.len() as u64);
         self.header = header;
@@ -73,12 +73,12 @@ impl Car {
         self.sections.retain(|section| section.cid != cid.as_bytes());
     }
 
-    /// Brings the sections into random order.
+    /// Shuffles the sections.
     pub fn shuffle(&mut self, seed: u64) {
         Rng::new(seed).shuffle(&mut self.sections);
     }
 
-    /// Where each section starts in the output.
+    /// The offset of each section in the output.
     pub fn offsets(&self) -> Vec<usize> {
         let mut offset = self.header_length.len() + self.header.len();
         let starts = self.sections.iter().map(|section| {
@@ -89,7 +89,7 @@ impl Car {
         starts.collect()
     }
 
-    /// Where the first section with a CID starts in the output.
+    /// The offset of the first section with a CID in the output.
     ///
     /// # Panics
     ///
@@ -108,8 +108,8 @@ impl Car {
         out
     }
 
-    /// Takes a well-framed CAR apart: minimal varints and 36-byte CIDs. Neither the header's body
-    /// nor any hash is looked at.
+    /// Parses a well-framed CAR: minimal varints and 36-byte CIDs. Checks neither the header's body
+    /// nor the hashes.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
         let (header, mut rest) = split_frame(bytes)?;
         let mut car = Self::with_header(header.to_vec());
@@ -130,7 +130,7 @@ fn split_frame(bytes: &[u8]) -> Result<(&[u8], &[u8]), String> {
     bytes[start..].split_at_checked(len).ok_or("end inside a frame".into())
 }
 
-/// A section as its parts, none of which need fit the others.
+/// A section as its parts, which need not match each other.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Section {
     /// The varint before the section.
@@ -142,7 +142,7 @@ pub struct Section {
 }
 
 impl Section {
-    /// A section with the length that fits.
+    /// A section with the matching length.
     pub fn new(cid: &[u8], data: &[u8]) -> Self {
         let length = varint::encode((cid.len() + data.len()) as u64);
         Self { length, cid: cid.to_vec(), data: data.to_vec() }
@@ -154,7 +154,7 @@ impl Section {
         self.length.len() + self.cid.len() + self.data.len()
     }
 
-    /// Sets the length to what the parts take.
+    /// Sets the length that matches the other parts.
     pub fn fit_length(&mut self) {
         self.length = varint::encode((self.cid.len() + self.data.len()) as u64);
     }
@@ -171,7 +171,7 @@ pub fn header(roots: &[Cid]) -> Vec<u8> {
     header_value(roots).encode()
 }
 
-/// The body of a version 1 header, open to change.
+/// The body of a version 1 header, as a value that tests can change.
 pub fn header_value(roots: &[Cid]) -> Value {
     let roots = roots.iter().copied().map(Value::Link).collect();
     Value::map([("roots", Value::Array(roots)), ("version", Value::Uint(1))])

@@ -1,4 +1,4 @@
-//! How many random cases tests try: few by default, more if `CARWALK_TEST_CASES` says so.
+//! The number of random cases of a test: few by default, more with `CARWALK_TEST_CASES`.
 
 use std::env;
 use std::sync::LazyLock;
@@ -10,23 +10,22 @@ static FACTOR: LazyLock<u64> = LazyLock::new(|| {
     })
 });
 
-/// Returns the number that `CARWALK_TEST_CASES` multiplies the number of random cases with.
-/// Default: 1.
+/// Returns the factor for the number of random cases, from `CARWALK_TEST_CASES`. Default: 1.
 ///
 /// # Panics
 ///
-/// Panics if the variable is not a number from 1.
+/// Panics if the variable is not a number of at least 1.
 pub fn factor() -> u64 {
     *FACTOR
 }
 
-/// Returns the number of random cases of a test that tries `default` of them by default.
+/// Returns the number of random cases of a test whose default number is `default`.
 pub fn cases(default: u64) -> u64 {
     default.saturating_mul(factor())
 }
 
-/// Returns the step with which a test goes through a list of which it tries every `default`th item
-/// by default, and every item if [`factor`] is `default` or more.
+/// Returns the step of a test that tries every `default`th item of a list by default, and every
+/// item if [`factor`] is `default` or more.
 pub fn step(default: usize) -> usize {
     default.div_ceil(usize::try_from(factor()).unwrap_or(usize::MAX))
 }

@@ -1,9 +1,8 @@
-//! A CBOR encoder that writes what it is told: canonical items, and items that no decoder may
-//! accept.
+//! A CBOR encoder for canonical items, and for items that no decoder may accept.
 //!
-//! [`Value`] is a tree written exactly in the order given, with minimal heads. Everything that a
-//! canonical encoder cannot say goes in as [`Value::Raw`], which [`with_head`], [`indefinite`] and
-//! [`wide`] make from a value.
+//! A [`Value`] is a tree that is written exactly in the given order, with minimal heads. Anything
+//! that a canonical encoder cannot express is a [`Value::Raw`], which [`with_head`], [`indefinite`]
+//! and [`wide`] make from a value.
 
 use crate::cid::Cid;
 
@@ -20,7 +19,7 @@ pub enum Value {
     Text(String),
     /// An array.
     Array(Vec<Value>),
-    /// A map, its pairs in the order in which they are written.
+    /// A map, with its pairs in the order in which they are written.
     Map(Vec<(Value, Value)>),
     /// A CID link: tag 42 around a byte string of `00` and the CID.
     Link(Cid),
@@ -55,7 +54,7 @@ impl Value {
         Self::map(pairs)
     }
 
-    /// A link item around any bytes that stand in the place of a CID.
+    /// A link item with any bytes in place of a CID.
     pub fn link_bytes(cid: &[u8]) -> Self {
         let mut bytes = vec![0];
         bytes.extend_from_slice(cid);
@@ -127,7 +126,7 @@ impl Value {
         }
     }
 
-    /// The value of a text key in a map, if the value is a map that has it.
+    /// The value of a text key, if this is a map with that key.
     pub fn get(&self, key: &str) -> Option<&Value> {
         let Self::Map(pairs) = self else { return None };
         pairs.iter().find(|(name, _)| is_text(name, key)).map(|(_, value)| value)
@@ -143,7 +142,7 @@ impl Value {
         &mut pair.unwrap_or_else(|| panic!("no key {key}")).1
     }
 
-    /// Takes a text key and its value out of a map.
+    /// Removes a text key and its value from a map.
     ///
     /// # Panics
     ///
@@ -166,7 +165,7 @@ pub fn head(major: u8, number: u64) -> Vec<u8> {
     out
 }
 
-/// A head whose number takes `width` bytes (1, 2, 4 or 8) whether it needs them or not.
+/// A head whose number takes `width` bytes (1, 2, 4 or 8), even if fewer suffice.
 ///
 /// # Panics
 ///
@@ -193,8 +192,8 @@ pub fn with_head(value: &Value, head: &[u8]) -> Value {
     Value::Raw(out)
 }
 
-/// The item with its own head written in `width` bytes (1, 2, 4 or 8): not minimal if it fits in
-/// fewer.
+/// The item with its own head in `width` bytes (1, 2, 4 or 8), which is not minimal if fewer
+/// suffice.
 pub fn wide(value: &Value, width: usize) -> Value {
     let encoded = value.encode();
     with_head(value, &wide_head(encoded[0] >> 5, head_number(&encoded), width))

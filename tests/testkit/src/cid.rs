@@ -28,7 +28,7 @@ impl Cid {
         Self::new(RAW, sha256(block))
     }
 
-    /// Puts a CID together from its codec byte and its digest.
+    /// Builds a CID from its codec byte and its digest.
     pub fn new(codec: u8, digest: [u8; 32]) -> Self {
         let mut bytes = [0; 36];
         bytes[..4].copy_from_slice(&[1, codec, 0x12, 0x20]);
@@ -84,7 +84,7 @@ impl FromStr for Cid {
     fn from_str(text: &str) -> Result<Self, String> {
         let bytes = text.strip_prefix('b').and_then(unbase32);
         let cid = bytes.and_then(|bytes| Self::from_bytes(&bytes));
-        // Bits that are left over must be zero.
+        // The remaining bits must be zero.
         cid.filter(|cid| cid.to_string() == text).ok_or_else(|| format!("not a CID: {text}"))
     }
 }

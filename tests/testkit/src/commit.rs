@@ -1,4 +1,4 @@
-//! The signed commit of a repository, every field of which can be changed, moved or taken away.
+//! The signed commit of a repository. Every field can be changed, moved or removed.
 
 use crate::cbor::Value;
 use crate::cid::Cid;
@@ -13,7 +13,7 @@ pub const REV: &str = "3l4zyhoqkbk2c";
 pub enum Field {
     /// The CID of the tree's root, known when the commit is encoded.
     TreeRoot,
-    /// A value of the test's choice.
+    /// Any value that a test sets.
     Value(Value),
 }
 
@@ -41,12 +41,12 @@ impl Default for Commit {
 }
 
 impl Commit {
-    /// A commit of version 2: without a revision, with a link to the commit before.
+    /// A commit of version 2: without a revision, with a link to the previous commit.
     pub fn version_2(prev: Cid) -> Self {
         Self::default().remove("rev").set("prev", Value::Link(prev)).set("version", Value::Uint(2))
     }
 
-    /// Sets a field in its place, or adds it at the end.
+    /// Replaces the value of a field, or adds the field at the end.
     #[must_use]
     pub fn set(mut self, name: &str, value: Value) -> Self {
         match self.fields.iter_mut().find(|(own, _)| own == name) {
@@ -65,7 +65,7 @@ impl Commit {
         self
     }
 
-    /// Takes a field away.
+    /// Removes a field.
     ///
     /// # Panics
     ///
@@ -84,7 +84,7 @@ impl Commit {
         self
     }
 
-    /// The commit as CBOR, whatever [`Commit::bytes_override`] says.
+    /// The commit as CBOR, ignoring [`Commit::bytes_override`].
     pub fn to_value(&self, root: &Cid) -> Value {
         let fields = self.fields.iter().map(|(name, field)| match field {
             Field::TreeRoot => (name.clone(), Value::Link(*root)),
@@ -99,8 +99,8 @@ impl Commit {
     }
 }
 
-/// Bytes in the shape of a signature: 64 of them, the second half below half the order of either
-/// curve. They verify with no key; `Commit::signed` (feature `signing`) makes some that do.
+/// 64 bytes in the form of a signature, with s below half the order of either curve. They verify
+/// with no key; `Commit::signed` (feature `signing`) makes valid signatures.
 pub fn signature() -> Vec<u8> {
     (1..=64).collect()
 }

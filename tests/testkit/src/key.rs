@@ -1,11 +1,11 @@
-//! Keys of the tree: their layers, and mining for keys of a wanted layer.
+//! Keys of the tree: their layers, and mining for keys on a given layer.
 //!
-//! Every mined key is a repository path of the collection `com.example.test`. A key of layer n
-//! takes about 4 to the power of n attempts.
+//! Every mined key is a repo path in the collection `com.example.test`. A key on layer n takes
+//! about 4 to the power of n attempts.
 
 use crate::cid::sha256;
 
-/// What every mined key begins with.
+/// The prefix of every mined key.
 pub const PREFIX: &str = "com.example.test/";
 
 /// The layer of a key: the leading zero bits of its SHA-256 digest, in pairs.
@@ -21,12 +21,12 @@ pub fn at_layer(wanted: u8) -> impl Iterator<Item = Vec<u8>> {
     numbered(0).map(|(_, key)| key).filter(move |key| layer(key) == wanted)
 }
 
-/// The n-th key of a layer, counted from 0; later keys are greater.
+/// The n-th key of a layer, counted from 0. Later keys are greater.
 pub fn key_at_layer(layer: u8, n: usize) -> Vec<u8> {
     at_layer(layer).nth(n).expect("the numbers do not end")
 }
 
-/// Ascending keys, each with the layer wanted at its place.
+/// Ascending keys on the given layers.
 pub fn ascending(layers: &[u8]) -> Vec<Vec<u8>> {
     let mut next = 0;
     layers
@@ -41,28 +41,28 @@ pub fn ascending(layers: &[u8]) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// A key of a layer strictly between two others.
+/// A key on a layer, strictly between two other keys.
 ///
 /// # Panics
 ///
-/// Panics if nothing is found that `low` is the beginning of: that is, if `high` is `low` and a few
-/// least characters.
+/// Panics if no such key begins with `low`, because `high` is `low` with a few of the least
+/// characters appended.
 pub fn between(low: &[u8], high: &[u8], wanted: u8) -> Vec<u8> {
     let found = above_all(low).find(|key| key.as_slice() >= high || layer(key) == wanted);
     found.filter(|key| key.as_slice() < high).expect("no key in between")
 }
 
-/// A key of a layer below a mined key and above everything of the collections before.
+/// A key on a layer, less than a mined key and greater than all keys of earlier collections.
 pub fn below(high: &[u8], layer: u8) -> Vec<u8> {
     between(PREFIX.as_bytes(), high, layer)
 }
 
-/// A key of a layer above another, and below all mined keys above that one.
+/// A key on a layer, greater than `low` and less than all mined keys after it.
 pub fn above(low: &[u8], wanted: u8) -> Vec<u8> {
     above_all(low).find(|key| layer(key) == wanted).expect("the numbers do not end")
 }
 
-/// `low` with endings; the hyphen is the least character that a record key may have.
+/// `low` with endings. The hyphen is the least character of record keys.
 fn above_all(low: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     (0..100_000_000_u32).map(move |number| [low, format!("-{number:08}").as_bytes()].concat())
 }

@@ -1,4 +1,4 @@
-//! Exports that look odd and keep every rule.
+//! Exports that look odd but keep every rule.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,9 +14,9 @@ use crate::repo::{Order, Record, Repo};
 /// One oddity.
 #[derive(Clone, Copy)]
 pub struct Oddity {
-    /// The name to look it up by.
+    /// The name for lookups.
     pub name: &'static str,
-    /// What is odd.
+    /// A description of the oddity.
     pub about: &'static str,
     make: fn() -> Vec<u8>,
 }
@@ -39,7 +39,7 @@ pub fn all() -> impl Iterator<Item = &'static Oddity> {
     CASES.iter()
 }
 
-/// The export of the oddity of a name.
+/// The export with the oddity of this name.
 ///
 /// # Panics
 ///
@@ -255,7 +255,7 @@ fn shared() -> Repo {
     Repo::new(sample_keys().into_iter().map(|key| (key, record.clone())))
 }
 
-/// The sample with a record of its own for the key in the middle.
+/// The sample with another record for the key in the middle.
 fn with_record(record: Record) -> Vec<u8> {
     replaced(record).to_bytes(Order::Preorder)
 }
@@ -268,8 +268,8 @@ fn replaced(record: Record) -> Repo {
     Repo::new(records)
 }
 
-/// The sample with a record that equals a block of the tree before. The leaf with the first two
-/// keys does not change, so that it is both in the result.
+/// The sample with a record that equals a block of the original tree. The leaf with the first two
+/// keys does not change, so in the result it is both a node and a record.
 fn record_equal_to(block: impl FnOnce(&Repo) -> Vec<u8>) -> Vec<u8> {
     with_record(Record::new(block(&sample())))
 }

@@ -1,19 +1,19 @@
 //! Builds AT Protocol repository exports for tests, and walks them slowly.
 //!
-//! The crate knows nothing of the library that it tests: it is a second opinion on every byte.
+//! The crate does not depend on the library that it tests: it is an independent implementation.
 //!
 //! - [`repo`] puts records, tree and commit into a CAR, in any order of blocks.
 //! - [`breakage`] lists exports that break one rule each, next to their valid twins.
 //! - [`legal`] lists exports that look odd and are valid.
-//! - [`oracle`] walks a CAR in the most obvious way.
+//! - [`oracle`] walks a CAR in the simplest way.
 //! - [`random`] makes small repositories for property tests, [`export`] large ones for benchmarks.
 //! - [`readers`] are the streams that loads are tested with.
-//! - [`vectors`] finds the data that others made.
-//! - [`cases`] and [`step`] say how much of what is random a test tries.
+//! - [`vectors`] finds the folder with external test data.
+//! - [`cases`] and [`step`] return how many random cases a test tries.
 //! - With the feature `signing`, `signing` has keys that sign commits, and `sample` is a readable
-//!   repository for examples. All other signatures are made up.
+//!   repository for examples. Other commits have invalid signatures.
 //! - [`cid`], [`cbor`], [`varint`], [`base58`], [`car`], [`key`], [`tid`], [`tree`] and [`commit`]
-//!   are the parts: each writes what is right by default and what is wrong on request.
+//!   are the parts: each writes valid bytes by default and invalid bytes on request.
 //!
 //! ```
 //! use carwalk_testkit::{breakage, oracle, repo::{Order, Repo}};

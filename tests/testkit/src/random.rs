@@ -18,21 +18,21 @@ const COLLECTIONS: [&str; 6] = [
 
 const RKEY: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:~-";
 
-/// A random repository and what a walk of it must give.
+/// A random repository, and the records that a walk of it must return.
 #[derive(Clone, Debug)]
 pub struct Random {
     /// The repository.
     pub repo: Repo,
     /// The order of the blocks in the CAR.
     pub order: Order,
-    /// The CAR, with duplicates and strays in it.
+    /// The CAR, with repeated and unlinked blocks.
     pub car: Vec<u8>,
     /// The records by path.
     pub records: BTreeMap<Vec<u8>, Record>,
 }
 
-/// Makes the repository of a seed: at most so many records, some of them shared by several keys or
-/// equal to nodes, in any order, some blocks twice, some that nothing reaches.
+/// Makes the repository of a seed, with at most `max_records` records. Some records are shared by
+/// several keys or equal to nodes. Blocks are in any order; some are repeated, some unlinked.
 pub fn repo(seed: u64, max_records: usize) -> Random {
     let mut rng = Rng::new(seed);
     let records = records(&mut rng, max_records);
@@ -45,7 +45,7 @@ pub fn repo(seed: u64, max_records: usize) -> Random {
     Random { repo, order, car, records }
 }
 
-/// A random repository path; all are valid, and many share long prefixes.
+/// A random repo path. All are valid, and many share long prefixes.
 pub fn path(rng: &mut Rng) -> Vec<u8> {
     let collection = match rng.below(10) {
         0 => format!("com.example.{}", char::from(b'a' + rng.below(26) as u8)),

@@ -1,5 +1,5 @@
-//! Readers that behave as streams do at their worst: short reads, interruptions, failures, panics,
-//! and claims that are not true.
+//! Readers that behave like the worst streams: short reads, interruptions, failures, panics, and
+//! false return values.
 //!
 //! Offsets count the bytes that a reader has returned.
 //!
@@ -24,7 +24,7 @@ use crate::rng::Rng;
 /// A reader that returns one byte at each call.
 #[derive(Clone, Debug)]
 pub struct OneByte<R>(
-    /// Where the bytes come from.
+    /// The underlying reader.
     pub R,
 );
 
@@ -35,7 +35,7 @@ impl<R: Read> Read for OneByte<R> {
     }
 }
 
-/// A reader that returns random amounts and is interrupted at one call of four.
+/// A reader that returns random amounts, and is interrupted at one call in four.
 #[derive(Debug)]
 pub struct Ragged<R> {
     input: R,
@@ -63,13 +63,13 @@ impl<R: Read> Read for Ragged<R> {
 /// A reader that returns pieces of given lengths. No read spans two pieces; a piece may take
 /// several reads.
 ///
-/// A piece without bytes is an interruption. The bytes after the last piece are returned as they
-/// come.
+/// An empty piece is an interruption. The bytes after the last piece are returned without division
+/// into pieces.
 #[derive(Debug)]
 pub struct Pieces<R, L> {
     input: R,
     lens: L,
-    /// Bytes of the current piece that are left.
+    /// Remaining bytes of the current piece.
     left: usize,
 }
 
@@ -95,7 +95,7 @@ impl<R: Read, L: Iterator<Item = usize>> Read for Pieces<R, L> {
     }
 }
 
-/// What a [`Counting`] reader counts.
+/// The counts of a [`Counting`] reader.
 #[derive(Debug, Default)]
 pub struct Counts {
     bytes: Cell<u64>,
@@ -108,7 +108,7 @@ impl Counts {
         Counting { input, counts: self }
     }
 
-    /// Returns the number of bytes that were returned.
+    /// Returns the number of bytes that the reader returned.
     pub fn bytes(&self) -> u64 {
         self.bytes.get()
     }
@@ -139,14 +139,13 @@ impl<R: Read> Read for Counting<'_, R> {
 #[derive(Debug)]
 pub struct CallsAt<R, F> {
     input: R,
-    /// Bytes before the offset that are left.
+    /// Remaining bytes before the offset.
     left: usize,
     call: Option<F>,
 }
 
 impl<R, F: FnOnce()> CallsAt<R, F> {
-    /// Reads `input`, and calls `call` before the byte at `at` is read, or the end if that is
-    /// there.
+    /// Reads `input`, and calls `call` before the byte at `at`, or the end at this offset, is read.
     pub fn new(input: R, at: usize, call: F) -> Self {
         CallsAt { input, left: at, call: Some(call) }
     }
@@ -178,13 +177,13 @@ impl<R: Read, F: FnOnce()> Read for CallsAt<R, F> {
     }
 }
 
-/// A reader that fails once, when it is read at an offset. Read again, it goes on.
+/// A reader that fails once, when it is read at an offset. Later reads continue.
 #[derive(Debug)]
 pub struct FailsAt<R>(CallsAt<R, io::Error>);
 
 impl<R> FailsAt<R> {
-    /// Reads `input`, and fails with `error` in place of the byte at `at`, or of the end if that is
-    /// there.
+    /// Reads `input`, and fails with `error` in place of the byte at `at`, or of the end at this
+    /// offset.
     pub fn new(input: R, at: usize, error: impl Into<io::Error>) -> Self {
         FailsAt(CallsAt { input, left: at, call: Some(error.into()) })
     }
@@ -214,7 +213,7 @@ pub struct PanicsAt<R>(CallsAt<R, ()>);
 pub const PANIC: &str = "the stream panics";
 
 impl<R> PanicsAt<R> {
-    /// Reads `input`, and panics in place of the byte at `at`, or of the end if that is there.
+    /// Reads `input`, and panics in place of the byte at `at`, or of the end at this offset.
     pub fn new(input: R, at: usize) -> Self {
         PanicsAt(CallsAt { input, left: at, call: Some(()) })
     }
@@ -229,7 +228,7 @@ impl<R: Read> Read for PanicsAt<R> {
     }
 }
 
-/// A reader that returns 0, as at the end, once at an offset. Read again, it goes on.
+/// A reader that once returns 0 at an offset, as at the end. Later reads continue.
 #[derive(Debug)]
 pub struct EndsAt<R>(CallsAt<R, ()>);
 
@@ -249,7 +248,7 @@ impl<R: Read> Read for EndsAt<R> {
     }
 }
 
-/// A reader that claims to have read more bytes than it has, at each call.
+/// A reader that returns a larger number than the bytes that it has read, at each call.
 #[derive(Debug)]
 pub struct Overstates<R> {
     input: R,
@@ -257,7 +256,7 @@ pub struct Overstates<R> {
 }
 
 impl<R> Overstates<R> {
-    /// Reads `input`, and adds `by` to the number of bytes that were read.
+    /// Reads `input`, and adds `by` to each returned number of bytes.
     pub fn new(input: R, by: usize) -> Self {
         Overstates { input, by }
     }
@@ -269,7 +268,7 @@ impl<R: Read> Read for Overstates<R> {
     }
 }
 
-/// A reader over byte strings, one after the other, each made when the one before was read.
+/// A reader over byte strings, one after the other. Each is made when the one before has been read.
 #[derive(Debug)]
 pub struct Generated<I> {
     items: I,

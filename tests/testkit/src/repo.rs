@@ -15,7 +15,7 @@ use crate::tree::{self, Node, Step};
 pub enum Order {
     /// The commit, then nodes and records as the walk reaches them, each block once.
     Preorder,
-    /// The same, but a record shared by several keys is repeated for each.
+    /// Pre-order, but a record that several keys share is repeated for each.
     PreorderRepeating,
     /// The commit, the nodes level by level, the records in key order.
     BreadthFirst,
@@ -25,7 +25,7 @@ pub enum Order {
     Reversed,
     /// Pre-order, the commit at the end.
     CommitLast,
-    /// Any order, the same one for the same seed.
+    /// A random order. The same seed gives the same order.
     Shuffled(u64),
 }
 
@@ -86,10 +86,10 @@ pub struct Repo {
     pub root: Node,
     /// The commit; its `data` follows the tree unless a test sets it.
     pub commit: Commit,
-    /// The blocks of records by CID. Entries of the tree refer to them; an entry may well have
-    /// none.
+    /// The blocks of records by CID. Entries of the tree refer to them; an entry may have none.
     pub records: BTreeMap<Cid, Record>,
-    /// Blocks at the end of every order: strays, or targets of links that the tree does not have.
+    /// Blocks at the end of every order: unlinked blocks, or the targets of links to blocks that
+    /// are not part of the tree.
     pub extra: Vec<(Cid, Vec<u8>)>,
 }
 
@@ -111,12 +111,12 @@ impl Repo {
         }
     }
 
-    /// A valid repository with a sample record at each of these paths, each of a revision of its
-    /// own.
+    /// A valid repository with a sample record at each of these paths. Each record has its own
+    /// revision.
     pub fn sample<P: AsRef<[u8]>>(paths: impl IntoIterator<Item = P>) -> Self {
         let records = paths.into_iter().enumerate().map(|(index, path)| {
             let path = path.as_ref();
-            // A step of 7 keeps revisions apart from key order.
+            // With a step of 7, the order of revisions differs from that of keys.
             (path.to_vec(), Record::sample(path).at_revision(index as u32 * 7 % 11))
         });
         Self::new(records)
@@ -139,7 +139,7 @@ impl Repo {
         Cid::dag_cbor(&self.commit_block())
     }
 
-    /// Sets the commit's block to a changed form of the present one. The tree must not be changed
+    /// Replaces the commit's block by a changed form of it. The tree must not be changed
     /// afterwards.
     pub fn rewrite_commit(&mut self, change: impl FnOnce(Value) -> Vec<u8>) {
         let value = self.commit.to_value(&self.root.cid());
@@ -201,7 +201,7 @@ impl Repo {
         blocks.chain(self.extra.iter().cloned()).collect()
     }
 
-    /// All blocks as the walk reaches them, shared records repeated.
+    /// All blocks in the order of the walk, with shared records repeated.
     fn preorder(&self) -> Vec<Block> {
         let steps = self.root.preorder();
         let revisions = node_revisions(&steps, &self.records);
@@ -237,7 +237,8 @@ struct Block {
     cid: Cid,
     bytes: Vec<u8>,
     revision: u32,
-    /// 0 for the commit, 1 for the root, more below; records last.
+    /// The level of a block: 0 for the commit, 1 for the root, more for nodes below it, most for
+    /// records.
     level: usize,
 }
 
@@ -246,7 +247,7 @@ fn once_each(blocks: &mut Vec<Block>) {
     blocks.retain(|block| seen.insert(block.cid));
 }
 
-/// The revision of each step: a record's own, a node's the newest of its subtree.
+/// The revision of each step: a record has its own, a node that of the newest record below it.
 fn node_revisions(steps: &[Step], records: &BTreeMap<Cid, Record>) -> Vec<u32> {
     let mut revisions = vec![0; steps.len()];
     let mut open = Vec::new();
@@ -269,7 +270,7 @@ fn node_revisions(steps: &[Step], records: &BTreeMap<Cid, Record>) -> Vec<u32> {
     revisions
 }
 
-/// Blocks by CID, as a reader of a whole CAR holds them.
+/// Blocks by CID.
 pub fn block_map(car: &Car) -> HashMap<Cid, Vec<u8>> {
     let sections = car.sections.iter();
     sections

@@ -1,4 +1,4 @@
-//! A small repository that is pleasant to read, for examples.
+//! A small readable repository for examples.
 //!
 //! An invented account with about forty records: a profile, posts and replies, likes, follows.
 
@@ -56,7 +56,7 @@ pub fn repo() -> Repo {
     repo
 }
 
-/// The account's key. Its secret is here for all to read.
+/// The account's key. Its secret is public.
 pub fn signing_key() -> SigningKey {
     SigningKey::k256(&[7; 32])
 }
@@ -66,7 +66,7 @@ pub fn car() -> Vec<u8> {
     repo().to_bytes(Order::Pds)
 }
 
-/// A record of the day.
+/// A record of the sample.
 struct Written {
     path: String,
     /// Seconds since the start of the day.
@@ -155,7 +155,7 @@ fn seconds(time: &str) -> u64 {
     time.split(':').fold(0, |sum, part| sum * 60 + part.parse::<u64>().expect("times are digits"))
 }
 
-/// The identifier of what happened at a second of the day.
+/// The record key for a second of the day.
 fn rev(time: u64) -> String {
     tid::text(tid::number((DAY + time) * 1_000_000 + 400_000, 17))
 }

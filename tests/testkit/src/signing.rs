@@ -82,8 +82,8 @@ impl SigningKey {
 }
 
 impl Commit {
-    /// The same commit with the signature of its other fields, for a tree with this root. Any later
-    /// change breaks it.
+    /// The same commit with a valid signature, for a tree with this root. Any later change
+    /// invalidates it.
     ///
     /// # Panics
     ///
@@ -96,7 +96,7 @@ impl Commit {
 }
 
 impl Repo {
-    /// Signs the commit. Any later change of the tree or the commit breaks the signature.
+    /// Signs the commit. Any later change of the tree or the commit invalidates the signature.
     pub fn sign(&mut self, key: &SigningKey) {
         self.commit = self.commit.clone().signed(&self.root.cid(), key);
     }

@@ -2,12 +2,12 @@
 
 const ALPHABET: &[u8; 32] = b"234567abcdefghijklmnopqrstuvwxyz";
 
-/// The identifier of a number: 53 bits of microseconds since 1970, then 10 bits of a clock number.
+/// Encodes a number: 53 bits of microseconds since 1970, then 10 bits of a clock number.
 pub fn text(tid: u64) -> String {
     (0..13).map(|letter| char::from(ALPHABET[(tid >> (60 - 5 * letter)) as usize & 31])).collect()
 }
 
-/// The number of a time in microseconds since 1970 on the clock of a number below 1,024.
+/// The number for a time in microseconds since 1970 and a clock number below 1,024.
 pub fn number(micros: u64, clock: u64) -> u64 {
     micros << 10 | clock
 }

@@ -5,8 +5,8 @@
 //! entry = { "k": bytes, "p": uint, "t": CID | null, "v": CID }
 //! ```
 //!
-//! [`build`] makes the canonical tree of some keys. A test changes a node in place; encoding goes
-//! bottom up, so that the links of all ancestors follow the change.
+//! [`build`] makes the canonical tree of some keys. Tests change nodes in place. Encoding goes
+//! bottom-up, so the links of all ancestors change accordingly.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ pub enum Link {
     Node(Box<Node>),
     /// The CID of a block that the tree does not have.
     Cid(Cid),
-    /// Any CBOR in the link's place.
+    /// Any CBOR in place of the link.
     Raw(Vec<u8>),
 }
 
@@ -50,7 +50,7 @@ impl Link {
         }
     }
 
-    /// Takes the node out and leaves null.
+    /// Removes the node and leaves null.
     ///
     /// # Panics
     ///
@@ -68,11 +68,11 @@ impl Link {
 pub struct Entry {
     /// The whole key.
     pub key: Vec<u8>,
-    /// What to write as `p` in place of the longest prefix that the key shares with the one before.
+    /// Written as `p` in place of the longest prefix that the key shares with the one before.
     pub prefix_len: Option<u64>,
-    /// What to write as `k` in place of the bytes of the key after `p`.
+    /// Written as `k` in place of the bytes of the key after `p`.
     pub suffix: Option<Vec<u8>>,
-    /// The item to write as `v`: a link to the record.
+    /// The item that is written as `v`: a link to the record.
     pub value: Value,
     /// The subtree after the key.
     pub tree: Link,
@@ -121,7 +121,8 @@ pub struct Node {
     pub left: Link,
     /// The entries, in the order in which they are written.
     pub entries: Vec<Entry>,
-    /// The block to write in place of the encoded fields. The nodes below stay part of the tree.
+    /// The block that is written in place of the encoded fields. The nodes below stay part of the
+    /// tree.
     pub bytes_override: Option<Vec<u8>>,
 }
 
@@ -136,7 +137,7 @@ impl Node {
         Self { entries, ..Self::default() }
     }
 
-    /// The node as CBOR in canonical order, whatever [`Node::bytes_override`] says.
+    /// The node as CBOR in canonical order, ignoring [`Node::bytes_override`].
     pub fn to_value(&self) -> Value {
         self.value_with(&mut |link| link.node().map(Node::cid))
     }
@@ -151,14 +152,14 @@ impl Node {
         Cid::dag_cbor(&self.block())
     }
 
-    /// Sets the block to a changed form of the present one.
+    /// Replaces the block by a changed form of it.
     ///
-    /// Nodes below must not be changed afterwards: this node's links would not follow.
+    /// Nodes below must not be changed afterwards: this node's links would not change with them.
     pub fn rewrite(&mut self, change: impl FnOnce(Value) -> Vec<u8>) {
         self.bytes_override = Some(change(self.to_value()));
     }
 
-    /// Changes the node's CBOR in place; else as [`Node::rewrite`].
+    /// Replaces the block like [`Node::rewrite`], but the change is made to the node's CBOR.
     pub fn edit(&mut self, change: impl FnOnce(&mut Value)) {
         self.rewrite(|mut value| {
             change(&mut value);
@@ -166,7 +167,7 @@ impl Node {
         });
     }
 
-    /// The first node in pre-order that a test is true of.
+    /// The first node in pre-order for which `test` is true.
     pub fn find(&self, test: &dyn Fn(&Node) -> bool) -> Option<&Node> {
         if test(self) {
             return Some(self);
@@ -174,7 +175,7 @@ impl Node {
         self.links().filter_map(Link::node).find_map(|node| node.find(test))
     }
 
-    /// The first node in pre-order that a test is true of.
+    /// The first node in pre-order for which `test` is true.
     pub fn find_mut(&mut self, test: &dyn Fn(&Node) -> bool) -> Option<&mut Node> {
         if test(self) {
             return Some(self);
@@ -191,7 +192,7 @@ impl Node {
         self.find_mut(&|node| node.index_of(key).is_some()).expect("no node has the key")
     }
 
-    /// The entry of a key, wherever in the tree.
+    /// The entry of a key, anywhere in the tree.
     ///
     /// # Panics
     ///
@@ -217,8 +218,7 @@ impl Node {
         std::iter::once(&mut self.left).chain(self.entries.iter_mut().map(|entry| &mut entry.tree))
     }
 
-    /// The tree's nodes and entries in the order in which a reader of a streamable export expects
-    /// them.
+    /// The tree's nodes and entries in the order of a streamable export.
     pub fn preorder(&self) -> Vec<Step> {
         let mut steps = Vec::new();
         self.add_steps(0, &mut steps);
@@ -235,8 +235,8 @@ impl Node {
             .collect()
     }
 
-    /// Adds the steps of the subtree and returns the node's CID. The node's own step stands before
-    /// those of its children, whose CIDs it needs: its place is taken first and filled last.
+    /// Adds the steps of the subtree and returns the node's CID. The node's own step comes before
+    /// those of its children but needs their CIDs, so its slot is reserved first and filled last.
     fn add_steps(&self, depth: usize, steps: &mut Vec<Step>) -> Cid {
         let place = steps.len();
         steps.push(Step::Entry { key: Vec::new(), value: None, depth });
@@ -254,7 +254,7 @@ impl Node {
         cid
     }
 
-    /// The node's CBOR; `child` tells the CIDs of the subtrees, asked left to right.
+    /// The node's CBOR. `child` returns the CIDs of the subtrees and is called from left to right.
     fn value_with(&self, child: &mut dyn FnMut(&Link) -> Option<Cid>) -> Value {
         let mut links: Vec<Value> =
             self.links().map(|link| link_value(link, child(link))).collect();
@@ -279,7 +279,7 @@ fn link_value(link: &Link, child: Option<Cid>) -> Value {
     }
 }
 
-/// What comes next in pre-order.
+/// The next item in pre-order.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
     /// A node.
@@ -288,21 +288,21 @@ pub enum Step {
         cid: Cid,
         /// The block.
         block: Vec<u8>,
-        /// How many links below the root.
+        /// The number of links from the root.
         depth: usize,
     },
-    /// An entry: its record is due here.
+    /// An entry: its record comes here.
     Entry {
         /// The key.
         key: Vec<u8>,
         /// The record's CID, unless the value is not a link.
         value: Option<Cid>,
-        /// How many links below the root its node is.
+        /// The number of links from the root to its node.
         depth: usize,
     },
 }
 
-/// The canonical tree of some keys; the empty repository's node if there are none.
+/// The canonical tree of some keys. Without keys, the node of the empty repository.
 pub fn build(records: &BTreeMap<Vec<u8>, Cid>) -> Node {
     let keys: Vec<_> =
         records.iter().map(|(key, value)| (key::layer(key), key.as_slice(), *value)).collect();
@@ -310,7 +310,7 @@ pub fn build(records: &BTreeMap<Vec<u8>, Cid>) -> Node {
     build_layer(&keys, height)
 }
 
-/// Splits the keys at those of this layer; what lies between them is the layer below.
+/// Splits the keys at those of this layer. The keys in between belong to the layers below.
 fn build_layer(keys: &[(u8, &[u8], Cid)], layer: u8) -> Node {
     let mut gaps = keys.split(|(own, ..)| *own == layer).map(|gap| match gap {
         [] => Link::None,

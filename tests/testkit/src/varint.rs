@@ -16,8 +16,8 @@ pub fn put(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
-/// Encodes a number in exactly `len` bytes: continuation bits and a last byte of zero fill what is
-/// not needed.
+/// Encodes a number in exactly `len` bytes. Unneeded bytes have only a continuation bit, and the
+/// last one is zero.
 ///
 /// # Panics
 ///

@@ -368,7 +368,7 @@ fn chunked(field: &str) -> Case {
     edit(|commit| *commit.at_mut(field) = indefinite(commit.at_mut(field)))
 }
 
-/// Adds an unknown field in its canonical place.
+/// Adds an unknown field at its canonical position.
 fn unknown(value: Value) -> Case {
     edit(|commit| commit.pairs_mut().insert(0, (Value::text("x"), value)))
 }

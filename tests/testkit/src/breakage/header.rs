@@ -1,4 +1,4 @@
-//! The header of the CAR, and what stands in its place.
+//! The header of the CAR, and other data in place of the header.
 
 use super::Fault::{Limit, Malformed, NonCanonical, Truncated};
 use super::{Breakage, Case, breakage, car_case};
@@ -356,7 +356,7 @@ fn twice(key: &str) -> Case {
     })
 }
 
-/// Adds an unknown key in its canonical place.
+/// Adds an unknown key at its canonical position.
 fn unknown(item: Value) -> Case {
     value(|_, header| header.pairs_mut().insert(0, (Value::text("note"), item)))
 }

@@ -1,8 +1,8 @@
 //! Exports that break one rule each, next to the valid export that they were made from.
 //!
-//! All hashes, links and roots are made to fit the break, so that nothing but the rule itself is
-//! left to notice. Rules are named as in the project's notes: H, V and B for the container, X for
-//! CBOR, C for the commit, N for the tree, P for repository paths.
+//! All hashes, links and roots match the broken export, so that only the rule itself is broken. The
+//! letters of rules: H, V and B for the container, X for CBOR, C for the commit, N for the tree
+//! (listed in `docs/design.md`), P for repo paths.
 
 mod commit;
 mod header;
@@ -19,40 +19,40 @@ use crate::cid::Cid;
 use crate::key;
 use crate::repo::{Order, Repo};
 
-/// What a reader should blame.
+/// The kind of error that a reader should return.
 ///
-/// [`Malformed`](Self::Malformed) and [`NonCanonical`](Self::NonCanonical) are neighbours: a reader
-/// that compares bytes with what they must be need not tell them apart.
+/// A reader that compares bytes with the expected ones need not distinguish
+/// [`Malformed`](Self::Malformed) and [`NonCanonical`](Self::NonCanonical).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fault {
     /// The input ends too early.
     Truncated,
-    /// What is there cannot be what it should be.
+    /// The bytes cannot be parsed as the expected structure.
     Malformed,
-    /// What is there says the right thing in the wrong bytes.
+    /// The content is right, but its encoding is not.
     NonCanonical,
     /// A block does not hash to its CID.
     Mismatch,
-    /// A block is absent.
+    /// A block is missing.
     Missing,
     /// Something is too large.
     Limit,
     /// The tree breaks a rule of its structure.
     Tree,
-    /// A key is not a repository path.
+    /// A key is not a repo path.
     Path,
 }
 
 /// One broken rule.
 #[derive(Clone, Copy)]
 pub struct Breakage {
-    /// The name to look it up by.
+    /// The name for lookups.
     pub name: &'static str,
     /// The rule.
     pub rule: &'static str,
-    /// What a reader should blame.
+    /// The kind of error that a reader should return.
     pub fault: Fault,
-    /// What was done to the valid twin.
+    /// The change to the valid twin.
     pub about: &'static str,
     make: fn() -> Case,
 }
@@ -77,9 +77,9 @@ pub struct Case {
     pub valid: Vec<u8>,
     /// The export that breaks one.
     pub broken: Vec<u8>,
-    /// The block that breaks the rule, if the break lies within one.
+    /// The block that breaks the rule, if it is in a block.
     pub cid: Option<Cid>,
-    /// Where in the broken export the header or section at fault begins, if it has such a place.
+    /// The offset of the broken header or section in the broken export, if there is one.
     pub offset: Option<usize>,
 }
 
@@ -90,8 +90,8 @@ pub fn all() -> impl Iterator<Item = &'static Breakage> {
     tables.into_iter().flatten()
 }
 
-/// One breakage for each rule and fault, for tests that take long for each; all of them if
-/// `CARWALK_TEST_CASES` asks for more than the default.
+/// One breakage for each rule and fault, for tests that take long. All breakages if
+/// `CARWALK_TEST_CASES` is more than 1.
 pub fn each_rule() -> impl Iterator<Item = &'static Breakage> {
     let mut seen = HashSet::new();
     all().filter(move |breakage| {
@@ -129,7 +129,7 @@ const fn breakage(
     Breakage { name, rule, fault, about, make }
 }
 
-/// The layers of the sample's keys, in key order. The tree that they give:
+/// The layers of the sample's keys, in key order. Their tree:
 ///
 /// ```text
 /// layer 3                            5                8
@@ -144,13 +144,13 @@ pub fn sample_keys() -> Vec<Vec<u8>> {
     key::ascending(&LAYERS)
 }
 
-/// The valid repository that most breakages start from: eleven keys on four layers, two empty nodes
-/// among them.
+/// The valid repository from which most breakages are made: eleven keys on four layers, and two
+/// nodes without entries.
 pub fn sample() -> Repo {
     Repo::sample(sample_keys())
 }
 
-/// A case whose break is made in the parts of the CAR; the change returns where the fault begins.
+/// A case that changes the parts of the CAR. The change returns the offset of the fault.
 fn car_case(change: impl FnOnce(&Repo, &mut Car) -> Option<usize>) -> Case {
     let repo = sample();
     let valid = repo.to_car(Order::Preorder);
@@ -159,7 +159,7 @@ fn car_case(change: impl FnOnce(&Repo, &mut Car) -> Option<usize>) -> Case {
     Case { valid: valid.to_bytes(), broken: broken.to_bytes(), cid: None, offset }
 }
 
-/// A case whose break is made in tree or commit; the change may return the block at fault.
+/// A case that changes the tree or the commit. The change may return the broken block.
 fn repo_case(valid: Repo, change: impl FnOnce(&mut Repo) -> Option<Cid>) -> Case {
     let mut broken = valid.clone();
     let cid = change(&mut broken);

@@ -1,4 +1,4 @@
-//! Nodes whose CBOR is not what it must be.
+//! Nodes with invalid CBOR.
 
 use super::Fault::{Malformed, NonCanonical, Tree};
 use super::{Breakage, Case, breakage, repo_case, sample, sample_keys};
@@ -243,7 +243,7 @@ fn node(change: impl FnOnce(&mut Value)) -> Case {
     })
 }
 
-/// Changes the second entry of a node in the empty nodes' shade, where p is not 0 and t is null.
+/// Changes the second entry of a node below the empty nodes: its p is not 0 and its t is null.
 fn entry(change: impl FnOnce(&mut Value)) -> Case {
     leaf(|node| change(&mut node.at_mut("e").items_mut()[1]))
 }

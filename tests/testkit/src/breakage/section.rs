@@ -1,4 +1,4 @@
-//! Sections of the CAR: their framing, their CIDs, their hashes, and blocks that are absent.
+//! Sections of the CAR: their framing, their CIDs, their hashes, and missing blocks.
 
 use super::Fault::{Limit, Malformed, Mismatch, Missing, NonCanonical, Truncated};
 use super::{Breakage, Case, breakage, car_case};
@@ -7,7 +7,7 @@ use crate::cid::Cid;
 use crate::oracle::BLOCK_LIMIT;
 use crate::varint;
 
-/// The section that most cases change: in the middle, a node.
+/// The section that most cases change: a node in the middle of the CAR.
 const CHANGED: usize = 8;
 
 pub(super) const CASES: &[Breakage] = &[
@@ -234,7 +234,7 @@ fn at(index: usize, change: impl FnOnce(&mut Section)) -> Case {
     })
 }
 
-/// Puts bytes in the place of a section.
+/// Replaces a section by bytes.
 fn raw(bytes: &[u8]) -> Case {
     car_case(|_, car| insert(car, bytes))
 }

@@ -1,4 +1,4 @@
-//! Nodes whose fields are not those of a node, and links to what cannot be linked.
+//! Nodes with wrong fields, and links with wrong targets.
 
 use super::Fault::{Malformed, NonCanonical};
 use super::{Breakage, Case, breakage, repo_case, sample, sample_keys};
@@ -159,8 +159,7 @@ pub(super) const CASES: &[Breakage] = &[
     }),
 ];
 
-/// Nodes that are taken out of the tree take their entries along: their records must stay in the
-/// CAR.
+/// Removing nodes from the tree also removes their entries. Their records must stay in the CAR.
 fn keep_records(repo: &mut crate::repo::Repo) {
     repo.extra.extend(repo.records.values().map(|record| (record.cid, record.bytes.clone())));
 }

@@ -1,4 +1,4 @@
-//! Trees of sound nodes that are not Merkle Search Trees, and keys that are not repository paths.
+//! Trees of valid nodes that are not Merkle Search Trees, and keys that are not repo paths.
 
 use super::Fault::{Limit, Path, Tree};
 use super::{Breakage, Case, breakage, repo_case, sample, sample_keys};
@@ -495,7 +495,7 @@ fn tree(change: impl FnOnce(&mut Repo, &[Vec<u8>]) -> Option<Cid>) -> Case {
     repo_case(sample(), |repo| change(repo, &keys))
 }
 
-/// A sound tree with one more key.
+/// A valid tree with one more key.
 fn with_key(key: &[u8]) -> Case {
     let broken = Repo::sample(sample_keys().into_iter().chain([key.to_vec()]));
     repo_case(sample(), |repo| {

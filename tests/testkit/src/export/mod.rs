@@ -1,7 +1,7 @@
 //! Large exports that look like those of real accounts, for benchmarks and memory tests.
 //!
-//! The same numbers give the same bytes. Records are written from their number whenever they are
-//! needed and never held; what is held is a few dozen bytes a record, and the nodes.
+//! The same settings give the same bytes. Records are generated from their numbers whenever they
+//! are needed. Only a few dozen bytes for each record, and the nodes, are held in memory.
 
 mod record;
 mod tree;
@@ -21,24 +21,24 @@ use crate::{cbor::Value, varint};
 pub enum Order {
     /// Newest revision first, within a revision by CID text, descending: the reference PDS.
     Pds,
-    /// As the walk reaches them.
+    /// The order of the walk.
     Preorder,
-    /// At random.
+    /// A random order.
     Random,
 }
 
-/// What to generate.
+/// The settings of an export.
 #[derive(Clone, Debug)]
 pub struct Export {
-    /// How many records.
+    /// The number of records.
     pub records: usize,
-    /// Another seed gives another account.
+    /// The seed. Each seed gives another account.
     pub seed: u64,
     /// The order of the blocks.
     pub order: Order,
 }
 
-/// What was written.
+/// The sizes of a written export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Written {
     /// The file's length.
@@ -58,7 +58,7 @@ impl Export {
     ///
     /// # Errors
     ///
-    /// Gives back the writer's errors.
+    /// Returns the writer's errors.
     pub fn write_to(&self, writer: &mut impl Write) -> io::Result<Written> {
         let account = Account::new(self.records, self.seed);
         let tree = Tree::build(&account);
@@ -91,7 +91,8 @@ impl Export {
     }
 
     fn arrange(&self, blocks: &mut [Block], account: &Account, tree: &Tree, commit: &[u8]) {
-        // The commit belongs to the newest revision, where it sorts by its text like all others.
+        // The commit belongs to the newest revision, and is sorted by its text like its other
+        // blocks.
         let newest = account.newest_revision();
         match self.order {
             Order::Preorder => {}
@@ -112,11 +113,11 @@ impl Export {
     }
 }
 
-/// A number that orders CIDs of one codec as their texts are ordered. In base 32 the digits stand
-/// for the largest values but sort before the letters; twelve characters are enough to tell blocks
-/// apart.
+/// A number with the order of CID texts, for CIDs of one codec. In base 32, digits stand for the
+/// largest values but sort before letters. Twelve characters suffice to distinguish blocks.
 fn cid_text_rank(cid: &Cid) -> u64 {
-    // Two bits of the constant part, then digest: where the seventh character of the text begins.
+    // The seventh character of the text begins with two bits of the constant part, followed by the
+    // digest.
     let window =
         cid.as_bytes()[3..12].iter().fold(0_u128, |bits, &byte| bits << 8 | u128::from(byte));
     (0..12).fold(0, |rank, letter| {

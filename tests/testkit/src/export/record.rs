@@ -1,4 +1,4 @@
-//! An account: when it wrote which records, and their bytes.
+//! An account: the times and bytes of its records.
 
 use crate::cbor::{put_head, put_text};
 use crate::cid::{Cid, sha256};
@@ -11,7 +11,7 @@ const START: u64 = 1_682_899_200_000_000;
 /// The last day: 2025-10-01.
 const END: u64 = 1_759_276_800_000_000;
 
-/// Kinds of records with their share in a thousand.
+/// Kinds of records, with their number in a thousand records.
 const KINDS: [(Kind, usize); 6] = [
     (Kind::Like, 540),
     (Kind::Follow, 120),
@@ -52,8 +52,8 @@ impl Kind {
     }
 }
 
-/// What is known of a record without its bytes. The order is that of the keys: kinds are declared
-/// in the order of their collections, and the text of a TID sorts as its number.
+/// A record without its bytes. The order is that of the keys: kinds are declared in the order of
+/// their collections, and TIDs sort alike as texts and as numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Outline {
     kind: Kind,
@@ -106,7 +106,7 @@ impl Account {
         self.outlines.iter().map(|outline| outline.revision).max().unwrap_or(0)
     }
 
-    /// The text of the newest revision: a moment after the last day.
+    /// The text of the newest revision, shortly after the last day.
     pub(super) fn newest_rev(&self) -> String {
         tid::text(tid::number(END + 1_000_000, 0))
     }
@@ -126,7 +126,7 @@ impl Account {
     /// Writes a record's bytes.
     pub(super) fn record(&self, index: usize, out: &mut Vec<u8>) {
         let outline = &self.outlines[index];
-        // The key decides the content, so that records of any two accounts differ only where they
+        // The key determines the content, so that the records of two accounts differ only if they
         // should.
         let mut rng = Rng::for_item(self.seed ^ outline.kind as u64, outline.tid);
         out.clear();
@@ -162,7 +162,7 @@ impl Account {
     }
 }
 
-/// Lays out the account's life: revisions in time, mostly of one record, now and then of a batch.
+/// Generates the revisions of the account in time order. Most have one record, some a batch.
 fn outlines(records: usize, seed: u64) -> Vec<Outline> {
     let mut rng = Rng::new(seed);
     let step = ((END - START) / records.max(1) as u64).max(2);
@@ -175,7 +175,7 @@ fn outlines(records: usize, seed: u64) -> Vec<Outline> {
         batch -= 1;
         time += 1 + rng.next_u64() % (2 * step - 1);
         let kind = if index == 0 { Kind::Profile } else { pick_kind(&mut rng) };
-        // One record in two hundred was written elsewhere and brought along.
+        // One record in two hundred was imported from another server.
         let written =
             if rng.chance(1, 200) { START + rng.next_u64() % (time - START) } else { time };
         Outline { kind, tid: tid::number(written, rng.below(1024) as u64), revision }
@@ -194,7 +194,7 @@ fn pick_kind(rng: &mut Rng) -> Kind {
     Kind::Like
 }
 
-/// Moves a TID that its predecessor has, or has passed, to the next free one.
+/// Moves a TID that is not greater than its predecessor to the next free one.
 fn make_unique(outlines: &mut [Outline]) {
     for index in 1..outlines.len() {
         let before = outlines[index - 1];
@@ -245,7 +245,7 @@ fn put_post(out: &mut Vec<u8>, rng: &mut Rng, outline: &Outline) {
     put_created_at(out, outline);
 }
 
-/// A reference to somebody's post, some time before this record.
+/// A reference to a post of another account, from some time before this record.
 fn put_strong_ref(out: &mut Vec<u8>, rng: &mut Rng, tid: u64) {
     let digest = std::array::from_fn(|_| rng.next_u64() as u8);
     let post = tid - ((rng.next_u64() % 86_400_000_000) << 10);

@@ -1,4 +1,4 @@
-//! The tree over an account's records: all node blocks in one buffer.
+//! The tree of an account's records, with all node blocks in one buffer.
 
 use std::ops::Range;
 
@@ -12,7 +12,7 @@ pub(super) enum Block {
     Commit,
     /// A node, by number.
     Node(usize),
-    /// A record, by its place in key order.
+    /// A record, by its position in key order.
     Record(usize),
 }
 
@@ -64,8 +64,8 @@ impl Tree {
         self.order.clone()
     }
 
-    /// Adds the node of a layer over some records, after all nodes below it, and returns its
-    /// number. Its place in pre-order is taken before theirs.
+    /// Adds the node of a layer for some records, after all nodes below it, and returns its number.
+    /// Its slot in pre-order is reserved before theirs.
     fn add(&mut self, account: &Account, records: Range<usize>, layer: u8) -> usize {
         let place = self.order.len();
         self.order.push(Block::Commit);

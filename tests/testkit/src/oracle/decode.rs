@@ -1,5 +1,5 @@
-//! A general CBOR decoder: definite lengths, text keys or any others, links only to CIDs of the
-//! usual form.
+//! A general CBOR decoder: definite lengths, keys of any type, and links only to CIDs of the
+//! accepted form.
 
 use crate::cbor::{Value, head};
 use crate::cid::Cid;
@@ -14,19 +14,18 @@ pub fn decode(bytes: &[u8]) -> Result<Value, String> {
     if decoder.rest.is_empty() { Ok(value) } else { Err("bytes after the item".into()) }
 }
 
-/// Whether all maps of a value have text keys, sorted and each once. A block is canonical if its
-/// value is and encodes to the same bytes.
+/// Whether all maps of a value have sorted and unique text keys. A block is canonical if its value
+/// is, and encodes to the same bytes.
 pub fn is_canonical(value: &Value) -> bool {
     match value {
         Value::Array(items) => items.iter().all(is_canonical),
         Value::Tag(..) => false,
-        // An integer below the least that `Int` has.
+        // An integer below the range of `Int`.
         Value::Raw(bytes) => bytes.len() == 9 && bytes.first() == Some(&0x3b),
         Value::Map(pairs) => {
             let keys: Vec<_> = pairs.iter().map(|(key, _)| key.encode()).collect();
             let texts = pairs.iter().all(|(key, _)| matches!(key, Value::Text(_)));
-            // The head of a longer text is greater, so that encoded keys sort by their length
-            // first.
+            // The head of a longer text is greater, so encoded keys sort by length first.
             texts
                 && keys.is_sorted_by(|a, b| a < b)
                 && pairs.iter().all(|(_, value)| is_canonical(value))

@@ -1,9 +1,8 @@
-//! A naive walker: slow, recursive, and as plainly right as can be.
+//! A naive walker: slow, recursive, and so simple that it is easily seen to be correct.
 //!
-//! It keeps all blocks in a map, decodes nodes with a general CBOR decoder, collects the keys, and
-//! then checks the tree by building the canonical one from them: if the root's CID comes out the
-//! same, every byte of every node was as it must be. Commit and header are checked by encoding what
-//! was decoded.
+//! It stores all blocks in a map, decodes nodes with a general CBOR decoder, and collects the keys.
+//! It then checks the tree by building the canonical tree of these keys: if the root's CID is the
+//! same, every byte of every node is right. Commit and header are checked by encoding them again.
 
 mod decode;
 mod syntax;
@@ -27,7 +26,7 @@ pub const KEY_LIMIT: usize = 1024;
 
 const MAX_DEPTH: usize = 129;
 
-/// What a complete and valid export holds.
+/// The content of a complete and valid export.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Walk {
     /// The commit.
@@ -36,14 +35,14 @@ pub struct Walk {
     pub entries: Vec<Entry>,
 }
 
-/// What a partial export holds.
+/// The content of a partial export.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PartialWalk {
     /// The commit.
     pub commit: Commit,
     /// The entries of all nodes that can be reached, in key order.
     pub entries: Vec<Entry>,
-    /// The nodes that are linked and absent, in key order.
+    /// The missing nodes, in key order.
     pub missing: Vec<MissingNode>,
 }
 
@@ -58,7 +57,7 @@ pub struct Commit {
     pub rev: String,
     /// The tree's root.
     pub data: Cid,
-    /// The commit before.
+    /// The previous commit.
     pub prev: Option<Cid>,
     /// The signature.
     pub sig: Vec<u8>,
@@ -75,7 +74,7 @@ pub struct Entry {
     pub record: Option<Vec<u8>>,
 }
 
-/// A node that is linked and absent.
+/// A missing node.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MissingNode {
     /// The link.
@@ -84,11 +83,11 @@ pub struct MissingNode {
     pub low: Option<Vec<u8>>,
     /// All keys below are less than this one.
     pub high: Option<Vec<u8>>,
-    /// How many links below the root it would be.
+    /// The number of links from the root to it.
     pub depth: usize,
 }
 
-/// Walks a complete export and checks all of it, the form of repository paths included.
+/// Walks a complete export and checks all of it, including the syntax of repo paths.
 pub fn walk(car: &[u8]) -> Result<Walk, String> {
     let walk = walk_any_keys(car)?;
     match walk.entries.iter().find(|entry| !is_path(&entry.key)) {
@@ -97,7 +96,7 @@ pub fn walk(car: &[u8]) -> Result<Walk, String> {
     }
 }
 
-/// Walks a complete export whose keys need not be repository paths.
+/// Walks a complete export whose keys need not be repo paths.
 pub fn walk_any_keys(car: &[u8]) -> Result<Walk, String> {
     let partial = walk_partial(car)?;
     if let Some(node) = partial.missing.first() {
@@ -118,17 +117,17 @@ pub fn walk_any_keys(car: &[u8]) -> Result<Walk, String> {
     Ok(Walk { commit: partial.commit, entries: partial.entries })
 }
 
-/// Walks what there is of an export.
+/// Walks a partial export.
 ///
-/// Framing, hashes and commit are checked as for a complete one; of the tree only that nodes can be
-/// decoded, that keys ascend and that no node is linked twice.
+/// Framing, hashes and commit are checked as for a complete one. The checks of the tree are weaker:
+/// nodes can be decoded, keys ascend, and no node is linked twice.
 pub fn walk_partial(car: &[u8]) -> Result<PartialWalk, String> {
     let car = Car::parse(car)?;
     let root = check_header(&car.header)?;
     let blocks = check_blocks(&car)?;
     let commit = parse_commit(root, blocks.get(&root).ok_or("the commit is absent")?)?;
     let mut collector = Collector { blocks: &blocks, seen: HashSet::new(), items: Vec::new() };
-    // The CID of an empty tree's node says what is in it.
+    // The CID of an empty tree's node determines its content.
     if blocks.contains_key(&commit.data) || commit.data != tree::build(&BTreeMap::new()).cid() {
         collector.collect(commit.data, 0)?;
     }
@@ -286,7 +285,7 @@ fn check_keys(items: &[Item]) -> Result<(), String> {
     if keys(items).is_sorted_by(|a, b| a < b) { Ok(()) } else { Err("keys do not ascend".into()) }
 }
 
-/// Between two links of a tree lies always a key, so that the nearest keys are the bounds.
+/// There is always a key between two links of a tree, so the nearest keys are the bounds.
 fn missing_nodes(items: &[Item]) -> Vec<MissingNode> {
     let missing = items.iter().enumerate().filter_map(|(index, item)| match item {
         Item::Entry(_) => None,

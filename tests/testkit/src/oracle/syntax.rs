@@ -1,4 +1,4 @@
-//! The syntax of identifiers, as far as every reader has to check it.
+//! The parts of identifier syntax that every reader has to check.
 
 /// Whether a text is a DID.
 pub fn is_did(text: &str) -> bool {
@@ -17,8 +17,8 @@ pub fn is_tid(text: &str) -> bool {
     text.len() == 13 && text.bytes().all(sortable) && text.as_bytes()[0] < b'k'
 }
 
-/// Whether a key is a repository path: ASCII, one slash between two halves that are not empty, the
-/// second of record-key characters and neither `.` nor `..`.
+/// Whether a key is a repo path: ASCII, one slash between two non-empty parts, of which the second
+/// has record-key characters and is neither `.` nor `..`.
 pub fn is_path(key: &[u8]) -> bool {
     let Some(slash) = key.iter().position(|&byte| byte == b'/') else { return false };
     let (collection, rkey) = (&key[..slash], &key[slash + 1..]);
