@@ -1,4 +1,4 @@
-//! Sums over partial walks: how much of a range is present, and where it is not.
+//! Sums over partial walks: how much of a range is present, and which nodes are missing.
 
 use core::fmt;
 use core::iter::FusedIterator;
@@ -11,15 +11,20 @@ use crate::error::Result;
 use crate::store::BlockStore;
 
 impl<'s, S: BlockStore> Walk<'s, S> {
-    /// Walks the range and reports how much of it is present. The walk is partial.
+    /// Walks the range from its start and reports how much of it is present.
+    ///
+    /// The walk is partial, whether [`partial`](Walk::partial) is set or not. With
+    /// [`records(false)`](Walk::records), it looks up nodes only.
     ///
     /// # Errors
     ///
-    /// - `HashMismatch` if a block does not have its CID
-    /// - `Tree`, `Malformed`, `NonCanonical` or `Limit` if a node breaks a rule, or if the walk
-    ///   exceeds its memory limit
+    /// - `HashMismatch` if a block does not hash to its CID
+    /// - `Tree`, `Malformed`, `NonCanonical` or `Limit` if a node breaks a rule
+    /// - `Limit` if the open nodes exceed the memory limit
     /// - `Argument` if a range ends before it starts
-    /// - `Store` or `Io` if the store fails
+    /// - `Store`, `Io` or `InvalidSpillFile` if the store fails
+    ///
+    /// A missing node or record is not an error.
     ///
     /// ```
     /// use carwalk::{KeyRange, Repo};
@@ -37,9 +42,10 @@ impl<'s, S: BlockStore> Walk<'s, S> {
         Completeness::of(self.nodes(false).partial(true).start(), records)
     }
 
-    /// Returns an iterator over the missing nodes of the range. The walk is partial.
+    /// Returns an iterator over the missing nodes of the range, in the order of the walk.
     ///
-    /// Its errors are those of [`completeness`](Walk::completeness); records are not looked up.
+    /// The walk is partial, whether [`partial`](Walk::partial) is set or not. Records are not
+    /// looked up.
     ///
     /// ```
     /// use carwalk::Repo;
@@ -52,7 +58,7 @@ impl<'s, S: BlockStore> Walk<'s, S> {
     /// let repo = Repo::from_slice(&bytes)?;
     /// let gaps = repo.walk().gaps().collect::<Result<Vec<_>, _>>()?;
     /// assert_eq!(gaps.len(), 8);
-    /// // They hide other keys, but not the proven one.
+    /// // They may hide other keys, but not the proven one.
     /// assert!(gaps.iter().any(|gap| gap.interval.contains(b"app.bsky.feed.post/3l4ozvargq22l")));
     /// assert!(!gaps.iter().any(|gap| gap.interval.contains(b"app.bsky.actor.profile/self")));
     /// # Ok::<(), carwalk::Error>(())
@@ -64,13 +70,30 @@ impl<'s, S: BlockStore> Walk<'s, S> {
 
 /// The number of entries, missing records and gaps in a range: see
 /// [`Walk::completeness`](super::Walk::completeness).
+///
+/// ```
+/// use carwalk::Repo;
+///
+/// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+/// # let repo = Repo::from_slice(bytes)?;
+/// # let mut bytes = Vec::new();
+/// # repo.prove().range(..).records(false).write(&mut bytes)?;
+/// // A CAR with all nodes and no records.
+/// let repo = Repo::from_slice(&bytes)?;
+/// let whole = repo.walk().completeness()?;
+/// assert_eq!((whole.entries, whole.missing_records, whole.gaps), (40, Some(40), 0));
+/// assert!(whole.has_all_keys());
+/// assert!(!whole.is_complete());
+/// # Ok::<(), carwalk::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Completeness {
     /// The number of known entries.
     pub entries: u64,
-    /// The number of known entries whose records are missing. `None` if records were not looked up.
+    /// The number of known entries whose records are missing, or `None` if records were not looked
+    /// up.
     pub missing_records: Option<u64>,
     /// The number of missing nodes, each of which may hide entries.
     /// [`Walk::gaps`](super::Walk::gaps) lists them.
@@ -78,14 +101,14 @@ pub struct Completeness {
 }
 
 impl Completeness {
-    /// Returns whether every key is known: any tree with this root has these and no others.
+    /// Returns whether every key in the range is known, because there is no gap.
     #[must_use]
     pub fn has_all_keys(&self) -> bool {
         self.gaps == 0
     }
 
-    /// Returns whether every key is known and every record present. False if records were not
-    /// looked up.
+    /// Returns whether every key in the range is known and every record is present. False if
+    /// records were not looked up.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.has_all_keys() && self.missing_records == Some(0)
@@ -113,7 +136,15 @@ impl Completeness {
 }
 
 /// An iterator over the missing nodes in the range of a walk: see
-/// [`Walk::gaps`](super::Walk::gaps).
+/// [`Walk::gaps`](super::Walk::gaps), which has an example.
+///
+/// # Errors
+///
+/// - `HashMismatch` if a node does not hash to its CID
+/// - `Tree`, `Malformed`, `NonCanonical` or `Limit` if a node breaks a rule
+/// - `Limit` if the open nodes exceed the memory limit
+/// - `Argument` if a range ends before it starts
+/// - `Store`, `Io` or `InvalidSpillFile` if the store fails
 ///
 /// After an error, every later call returns `None`.
 #[must_use]

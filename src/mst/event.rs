@@ -8,24 +8,62 @@ use crate::error::{Error, KeyInterval, Result, Structure};
 use crate::path::RepoPath;
 use crate::store::{Block, Form};
 
-/// An event of a walk. It borrows from the walk, so it lasts until the next call.
+/// An event of a walk: an item of [`Walker::next_event`](super::Walker::next_event).
+///
+/// An event borrows from the walk, so it lasts until the next call. Which variants occur depends on
+/// the settings of the [`Walk`](super::Walk):
+///
+/// | setting | variants |
+/// |---|---|
+/// | default | `Record` |
+/// | `records(false)` | `Entry` instead of `Record` |
+/// | `nodes(true)` | `Node`, too |
+/// | `partial(true)` | `MissingRecord`, `BadRecord`, `MissingSubtree` and `BadSubtree`, too |
+///
+/// ```
+/// use carwalk::Repo;
+/// use carwalk::mst::Event;
+///
+/// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+/// # let repo = Repo::from_slice(bytes)?;
+/// # let mut bytes = Vec::new();
+/// # repo.prove().key("app.bsky.actor.profile/self").write(&mut bytes)?;
+/// // A proof of one record: a partial CAR with the commit, one node and one record.
+/// let repo = Repo::from_slice(&bytes)?;
+/// let (mut records, mut missing_records, mut missing_subtrees) = (0, 0, 0);
+/// let mut walk = repo.walk().partial(true).start();
+/// while let Some(event) = walk.next_event()? {
+///     match event {
+///         Event::Record { entry, block, .. } => {
+///             println!("{}: {} bytes", entry.path()?, block.len());
+///             records += 1;
+///         }
+///         Event::MissingRecord { .. } => missing_records += 1,
+///         Event::MissingSubtree { .. } => missing_subtrees += 1,
+///         Event::BadRecord { error, .. } | Event::BadSubtree { error, .. } => return Err(error),
+///         _ => {}
+///     }
+/// }
+/// assert_eq!((records, missing_records, missing_subtrees), (1, 8, 8));
+/// # Ok::<(), carwalk::Error>(())
+/// ```
 #[non_exhaustive]
 pub enum Event<'w> {
-    /// A node, before its entries and subtrees. Only after [`Walk::nodes`](super::Walk::nodes).
+    /// A node, before its entries and subtrees. Only with [`Walk::nodes`](super::Walk::nodes).
     #[non_exhaustive]
     Node {
         /// The CID of the node.
         cid: Cid,
         /// The layer of the node. The root of an empty repository has layer 0.
         layer: Layer,
-        /// The number of links from the root to the node.
+        /// The number of links from the root to the node: 0 for the root.
         depth: usize,
-        /// The block of the node.
+        /// The block of the node: [`Node::parse`](super::Node::parse) parses it.
         block: &'w [u8],
         /// The section offset of the block in the CAR, if the store knows it.
         offset: Option<u64>,
     },
-    /// An entry whose record was not looked up. Only after
+    /// An entry whose record was not looked up. Only in an entries-only walk:
     /// [`Walk::records`](super::Walk::records) with `false`.
     #[non_exhaustive]
     Entry {
@@ -37,7 +75,7 @@ pub enum Event<'w> {
     Record {
         /// The key and the CID of the record.
         entry: Entry<'w>,
-        /// The record: DAG-CBOR, unless the codec of its CID is another. A walk does not parse it.
+        /// The record, which a walk does not parse: DAG-CBOR, unless the codec of its CID is raw.
         block: &'w [u8],
         /// Whether `block` is the record or the value that a process function made of it.
         form: Form,
@@ -50,7 +88,8 @@ pub enum Event<'w> {
         /// The key and the CID of the record.
         entry: Entry<'w>,
     },
-    /// An entry whose record does not have its CID. Only in a partial walk that verifies blocks.
+    /// An entry whose record does not hash to its CID, because it is damaged or forged. Only in a
+    /// partial walk that verifies blocks.
     #[non_exhaustive]
     BadRecord {
         /// The key and the CID of the record.
@@ -58,7 +97,7 @@ pub enum Event<'w> {
         /// The fault.
         error: Error,
     },
-    /// A missing node, with the subtree below it. Only in a partial walk.
+    /// A missing node: a gap. The subtree below it is skipped. Only in a partial walk.
     #[non_exhaustive]
     MissingSubtree {
         /// The CID of the node.
@@ -68,7 +107,8 @@ pub enum Event<'w> {
         /// The layer of the node; `None` for the root.
         layer: Option<Layer>,
     },
-    /// A node that breaks a rule, with the subtree below it. Only in a partial walk.
+    /// A node that does not hash to its CID or breaks a rule, or for which the memory limit has no
+    /// room. The subtree below it is skipped. Only in a partial walk.
     #[non_exhaustive]
     BadSubtree {
         /// The CID of the node.
@@ -83,8 +123,20 @@ pub enum Event<'w> {
 }
 
 impl Event<'_> {
-    /// Returns the section offset of the block that the event is about, whether that is good or
-    /// bad, if the store knows it.
+    /// Returns the section offset of the node or record of the event, whether the block is good or
+    /// not. `None` if the block is missing or was not looked up, or if the store does not know its
+    /// offset.
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// let mut walk = repo.walk().start();
+    /// let profile = walk.next_event()?.unwrap();
+    /// assert_eq!(profile.offset(), Some(12_475));
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     #[must_use]
     pub fn offset(&self) -> Option<u64> {
         match self {
@@ -97,7 +149,7 @@ impl Event<'_> {
     }
 }
 
-/// Leaves out the blocks, which may be long.
+/// Writes the lengths of blocks instead of the blocks.
 impl fmt::Debug for Event<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -135,6 +187,25 @@ impl fmt::Debug for Event<'_> {
 pub(crate) type EntryAndRecord<'w, B> = (Entry<'w>, Option<Block<B>>);
 
 /// An entry of the tree: a key and the CID of its record.
+///
+/// ```
+/// use carwalk::Repo;
+/// use carwalk::mst::Event;
+///
+/// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+/// let repo = Repo::from_slice(bytes)?;
+/// let mut walk = repo.walk().records(false).start();
+/// let mut in_root = Vec::new();
+/// while let Some(Event::Entry { entry, .. }) = walk.next_event()? {
+///     if entry.depth() == 0 {
+///         in_root.push((entry.key().to_vec(), entry.cid()));
+///     }
+/// }
+/// assert_eq!(in_root.len(), 9);
+/// assert_eq!(in_root[0].0, b"app.bsky.actor.profile/self");
+/// assert_eq!(repo.get("app.bsky.actor.profile/self")?.cid(), Some(in_root[0].1));
+/// # Ok::<(), carwalk::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Entry<'w> {
     key: &'w [u8],
@@ -148,7 +219,7 @@ impl<'w> Entry<'w> {
         Entry { key, cid, depth }
     }
 
-    /// Returns the key: 1 to 1,024 bytes, which need not be a repo path.
+    /// Returns the key: 1 to 1,024 bytes, which may be an invalid path.
     #[must_use]
     pub fn key(&self) -> &'w [u8] {
         self.key
@@ -160,7 +231,7 @@ impl<'w> Entry<'w> {
         self.cid
     }
 
-    /// Returns the number of links from the root to the node of the entry.
+    /// Returns the depth of the entry's node: the number of links from the root to it.
     #[must_use]
     pub fn depth(&self) -> usize {
         self.depth
@@ -170,18 +241,46 @@ impl<'w> Entry<'w> {
     ///
     /// # Errors
     ///
-    /// `Path` if the key is not a repo path. The error has the key and the CID.
+    /// `Path` if the key is not a repo path. The error has the key and the CID, and the class
+    /// [`Invalid`](crate::ErrorClass::Invalid).
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    /// use carwalk::mst::Event;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// let mut walk = repo.walk().records(false).start();
+    /// let mut posts = 0;
+    /// while let Some(Event::Entry { entry, .. }) = walk.next_event()? {
+    ///     posts += u32::from(entry.path()?.collection() == "app.bsky.feed.post");
+    /// }
+    /// assert_eq!(posts, 14);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn path(&self) -> Result<RepoPath<'w>> {
         RepoPath::parse(self.key).map_err(|error| self.locate(error))
     }
 
-    /// Parses the key as a repo path and checks the full syntax of both parts: see
-    /// [`RepoPath::check_syntax`].
+    /// Parses the key as a repo path and checks the full syntax of both parts, as
+    /// [`RepoPath::check_syntax`] does.
     ///
     /// # Errors
     ///
     /// `Path` if the key is not a repo path or a part breaks the syntax. The error has the key and
-    /// the CID.
+    /// the CID, and the class [`Invalid`](crate::ErrorClass::Invalid).
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    /// use carwalk::mst::Event;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// let mut walk = repo.walk().records(false).start();
+    /// let Some(Event::Entry { entry, .. }) = walk.next_event()? else { panic!() };
+    /// assert_eq!(entry.strict_path()?.record_key(), "self");
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn strict_path(&self) -> Result<RepoPath<'w>> {
         let path = self.path()?;
         path.check_syntax().map_err(|error| self.locate(error))?;

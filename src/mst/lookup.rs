@@ -8,27 +8,62 @@ use crate::error::{Error, ErrorKind, KeyInterval, Result, Structure};
 
 /// The answer to the lookup of one key in a tree that may be partial.
 ///
-/// Each answer is valid for every tree with this root, whatever the missing blocks contain,
-/// provided that blocks are verified. The entries before and after a key do not prove that it is
-/// absent: a missing subtree between them may have it.
+/// [`Repo::get`](crate::Repo::get) and [`Tree::get_key`](crate::Tree::get_key) return it. Each
+/// answer is valid for every tree with this root, whatever the missing blocks contain, provided
+/// that blocks are verified. The entries before and after a key do not prove that it is absent: a
+/// missing subtree between them may have it.
+///
+/// ```
+/// use carwalk::{Lookup, Repo};
+///
+/// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+/// # let repo = Repo::from_slice(bytes)?;
+/// # let mut bytes = Vec::new();
+/// # repo.prove().key("app.bsky.actor.profile/self").write(&mut bytes)?;
+/// // A proof of one record: a partial CAR with the commit, one node and one record.
+/// let repo = Repo::from_slice(&bytes)?;
+/// let Lookup::Present { record: Some(record), .. } = repo.get("app.bsky.actor.profile/self")?
+/// else {
+///     panic!()
+/// };
+/// assert_eq!(record.bytes().len(), 128);
+/// // The entry of this like is in the node, but its record is not in the CAR.
+/// let like = repo.get("app.bsky.feed.like/3l4ntayhb422l")?;
+/// assert!(matches!(like, Lookup::Present { record: None, .. }));
+/// // The node that would have the entry of this one is missing.
+/// let Lookup::Unknown(gap) = repo.get("app.bsky.feed.like/3l4npkxvnm22l")? else { panic!() };
+/// assert_eq!(gap.layer.unwrap().get(), 0);
+/// # Ok::<(), carwalk::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "there is no fourth answer")]
 pub enum Lookup<V> {
     /// The tree has the key.
     Present {
-        /// The CID of its record.
+        /// The CID of the record.
         cid: Cid,
-        /// The record; `None` if it is missing.
+        /// The record, or `None` if it is missing.
         record: Option<V>,
     },
     /// The tree does not have the key.
     Absent,
-    /// The node that would decide is missing.
+    /// The node that would decide is missing: this gap hides the key.
     Unknown(Gap),
 }
 
 impl<V> Lookup<V> {
-    /// Returns the record; `None` if the key is absent or unknown, or the record is missing.
+    /// Returns the record, or `None` if the key is absent or unknown, or if the record is missing.
+    /// [`into_result`](Lookup::into_result) tells these apart.
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// let profile = repo.get("app.bsky.actor.profile/self")?.record();
+    /// assert_eq!(profile.unwrap().bytes().len(), 128);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     #[must_use]
     pub fn record(self) -> Option<V> {
         match self {
@@ -37,8 +72,23 @@ impl<V> Lookup<V> {
         }
     }
 
-    /// Returns the CID of the record, whether the record is there or missing; `None` if the key is
-    /// absent or unknown.
+    /// Returns the CID of the record, present or missing, or `None` if the key is absent or
+    /// unknown.
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// # let repo = Repo::from_slice(bytes)?;
+    /// # let mut bytes = Vec::new();
+    /// # repo.prove().range(..).records(false).write(&mut bytes)?;
+    /// // A CAR with all nodes and no records.
+    /// let repo = Repo::from_slice(&bytes)?;
+    /// let profile = repo.get("app.bsky.actor.profile/self")?;
+    /// assert!(profile.cid().is_some());
+    /// assert!(profile.record().is_none());
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     #[must_use]
     pub fn cid(&self) -> Option<Cid> {
         match self {
@@ -51,7 +101,8 @@ impl<V> Lookup<V> {
     ///
     /// # Errors
     ///
-    /// `Missing` if the record is missing, or the node that would decide.
+    /// `Missing`, with the CID, if the record or the node that would decide is missing. For a node,
+    /// the error has the interval of keys that it hides.
     ///
     /// ```
     /// use carwalk::Repo;
@@ -91,7 +142,7 @@ impl<V> Lookup<V> {
     }
 }
 
-/// Leaves out the record, which may be long.
+/// Writes whether there is a record instead of the record.
 impl<V> fmt::Debug for Lookup<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -105,14 +156,32 @@ impl<V> fmt::Debug for Lookup<V> {
     }
 }
 
-/// A missing node, and the interval of keys that it hides.
+/// A missing node and the interval of keys below it.
+///
+/// [`Lookup::Unknown`] has one, and [`Walk::gaps`](super::Walk::gaps) returns all of a range.
+///
+/// ```
+/// use carwalk::Repo;
+///
+/// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+/// # let repo = Repo::from_slice(bytes)?;
+/// # let mut bytes = Vec::new();
+/// # repo.prove().key("app.bsky.actor.profile/self").write(&mut bytes)?;
+/// // A proof of one record: the nodes beside its search path are missing.
+/// let repo = Repo::from_slice(&bytes)?;
+/// let gap = repo.walk().gaps().next().unwrap()?;
+/// assert!(gap.to_string().ends_with(
+///     r#"hides keys between "app.bsky.actor.profile/self" and "app.bsky.feed.like/3l4ntayhb422l""#
+/// ));
+/// # Ok::<(), carwalk::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Gap {
     /// The CID of the node.
     pub cid: Cid,
-    /// The interval of keys that the subtree can have.
+    /// The interval of keys that the subtree below the node can have.
     pub interval: KeyInterval,
     /// The layer of the node; `None` for the root.
     pub layer: Option<Layer>,

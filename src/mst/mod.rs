@@ -3,17 +3,22 @@
 //! ```text
 //! layer 2                    [ k ]
 //!                           /     \
-//! layer 1            [ d    g ]    [ ]          a node without entries only has a link
+//! layer 1            [ d    g ]    [ ]          a node without entries has only a link
 //!                   /    |            \
 //! layer 0     [ a b c ] [ e f ]    [ m  p  z ]  keys ascend from left to right
 //! ```
 //!
-//! A key's layer is half the number of leading zero bits of its hash: one key in four reaches the
-//! next layer. So each set of keys has exactly one tree, and [`Walker`] checks that the tree is
-//! that one. Three words have different meanings: the *layer* of a key or node is 0 at the bottom,
-//! the *height* of a tree is the layer of its root, and the *depth* of a node is the number of
-//! links from the root to it. An [`Entry`] is a key and the CID of its record; a [`TreeEntry`] is
-//! what a node's block has of one. See "MST structure" in the [repository
+//! A key's layer is half the number of leading zero bits of its SHA-256, rounded down, so one key
+//! in four reaches the next layer. Each set of keys has exactly one tree, and [`Walker`] checks
+//! that the tree is that one.
+//!
+//! - The *layer* of a key or node is counted from the bottom, from 0 to 128.
+//! - The *height* of a tree is the layer of its root.
+//! - The *depth* of a node is the number of links from the root to it.
+//!
+//! [`Walk`] configures a walk and [`Walker`] is one; [`Event`] is what it returns. An [`Entry`] is
+//! a key and the CID of its record. A [`TreeEntry`] is the encoded form of one, in a [`Node`]. See
+//! "MST Structure" in the [repository
 //! specification](https://atproto.com/specs/repository#mst-structure).
 
 mod ahead;

@@ -10,12 +10,12 @@ use crate::path::check_collection;
 
 /// A range of keys.
 ///
-/// Ranges of the standard library over strings or bytes convert into it, such as `"a".."b"`. Keys
-/// are byte strings and are compared byte by byte.
+/// The range types of the standard library over strings or bytes convert into it, such as
+/// `"a".."b"`. Keys are byte strings and are compared byte by byte.
 ///
-/// A range that ends before it starts, such as `"b".."a"`, is accepted here and is an error of the
-/// iterator or walk that it is passed to: kind `Argument`, class
-/// [`Caller`](crate::ErrorClass::Caller). `"a".."a"` is merely empty.
+/// A range that ends before it starts, such as `"b".."a"`, can be created. The iterator, walk or
+/// proof that it is passed to returns an error of kind `Argument` and class
+/// [`Caller`](crate::ErrorClass::Caller). `"a".."a"` is empty and not an error.
 ///
 /// ```
 /// use carwalk::{KeyRange, Repo};
@@ -26,12 +26,13 @@ use crate::path::check_collection;
 /// let old = posts.and(&(.."app.bsky.feed.post/3l4o").into());
 /// assert_eq!(repo.records_in(posts).try_count()?, 14);
 /// assert_eq!(repo.records_in(old).try_count()?, 8);
+/// assert!(repo.records_in("b".."a").try_count().is_err());
 /// # Ok::<(), carwalk::Error>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct KeyRange {
-    /// All keys are at least this one; the empty key is below all others. The least key above `k`
-    /// is `k` with a zero byte, so every bound can be expressed as "at least" or "below".
+    /// All keys are at least this one. The empty key is below all others. The least key above `k`
+    /// is `k` followed by a zero byte, so every bound can be expressed as "at least" or "below".
     pub(super) start: Vec<u8>,
     /// All keys are below this one.
     pub(super) end: Option<Vec<u8>>,
@@ -39,7 +40,17 @@ pub struct KeyRange {
 
 impl KeyRange {
     /// Creates a range from any [`RangeBounds`]. The range types of the standard library also
-    /// convert by [`From`].
+    /// convert with [`From`], without a type annotation for the keys.
+    ///
+    /// ```
+    /// use core::ops::Bound;
+    ///
+    /// use carwalk::KeyRange;
+    ///
+    /// let after = KeyRange::of::<&str>((Bound::Excluded("a"), Bound::Unbounded));
+    /// assert!(!after.contains(b"a"));
+    /// assert!(after.contains(b"a\0"));
+    /// ```
     pub fn of<K: AsRef<[u8]>>(range: impl RangeBounds<K>) -> Self {
         let (first, start) = match range.start_bound() {
             Bound::Included(key) => (key.as_ref(), key.as_ref().to_vec()),
@@ -51,7 +62,7 @@ impl KeyRange {
             Bound::Excluded(key) => Some((key.as_ref(), key.as_ref().to_vec())),
             Bound::Unbounded => None,
         };
-        // Two bounds that exclude the same key enclose nothing, but are in order.
+        // Two bounds that exclude the same key are in order, but `start` is above `end`.
         let end = end.map(
             |(last, end)| {
                 if first <= last { end.max(start.clone()) } else { last.to_vec() }
@@ -60,7 +71,14 @@ impl KeyRange {
         KeyRange { start, end }
     }
 
-    /// Returns the range of all keys.
+    /// Returns the range of all keys: `..`.
+    ///
+    /// ```
+    /// use carwalk::KeyRange;
+    ///
+    /// assert_eq!(KeyRange::all(), (..).into());
+    /// assert!(KeyRange::all().contains(b"\xff"));
+    /// ```
     #[must_use]
     pub fn all() -> Self {
         KeyRange { start: Vec::new(), end: None }
@@ -80,7 +98,7 @@ impl KeyRange {
         KeyRange { start: key.to_vec(), end: Some(next(key)) }
     }
 
-    /// Returns the range of the keys that begin with `prefix`.
+    /// Returns the range of the keys that begin with `prefix`, including `prefix` itself.
     ///
     /// ```
     /// use carwalk::{KeyRange, Repo};
@@ -90,15 +108,14 @@ impl KeyRange {
     /// // All collections below `app.bsky.feed`: likes and posts.
     /// let feed = KeyRange::prefix("app.bsky.feed.");
     /// assert_eq!(repo.records_in(&feed).try_count()?, 30);
-    /// // The prefix itself is in the range, too.
     /// assert!(feed.contains(b"app.bsky.feed."));
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     pub fn prefix(prefix: impl AsRef<[u8]>) -> Self {
         let start = prefix.as_ref().to_vec();
         let mut end = start.clone();
-        // The least key above all of them: the last byte that is not 0xff, plus one. There is none
-        // if all bytes are 0xff.
+        // The least key above all of them: the prefix up to its last byte that is not 0xff, with
+        // that byte plus one. There is none if all bytes are 0xff.
         while let Some(last) = end.pop() {
             if let Some(next) = last.checked_add(1) {
                 end.push(next);
@@ -110,12 +127,12 @@ impl KeyRange {
 
     /// Returns the range of the keys of a collection, such as `app.bsky.feed.post`.
     ///
-    /// Accepts every collection that a record's path can have, whether it is a valid NSID or not.
+    /// Accepts every collection that a repo path can have, whether it is a valid NSID or not.
     ///
     /// # Errors
     ///
-    /// `Path`, with the argument, if `nsid` is empty or contains a slash or another byte that is not
-    /// allowed in repo paths: `app.bsky.feed.*` and `app.bsky.feed.post/` are not collections.
+    /// `Path`, with the argument, if `nsid` is empty or has a byte other than
+    /// `A-Z a-z 0-9 . - _ : ~`. So `app.bsky.feed.*` and `app.bsky.feed.post/` are errors.
     ///
     /// ```
     /// use carwalk::{ErrorClass, KeyRange};
@@ -134,29 +151,58 @@ impl KeyRange {
 
     /// Returns the range of the keys after those of a collection.
     pub(crate) fn after_collection(collection: &str) -> Self {
-        // The byte after a slash is a zero.
+        // In ASCII, `/` is followed by `0`.
         KeyRange { start: [collection, "0"].concat().into_bytes(), end: None }
     }
 
     /// Returns the range of the keys that are in both ranges. It is empty if there are none.
+    ///
+    /// ```
+    /// use carwalk::{KeyRange, Repo};
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// let posts = KeyRange::collection("app.bsky.feed.post")?;
+    /// // The record keys of posts are TIDs, which ascend with time.
+    /// let new = posts.and(&("app.bsky.feed.post/3l4o"..).into());
+    /// assert_eq!(repo.records_in(new).try_count()?, 6);
+    /// assert!(posts.and(&(.."app.bsky.feed.like/").into()).is_empty());
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     #[must_use]
     pub fn and(&self, other: &KeyRange) -> Self {
         let is_inverted = self.is_inverted() || other.is_inverted();
         let start = self.start.as_slice().max(&other.start).to_vec();
-        // A range without an end goes beyond every end.
+        // `None` is above every other end.
         let end = [&self.end, &other.end].into_iter().flatten().min().cloned();
-        // Disjoint ranges are no mistake of the caller's.
+        // The result of disjoint ranges is empty, and not an `Argument` error later.
         let end = end.map(|end| if is_inverted { end } else { end.max(start.clone()) });
         KeyRange { start, end }
     }
 
     /// Returns whether a key is in the range.
+    ///
+    /// ```
+    /// use carwalk::KeyRange;
+    ///
+    /// let range = KeyRange::from("a".."c");
+    /// assert!(range.contains(b"a") && range.contains(b"bcd"));
+    /// assert!(!range.contains(b"c"));
+    /// ```
     #[must_use]
     pub fn contains(&self, key: &[u8]) -> bool {
         self.start.as_slice() <= key && self.end.as_ref().is_none_or(|end| key < end.as_slice())
     }
 
     /// Returns whether the range contains no key.
+    ///
+    /// ```
+    /// use carwalk::KeyRange;
+    ///
+    /// assert!(KeyRange::from("a".."a").is_empty());
+    /// assert!(KeyRange::from("b".."a").is_empty());
+    /// assert!(!KeyRange::from("a"..="a").is_empty());
+    /// ```
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.end.as_ref().is_some_and(|end| *end <= self.start)
@@ -213,7 +259,7 @@ impl From<&KeyRange> for KeyRange {
     }
 }
 
-/// Writes `"a".."b"`, without the sides that are unbounded, and with control characters escaped.
+/// Writes `"a".."b"`, without bounds that do not exist, and with control characters escaped.
 impl fmt::Debug for KeyRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.start.is_empty() {
@@ -250,7 +296,7 @@ mod tests {
         ranges
     }
 
-    /// Of everything that the ranges can tell apart there is a key here.
+    /// Keys of every kind that the ranges can tell apart.
     fn probes() -> Vec<Vec<u8>> {
         let parts: [&[u8]; 5] = [b"", b"\0", b"\x01", b"a", b"b"];
         let pairs = parts.iter().flat_map(|first| parts.map(|second| [first, second].concat()));

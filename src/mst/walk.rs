@@ -1,4 +1,4 @@
-//! A walk over a tree that has not begun: what is wanted of it.
+//! The settings of a walk over a tree.
 
 use core::fmt;
 
@@ -14,20 +14,21 @@ use crate::store::trust::Trust;
 /// Configures a walk over a tree, in key order or in reverse; [`start`](Walk::start) begins it.
 ///
 /// The walk starts at a root node, looks blocks up in a [`BlockStore`], and returns
-/// [`Event`](super::Event)s. Every node is checked by all rules of the tree before its first entry
-/// is returned. Blocks are verified, unless the store verified them while loading. By default the
-/// walk is complete: a missing block is an error. Keys need not be repo paths: an invalid path does
-/// not end the walk, and [`Entry::path`](super::Entry::path) returns the error.
+/// [`Event`](super::Event)s. Before the first entry of a node is returned, all rules of the tree
+/// are checked in the node. Blocks are verified, unless the store verified them while loading.
 ///
-/// After the first few entries, a complete walk reads up to eight sibling nodes together. A walk
-/// that hashes also reads up to 128 nodes on each of the two lowest layers ahead, requests up to
-/// 384 records ahead, and hashes them together. Every node, and the record of every entry, is still
-/// requested exactly once, unless the memory limit leaves no room for what was read ahead. Errors
-/// are the same, and come in the same order.
+/// By default the walk is complete: a missing block is an error. Keys may be invalid paths, which
+/// do not end the walk: [`Entry::path`](super::Entry::path) returns the error.
+///
+/// After the first 32 entries, a complete walk reads up to 8 sibling nodes together. A walk that
+/// verifies blocks also reads up to 128 nodes ahead on each of the two lowest layers, requests up
+/// to 384 records ahead, and hashes them together. Every node, and the record of every entry, is
+/// still requested exactly once, unless the memory limit leaves no room for what was read ahead.
+/// Errors are the same and come in the same order.
 ///
 /// Once its buffers have grown, a walk allocates nothing per node or record, with one exception: a
-/// walk that verifies remembers the digests of blocks of 1 KiB or more, so that a block with many
-/// links is hashed only once. [`memory_limit`](Walk::memory_limit) bounds these digests.
+/// walk that verifies blocks remembers the digests of blocks of 1 KiB or more, so that a block with
+/// many links is hashed only once. [`memory_limit`](Walk::memory_limit) bounds these digests.
 ///
 /// ```
 /// use carwalk::Repo;
@@ -52,13 +53,13 @@ pub struct Walk<'s, S> {
     pub(super) root: Cid,
     pub(super) options: WalkOptions,
     pub(super) manner: Manner,
-    /// The keys that are wanted.
+    /// The wanted keys.
     pub(super) window: Window,
-    /// An argument that was refused. No key is wanted then.
+    /// The error of an invalid argument. No key is wanted then.
     pub(super) refused: Option<Error>,
 }
 
-/// What a walk shows, and whether it continues where something is missing or bad.
+/// What a walk returns, and whether it continues where a block is missing or bad.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct WalkOptions {
     pub(super) nodes: bool,
@@ -67,8 +68,24 @@ pub(super) struct WalkOptions {
 }
 
 impl<'s, S: BlockStore> Walk<'s, S> {
-    /// Creates a complete walk over the tree below the node `root`, which looks records up and
-    /// verifies every block that it reaches.
+    /// Creates a complete walk over the tree below the node `root`. It looks records up, verifies
+    /// every block that it reaches, and has no memory limit.
+    ///
+    /// ```
+    /// use carwalk::mst::Walk;
+    /// use carwalk::store::SliceStore;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// # let data = carwalk::Repo::from_slice(bytes)?.commit().data();
+    /// let store = SliceStore::new(bytes)?;
+    /// let mut walk = Walk::new(&store, data).start();
+    /// let mut records = 0;
+    /// while walk.next_event()?.is_some() {
+    ///     records += 1;
+    /// }
+    /// assert_eq!(records, 40);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn new(store: &'s S, root: Cid) -> Self {
         let options = WalkOptions { nodes: false, records: true, partial: false };
         let manner = Manner {
@@ -79,52 +96,120 @@ impl<'s, S: BlockStore> Walk<'s, S> {
         Walk { store, root, options, manner, window: Window::all(), refused: None }
     }
 
-    /// Sets whether nodes are events of their own. Off by default.
+    /// Sets whether the walk returns an [`Event::Node`](super::Event::Node) for each node, before
+    /// its entries and subtrees. Off by default.
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    /// use carwalk::mst::Event;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// let mut walk = repo.walk().nodes(true).start();
+    /// let Some(Event::Node { layer, depth, block, .. }) = walk.next_event()? else { panic!() };
+    /// assert_eq!((layer.get(), depth, block.len()), (1, 0, 949));
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn nodes(mut self, yes: bool) -> Self {
         self.options.nodes = yes;
         self
     }
 
-    /// Sets whether records are looked up. On by default; otherwise the walk returns their CIDs and
-    /// never requests their blocks.
+    /// Sets whether records are looked up. On by default. If off, the walk is an entries-only walk:
+    /// it returns [`Event::Entry`](super::Event::Entry) and never requests records.
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    /// use carwalk::mst::Event;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// let mut walk = repo.walk().records(false).start();
+    /// let Some(Event::Entry { entry, .. }) = walk.next_event()? else { panic!() };
+    /// assert_eq!(entry.key(), b"app.bsky.actor.profile/self");
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn records(mut self, yes: bool) -> Self {
         self.options.records = yes;
         self
     }
 
-    /// Sets whether the walk continues where blocks are missing or nodes are bad, and returns these
-    /// as events. Off by default.
+    /// Sets whether the walk continues where blocks are missing or damaged or break a rule, and
+    /// returns an event for each of them. Off by default.
     ///
     /// On any input, a partial walk makes at most `links * (height + 1)` node lookups. If several
     /// links lead to the same node, the node is parsed beyond its first key for only one of them.
+    /// A partial walk does not read nodes ahead.
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    /// use carwalk::mst::Event;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// # let repo = Repo::from_slice(bytes)?;
+    /// # let mut bytes = Vec::new();
+    /// # repo.prove().range(..).records(false).write(&mut bytes)?;
+    /// // A CAR with all nodes and no records.
+    /// let repo = Repo::from_slice(&bytes)?;
+    /// assert!(repo.walk().start().next_event().is_err());
+    /// let mut walk = repo.walk().partial(true).start();
+    /// let Some(Event::MissingRecord { entry, .. }) = walk.next_event()? else { panic!() };
+    /// assert_eq!(entry.key(), b"app.bsky.actor.profile/self");
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn partial(mut self, yes: bool) -> Self {
         self.options.partial = yes;
         self
     }
 
-    /// Sets the walk to go from the last key to the first.
+    /// Reverses the walk: it goes from the last key to the first.
     ///
-    /// A node's event still comes before those of its entries. A reverse walk holds four bytes more
-    /// for each entry of an open node.
+    /// The event of a node still comes before those of its entries. A reverse walk takes 4 more
+    /// bytes of memory per entry of an open node.
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    /// use carwalk::mst::Event;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// let mut walk = repo.walk().reverse().start();
+    /// let Some(Event::Record { entry, .. }) = walk.next_event()? else { panic!() };
+    /// assert_eq!(entry.key(), b"app.bsky.graph.follow/3l4ojejn3g22l");
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn reverse(mut self) -> Self {
         self.manner.order = Order::Descending;
         self
     }
 
-    /// Restricts the walk to the keys in a range. Several ranges narrow each other.
+    /// Restricts the walk to the keys in a range. With several ranges, to the keys that are in all
+    /// of them.
     ///
-    /// Subtrees that cannot have such a key are not requested, whether they are present or not, so
-    /// the walk goes straight down to the first key of the range. If a complete walk ends without
-    /// an error, nothing in the range is missing.
+    /// Subtrees that cannot have such a key are not requested, whether they are present or not. So
+    /// the first event costs at most `height + 1` node lookups. If a complete walk ends without an
+    /// error, nothing in the range is missing.
     ///
-    /// If a range ends before it starts, the walk returns an error of kind `Argument` and no events.
+    /// If a range ends before it starts, the walk returns an error of kind `Argument` and no
+    /// events.
+    ///
+    /// ```
+    /// use carwalk::{KeyRange, Repo};
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// let posts = KeyRange::collection("app.bsky.feed.post")?;
+    /// let since = "app.bsky.feed.post/3l4o"..;
+    /// assert_eq!(repo.walk().range(posts).range(since).completeness()?.entries, 6);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn range(self, range: impl Into<KeyRange>) -> Self {
         let range = range.into();
         let window = self.window.and(&range);
         self.over(window, range.check().err())
     }
 
-    /// Sets the wanted keys to those in any of the ranges, which the caller has checked.
+    /// Sets the wanted keys to those in any of the ranges, all of which were checked.
     pub(crate) fn ranges(self, ranges: Vec<KeyRange>) -> Self {
         debug_assert!(ranges.iter().all(|range| range.check().is_ok()));
         self.over(Window::of(ranges), None)
@@ -144,18 +229,31 @@ impl<'s, S: BlockStore> Walk<'s, S> {
     /// Sets the memory limit of the walk in bytes. Default: an eighth of the loader's memory limit,
     /// at least 1 MiB; no limit if the loader has none.
     ///
-    /// The limit covers the open nodes, from the root down to the current one: their tables of
-    /// entries, and their blocks if these are copies. It also covers nodes and records that were
-    /// read ahead, which are dropped if there is no room, and the digests of a walk that verifies,
-    /// which take at most half of the limit; blocks without a remembered digest are hashed once per
-    /// link. The open nodes of real trees take a few kilobytes; what is read ahead takes more. The
-    /// limit is checked after each node.
+    /// The limit covers:
+    ///
+    /// - the open nodes, from the root down to the current one: their tables of entries, and their
+    ///   blocks if these are copies. In real trees they take a few kilobytes. If they exceed the
+    ///   limit, the walk returns an error of kind `Limit`.
+    /// - nodes and records that were read ahead. They are dropped if there is no room for them.
+    /// - the digests of a walk that verifies blocks, at most half of the limit. A block whose
+    ///   digest is not remembered is hashed once per link.
+    ///
+    /// ```
+    /// use carwalk::{ErrorClass, Repo};
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// assert_eq!(repo.walk().memory_limit(64 << 10).completeness()?.entries, 40);
+    /// let error = repo.walk().memory_limit(100).completeness().unwrap_err();
+    /// assert_eq!(error.class(), ErrorClass::Limit);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn memory_limit(mut self, bytes: u64) -> Self {
         self.manner.memory_limit = bytes;
         self
     }
 
-    /// Sets how far the store's blocks are trusted: whether those without a mark are hashed.
+    /// Sets whether blocks that the store has not verified are hashed.
     pub(crate) fn trust(mut self, trust: Trust) -> Self {
         self.manner.trust = trust;
         self

@@ -1,6 +1,6 @@
-//! A walk over a tree that has begun.
+//! A started walk over a tree.
 //!
-//! [`Descent`] goes through the tree and checks it; this file decides which subtrees are entered,
+//! [`Descent`] traverses the tree and checks it. This file decides which subtrees are entered,
 //! looks up blocks, and turns each step into an [`Event`].
 
 use core::fmt;
@@ -18,16 +18,38 @@ use crate::cid::Cid;
 use crate::error::{Error, ErrorKind, Result, Structure};
 use crate::store::{Block, BlockStore};
 
-/// A walk over a tree that has begun: [`Walk::start`](super::Walk::start) returns it.
+/// A started walk over a tree: [`Walk::start`](super::Walk::start) returns it.
 ///
 /// [`next_event`](Walker::next_event) returns one [`Event`] after another. Events borrow from the
-/// walk, so `Walker` is not an `Iterator`. After an error or the end, every later call returns
-/// `None`.
+/// walk, so `Walker` is not an `Iterator`; [`Records`](crate::Records) and
+/// [`Entries`](crate::Entries) are. After an error or the end, every later call returns `None`.
+///
+/// ```
+/// use carwalk::Repo;
+/// use carwalk::mst::{Event, Walker};
+/// use carwalk::store::BlockStore;
+///
+/// /// Returns the length of the longest record.
+/// fn longest<S: BlockStore>(mut walk: Walker<'_, S>) -> carwalk::Result<usize> {
+///     let mut longest = 0;
+///     while let Some(event) = walk.next_event()? {
+///         if let Event::Record { block, .. } = event {
+///             longest = longest.max(block.len());
+///         }
+///     }
+///     Ok(longest)
+/// }
+///
+/// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+/// let repo = Repo::from_slice(bytes)?;
+/// assert_eq!(longest(repo.walk().start())?, 441);
+/// # Ok::<(), carwalk::Error>(())
+/// ```
 #[must_use]
 pub struct Walker<'s, S: BlockStore> {
     store: &'s S,
     options: WalkOptions,
-    /// The keys that are wanted.
+    /// The wanted keys.
     window: Window,
     root: Cid,
     descent: Descent<S::Bytes<'s>>,
@@ -36,15 +58,15 @@ pub struct Walker<'s, S: BlockStore> {
     record: Option<Block<S::Bytes<'s>>>,
     /// Whether the last step was into a node.
     at_node: bool,
-    /// An argument that was refused. No key is wanted then, so it is returned at the end.
+    /// The error of an invalid argument. No key is wanted then, so it is returned at the end.
     refused: Option<Error>,
 }
 
-/// The result of one step. Owns what it says; an event is built from it.
+/// The result of one step, which borrows nothing. An event is built from it.
 enum Step {
     Done,
     Node,
-    /// The one node of an empty tree, if it is missing: its CID says what is in it.
+    /// The missing node of an empty tree, whose CID fixes its bytes.
     EmptyTree,
     Entry {
         cid: Cid,
@@ -69,7 +91,17 @@ enum Step {
 }
 
 impl<'s, S: BlockStore> Walk<'s, S> {
-    /// Begins the walk. Nothing is read before the first event is requested.
+    /// Begins the walk. Reads nothing before the first event is requested.
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// let mut walk = repo.walk().range("b"..).start();
+    /// assert!(walk.next_event()?.is_none());
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn start(self) -> Walker<'s, S> {
         Walker::begin(self)
     }
@@ -92,7 +124,7 @@ impl<'s, S: BlockStore> Walker<'s, S> {
         }
     }
 
-    /// Returns a walk like this one from its beginning, in the other order.
+    /// Returns a new walk with the same settings in the other order.
     pub(crate) fn in_reverse(&mut self) -> Self {
         debug_assert!(self.descent.manner.order == Order::Ascending);
         let manner = Manner { order: Order::Descending, ..self.descent.manner };
@@ -106,7 +138,7 @@ impl<'s, S: BlockStore> Walker<'s, S> {
         })
     }
 
-    /// Leaves out the keys that another walk, in the other order, has passed.
+    /// Excludes the keys that `other`, a walk in the other order, has passed.
     pub(crate) fn stop_before(&mut self, other: &Self) {
         if other.descent.depth().is_none() {
             return;
@@ -119,29 +151,18 @@ impl<'s, S: BlockStore> Walker<'s, S> {
         }
     }
 
-    /// Advances to the next event; `None` at the end.
+    /// Advances to the next event and returns it, or `None` at the end.
     ///
     /// # Errors
     ///
-    /// - `Missing` if a node or record is not in the store
-    /// - `HashMismatch` if a block does not have its CID
-    /// - `Tree`, `Malformed`, `NonCanonical` or `Limit` if a node breaks a rule, or if the walk
-    ///   exceeds its memory limit
+    /// - `Missing` if a node or record is missing
+    /// - `HashMismatch` if a block does not hash to its CID
+    /// - `Tree`, `Malformed`, `NonCanonical` or `Limit` if a node breaks a rule
+    /// - `Limit` if the open nodes exceed the memory limit of the walk
     /// - `Argument` if a range ends before it starts
-    /// - `Store` or `Io` if the store fails
+    /// - `Store`, `Io` or `InvalidSpillFile` if the store fails
     ///
-    /// A partial walk returns events instead of errors, except for `Argument`, `Store` and `Io`.
-    pub fn next_event(&mut self) -> Result<Option<Event<'_>>> {
-        let step = self.advance()?;
-        Ok(self.event(step))
-    }
-
-    /// Skips the subtree below the node of the last event. Its blocks are not requested, unless a
-    /// walk that verifies blocks has already read them ahead. After the first call, such a walk no
-    /// longer reads below a node before its event.
-    ///
-    /// Only after [`Event::Node`], which [`Walk::nodes`](super::Walk::nodes) turns on; after any
-    /// other event, it does nothing.
+    /// A partial walk returns only the last two as errors, and events for the others.
     ///
     /// ```
     /// use carwalk::Repo;
@@ -149,7 +170,31 @@ impl<'s, S: BlockStore> Walker<'s, S> {
     ///
     /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
     /// let repo = Repo::from_slice(bytes)?;
-    /// // All nodes, and the entries above layer 0.
+    /// let mut walk = repo.walk().range("app.bsky.feed.post/"..).start();
+    /// let Some(Event::Record { entry, block, .. }) = walk.next_event()? else { panic!() };
+    /// assert_eq!(entry.key(), b"app.bsky.feed.post/3l4nmdewke22l");
+    /// assert_eq!(block.len(), 101);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
+    pub fn next_event(&mut self) -> Result<Option<Event<'_>>> {
+        let step = self.advance()?;
+        Ok(self.event(step))
+    }
+
+    /// Skips the node of the last event: its entries and the subtrees below it. Does nothing if the
+    /// last event was not an [`Event::Node`], which [`Walk::nodes`](super::Walk::nodes) turns on.
+    ///
+    /// The blocks below the node are not requested, unless a walk that verifies blocks has already
+    /// read them ahead. After the first call, such a walk does not read below a node before its
+    /// event.
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    /// use carwalk::mst::Event;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// // Counts all nodes, and the entries above layer 0.
     /// let mut walk = repo.walk().nodes(true).records(false).start();
     /// let (mut nodes, mut entries) = (0, 0);
     /// while let Some(event) = walk.next_event()? {
@@ -173,7 +218,7 @@ impl<'s, S: BlockStore> Walker<'s, S> {
         }
     }
 
-    /// Advances to the next entry, and returns it with its record if that was looked up. Only for
+    /// Advances to the next entry and returns it, with its record if that was looked up. Only for
     /// complete walks without node events.
     pub(crate) fn next_entry(&mut self) -> Result<Option<EntryAndRecord<'_, S::Bytes<'s>>>> {
         match self.advance()? {
@@ -182,11 +227,11 @@ impl<'s, S: BlockStore> Walker<'s, S> {
                 Ok(Some((self.entry(cid), record)))
             }
             Step::Done => Ok(None),
-            _ => Err(Error::store("a complete walk over records came to something else")),
+            _ => Err(Error::store("a complete walk without node events returned another event")),
         }
     }
 
-    /// Returns the answer that a partial walk over one key comes to: its first event.
+    /// Returns the answer of a lookup: the first event of a partial walk over one key.
     pub(crate) fn find(mut self) -> Result<Lookup<Block<S::Bytes<'s>>>> {
         match self.advance()? {
             Step::Record { cid } => Ok(Lookup::Present { cid, record: self.record.take() }),
@@ -199,11 +244,11 @@ impl<'s, S: BlockStore> Walker<'s, S> {
                 Ok(Lookup::Unknown(Gap { cid: link.cid, interval, layer: link.layer }))
             }
             Step::BadRecord { error, .. } | Step::BadSubtree { error, .. } => Err(error),
-            Step::Node => Err(Error::store("a walk without nodes came to one")),
+            Step::Node => Err(Error::store("a lookup without node events returned a node")),
         }
     }
 
-    /// Takes one step. No other follows an error.
+    /// Takes one step. An error ends the walk.
     fn advance(&mut self) -> Result<Step> {
         let step = self.step();
         if step.is_err() {
@@ -227,7 +272,7 @@ impl<'s, S: BlockStore> Walker<'s, S> {
                 Next::Entry(record) => {
                     match (self.window.side(self.descent.key()), self.descent.manner.order) {
                         (Side::Inside, _) => return self.look_up(record),
-                        // All keys to come are outside of the window, too.
+                        // All further keys are outside of the window, too.
                         (Side::After, Order::Ascending) | (Side::Before, Order::Descending) => {
                             self.descent.stop();
                         }
@@ -239,7 +284,7 @@ impl<'s, S: BlockStore> Walker<'s, S> {
         }
     }
 
-    /// Returns whether a subtree can have a key that is wanted.
+    /// Returns whether a subtree can have a wanted key.
     #[inline]
     fn may_have(&self, link: &Link) -> bool {
         self.window.is_all() || self.window.touches(self.descent.interval(link), link.layer)
@@ -269,16 +314,16 @@ impl<'s, S: BlockStore> Walker<'s, S> {
         }
     }
 
-    /// Looks the node of a link up, unless it was read ahead.
+    /// Looks up the node of a link, unless it was read ahead.
     #[inline]
     fn fetch(&mut self, link: &Link) -> Result<Option<Fetched<S::Bytes<'s>>>> {
         let WalkOptions { records, partial, .. } = self.options;
-        // A partial walk goes on after a bad node, which must cost no more than its first key.
+        // A partial walk continues after a bad node, which must cost no more than its first key.
         let wants_all = !partial && self.descent.top().is_some_and(|frame| frame.is_covered);
         self.ahead.fetch(link, &mut self.descent, wants_all, records)
     }
 
-    /// Prefetches what a node links to that was just entered, unless that was done.
+    /// Prefetches the blocks that a newly entered node links to, unless reading ahead did that.
     #[inline]
     fn prepare(&mut self, link: &Link, was_read_ahead: bool) {
         self.ahead.make_room(&self.descent);
@@ -288,7 +333,7 @@ impl<'s, S: BlockStore> Walker<'s, S> {
         if let Some(frame) = self.descent.top_mut() {
             frame.is_covered = is_covered;
         }
-        // At the border of a range most links lead out of it.
+        // At the border of a range, most links lead out of it.
         if is_covered && !was_read_ahead {
             self.ahead.prefetch(&self.descent, self.options.records);
         }
@@ -331,7 +376,7 @@ impl<'s, S: BlockStore> Walker<'s, S> {
         Entry::new(self.descent.key(), cid, self.descent.depth().unwrap_or(0))
     }
 
-    /// Returns the event of a step; `None` at the end.
+    /// Returns the event of a step, or `None` at the end.
     fn event(&self, step: Step) -> Option<Event<'_>> {
         debug_assert!(!matches!(step, Step::Node) || self.descent.top().is_some());
         debug_assert!(!matches!(step, Step::Record { .. }) || self.record.is_some());
@@ -386,7 +431,7 @@ mod tests {
     use super::*;
     use crate::Repo;
 
-    /// Iterators and lookups never begin such walks; if one did, that would be an error.
+    /// Iterators and lookups never start such walks. If one did, it would return an error.
     #[test]
     fn a_walk_of_another_kind_than_was_wanted_is_an_error() {
         let repo = Repo::from_slice(include_bytes!("../../samples/repo.car")).unwrap();
