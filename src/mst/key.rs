@@ -1,4 +1,4 @@
-//! Keys: their layers, and the buffer that holds one key of a node after the other.
+//! Keys: their layers, and the buffer in which the keys of a node are rebuilt.
 
 use core::fmt;
 
@@ -8,7 +8,16 @@ use crate::sha256::sha256;
 
 /// The layer of a key or node: 0 at the bottom, at most 128.
 ///
-/// The repository specification calls it "depth", its drafts "layer", the interop tests "height".
+/// The repository specification calls it "depth", the protocol's interoperability tests "height".
+/// Here these words have [other meanings](super).
+///
+/// ```
+/// use carwalk::mst::Layer;
+///
+/// let layer = Layer::of(b"app.bsky.actor.profile/self");
+/// assert_eq!((layer.get(), u8::from(layer), layer.to_string()), (1, 1, "1".to_owned()));
+/// assert!(layer > Layer::of(b"app.bsky.feed.like/3l4npkxvnm22l"));
+/// ```
 #[doc(alias = "depth")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
@@ -18,7 +27,8 @@ impl Layer {
     /// The lowest layer.
     pub(super) const BOTTOM: Self = Layer(0);
 
-    /// Returns the layer of `key`: half the number of zero bits at the start of its SHA-256.
+    /// Returns the layer of `key`: half the number of leading zero bits of its SHA-256, rounded
+    /// down.
     ///
     /// ```
     /// use carwalk::mst::Layer;
@@ -50,7 +60,7 @@ impl Layer {
         self.0
     }
 
-    /// Returns the layer below; `None` for layer 0.
+    /// Returns the layer below, or `None` for layer 0.
     pub(super) fn below(self) -> Option<Self> {
         self.0.checked_sub(1).map(Layer)
     }
@@ -68,11 +78,12 @@ impl fmt::Display for Layer {
     }
 }
 
-/// A key that becomes the one after it: the prefix stays, the suffix is replaced.
+/// A buffer with one key of a node. To become the next key, the prefix stays and the suffix is
+/// replaced.
 ///
-/// Of a node that was checked, prefixes are at most as long as the key before them. They are cut to
-/// it all the same, and that is not asserted: suffixes come from the block, whose `AsRef` may give
-/// other bytes than those that were checked.
+/// In a checked node, a prefix is at most as long as the key before it. That is not asserted, and
+/// longer prefixes are cut: the `AsRef` of a block may return other bytes than those that were
+/// checked.
 #[derive(Default)]
 pub(super) struct Key(Vec<u8>);
 
@@ -86,7 +97,7 @@ impl Key {
         self.0.clear();
     }
 
-    /// Becomes the key after itself, which was checked before.
+    /// Becomes the next key, which was checked before.
     #[inline]
     pub(super) fn advance(&mut self, prefix_len: usize, suffix: &[u8]) {
         self.0.truncate(prefix_len);
@@ -101,8 +112,8 @@ impl Key {
         self.0.extend_from_slice(suffix);
     }
 
-    /// Sets a part of a key that is put together from its end: the bytes from `start` on, up to the
-    /// part that was set before, which begins at `end`. Without an `end` it is the last part.
+    /// Sets a part of a key that is rebuilt from its end: the bytes from `start` up to `end`, where
+    /// the part that was set before begins. Without `end`, the part is the last one.
     #[inline]
     pub(super) fn put(&mut self, start: usize, part: &[u8], end: Option<usize>) {
         let end = end.unwrap_or_else(|| {
@@ -118,13 +129,13 @@ impl Key {
         }
     }
 
-    /// Returns the bytes of memory that are held.
+    /// Returns the bytes of memory that the key takes.
     pub(super) fn held(&self) -> usize {
         self.0.capacity()
     }
 
-    /// Becomes the key of entry number `entry`, the next one of a node, if rules N2 to N6 and N15
-    /// allow it.
+    /// Becomes the key of the next entry of a node, whose number is `entry`, after checking rules
+    /// N2 to N6 and N15.
     #[inline]
     pub(super) fn advance_checked(
         &mut self,
@@ -144,8 +155,8 @@ impl Key {
         if len > MAX_KEY_LEN {
             return Err(Error::limit(LimitName::KeyLen, MAX_KEY_LEN as u64, len as u64));
         }
-        // If the prefix is as long as it can be, the byte after it decides the order. If it is not,
-        // these bytes are equal: so one comparison checks N4, N5 and N6.
+        // The bytes after a maximal prefix differ and decide the order; after a shorter one they
+        // are equal. So one comparison checks N4, N5 and N6.
         let ascends = match (self.0.get(prefix_len), suffix.first()) {
             (Some(before), Some(after)) => before < after,
             (None, Some(_)) => true,
@@ -158,7 +169,7 @@ impl Key {
         Ok(())
     }
 
-    /// Returns the rule that is broken by an entry which does not ascend after its prefix.
+    /// Returns the error for an entry whose first byte after the prefix does not ascend.
     #[cold]
     fn misplaced(&self, entry: usize, prefix_len: usize, suffix: &[u8]) -> Error {
         let mut next = Key::default();

@@ -1,12 +1,12 @@
-//! Nodes: their encoding, parsed strictly.
+//! Nodes: a strict parser of their encoding.
 //!
 //! ```text
 //! { e: [{ k: bytes, p: uint, t: link | null, v: link }, ..], l: link | null }
 //! ```
 //!
-//! `p` is the number of bytes that an entry's key shares with the key before it, `k` is the rest of
-//! the key, `v` links to the record, `t` to the subtree between this key and the next, and `l` to
-//! the subtree before the first key. All fields are present, in this order, nulls included.
+//! `p` is the number of bytes that an entry's key shares with the key before it, and `k` is the
+//! rest of the key. `v` links to the record, `t` to the subtree between this key and the next, and
+//! `l` to the subtree before the first key. All fields are present, in this order, nulls included.
 
 use core::fmt;
 
@@ -24,26 +24,27 @@ const EMPTY_NODE_DIGEST: [u8; 32] =
     *b"\x9d\xfe\xfe\x61\xdd\x76\xea\x3d\xca\xe5\x02\x38\x80\xb0\x83\x79\
        \xd5\x7a\xdf\x20\x48\x2d\x6f\xdb\xe2\x75\x92\x89\xf6\x47\x67\x7b";
 
-/// Returns whether a CID is that of the empty tree's node, which need not be read then.
+/// Returns whether a CID is that of the empty tree's node. Its CID fixes its bytes, so it need not
+/// be read.
 pub(super) fn is_empty_node(cid: &Cid) -> bool {
     cid.codec() == Codec::DagCbor && *cid.digest() == EMPTY_NODE_DIGEST
 }
 
-/// Where the parts of a node are in its block: 16 bytes for an entry, however long its key is.
+/// The positions of a node's parts in its block: 16 bytes per entry, however long its key is.
 #[derive(Default)]
 pub(super) struct NodeLayout {
     left_at: Option<u32>,
     entries: Vec<EntryLayout>,
-    /// For each entry the last one before it with a shorter prefix. Only for unfolding keys.
+    /// For each entry, the last one before it with a shorter prefix. Only for unfolding keys.
     shorter: Vec<u32>,
 }
 
-/// Where the parts of an entry are in the block.
+/// The positions of an entry's parts in the block.
 #[derive(Clone, Copy)]
 pub(super) struct EntryLayout {
     suffix_at: u32,
     value_at: u32,
-    /// Zero for null: no link is at the start of a block.
+    /// 0 for null, because no link is at the start of a block.
     tree_at: u32,
     suffix_len: u16,
     prefix_len: u16,
@@ -55,35 +56,35 @@ impl EntryLayout {
         usize::from(self.prefix_len)
     }
 
-    /// Returns the end of the key; nothing if the block is not the one that was parsed: `AsRef` may
-    /// give other bytes at each call.
+    /// Returns the end of the key. Empty if the block is not the one that was parsed: `AsRef` may
+    /// return other bytes at each call.
     #[inline]
     pub(super) fn suffix<'a>(&self, block: &'a [u8]) -> &'a [u8] {
         let at = widen(self.suffix_at);
         block.get(at..at.saturating_add(usize::from(self.suffix_len))).unwrap_or_default()
     }
 
-    /// Returns where the CID of the record is in the block.
+    /// Returns the position of the record's CID in the block.
     #[inline]
     pub(super) fn value_at(&self) -> u32 {
         self.value_at
     }
 
-    /// Returns where the CID of the subtree after the entry is in the block; `None` if that link is
-    /// null.
+    /// Returns the position in the block of the CID of the subtree after the entry, or `None` if
+    /// that link is null.
     #[inline]
     pub(super) fn tree_at(&self) -> Option<u32> {
         (self.tree_at != 0).then_some(self.tree_at)
     }
 }
 
-/// Blocks are at most `u32::MAX` bytes long, and a `usize` holds the length of each block.
+/// Converts a position, which always fits: it is within a block, whose length is a `usize`.
 #[inline]
 fn widen(at: u32) -> usize {
     usize::try_from(at).unwrap_or(usize::MAX)
 }
 
-/// Returns the CID at `at` in a block; `None` if the block is not the one that was parsed.
+/// Returns the CID at `at` in a block, or `None` if the block is not the one that was parsed.
 #[inline]
 pub(super) fn cid_at(block: &[u8], at: u32) -> Option<Cid> {
     let at = widen(at);
@@ -93,8 +94,8 @@ pub(super) fn cid_at(block: &[u8], at: u32) -> Option<Cid> {
 /// The number of fields of an entry.
 const FIELDS: usize = 4;
 
-/// The bytes of a field with a link to a dag-cbor block, up to the digest. Nearly every link is
-/// one, so it is accepted by one comparison, before the fields are parsed one by one.
+/// Returns the bytes of a field with a link to a dag-cbor block, up to the digest. Nearly every
+/// link is one, so one comparison accepts it, without parsing name, tag and CID one by one.
 const fn link_field(name: u8) -> [u8; 11] {
     [0x61, name, 0xd8, 0x2a, 0x58, 0x25, 0x00, 0x01, 0x71, 0x12, 0x20]
 }
@@ -116,8 +117,8 @@ impl NodeLayout {
         &self.entries
     }
 
-    /// Returns where the link before an entry is; the one after the last entry if `number` is the
-    /// number of entries.
+    /// Returns the position of the link before entry `number`, or of the last link if `number` is
+    /// the number of entries.
     #[inline]
     pub(super) fn link_before(&self, number: usize) -> Option<u32> {
         debug_assert!(number <= self.entries.len());
@@ -127,7 +128,7 @@ impl NodeLayout {
         }
     }
 
-    /// Returns the bytes of memory that are held.
+    /// Returns the bytes of memory that the tables take.
     pub(super) fn held(&self) -> usize {
         let entries = self.entries.capacity().saturating_mul(size_of::<EntryLayout>());
         entries.saturating_add(self.shorter.capacity().saturating_mul(size_of::<u32>()))
@@ -135,8 +136,8 @@ impl NodeLayout {
 
     /// Prepares [`unfold`](NodeLayout::unfold).
     ///
-    /// The prefix of an entry consists of suffixes of entries before it, each of which has a
-    /// shorter prefix than the one after it. A chain leads from one to the next, past all others.
+    /// The prefix of an entry consists of suffixes of entries before it, with ever shorter
+    /// prefixes. A chain leads from one of these entries to the next, past all others.
     pub(super) fn chain_prefixes(&mut self) {
         self.shorter.clear();
         for (number, entry) in self.entries.iter().enumerate() {
@@ -161,7 +162,7 @@ impl NodeLayout {
         (before < number).then_some(before)
     }
 
-    /// Sets `key` to the key of an entry. Takes at most as many steps as the key has bytes.
+    /// Sets `key` to the key of an entry, in at most as many steps as the key has bytes.
     pub(super) fn unfold(&self, number: usize, block: &[u8], key: &mut Key) {
         let mut next = Some(number);
         let mut end = None;
@@ -181,8 +182,8 @@ impl NodeLayout {
 
     /// Parses `block` in one pass and calls `check` with the number and key of each entry.
     ///
-    /// Checks rules N1 to N6 and N13 to N15: those that a node alone can break. Afterwards `key` is
-    /// the last key, or the one at fault if the error is about a key.
+    /// Checks rules N1 to N6 and N13 to N15, which a node alone can break. Afterwards `key` is the
+    /// last key, or the key at fault if the error is about a key.
     pub(super) fn parse(
         &mut self,
         block: &[u8],
@@ -214,7 +215,7 @@ impl NodeLayout {
 }
 
 fn parse_entry(cursor: &mut Cursor<'_>, number: usize, key: &mut Key) -> Result<EntryLayout> {
-    // If the rest is too short for four fields, the count is the first thing that is wrong.
+    // If the rest is too short for four fields, the error is about the count, not about a field.
     let has_room = cursor.remaining() > FIELDS * 2;
     if !(has_room && cursor.accept(b"\xa4\x61k")) {
         fields(cursor, FIELDS)?;
@@ -234,7 +235,7 @@ fn parse_entry(cursor: &mut Cursor<'_>, number: usize, key: &mut Key) -> Result<
             cursor.link_at().map_err(|error| error.of_key(key.as_bytes()))?
         }
     };
-    // Both are at most the length of a key, which was checked: no conversion fails.
+    // No conversion fails: both are at most the length of a key, which was checked.
     debug_assert!(prefix_len <= MAX_KEY_LEN as u64 && suffix.len() <= MAX_KEY_LEN);
     let prefix_len = u16::try_from(prefix_len).unwrap_or(u16::MAX);
     let suffix_len = u16::try_from(suffix.len()).unwrap_or(u16::MAX);
@@ -247,7 +248,8 @@ fn parse_entry(cursor: &mut Cursor<'_>, number: usize, key: &mut Key) -> Result<
     })
 }
 
-/// Parses a field with a link to a subtree, and returns where its CID is; `None` if it is null.
+/// Parses a field with a link to a subtree. Returns the position of its CID, or `None` if the link
+/// is null.
 #[inline]
 fn parse_subtree(
     cursor: &mut Cursor<'_>,
@@ -271,17 +273,19 @@ fn fields(cursor: &mut Cursor<'_>, expected: usize) -> Result<()> {
     }
 }
 
-/// Blocks are at most `u32::MAX` bytes long, which was checked.
+/// Converts a position, which always fits: blocks of at most `u32::MAX` bytes are parsed.
 #[inline]
 fn narrow(at: usize) -> u32 {
     debug_assert!(u32::try_from(at).is_ok());
     u32::try_from(at).unwrap_or(u32::MAX)
 }
 
-/// A single node, parsed and checked by the rules that need nothing but the node: N1 to N6 and N13
-/// to N15.
+/// A single node, parsed and checked by the rules that need only the node.
 ///
-/// [`Walker`](super::Walker) checks all rules, including those that need the tree around a node.
+/// These are: exactly the fields of the schema, in canonical DAG-CBOR; ascending keys of 1 to 1,024
+/// bytes; prefixes as long as possible; links of the one CID form. A [`Walker`](super::Walker)
+/// checks all rules, including those about layers and about the tree around a node. See
+/// [`TreeRule`](crate::error::TreeRule).
 ///
 /// ```
 /// use carwalk::Repo;
@@ -295,6 +299,8 @@ fn narrow(at: usize) -> u32 {
 /// assert_eq!((node.left(), node.entries().len()), (None, 9));
 /// let second = node.entries().nth(1).unwrap();
 /// assert_eq!((second.prefix_len(), second.key_suffix()), (9, &b"feed.like/3l4ntayhb422l"[..]));
+/// assert!(second.tree().is_some());
+/// assert_eq!(Some(second.value()), repo.get("app.bsky.feed.like/3l4ntayhb422l")?.cid());
 /// # Ok::<(), carwalk::Error>(())
 /// ```
 pub struct Node<'a> {
@@ -303,16 +309,28 @@ pub struct Node<'a> {
 }
 
 impl<'a> Node<'a> {
-    /// Parses the block of a node.
+    /// Parses the block of a node in one pass. Takes 16 bytes of memory per entry.
     ///
     /// # Errors
     ///
     /// - `Malformed` if the block is not a node
-    /// - `NonCanonical` if it is encoded in another way than the canonical one
-    /// - `Tree` if a rule about keys is broken
-    /// - `Limit` if a key or the block is too long
+    /// - `NonCanonical` if an integer or length is not in its shortest form
+    /// - `Tree` if a key or prefix breaks a rule
+    /// - `Limit` if a key is longer than 1,024 bytes, or the block longer than 2^32 - 1 bytes
     ///
     /// The error has the position in the block and, if it is about a key, the key.
+    ///
+    /// ```
+    /// use carwalk::error::ErrorKind;
+    /// use carwalk::mst::Node;
+    ///
+    /// // The node of an empty tree: `{"e": [], "l": null}`.
+    /// let node = Node::parse(b"\xa2\x61e\x80\x61l\xf6")?;
+    /// assert_eq!(node.entries().len(), 0);
+    /// let error = Node::parse(b"\xa1\x61e\x80").unwrap_err();
+    /// assert!(matches!(error.kind(), ErrorKind::Malformed(_)));
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn parse(block: &'a [u8]) -> Result<Self> {
         let mut layout = NodeLayout::default();
         let parsed = layout.parse(block, &mut Key::default(), |_, _| Ok(()));
@@ -320,7 +338,7 @@ impl<'a> Node<'a> {
         Ok(Node { block, layout })
     }
 
-    /// Returns the link to the subtree before the first key: `l`.
+    /// Returns the link to the subtree before the first key, or `None` if it is null: `l`.
     #[must_use]
     pub fn left(&self) -> Option<Cid> {
         cid_at(self.block, self.layout.left_at?)
@@ -342,7 +360,26 @@ impl fmt::Debug for Node<'_> {
     }
 }
 
-/// An iterator over the entries of a node in key order.
+/// An iterator over the entries of a node in key order: see [`Node::entries`].
+///
+/// ```
+/// use carwalk::Repo;
+/// use carwalk::mst::{Event, Node};
+///
+/// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+/// let repo = Repo::from_slice(bytes)?;
+/// let mut walk = repo.walk().nodes(true).start();
+/// let Some(Event::Node { block, .. }) = walk.next_event()? else { panic!() };
+/// let node = Node::parse(block)?;
+/// // The keys, of which each entry has the part after its prefix.
+/// let mut keys: Vec<Vec<u8>> = Vec::new();
+/// for entry in node.entries() {
+///     let prefix = keys.last().map_or(&[][..], |key| &key[..entry.prefix_len()]);
+///     keys.push([prefix, entry.key_suffix()].concat());
+/// }
+/// assert_eq!(keys[8], b"app.bsky.graph.follow/3l4o7c4rwc22l");
+/// # Ok::<(), carwalk::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct TreeEntries<'a> {
     block: &'a [u8],
@@ -369,17 +406,18 @@ impl<'a> Iterator for TreeEntries<'a> {
 
 impl ExactSizeIterator for TreeEntries<'_> {}
 
-/// Without the entries, of which there may be thousands.
+/// Writes the number of entries instead of the entries.
 impl fmt::Debug for TreeEntries<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TreeEntries").field("len", &self.len()).finish_non_exhaustive()
     }
 }
 
-/// One entry of a node as it is encoded, with its key cut at the prefix: the specification's
-/// `TreeEntry`.
+/// One entry of a node as it is encoded, without the part of its key that is shared with the key
+/// before it: the specification's
+/// [`TreeEntry`](https://atproto.com/specs/repository#mst-structure).
 ///
-/// [`Entry`](super::Entry) is an entry with its whole key.
+/// [`Node`] has an example. An [`Entry`](super::Entry) has its whole key.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct TreeEntry<'a> {
     prefix_len: usize,
@@ -401,7 +439,7 @@ impl<'a> TreeEntry<'a> {
         self.key_suffix
     }
 
-    /// Returns the link to the subtree between this key and the next: `t`.
+    /// Returns the link to the subtree between this key and the next, or `None` if it is null: `t`.
     #[must_use]
     pub fn tree(&self) -> Option<Cid> {
         self.tree
@@ -436,11 +474,11 @@ mod tests {
     use super::*;
 
     thread_local! {
-        /// Steps from an entry to the one that its prefix is from.
+        /// Steps from an entry to the one that its prefix comes from.
         pub(super) static STEPS: Cell<usize> = const { Cell::new(0) };
     }
 
-    /// Returns how many steps along chains of prefixes something takes.
+    /// Returns how many steps along chains of prefixes `run` takes.
     fn steps(run: impl FnOnce()) -> usize {
         let before = STEPS.get();
         run();
@@ -476,7 +514,7 @@ mod tests {
         }
     }
 
-    /// The prefixes of the entries that an entry's key is put together from, its own first.
+    /// Returns the prefixes of the entries from which an entry's key is rebuilt, its own first.
     fn chain(layout: &NodeLayout, number: usize) -> Vec<u16> {
         let chain = core::iter::successors(Some(number), |&number| layout.before(number));
         chain.map(|number| layout.entries[number].prefix_len).collect()
@@ -500,7 +538,7 @@ mod tests {
         }
     }
 
-    /// Else a key would be put together from all that are before it.
+    /// Otherwise a key would be rebuilt from all keys before it.
     #[test]
     fn a_chain_has_no_more_steps_than_there_are_shorter_prefixes() {
         let mut alike = layout(&[0; 1000]);
@@ -514,7 +552,7 @@ mod tests {
         assert_eq!(chain(&rising, 999).len(), 100);
     }
 
-    /// A node of these keys, as it is encoded, and its parts.
+    /// Returns the block of a node with these keys, and its layout.
     fn parsed(keys: &[Vec<u8>]) -> (Vec<u8>, NodeLayout) {
         let record = KitCid::dag_cbor(b"record");
         let entries = keys.iter().map(|key| tree::Entry::new(key, record)).collect();
@@ -524,8 +562,8 @@ mod tests {
         (block, layout)
     }
 
-    /// Each of the last keys is put together from hundreds of entries: a step for each byte, as in
-    /// hashing the key, which any walk does.
+    /// Each of the last keys is rebuilt from hundreds of entries. That takes a step per byte, like
+    /// hashing the key, which every walk does.
     #[test]
     fn keys_that_are_chained_deep_take_a_step_for_each_byte() {
         let stem = [b'a'; 250];
@@ -541,12 +579,12 @@ mod tests {
             }
         });
         assert!(taken <= keys.iter().map(Vec::len).sum(), "{taken}");
-        // From one entry to the one before it, it were this many.
+        // Going back entry by entry would take this many.
         assert!(30 * taken < keys.len() * (keys.len() - 1) / 2, "{taken}");
     }
 
-    /// After a long ascent the prefixes fall: the last shorter one is ever further back, unless the
-    /// search leaps.
+    /// After a long ascent the prefixes fall, so the last shorter one is ever further back. The
+    /// search has to leap.
     #[test]
     fn prefixes_that_rise_and_fall_are_chained_in_linear_time() {
         let stem = [b'a'; 200];
