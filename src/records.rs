@@ -1,4 +1,4 @@
-//! Records, entries and collections as plain iterators: owned items over the walk.
+//! Iterators over records, entries and collections, with owned items.
 
 use core::fmt;
 use core::iter::FusedIterator;
@@ -14,7 +14,18 @@ use crate::store::{Block, BlockStore};
 /// Items that a chunk has room for at first, however many are requested.
 const FIRST_CHUNK: usize = 1024;
 
-/// The path of a record and its CID, without the record.
+/// The path and CID of a record, without the record: an item of [`Entries`].
+///
+/// ```
+/// use carwalk::Repo;
+///
+/// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
+/// let repo = Repo::from_slice(bytes)?;
+/// let first = repo.entries().next().unwrap()?;
+/// assert_eq!(first.path().collection(), "app.bsky.actor.profile");
+/// assert_eq!(first.cid(), repo.get("app.bsky.actor.profile/self")?.cid().unwrap());
+/// # Ok::<(), carwalk::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct RepoEntry {
@@ -23,7 +34,7 @@ pub struct RepoEntry {
 }
 
 impl RepoEntry {
-    /// Returns the path: collection and record key.
+    /// Returns the path: the collection and the record key.
     #[must_use]
     pub fn path(&self) -> RepoPath<'_> {
         self.path.as_path()
@@ -36,7 +47,7 @@ impl RepoEntry {
     }
 }
 
-/// The end of a walk that an item is taken from.
+/// The end of an iterator that an item is taken from.
 #[derive(Clone, Copy)]
 enum End {
     Front,
@@ -86,7 +97,7 @@ impl<'s, S: BlockStore> Items<'s, S> {
 
     #[inline]
     fn take(&mut self, end: End) -> Result<Option<Item<S::Bytes<'s>>>> {
-        // Whichever walk comes to where the other one is ends both.
+        // Each walk ends where the other one is, so no item is returned twice.
         let walk = match (end, &mut self.back) {
             (End::Front, None) => &mut self.walk,
             (End::Front, Some(back)) => {
@@ -137,13 +148,41 @@ fn try_count<T>(mut items: impl Iterator<Item = Result<T>>) -> Result<u64> {
 
 /// An iterator over the records of a tree in key order.
 ///
-/// If it ends without an error, it has returned every record. An item costs one allocation, for the
-/// path; [`Walker`] allocates nothing per record. The errors are those of [`Walker::next_event`] in
-/// a complete walk, `Path` for a key that is not a repo path, and `Decode` for a processed value
-/// that cannot be decoded. After an error, every later call returns `None`.
+/// [`Repo::records`](crate::Repo::records) and [`Repo::records_in`](crate::Repo::records_in) return
+/// it. If it ends without an error, it has returned every record. Each item costs one allocation,
+/// for the path; a [`Walker`] allocates nothing per record.
 ///
-/// Do not count with [`count`](Iterator::count), which counts an error as a record:
-/// [`try_count`](Records::try_count) returns it.
+/// Do not use [`count`](Iterator::count), which counts an error as a record; use
+/// [`try_count`](Records::try_count).
+///
+/// # Errors
+///
+/// - `Missing` if a node or record is missing
+/// - `HashMismatch` if a block does not hash to its CID
+/// - `Tree`, `Malformed`, `NonCanonical` or `Limit` if a node breaks a rule
+/// - `Limit` if the open nodes exceed the memory limit of the walk
+/// - `Path` if a key is not a repo path
+/// - `Argument` if the range ends before it starts
+/// - `Store`, `Io` or `InvalidSpillFile` if the store fails
+/// - `Decode` if the stored value of a process function cannot be decoded
+///
+/// After an error, every later call returns `None`.
+///
+/// # Examples
+///
+/// Items can be taken from both ends:
+///
+/// ```
+/// use carwalk::Repo;
+///
+/// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
+/// let repo = Repo::from_slice(bytes)?;
+/// let mut records = repo.records();
+/// assert_eq!(records.next().unwrap()?.path(), "app.bsky.actor.profile/self");
+/// assert_eq!(records.next_back().unwrap()?.path(), "app.bsky.graph.follow/3l4ojejn3g22l");
+/// assert_eq!(records.try_count()?, 38);
+/// # Ok::<(), carwalk::Error>(())
+/// ```
 #[must_use]
 pub struct Records<'s, S: BlockStore, P: Process = Keep> {
     items: Items<'s, S>,
@@ -155,11 +194,11 @@ impl<'s, S: BlockStore, P: Process> Records<'s, S, P> {
         Records { items: Items::new(walk, strict_paths), process }
     }
 
-    /// Counts the records that are left.
+    /// Counts the remaining records.
     ///
     /// # Errors
     ///
-    /// Those of the iterator.
+    /// The first error of the iterator: see [`Records`](Records#errors).
     ///
     /// ```
     /// use carwalk::Repo;
@@ -175,12 +214,13 @@ impl<'s, S: BlockStore, P: Process> Records<'s, S, P> {
     /// Returns the next items: at least one and at most `len`, or none at the end. A `len` of 0 is
     /// treated as 1.
     ///
-    /// For passing batches to other threads. Only an empty chunk is the end. An error ends a chunk
-    /// early and is returned by the next call, after the items before it.
+    /// Useful for passing batches to other threads. Only the end returns an empty chunk. If an
+    /// error comes after some items, the call returns these items, and the next call returns the
+    /// error.
     ///
     /// # Errors
     ///
-    /// Those of the iterator.
+    /// Those of the iterator: see [`Records`](Records#errors).
     ///
     /// ```
     /// use carwalk::Repo;
@@ -188,7 +228,15 @@ impl<'s, S: BlockStore, P: Process> Records<'s, S, P> {
     /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
     /// let repo = Repo::from_slice(bytes)?;
     /// let mut records = repo.records();
-    /// assert_eq!(records.next_chunk(2)?.len(), 2);
+    /// let mut lens = Vec::new();
+    /// loop {
+    ///     let chunk = records.next_chunk(16)?;
+    ///     if chunk.is_empty() {
+    ///         break;
+    ///     }
+    ///     lens.push(chunk.len());
+    /// }
+    /// assert_eq!(lens, [16, 16, 8]);
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     #[expect(clippy::type_complexity, reason = "an alias would hide it from the documentation")]
@@ -206,8 +254,8 @@ impl<'s, S: BlockStore, P: Process> Iterator for Records<'s, S, P> {
     }
 }
 
-/// From the last key down, by a second walk with its own memory. If items are taken from both ends,
-/// each is returned once.
+/// Takes records from the last key down, with a second walk that has its own memory. If items are
+/// taken from both ends, each is returned once.
 impl<S: BlockStore, P: Process> DoubleEndedIterator for Records<'_, S, P> {
     #[inline]
     fn next_back(&mut self) -> Option<Self::Item> {
@@ -223,19 +271,19 @@ impl<S: BlockStore, P: Process> fmt::Debug for Records<'_, S, P> {
     }
 }
 
-/// Makes a record of an item, with the process function if there is one.
+/// Converts an item into a record, with the process function if there is one.
 #[inline]
 fn record_of<B: AsRef<[u8]>, P: Process>(
     process: &P,
     Item { path, cid, record: block }: Item<B>,
 ) -> Result<Record<P::Value<B>>> {
-    debug_assert!(block.is_some(), "a complete walk that looks records up came to an entry");
-    let block =
-        block.ok_or_else(|| Error::store("a walk over records came to an entry without one"))?;
+    debug_assert!(block.is_some(), "a complete walk that looks records up returned an entry");
+    let block = block
+        .ok_or_else(|| Error::store("a walk over records returned an entry without its record"))?;
     record(process, path, cid, block)
 }
 
-/// Makes a record of a block, with the process function if there is one.
+/// Converts a block into a record, with the process function if there is one.
 #[inline]
 pub(crate) fn record<B: AsRef<[u8]>, P: Process>(
     process: &P,
@@ -251,10 +299,36 @@ pub(crate) fn record<B: AsRef<[u8]>, P: Process>(
 /// An iterator over the paths and CIDs of a tree's records in key order. It never requests the
 /// records.
 ///
-/// If it ends without an error, no node is missing and it has returned every entry; records may be
-/// missing. An item costs one allocation, for the path. The errors are those of
-/// [`Walker::next_event`] in a complete walk, and `Path` for a key that is not a repo path. After an
-/// error, every later call returns `None`.
+/// [`Repo::entries`](crate::Repo::entries) and [`Repo::entries_in`](crate::Repo::entries_in) return
+/// it. If it ends without an error, no node is missing and it has returned every entry; records may
+/// be missing or damaged. Each item costs one allocation, for the path.
+///
+/// # Errors
+///
+/// - `Missing` if a node is missing
+/// - `HashMismatch` if a node does not hash to its CID
+/// - `Tree`, `Malformed`, `NonCanonical` or `Limit` if a node breaks a rule
+/// - `Limit` if the open nodes exceed the memory limit of the walk
+/// - `Path` if a key is not a repo path
+/// - `Argument` if the range ends before it starts
+/// - `Store`, `Io` or `InvalidSpillFile` if the store fails
+///
+/// After an error, every later call returns `None`.
+///
+/// # Examples
+///
+/// Entries in reverse, until the first of another collection:
+///
+/// ```
+/// use carwalk::{Repo, RepoEntry};
+///
+/// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
+/// let repo = Repo::from_slice(bytes)?;
+/// let is_follow = |entry: &RepoEntry| entry.path().collection() == "app.bsky.graph.follow";
+/// let other = repo.entries().rev().find(|entry| !entry.as_ref().is_ok_and(is_follow));
+/// assert_eq!(other.unwrap()?.path(), "app.bsky.feed.post/3l4ozvargq22l");
+/// # Ok::<(), carwalk::Error>(())
+/// ```
 #[must_use]
 pub struct Entries<'s, S: BlockStore> {
     items: Items<'s, S>,
@@ -265,11 +339,22 @@ impl<'s, S: BlockStore> Entries<'s, S> {
         Entries { items: Items::new(walk, strict_paths) }
     }
 
-    /// Counts the entries that are left.
+    /// Counts the remaining entries. Unlike [`count`](Iterator::count), it does not count an error
+    /// as an entry.
     ///
     /// # Errors
     ///
-    /// Those of the iterator.
+    /// The first error of the iterator: see [`Entries`](Entries#errors).
+    ///
+    /// ```
+    /// use carwalk::{KeyRange, Repo};
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// let follows = KeyRange::collection("app.bsky.graph.follow")?;
+    /// assert_eq!(repo.entries_in(follows).try_count()?, 9);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn try_count(self) -> Result<u64> {
         try_count(self)
     }
@@ -277,12 +362,13 @@ impl<'s, S: BlockStore> Entries<'s, S> {
     /// Returns the next items: at least one and at most `len`, or none at the end. A `len` of 0 is
     /// treated as 1.
     ///
-    /// For passing batches to other threads. Only an empty chunk is the end. An error ends a chunk
-    /// early and is returned by the next call, after the items before it.
+    /// Useful for passing batches to other threads. Only the end returns an empty chunk. If an
+    /// error comes after some items, the call returns these items, and the next call returns the
+    /// error.
     ///
     /// # Errors
     ///
-    /// Those of the iterator.
+    /// Those of the iterator: see [`Entries`](Entries#errors).
     ///
     /// ```
     /// use carwalk::Repo;
@@ -290,7 +376,9 @@ impl<'s, S: BlockStore> Entries<'s, S> {
     /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
     /// let repo = Repo::from_slice(bytes)?;
     /// let mut entries = repo.entries();
-    /// assert_eq!(entries.next_chunk(2)?.len(), 2);
+    /// let chunk = entries.next_chunk(2)?;
+    /// assert_eq!(chunk[1].path(), "app.bsky.feed.like/3l4npkxvnm22l");
+    /// assert_eq!(entries.next_chunk(100)?.len(), 38);
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     pub fn next_chunk(&mut self, len: usize) -> Result<Vec<RepoEntry>> {
@@ -307,8 +395,8 @@ impl<'s, S: BlockStore> Iterator for Entries<'s, S> {
     }
 }
 
-/// From the last key down, by a second walk with its own memory. If items are taken from both ends,
-/// each is returned once.
+/// Takes entries from the last key down, with a second walk that has its own memory. If items are
+/// taken from both ends, each is returned once.
 impl<S: BlockStore> DoubleEndedIterator for Entries<'_, S> {
     #[inline]
     fn next_back(&mut self) -> Option<Self::Item> {
@@ -331,9 +419,37 @@ fn entry<B>(Item { path, cid, .. }: Item<B>) -> Result<RepoEntry> {
 
 /// An iterator over the names of the collections of a tree in key order.
 ///
-/// An item costs a descent from the root. If it ends without an error, it has returned every
-/// collection. The errors are those of [`Walker::next_event`] in a complete walk, and `Path` for a
-/// key that is not a repo path. After an error, every later call returns `None`.
+/// [`Repo::collections`](crate::Repo::collections) returns it. If it ends without an error, it has
+/// returned every collection. Each item costs at most `height + 1` node lookups, and so does the
+/// end. Records are never requested.
+///
+/// # Errors
+///
+/// - `Missing` if a node on the way to the first key of a collection is missing
+/// - `HashMismatch` if such a node does not hash to its CID
+/// - `Tree`, `Malformed`, `NonCanonical` or `Limit` if such a node breaks a rule
+/// - `Limit` if the open nodes exceed the memory limit of the walk
+/// - `Path` if the first key of a collection is not a repo path
+/// - `Store`, `Io` or `InvalidSpillFile` if the store fails
+///
+/// After an error, every later call returns `None`.
+///
+/// # Examples
+///
+/// The number of records in each collection:
+///
+/// ```
+/// use carwalk::{KeyRange, Repo};
+///
+/// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
+/// let repo = Repo::from_slice(bytes)?;
+/// let mut counts = Vec::new();
+/// for collection in repo.collections() {
+///     counts.push(repo.entries_in(KeyRange::collection(&collection?)?).try_count()?);
+/// }
+/// assert_eq!(counts, [1, 16, 14, 9]);
+/// # Ok::<(), carwalk::Error>(())
+/// ```
 #[must_use]
 pub struct Collections<'s, S: BlockStore> {
     walk: Walk<'s, S>,

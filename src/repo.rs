@@ -1,4 +1,4 @@
-//! Repositories: a commit, its tree, and the store that they lie in.
+//! Repositories: a commit, its tree, and their store.
 
 use core::fmt;
 
@@ -15,7 +15,9 @@ use crate::store::{BlockStore, CarStats, CarStore, Form, MemoryStore, Reached, l
 
 /// A tree without a commit: a store and the CID of the root node.
 ///
-/// A walk hashes the blocks that it reaches, unless the store has verified them.
+/// [`Repo::tree`] returns one, and [`Tree::new`] makes one over any store. Walks, iterators and
+/// lookups hash the blocks that they reach, unless the store has verified them. The module
+/// [`mst`](crate::mst) describes the structure.
 ///
 /// ```
 /// use carwalk::store::{CarStore, SliceStore};
@@ -23,9 +25,11 @@ use crate::store::{BlockStore, CarStats, CarStore, Form, MemoryStore, Reached, l
 ///
 /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
 /// # let data = Repo::from_slice(bytes)?.commit().data();
-/// let store = SliceStore::new(bytes)?;
-/// let tree = Tree::new(store, data);
+/// let tree = Tree::new(SliceStore::new(bytes)?, data);
 /// assert_eq!(tree.entries().try_count()?, 40);
+/// assert_eq!(tree.root(), data);
+/// // The store has the whole CAR: the commit, 9 nodes and 40 records.
+/// assert_eq!(tree.store().stats().sections, 50);
 /// # Ok::<(), carwalk::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -45,7 +49,7 @@ struct TreeOptions {
 }
 
 impl<S: BlockStore> Tree<S> {
-    /// Creates the tree under the node `root` in `store`. Reads nothing yet.
+    /// Creates the tree below the node `root`, whose blocks are in `store`. Reads nothing yet.
     pub fn new(store: S, root: Cid) -> Self {
         let options = TreeOptions {
             trust: Trust::HashWhenReached,
@@ -57,8 +61,31 @@ impl<S: BlockStore> Tree<S> {
 }
 
 impl<S: BlockStore, P: Process> Tree<S, P> {
-    /// Makes the iterators check the full syntax of repo paths, as
-    /// [`RepoPath::check_syntax`](crate::RepoPath::check_syntax) does. Off by default.
+    /// Sets whether the iterators check the full syntax of repo paths, as
+    /// [`RepoPath::check_syntax`](crate::RepoPath::check_syntax) does. Off by default. If on, a path
+    /// that breaks the syntax is an error of kind `Path`. Lookups and [`walk`](Tree::walk) are not
+    /// affected.
+    ///
+    /// ```
+    /// use carwalk::Tree;
+    /// use carwalk::car::Writer;
+    /// use carwalk::cid::{Cid, Codec};
+    /// use carwalk::store::SliceStore;
+    ///
+    /// // A node with one entry, `posts/1`: a repo path, but `posts` is not an NSID.
+    /// let record = Cid::of(Codec::DagCbor, b"\xa0");
+    /// let mut node = b"\xa2\x61e\x81\xa4\x61k\x47posts/1\x61p\x00\x61t\xf6\x61v".to_vec();
+    /// node.extend([b"\xd8\x2a\x58\x25\x00", record.as_bytes().as_slice(), b"\x61l\xf6"].concat());
+    /// let root = Cid::of(Codec::DagCbor, &node);
+    /// let mut car = Writer::new(Vec::new(), &[root])?;
+    /// car.write(root, &node)?;
+    ///
+    /// let tree = Tree::new(SliceStore::new(car.finish()?)?, root);
+    /// assert_eq!(tree.entries().try_count()?, 1);
+    /// let error = tree.strict_paths(true).entries().try_count().unwrap_err();
+    /// assert_eq!(error.key(), Some(&b"posts/1"[..]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn strict_paths(mut self, yes: bool) -> Self {
         self.options.strict_paths = yes;
@@ -76,19 +103,56 @@ impl<S: BlockStore, P: Process> Tree<S, P> {
         &self.store
     }
 
-    /// Returns a builder for a walk over the tree. A walk allocates nothing per record, and can show
-    /// nodes and continue where blocks are missing.
+    /// Returns a builder for a walk over the tree. A walk allocates nothing per record, can return
+    /// nodes, and can continue where blocks are missing.
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// let known = repo.tree().walk().records(false).completeness()?;
+    /// assert_eq!((known.entries, known.gaps), (40, 0));
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn walk(&self) -> Walk<'_, S> {
         let TreeOptions { trust, memory_limit, .. } = self.options;
         Walk::new(&self.store, self.root).trust(trust).memory_limit(memory_limit)
     }
 
     /// Returns an iterator over the records in key order.
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// let mut len = 0;
+    /// for record in repo.tree().records() {
+    ///     len += record?.bytes().len();
+    /// }
+    /// assert_eq!(len, 7338);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn records(&self) -> Records<'_, S, P> {
         self.records_in(..)
     }
 
-    /// Returns an iterator over the records in a range of keys: see [`Repo::records_in`].
+    /// Returns an iterator over the records in a range of keys. If it ends without an error,
+    /// nothing in the range is missing.
+    ///
+    /// Subtrees that cannot have such a key are not requested. If the range ends before it starts,
+    /// the first item is an error of kind `Argument`.
+    ///
+    /// ```
+    /// use carwalk::{KeyRange, Repo};
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// let likes = KeyRange::collection("app.bsky.feed.like")?;
+    /// assert_eq!(repo.tree().records_in(likes).try_count()?, 16);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn records_in(&self, range: impl Into<KeyRange>) -> Records<'_, S, P> {
         let walk = self.walk().range(range).start();
         Records::new(walk, self.options.strict_paths, &self.process)
@@ -96,34 +160,68 @@ impl<S: BlockStore, P: Process> Tree<S, P> {
 
     /// Returns an iterator over the paths and CIDs of the records in key order. The records are not
     /// looked up.
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// let last = repo.tree().entries().next_back().unwrap()?;
+    /// assert_eq!(last.path(), "app.bsky.graph.follow/3l4ojejn3g22l");
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn entries(&self) -> Entries<'_, S> {
         self.entries_in(..)
     }
 
     /// Returns an iterator over the paths and CIDs of the records in a range of keys. The records
-    /// are not looked up.
+    /// are not looked up. If the range ends before it starts, the first item is an error of kind
+    /// `Argument`.
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// assert_eq!(repo.tree().entries_in("app.bsky.feed."..).try_count()?, 39);
+    /// assert!(repo.tree().entries_in("b".."a").try_count().is_err());
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn entries_in(&self, range: impl Into<KeyRange>) -> Entries<'_, S> {
         let walk = self.walk().records(false).range(range).start();
         Entries::new(walk, self.options.strict_paths)
     }
 
-    /// Returns an iterator over the names of the collections: see [`Repo::collections`].
+    /// Returns an iterator over the names of the collections in key order. Makes at most
+    /// `2 * (height + 1)` node lookups for each collection, and reads no record.
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// let last = repo.tree().collections().last().unwrap()?;
+    /// assert_eq!(last, "app.bsky.graph.follow");
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn collections(&self) -> Collections<'_, S> {
         Collections::new(self.walk().records(false), self.options.strict_paths)
     }
 
-    /// Looks up one key, which need not be a repo path. Reads the nodes on its search path and its
-    /// record, and nothing else. Every rule is checked in each of these nodes. Nothing is cached
-    /// between lookups.
+    /// Looks up one key, which need not be a repo path.
+    ///
+    /// Reads only the nodes on the key's search path, at most `height + 1`, and the record. All
+    /// rules of the tree are checked in these nodes. Nothing is cached between lookups.
     ///
     /// # Errors
     ///
-    /// - `HashMismatch` for a node or record that does not have its CID
-    /// - `Tree`, `Malformed`, `NonCanonical` or `Limit` for a node that breaks a rule
-    /// - `Store` or `Io` if the store fails
+    /// - `HashMismatch` if a node or the record does not hash to its CID
+    /// - `Tree`, `Malformed`, `NonCanonical` or `Limit` if a node breaks a rule
+    /// - `Limit` if the nodes exceed the memory limit of the walk
+    /// - `Store`, `Io` or `InvalidSpillFile` if the store fails
     /// - `Decode` if the stored value of a process function cannot be decoded
     ///
-    /// A missing node or record is not an error.
+    /// A missing node or record is not an error: see [`Lookup`].
     ///
     /// ```
     /// use carwalk::{Lookup, Repo};
@@ -144,7 +242,7 @@ impl<S: BlockStore, P: Process> Tree<S, P> {
         found.try_map(|cid, block| restore(&self.process, block, cid, key))
     }
 
-    /// Looks up the record of a path: see [`Repo::get`].
+    /// Looks up the record of a path.
     #[expect(clippy::type_complexity, reason = "as that of `Repo::get`")]
     fn get(&self, path: RepoPath<'_>) -> Result<Lookup<Record<P::Value<S::Bytes<'_>>>>> {
         let key = path.as_str().as_bytes();
@@ -153,14 +251,24 @@ impl<S: BlockStore, P: Process> Tree<S, P> {
     }
 }
 
-/// A repository: a commit, its tree, and the store that they lie in.
+/// A repository: a commit, its tree, and their store.
+///
+/// The `from_` functions open a repository from memory, a stream, a file, a spill file or a store of
+/// your own; a [`Loader`](crate::Loader) does so with other settings. `S` is the store. `P` is the
+/// process function, or [`Keep`] without one. See the [repository
+/// specification](https://atproto.com/specs/repository).
 ///
 /// ```
 /// use carwalk::Repo;
+/// use carwalk::store::BlockStore;
 ///
 /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
 /// let repo = Repo::from_slice(bytes)?;
 /// assert_eq!(repo.to_string(), "did:plc:ewvi7nxzyoun6zhxrhs64oiz at 3l4ozvcohu22l");
+/// assert_eq!(repo.commit().rev(), "3l4ozvcohu22l");
+/// assert_eq!(repo.commit().data(), repo.tree().root());
+/// assert_eq!(repo.stats().sections, 50);
+/// assert!(repo.store().contains(&repo.commit().cid())?);
 /// let mut total = 0;
 /// for record in &repo {
 ///     let record = record?;
@@ -177,7 +285,7 @@ pub struct Repo<S = MemoryStore, P = Keep> {
 }
 
 impl<S: BlockStore, P: Process> Repo<S, P> {
-    /// Puts a repository together from a commit that was found in its store.
+    /// Creates a repository from a commit that was found in `store`.
     pub(crate) fn of(commit: Commit<'static>, store: S, opening: Opening<P>) -> Self {
         let Opening { trust, strict_paths, walk_memory, process, .. } = opening;
         let options = TreeOptions { trust, strict_paths, memory_limit: walk_memory };
@@ -202,13 +310,25 @@ impl<S: BlockStore, P: Process> Repo<S, P> {
         &self.tree.store
     }
 
-    /// Returns the store and drops the rest.
+    /// Returns the store and drops the commit.
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    /// use carwalk::store::BlockStore;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// let data = repo.commit().data();
+    /// let store = repo.into_store();
+    /// assert_eq!(store.get(&data)?.unwrap().bytes.len(), 949);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn into_store(self) -> S {
         self.tree.store
     }
 
-    /// Returns a builder for a walk over the tree. A walk allocates nothing per record, and can show
-    /// nodes and continue where blocks are missing.
+    /// Returns a builder for a walk over the tree. A walk allocates nothing per record, can return
+    /// nodes, and can continue where blocks are missing.
     ///
     /// ```
     /// use carwalk::Repo;
@@ -222,7 +342,7 @@ impl<S: BlockStore, P: Process> Repo<S, P> {
     ///     match event {
     ///         Event::Node { .. } => nodes += 1,
     ///         Event::Record { .. } => records += 1,
-    ///         // Only in partial walks, or in walks that do not look records up.
+    ///         // Only in partial walks and entries-only walks.
     ///         _ => {}
     ///     }
     /// }
@@ -233,7 +353,7 @@ impl<S: BlockStore, P: Process> Repo<S, P> {
         self.tree.walk()
     }
 
-    /// Returns an iterator over the records in key order. `&repo` is one, too.
+    /// Returns an iterator over the records in key order. `&repo` converts into the same iterator.
     ///
     /// ```
     /// use carwalk::Repo;
@@ -250,11 +370,11 @@ impl<S: BlockStore, P: Process> Repo<S, P> {
         self.tree.records()
     }
 
-    /// Returns an iterator over the records in a range of keys. If it ends without an error, nothing
-    /// in the range is missing.
+    /// Returns an iterator over the records in a range of keys. If it ends without an error,
+    /// nothing in the range is missing.
     ///
-    /// Subtrees that cannot have such a key are not requested: the first call goes straight down to
-    /// the first key of the range. If the range ends before it starts, the first item is an error of
+    /// Subtrees that cannot have such a key are not requested, so the first item costs at most
+    /// `height + 1` node lookups. If the range ends before it starts, the first item is an error of
     /// kind `Argument`.
     ///
     /// ```
@@ -265,7 +385,7 @@ impl<S: BlockStore, P: Process> Repo<S, P> {
     /// let likes = repo.records_in("app.bsky.feed.like/".."app.bsky.feed.post/");
     /// assert_eq!(likes.try_count()?, 16);
     ///
-    /// // The newest posts first: their keys ascend with time.
+    /// // The keys of posts ascend with time, so the last is the newest.
     /// let posts = KeyRange::collection("app.bsky.feed.post")?;
     /// let newest = repo.records_in(posts).next_back().unwrap()?;
     /// assert_eq!(newest.path(), "app.bsky.feed.post/3l4ozvargq22l");
@@ -291,8 +411,9 @@ impl<S: BlockStore, P: Process> Repo<S, P> {
         self.tree.entries()
     }
 
-    /// Returns an iterator over the paths and CIDs of the records in a range of keys: see
-    /// [`records_in`](Repo::records_in). The records are not looked up.
+    /// Returns an iterator over the paths and CIDs of the records in a range of keys. The records
+    /// are not looked up, and may be missing. If the range ends before it starts, the first item is
+    /// an error of kind `Argument`.
     ///
     /// ```
     /// use carwalk::Repo;
@@ -314,8 +435,8 @@ impl<S: BlockStore, P: Process> Repo<S, P> {
 
     /// Returns an iterator over the names of the collections in key order.
     ///
-    /// Goes from the first key of one collection to the first of the next, and reads no record: at
-    /// most `2 * (height + 1)` node lookups for each collection.
+    /// Goes from the first key of one collection to the first key of the next. Makes at most
+    /// `2 * (height + 1)` node lookups for each collection, and reads no record.
     ///
     /// ```
     /// use carwalk::Repo;
@@ -331,20 +452,21 @@ impl<S: BlockStore, P: Process> Repo<S, P> {
         self.tree.collections()
     }
 
-    /// Looks up the record of a path, such as `app.bsky.actor.profile/self`. Reads the nodes on its
-    /// search path and the record, and nothing else.
+    /// Looks up the record of a path, such as `app.bsky.actor.profile/self`.
     ///
-    /// Every rule is checked in each of these nodes. Nothing is cached between lookups.
+    /// Reads only the nodes on the path's search path, at most `height + 1`, and the record. All
+    /// rules of the tree are checked in these nodes. Nothing is cached between lookups.
     ///
     /// # Errors
     ///
-    /// - `Path`, with the argument, if it does not have the form of a repo path
-    /// - `HashMismatch` for a node or record that does not have its CID
-    /// - `Tree`, `Malformed`, `NonCanonical` or `Limit` for a node that breaks a rule
-    /// - `Store` or `Io` if the store fails
+    /// - `Path`, with the argument, if `path` is not a repo path
+    /// - `HashMismatch` if a node or the record does not hash to its CID
+    /// - `Tree`, `Malformed`, `NonCanonical` or `Limit` if a node breaks a rule
+    /// - `Limit` if the nodes exceed the memory limit of the walk
+    /// - `Store`, `Io` or `InvalidSpillFile` if the store fails
     /// - `Decode` if the stored value of a process function cannot be decoded
     ///
-    /// A missing node or record is not an error: see [`Lookup::into_result`].
+    /// A missing node or record is not an error: [`Lookup::into_result`] makes it one.
     ///
     /// ```
     /// use carwalk::{Lookup, Repo};
@@ -353,12 +475,12 @@ impl<S: BlockStore, P: Process> Repo<S, P> {
     /// let repo = Repo::from_slice(bytes)?;
     /// match repo.get("app.bsky.actor.profile/self")? {
     ///     Lookup::Present { record: Some(record), .. } => assert_eq!(record.bytes().len(), 128),
-    ///     Lookup::Present { cid, record: None } => println!("{cid}, which is missing"),
+    ///     Lookup::Present { cid, record: None } => println!("{cid} is missing"),
     ///     Lookup::Absent => println!("no such record"),
     ///     Lookup::Unknown(gap) => println!("cannot tell: {gap}"),
     /// }
-    /// // Not a path: an error, and not "absent".
-    /// assert!(repo.get("at://did:plc:ewvi7nxzyoun6zhxrhs64oiz/app.bsky.actor.profile/self").is_err());
+    /// // An AT URI is not a repo path. That is an error, and not `Absent`.
+    /// assert!(repo.get("at://example.com/app.bsky.actor.profile/self").is_err());
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     #[expect(clippy::type_complexity, reason = "an alias would hide it from the documentation")]
@@ -366,7 +488,7 @@ impl<S: BlockStore, P: Process> Repo<S, P> {
         self.tree.get(RepoPath::try_from(path.as_ref())?)
     }
 
-    /// Replaces the store by one with the same blocks.
+    /// Replaces the store with one that has the same blocks.
     #[cfg(feature = "redb")]
     pub(crate) fn map_store<T>(self, f: impl FnOnce(S) -> T) -> Repo<T, P> {
         let Repo { commit, tree: Tree { store, root, options, process } } = self;
@@ -384,18 +506,34 @@ impl<'r, S: BlockStore, P: Process> IntoIterator for &'r Repo<S, P> {
 }
 
 impl<S: CarStore, P: Process> Repo<S, P> {
-    /// Returns the counts of the loaded CAR.
+    /// Returns the counts of the loaded CAR: bytes, sections and distinct blocks.
     #[must_use]
     pub fn stats(&self) -> CarStats {
         self.store().stats()
     }
 
-    /// Returns a set of section offsets that contains only the commit's. Insert the
-    /// [`Event::offset`](crate::mst::Event::offset) of each event of a walk.
+    /// Returns a set that contains only the section offset of the commit. Insert the
+    /// [`Event::offset`](crate::mst::Event::offset) of each event of a walk to count what it
+    /// reaches.
     ///
     /// # Errors
     ///
-    /// `Store` or `Io` if the store fails.
+    /// `Store`, `Io` or `InvalidSpillFile` if the store fails.
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// let mut reached = repo.reached()?;
+    /// let mut walk = repo.walk().nodes(true).records(false).start();
+    /// while let Some(event) = walk.next_event()? {
+    ///     event.offset().map(|offset| reached.insert(offset));
+    /// }
+    /// // The commit and 9 nodes. The other 40 sections are records.
+    /// assert_eq!(reached.len(), 10);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn reached(&self) -> Result<Reached> {
         let mut reached = Reached::new(self.stats().bytes);
         let commit = look_up(self.store(), &self.commit.cid())?;
@@ -403,14 +541,15 @@ impl<S: CarStore, P: Process> Repo<S, P> {
         Ok(reached)
     }
 
-    /// Returns the number of distinct blocks that are neither the commit nor reached by a complete
-    /// walk. Such blocks are legal and otherwise ignored; unreasonable numbers are a sign of abuse.
+    /// Returns the number of unreached blocks: distinct blocks that are neither the commit nor
+    /// reached by a complete walk. Such blocks are legal and otherwise ignored. Large numbers of
+    /// them are a sign of abuse.
     ///
-    /// Costs a walk, and one bit of memory for 37 bytes of the CAR.
+    /// Costs a complete walk, and at most one bit of memory per 37 bytes of the CAR.
     ///
     /// # Errors
     ///
-    /// Those of [`Walker::next_event`](crate::mst::Walker::next_event) in a complete walk.
+    /// Those of a complete walk: see [`Walker::next_event`](crate::mst::Walker::next_event).
     ///
     /// ```
     /// use carwalk::Repo;
@@ -424,7 +563,7 @@ impl<S: CarStore, P: Process> Repo<S, P> {
     ///     let section = section?;
     ///     copy.write(section.cid(), section.block())?;
     /// }
-    /// copy.write(Cid::of(Codec::Raw, b"no record"), b"no record")?;
+    /// copy.write(Cid::of(Codec::Raw, b"not linked"), b"not linked")?;
     ///
     /// let repo = Repo::from_slice(copy.finish()?)?;
     /// assert_eq!(repo.records().try_count()?, 40);
@@ -441,7 +580,7 @@ impl<S: CarStore, P: Process> Repo<S, P> {
     }
 }
 
-/// What opening a repository needs besides its store.
+/// The settings that opening a repository needs besides its store.
 #[derive(Debug)]
 pub(crate) struct Opening<P> {
     pub(crate) trust: Trust,
@@ -470,7 +609,7 @@ impl<P> Opening<P> {
     }
 }
 
-/// Parses a commit, after comparing it with its CID if `hash` is set.
+/// Parses a commit. If `hash` is set, verifies it first.
 pub(crate) fn read_commit(
     cid: Cid,
     block: &[u8],
