@@ -1,8 +1,8 @@
-//! Checks the answer of `com.atproto.sync.getRecord`: `cargo run --example check_record --features
-//! signature -- ANSWER.car DID KEY PATH`.
+//! Verifies a response of `com.atproto.sync.getRecord`: `cargo run --example check_record
+//! --features signature -- ANSWER.car DID KEY PATH`.
 //!
-//! `KEY` is the account's key as a `did:key`, from its DID document, which has to come from
-//! somewhere else than the answer.
+//! `KEY` is the account's key as a `did:key`. Take it from the account's DID document: a key that
+//! comes with the response proves nothing.
 
 use std::error::Error;
 use std::io::{self, Write};

@@ -1,9 +1,8 @@
 //! Prints the newest posts of a repository: `cargo run --example posts --features serde --
 //! samples/repo.car [CURSOR]`.
 //!
-//! Reads only the posts that it prints. Their texts are borrowed from the buffer that the file was
-//! read into. With a cursor, the record key of the last post of a page, it prints the page after
-//! that.
+//! Prints one page of ten posts and reads no others. Their texts are borrowed from the loaded CAR.
+//! `CURSOR` is the record key of the last post of a page: then the page after that is printed.
 
 use std::error::Error;
 use std::io::{self, Write};
@@ -48,7 +47,7 @@ pub(crate) fn run(
                 let key = record.path().record_key();
                 writeln!(out, "{key}  {}  {}", post.created_at, post.text.escape_debug())?;
             }
-            // One odd record does not hide the others.
+            // A record of another form must not prevent reading the others.
             Err(error) => writeln!(out, "skipped: {error}")?,
         }
     }

@@ -1,11 +1,8 @@
-//! Repo paths: `<collection>/<record key>`, what the keys of a repository's tree say.
+//! Repo paths: `<collection>/<record key>`, the keys of a repository's tree.
 //!
-//! The tree itself works on bytes. A key is a repo path if it is ASCII with exactly one slash, both
-//! halves are not empty, and all else are characters of record keys. That much is asked of every
-//! record, so that paths can be used as text and split in two; the full syntax of both halves is a
-//! stricter check, [`RepoPath::check_syntax`], since one odd name must not keep an account's other
-//! records from being read. See "Repo paths" in the [repository
-//! specification](https://atproto.com/specs/repository#repo-data-structure-v3).
+//! The tree itself works on bytes. The form that [`RepoPath::parse`] checks is required of every
+//! record, so that paths are text with two parts. The full syntax is a separate check,
+//! [`RepoPath::check_syntax`]: one odd name must not prevent reading an account's other records.
 
 #[cfg(feature = "serde")]
 mod serde;
@@ -21,14 +18,14 @@ use crate::error::{Error, ErrorKind, PathFault, Result};
 use crate::limits::MAX_KEY_LEN;
 use crate::syntax;
 
-/// The weight of a byte that no path has: more than the slashes of a part can add up to.
+/// The weight of a byte that no path has: more than the number of slashes in a part.
 const ODD: u32 = 1 << 16;
 
 /// The weight of each byte: 1 for a slash, 0 for the other bytes that a record key can have
 /// (`ALPHA / DIGIT / "." / "-" / "_" / ":" / "~"`), `ODD` for all others.
 ///
-/// Weights are summed, so that a key is judged in one pass without a branch for each byte: every
-/// record's path is checked.
+/// Weights are summed, so that one pass without a branch per byte checks a key. Every record's path
+/// is checked.
 const CLASSES: [u32; 256] = {
     let mut classes = [0; 256];
     let (mut rest, mut byte) = (classes.as_mut_slice(), 0u8);
@@ -45,11 +42,12 @@ const CLASSES: [u32; 256] = {
 
 /// A borrowed repo path, `<collection>/<record key>`.
 ///
-/// ASCII with exactly one slash, two parts that are not empty, and no characters but those of record
-/// keys: `A-Z a-z 0-9 . - _ : ~`. [`check_syntax`](RepoPath::check_syntax) checks the full syntax
-/// of both parts.
+/// ASCII text with exactly one slash between two parts that are not empty. Both parts have only
+/// characters of record keys: `A-Z a-z 0-9 . - _ : ~`. [`check_syntax`](RepoPath::check_syntax)
+/// checks the full syntax of both parts.
 ///
-/// Three words long. Equality, order and hash are those of the text.
+/// Three words long. Equality, order and hash are those of the text. See the [repository
+/// specification](https://atproto.com/specs/repository#repo-data-structure-v3).
 ///
 /// ```
 /// use carwalk::RepoPath;
@@ -57,6 +55,7 @@ const CLASSES: [u32; 256] = {
 /// let path = RepoPath::parse(b"app.bsky.feed.post/3jui7kd54zh2y")?;
 /// assert_eq!(path.collection(), "app.bsky.feed.post");
 /// assert_eq!(path.record_key(), "3jui7kd54zh2y");
+/// assert_eq!(path.as_str(), "app.bsky.feed.post/3jui7kd54zh2y");
 /// assert!(RepoPath::parse(b"app.bsky.feed.post").is_err());
 /// # Ok::<(), carwalk::Error>(())
 /// ```
@@ -69,12 +68,26 @@ pub struct RepoPath<'a> {
 impl<'a> RepoPath<'a> {
     /// Parses a key of a tree.
     ///
-    /// [`TryFrom<&str>`](#impl-TryFrom<%26str>-for-RepoPath<'a>) parses text. Goes through the key
-    /// once, and allocates only for an error.
+    /// Costs one pass over the key, and allocates only for an error.
+    /// [`TryFrom<&str>`](#impl-TryFrom<%26str>-for-RepoPath<'a>) parses text.
     ///
     /// # Errors
     ///
-    /// `Path`, with the key, if it does not have the form of a repo path.
+    /// `Path`, with the key, if it is not a repo path. The class is
+    /// [`Caller`](crate::ErrorClass::Caller); [`Entry::path`](crate::mst::Entry::path) parses the
+    /// keys of a walk and returns an error of the class [`Invalid`](crate::ErrorClass::Invalid).
+    ///
+    /// ```
+    /// use carwalk::RepoPath;
+    /// use carwalk::error::{ErrorKind, PathFault};
+    ///
+    /// // Any collection of these characters is accepted, also one that is not an NSID.
+    /// assert_eq!(RepoPath::parse(b"posts/1")?.collection(), "posts");
+    /// let error = RepoPath::parse(b"posts/1/2").unwrap_err();
+    /// assert!(matches!(error.kind(), ErrorKind::Path(PathFault::Slashes { found: 2 })));
+    /// assert_eq!(error.key(), Some(&b"posts/1/2"[..]));
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn parse(key: &'a [u8]) -> Result<Self> {
         match Self::split(key) {
             Ok(path) => Ok(path),
@@ -84,7 +97,8 @@ impl<'a> RepoPath<'a> {
 
     fn split(key: &'a [u8]) -> Result<Self, PathFault> {
         let (mut is_sound, mut slashes) = (true, 0usize);
-        // A part of at most 1,024 bytes has a sum below 2^32. All keys of valid trees are one part.
+        // The sum over a part of at most 1,024 bytes is below 2^32. Keys of valid trees are one
+        // part.
         const { assert!(MAX_KEY_LEN < 1 << 16 && (MAX_KEY_LEN as u64) * (ODD as u64) < 1 << 32) };
         for part in key.chunks(MAX_KEY_LEN) {
             let sum = part.iter().fold(0u32, |sum, &byte| sum.wrapping_add(class(byte)));
@@ -104,19 +118,19 @@ impl<'a> RepoPath<'a> {
         Ok(RepoPath { text, slash })
     }
 
-    /// Returns the whole path.
+    /// Returns the text of the path.
     #[must_use]
     pub fn as_str(&self) -> &'a str {
         self.text
     }
 
-    /// Returns the half before the slash: by the specification the NSID of the records' schema.
+    /// Returns the part before the slash: in valid paths, the NSID of the records' schema.
     #[must_use]
     pub fn collection(&self) -> &'a str {
         self.text.get(..self.slash.get()).unwrap_or_default()
     }
 
-    /// Returns the half after the slash, "rkey" for short.
+    /// Returns the part after the slash, "rkey" for short.
     #[doc(alias = "rkey")]
     #[must_use]
     pub fn record_key(&self) -> &'a str {
@@ -130,8 +144,8 @@ impl<'a> RepoPath<'a> {
     ///
     /// # Errors
     ///
-    /// `Path`, with the whole path, if either part breaks the syntax. It has the class
-    /// [`Caller`](crate::ErrorClass::Caller), as for any value on its own. For the paths of a tree,
+    /// `Path`, with the whole path, if either part breaks the syntax. The class is
+    /// [`Caller`](crate::ErrorClass::Caller). For the paths of a tree,
     /// [`Entry::strict_path`](crate::mst::Entry::strict_path) and
     /// [`Loader::strict_paths`](crate::Loader::strict_paths) return an error of the class
     /// [`Invalid`](crate::ErrorClass::Invalid) instead.
@@ -159,6 +173,16 @@ impl<'a> RepoPath<'a> {
     }
 
     /// Copies the path into an owned [`RepoPathBuf`], with one allocation.
+    ///
+    /// ```
+    /// use carwalk::{RepoPath, RepoPathBuf};
+    ///
+    /// let key = b"app.bsky.actor.profile/self".to_vec();
+    /// let path: RepoPathBuf = RepoPath::parse(&key)?.to_owned();
+    /// drop(key);
+    /// assert_eq!(path.record_key(), "self");
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     #[must_use]
     pub fn to_owned(&self) -> RepoPathBuf {
         RepoPathBuf { text: self.text.into(), slash: self.slash }
@@ -171,8 +195,8 @@ fn refuse(fault: PathFault, key: &[u8]) -> Error {
     Error::new(ErrorKind::Path(fault)).of_key(key)
 }
 
-/// Checks that a text can be the collection of a repo path: the same characters that
-/// [`RepoPath::parse`] accepts, so that each collection in a repository passes.
+/// Checks that a text can be the collection of a repo path. Accepts the same characters as
+/// [`RepoPath::parse`], so that every collection in a repository passes.
 pub(crate) fn check_collection(collection: &str) -> Result<()> {
     let fault = if collection.is_empty() {
         PathFault::NoCollection
@@ -191,7 +215,7 @@ fn class(byte: u8) -> u32 {
     CLASSES.get(usize::from(byte)).copied().unwrap_or(ODD)
 }
 
-/// The first character that no repo path has.
+/// Returns the fault for the first character that no repo path has.
 #[cold]
 fn odd_character(key: &[u8]) -> PathFault {
     let odd = key.iter().copied().enumerate().find(|&(_, byte)| class(byte) == ODD);
@@ -224,8 +248,8 @@ impl AsRef<str> for RepoPath<'_> {
 
 /// An owned repo path, `<collection>/<record key>`.
 ///
-/// Has the syntax of a [`RepoPath`]. Takes one allocation. Equality, order and hash are those of the
-/// text, so a map with such keys can be searched with a `&str`.
+/// Has the form of a [`RepoPath`] and takes one allocation. Equality, order and hash are those of
+/// the text, so a map with such keys can be searched with a `&str`.
 ///
 /// ```
 /// use std::collections::BTreeMap;
@@ -233,7 +257,9 @@ impl AsRef<str> for RepoPath<'_> {
 /// use carwalk::RepoPathBuf;
 ///
 /// let path: RepoPathBuf = "app.bsky.actor.profile/self".parse()?;
+/// assert_eq!(path.collection(), "app.bsky.actor.profile");
 /// assert_eq!(path.record_key(), "self");
+/// assert_eq!(path.as_str().len(), 27);
 /// let map = BTreeMap::from([(path, 1)]);
 /// assert_eq!(map.get("app.bsky.actor.profile/self"), Some(&1));
 /// # Ok::<(), carwalk::Error>(())
@@ -246,24 +272,33 @@ pub struct RepoPathBuf {
 
 impl RepoPathBuf {
     /// Borrows the path.
+    ///
+    /// ```
+    /// use carwalk::RepoPathBuf;
+    ///
+    /// let path: RepoPathBuf = "app.bsky.actor.profile/self".parse()?;
+    /// // `check_syntax` is a function of the borrowed path.
+    /// path.as_path().check_syntax()?;
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     #[must_use]
     pub fn as_path(&self) -> RepoPath<'_> {
         RepoPath { text: &self.text, slash: self.slash }
     }
 
-    /// Returns the whole path.
+    /// Returns the text of the path.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Returns the half before the slash: by the specification the NSID of the records' schema.
+    /// Returns the part before the slash: in valid paths, the NSID of the records' schema.
     #[must_use]
     pub fn collection(&self) -> &str {
         self.as_path().collection()
     }
 
-    /// Returns the half after the slash, "rkey" for short.
+    /// Returns the part after the slash, "rkey" for short.
     #[doc(alias = "rkey")]
     #[must_use]
     pub fn record_key(&self) -> &str {
@@ -271,7 +306,7 @@ impl RepoPathBuf {
     }
 }
 
-/// Equality, order and hash of both types: those of `str`, as `Borrow<str>` requires.
+/// Implements equality, order and hash as those of `str`, which `Borrow<str>` requires.
 macro_rules! compare_as_text {
     ($($path:ty),*) => {
         $(
@@ -325,7 +360,16 @@ impl<'a> TryFrom<&'a str> for RepoPath<'a> {
     ///
     /// # Errors
     ///
-    /// `Path`, with the text, if it does not have the form of a repo path.
+    /// `Path`, with the text, if it is not a repo path.
+    ///
+    /// ```
+    /// use carwalk::RepoPath;
+    ///
+    /// let path = RepoPath::try_from("app.bsky.actor.profile/self")?;
+    /// assert_eq!(path.collection(), "app.bsky.actor.profile");
+    /// assert!(RepoPath::try_from("at://example.com/app.bsky.actor.profile/self").is_err());
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     fn try_from(text: &'a str) -> Result<Self> {
         RepoPath::parse(text.as_bytes())
     }
@@ -338,7 +382,15 @@ impl FromStr for RepoPathBuf {
     ///
     /// # Errors
     ///
-    /// `Path`, with the text, if it does not have the form of a repo path.
+    /// `Path`, with the text, if it is not a repo path.
+    ///
+    /// ```
+    /// use carwalk::RepoPathBuf;
+    ///
+    /// assert_eq!("app.bsky.actor.profile/self".parse::<RepoPathBuf>()?.record_key(), "self");
+    /// assert!("app.bsky.actor.profile/".parse::<RepoPathBuf>().is_err());
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     fn from_str(text: &str) -> Result<Self> {
         RepoPath::try_from(text).map(|path| path.to_owned())
     }
@@ -347,7 +399,11 @@ impl FromStr for RepoPathBuf {
 impl TryFrom<&str> for RepoPathBuf {
     type Error = Error;
 
-    /// Parses a repo path, as [`FromStr`] does.
+    /// Parses a repo path.
+    ///
+    /// # Errors
+    ///
+    /// `Path`, with the text, if it is not a repo path.
     fn try_from(text: &str) -> Result<Self> {
         text.parse()
     }

@@ -1,4 +1,4 @@
-//! Proofs: parts of a repository that show what it has, or does not have.
+//! Proofs: parts of a repository that prove which keys it has.
 
 use core::fmt;
 use std::collections::HashSet;
@@ -22,16 +22,15 @@ use crate::signature::VerifyingKey;
 use crate::store::Block;
 use crate::store::{BlockStore, CarStats, Form};
 
-/// Builds a CAR that proves which keys a repository has, with their records: see [`Repo::prove`].
+/// Configures and writes a CAR that proves which keys a repository has: see [`Repo::prove`].
 ///
-/// The CAR has the commit, the nodes on the search paths of all named keys, and the records under
-/// those that exist, each block once, in pre-order. To anyone who trusts the commit it proves which
-/// of the named keys exist, and which keys each range has. It proves nothing about the rest of the
-/// repository.
+/// The CAR has the commit, the nodes on the search paths of all added keys and ranges, and their
+/// records, each block once, in pre-order. It proves to anyone who trusts the commit which of the
+/// keys exist, and which keys each range has. It proves nothing about the rest of the repository.
 ///
-/// With `range(..)` it rewrites a whole repository: in pre-order, without unreached or repeated
-/// blocks. A CAR in random order is much faster to spill and walk afterwards, and readers that verify
-/// a CAR while it streams need pre-order.
+/// `range(..)` rewrites the whole repository in pre-order, without unreached and repeated blocks.
+/// Such a CAR is much faster to spill and walk than one in random order, and it can be verified
+/// while it streams.
 ///
 /// ```
 /// use carwalk::{KeyRange, Lookup, Repo};
@@ -63,11 +62,27 @@ impl<'r, S: BlockStore> ProofBuilder<'r, S> {
         ProofBuilder { repo, ranges: Vec::new(), records: true, refused: None }
     }
 
-    /// Adds a path: proves that it exists, with its record, or that it does not.
+    /// Adds a path: proves that it exists, with its record, or that it is absent.
     ///
-    /// The search path of a key that does not exist is included to its very end, so that all
-    /// verifiers can follow it. A text that is not a repo path is an error of
+    /// The whole search path of an absent key is included, also below the layer of the key, for
+    /// verifiers that do not check layers. A text that is not a repo path is an error of
     /// [`write`](ProofBuilder::write).
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// let mut car = Vec::new();
+    /// // The commit, the root, and the record: the entry is in the root.
+    /// let stats = repo.prove().key("app.bsky.actor.profile/self").write(&mut car)?;
+    /// assert_eq!((stats.sections, stats.bytes), (3, car.len() as u64));
+    /// // A mistake is returned before anything is written.
+    /// let mut other = Vec::new();
+    /// assert!(repo.prove().key("app.bsky.actor.profile").write(&mut other).is_err());
+    /// assert!(other.is_empty());
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn key(mut self, path: impl AsRef<str>) -> Self {
         let path = path.as_ref();
         match RepoPath::try_from(path) {
@@ -79,9 +94,24 @@ impl<'r, S: BlockStore> ProofBuilder<'r, S> {
         }
     }
 
-    /// Adds a range: proves which keys it has.
+    /// Adds a range: proves which keys it has. Several ranges add up, and may overlap.
     ///
     /// A range that ends before it starts is an error of [`write`](ProofBuilder::write).
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// let mut car = Vec::new();
+    /// let likes = "app.bsky.feed.like/".."app.bsky.feed.post/";
+    /// repo.prove().range(likes.clone()).write(&mut car)?;
+    /// let proof = Repo::from_slice(car)?;
+    /// assert_eq!(proof.records_in(likes).try_count()?, 16);
+    /// // Nothing is proven about all posts: some of their nodes and records are missing.
+    /// assert!(proof.records_in("app.bsky.feed.post/"..).try_count().is_err());
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn range(mut self, range: impl Into<KeyRange>) -> Self {
         let range = range.into();
         self.refused = self.refused.or(range.check().err());
@@ -89,27 +119,59 @@ impl<'r, S: BlockStore> ProofBuilder<'r, S> {
         self
     }
 
-    /// Sets whether records are part of the proof, or only their CIDs in the nodes. On by default.
+    /// Sets whether the CAR has the records. On by default. If off, the nodes still prove the keys
+    /// and the CIDs of the records.
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// let mut car = Vec::new();
+    /// // The commit and all nodes: every key and CID of the repository.
+    /// let stats = repo.prove().range(..).records(false).write(&mut car)?;
+    /// assert_eq!(stats.sections, 10);
+    /// let proof = Repo::from_slice(car)?;
+    /// assert_eq!(proof.entries().try_count()?, 40);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn records(mut self, yes: bool) -> Self {
         self.records = yes;
         self
     }
 
-    /// Writes the CAR, and returns its counts.
+    /// Writes the CAR and returns its counts.
     ///
-    /// Every node is checked, as in a walk. Takes 42 to 130 bytes of memory for each block written.
-    /// Sections are written in small pieces: wrap files and sockets in a `BufWriter`.
+    /// All rules of the tree are checked in every node that is written. Takes up to 130 bytes of
+    /// memory per block written. Each section is two writes: wrap files and sockets in a
+    /// `BufWriter`.
     ///
     /// # Errors
     ///
-    /// - `Path` or `Argument` if a key or range was refused: nothing is written then
+    /// - `Path` if a key is not a repo path, before anything is written
+    /// - `Argument` if a range ends before it starts, before anything is written
     /// - `Missing` if a node or record that the proof needs is missing
+    /// - `HashMismatch` if a block does not hash to its CID
+    /// - `Tree`, `Malformed`, `NonCanonical` or `Limit` if a node breaks a rule
+    /// - `Limit` if the open nodes exceed the memory limit of the walk
     /// - `InvalidSpillFile` if the store has processed values instead of the records
-    /// - `HashMismatch`, `Tree`, `Malformed`, `NonCanonical`, `Limit`, `Store` or `Io` as in a
-    ///   complete walk
+    /// - `Store`, `Io` or `InvalidSpillFile` if the store fails
     /// - `Output` if writing fails
     ///
-    /// After an error, the output is not a proof.
+    /// After an error, what was written is not a proof.
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
+    /// // A CAR in pre-order, from one in another order.
+    /// let repo = Repo::from_slice(bytes)?;
+    /// let mut car = Vec::new();
+    /// let stats = repo.prove().range(..).write(&mut car)?;
+    /// assert_eq!(stats, repo.stats());
+    /// assert_ne!(car, bytes);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn write<W: Write>(self, output: W) -> Result<CarStats> {
         if let Some(error) = self.refused {
             return Err(error);
@@ -138,37 +200,43 @@ impl<'r, S: BlockStore> ProofBuilder<'r, S> {
     }
 }
 
-/// What a proof says about one path: see [`verify_record_proof`].
+/// The result of [`verify_record_proof`]: the signed commit, and what the proof says about one
+/// path.
 #[cfg(feature = "signature")]
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RecordProof<'a> {
-    /// The signed commit. Compare its [`rev`](Commit::rev) with the newest one that you know: an
-    /// old commit stays validly signed.
+    /// The signed commit. The signature of an old commit stays valid: compare its
+    /// [`rev`](Commit::rev) with the newest one that you know.
     pub commit: Commit<'static>,
-    /// Whether the record exists, borrowed from the CAR.
+    /// Whether the record exists, with its bytes borrowed from the CAR.
     pub lookup: Lookup<&'a [u8]>,
 }
 
-/// Checks a proof, such as the answer of `com.atproto.sync.getRecord`, and returns what it says
-/// about one path.
+/// Verifies a proof, such as the response of `com.atproto.sync.getRecord`, and returns what it
+/// says about one path.
 ///
-/// Checks the framing of the CAR and the hash of every block; that the commit is by the account
-/// `did` and signed with `key`; every node on the search path of `path`, by all rules of the tree;
-/// and the hash of the record. The record is borrowed from `car`.
+/// Checks:
 ///
-/// You have to make sure that `key` is the account's key, from its DID document. Accepts current
-/// commits only, with default limits; for other settings, combine [`Loader`](crate::Loader),
+/// - the framing of the CAR, and every block against its CID
+/// - that the commit belongs to the account `did` and is signed with `key`
+/// - all rules of the tree in every node on the search path of `path`
+///
+/// The caller has to make sure that `key` is the account's key, from its DID document. Only current
+/// commits are accepted, with default limits. For other settings, combine
+/// [`Loader`](crate::Loader), [`Commit::verify_account`](crate::Commit::verify_account),
 /// [`Commit::verify_signature`](crate::Commit::verify_signature) and [`Repo::get`].
 ///
 /// # Errors
 ///
-/// - `Path` if `path` does not have the form of a repo path, `Argument` if `did` is not a DID
-/// - `OtherAccount` if the commit is not by `did`
+/// - `Path` if `path` is not a repo path
+/// - `Argument` if `did` is not a DID
+/// - `OtherAccount` if the commit belongs to another account
 /// - `Signature` if the commit is not signed with `key`
-/// - those of [`Repo::from_slice`] and [`Repo::get`]
+/// - `Tree`, `Malformed`, `NonCanonical` or `Limit` if a node on the search path breaks a rule
+/// - those of [`Repo::from_slice`]
 ///
-/// A missing node or record is not an error.
+/// A missing node or record is not an error: see [`Lookup`].
 ///
 /// ```
 /// use carwalk::{Lookup, verify_record_proof};
@@ -183,9 +251,9 @@ pub struct RecordProof<'a> {
 /// assert_eq!(proof.commit.rev(), "3l4ozvcohu22l");
 /// match proof.lookup {
 ///     Lookup::Present { record: Some(record), .. } => assert_eq!(record.len(), 128),
-///     Lookup::Present { cid, record: None } => println!("{cid}, which the answer does not have"),
-///     Lookup::Absent => println!("there is no such record"),
-///     Lookup::Unknown(gap) => println!("the answer proves nothing: {gap}"),
+///     Lookup::Present { cid, record: None } => println!("{cid} is not in the response"),
+///     Lookup::Absent => println!("no such record"),
+///     Lookup::Unknown(gap) => println!("the response does not prove either: {gap}"),
 /// }
 /// # Ok::<(), carwalk::Error>(())
 /// ```
@@ -202,7 +270,7 @@ pub fn verify_record_proof<'a>(
     commit.verify_account(did)?;
     commit.verify_signature(key)?;
     let found = repo.walk().partial(true).one(path.as_ref()).start().find()?;
-    // Borrowed from the CAR, and not from the repository, which ends here.
+    // Borrows from the CAR: the repository is dropped at the end of this function.
     let borrow = |cid: Cid, block: Block<_>| {
         let offset = block.offset;
         offset.and_then(|offset| block_at_offset(car, offset, &cid)).ok_or_else(|| {
@@ -215,7 +283,7 @@ pub fn verify_record_proof<'a>(
 }
 
 impl<S: BlockStore> Repo<S> {
-    /// Returns a builder of a CAR that proves which keys the repository has.
+    /// Returns a builder for a CAR that proves which keys the repository has.
     ///
     /// ```
     /// use carwalk::{Lookup, Repo};
@@ -224,7 +292,7 @@ impl<S: BlockStore> Repo<S> {
     /// let repo = Repo::from_slice(bytes)?;
     /// let mut car = Vec::new();
     /// let stats = repo.prove().key("app.bsky.feed.post/none").write(&mut car)?;
-    /// // The commit, and the two nodes on the way to where the post would be.
+    /// // The commit, and the two nodes on the search path of the post.
     /// assert_eq!((stats.sections, repo.stats().sections), (3, 50));
     /// let proof = Repo::from_slice(&car)?;
     /// assert!(matches!(proof.get("app.bsky.feed.post/none")?, Lookup::Absent));
@@ -236,7 +304,7 @@ impl<S: BlockStore> Repo<S> {
     }
 }
 
-/// A CAR that takes each block once.
+/// A writer that writes each block once.
 struct Blocks<W> {
     writer: Writer<W>,
     written: HashSet<Cid>,

@@ -1,20 +1,21 @@
 //! Identifier syntax: DIDs, TIDs, NSIDs and record keys.
 //!
-//! Each function answers for the whole string and costs one pass over it.
+//! Each function checks a whole string in time linear in its length, and allocates nothing.
 
 const MAX_DID_LEN: usize = 2048;
 const MAX_NSID_LEN: usize = 317;
 const MAX_SEGMENT_LEN: usize = 63;
 const MAX_RECORD_KEY_LEN: usize = 512;
 
-/// True if `text` is a DID, see [the
+/// Returns whether `text` is a DID of at most 2,048 bytes: see [the
 /// specification](https://atproto.com/specs/did#at-protocol-did-identifier-syntax).
 ///
-/// Percent signs need not begin a valid escape, and no method's own rules are applied.
+/// Percent-encoding and the rules of the DID's method are not checked.
 ///
 /// ```
 /// assert!(carwalk::syntax::is_did("did:plc:7iza6de2dwap2sbkpav7c6c6"));
 /// assert!(!carwalk::syntax::is_did("did:plc:"));
+/// assert!(!carwalk::syntax::is_did("DID:plc:7iza6de2dwap2sbkpav7c6c6"));
 /// ```
 #[must_use]
 pub fn is_did(text: &str) -> bool {
@@ -28,8 +29,8 @@ pub fn is_did(text: &str) -> bool {
         && id.bytes().last().is_some_and(|byte| byte != b':' && byte != b'%')
 }
 
-/// True if `text` is a TID, see [the specification](https://atproto.com/specs/tid#tid-syntax): 13
-/// sortable base32 characters whose top bit is zero.
+/// Returns whether `text` is a TID: 13 characters of `2-7` and `a-z`, of which the first is at most
+/// `j`. See [the specification](https://atproto.com/specs/tid#tid-syntax).
 ///
 /// ```
 /// assert!(carwalk::syntax::is_tid("3jzfcijpj2z2a"));
@@ -43,10 +44,12 @@ pub fn is_tid(text: &str) -> bool {
         && text.bytes().next().is_some_and(|first| first <= b'j')
 }
 
-/// True if `text` is an NSID, see [the specification](https://atproto.com/specs/nsid#nsid-syntax).
+/// Returns whether `text` is an NSID: see [the
+/// specification](https://atproto.com/specs/nsid#nsid-syntax).
 ///
-/// The specification has a limit for the authority too, all segments but the last: 253 characters.
-/// The interop tests do not, so it is not held to here; the limit of the whole, 317, is.
+/// The NSID has at most 317 characters, and each segment at most 63. The specification also limits
+/// the authority, all segments but the last, to 253 characters. That is not checked, because the
+/// protocol's interoperability tests accept longer ones.
 ///
 /// ```
 /// assert!(carwalk::syntax::is_nsid("app.bsky.feed.post"));
@@ -73,8 +76,8 @@ fn is_domain_segment(segment: &str) -> bool {
         && !segment.ends_with('-')
 }
 
-/// True if `text` is an NSID in normalized form: its authority, all but the last segment, is in
-/// lower case.
+/// Returns whether `text` is an NSID in normalized form: one whose authority, all segments but the
+/// last, is in lower case.
 ///
 /// ```
 /// assert!(carwalk::syntax::is_normalized_nsid("app.bsky.feed.postGate"));
@@ -86,8 +89,8 @@ pub fn is_normalized_nsid(text: &str) -> bool {
     is_nsid(text) && !authority.bytes().any(|byte| byte.is_ascii_uppercase())
 }
 
-/// True if `text` is a record key, see [the
-/// specification](https://atproto.com/specs/record-key#record-key-syntax).
+/// Returns whether `text` is a record key: 1 to 512 characters of `A-Z a-z 0-9 . - _ : ~`, but not
+/// `.` or `..`. See [the specification](https://atproto.com/specs/record-key#record-key-syntax).
 ///
 /// ```
 /// assert!(carwalk::syntax::is_record_key("3jui7kd54zh2y"));
@@ -101,11 +104,11 @@ pub fn is_record_key(text: &str) -> bool {
         && text != ".."
 }
 
-/// The characters of record keys, which are all that a repo path has besides its slash.
+/// Returns whether record keys may have a byte. A repo path has only these bytes and its slash.
 #[inline]
 pub(crate) const fn is_record_key_byte(byte: u8) -> bool {
-    // `b'-'..=b':'` but the slash, `b'_'` and `b'~'` are all that is no letter. No branches: this
-    // is the hot one.
+    // Letters, `b'-'..=b':'` without the slash, `b'_'` and `b'~'`. Without branches, because every
+    // byte of every record's path is checked.
     let is_letter = (byte | 0x20).wrapping_sub(b'a') < 26;
     let is_digit_or_mark = byte.wrapping_sub(b'-') <= b':'.wrapping_sub(b'-') && byte != b'/';
     is_letter | is_digit_or_mark | (byte == b'_') | (byte == b'~')

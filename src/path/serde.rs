@@ -1,4 +1,4 @@
-//! Paths in serde: their text.
+//! Serde for repo paths, as their text.
 
 use core::fmt;
 
@@ -7,21 +7,31 @@ use serde::ser::{Serialize, Serializer};
 
 use super::{RepoPath, RepoPathBuf};
 
-/// The text.
+/// Serializes the text of the path.
 impl Serialize for RepoPath<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
     }
 }
 
-/// The text.
+/// Serializes the text of the path.
 impl Serialize for RepoPathBuf {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.as_path().serialize(serializer)
     }
 }
 
-/// Accepts texts that [`RepoPath::parse`] accepts.
+/// Deserializes a text that [`RepoPath::parse`] accepts.
+///
+/// ```
+/// use carwalk::{RepoPathBuf, decode};
+///
+/// // A text of 27 bytes in DAG-CBOR.
+/// let path: RepoPathBuf = decode(b"\x78\x1bapp.bsky.actor.profile/self")?;
+/// assert_eq!(path.record_key(), "self");
+/// assert!(decode::<RepoPathBuf>(b"\x64self").is_err());
+/// # Ok::<(), carwalk::Error>(())
+/// ```
 impl<'de> Deserialize<'de> for RepoPathBuf {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Text;
