@@ -1,11 +1,11 @@
-//! Where a walk over a store gets its blocks: some are requested before it comes to them.
+//! Reading ahead: some blocks are requested before a walk reaches them.
 //!
-//! Some siblings are read together: see [`levels`](super::levels). A node that may be bad is checked
-//! from its start when the walk comes to it: errors are the same as without reading ahead, and come
-//! in the same order.
+//! Some siblings are read together: see [`levels`](super::levels). A node that may be bad is
+//! checked from its start when the walk comes to it: errors are the same as without reading ahead,
+//! and come in the same order.
 //!
-//! A walk that hashes blocks also hashes records together: those before the first node that was not
-//! read, see [`queue`](super::queue).
+//! A walk that hashes blocks also hashes records together, up to the first node that was not read:
+//! see [`queue`](super::queue).
 
 use super::descent::{Descent, Fetched};
 use super::frame::Link;
@@ -15,21 +15,21 @@ use crate::cid::Cid;
 use crate::error::Result;
 use crate::store::{Block, BlockStore, look_up};
 
-/// Entries that a walk comes to before it reads ahead: somebody who wants only the first few should
+/// The number of entries before a walk reads ahead. Whoever takes only the first few entries should
 /// not pay for more.
 const RESERVE: u32 = 32;
 
-/// Where a walk over a store gets its blocks.
+/// The source of a walk's blocks: the store, and what was read ahead.
 pub(super) struct ReadAhead<'s, S: BlockStore> {
     store: &'s S,
     nodes: NodesAhead<'s, S>,
     records: RecordQueue<S::Bytes<'s>>,
     extent: Extent,
-    /// Entries until blocks are requested ahead.
+    /// The number of entries until blocks are requested ahead.
     reserve: u32,
 }
 
-/// What a walk that hashes requests ahead. Each includes the one before.
+/// The blocks that a walk that hashes requests ahead. Each extent includes the one before.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Extent {
     Siblings,
@@ -48,7 +48,7 @@ impl<'s, S: BlockStore> ReadAhead<'s, S> {
         }
     }
 
-    /// Notes that the walk has come to an entry.
+    /// Counts an entry that the walk has reached.
     #[inline]
     pub(super) fn count_entry(&mut self) {
         self.reserve = self.reserve.saturating_sub(1);
@@ -64,8 +64,8 @@ impl<'s, S: BlockStore> ReadAhead<'s, S> {
         self.extent = Extent::Siblings;
     }
 
-    /// Returns the node of a link; `None` if it is missing. If the walk `wants_all` that is below
-    /// the top of the descent, nodes under the same one are read ahead.
+    /// Returns the node of a link, or `None` if it is missing. With `wants_all`, the walk wants all
+    /// keys below the top of the descent, so siblings of the node are read ahead.
     #[inline]
     pub(super) fn fetch(
         &mut self,
@@ -89,8 +89,8 @@ impl<'s, S: BlockStore> ReadAhead<'s, S> {
         Fetched::get(self.store, link.cid)
     }
 
-    /// Returns the record of the entry that the walk has come to; `None` if it is missing. A walk
-    /// that hashes requests some of those that come next, too.
+    /// Returns the record of the current entry, or `None` if it is missing. A walk that hashes also
+    /// requests some of the next records.
     #[inline]
     pub(super) fn record(
         &mut self,
@@ -112,12 +112,12 @@ impl<'s, S: BlockStore> ReadAhead<'s, S> {
         found
     }
 
-    /// Prefetches what the top of a descent links to, of records only if they are wanted.
+    /// Prefetches the nodes that the top of a descent links to, and the records with `records`.
     pub(super) fn prefetch(&mut self, descent: &Descent<S::Bytes<'s>>, records: bool) {
         self.nodes.prefetch(descent, records);
     }
 
-    /// Gives all memory back if there is no room for it beside a descent.
+    /// Frees everything that was read ahead if the memory limit has no room for it.
     #[inline]
     pub(super) fn make_room(&mut self, descent: &Descent<S::Bytes<'s>>) {
         if !descent.has_room(|| self.nodes.held().saturating_add(self.records.held())) {

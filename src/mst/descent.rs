@@ -1,13 +1,13 @@
 //! The descent through a tree: its open nodes, each checked whole when it is entered.
 //!
 //! ```text
-//! next() -> Link    enter(link, block)    or nothing, to pass the subtree over
+//! next() -> Link    enter(link, block)    or nothing, to skip the subtree
 //!        -> Entry   key(), interval(..)   until the next call
 //!        -> End
 //! ```
 //!
-//! A descent reads no blocks itself. It shows each link before the node is entered, so its user
-//! decides whether the subtree is wanted, and where its block comes from.
+//! A descent reads no blocks itself. It returns each link before the node is entered, so the caller
+//! decides whether the subtree is wanted and where its block comes from.
 
 use super::digests::{Answer, Digests, is_unverified};
 use super::frame::{Buffers, Frame, Link, Order, Spare};
@@ -18,22 +18,22 @@ use crate::error::{Error, ErrorKind, KeyInterval, LimitName, Malformed, Result, 
 use crate::store::trust::Trust;
 use crate::store::{Block, BlockStore, Form, look_up};
 
-/// The way of going through a tree.
+/// The settings of a descent.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Manner {
     pub(super) order: Order,
     pub(super) trust: Trust,
-    /// Bytes of memory that the descent may take; `u64::MAX` is no limit.
+    /// Bytes of memory that the descent may take. `u64::MAX` is no limit.
     pub(super) memory_limit: u64,
 }
 
 /// The path from the root to the current position in a tree.
 pub(super) struct Descent<B> {
     pub(super) manner: Manner,
-    /// The root, until its link was shown.
+    /// The root, until its link was returned.
     root: Option<Cid>,
-    /// The open nodes, the root's first: each is one layer below the one before it, so there are
-    /// at most as many as there are layers.
+    /// The open nodes, the root first. Each is one layer below the one before it, so there are at
+    /// most as many as there are layers.
     frames: Vec<Frame<B>>,
     pub(super) spare: Spare,
     /// The digests of large blocks, so that none of these is hashed for each of its links.
@@ -42,8 +42,8 @@ pub(super) struct Descent<B> {
 
 /// What comes next in a tree.
 pub(super) enum Next {
-    /// A link to a node, which can be entered until the next call. Otherwise the subtree is passed
-    /// over.
+    /// A link to a node, which can be entered until the next call. If it is not, the subtree is
+    /// skipped.
     Link(Link),
     /// An entry, with the CID of its record.
     Entry(Cid),
@@ -51,18 +51,18 @@ pub(super) enum Next {
     End,
 }
 
-/// The block of a node, to be entered.
+/// The block of a node that can be entered.
 pub(super) struct Fetched<B> {
     pub(super) found: Block<B>,
     /// Bytes of memory that the block takes.
     pub(super) cost: u64,
-    /// What the node was parsed into, if it was read ahead and breaks no rule but, perhaps, the one
-    /// about its bounds, which were not known then.
+    /// The parsed node, if it was read ahead and keeps all rules, except perhaps the one about its
+    /// bounds, which are not known while reading ahead.
     pub(super) read: Option<Buffers>,
 }
 
 impl<'s, B> Fetched<B> {
-    /// Looks a node up in a store; `None` if it is missing.
+    /// Looks up a node in a store. Returns `None` if it is missing.
     #[inline]
     pub(super) fn get<S: BlockStore<Bytes<'s> = B>>(
         store: &'s S,
@@ -90,7 +90,7 @@ impl<B: AsRef<[u8]>> Descent<B> {
         }
     }
 
-    /// Passes what comes next and returns it. An error ends the descent: its user calls
+    /// Advances past the next link or entry and returns it. After an error, the caller has to call
     /// [`stop`](Descent::stop).
     #[inline]
     pub(super) fn next(&mut self) -> Result<Next> {
@@ -109,7 +109,7 @@ impl<B: AsRef<[u8]>> Descent<B> {
         }
     }
 
-    /// Leaves the node that was entered last, with the rest of its subtree.
+    /// Leaves the node that was entered last and skips the rest of its subtree.
     pub(super) fn leave(&mut self) {
         if let Some(left) = self.frames.pop() {
             self.spare.put(left.buffers);
@@ -122,7 +122,7 @@ impl<B: AsRef<[u8]>> Descent<B> {
         self.root = None;
     }
 
-    /// Enters the node of the link that came last: checks it by all rules, and opens it.
+    /// Enters the node of the last link: checks all rules in it and opens it.
     pub(super) fn enter(&mut self, link: &Link, fetched: Fetched<B>) -> Result<()> {
         let offset = fetched.found.offset;
         let entered = self.check(link, fetched).and_then(|frame| self.open(frame));
@@ -138,8 +138,8 @@ impl<B: AsRef<[u8]>> Descent<B> {
         Ok(Frame::new(*link, layer, found, cost, buffers, self.manner.order))
     }
 
-    /// Checks what reading ahead could not: the bounds. `None` if they are broken, so that the node
-    /// is checked from its start, which finds the first of its faults.
+    /// Checks the bounds, which reading ahead could not. Returns `None` if they are broken: then
+    /// the node is checked from its start, which finds its first fault.
     #[inline]
     fn reuse(&mut self, link: &Link, found: &Block<B>, read: Buffers) -> Option<(Layer, Buffers)> {
         debug_assert!(link.layer.is_some(), "a root was read ahead");
@@ -150,7 +150,7 @@ impl<B: AsRef<[u8]>> Descent<B> {
         None
     }
 
-    /// Checks a node by all rules.
+    /// Checks all rules in a node.
     fn check_fresh(&mut self, link: &Link, found: &mut Block<B>) -> Result<(Layer, Buffers)> {
         link.cid.into_dag_cbor()?;
         if found.form == Form::Value {
@@ -176,7 +176,7 @@ impl<B: AsRef<[u8]>> Descent<B> {
         if self.is_limited() { self.check_memory() } else { Ok(()) }
     }
 
-    /// Checks a block against its CID, if the descent hashes, and marks it as verified.
+    /// Verifies a block and marks it as verified, if the descent hashes.
     #[inline]
     pub(super) fn verify(&mut self, cid: Cid, found: &mut Block<B>) -> Result<()> {
         let Manner { trust, memory_limit, .. } = self.manner;
@@ -187,14 +187,14 @@ impl<B: AsRef<[u8]>> Descent<B> {
         }
     }
 
-    /// Returns whether a block has to be hashed before the descent makes use of it.
+    /// Returns whether a block has to be hashed before the descent uses it.
     #[inline]
     pub(super) fn must_hash(&self, cid: Cid, found: &Block<B>) -> bool {
         self.manner.trust.verifies_when_reached() && is_unverified(cid, found)
     }
 
-    /// Checks blocks that a store returned together, if the descent hashes, and marks the good
-    /// ones. It is left to [`verify`](Descent::verify) to find what is wrong with the others.
+    /// Verifies blocks together and marks the good ones, if the descent hashes. For the others,
+    /// [`verify`](Descent::verify) returns the error later.
     pub(super) fn verify_together(&mut self, answers: &mut [impl Answer<B>]) {
         let Manner { trust, memory_limit, .. } = self.manner;
         if trust.verifies_when_reached() {
@@ -202,7 +202,7 @@ impl<B: AsRef<[u8]>> Descent<B> {
         }
     }
 
-    /// Returns the error for a node that is missing.
+    /// Returns the error for a missing node.
     #[cold]
     pub(super) fn missing(&self, link: &Link) -> Error {
         let interval = Some(self.interval(link).to_owned());
@@ -220,7 +220,7 @@ impl<B: AsRef<[u8]>> Descent<B> {
         self.frames.iter().map(Frame::held).fold(self.digests.held(), u64::saturating_add)
     }
 
-    /// Returns how many more bytes would be within the memory limit.
+    /// Returns how many more bytes the memory limit has room for.
     pub(super) fn room(&self) -> u64 {
         if !self.is_limited() {
             return u64::MAX;
@@ -229,7 +229,7 @@ impl<B: AsRef<[u8]>> Descent<B> {
         self.manner.memory_limit.saturating_sub(held)
     }
 
-    /// Returns whether so many more bytes would be within the memory limit.
+    /// Returns whether the memory limit has room for `more` bytes.
     #[inline]
     pub(super) fn has_room(&self, more: impl FnOnce() -> u64) -> bool {
         !self.is_limited() || {
@@ -238,7 +238,7 @@ impl<B: AsRef<[u8]>> Descent<B> {
         }
     }
 
-    /// Gives the node up that was entered last, if all nodes together take too much memory.
+    /// Closes the node that was entered last and returns an error, if the memory limit is exceeded.
     fn check_memory(&mut self) -> Result<()> {
         if self.has_room(|| 0) {
             return Ok(());
@@ -268,19 +268,19 @@ impl<B: AsRef<[u8]>> Descent<B> {
         self.frames.last_mut()
     }
 
-    /// Returns the number of links from the root to the top; `None` if no node is open.
+    /// Returns the number of links from the root to the top, or `None` if no node is open.
     #[inline]
     pub(super) fn depth(&self) -> Option<usize> {
         self.frames.len().checked_sub(1)
     }
 
-    /// Returns the key of the last entry of the top; empty before the first.
+    /// Returns the key of the last entry of the top. Empty before the first entry.
     #[inline]
     pub(super) fn key(&self) -> &[u8] {
         self.frames.last().map_or(&[], |frame| frame.buffers.key.as_bytes())
     }
 
-    /// Returns the keys that a subtree can have whose link came last.
+    /// Returns the interval of keys that the subtree of the last link can have.
     pub(super) fn interval(&self, link: &Link) -> KeyInterval<&[u8]> {
         let frame = |depth: Option<usize>| {
             debug_assert!(depth.is_none_or(|depth| depth < self.frames.len()));
@@ -311,8 +311,8 @@ mod tests {
 
     type Subtree = (Cid, KeyInterval);
 
-    /// Goes through the tree of the sample, and enters the subtrees that `wants` says. Returns the
-    /// keys that came, and the subtrees that were passed over.
+    /// Walks the tree of the sample and enters the subtrees that `wants` accepts. Returns the keys
+    /// that came and the subtrees that were skipped.
     fn descend(
         repo: &Repo<SliceStore<&[u8]>>,
         order: Order,
@@ -348,8 +348,8 @@ mod tests {
         assert_eq!(closed, [(repo.commit().data(), KeyInterval { lower: None, upper: None })]);
     }
 
-    /// In either order each key comes, or lies in the interval of exactly one subtree that was
-    /// passed over; and that subtree is not asked for.
+    /// In either order, each key either comes or lies in the interval of exactly one skipped
+    /// subtree, and that subtree is not requested.
     #[test]
     fn whatever_is_passed_over_has_the_keys_that_do_not_come() {
         let repo = Repo::from_slice(CAR).unwrap();
@@ -382,7 +382,7 @@ mod tests {
         assert!(passed_over > 100, "{passed_over}");
     }
 
-    /// As a comparison of two trees does.
+    /// Compares two trees, as a diff would.
     #[test]
     fn no_node_is_read_of_the_subtrees_that_another_tree_has() {
         let one = random::repo(4, 400).repo;

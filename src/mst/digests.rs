@@ -1,7 +1,7 @@
-//! Blocks are checked against their CIDs: alone, or many together.
+//! Verification of blocks, one alone or many together.
 //!
-//! The digests of large blocks are remembered, so that none is hashed for each of the links that
-//! lead to it, as long as memory allows.
+//! The digests of large blocks are remembered, as long as memory allows, so that a block with many
+//! links is hashed once and not once per link.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,43 +11,43 @@ use crate::prefetch::prefetch;
 use crate::sha256::{sha256, sha256_each};
 use crate::store::{Block, Form};
 
-/// Length from which on a block's digest is remembered, so that hashing takes at most some twenty
-/// times the bytes of the links that lead to blocks.
+/// The least length of a block whose digest is remembered. Shorter blocks are hashed once per link,
+/// which takes at most some twenty bytes of hashing per byte of links.
 const LARGE_BLOCK: usize = 1024;
 
-/// Bytes that a place in the table of digests takes: an entry of some 80 bytes, its share of the
-/// places that stay free, and half as much again for the table before while this one grows.
+/// Bytes that a place in the table of digests takes: an entry of some 80 bytes, its share of free
+/// places, and half as much again for the old table while the new one grows.
 const PLACE_COST: u64 = 144;
 
-/// Bytes that a digest may take: a table that has just grown has two places for each entry.
+/// Bytes that a digest may take. A table that has just grown has two places per entry.
 const COST: u64 = PLACE_COST * 2;
 
-/// Longest block that is hashed together with others, in bytes: few are longer.
+/// The length of the longest block that is hashed together with others, in bytes. Few are longer.
 const MAX_LEN_TOGETHER: usize = 1 << 12;
 
-/// The answer of a store to a request, of which the walk makes use later.
+/// The answer of a store to a request ahead of the walk.
 pub(super) trait Answer<B> {
-    /// Returns the block and the CID under which it was requested, if it was found.
+    /// Returns the block and the CID that was requested, if the block was found.
     fn block(&self) -> Option<(Cid, &Block<B>)>;
 
     fn block_mut(&mut self) -> Option<&mut Block<B>>;
 }
 
-/// Returns whether a block has to be hashed before it is known to have a CID.
+/// Returns whether a block has to be hashed.
 ///
-/// A mark says which CID a block was verified to have; it counts only for that one, since a store
-/// may return the block of another. A processed value has no hash to check.
+/// A mark counts only for the CID that the block was verified to have, because a store may return
+/// the block of another CID. A processed value cannot be hashed.
 #[inline]
 pub(super) fn is_unverified<B>(cid: Cid, found: &Block<B>) -> bool {
     found.verified != Some(cid) && found.form == Form::Original
 }
 
-/// The digests that blocks were found to have, with the lengths of the blocks.
+/// The known digests of blocks, with the lengths of the blocks.
 pub(super) struct Digests {
-    /// Nothing is removed from the table: it is made anew instead, so that its capacity is what it
-    /// was made or grown for.
+    /// Nothing is removed from the table. A new table is made instead, because a table keeps its
+    /// capacity.
     known: HashMap<Cid, ([u8; 32], usize)>,
-    /// Blocks that are shorter are not remembered.
+    /// The digests of shorter blocks are not remembered.
     min_len: usize,
     batch: Batch,
 }
@@ -55,7 +55,7 @@ pub(super) struct Digests {
 /// Blocks that are hashed together.
 #[derive(Default)]
 struct Batch {
-    /// For each block the number of the answer that has it, and its length.
+    /// For each block, the number of its answer and its length.
     blocks: Vec<(usize, usize)>,
     /// The CIDs of the large ones among them.
     large: HashSet<Cid>,
@@ -75,7 +75,7 @@ impl Digests {
         known.saturating_add(self.batch.held())
     }
 
-    /// Checks a block against the CID under which it was requested, and marks it as verified.
+    /// Checks a block against the requested CID and marks it as verified.
     #[inline]
     pub(super) fn check<B: AsRef<[u8]>>(
         &mut self,
@@ -97,7 +97,7 @@ impl Digests {
     }
 
     /// Checks a block against its CID and remembers its digest. If memory does not allow for all
-    /// digests, those of the longer blocks stay.
+    /// digests, those of the longer blocks are kept.
     fn verify(&mut self, cid: Cid, block: &[u8], memory_limit: u64) -> Result<()> {
         if let Some((digest, _)) = self.known.get(&cid) {
             return cid.verify_digest(digest);
@@ -113,12 +113,12 @@ impl Digests {
             self.known.insert(cid, (*digest, len));
         }
         while self.known.len() as u64 > memory_limit / COST {
-            // Step by step: one huge block must not push all others out.
+            // In steps, so that one huge block does not displace all others.
             self.forget_below(self.min_len << 1);
         }
     }
 
-    /// Forgets the digests of shorter blocks, now and from now on, and gives their memory back.
+    /// Drops the digests of shorter blocks, frees their memory, and remembers no more of them.
     fn forget_below(&mut self, min_len: usize) {
         debug_assert!(min_len > self.min_len, "a block is longer than half of all memory");
         self.min_len = min_len;
@@ -128,8 +128,8 @@ impl Digests {
         self.known.extend(known.into_iter().filter(is_long));
     }
 
-    /// Hashes the blocks of some answers together, as far as they have to be, and marks those that
-    /// are good. The others stay as they are: [`check`](Digests::check) finds what is wrong.
+    /// Hashes the blocks of some answers together, if they have to be hashed, and marks the good
+    /// ones. For the others, [`check`](Digests::check) returns the error later.
     pub(super) fn check_together<B: AsRef<[u8]>, A: Answer<B>>(
         &mut self,
         answers: &mut [A],
@@ -163,7 +163,7 @@ impl Batch {
         (blocks.saturating_add(digests) as u64).saturating_add(large)
     }
 
-    /// Chooses the blocks that have to be hashed, each large one once.
+    /// Chooses the blocks that have to be hashed. A repeated large block is chosen once.
     fn choose<B: AsRef<[u8]>, A: Answer<B>>(
         &mut self,
         answers: &[A],
@@ -186,8 +186,7 @@ impl Batch {
         }
     }
 
-    /// Hashes the blocks that were chosen. One that gives other bytes at each call gets some
-    /// digest.
+    /// Hashes the chosen blocks. A block whose bytes change from call to call gets some digest.
     fn hash<B: AsRef<[u8]>, A: Answer<B>>(&mut self, answers: &[A]) {
         let Batch { blocks, digests, .. } = self;
         #[cfg(test)]
@@ -232,8 +231,8 @@ mod tests {
         }
     }
 
-    /// Walks a CAR whose blocks are hashed when they are reached. Returns how many bytes that
-    /// hashes, and how many records, bad records and bad subtrees there are.
+    /// Walks a CAR whose blocks are hashed when they are reached. Returns the number of hashed
+    /// bytes, and the numbers of records, bad records and bad subtrees.
     fn hashed_by_walk(car: &Car) -> (usize, [usize; 3]) {
         let loader = Loader::new().verification(Verification::ReachedBlocks);
         let repo = loader.from_slice(car.to_bytes()).unwrap();
@@ -285,7 +284,7 @@ mod tests {
         hashed::counted(|| while walk.next_event().unwrap().is_some() {}).0.messages
     }
 
-    /// Whatever is hashed together: and each key, for its layer.
+    /// Each key is hashed too, for its layer.
     #[test]
     fn a_complete_walk_hashes_each_block_that_it_reaches_once() {
         for keys in [1, 40, 700, 3000] {
@@ -302,7 +301,7 @@ mod tests {
         }
     }
 
-    /// The lanes want many blocks at a time. Counted is what the hasher is given.
+    /// The lanes need many blocks at a time. Counts the blocks that are passed to the hasher.
     #[test]
     fn nearly_all_blocks_of_a_walk_are_hashed_in_large_batches() {
         let names = (0..3000).map(|number| format!("com.example.test/{number}").into_bytes());
@@ -321,7 +320,7 @@ mod tests {
         }
     }
 
-    /// Returns the blocks of a store with other bytes, which are the same.
+    /// Returns the blocks of a store as copies.
     struct Copies<S>(S);
 
     impl<S: BlockStore> BlockStore for Copies<S> {
@@ -335,7 +334,7 @@ mod tests {
         }
     }
 
-    /// Returns how many messages a walk over a store hashes that is the caller's own.
+    /// Returns how many messages a walk over a store of the caller's hashes.
     #[track_caller]
     fn messages_over<S: BlockStore>(store: &S, commit: Cid, keys: usize) -> usize {
         let repo = Repo::from_store(store, commit).unwrap();
@@ -381,7 +380,7 @@ mod tests {
         }
     }
 
-    /// Of the lengths that are hashed together with others, and that are not.
+    /// With lengths that are hashed together with others, and one that is not.
     #[test]
     fn a_large_record_under_many_keys_is_hashed_once_by_a_complete_walk() {
         for len in [LARGE_BLOCK, MAX_LEN_TOGETHER, MAX_LEN_TOGETHER + 1] {
@@ -395,8 +394,8 @@ mod tests {
         assert_eq!(messages_of_walk(&car, false, u64::MAX), 1 + 500 + 500);
     }
 
-    /// A node of a megabyte of keys, after all keys of the root, that every link leads to. Each key
-    /// that is read is hashed for its layer.
+    /// A node with a megabyte of keys, all above those of the root, to which every link leads. Each
+    /// key that is read is hashed for its layer.
     #[test]
     fn a_large_node_under_many_links_is_hashed_once_and_read_beyond_its_first_key_once() {
         let record = Record::sample(b"com.example.test/shared");
@@ -422,7 +421,7 @@ mod tests {
         assert!(hashed <= most && most < 1000 * leaf.block().len() / 20, "{hashed} of {most}");
     }
 
-    /// Else every block but the longest would be hashed for each of its links.
+    /// Otherwise every block but the longest would be hashed once per link.
     #[test]
     fn one_huge_block_does_not_push_the_others_out() {
         let mut digests = Digests::default();
@@ -435,7 +434,7 @@ mod tests {
         assert!((5 * COST..=10 * COST).contains(&digests.held()), "{}", digests.held());
     }
 
-    /// In a table that keeps the room of all digests that it ever had, they would be few but large.
+    /// A table that kept its capacity would take as much memory for few digests as for many.
     #[test]
     fn digests_that_are_forgotten_give_their_memory_back() {
         let mut digests = Digests::default();
@@ -451,7 +450,8 @@ mod tests {
         remember(&mut digests, 1000, 2048);
         assert_eq!(digests.known.len(), 11);
         assert!(digests.held() < 20 * COST, "{}", digests.held());
-        // Those of shorter blocks are not remembered again, and the table grows only for the others.
+        // Those of shorter blocks are not remembered again, and the table grows only for the
+        // others.
         (1001..3000).for_each(|number| remember(&mut digests, number, 2047));
         assert_eq!(digests.known.len(), 11);
         (1001..1900).for_each(|number| remember(&mut digests, number, 2048));
@@ -459,7 +459,7 @@ mod tests {
         assert!(digests.held() <= 1000 * COST, "{}", digests.held());
     }
 
-    /// A block and the CID under which it was requested, and how often somebody asked for them.
+    /// A block, the requested CID, and the number of calls for them.
     struct Asked<'a> {
         cid: Cid,
         block: Block<Vec<u8>>,

@@ -11,9 +11,9 @@
 //! ```
 //!
 //! The keys below a link lie between the keys on both sides of it. Before a node's first key and
-//! after its last, the bound is that of the node itself, which is a key of some frame above. So a
-//! [`Link`] names the frames that hold its bounds, and no bound is ever copied. In descending order
-//! the picture is read from right to left: the side that the walk comes from has the greater key.
+//! after its last, the bound is that of the node itself, which is a key of a frame above. So a
+//! [`Link`] names the frames that hold its bounds, and no bound is copied. In descending order, the
+//! picture is read from right to left: the side that the walk comes from has the greater key.
 
 use super::key::{Key, Layer};
 use super::node::{EntryLayout, NodeLayout, cid_at, is_empty_node};
@@ -21,8 +21,8 @@ use crate::cid::Cid;
 use crate::error::{Error, KeyInterval, Result, Structure, TreeRule};
 use crate::store::Block;
 
-/// Bytes of buffers that are kept for another node: enough for hundreds of entries, which chance
-/// makes no node have.
+/// The largest buffers that are kept for another node, in bytes: enough for hundreds of entries,
+/// more than any node has by chance.
 const MAX_SPARE: u64 = 1 << 13;
 
 /// The order in which a walk takes keys.
@@ -33,8 +33,8 @@ pub(super) enum Order {
 }
 
 impl Order {
-    /// Returns the number of the next entry after `passed` of `len` entries. After the last, the
-    /// result is `None` or the number of no entry.
+    /// Returns the number of the next entry after `passed` of `len` entries. After the last entry,
+    /// returns `None` or `len`.
     #[inline]
     fn next(self, passed: usize, len: usize) -> Option<usize> {
         match self {
@@ -43,7 +43,7 @@ impl Order {
         }
     }
 
-    /// Returns where the link before the first entry is in a node's block.
+    /// Returns the position in the block of the link before the first entry.
     #[inline]
     fn first_link(self, layout: &NodeLayout) -> Option<u32> {
         match self {
@@ -52,7 +52,7 @@ impl Order {
         }
     }
 
-    /// Returns where the link after an entry is in a node's block.
+    /// Returns the position in the block of the link after an entry.
     #[inline]
     fn link_after(self, layout: &NodeLayout, number: usize, entry: &EntryLayout) -> Option<u32> {
         match self {
@@ -66,9 +66,10 @@ impl Order {
 #[derive(Clone, Copy)]
 struct NodeCursor {
     order: Order,
-    /// The number of entries that were passed.
+    /// The number of passed entries.
     passed: usize,
-    /// Where the link before the next entry is in the block; `None` if it is null or was passed.
+    /// The position in the block of the link before the next entry, or `None` if it is null or was
+    /// passed.
     link_at: Option<u32>,
 }
 
@@ -78,7 +79,7 @@ impl NodeCursor {
         NodeCursor { order, passed: 0, link_at: order.first_link(layout) }
     }
 
-    /// Returns the next entry and its number; `None` after the last.
+    /// Returns the next entry and its number, or `None` after the last.
     #[inline]
     fn next_entry<'n>(&self, layout: &'n NodeLayout) -> Option<(usize, &'n EntryLayout)> {
         let entries = layout.entries();
@@ -95,13 +96,13 @@ impl NodeCursor {
     }
 }
 
-/// The links and entries of a node that are still to come, in the order of a walk.
+/// An iterator over the remaining links and entries of a node, in the order of a walk.
 pub(super) struct Steps<'n> {
     cursor: NodeCursor,
     layout: &'n NodeLayout,
 }
 
-/// What comes in a node, with the place of its CID in the block.
+/// A link or entry of a node, as the position of its CID in the block.
 #[derive(Clone, Copy)]
 pub(super) enum NodeStep {
     Link(u32),
@@ -109,7 +110,7 @@ pub(super) enum NodeStep {
 }
 
 impl NodeStep {
-    /// Returns where the CID of a link is.
+    /// Returns the position of a link's CID.
     #[inline]
     pub(super) fn link(self) -> Option<u32> {
         match self {
@@ -118,7 +119,7 @@ impl NodeStep {
         }
     }
 
-    /// Returns where the CID of a link or record is.
+    /// Returns the position of the CID of a link or record.
     #[inline]
     pub(super) fn any(self) -> u32 {
         match self {
@@ -128,7 +129,7 @@ impl NodeStep {
 }
 
 impl<'n> Steps<'n> {
-    /// All links and entries of a node.
+    /// Returns all links and entries of a node.
     #[inline]
     pub(super) fn all(order: Order, layout: &'n NodeLayout) -> Self {
         Steps { cursor: NodeCursor::start(order, layout), layout }
@@ -149,11 +150,11 @@ impl Iterator for Steps<'_> {
     }
 }
 
-/// A link, and what is known of its node before that is read.
+/// A link, and what is known of its node before it is read.
 #[derive(Clone, Copy)]
 pub(super) struct Link {
     pub(super) cid: Cid,
-    /// `None` for the root, which has the layer of its first key.
+    /// The layer of the node, or `None` for the root, which has the layer of its first key.
     pub(super) layer: Option<Layer>,
     /// The depth of the frame whose `key` is the bound on the side that the walk comes from.
     pub(super) from_side: Option<usize>,
@@ -162,7 +163,7 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// The link to a root, which has no bounds.
+    /// Creates the link to a root, which has no bounds.
     pub(super) fn root(cid: Cid) -> Self {
         Link { cid, layer: None, from_side: None, to_side: None }
     }
@@ -178,20 +179,20 @@ pub(super) struct Frame<B> {
     pub(super) block: B,
     /// Bytes of memory that the block takes.
     pub(super) memory_cost: u64,
-    /// Where the node's section begins in the CAR.
+    /// The section offset of the node.
     pub(super) offset: Option<u64>,
     pub(super) layer: Layer,
     /// The link that led here.
     pub(super) link: Link,
     pub(super) buffers: Buffers,
-    /// Whether the walk wants all keys below: for the walk to set.
+    /// Whether the walk wants all keys below. Set by the walk.
     pub(super) is_covered: bool,
     cursor: NodeCursor,
     /// Whether `buffers.next_key` is the key of the next entry.
     has_next_key: bool,
 }
 
-/// What a node is parsed into. Used again for one node after the other.
+/// The buffers that a node is parsed into. They are reused for other nodes.
 #[derive(Default)]
 pub(super) struct Buffers {
     pub(super) layout: NodeLayout,
@@ -202,7 +203,7 @@ pub(super) struct Buffers {
 }
 
 impl<B: AsRef<[u8]>> Frame<B> {
-    /// A frame before its first entry, for a node that was checked.
+    /// Opens a checked node, before its first entry.
     pub(super) fn new(
         link: Link,
         layer: Layer,
@@ -230,8 +231,8 @@ impl<B: AsRef<[u8]>> Frame<B> {
         }
     }
 
-    /// Passes the link before the next entry and returns it, unless it is null or was passed.
-    /// `depth` is this frame's own.
+    /// Passes the link before the next entry and returns it, or `None` if it is null or was passed.
+    /// `depth` is that of this frame.
     #[inline]
     pub(super) fn next_link(&mut self, depth: usize) -> Result<Option<Link>> {
         let Some(link_at) = self.cursor.link_at.take() else {
@@ -257,18 +258,18 @@ impl<B: AsRef<[u8]>> Frame<B> {
         Ok(Some(Link { cid, layer: self.layer.below(), from_side, to_side }))
     }
 
-    /// Returns the links and entries that come next.
+    /// Returns the remaining links and entries.
     pub(super) fn steps_to_come(&self) -> Steps<'_> {
         Steps { cursor: self.cursor, layout: &self.buffers.layout }
     }
 
-    /// Returns the CIDs of the links that come after the last one that was passed, in their order.
+    /// Returns the CIDs of the remaining links.
     pub(super) fn links_to_come(&self) -> impl Iterator<Item = Cid> {
         let links = self.steps_to_come().filter_map(NodeStep::link);
         links.filter_map(|at| cid_at(self.block.as_ref(), at))
     }
 
-    /// Passes the next entry and returns the CID of its record; `None` after the last entry.
+    /// Passes the next entry and returns the CID of its record, or `None` after the last entry.
     #[inline]
     pub(super) fn next_entry(&mut self) -> Result<Option<Cid>> {
         let Buffers { layout, key, next_key } = &mut self.buffers;
@@ -296,10 +297,10 @@ impl<B: AsRef<[u8]>> Frame<B> {
         self.buffers.held().saturating_add(self.memory_cost)
     }
 
-    /// Returns the error that `AsRef` gave other bytes than before.
+    /// Returns the error for an `AsRef` that returned other bytes than before.
     #[cold]
     fn changed(&self) -> Error {
-        let error = Error::store("the block's bytes changed while it was held");
+        let error = Error::store("`as_ref` of a block returned other bytes than before");
         error.in_structure(Structure::Node).at(self.offset).of_cid(self.link.cid)
     }
 }
@@ -311,7 +312,7 @@ impl Buffers {
         self.layout.held().saturating_add(keys) as u64
     }
 
-    /// Parses a node, checks it by all rules, and returns its layer.
+    /// Parses a node, checks all rules in it, and returns its layer.
     pub(super) fn check(
         &mut self,
         block: &[u8],
@@ -323,8 +324,8 @@ impl Buffers {
         let mut layer = link_layer;
         self.layout.parse(block, &mut self.key, |entry, key| {
             check_layer(entry, Layer::of(key), &mut layer, link_layer)?;
-            // The first key is held against both bounds: of many links to one node, it fits only
-            // one, so that the others cost no more than this key.
+            // The first key is compared with both bounds. It fits only one of several links to the
+            // node, so the others cost no more than this key.
             let is_outside = || {
                 lower.is_some_and(|lower| key <= lower) || upper.is_some_and(|upper| key >= upper)
             };
@@ -339,8 +340,8 @@ impl Buffers {
         Ok(layer)
     }
 
-    /// Parses a node that is not the root, and checks all rules but those about layers and bounds
-    /// of keys. Calls `on_key` with each key.
+    /// Parses a node that is not the root, and checks all rules except those about the layers and
+    /// bounds of keys. Calls `on_key` with each key.
     pub(super) fn read(
         &mut self,
         block: &[u8],
@@ -354,14 +355,14 @@ impl Buffers {
         self.check_links(layer, false)
     }
 
-    /// Returns the first and the last key of a node that was just read.
+    /// Returns the first and the last key of the node that was read last.
     #[inline]
     pub(super) fn ends<'n>(&'n self, block: &'n [u8]) -> Option<(&'n [u8], &'n [u8])> {
-        // A first key has no prefix, and parsing left the last one in the buffer.
+        // The first key has no prefix, and parsing leaves the last key in the buffer.
         Some((self.layout.entries().first()?.suffix(block), self.key.as_bytes()))
     }
 
-    /// Returns whether the keys of a node that was just read lie in an interval.
+    /// Returns whether the keys of the node that was read last lie in an interval.
     #[inline]
     pub(super) fn are_within(&self, block: &[u8], interval: &KeyInterval<&[u8]>) -> bool {
         let Some((first, last)) = self.ends(block) else { return true };
@@ -369,7 +370,7 @@ impl Buffers {
             && interval.upper.is_none_or(|upper| last < upper)
     }
 
-    /// Checks that there are links where there must be some, and none where there must not.
+    /// Checks rules N10 to N12: where a node must have links, and where it must not.
     fn check_links(&self, layer: Layer, is_root: bool) -> Result<()> {
         if self.layout.entries().is_empty() {
             match (is_root, self.layout.has_links()) {
@@ -385,7 +386,7 @@ impl Buffers {
     }
 }
 
-/// Buffers of nodes that were left, for those to come.
+/// Buffers of closed nodes, for reuse.
 #[derive(Default)]
 pub(super) struct Spare {
     buffers: Vec<Buffers>,
@@ -402,7 +403,7 @@ impl Spare {
         buffers
     }
 
-    /// Keeps buffers, unless they grew for a huge node.
+    /// Keeps buffers for reuse, unless they grew for a huge node.
     #[inline]
     pub(super) fn put(&mut self, buffers: Buffers) {
         let held = buffers.held();
@@ -423,8 +424,7 @@ impl Spare {
     }
 }
 
-/// Checks that a key is on the layer of its node. The root has none until its first key gives it
-/// one.
+/// Checks that a key is on the layer of its node. The first key of the root sets its layer.
 #[inline]
 fn check_layer(
     entry: usize,

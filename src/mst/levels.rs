@@ -1,9 +1,9 @@
-//! Nodes that are read together, on one layer after the other.
+//! Nodes that are read together, layer by layer.
 //!
 //! Their keys are hashed together, and all blocks that they link to are prefetched together, so
-//! that the walk does not wait for each alone. A walk that hashes blocks reads up to [`MAX_BELOW`]
-//! nodes on each layer below siblings of layer 2 or 1, too. It requests nothing below a node whose
-//! keys do not come after all earlier keys. So no link is followed twice, on any input.
+//! that the walk does not wait for each of them. A walk that hashes blocks also reads up to
+//! [`MAX_BELOW`] nodes on each layer below siblings of layer 2 or 1. It requests nothing below a
+//! node whose keys do not come after all earlier keys, so no link is followed twice on any input.
 
 use super::descent::{Descent, Fetched};
 use super::digests::Answer;
@@ -14,37 +14,37 @@ use super::read_node::{Keys, MAX_PREFETCH, NODE_COST, ReadNode, check_keys, push
 use crate::cid::Cid;
 use crate::store::BlockStore;
 
-/// Siblings that are read together: a node has about five links to nodes.
+/// The number of siblings that are read together. A node has about five links to nodes.
 const MAX_NODES: usize = 8;
 
 /// The highest layer of siblings whose subtrees are read together.
 const MAX_LAYER: u8 = 2;
 
-/// Nodes on one layer that are read together below siblings.
+/// The number of nodes on one layer that are read together below siblings.
 const MAX_BELOW: usize = 128;
 
-/// Bytes that the keys of nodes which are read together have at most. Prefixes make keys of few
-/// bytes long.
+/// The most bytes of keys of nodes that are read together. Prefixes can make a few bytes of a node
+/// into long keys.
 const MAX_KEYS_LEN: usize = 1 << 13;
 
-/// As many of the nodes below siblings.
+/// The same for nodes below siblings.
 const MAX_KEYS_LEN_BELOW: usize = 1 << 15;
 
-/// CIDs from which on blocks are prefetched before those of the next node are added.
+/// The least number of CIDs that are prefetched at once, except for the last ones of a level.
 const MAX_SOON: usize = 128;
 
-/// Bytes of memory that siblings which are read together may take, with their keys and the CIDs
-/// that they link to. A list may have room for twice as many elements as it has.
+/// Bytes of memory that siblings may take that are read together, with their keys and the CIDs of
+/// their links. A list may have room for twice its number of elements.
 const COST: u64 = MAX_NODES as u64 * NODE_COST
     + (MAX_KEYS_LEN * 4) as u64
     + ((MAX_SOON + MAX_PREFETCH) * 2 * size_of::<Cid>()) as u64;
 
-/// Nodes that were read ahead, below any of the open nodes.
+/// The nodes that were read ahead, below any of the open nodes.
 pub(super) struct NodesAhead<'s, S: BlockStore> {
     store: &'s S,
-    /// The one that the walk comes to first is the last.
+    /// In reverse: the walk takes the last one first.
     nodes: Vec<ReadNode<S::Bytes<'s>>>,
-    /// Bytes of memory that the nodes take together, beside their places in the list.
+    /// Bytes of memory that the nodes take together, without their places in the list.
     len: u64,
     /// Siblings while the nodes below them are read.
     parents: Vec<ReadNode<S::Bytes<'s>>>,
@@ -53,27 +53,27 @@ pub(super) struct NodesAhead<'s, S: BlockStore> {
     soon: Vec<Cid>,
 }
 
-/// What to read.
+/// What to read ahead.
 #[derive(Clone, Copy)]
 pub(super) struct Wanted {
     /// Whether records are prefetched.
     pub(super) records: bool,
     /// Whether nodes below siblings are read, if they have to be hashed.
     pub(super) below: bool,
-    /// Bytes of memory that are held besides the descent and these nodes.
+    /// Bytes of memory that the walk takes besides the descent and these nodes.
     pub(super) held: u64,
 }
 
-/// Nodes on one layer that are read together. They stand in the order of the walk, among those of
-/// the levels above.
+/// The nodes on one layer that are read together. They are in the order of the walk, among the
+/// nodes of the levels above.
 #[derive(Clone, Copy)]
 struct Level<'l> {
-    /// The number of the first node that is read together with these.
+    /// The number of the first of all nodes that are read together.
     start: usize,
     /// The depth of the nodes that link to these.
     depth: usize,
     layer: Layer,
-    /// The link that the walk has come to.
+    /// The link that the walk has reached.
     first: &'l Link,
     max_keys_len: usize,
 }
@@ -85,14 +85,14 @@ impl Level<'_> {
     }
 }
 
-/// What nodes that are read together may take.
+/// The room for nodes that are read together.
 struct Room {
     nodes: usize,
     bytes: u64,
 }
 
 impl Room {
-    /// Takes the room that one node may need, if there is so much.
+    /// Takes the room that one node may need. Returns whether there was enough.
     fn take_node(&mut self) -> bool {
         let nodes = self.nodes.checked_sub(1);
         let bytes = self.bytes.checked_sub(NODE_COST);
@@ -121,13 +121,13 @@ impl<'s, S: BlockStore> NodesAhead<'s, S> {
         }
     }
 
-    /// Returns the nodes in the order in which the walk comes to them.
+    /// Returns the nodes in the order of the walk.
     pub(super) fn to_come(&self) -> impl Iterator<Item = &ReadNode<S::Bytes<'s>>> {
         self.nodes.iter().rev()
     }
 
-    /// Takes the node of a CID under the node at `depth`, if it was read ahead. The walk has passed
-    /// all that were to come before it.
+    /// Takes the node of a CID below the node at `depth`, if it was read ahead. Drops the nodes
+    /// before it, which the walk has passed.
     #[inline]
     pub(super) fn take(
         &mut self,
@@ -146,8 +146,8 @@ impl<'s, S: BlockStore> NodesAhead<'s, S> {
         None
     }
 
-    /// Reads the node of a link and some of those that come after it under the same node, up to the
-    /// first that is not good.
+    /// Reads the node of a link and some of the next nodes below the same one, up to the first that
+    /// is not good.
     #[inline(never)]
     pub(super) fn read(
         &mut self,
@@ -180,12 +180,12 @@ impl<'s, S: BlockStore> NodesAhead<'s, S> {
             self.read_below(level, below, descent, wanted);
             level = below;
         }
-        // The walk takes them from the end.
+        // The walk takes nodes from the end.
         self.nodes.get_mut(start..).unwrap_or_default().reverse();
     }
 
-    /// Requests the nodes that are needed soon, as many as there is room for, up to the first that
-    /// cannot be a good one. Then there is room for none.
+    /// Requests the nodes that are needed soon, as many as there is room for. After the first that
+    /// cannot be a good node, there is no more room.
     fn request(&mut self, depth: usize, room: &mut Room) {
         for &cid in &self.soon {
             if !room.take_node() {
@@ -220,14 +220,14 @@ impl<'s, S: BlockStore> NodesAhead<'s, S> {
             self.soon.clear();
             if node.depth == level.depth {
                 match node.read() {
-                    // Nobody knows whether a node without keys comes after those before it.
+                    // A node without keys does not tell whether it comes after those before it.
                     Some((block, buffers)) if !buffers.layout.entries().is_empty() => {
                         let steps = Steps::all(descent.manner.order, &buffers.layout);
                         let links = steps.filter_map(NodeStep::link);
                         self.soon.extend(links.filter_map(|at| cid_at(block, at)));
                     }
                     Some(_) => {}
-                    // After a gap, the others are of no use.
+                    // The walk ends at a node that is not good, so the others are of no use.
                     None => room.nodes = 0,
                 }
             }
@@ -239,7 +239,7 @@ impl<'s, S: BlockStore> NodesAhead<'s, S> {
     }
 
     /// Verifies, parses and checks the nodes of a level up to the first faulty one, and prefetches
-    /// what they link to. The walk reports the fault when it comes to that node.
+    /// the blocks that they link to. The walk returns the error when it reaches the faulty node.
     fn finish(&mut self, level: Level<'_>, descent: &mut Descent<S::Bytes<'s>>, wanted: Wanted) {
         let order = descent.manner.order;
         let NodesAhead { nodes: all, keys, .. } = self;
@@ -262,7 +262,7 @@ impl<'s, S: BlockStore> NodesAhead<'s, S> {
         }
     }
 
-    /// Prefetches what the nodes of a level link to.
+    /// Prefetches the blocks that the nodes of a level link to.
     fn prefetch_below(&mut self, level: Level<'_>, order: Order, records: bool) {
         let NodesAhead { store, nodes, soon, .. } = self;
         soon.clear();
@@ -271,7 +271,7 @@ impl<'s, S: BlockStore> NodesAhead<'s, S> {
             if let Some((block, buffers)) = node.read() {
                 push_links(block, &buffers.layout, order, records, soon);
             }
-            // As many as stores fetch together at best, and no list of all.
+            // Stores gain nothing from more CIDs at once, and the list stays short.
             if soon.len() >= MAX_SOON {
                 store.prefetch(soon);
                 soon.clear();
@@ -280,7 +280,7 @@ impl<'s, S: BlockStore> NodesAhead<'s, S> {
         store.prefetch(soon);
     }
 
-    /// Prefetches what the top of a descent links to, of records only if they are wanted.
+    /// Prefetches the nodes that the top of a descent links to, and the records with `records`.
     pub(super) fn prefetch(&mut self, descent: &Descent<S::Bytes<'s>>, records: bool) {
         let Some(Frame { block, buffers, .. }) = descent.top() else { return };
         let order = descent.manner.order;
@@ -298,7 +298,7 @@ impl<'s, S: BlockStore> NodesAhead<'s, S> {
         lists.saturating_add(self.keys.held()).saturating_add(self.len)
     }
 
-    /// Gives all memory back.
+    /// Drops all nodes and frees their memory.
     pub(super) fn clear(&mut self) {
         *self = NodesAhead::new(self.store);
     }

@@ -1,5 +1,7 @@
-//! Records that are requested before a walk comes to them, so that they are hashed together: those
-//! that come before the first node that was not read. So no entry is followed twice, on any input.
+//! Records that are requested before a walk reaches them, so that they are hashed together.
+//!
+//! They are the records before the first node that was not read. So no entry is followed twice on
+//! any input.
 
 use std::collections::VecDeque;
 
@@ -12,13 +14,13 @@ use crate::cid::Cid;
 use crate::error::Result;
 use crate::store::{Block, BlockStore, look_up};
 
-/// Records that are requested together: there are some 250 below a node of layer 3.
+/// The number of records that are requested together. There are some 250 below a node of layer 3.
 const MAX_RECORDS: usize = 384;
 
-/// Bytes of records in the queue, not counting the last: they should fit into a CPU cache.
+/// The most bytes of records in the queue, without the last one. They should fit into a CPU cache.
 const MAX_LEN: usize = 1 << 18;
 
-/// Records in the order in which a walk comes to them.
+/// A queue of records in the order of the walk.
 pub(super) struct RecordQueue<B> {
     records: VecDeque<Requested<B>>,
     /// Bytes of memory that the blocks in the queue take together.
@@ -42,8 +44,8 @@ impl<B> Default for RecordQueue<B> {
 }
 
 impl<B> RecordQueue<B> {
-    /// Takes the answer for the record that the walk has come to, if that was requested. The walk
-    /// has passed those before it over.
+    /// Takes the answer for the current record of the walk, if it was requested. Drops the answers
+    /// before it, which the walk has skipped.
     #[inline]
     pub(super) fn take(&mut self, cid: Cid) -> Option<Result<Option<Block<B>>>> {
         while let Some(record) = self.records.pop_front() {
@@ -63,7 +65,7 @@ impl<B> RecordQueue<B> {
         self.len.saturating_add(records.saturating_add(soon) as u64)
     }
 
-    /// Returns the bytes of memory that a full queue takes, but for the blocks.
+    /// Returns the bytes of memory that a full queue takes, without the blocks.
     const fn cost() -> u64 {
         // At most this many are added to buffers that at most double.
         let one = size_of::<Requested<B>>().saturating_add(size_of::<Cid>());
@@ -77,9 +79,9 @@ impl<B> RecordQueue<B> {
 }
 
 impl<B: AsRef<[u8]>> RecordQueue<B> {
-    /// Requests the records that come after one that the walk has come to, as far as all `nodes` up
-    /// to them were read ahead, and hashes them together. Stops after a missing record and at the
-    /// descent's memory limit. `held` is the number of bytes held besides the queue.
+    /// Requests the records after the current one, `before`, and hashes them together. Stops at the
+    /// first node that is not among `nodes`, which were read ahead, after a missing record, and at
+    /// the descent's memory limit. `held` is the number of bytes that are held besides the queue.
     #[inline(never)]
     pub(super) fn fill<'s, 'n, S: BlockStore<Bytes<'s> = B>>(
         &mut self,
@@ -130,8 +132,8 @@ impl<B> Answer<B> for Requested<B> {
     }
 }
 
-/// Appends the CIDs of the records that a walk comes to next, as far as all nodes up to them were
-/// read. `nodes` are those that were read ahead.
+/// Appends the CIDs of the next records of a walk, up to the first node that was not read. `nodes`
+/// are the nodes that were read ahead.
 fn push_records_to_come<'n, B: AsRef<[u8]> + 'n>(
     mut nodes: impl Iterator<Item = &'n ReadNode<B>>,
     descent: &Descent<B>,
@@ -139,17 +141,17 @@ fn push_records_to_come<'n, B: AsRef<[u8]> + 'n>(
 ) {
     for (depth, frame) in descent.frames().iter().enumerate().rev() {
         let node = (frame.block.as_ref(), frame.steps_to_come());
-        // Not all that is under a node that is not covered is wanted.
+        // Not all records below a node that is not covered are wanted.
         if !frame.is_covered || !push_records(node, depth, descent.manner.order, &mut nodes, soon) {
             return;
         }
     }
 }
 
-/// Appends the CIDs of the records that come in a node at `depth` and below it. Returns whether all
-/// nodes below it were read, and all records had room.
+/// Appends the CIDs of the records in a node at `depth` and below it. Returns whether all nodes
+/// below it were read and all records had room.
 ///
-/// Calls itself for each layer below, of which there are as many as are read ahead.
+/// Calls itself once per layer below, at most as many as are read ahead.
 fn push_records<'n, B: AsRef<[u8]> + 'n>(
     (block, steps): (&[u8], Steps<'_>),
     depth: usize,

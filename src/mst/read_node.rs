@@ -1,4 +1,4 @@
-//! Nodes that were read before a walk comes to them, and what is checked of several together.
+//! Nodes that were read before a walk reaches them, and the checks of several nodes together.
 
 use super::descent::{Descent, Fetched};
 use super::digests::Answer;
@@ -11,7 +11,7 @@ use crate::limits::MAX_KEY_LEN;
 use crate::sha256::sha256_each;
 use crate::store::{Block, Form};
 
-/// Longest block that is read ahead, in bytes. Few real nodes are longer.
+/// The length of the longest node that is read ahead, in bytes. Few real nodes are longer.
 const MAX_LEN: usize = 1 << 12;
 
 /// Bytes of memory that one node may take, with a copy of its block.
@@ -20,15 +20,15 @@ pub(super) const NODE_COST: u64 = (MAX_LEN * 2) as u64;
 /// Bytes of memory that the two keys in the buffers of a node take at most.
 const KEYS_COST: u64 = (2 * MAX_KEY_LEN) as u64;
 
-/// Links and records of a node that are prefetched. Real nodes have fewer.
+/// The number of links and records of a node that are prefetched. Real nodes have fewer.
 pub(super) const MAX_PREFETCH: usize = 64;
 
-/// A node that the walk comes to later.
+/// A node that the walk reaches later.
 pub(super) struct ReadNode<B> {
     pub(super) cid: Cid,
     /// The depth of the node that links to this one.
     pub(super) depth: usize,
-    /// What the store gave. It is not asked again.
+    /// The answer of the store, which is not asked again.
     pub(super) fetched: Result<Option<Fetched<B>>>,
 }
 
@@ -42,7 +42,7 @@ impl<B> ReadNode<B> {
         read.as_ref().map_or(0, Buffers::held).saturating_add(*cost)
     }
 
-    /// Forgets what the node was parsed into.
+    /// Drops the parsed node.
     fn forget(&mut self) {
         if let Ok(Some(fetched)) = &mut self.fetched {
             fetched.read = None;
@@ -51,13 +51,13 @@ impl<B> ReadNode<B> {
 }
 
 impl<B: AsRef<[u8]>> ReadNode<B> {
-    /// Returns the block and what it was parsed into, if the node is good.
+    /// Returns the block and the parsed node, if the node is good.
     pub(super) fn read(&self) -> Option<(&[u8], &Buffers)> {
         let Fetched { found, read, .. } = self.fetched.as_ref().ok()?.as_ref()?;
         Some((found.bytes.as_ref(), read.as_ref()?))
     }
 
-    /// Returns whether the block was found and is one that is read ahead.
+    /// Returns whether the block was found and can be read ahead.
     pub(super) fn may_be_good(&self) -> bool {
         self.block().is_some_and(|(cid, found)| {
             let is_short = found.bytes.as_ref().len() <= MAX_LEN;
@@ -65,9 +65,9 @@ impl<B: AsRef<[u8]>> ReadNode<B> {
         })
     }
 
-    /// Returns how many bytes of `NODE_COST` the node leaves unused. Parsed, it takes at most as
-    /// many bytes as its block, two keys, and an element in each of three lists that may grow: the
-    /// buffers go to those that are spare.
+    /// Returns how many bytes of `NODE_COST` the node leaves unused. A parsed node takes at most as
+    /// many bytes as its block, two keys, and an element in each of three lists that may grow. One
+    /// of these is the list of spare buffers.
     pub(super) fn unused(&self) -> u64 {
         let Some((_, found)) = self.block() else { return NODE_COST };
         let len = (found.bytes.as_ref().len() as u64).saturating_add(KEYS_COST);
@@ -76,7 +76,7 @@ impl<B: AsRef<[u8]>> ReadNode<B> {
         NODE_COST.saturating_sub(self.held().saturating_add(len).saturating_add(places))
     }
 
-    /// Parses the node and returns whether it keeps the rules and its keys have room.
+    /// Parses the node. Returns whether it keeps the rules and there is room for its keys.
     pub(super) fn parse(
         &mut self,
         layer: Layer,
@@ -115,8 +115,8 @@ impl<B> Answer<B> for ReadNode<B> {
     }
 }
 
-/// Drops what was parsed of some nodes, from the first on that has a key of another layer, or one
-/// that does not come after the keys of the nodes before.
+/// Drops parsed nodes from the first one that has a key of another layer, or a key that does not
+/// come after the keys of the nodes before it.
 pub(super) fn check_keys<'n, B: AsRef<[u8]> + 'n>(
     nodes: impl Iterator<Item = &'n mut ReadNode<B>>,
     keys: &Keys,
@@ -202,8 +202,8 @@ impl Keys {
     }
 }
 
-/// Appends the CIDs of the blocks that a node links to, of records only if they are wanted. Of a
-/// huge node only the first count.
+/// Appends the CIDs of the nodes that a node links to, and of its records with `records`. At most
+/// the first [`MAX_PREFETCH`] links and records count.
 pub(super) fn push_links(
     block: &[u8],
     layout: &NodeLayout,

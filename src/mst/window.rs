@@ -1,13 +1,13 @@
-//! The keys that a walk wants.
+//! The window of a walk: the wanted keys.
 
 use super::key::Layer;
 use super::range::KeyRange;
 use crate::error::KeyInterval;
 
-/// The keys that a walk wants.
+/// The window of a walk: the wanted keys.
 #[derive(Clone, Debug)]
 pub(super) struct Window {
-    /// In ascending order, with a gap between any two, none of them empty.
+    /// In ascending order, none of them empty, with keys between any two that are in neither.
     spans: Vec<KeyRange>,
     /// Whether all keys are wanted.
     is_all: bool,
@@ -58,7 +58,7 @@ impl Window {
         Window::of(self.spans.iter().map(|span| span.and(range)).collect())
     }
 
-    /// Returns the window of one key. Unlike a span with one key, it passes over subtrees below the
+    /// Returns the window of one key. Unlike a span with one key, it excludes subtrees below the
     /// key's layer.
     pub(super) fn one(key: &[u8]) -> Self {
         Window { layer: Some(Layer::of(key)), ..Window::of(vec![KeyRange::key(key)]) }
@@ -75,7 +75,7 @@ impl Window {
         self.is_all
     }
 
-    /// Leaves out `key` and all keys above it.
+    /// Excludes `key` and all keys above it.
     pub(super) fn end_before(&mut self, key: &[u8]) {
         self.is_all = false;
         while self.spans.pop_if(|span| span.start.as_slice() >= key).is_some() {}
@@ -88,7 +88,7 @@ impl Window {
         }
     }
 
-    /// Leaves out `key` and all keys below it.
+    /// Excludes `key` and all keys below it.
     pub(super) fn start_after(&mut self, key: &[u8]) {
         self.is_all = false;
         self.spans.retain_mut(|span| {
@@ -135,10 +135,10 @@ impl Window {
         self.spans.get(self.spans.partition_point(ends_before))
     }
 
-    /// Returns whether a subtree can have a key in the window: its keys are strictly inside an
-    /// interval, and its root is on a layer.
+    /// Returns whether a subtree can have a key in the window. The keys of the subtree are strictly
+    /// inside `interval`, and its root is on `layer`.
     pub(super) fn touches(&self, interval: KeyInterval<&[u8]>, layer: Option<Layer>) -> bool {
-        // A key of a higher layer would be in a node further up.
+        // A key of a higher layer is in a node further up.
         if self.layer.zip(layer).is_some_and(|(of_key, of_node)| of_node < of_key) {
             return false;
         }
@@ -190,12 +190,11 @@ mod tests {
     use super::*;
 
     thread_local! {
-        /// How often a window compared a key with a bound of a span.
+        /// The number of comparisons of keys with bounds of spans.
         pub(super) static COMPARISONS: Cell<u64> = const { Cell::new(0) };
     }
 
-    /// Keys up to three bytes long of three bytes, and the empty one: dense enough for every
-    /// border.
+    /// Returns all keys of up to three bytes over three byte values: dense enough for every border.
     fn keys() -> Vec<Vec<u8>> {
         let mut keys = vec![vec![]];
         for len in 0..3 {
@@ -253,7 +252,7 @@ mod tests {
                                 && upper.is_none_or(|upper| key < upper)
                                 && window.side(key) == Side::Inside
                         };
-                        // Whatever two sets of such borders share, they share a key that is at most
+                        // If two sets with such borders share keys, they share one that is at most
                         // one byte longer.
                         let expected = keys.iter().any(|key| inside(key));
                         let found = window.touches(KeyInterval { lower, upper }, None);
@@ -324,7 +323,7 @@ mod tests {
         let few: Vec<&[u8]> = keys.iter().map(Vec::as_slice).filter(|key| key.len() < 3).collect();
         let ends = || core::iter::once(None).chain(few.iter().copied().map(Some));
         for lower in ends() {
-            // The keys are in order: the first one above the lower end tells.
+            // The keys are in order, so the first one above the lower end decides.
             let least = inside.iter().find(|key| lower.is_none_or(|lower| key.as_slice() > lower));
             for upper in ends() {
                 let expected =
@@ -395,7 +394,7 @@ mod tests {
         }
     }
 
-    /// A proof of many keys asks for each node that it comes by.
+    /// A proof of many keys compares each node on its way with the spans.
     #[test]
     fn an_interval_is_not_held_against_each_of_many_spans() {
         let key = |number: u32| number.to_be_bytes();
@@ -406,7 +405,7 @@ mod tests {
             assert!(!window.covers(KeyInterval { lower: Some(&lower), upper: Some(&upper) }));
             assert!(window.touches(KeyInterval { lower: None, upper: Some(&upper) }, None));
         }
-        // One span after the other, these were billions. Halving takes 16 steps.
+        // A linear search would make billions of comparisons. A binary search takes 16 steps.
         let each = (COMPARISONS.get() - before).div_ceil(2 * 60_000);
         assert!((10..=20).contains(&each), "{each}");
     }
@@ -422,7 +421,7 @@ mod tests {
         assert!(range.touches(interval(), Some(below)));
     }
 
-    /// An interval that no key fits in may be said to be either.
+    /// Both answers are right for an interval without keys.
     #[test]
     fn a_window_covers_an_interval_exactly_if_it_has_all_its_keys() {
         let all = keys();
