@@ -1,8 +1,8 @@
 //! Reading ahead: some blocks are requested before a walk reaches them.
 //!
-//! Some siblings are read together: see [`levels`](super::levels). A node that may be bad is
-//! checked from its start when the walk comes to it: errors are the same as without reading ahead,
-//! and come in the same order.
+//! Some siblings are read together: see [`levels`](super::levels). A node that may break a rule is
+//! checked from its start when the walk reaches it, so errors are the same as without reading
+//! ahead, and come in the same order.
 //!
 //! A walk that hashes blocks also hashes records together, up to the first node that was not read:
 //! see [`queue`](super::queue).

@@ -14,13 +14,13 @@ use super::read_node::{Keys, MAX_PREFETCH, NODE_COST, ReadNode, check_keys, push
 use crate::cid::Cid;
 use crate::store::BlockStore;
 
-/// The number of siblings that are read together. A node has about five links to nodes.
+/// The most siblings that are read together. A node has about five links to nodes.
 const MAX_NODES: usize = 8;
 
 /// The highest layer of siblings whose subtrees are read together.
 const MAX_LAYER: u8 = 2;
 
-/// The number of nodes on one layer that are read together below siblings.
+/// The most nodes on one layer that are read together below siblings.
 const MAX_BELOW: usize = 128;
 
 /// The most bytes of keys of nodes that are read together. Prefixes can make a few bytes of a node

@@ -14,7 +14,7 @@ use crate::cid::Cid;
 use crate::error::Result;
 use crate::store::{Block, BlockStore, look_up};
 
-/// The number of records that are requested together. There are some 250 below a node of layer 3.
+/// The most records that are requested together. There are some 250 below a node of layer 3.
 const MAX_RECORDS: usize = 384;
 
 /// The most bytes of records in the queue, without the last one. They should fit into a CPU cache.

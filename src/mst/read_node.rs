@@ -20,7 +20,7 @@ pub(super) const NODE_COST: u64 = (MAX_LEN * 2) as u64;
 /// Bytes of memory that the two keys in the buffers of a node take at most.
 const KEYS_COST: u64 = (2 * MAX_KEY_LEN) as u64;
 
-/// The number of links and records of a node that are prefetched. Real nodes have fewer.
+/// The most links and records of a node that are prefetched. Real nodes have fewer.
 pub(super) const MAX_PREFETCH: usize = 64;
 
 /// A node that the walk reaches later.
