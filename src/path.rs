@@ -260,6 +260,9 @@ impl AsRef<str> for RepoPath<'_> {
 /// assert_eq!(path.collection(), "app.bsky.actor.profile");
 /// assert_eq!(path.record_key(), "self");
 /// assert_eq!(path.as_str().len(), 27);
+/// assert_eq!(RepoPathBuf::try_from("app.bsky.actor.profile/self")?, path);
+/// assert_eq!(RepoPathBuf::from(path.as_path()), path);
+/// assert_eq!(String::from(path.clone()), "app.bsky.actor.profile/self");
 /// let map = BTreeMap::from([(path, 1)]);
 /// assert_eq!(map.get("app.bsky.actor.profile/self"), Some(&1));
 /// # Ok::<(), carwalk::Error>(())
