@@ -62,9 +62,9 @@ impl<S: BlockStore> Tree<S> {
 
 impl<S: BlockStore, P: Process> Tree<S, P> {
     /// Sets whether the iterators check the full syntax of repo paths, as
-    /// [`RepoPath::check_syntax`](crate::RepoPath::check_syntax) does. Off by default. If on, a path
-    /// that breaks the syntax is an error of kind `Path`. Lookups and [`walk`](Tree::walk) are not
-    /// affected.
+    /// [`RepoPath::check_syntax`](crate::RepoPath::check_syntax) does. Off by default. If on, a
+    /// path that breaks the syntax is an error of kind `Path`. Lookups and [`walk`](Tree::walk) are
+    /// not affected.
     ///
     /// ```
     /// use carwalk::Tree;
@@ -253,9 +253,9 @@ impl<S: BlockStore, P: Process> Tree<S, P> {
 
 /// A repository: a commit, its tree, and their store.
 ///
-/// The `from_` functions open a repository from memory, a stream, a file, a spill file or a store of
-/// your own; a [`Loader`](crate::Loader) does so with other settings. `S` is the store. `P` is the
-/// process function, or [`Keep`] without one. See the [repository
+/// The `from_` functions open a repository from memory, a stream, a file, a spill file or a store
+/// of your own; a [`Loader`](crate::Loader) does so with other settings. `S` is the store. `P` is
+/// the process function, or [`Keep`] without one. See the [repository
 /// specification](https://atproto.com/specs/repository).
 ///
 /// ```
