@@ -49,6 +49,8 @@ const CLASSES: [u32; 256] = {
 /// Three words long. Equality, order and hash are those of the text. See the [repository
 /// specification](https://atproto.com/specs/repository#repo-data-structure-v3).
 ///
+/// # Examples
+///
 /// ```
 /// use carwalk::RepoPath;
 ///
@@ -76,6 +78,8 @@ impl<'a> RepoPath<'a> {
     /// `Path`, with the key, if it is not a repo path. The class is
     /// [`Caller`](crate::ErrorClass::Caller); [`Entry::path`](crate::mst::Entry::path) parses the
     /// keys of a walk and returns an error of the class [`Invalid`](crate::ErrorClass::Invalid).
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::RepoPath;
@@ -150,6 +154,8 @@ impl<'a> RepoPath<'a> {
     /// [`Loader::strict_paths`](crate::Loader::strict_paths) return an error of the class
     /// [`Invalid`](crate::ErrorClass::Invalid) instead.
     ///
+    /// # Examples
+    ///
     /// ```
     /// use carwalk::{ErrorClass, RepoPath};
     ///
@@ -173,6 +179,8 @@ impl<'a> RepoPath<'a> {
     }
 
     /// Copies the path into an owned [`RepoPathBuf`], with one allocation.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::{RepoPath, RepoPathBuf};
@@ -251,6 +259,8 @@ impl AsRef<str> for RepoPath<'_> {
 /// Has the form of a [`RepoPath`] and takes one allocation. Equality, order and hash are those of
 /// the text, so a map with such keys can be searched with a `&str`.
 ///
+/// # Examples
+///
 /// ```
 /// use std::collections::BTreeMap;
 ///
@@ -275,6 +285,8 @@ pub struct RepoPathBuf {
 
 impl RepoPathBuf {
     /// Borrows the path.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::RepoPathBuf;
@@ -365,6 +377,8 @@ impl<'a> TryFrom<&'a str> for RepoPath<'a> {
     ///
     /// `Path`, with the text, if it is not a repo path.
     ///
+    /// # Examples
+    ///
     /// ```
     /// use carwalk::RepoPath;
     ///
@@ -386,6 +400,8 @@ impl FromStr for RepoPathBuf {
     /// # Errors
     ///
     /// `Path`, with the text, if it is not a repo path.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::RepoPathBuf;

@@ -32,6 +32,8 @@ use crate::store::{BlockStore, CarStats, Form};
 /// Such a CAR is much faster to spill and walk than one in random order, and it can be verified
 /// while it streams.
 ///
+/// # Examples
+///
 /// ```
 /// use carwalk::{KeyRange, Lookup, Repo};
 ///
@@ -68,6 +70,8 @@ impl<'r, S: BlockStore> ProofBuilder<'r, S> {
     /// verifiers that do not check layers. A text that is not a repo path is an error of
     /// [`write`](ProofBuilder::write).
     ///
+    /// # Examples
+    ///
     /// ```
     /// use carwalk::Repo;
     ///
@@ -98,6 +102,8 @@ impl<'r, S: BlockStore> ProofBuilder<'r, S> {
     ///
     /// A range that ends before it starts is an error of [`write`](ProofBuilder::write).
     ///
+    /// # Examples
+    ///
     /// ```
     /// use carwalk::Repo;
     ///
@@ -121,6 +127,8 @@ impl<'r, S: BlockStore> ProofBuilder<'r, S> {
 
     /// Sets whether the CAR has the records. On by default. If off, the nodes still prove the keys
     /// and the CIDs of the records.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::Repo;
@@ -159,6 +167,8 @@ impl<'r, S: BlockStore> ProofBuilder<'r, S> {
     /// - `Output` if writing fails
     ///
     /// After an error, what was written is not a proof.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::Repo;
@@ -238,6 +248,8 @@ pub struct RecordProof<'a> {
 ///
 /// A missing node or record is not an error: see [`Lookup`].
 ///
+/// # Examples
+///
 /// ```
 /// use carwalk::{Lookup, verify_record_proof};
 ///
@@ -284,6 +296,8 @@ pub fn verify_record_proof<'a>(
 
 impl<S: BlockStore> Repo<S> {
     /// Returns a builder for a CAR that proves which keys the repository has.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::{Lookup, Repo};

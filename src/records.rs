@@ -16,6 +16,8 @@ const FIRST_CHUNK: usize = 1024;
 
 /// The path and CID of a record, without the record: an item of [`Entries`].
 ///
+/// # Examples
+///
 /// ```
 /// use carwalk::Repo;
 ///
@@ -200,6 +202,8 @@ impl<'s, S: BlockStore, P: Process> Records<'s, S, P> {
     ///
     /// The first error of the iterator: see [`Records`](Records#errors).
     ///
+    /// # Examples
+    ///
     /// ```
     /// use carwalk::Repo;
     ///
@@ -221,6 +225,8 @@ impl<'s, S: BlockStore, P: Process> Records<'s, S, P> {
     /// # Errors
     ///
     /// Those of the iterator: see [`Records`](Records#errors).
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::Repo;
@@ -346,6 +352,8 @@ impl<'s, S: BlockStore> Entries<'s, S> {
     ///
     /// The first error of the iterator: see [`Entries`](Entries#errors).
     ///
+    /// # Examples
+    ///
     /// ```
     /// use carwalk::{KeyRange, Repo};
     ///
@@ -369,6 +377,8 @@ impl<'s, S: BlockStore> Entries<'s, S> {
     /// # Errors
     ///
     /// Those of the iterator: see [`Entries`](Entries#errors).
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::Repo;

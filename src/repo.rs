@@ -19,6 +19,8 @@ use crate::store::{BlockStore, CarStats, CarStore, Form, MemoryStore, Reached, l
 /// lookups hash the blocks that they reach, unless the store has verified them. The module
 /// [`mst`](crate::mst) describes the structure.
 ///
+/// # Examples
+///
 /// ```
 /// use carwalk::store::{CarStore, SliceStore};
 /// use carwalk::{Repo, Tree};
@@ -66,6 +68,8 @@ impl<S: BlockStore, P: Process> Tree<S, P> {
     /// path that breaks the syntax is an error of kind `Path`. Lookups and [`walk`](Tree::walk) are
     /// not affected.
     ///
+    /// # Examples
+    ///
     /// ```
     /// use carwalk::Tree;
     /// use carwalk::car::Writer;
@@ -106,6 +110,8 @@ impl<S: BlockStore, P: Process> Tree<S, P> {
     /// Returns a builder for a walk over the tree. A walk allocates nothing per record, can return
     /// nodes, and can continue where blocks are missing.
     ///
+    /// # Examples
+    ///
     /// ```
     /// use carwalk::Repo;
     ///
@@ -121,6 +127,8 @@ impl<S: BlockStore, P: Process> Tree<S, P> {
     }
 
     /// Returns an iterator over the records in key order.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::Repo;
@@ -144,6 +152,8 @@ impl<S: BlockStore, P: Process> Tree<S, P> {
     /// Subtrees that cannot have such a key are not requested. If the range ends before it starts,
     /// the first item is an error of kind `Argument`.
     ///
+    /// # Examples
+    ///
     /// ```
     /// use carwalk::{KeyRange, Repo};
     ///
@@ -160,6 +170,8 @@ impl<S: BlockStore, P: Process> Tree<S, P> {
 
     /// Returns an iterator over the paths and CIDs of the records in key order. The records are not
     /// looked up.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::Repo;
@@ -178,6 +190,8 @@ impl<S: BlockStore, P: Process> Tree<S, P> {
     /// are not looked up. If the range ends before it starts, the first item is an error of kind
     /// `Argument`.
     ///
+    /// # Examples
+    ///
     /// ```
     /// use carwalk::Repo;
     ///
@@ -194,6 +208,8 @@ impl<S: BlockStore, P: Process> Tree<S, P> {
 
     /// Returns an iterator over the names of the collections in key order. Makes at most
     /// `2 * (height + 1)` node lookups for each collection, and reads no record.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::Repo;
@@ -222,6 +238,8 @@ impl<S: BlockStore, P: Process> Tree<S, P> {
     /// - `Decode` if the stored value of a process function cannot be decoded
     ///
     /// A missing node or record is not an error: see [`Lookup`].
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::{Lookup, Repo};
@@ -257,6 +275,8 @@ impl<S: BlockStore, P: Process> Tree<S, P> {
 /// of your own; a [`Loader`](crate::Loader) does so with other settings. `S` is the store. `P` is
 /// the process function, or [`Keep`] without one. See the [repository
 /// specification](https://atproto.com/specs/repository).
+///
+/// # Examples
 ///
 /// ```
 /// use carwalk::Repo;
@@ -312,6 +332,8 @@ impl<S: BlockStore, P: Process> Repo<S, P> {
 
     /// Returns the store and drops the commit.
     ///
+    /// # Examples
+    ///
     /// ```
     /// use carwalk::Repo;
     /// use carwalk::store::BlockStore;
@@ -329,6 +351,8 @@ impl<S: BlockStore, P: Process> Repo<S, P> {
 
     /// Returns a builder for a walk over the tree. A walk allocates nothing per record, can return
     /// nodes, and can continue where blocks are missing.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::Repo;
@@ -355,6 +379,8 @@ impl<S: BlockStore, P: Process> Repo<S, P> {
 
     /// Returns an iterator over the records in key order. `&repo` converts into the same iterator.
     ///
+    /// # Examples
+    ///
     /// ```
     /// use carwalk::Repo;
     ///
@@ -377,6 +403,8 @@ impl<S: BlockStore, P: Process> Repo<S, P> {
     /// `height + 1` node lookups. If the range ends before it starts, the first item is an error of
     /// kind `Argument`.
     ///
+    /// # Examples
+    ///
     /// ```
     /// use carwalk::{KeyRange, Repo};
     ///
@@ -398,6 +426,8 @@ impl<S: BlockStore, P: Process> Repo<S, P> {
     /// Returns an iterator over the paths and CIDs of the records in key order. The records are not
     /// looked up.
     ///
+    /// # Examples
+    ///
     /// ```
     /// use carwalk::Repo;
     ///
@@ -414,6 +444,8 @@ impl<S: BlockStore, P: Process> Repo<S, P> {
     /// Returns an iterator over the paths and CIDs of the records in a range of keys. The records
     /// are not looked up, and may be missing. If the range ends before it starts, the first item is
     /// an error of kind `Argument`.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::Repo;
@@ -437,6 +469,8 @@ impl<S: BlockStore, P: Process> Repo<S, P> {
     ///
     /// Goes from the first key of one collection to the first key of the next. Makes at most
     /// `2 * (height + 1)` node lookups for each collection, and reads no record.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::Repo;
@@ -467,6 +501,8 @@ impl<S: BlockStore, P: Process> Repo<S, P> {
     /// - `Decode` if the stored value of a process function cannot be decoded
     ///
     /// A missing node or record is not an error: [`Lookup::into_result`] makes it one.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::{Lookup, Repo};
@@ -520,6 +556,8 @@ impl<S: CarStore, P: Process> Repo<S, P> {
     ///
     /// `Store`, `Io` or `InvalidSpillFile` if the store fails.
     ///
+    /// # Examples
+    ///
     /// ```
     /// use carwalk::Repo;
     ///
@@ -550,6 +588,8 @@ impl<S: CarStore, P: Process> Repo<S, P> {
     /// # Errors
     ///
     /// Those of a complete walk: see [`Walker::next_event`](crate::mst::Walker::next_event).
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::Repo;

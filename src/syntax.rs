@@ -12,6 +12,8 @@ const MAX_RECORD_KEY_LEN: usize = 512;
 ///
 /// Percent-encoding and the rules of the DID's method are not checked.
 ///
+/// # Examples
+///
 /// ```
 /// assert!(carwalk::syntax::is_did("did:plc:7iza6de2dwap2sbkpav7c6c6"));
 /// assert!(!carwalk::syntax::is_did("did:plc:"));
@@ -32,6 +34,8 @@ pub fn is_did(text: &str) -> bool {
 /// Returns whether `text` is a TID: 13 characters of `2-7` and `a-z`, of which the first is at most
 /// `j`. See [the specification](https://atproto.com/specs/tid#tid-syntax).
 ///
+/// # Examples
+///
 /// ```
 /// assert!(carwalk::syntax::is_tid("3jzfcijpj2z2a"));
 /// assert!(!carwalk::syntax::is_tid("zzzzzzzzzzzzz"));
@@ -50,6 +54,8 @@ pub fn is_tid(text: &str) -> bool {
 /// The NSID has at most 317 characters, and each segment at most 63. The specification also limits
 /// the authority, all segments but the last, to 253 characters. That is not checked, because the
 /// protocol's interoperability tests accept longer ones.
+///
+/// # Examples
 ///
 /// ```
 /// assert!(carwalk::syntax::is_nsid("app.bsky.feed.post"));
@@ -79,6 +85,8 @@ fn is_domain_segment(segment: &str) -> bool {
 /// Returns whether `text` is an NSID in normalized form: one whose authority, all segments but the
 /// last, is in lower case.
 ///
+/// # Examples
+///
 /// ```
 /// assert!(carwalk::syntax::is_normalized_nsid("app.bsky.feed.postGate"));
 /// assert!(!carwalk::syntax::is_normalized_nsid("app.Bsky.feed.post"));
@@ -91,6 +99,8 @@ pub fn is_normalized_nsid(text: &str) -> bool {
 
 /// Returns whether `text` is a record key: 1 to 512 characters of `A-Z a-z 0-9 . - _ : ~`, but not
 /// `.` or `..`. See [the specification](https://atproto.com/specs/record-key#record-key-syntax).
+///
+/// # Examples
 ///
 /// ```
 /// assert!(carwalk::syntax::is_record_key("3jui7kd54zh2y"));

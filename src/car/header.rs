@@ -16,6 +16,8 @@ use crate::varint;
 /// have no meaning yet. Header fields other than `roots` and `version` must be canonical DAG-CBOR
 /// and are otherwise ignored.
 ///
+/// # Examples
+///
 /// ```
 /// use carwalk::car::{SliceReader, Writer};
 /// use carwalk::cid::{Cid, Codec};

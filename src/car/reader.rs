@@ -19,6 +19,8 @@ use crate::limits::Limits;
 /// with the bytes that arrive, never with a declared length. Blocks are not hashed: see
 /// [`Section::verify`].
 ///
+/// # Examples
+///
 /// ```
 /// use carwalk::car::Reader;
 ///
@@ -57,6 +59,8 @@ impl<R: Read> Reader<R> {
     ///
     /// Those of [`with_limits`](Reader::with_limits).
     ///
+    /// # Examples
+    ///
     /// ```
     /// use carwalk::car::Reader;
     /// use carwalk::error::{ErrorKind, LookAlike};
@@ -81,6 +85,8 @@ impl<R: Read> Reader<R> {
     ///   `NonCanonical` if its length or any value in it is not in canonical form
     /// - `Limit` if the header, or the stream up to its end, is longer than the limits allow, or
     ///   the header is nested too deeply
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::car::Reader;
@@ -147,6 +153,8 @@ impl<R: Read> Reader<R> {
     /// - `Limit` if the block or the stream is longer than the limits allow
     ///
     /// Each error has the offset of the section.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::ErrorClass;
@@ -227,6 +235,8 @@ impl<R> Reader<R> {
     /// Returns the number of bytes from the start of the CAR to the end of the last section that
     /// was read.
     ///
+    /// # Examples
+    ///
     /// ```
     /// use carwalk::car::Reader;
     ///
@@ -246,6 +256,8 @@ impl<R> Reader<R> {
     /// Returns a reference to the stream. It is ahead of [`position`](Reader::position) by the
     /// bytes in the reader's buffer.
     ///
+    /// # Examples
+    ///
     /// ```
     /// use carwalk::car::Reader;
     ///
@@ -261,6 +273,8 @@ impl<R> Reader<R> {
     }
 
     /// Returns the stream. The bytes in the reader's buffer are lost.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use std::io::Cursor;

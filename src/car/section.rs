@@ -12,6 +12,8 @@ use crate::varint;
 ///
 /// The block has not been hashed: [`verify`](Section::verify) checks it against the CID.
 ///
+/// # Examples
+///
 /// ```
 /// use carwalk::car::SliceReader;
 ///
@@ -56,6 +58,8 @@ impl<'a> Section<'a> {
 
     /// Returns the offset and the CID of the section, without its block.
     ///
+    /// # Examples
+    ///
     /// ```
     /// use carwalk::car::Reader;
     ///
@@ -79,6 +83,8 @@ impl<'a> Section<'a> {
     /// # Errors
     ///
     /// `HashMismatch` if the block has another CID. The error has the section's offset.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::ErrorKind;
@@ -105,6 +111,8 @@ impl<'a> Section<'a> {
 }
 
 /// A section without its block: its offset, and the CID that the block is declared to have.
+///
+/// # Examples
 ///
 /// ```
 /// use carwalk::store::{CarStore, SliceStore};

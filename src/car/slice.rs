@@ -66,6 +66,8 @@ impl<'a> SliceReader<'a> {
     ///
     /// Those of [`with_limits`](SliceReader::with_limits).
     ///
+    /// # Examples
+    ///
     /// ```
     /// use carwalk::ErrorClass;
     /// use carwalk::car::SliceReader;
@@ -93,6 +95,8 @@ impl<'a> SliceReader<'a> {
     ///   `NonCanonical` if its length or any value in it is not in canonical form
     /// - `Limit` if the header is longer than the limits allow or nested too deeply, or if there
     ///   are more than 1 TiB of bytes
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::car::SliceReader;

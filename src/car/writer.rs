@@ -14,6 +14,8 @@ use crate::varint;
 /// looks for repeated ones. Each section takes two writes, a short one and the block, so wrap files
 /// in a `BufWriter`.
 ///
+/// # Examples
+///
 /// ```
 /// use carwalk::car::{SliceReader, Writer};
 /// use carwalk::cid::{Cid, Codec};
@@ -46,6 +48,8 @@ impl<W: Write> Writer<W> {
     ///
     /// Those of the output; `InvalidInput` if `roots` is empty, because no reader accepts that.
     ///
+    /// # Examples
+    ///
     /// ```
     /// use std::io::ErrorKind;
     ///
@@ -75,6 +79,8 @@ impl<W: Write> Writer<W> {
     /// # Errors
     ///
     /// Those of the output, which then holds a truncated CAR.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::car::{SliceReader, Writer};
@@ -128,6 +134,8 @@ impl<W: Write> Writer<W> {
     /// # Errors
     ///
     /// Those of flushing the output.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use std::fs::File;

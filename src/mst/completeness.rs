@@ -26,6 +26,8 @@ impl<'s, S: BlockStore> Walk<'s, S> {
     ///
     /// A missing node or record is not an error.
     ///
+    /// # Examples
+    ///
     /// ```
     /// use carwalk::{KeyRange, Repo};
     ///
@@ -46,6 +48,8 @@ impl<'s, S: BlockStore> Walk<'s, S> {
     ///
     /// The walk is partial, whether [`partial`](Walk::partial) is set or not. Records are not
     /// looked up.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::Repo;
@@ -70,6 +74,8 @@ impl<'s, S: BlockStore> Walk<'s, S> {
 
 /// The number of entries, missing records and gaps in a range: see
 /// [`Walk::completeness`](super::Walk::completeness).
+///
+/// # Examples
 ///
 /// ```
 /// use carwalk::Repo;

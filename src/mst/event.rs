@@ -20,6 +20,8 @@ use crate::store::{Block, Form};
 /// | `nodes(true)` | `Node`, too |
 /// | `partial(true)` | `MissingRecord`, `BadRecord`, `MissingSubtree` and `BadSubtree`, too |
 ///
+/// # Examples
+///
 /// ```
 /// use carwalk::Repo;
 /// use carwalk::mst::Event;
@@ -127,6 +129,8 @@ impl Event<'_> {
     /// not. `None` if the block is missing or was not looked up, or if the store does not know its
     /// offset.
     ///
+    /// # Examples
+    ///
     /// ```
     /// use carwalk::Repo;
     ///
@@ -188,6 +192,8 @@ pub(crate) type EntryAndRecord<'w, B> = (Entry<'w>, Option<Block<B>>);
 
 /// An entry of the tree: a key and the CID of its record.
 ///
+/// # Examples
+///
 /// ```
 /// use carwalk::Repo;
 /// use carwalk::mst::Event;
@@ -244,6 +250,8 @@ impl<'w> Entry<'w> {
     /// `Path` if the key is not a repo path. The error has the key and the CID, and the class
     /// [`Invalid`](crate::ErrorClass::Invalid).
     ///
+    /// # Examples
+    ///
     /// ```
     /// use carwalk::Repo;
     /// use carwalk::mst::Event;
@@ -269,6 +277,8 @@ impl<'w> Entry<'w> {
     ///
     /// `Path` if the key is not a repo path or a part breaks the syntax. The error has the key and
     /// the CID, and the class [`Invalid`](crate::ErrorClass::Invalid).
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::Repo;

@@ -11,6 +11,8 @@ use crate::sha256::sha256;
 /// The repository specification calls it "depth", the protocol's interoperability tests "height".
 /// Here these words have [other meanings](super).
 ///
+/// # Examples
+///
 /// ```
 /// use carwalk::mst::Layer;
 ///
@@ -29,6 +31,8 @@ impl Layer {
 
     /// Returns the layer of `key`: half the number of leading zero bits of its SHA-256, rounded
     /// down.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::mst::Layer;

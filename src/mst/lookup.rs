@@ -13,6 +13,8 @@ use crate::error::{Error, ErrorKind, KeyInterval, Result, Structure};
 /// that blocks are verified. The entries before and after a key do not prove that it is absent: a
 /// missing subtree between them may have it.
 ///
+/// # Examples
+///
 /// ```
 /// use carwalk::{Lookup, Repo};
 ///
@@ -55,6 +57,8 @@ impl<V> Lookup<V> {
     /// Returns the record, or `None` if the key is absent or unknown, or if the record is missing.
     /// [`into_result`](Lookup::into_result) tells these apart.
     ///
+    /// # Examples
+    ///
     /// ```
     /// use carwalk::Repo;
     ///
@@ -74,6 +78,8 @@ impl<V> Lookup<V> {
 
     /// Returns the CID of the record, present or missing, or `None` if the key is absent or
     /// unknown.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::Repo;
@@ -103,6 +109,8 @@ impl<V> Lookup<V> {
     ///
     /// `Missing`, with the CID, if the record or the node that would decide is missing. For a node,
     /// the error has the interval of keys that it hides.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::Repo;
@@ -159,6 +167,8 @@ impl<V> fmt::Debug for Lookup<V> {
 /// A missing node and the interval of keys below it.
 ///
 /// [`Lookup::Unknown`] has one, and [`Walk::gaps`](super::Walk::gaps) returns all of a range.
+///
+/// # Examples
 ///
 /// ```
 /// use carwalk::Repo;

@@ -287,6 +287,8 @@ fn narrow(at: usize) -> u32 {
 /// checks all rules, including those about layers and about the tree around a node. See
 /// [`TreeRule`](crate::error::TreeRule).
 ///
+/// # Examples
+///
 /// ```
 /// use carwalk::Repo;
 /// use carwalk::mst::Node;
@@ -319,6 +321,8 @@ impl<'a> Node<'a> {
     /// - `Limit` if a key is longer than 1,024 bytes, or the block longer than 2^32 - 1 bytes
     ///
     /// The error has the position in the block and, if it is about a key, the key.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::error::ErrorKind;
@@ -361,6 +365,8 @@ impl fmt::Debug for Node<'_> {
 }
 
 /// An iterator over the entries of a node in key order: see [`Node::entries`].
+///
+/// # Examples
 ///
 /// ```
 /// use carwalk::Repo;

@@ -17,6 +17,8 @@ use crate::path::check_collection;
 /// proof that it is passed to returns an error of kind `Argument` and class
 /// [`Caller`](crate::ErrorClass::Caller). `"a".."a"` is empty and not an error.
 ///
+/// # Examples
+///
 /// ```
 /// use carwalk::{KeyRange, Repo};
 ///
@@ -41,6 +43,8 @@ pub struct KeyRange {
 impl KeyRange {
     /// Creates a range from any [`RangeBounds`]. The range types of the standard library also
     /// convert with [`From`], without a type annotation for the keys.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use core::ops::Bound;
@@ -73,6 +77,8 @@ impl KeyRange {
 
     /// Returns the range of all keys: `..`.
     ///
+    /// # Examples
+    ///
     /// ```
     /// use carwalk::KeyRange;
     ///
@@ -85,6 +91,8 @@ impl KeyRange {
     }
 
     /// Returns the range that contains one key.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::KeyRange;
@@ -99,6 +107,8 @@ impl KeyRange {
     }
 
     /// Returns the range of the keys that begin with `prefix`, including `prefix` itself.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::{KeyRange, Repo};
@@ -134,6 +144,8 @@ impl KeyRange {
     /// `Path`, with the argument, if `nsid` is empty or has a byte other than
     /// `A-Z a-z 0-9 . - _ : ~`. So `app.bsky.feed.*` and `app.bsky.feed.post/` are errors.
     ///
+    /// # Examples
+    ///
     /// ```
     /// use carwalk::{ErrorClass, KeyRange};
     ///
@@ -156,6 +168,8 @@ impl KeyRange {
     }
 
     /// Returns the range of the keys that are in both ranges. It is empty if there are none.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::{KeyRange, Repo};
@@ -182,6 +196,8 @@ impl KeyRange {
 
     /// Returns whether a key is in the range.
     ///
+    /// # Examples
+    ///
     /// ```
     /// use carwalk::KeyRange;
     ///
@@ -195,6 +211,8 @@ impl KeyRange {
     }
 
     /// Returns whether the range contains no key.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::KeyRange;

@@ -30,6 +30,8 @@ use crate::store::trust::Trust;
 /// walk that verifies blocks remembers the digests of blocks of 1 KiB or more, so that a block with
 /// many links is hashed only once. [`memory_limit`](Walk::memory_limit) bounds these digests.
 ///
+/// # Examples
+///
 /// ```
 /// use carwalk::Repo;
 /// use carwalk::mst::Event;
@@ -71,6 +73,8 @@ impl<'s, S: BlockStore> Walk<'s, S> {
     /// Creates a complete walk over the tree below the node `root`. It looks records up, verifies
     /// every block that it reaches, and has no memory limit.
     ///
+    /// # Examples
+    ///
     /// ```
     /// use carwalk::mst::Walk;
     /// use carwalk::store::SliceStore;
@@ -99,6 +103,8 @@ impl<'s, S: BlockStore> Walk<'s, S> {
     /// Sets whether the walk returns an [`Event::Node`](super::Event::Node) for each node, before
     /// its entries and subtrees. Off by default.
     ///
+    /// # Examples
+    ///
     /// ```
     /// use carwalk::Repo;
     /// use carwalk::mst::Event;
@@ -117,6 +123,8 @@ impl<'s, S: BlockStore> Walk<'s, S> {
 
     /// Sets whether records are looked up. On by default. If off, the walk is an entries-only walk:
     /// it returns [`Event::Entry`](super::Event::Entry) and never requests records.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::Repo;
@@ -140,6 +148,8 @@ impl<'s, S: BlockStore> Walk<'s, S> {
     /// On any input, a partial walk makes at most `links * (height + 1)` node lookups. If several
     /// links lead to the same node, the node is parsed beyond its first key for only one of them.
     /// A partial walk does not read nodes ahead.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::Repo;
@@ -167,6 +177,8 @@ impl<'s, S: BlockStore> Walk<'s, S> {
     /// The event of a node still comes before those of its entries. A reverse walk takes 4 more
     /// bytes of memory per entry of an open node.
     ///
+    /// # Examples
+    ///
     /// ```
     /// use carwalk::Repo;
     /// use carwalk::mst::Event;
@@ -192,6 +204,8 @@ impl<'s, S: BlockStore> Walk<'s, S> {
     ///
     /// If a range ends before it starts, the walk returns an error of kind `Argument` and no
     /// events.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::{KeyRange, Repo};
@@ -237,6 +251,8 @@ impl<'s, S: BlockStore> Walk<'s, S> {
     /// - nodes and records that were read ahead. They are dropped if there is no room for them.
     /// - the digests of a walk that verifies blocks, at most half of the limit. A block whose
     ///   digest is not remembered is hashed once per link.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::{ErrorClass, Repo};

@@ -24,6 +24,8 @@ use crate::store::{Block, BlockStore};
 /// walk, so `Walker` is not an `Iterator`; [`Records`](crate::Records) and
 /// [`Entries`](crate::Entries) are. After an error or the end, every later call returns `None`.
 ///
+/// # Examples
+///
 /// ```
 /// use carwalk::Repo;
 /// use carwalk::mst::{Event, Walker};
@@ -92,6 +94,8 @@ enum Step {
 
 impl<'s, S: BlockStore> Walk<'s, S> {
     /// Begins the walk. Reads nothing before the first event is requested.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::Repo;
@@ -164,6 +168,8 @@ impl<'s, S: BlockStore> Walker<'s, S> {
     ///
     /// A partial walk returns only the last two as errors, and events for the others.
     ///
+    /// # Examples
+    ///
     /// ```
     /// use carwalk::Repo;
     /// use carwalk::mst::Event;
@@ -187,6 +193,8 @@ impl<'s, S: BlockStore> Walker<'s, S> {
     /// The blocks below the node are not requested, unless a walk that verifies blocks has already
     /// read them ahead. After the first call, such a walk does not read below a node before its
     /// event.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::Repo;

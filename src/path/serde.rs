@@ -23,6 +23,8 @@ impl Serialize for RepoPathBuf {
 
 /// Deserializes a text that [`RepoPath::parse`] accepts.
 ///
+/// # Examples
+///
 /// ```
 /// use carwalk::{RepoPathBuf, decode};
 ///

@@ -13,6 +13,8 @@ use crate::error::{Error, Result};
 /// [`Loaded::or_spill`](crate::Loaded::or_spill) returns a repository over it. A lookup costs one
 /// branch more than in the store inside. Blocks that this store verified are not hashed again.
 ///
+/// # Examples
+///
 /// ```
 /// use carwalk::store::{AnyStore, SpillFile};
 /// use carwalk::{Loader, Repo};

@@ -7,6 +7,8 @@ use crate::error::Error;
 
 /// Counts of a loaded CAR.
 ///
+/// # Examples
+///
 /// ```
 /// use carwalk::car::Writer;
 /// use carwalk::cid::{Cid, Codec};
@@ -38,6 +40,8 @@ pub struct CarStats {
 
 impl CarStats {
     /// Returns the number of repeated blocks: sections that repeat the CID of an earlier one.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::Repo;

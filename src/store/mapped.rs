@@ -29,6 +29,8 @@ impl MappedFile {
     /// breaks the guarantees of borrowed slices, and reading the missing part of a truncated file
     /// kills the process with a signal.
     ///
+    /// # Examples
+    ///
     /// ```
     /// use std::fs::File;
     ///

@@ -19,6 +19,8 @@ use crate::error::{Error, Result};
 /// of chunks. With a process function, values and the other blocks are copied into chunks of their
 /// own, with about 4 bytes a block more.
 ///
+/// # Examples
+///
 /// ```
 /// use carwalk::Loader;
 /// use carwalk::store::{BlockStore, MemoryStore};

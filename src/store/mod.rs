@@ -163,6 +163,8 @@ pub trait BlockStore {
     /// inside the store, says nothing about the arguments of the walk. It becomes an error of the
     /// kind `Store` and the class `Io`, with the first error as its source.
     ///
+    /// # Examples
+    ///
     /// ```
     /// use carwalk::Cid;
     /// use carwalk::cid::Codec;
@@ -184,6 +186,8 @@ pub trait BlockStore {
     ///
     /// Those of [`get`](BlockStore::get).
     ///
+    /// # Examples
+    ///
     /// ```
     /// use carwalk::Cid;
     /// use carwalk::cid::Codec;
@@ -201,6 +205,8 @@ pub trait BlockStore {
 
     /// Returns how many bytes of memory `bytes` keep alive beyond the store's own. 0 (the default)
     /// for borrowed blocks. It counts against the memory limit of a walk, and has no other effect.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::store::{Block, BlockStore, CarStore, SliceStore};
@@ -238,6 +244,8 @@ pub trait BlockStore {
     /// default.
     ///
     /// Some of them may be missing, and some may not be requested after all.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use std::cell::Cell;
@@ -316,6 +324,8 @@ pub struct Block<B> {
 impl<B> Block<B> {
     /// Creates a block in its original form, without an offset. A walk verifies it.
     ///
+    /// # Examples
+    ///
     /// ```
     /// use carwalk::store::{Block, Form};
     ///
@@ -330,6 +340,8 @@ impl<B> Block<B> {
     /// stores that wrap another store.
     ///
     /// `f` must return the same bytes in another type: a verified block is not hashed again.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::store::Block;
@@ -352,6 +364,8 @@ impl<B> Block<B> {
     /// Marks the bytes as the value that a process function made of the block. A walk cannot
     /// verify it and trusts the store.
     ///
+    /// # Examples
+    ///
     /// ```
     /// use carwalk::store::{Block, Form};
     ///
@@ -372,6 +386,8 @@ impl<B> Block<B> {
     }
 
     /// Sets the offset of the block's section in its CAR, in bytes. Errors about the block have it.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::store::Block;
@@ -405,6 +421,8 @@ pub(crate) mod sealed {
 ///
 /// [`get`](BlockStore::get) sets the offset of each block. Sealed: only the stores of this library,
 /// and pointers to them, implement it.
+///
+/// # Examples
 ///
 /// ```
 /// use carwalk::store::{CarStore, MemoryStore};
@@ -458,6 +476,8 @@ pub trait CarStore: BlockStore + sealed::Sealed {
     /// Returns the error that ended a salvaged load, or `None` if the CAR was loaded to its end.
     /// See [`Loader::salvage`](crate::Loader::salvage).
     ///
+    /// # Examples
+    ///
     /// ```
     /// use carwalk::store::CarStore;
     /// use carwalk::{ErrorClass, Loader};
@@ -480,6 +500,8 @@ pub trait CarStore: BlockStore + sealed::Sealed {
     ///
     /// Items are errors only if the blocks are in a spill file: `Store` if reading it fails,
     /// `InvalidSpillFile` if it is damaged. No items follow an error.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::car::Writer;

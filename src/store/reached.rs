@@ -24,6 +24,8 @@ const MAX_FEW: usize = 64;
 /// A section has at least 37 bytes, so the set has one bit for 37 bytes of the CAR. It takes at
 /// most 64 bytes for each section in it, and 48 bytes for each 1.2 MB of the CAR.
 ///
+/// # Examples
+///
 /// ```
 /// use carwalk::Repo;
 ///
@@ -59,6 +61,8 @@ impl Reached {
     /// Creates an empty set for a CAR of `car_len` bytes: see
     /// [`CarStats::bytes`](super::CarStats::bytes). More than 1 TiB counts as 1 TiB.
     ///
+    /// # Examples
+    ///
     /// ```
     /// use carwalk::store::Reached;
     ///
@@ -78,6 +82,8 @@ impl Reached {
     ///
     /// Offsets up to about 1.2 MB beyond the end are accepted. Offsets that are less than 37 bytes
     /// apart, which no two sections are, may count as one.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::store::Reached;

@@ -17,6 +17,8 @@ use crate::error::{Error, Result};
 /// Blocks are borrowed from the bytes. The index takes 10 bytes a block. If it would exceed the
 /// memory limit of a load, it is in a spill file.
 ///
+/// # Examples
+///
 /// ```
 /// use carwalk::store::{CarStore, SliceStore};
 ///
@@ -47,6 +49,8 @@ impl<B: AsRef<[u8]>> SliceStore<B> {
 
     /// Returns how many bytes of the index were stored in a spill file, including the pieces that
     /// sorting it stored for a time; `None` if the index is in memory.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::store::{SliceStore, SpillFile};

@@ -25,6 +25,8 @@ const SEGMENT_LEN: u32 = 16_372;
 /// The file is created on first use, or earlier by [`create`](SpillFile::create). Errors of
 /// creating and writing it name the file, or the folder of a temporary one.
 ///
+/// # Examples
+///
 /// ```
 /// use carwalk::store::SpillFile;
 /// use carwalk::{Loaded, Loader};
@@ -77,6 +79,8 @@ pub(super) enum NewFile {
 impl SpillFile {
     /// The bytes that kept files begin with. No CAR begins with them.
     ///
+    /// # Examples
+    ///
     /// ```
     /// use carwalk::Loader;
     /// use carwalk::store::SpillFile;
@@ -94,6 +98,8 @@ impl SpillFile {
     /// Returns a temporary file in the [`default_folder`](SpillFile::default_folder). It has no
     /// name, and is deleted with the store or with the process, even if that is killed.
     ///
+    /// # Examples
+    ///
     /// ```
     /// use carwalk::Loader;
     /// use carwalk::store::SpillFile;
@@ -109,6 +115,8 @@ impl SpillFile {
 
     /// Returns a temporary file in `folder`, which must exist when the file is created. It has no
     /// name, and is deleted with the store or with the process, even if that is killed.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::Loader;
@@ -135,6 +143,8 @@ impl SpillFile {
     /// `/var/tmp`, because `/tmp` is often memory. Without a `/var/tmp`, and on other systems, it
     /// is [`std::env::temp_dir`].
     ///
+    /// # Examples
+    ///
     /// ```
     /// use carwalk::store::SpillFile;
     ///
@@ -159,6 +169,8 @@ impl SpillFile {
     /// file is left; a killed process may leave one whose name begins with `.carwalk-`. An existing
     /// file is never overwritten: creating and renaming both fail if the name is taken. Nobody may
     /// change the file while the store exists.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::store::SpillFile;
@@ -189,6 +201,8 @@ impl SpillFile {
     /// - `Argument` if the segment length is above 65,524
     ///
     /// The error names the file, or the folder of a temporary one.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::ErrorClass;
@@ -246,6 +260,8 @@ impl SpillFile {
     /// While the file is written, an eighth of it (at least 1 MiB, at most 64 MiB) is used to sort
     /// the index. The last long block that was requested may be held in addition to the caches.
     ///
+    /// # Examples
+    ///
     /// ```
     /// use carwalk::store::{CarStore, RedbStore, SpillFile};
     ///
@@ -265,6 +281,8 @@ impl SpillFile {
     /// Counts the pages of blocks and index in the file: for each segment, a power of two of at
     /// least 4 KiB. The file itself takes up to about twice as much, at least 1 MiB. A load that
     /// would store more fails with the kind `Limit`.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::store::{RedbStore, SpillFile};
@@ -286,6 +304,8 @@ impl SpillFile {
     /// segment.
     ///
     /// Shorter segments make walks over CARs in random order faster, and the file larger.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::ErrorClass;

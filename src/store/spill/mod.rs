@@ -76,6 +76,8 @@ use crate::error::{ArgumentFault, Error, ErrorKind, Result};
 /// [`open`](RedbStore::open) opens a kept file. A requested block is a copy of its own length; one
 /// of more than 16 KiB may keep up to twice its length in memory.
 ///
+/// # Examples
+///
 /// ```
 /// use carwalk::Loader;
 /// use carwalk::store::{RedbStore, SpillFile};
@@ -132,6 +134,8 @@ impl RedbStore {
     ///   spill file
     ///
     /// The error names the file.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::store::{CarStore, RedbStore, SpillFile};
@@ -259,6 +263,8 @@ impl RedbStore {
 
     /// Returns whether a process function was applied to records before they were stored.
     ///
+    /// # Examples
+    ///
     /// ```
     /// use carwalk::Loader;
     /// use carwalk::store::SpillFile;
@@ -283,6 +289,8 @@ impl RedbStore {
     /// those that sorting the index stored for a time. This is the number that
     /// [`max_stored`](SpillFile::max_stored) limits.
     ///
+    /// # Examples
+    ///
     /// ```
     /// use carwalk::store::{RedbStore, SpillFile};
     ///
@@ -303,6 +311,8 @@ impl RedbStore {
     ///
     /// `Store` if the file cannot be emptied; `Argument` if the file is kept. A kept file is not
     /// changed.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use carwalk::Loader;
