@@ -11,10 +11,12 @@ type Row = (RepoPathBuf, Cid, Vec<u8>);
 
 async fn store_records(body: impl AsyncRead + Unpin + Send + 'static) -> anyhow::Result<()> {
     let (sender, mut batches) = mpsc::channel(4);
-    let load = spawn_blocking(move || load(SyncIoBridge::new(body), &sender));    // Drain the channel first: the load blocks while it is full.
+    let load = spawn_blocking(move || load(SyncIoBridge::new(body), &sender));
+    // Drain the channel first: the load blocks while it is full.
     while let Some(batch) = batches.recv().await {
         insert(batch).await?;
-    }    // The rows are complete only if this succeeds. Otherwise, remove them.
+    }
+    // The rows are complete only if this succeeds. Otherwise, remove them.
     load.await??;
     Ok(())
 }
@@ -40,7 +42,8 @@ fn load(body: impl Read, sender: &mpsc::Sender<Vec<Row>>) -> anyhow::Result<()> 
             let (path, cid, bytes) = record.into_parts();
             (path, cid, bytes.as_ref().to_vec())
         });
-        if sender.blocking_send(rows.collect()).is_err() {            // The receiver was dropped: nobody needs the rest.
+        if sender.blocking_send(rows.collect()).is_err() {
+            // The receiver was dropped: nobody needs the rest.
             return Ok(());
         }
     }
