@@ -59,12 +59,18 @@ fn number<const N: usize>(bytes: &[u8]) -> Result<[u8; N], NoHead> {
 
 /// Returns the value of a float of 16 bits.
 pub(crate) fn half_float(bits: u16) -> f64 {
+    // Powers of two as divisors, because products and quotients of them are exact on every machine;
+    // `powi` need not be.
+    const TWO_TO_24: f64 = 16_777_216.0;
+    const TWO_TO_25: f64 = 33_554_432.0;
     let fraction = f64::from(bits & 0x3ff);
     let magnitude = match bits >> 10 & 0x1f {
-        0 => fraction * 2_f64.powi(-24),
+        0 => fraction / TWO_TO_24,
         31 if fraction == 0.0 => f64::INFINITY,
         31 => f64::NAN,
-        exponent => (1024.0 + fraction) * 2_f64.powi(i32::from(exponent).saturating_sub(25)),
+        exponent => {
+            (1024.0 + fraction) * f64::from(1_u32.wrapping_shl(exponent.into())) / TWO_TO_25
+        }
     };
     if bits >> 15 == 1 { -magnitude } else { magnitude }
 }
