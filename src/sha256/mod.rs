@@ -69,6 +69,14 @@ mod tests {
         }
     }
 
+    /// Short enough for an interpreter that checks every access to memory.
+    #[test]
+    fn a_few_short_messages_hash_as_each_alone() {
+        let bytes: Vec<u8> = (0..=199).collect();
+        let messages: Vec<&[u8]> = (0..36).map(|number| &bytes[number..number * 5]).collect();
+        check(&messages);
+    }
+
     #[test]
     fn many_messages_hash_as_each_alone() {
         let bytes: Vec<u8> =
