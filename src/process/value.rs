@@ -24,7 +24,8 @@ const MAX_EMPTY: usize = 256;
 /// | `Vec` | the number of items as a varint, then the items |
 /// | arrays, tuples of up to 8 parts, `Box` | the parts only |
 ///
-/// A `Vec` of more than 256 items that take no bytes, such as `()`, cannot be encoded.
+/// A `Vec` of more than 256 items whose encoding takes fewer bytes than there are items, such as
+/// `()`, cannot be encoded.
 ///
 /// # Examples
 ///
@@ -197,8 +198,9 @@ impl<T: Value> Value for Vec<T> {
         encode_len(self.len(), out);
         let start = out.len();
         self.iter().try_for_each(|item| item.encode(out))?;
-        if out.len() == start && self.len() > MAX_EMPTY {
-            return Err(Error::encode("a list of more than 256 items that take no bytes"));
+        let taken = out.len().saturating_sub(start);
+        if self.len() > taken.max(MAX_EMPTY) {
+            return Err(Error::encode("a list of more than 256 items that take fewer bytes"));
         }
         Ok(())
     }

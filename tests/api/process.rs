@@ -495,6 +495,36 @@ fn values_may_be_longer_than_records_or_empty() {
     }
 }
 
+/// A value that takes no bytes if it is 0.
+struct Sparse(u8);
+
+impl carwalk::Value for Sparse {
+    fn encode(&self, out: &mut Vec<u8>) -> Result<()> {
+        out.extend((self.0 > 0).then_some(self.0));
+        Ok(())
+    }
+
+    fn decode(_: &mut &[u8]) -> Option<Self> {
+        None
+    }
+}
+
+/// What could not be decoded is not encoded: a list of more items than bytes, beyond 256.
+#[test]
+fn long_lists_take_at_least_a_byte_for_each_item() {
+    let encoded = |list: Vec<Sparse>| carwalk::Value::encode(&list, &mut Vec::new());
+    let list = |zeros: usize, ones: usize| {
+        (0..zeros).map(|_| Sparse(0)).chain((0..ones).map(|_| Sparse(1))).collect::<Vec<_>>()
+    };
+    for (zeros, ones) in [(0, 0), (256, 0), (200, 56), (0, 300)] {
+        encoded(list(zeros, ones)).unwrap();
+    }
+    for (zeros, ones) in [(257, 0), (256, 1), (1, 300)] {
+        let error = encoded(list(zeros, ones)).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Encode(_)), "{zeros}, {ones}: {error}");
+    }
+}
+
 /// A value that cannot be encoded if it is odd.
 #[derive(Debug, PartialEq)]
 struct Even(u64);
