@@ -218,9 +218,9 @@ impl<'s, S: BlockStore, P: Process> Records<'s, S, P> {
     /// Returns the next items: at least one and at most `len`, or none at the end. A `len` of 0 is
     /// treated as 1.
     ///
-    /// Useful for passing batches to other threads. Only the end returns an empty chunk. If an
-    /// error comes after some items, the call returns these items, and the next call returns the
-    /// error.
+    /// Useful for passing batches to other threads. An empty chunk means the end, or that an earlier
+    /// call returned an error. If an error comes after some items, the call returns these items, and
+    /// the next call returns the error.
     ///
     /// # Errors
     ///
@@ -370,9 +370,9 @@ impl<'s, S: BlockStore> Entries<'s, S> {
     /// Returns the next items: at least one and at most `len`, or none at the end. A `len` of 0 is
     /// treated as 1.
     ///
-    /// Useful for passing batches to other threads. Only the end returns an empty chunk. If an
-    /// error comes after some items, the call returns these items, and the next call returns the
-    /// error.
+    /// Useful for passing batches to other threads. An empty chunk means the end, or that an earlier
+    /// call returned an error. If an error comes after some items, the call returns these items, and
+    /// the next call returns the error.
     ///
     /// # Errors
     ///

@@ -261,7 +261,7 @@ impl Arena {
 
     fn add_chunk(&mut self, len: usize, offset: u64) -> io::Result<()> {
         let start = (self.units.len() as u64).saturating_mul(UNIT as u64);
-        // `vec!` gets zeroed memory from the system at no cost, but aborts if there is none. That
+        // `vec!` gets zeroed memory from the system for free, but aborts if there is none. That
         // matters only for lengths that the input chooses.
         let bytes = if len <= MAX_CHUNK_LEN { vec![0; len] } else { zeros(len)? };
         self.closed = self

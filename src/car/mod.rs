@@ -7,8 +7,9 @@
 //! ```
 //!
 //! `n` and `m` are [varints](crate::varint). A CAR ends between two sections and nowhere else.
-//! [`SliceReader`] borrows its blocks from the bytes, [`Reader`] reads them from a stream; both
-//! accept exactly the same CARs, and neither hashes a block. [`Writer`] writes CARs.
+//! [`SliceReader`] borrows its blocks from the bytes, [`Reader`] reads them from a stream. Both
+//! accept the same CARs, except that [`Reader`] has a stream limit (default: 1 GiB) and
+//! [`SliceReader`] a fixed limit of 1 TiB. Neither hashes a block. [`Writer`] writes CARs.
 //!
 //! These types see sections only. [`Repo`](crate::Repo) opens the repository in a CAR, and
 //! [`store`](crate::store) finds blocks by their CIDs.

@@ -9,6 +9,17 @@ use super::{Error, ErrorKind, LookAlike, SpillFileFault, SpillIo, Structure};
 /// The class depends on where an error arose, not only on its kind: an invalid path in an argument
 /// is the caller's fault, one in a tree is the input's.
 ///
+/// | class | what a service does |
+/// |---|---|
+/// | `Invalid` | reports the server or account: the same bytes will fail again |
+/// | `Truncated` | downloads again |
+/// | `Missing` | fetches the block or the whole repository, or reads with a partial walk |
+/// | `Limit` | raises the limit, or refuses the repository |
+/// | `Caller` | fixes its program |
+/// | `Environment` | alerts its operator: trying again does not help |
+/// | `Io` | tries again |
+/// | `Cancelled` | nothing: it ended the load itself |
+///
 /// # Examples
 ///
 /// ```
@@ -38,41 +49,27 @@ use super::{Error, ErrorKind, LookAlike, SpillFileFault, SpillIo, Structure};
 #[expect(clippy::exhaustive_enums, reason = "so that a match over all classes is checked")]
 pub enum ErrorClass {
     /// The input breaks a rule: of a format, of the tree, a hash or a signature.
-    ///
-    /// A service reports the server or account that sent it. The same bytes will fail again.
     Invalid,
     /// The input is empty or ends too early.
-    ///
-    /// A service downloads it again.
     Truncated,
     /// A block is missing: the CAR is partial, or was cut between two sections.
-    ///
-    /// A service fetches the block or the whole repository, or reads with a partial walk.
     Missing,
     /// The input exceeds a limit.
-    ///
-    /// A service raises the limit, or refuses the repository.
     Limit,
     /// An argument, a public key or a setting is refused, a processed value cannot be encoded, or a
     /// record does not decode into the type.
     ///
-    /// The program has to be fixed. If the kind is `Decode`, the record may be odd instead:
+    /// If the kind is `Decode`, the record may be odd instead:
     /// [`Record::oddities`](crate::Record::oddities) lists its departures from the data model.
     Caller,
     /// The file system refuses, for a stream, a file or an output: not found, permission denied,
-    /// name taken, no space, read-only. Or a kept spill file is damaged, incomplete or of another
-    /// version.
-    ///
-    /// A service alerts its operator. Trying again does not help.
+    /// name taken, no space, read-only, and the like. Or the file opened as a kept spill file is none,
+    /// or is damaged, incomplete or of another version.
     Environment,
     /// Other I/O errors of a stream, a file or an output, and every error that your own store makes
     /// with [`Error::store`].
-    ///
-    /// A service tries again.
     Io,
     /// The progress function ended the load.
-    ///
-    /// The program asked for it.
     Cancelled,
 }
 

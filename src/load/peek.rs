@@ -47,8 +47,9 @@ impl<P> Loader<P> {
     /// Reads a stream up to the commit of the repository in it, and no further. The commit is
     /// hashed, unless verification is off.
     ///
-    /// [`limits`](Loader::limits), [`commits`](Loader::commits) and [`commit`](Loader::commit)
-    /// apply; other settings have no effect. Takes as much memory as [`peek_commit`].
+    /// [`limits`](Loader::limits), [`verification`](Loader::verification),
+    /// [`commits`](Loader::commits) and [`commit`](Loader::commit) apply; other settings have no
+    /// effect. Takes as much memory as [`peek_commit`].
     ///
     /// # Errors
     ///

@@ -233,8 +233,10 @@ impl<B: AsRef<[u8]>> Record<B> {
     ///
     /// # Errors
     ///
-    /// `Decode`, with path and CID, if the record does not fit `T`, or if what `T` reads of it is
-    /// not strict DAG-CBOR. The cause is the error's source.
+    /// `Decode`, of the class `Caller`, if the record does not fit `T`, if what `T` reads of it is
+    /// not strict DAG-CBOR, or if bytes follow its end. The error has the record's path in
+    /// [`Error::key`](crate::Error::key) and its CID in [`Error::cid`](crate::Error::cid); the cause
+    /// is its source.
     ///
     /// # Examples
     ///
@@ -273,7 +275,8 @@ impl<B: AsRef<[u8]>> Record<B> {
     ///
     /// # Errors
     ///
-    /// The iterator returns at most one error, as its last item, with path and CID:
+    /// The iterator returns at most one error, as its last item. It has the record's path in
+    /// [`Error::key`](crate::Error::key) and its CID in [`Error::cid`](crate::Error::cid):
     ///
     /// - `Malformed` if the record is not CBOR: `RecordEnd` or `RecordItem` with the byte, or
     ///   `CidCodec` if its CID has the codec raw
@@ -313,7 +316,8 @@ impl<B: AsRef<[u8]>> Record<B> {
     ///
     /// # Errors
     ///
-    /// The iterator returns at most one error, as its last item, with path and CID:
+    /// The iterator returns at most one error, as its last item. It has the record's path in
+    /// [`Error::key`](crate::Error::key) and its CID in [`Error::cid`](crate::Error::cid):
     ///
     /// - `Malformed` if the record is not CBOR: `RecordEnd` or `RecordItem` with the byte, or
     ///   `CidCodec` if its CID has the codec raw
@@ -366,7 +370,8 @@ impl<B: AsRef<[u8]>> Record<B> {
     ///
     /// # Errors
     ///
-    /// The iterator returns at most one error, as its last item, with path and CID:
+    /// The iterator returns at most one error, as its last item. It has the record's path in
+    /// [`Error::key`](crate::Error::key) and its CID in [`Error::cid`](crate::Error::cid):
     ///
     /// - `Malformed` if the record is not CBOR: `RecordEnd` or `RecordItem` with the byte, or
     ///   `CidCodec` if its CID has the codec raw
@@ -482,8 +487,10 @@ impl<'s> Record<&'s [u8]> {
     ///
     /// # Errors
     ///
-    /// `Decode`, with path and CID, if the record does not fit `T`, or if what `T` reads of it is
-    /// not strict DAG-CBOR. The cause is the error's source.
+    /// `Decode`, of the class `Caller`, if the record does not fit `T`, if what `T` reads of it is
+    /// not strict DAG-CBOR, or if bytes follow its end. The error has the record's path in
+    /// [`Error::key`](crate::Error::key) and its CID in [`Error::cid`](crate::Error::cid); the cause
+    /// is its source.
     ///
     /// # Examples
     ///
