@@ -9,24 +9,31 @@
 //! Other forms are errors: see "Link and CID Formats" in the [data
 //! model](https://atproto.com/specs/data-model#link-and-cid-formats).
 
+mod interop;
 #[cfg(feature = "serde")]
 mod serde;
+mod text;
 
-use core::fmt;
-use core::str::FromStr;
-
+pub use self::text::{CidText, TEXT_LEN};
 use crate::error::{Error, Malformed, Result};
 use crate::sha256::sha256;
 
 /// Length of a CID, in bytes.
 pub const LEN: usize = 36;
 
-/// Length of a CID's text, in bytes: `b` and 58 characters of base32.
-pub const TEXT_LEN: usize = 59;
-
-const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-
 /// The codec of a block, which its CID names.
+///
+/// # Examples
+///
+/// ```
+/// use carwalk::cid::{Cid, Codec};
+///
+/// // The codec is part of the CID, so the same bytes have two.
+/// let (raw, record) = (Cid::of(Codec::Raw, b"\xa0"), Cid::of(Codec::DagCbor, b"\xa0"));
+/// assert_eq!(raw.digest(), record.digest());
+/// assert!(raw.to_string().starts_with("bafkrei"));
+/// assert!(record.to_string().starts_with("bafyrei"));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "the data model closes the list")]
 pub enum Codec {
@@ -71,6 +78,8 @@ impl Cid {
     /// - `CidHash`: another hash function than SHA-256
     /// - `CidDigestLen`: another digest length than 32
     /// - `CidLen`: fewer or more than 36 bytes
+    ///
+    /// The class is [`Caller`](crate::ErrorClass::Caller).
     ///
     /// # Examples
     ///
@@ -138,7 +147,8 @@ impl Cid {
     ///
     /// # Errors
     ///
-    /// `HashMismatch`, with the CID of the block, if it does not.
+    /// `HashMismatch`, with the CID of the block, if it does not. The class is
+    /// [`Invalid`](crate::ErrorClass::Invalid).
     ///
     /// # Examples
     ///
@@ -172,11 +182,14 @@ impl Cid {
     /// # Examples
     ///
     /// ```
-    /// use carwalk::cid::Codec;
+    /// use carwalk::cid::{Cid, Codec};
     ///
-    /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
-    /// let repo = carwalk::Repo::from_slice(bytes)?;
-    /// assert_eq!(repo.commit().data().codec(), Codec::DagCbor);
+    /// // The avatar of a profile, for example.
+    /// let cid: Cid = "bafkreibm6jg3ux5qumhcn2b3flc3tyu6dmlb4xa7u5bf44yegnrjhc4yeq".parse()?;
+    /// match cid.codec() {
+    ///     Codec::Raw => println!("a blob, which is not in the repository"),
+    ///     Codec::DagCbor => panic!("a commit, node or record"),
+    /// }
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     #[must_use]
@@ -223,35 +236,6 @@ impl Cid {
         &self.0
     }
 
-    /// Returns the text: `b` and 58 characters of base32. Does not allocate.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use carwalk::cid::{Cid, Codec};
-    ///
-    /// let text = Cid::of(Codec::DagCbor, b"\xa0").to_text();
-    /// assert!(text.as_str().starts_with("bafyrei"));
-    /// assert_eq!(text.as_bytes().len(), 59);
-    /// ```
-    #[must_use]
-    pub fn to_text(&self) -> CidText {
-        let mut text = [b'b'; TEXT_LEN];
-        let (_, digits) = text.split_at_mut(1);
-        for (bytes, digits) in self.0.chunks(5).zip(digits.chunks_mut(8)) {
-            // Five bytes are eight digits. The next digit is always in the upper five bits.
-            let mut word = [0; 8];
-            word.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
-            let mut bits = u64::from_be_bytes(word);
-            for digit in digits {
-                let [upper, ..] = bits.to_be_bytes();
-                *digit = ALPHABET.get(usize::from(upper >> 3)).copied().unwrap_or(b'?');
-                bits <<= 5;
-            }
-        }
-        CidText(text)
-    }
-
     /// Returns this CID if its codec is dag-cbor, which links to commits and nodes require.
     pub(crate) fn into_dag_cbor(self) -> Result<Self> {
         match self.codec() {
@@ -261,49 +245,6 @@ impl Cid {
                 expected: "0x71 (dag-cbor)",
             })),
         }
-    }
-}
-
-/// The text of a [`Cid`], returned by [`Cid::to_text`].
-///
-/// Ordered as text, which differs from the order of the bytes: digits come before letters.
-///
-/// # Examples
-///
-/// ```
-/// use carwalk::cid::{Cid, Codec};
-///
-/// let cid = Cid::of(Codec::Raw, b"hello");
-/// // Without an allocation.
-/// assert!(cid.to_text().as_str().ends_with("c4yeq"));
-/// assert_eq!(cid.to_text().as_bytes()[0], b'b');
-/// ```
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CidText([u8; TEXT_LEN]);
-
-impl CidText {
-    /// Returns the text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        core::str::from_utf8(&self.0).unwrap_or_default()
-    }
-
-    /// Returns the text as ASCII bytes.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8; TEXT_LEN] {
-        &self.0
-    }
-}
-
-impl fmt::Display for CidText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-impl fmt::Debug for CidText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self.as_str(), f)
     }
 }
 
@@ -323,18 +264,6 @@ fn fault(bytes: &[u8]) -> Malformed {
     }
 }
 
-impl fmt::Display for Cid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.to_text().as_str())
-    }
-}
-
-impl fmt::Debug for Cid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Cid({self})")
-    }
-}
-
 impl TryFrom<&[u8]> for Cid {
     type Error = Error;
 
@@ -342,7 +271,8 @@ impl TryFrom<&[u8]> for Cid {
     ///
     /// # Errors
     ///
-    /// `Malformed` for another length, version, codec, hash function or digest length.
+    /// `Malformed` for another length, version, codec, hash function or digest length. The class is
+    /// [`Caller`](crate::ErrorClass::Caller).
     ///
     /// # Examples
     ///
@@ -366,190 +296,15 @@ impl AsRef<[u8]> for Cid {
     }
 }
 
-impl FromStr for Cid {
-    type Err = Error;
-
-    /// Parses the text of a CID: `b` and 58 characters of lower-case base32.
-    ///
-    /// # Errors
-    ///
-    /// `Malformed`, with at most 256 bytes of the text in [`Error::key`]:
-    ///
-    /// - `CidText`: another length or alphabet, or an unused bit that is not zero
-    /// - the details of [`Cid::parse`]: another version, codec, hash function or digest length
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use carwalk::Cid;
-    ///
-    /// let text = "bafyreie5737gdxlw5i64vzichcalba3z2v5n6icifvx5xytvske7mr3hpm";
-    /// assert_eq!(text.parse::<Cid>()?.to_string(), text);
-    /// assert!(text.to_uppercase().parse::<Cid>().is_err());
-    /// # Ok::<(), carwalk::Error>(())
-    /// ```
-    fn from_str(text: &str) -> Result<Self> {
-        Cid::parse_text(text).map_err(|error| error.of_text(text))
-    }
-}
-
-impl Cid {
-    fn parse_text(text: &str) -> Result<Self> {
-        let cid_text = || Error::malformed(Malformed::CidText);
-        let digits =
-            text.strip_prefix('b').filter(|_| text.len() == TEXT_LEN).ok_or_else(cid_text)?;
-        let mut bytes = [0; LEN];
-        let mut places = bytes.iter_mut();
-        let (mut bits, mut held) = (0u16, 0u32);
-        for digit in digits.bytes() {
-            let value = match digit {
-                b'a'..=b'z' => digit.wrapping_sub(b'a'),
-                b'2'..=b'7' => digit.wrapping_sub(b'2').wrapping_add(26),
-                _ => return Err(cid_text()),
-            };
-            bits = bits << 5 | u16::from(value);
-            held = held.saturating_add(5);
-            if held >= 8 {
-                held = held.saturating_sub(8);
-                let [_, byte] = (bits >> held).to_be_bytes();
-                if let Some(place) = places.next() {
-                    *place = byte;
-                }
-            }
-        }
-        if bits & 0b11 != 0 {
-            return Err(cid_text());
-        }
-        Self::parse(&bytes)
-    }
-}
-
-/// Converts into the type of the crate `cid`, version 0.11.
-///
-/// # Examples
-///
-/// ```
-/// let text = "bafyreie5737gdxlw5i64vzichcalba3z2v5n6icifvx5xytvske7mr3hpm";
-/// let ours: carwalk::Cid = text.parse()?;
-/// let theirs = cid::Cid::from(ours);
-/// assert_eq!(theirs.to_string(), text);
-/// # Ok::<(), carwalk::Error>(())
-/// ```
-impl From<Cid> for cid::Cid {
-    fn from(cid: Cid) -> Self {
-        cid::Cid::new_v1(u64::from(cid.codec_byte()), cid.into())
-    }
-}
-
-/// Converts from the type of the crate `cid`, version 0.11.
-///
-/// # Examples
-///
-/// ```
-/// let ours = carwalk::Cid::of(carwalk::cid::Codec::Raw, b"hello");
-/// let theirs = cid::Cid::from(ours);
-/// assert_eq!(carwalk::Cid::try_from(&theirs)?, ours);
-///
-/// // The same digest with the codec dag-pb.
-/// let other = cid::Cid::new_v1(0x70, *theirs.hash());
-/// assert!(carwalk::Cid::try_from(&other).is_err());
-/// # Ok::<(), carwalk::Error>(())
-/// ```
-impl TryFrom<&cid::Cid> for Cid {
-    type Error = Error;
-
-    /// Converts a CID of the one form.
-    ///
-    /// # Errors
-    ///
-    /// `Malformed` for another length, version, codec, hash function or digest length.
-    fn try_from(cid: &cid::Cid) -> Result<Self> {
-        let mut bytes = [0; 4 * LEN];
-        let mut rest = &mut bytes[..];
-        let len = cid
-            .write_bytes(&mut rest)
-            .map_err(|_| Error::malformed(Malformed::CidLen { found: cid.encoded_len() }))?;
-        Self::parse(bytes.get(..len).unwrap_or_default())
-    }
-}
-
-/// Converts from the type of the crate `cid`, version 0.11.
-impl TryFrom<cid::Cid> for Cid {
-    type Error = Error;
-
-    /// Converts a CID of the one form.
-    ///
-    /// # Errors
-    ///
-    /// `Malformed` for another length, version, codec, hash function or digest length.
-    fn try_from(cid: cid::Cid) -> Result<Self> {
-        Cid::try_from(&cid)
-    }
-}
-
-/// Converts into the multihash of the block, of the crate `multihash`, version 0.19.
-///
-/// # Examples
-///
-/// ```
-/// let cid = carwalk::Cid::of(carwalk::cid::Codec::Raw, b"hello");
-/// let hash = multihash::Multihash::<64>::from(cid);
-/// // 0x12 is SHA-256.
-/// assert_eq!((hash.code(), hash.digest()), (0x12, &cid.digest()[..]));
-/// ```
-impl From<Cid> for multihash::Multihash<64> {
-    fn from(cid: Cid) -> Self {
-        // A digest of 32 bytes always fits into 64.
-        multihash::Multihash::wrap(0x12, cid.digest()).unwrap_or_default()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::ErrorKind;
 
-    const EMPTY_NODE: &[u8] = b"\xa2\x61\x65\x80\x61\x6c\xf6";
-    const TEXT: &str = "bafyreie5737gdxlw5i64vzichcalba3z2v5n6icifvx5xytvske7mr3hpm";
-
     fn reason(bytes: &[u8]) -> Malformed {
         match Cid::parse(bytes).unwrap_err().kind() {
             ErrorKind::Malformed(reason) => *reason,
             other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn text_and_bytes_agree() {
-        let cid = Cid::of(Codec::DagCbor, EMPTY_NODE);
-        assert_eq!(cid.to_string(), TEXT);
-        assert_eq!(TEXT.parse::<Cid>().unwrap(), cid);
-        assert_eq!(Cid::parse(cid.as_bytes()).unwrap(), cid);
-        assert!(Cid::of(Codec::Raw, b"").to_string().starts_with("bafkrei"));
-    }
-
-    #[test]
-    fn errors_repeat_the_text_that_is_no_cid() {
-        let text = |text: &str| text.parse::<Cid>().unwrap_err().to_string();
-        assert!(text("bafy\n").ends_with(r#", text "bafy\n""#), "{}", text("bafy\n"));
-        let almost = TEXT.replace("hpm", "hpn");
-        assert!(text(&almost).ends_with(&format!(r#", text "{almost}""#)), "{}", text(&almost));
-        let long = "b".repeat(1 << 20).parse::<Cid>().unwrap_err();
-        assert_eq!(long.key().unwrap().len(), 256);
-    }
-
-    #[test]
-    fn texts_with_stray_bits_or_letters_are_refused() {
-        let stray = TEXT.replace("hpm", "hpn");
-        for text in [
-            "",
-            "b",
-            TEXT.trim_start_matches('b'),
-            &TEXT.to_uppercase(),
-            &stray,
-            &format!("{TEXT}a"),
-        ] {
-            assert!(text.parse::<Cid>().is_err(), "{text}");
         }
     }
 
@@ -579,14 +334,5 @@ mod tests {
         assert_eq!(reason(&good[2..]), Malformed::CidVersion0);
         assert_eq!(reason(&good[..35]), Malformed::CidLen { found: 35 });
         assert_eq!(reason(&[]), Malformed::CidLen { found: 0 });
-    }
-
-    #[test]
-    fn the_cid_crate_agrees() {
-        let ours = Cid::of(Codec::DagCbor, EMPTY_NODE);
-        let theirs = cid::Cid::from(ours);
-        assert_eq!(Cid::try_from(&theirs).unwrap(), ours);
-        let foreign = cid::Cid::new_v1(0x70, *theirs.hash());
-        assert!(Cid::try_from(&foreign).is_err());
     }
 }

@@ -40,9 +40,11 @@ impl Serialize for Cid {
     }
 }
 
-/// Deserializes a link in the form that [`Serialize`] writes. Plain texts are refused, and in
-/// DAG-CBOR plain byte strings. Where serde buffers values (`untagged`, `flatten`, `tag`), both
-/// forms are accepted in any format, because the buffer forgets the format.
+/// Deserializes a link in the form that [`Serialize`] writes. A text is an error, and in DAG-CBOR a
+/// byte string without tag 42.
+///
+/// Where serde buffers values (`untagged`, `flatten`, `tag`), it forgets the format. There,
+/// `{"$link": "b.."}` and tag 42 are both accepted in any format.
 ///
 /// # Examples
 ///

@@ -1,0 +1,199 @@
+//! The text of a CID: `b`, which stands for base32, and 58 digits.
+
+use core::fmt;
+use core::str::FromStr;
+
+use super::{Cid, LEN};
+use crate::error::{Error, Malformed, Result};
+
+/// Length of a CID's text, in bytes: `b` and 58 characters of base32.
+pub const TEXT_LEN: usize = 59;
+
+const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+
+impl Cid {
+    /// Returns the text: `b` and 58 characters of base32. Does not allocate.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use carwalk::cid::{Cid, Codec};
+    ///
+    /// let text = Cid::of(Codec::DagCbor, b"\xa0").to_text();
+    /// assert!(text.as_str().starts_with("bafyrei"));
+    /// assert_eq!(text.as_bytes().len(), 59);
+    /// ```
+    #[must_use]
+    pub fn to_text(&self) -> CidText {
+        let mut text = [b'b'; TEXT_LEN];
+        let (_, digits) = text.split_at_mut(1);
+        for (bytes, digits) in self.0.chunks(5).zip(digits.chunks_mut(8)) {
+            // Five bytes are eight digits. The next digit is always in the upper five bits.
+            let mut word = [0; 8];
+            word.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+            let mut bits = u64::from_be_bytes(word);
+            for digit in digits {
+                let [upper, ..] = bits.to_be_bytes();
+                *digit = ALPHABET.get(usize::from(upper >> 3)).copied().unwrap_or(b'?');
+                bits <<= 5;
+            }
+        }
+        CidText(text)
+    }
+
+    fn parse_text(text: &str) -> Result<Self> {
+        let cid_text = || Error::malformed(Malformed::CidText);
+        let digits =
+            text.strip_prefix('b').filter(|_| text.len() == TEXT_LEN).ok_or_else(cid_text)?;
+        let mut bytes = [0; LEN];
+        let mut places = bytes.iter_mut();
+        let (mut bits, mut held) = (0u16, 0u32);
+        for digit in digits.bytes() {
+            let value = match digit {
+                b'a'..=b'z' => digit.wrapping_sub(b'a'),
+                b'2'..=b'7' => digit.wrapping_sub(b'2').wrapping_add(26),
+                _ => return Err(cid_text()),
+            };
+            bits = bits << 5 | u16::from(value);
+            held = held.saturating_add(5);
+            if held >= 8 {
+                held = held.saturating_sub(8);
+                let [_, byte] = (bits >> held).to_be_bytes();
+                if let Some(place) = places.next() {
+                    *place = byte;
+                }
+            }
+        }
+        if bits & 0b11 != 0 {
+            return Err(cid_text());
+        }
+        Self::parse(&bytes)
+    }
+}
+
+/// The text of a [`Cid`], returned by [`Cid::to_text`].
+///
+/// Ordered as text, which differs from the order of the bytes: digits come before letters.
+///
+/// # Examples
+///
+/// ```
+/// use carwalk::cid::{Cid, Codec};
+///
+/// let cid = Cid::of(Codec::Raw, b"hello");
+/// // Without an allocation.
+/// assert!(cid.to_text().as_str().ends_with("c4yeq"));
+/// assert_eq!(cid.to_text().as_bytes()[0], b'b');
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CidText([u8; TEXT_LEN]);
+
+impl CidText {
+    /// Returns the text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        core::str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    /// Returns the text as ASCII bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; TEXT_LEN] {
+        &self.0
+    }
+}
+
+impl fmt::Display for CidText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl fmt::Debug for CidText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+impl fmt::Display for Cid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.to_text().as_str())
+    }
+}
+
+impl fmt::Debug for Cid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Cid({self})")
+    }
+}
+
+impl FromStr for Cid {
+    type Err = Error;
+
+    /// Parses the text of a CID: `b` and 58 characters of lower-case base32.
+    ///
+    /// # Errors
+    ///
+    /// `Malformed`, with at most 256 bytes of the text in [`Error::key`]:
+    ///
+    /// - `CidText`: another length or alphabet, or an unused bit that is not zero
+    /// - the details of [`Cid::parse`]: another version, codec, hash function or digest length
+    ///
+    /// The class is [`Caller`](crate::ErrorClass::Caller).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use carwalk::Cid;
+    ///
+    /// let text = "bafyreie5737gdxlw5i64vzichcalba3z2v5n6icifvx5xytvske7mr3hpm";
+    /// assert_eq!(text.parse::<Cid>()?.to_string(), text);
+    /// assert!(text.to_uppercase().parse::<Cid>().is_err());
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
+    fn from_str(text: &str) -> Result<Self> {
+        Cid::parse_text(text).map_err(|error| error.of_text(text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cid::Codec;
+
+    const EMPTY_NODE: &[u8] = b"\xa2\x61\x65\x80\x61\x6c\xf6";
+    const TEXT: &str = "bafyreie5737gdxlw5i64vzichcalba3z2v5n6icifvx5xytvske7mr3hpm";
+
+    #[test]
+    fn text_and_bytes_agree() {
+        let cid = Cid::of(Codec::DagCbor, EMPTY_NODE);
+        assert_eq!(cid.to_string(), TEXT);
+        assert_eq!(TEXT.parse::<Cid>().unwrap(), cid);
+        assert_eq!(Cid::parse(cid.as_bytes()).unwrap(), cid);
+        assert!(Cid::of(Codec::Raw, b"").to_string().starts_with("bafkrei"));
+    }
+
+    #[test]
+    fn errors_repeat_the_text_that_is_no_cid() {
+        let text = |text: &str| text.parse::<Cid>().unwrap_err().to_string();
+        assert!(text("bafy\n").ends_with(r#", text "bafy\n""#), "{}", text("bafy\n"));
+        let almost = TEXT.replace("hpm", "hpn");
+        assert!(text(&almost).ends_with(&format!(r#", text "{almost}""#)), "{}", text(&almost));
+        let long = "b".repeat(1 << 20).parse::<Cid>().unwrap_err();
+        assert_eq!(long.key().unwrap().len(), 256);
+    }
+
+    #[test]
+    fn texts_with_stray_bits_or_letters_are_refused() {
+        let stray = TEXT.replace("hpm", "hpn");
+        for text in [
+            "",
+            "b",
+            TEXT.trim_start_matches('b'),
+            &TEXT.to_uppercase(),
+            &stray,
+            &format!("{TEXT}a"),
+        ] {
+            assert!(text.parse::<Cid>().is_err(), "{text}");
+        }
+    }
+}
