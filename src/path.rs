@@ -1,19 +1,15 @@
 //! Repo paths: `<collection>/<record key>`, the keys of a repository's tree.
-//!
-//! The tree itself works on bytes. The form that [`RepoPath::parse`] checks is required of every
-//! record, so that paths are text with two parts. The full syntax is a separate check,
-//! [`RepoPath::check_syntax`]: one odd name must not prevent reading an account's other records.
 
+#[macro_use]
+mod compare;
+mod owned;
 #[cfg(feature = "serde")]
 mod serde;
 
-use core::borrow::Borrow;
-use core::cmp::Ordering;
 use core::fmt;
-use core::hash::{Hash, Hasher};
 use core::num::NonZeroUsize;
-use core::str::FromStr;
 
+pub use self::owned::RepoPathBuf;
 use crate::error::{Error, ErrorKind, PathFault, Result};
 use crate::limits::MAX_KEY_LEN;
 use crate::syntax;
@@ -42,12 +38,15 @@ const CLASSES: [u32; 256] = {
 
 /// A borrowed repo path, `<collection>/<record key>`.
 ///
-/// ASCII text with exactly one slash between two parts that are not empty. Both parts have only
-/// characters of record keys: `A-Z a-z 0-9 . - _ : ~`. [`check_syntax`](RepoPath::check_syntax)
-/// checks the full syntax of both parts.
+/// A repo path is ASCII text: two parts that are not empty, with one slash between them. Both parts
+/// have only characters of record keys: `A-Z a-z 0-9 . - _ : ~`. Every
+/// [`Record`](crate::Record) has such a path.
 ///
-/// Three words long. Equality, order and hash are those of the text. See the [repository
-/// specification](https://atproto.com/specs/repository#repo-data-structure-v3).
+/// The full syntax of both parts is a separate check, [`check_syntax`](RepoPath::check_syntax),
+/// because one invalid name must not make an account's other records unreadable.
+///
+/// Has the size of three pointers. Equality, order and hash are those of the text. See the
+/// [repository specification](https://atproto.com/specs/repository#repo-data-structure-v3).
 ///
 /// # Examples
 ///
@@ -128,13 +127,14 @@ impl<'a> RepoPath<'a> {
         self.text
     }
 
-    /// Returns the part before the slash: in valid paths, the NSID of the records' schema.
+    /// Returns the collection: the part before the slash. With the full syntax, it is the NSID of
+    /// the records' schema.
     #[must_use]
     pub fn collection(&self) -> &'a str {
         self.text.get(..self.slash.get()).unwrap_or_default()
     }
 
-    /// Returns the part after the slash, "rkey" for short.
+    /// Returns the record key: the part after the slash.
     #[doc(alias = "rkey")]
     #[must_use]
     pub fn record_key(&self) -> &'a str {
@@ -177,24 +177,6 @@ impl<'a> RepoPath<'a> {
         };
         Err(Error::new(ErrorKind::Path(fault)).of_key(self.text.as_bytes()))
     }
-
-    /// Copies the path into an owned [`RepoPathBuf`], with one allocation.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use carwalk::{RepoPath, RepoPathBuf};
-    ///
-    /// let key = b"app.bsky.actor.profile/self".to_vec();
-    /// let path: RepoPathBuf = RepoPath::parse(&key)?.to_owned();
-    /// drop(key);
-    /// assert_eq!(path.record_key(), "self");
-    /// # Ok::<(), carwalk::Error>(())
-    /// ```
-    #[must_use]
-    pub fn to_owned(&self) -> RepoPathBuf {
-        RepoPathBuf { text: self.text.into(), slash: self.slash }
-    }
 }
 
 #[cold]
@@ -230,6 +212,17 @@ fn odd_character(key: &[u8]) -> PathFault {
     odd.map_or(PathFault::Slashes { found: 0 }, |(at, found)| PathFault::Character { found, at })
 }
 
+/// Borrows the text as bytes, the form of keys.
+///
+/// # Examples
+///
+/// ```
+/// use carwalk::{KeyRange, RepoPath};
+///
+/// let path = RepoPath::try_from("app.bsky.actor.profile/self")?;
+/// assert!(KeyRange::key(path).contains(b"app.bsky.actor.profile/self"));
+/// # Ok::<(), carwalk::Error>(())
+/// ```
 impl AsRef<[u8]> for RepoPath<'_> {
     fn as_ref(&self) -> &[u8] {
         self.as_str().as_bytes()
@@ -248,125 +241,29 @@ impl fmt::Debug for RepoPath<'_> {
     }
 }
 
+/// Borrows the text.
+///
+/// # Examples
+///
+/// ```
+/// use carwalk::Repo;
+///
+/// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
+/// let repo = Repo::from_slice(bytes)?;
+/// for record in repo.records().take(3) {
+///     let record = record?;
+///     // `get` accepts a path as well as a string.
+///     assert_eq!(repo.get(record.path())?.cid(), Some(record.cid()));
+/// }
+/// # Ok::<(), carwalk::Error>(())
+/// ```
 impl AsRef<str> for RepoPath<'_> {
     fn as_ref(&self) -> &str {
         self.text
     }
 }
 
-/// An owned repo path, `<collection>/<record key>`.
-///
-/// Has the form of a [`RepoPath`] and takes one allocation. Equality, order and hash are those of
-/// the text, so a map with such keys can be searched with a `&str`.
-///
-/// # Examples
-///
-/// ```
-/// use std::collections::BTreeMap;
-///
-/// use carwalk::RepoPathBuf;
-///
-/// let path: RepoPathBuf = "app.bsky.actor.profile/self".parse()?;
-/// assert_eq!(path.collection(), "app.bsky.actor.profile");
-/// assert_eq!(path.record_key(), "self");
-/// assert_eq!(path.as_str().len(), 27);
-/// assert_eq!(RepoPathBuf::try_from("app.bsky.actor.profile/self")?, path);
-/// assert_eq!(RepoPathBuf::from(path.as_path()), path);
-/// assert_eq!(String::from(path.clone()), "app.bsky.actor.profile/self");
-/// let map = BTreeMap::from([(path, 1)]);
-/// assert_eq!(map.get("app.bsky.actor.profile/self"), Some(&1));
-/// # Ok::<(), carwalk::Error>(())
-/// ```
-#[derive(Clone)]
-pub struct RepoPathBuf {
-    text: Box<str>,
-    slash: NonZeroUsize,
-}
-
-impl RepoPathBuf {
-    /// Borrows the path.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use carwalk::RepoPathBuf;
-    ///
-    /// let path: RepoPathBuf = "app.bsky.actor.profile/self".parse()?;
-    /// // `check_syntax` is a function of the borrowed path.
-    /// path.as_path().check_syntax()?;
-    /// # Ok::<(), carwalk::Error>(())
-    /// ```
-    #[must_use]
-    pub fn as_path(&self) -> RepoPath<'_> {
-        RepoPath { text: &self.text, slash: self.slash }
-    }
-
-    /// Returns the text of the path.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-
-    /// Returns the part before the slash: in valid paths, the NSID of the records' schema.
-    #[must_use]
-    pub fn collection(&self) -> &str {
-        self.as_path().collection()
-    }
-
-    /// Returns the part after the slash, "rkey" for short.
-    #[doc(alias = "rkey")]
-    #[must_use]
-    pub fn record_key(&self) -> &str {
-        self.as_path().record_key()
-    }
-}
-
-/// Implements equality, order and hash as those of `str`, which `Borrow<str>` requires.
-macro_rules! compare_as_text {
-    ($($path:ty),*) => {
-        $(
-            impl PartialEq for $path {
-                fn eq(&self, other: &Self) -> bool {
-                    self.as_str() == other.as_str()
-                }
-            }
-
-            impl Eq for $path {}
-
-            impl PartialOrd for $path {
-                fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-                    Some(self.cmp(other))
-                }
-            }
-
-            impl Ord for $path {
-                fn cmp(&self, other: &Self) -> Ordering {
-                    self.as_str().cmp(other.as_str())
-                }
-            }
-
-            impl Hash for $path {
-                fn hash<H: Hasher>(&self, state: &mut H) {
-                    self.as_str().hash(state);
-                }
-            }
-
-            impl PartialEq<str> for $path {
-                fn eq(&self, other: &str) -> bool {
-                    self.as_str() == other
-                }
-            }
-
-            impl PartialEq<&str> for $path {
-                fn eq(&self, other: &&str) -> bool {
-                    self.as_str() == *other
-                }
-            }
-        )*
-    };
-}
-
-compare_as_text!(RepoPath<'_>, RepoPathBuf);
+compare_as_text!(RepoPath<'_>);
 
 impl<'a> TryFrom<&'a str> for RepoPath<'a> {
     type Error = Error;
@@ -389,84 +286,6 @@ impl<'a> TryFrom<&'a str> for RepoPath<'a> {
     /// ```
     fn try_from(text: &'a str) -> Result<Self> {
         RepoPath::parse(text.as_bytes())
-    }
-}
-
-impl FromStr for RepoPathBuf {
-    type Err = Error;
-
-    /// Parses a repo path.
-    ///
-    /// # Errors
-    ///
-    /// `Path`, with the text, if it is not a repo path.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use carwalk::RepoPathBuf;
-    ///
-    /// assert_eq!("app.bsky.actor.profile/self".parse::<RepoPathBuf>()?.record_key(), "self");
-    /// assert!("app.bsky.actor.profile/".parse::<RepoPathBuf>().is_err());
-    /// # Ok::<(), carwalk::Error>(())
-    /// ```
-    fn from_str(text: &str) -> Result<Self> {
-        RepoPath::try_from(text).map(|path| path.to_owned())
-    }
-}
-
-impl TryFrom<&str> for RepoPathBuf {
-    type Error = Error;
-
-    /// Parses a repo path.
-    ///
-    /// # Errors
-    ///
-    /// `Path`, with the text, if it is not a repo path.
-    fn try_from(text: &str) -> Result<Self> {
-        text.parse()
-    }
-}
-
-impl From<RepoPath<'_>> for RepoPathBuf {
-    fn from(path: RepoPath<'_>) -> Self {
-        path.to_owned()
-    }
-}
-
-impl From<RepoPathBuf> for String {
-    fn from(path: RepoPathBuf) -> Self {
-        path.text.into()
-    }
-}
-
-impl Borrow<str> for RepoPathBuf {
-    fn borrow(&self) -> &str {
-        self.as_str()
-    }
-}
-
-impl AsRef<str> for RepoPathBuf {
-    fn as_ref(&self) -> &str {
-        self.as_str()
-    }
-}
-
-impl AsRef<[u8]> for RepoPathBuf {
-    fn as_ref(&self) -> &[u8] {
-        self.text.as_bytes()
-    }
-}
-
-impl fmt::Display for RepoPathBuf {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.text)
-    }
-}
-
-impl fmt::Debug for RepoPathBuf {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.text, f)
     }
 }
 

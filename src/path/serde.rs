@@ -8,6 +8,14 @@ use serde::ser::{Serialize, Serializer};
 use super::{RepoPath, RepoPathBuf};
 
 /// Serializes the text of the path.
+///
+/// # Examples
+///
+/// ```
+/// let path = carwalk::RepoPath::try_from("app.bsky.actor.profile/self")?;
+/// assert_eq!(serde_json::to_value(path)?, "app.bsky.actor.profile/self");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 impl Serialize for RepoPath<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
@@ -15,6 +23,20 @@ impl Serialize for RepoPath<'_> {
 }
 
 /// Serializes the text of the path.
+///
+/// # Examples
+///
+/// ```
+/// use std::collections::BTreeMap;
+///
+/// use carwalk::RepoPathBuf;
+///
+/// let path: RepoPathBuf = "app.bsky.actor.profile/self".parse()?;
+/// // A text, so also a key of an object in JSON.
+/// let lens = BTreeMap::from([(path, 128)]);
+/// assert_eq!(serde_json::to_string(&lens)?, r#"{"app.bsky.actor.profile/self":128}"#);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 impl Serialize for RepoPathBuf {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.as_path().serialize(serializer)
