@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::store::BlockStore;
 
 impl<'s, S: BlockStore> Walk<'s, S> {
-    /// Walks the range from its start and reports how much of it is present.
+    /// Walks the whole range and reports how much of it is present.
     ///
     /// The walk is partial, whether [`partial`](Walk::partial) is set or not. With
     /// [`records(false)`](Walk::records), it looks up nodes only.
@@ -75,6 +75,9 @@ impl<'s, S: BlockStore> Walk<'s, S> {
 /// The number of entries, missing records and gaps in a range: see
 /// [`Walk::completeness`](super::Walk::completeness).
 ///
+/// With the feature `serde`, it is serialized as
+/// `{"entries": 40, "missing_records": 40, "gaps": 0}`.
+///
 /// # Examples
 ///
 /// ```
@@ -90,6 +93,8 @@ impl<'s, S: BlockStore> Walk<'s, S> {
 /// assert_eq!((whole.entries, whole.missing_records, whole.gaps), (40, Some(40), 0));
 /// assert!(whole.has_all_keys());
 /// assert!(!whole.is_complete());
+/// # #[cfg(feature = "serde")]
+/// assert_eq!(serde_json::to_value(&whole).unwrap()["missing_records"], 40);
 /// # Ok::<(), carwalk::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,6 +113,23 @@ pub struct Completeness {
 
 impl Completeness {
     /// Returns whether every key in the range is known, because there is no gap.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// # let repo = Repo::from_slice(bytes)?;
+    /// # let mut bytes = Vec::new();
+    /// # repo.prove().key("app.bsky.actor.profile/self").write(&mut bytes)?;
+    /// // A proof of one record, the first: no key is before it, but keys after it are hidden.
+    /// let repo = Repo::from_slice(&bytes)?;
+    /// let until_first = ..="app.bsky.actor.profile/self";
+    /// assert!(repo.walk().range(until_first).completeness()?.has_all_keys());
+    /// assert!(!repo.walk().completeness()?.has_all_keys());
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     #[must_use]
     pub fn has_all_keys(&self) -> bool {
         self.gaps == 0
@@ -115,6 +137,17 @@ impl Completeness {
 
     /// Returns whether every key in the range is known and every record is present. False if
     /// records were not looked up.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let repo = carwalk::Repo::from_slice(bytes)?;
+    /// assert!(repo.walk().completeness()?.is_complete());
+    /// // Not known, because the records were not looked up.
+    /// assert!(!repo.walk().records(false).completeness()?.is_complete());
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.has_all_keys() && self.missing_records == Some(0)
@@ -142,7 +175,7 @@ impl Completeness {
 }
 
 /// An iterator over the missing nodes in the range of a walk: see
-/// [`Walk::gaps`](super::Walk::gaps), which has an example.
+/// [`Walk::gaps`](super::Walk::gaps).
 ///
 /// # Errors
 ///
@@ -153,6 +186,26 @@ impl Completeness {
 /// - `Store`, `Io` or `InvalidSpillFile` if the store fails
 ///
 /// After an error, every later call returns `None`.
+///
+/// # Examples
+///
+/// ```
+/// use carwalk::Repo;
+///
+/// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+/// # let repo = Repo::from_slice(bytes)?;
+/// # let mut bytes = Vec::new();
+/// # repo.prove().key("app.bsky.actor.profile/self").write(&mut bytes)?;
+/// // A proof of one record: the nodes beside its search path are missing.
+/// let repo = Repo::from_slice(&bytes)?;
+/// // The nodes to fetch before all likes are known.
+/// let mut cids = Vec::new();
+/// for gap in repo.walk().range("app.bsky.feed.like/".."app.bsky.feed.post/").gaps() {
+///     cids.push(gap?.cid);
+/// }
+/// assert_eq!(cids.len(), 3);
+/// # Ok::<(), carwalk::Error>(())
+/// ```
 #[must_use]
 pub struct Gaps<'s, S: BlockStore> {
     walk: Option<Walker<'s, S>>,

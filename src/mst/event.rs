@@ -10,7 +10,7 @@ use crate::store::{Block, Form};
 
 /// An event of a walk: an item of [`Walker::next_event`](super::Walker::next_event).
 ///
-/// An event borrows from the walk, so it lasts until the next call. Which variants occur depends on
+/// An event borrows from the walk: drop it before the next call. Which variants occur depends on
 /// the settings of the [`Walk`](super::Walk):
 ///
 /// | setting | variants |
@@ -77,7 +77,8 @@ pub enum Event<'w> {
     Record {
         /// The key and the CID of the record.
         entry: Entry<'w>,
-        /// The record, which a walk does not parse: DAG-CBOR, unless the codec of its CID is raw.
+        /// The bytes of the record, or the processed value: see `form`. A walk does not parse them,
+        /// so any bytes are possible.
         block: &'w [u8],
         /// Whether `block` is the record or the value that a process function made of it.
         form: Form,
@@ -99,7 +100,7 @@ pub enum Event<'w> {
         /// The fault.
         error: Error,
     },
-    /// A missing node: a gap. The subtree below it is skipped. Only in a partial walk.
+    /// A gap: a missing node, whose subtree is skipped. Only in a partial walk.
     #[non_exhaustive]
     MissingSubtree {
         /// The CID of the node.
@@ -125,9 +126,9 @@ pub enum Event<'w> {
 }
 
 impl Event<'_> {
-    /// Returns the section offset of the node or record of the event, whether the block is good or
-    /// not. `None` if the block is missing or was not looked up, or if the store does not know its
-    /// offset.
+    /// Returns the section offset of the node or record of the event, also of a `BadRecord` or
+    /// `BadSubtree`. `None` if the block is missing or was not looked up, or if the store does not
+    /// know its offset.
     ///
     /// # Examples
     ///
@@ -253,18 +254,29 @@ impl<'w> Entry<'w> {
     /// # Examples
     ///
     /// ```
-    /// use carwalk::Repo;
-    /// use carwalk::mst::Event;
+    /// use carwalk::mst::{Event, Walk};
+    /// # use carwalk::car::Writer;
+    /// # use carwalk::cid::{Cid, Codec};
+    /// # use carwalk::store::SliceStore;
     ///
-    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
-    /// let repo = Repo::from_slice(bytes)?;
-    /// let mut walk = repo.walk().records(false).start();
-    /// let mut posts = 0;
-    /// while let Some(Event::Entry { entry, .. }) = walk.next_event()? {
-    ///     posts += u32::from(entry.path()?.collection() == "app.bsky.feed.post");
-    /// }
-    /// assert_eq!(posts, 14);
-    /// # Ok::<(), carwalk::Error>(())
+    /// # let record = Cid::of(Codec::DagCbor, b"\xa0");
+    /// # let mut node = b"\xa2\x61e\x81\xa4\x61k\x47no-path\x61p\x00\x61t\xf6\x61v".to_vec();
+    /// # node.extend(b"\xd8\x2a\x58\x25\x00");
+    /// # node.extend(record.as_bytes());
+    /// # node.extend(b"\x61l\xf6");
+    /// # let root = Cid::of(Codec::DagCbor, &node);
+    /// # let mut car = Writer::new(Vec::new(), &[root])?;
+    /// # car.write(root, &node)?;
+    /// # let store = SliceStore::new(car.finish()?)?;
+    /// // A tree with one key: `no-path`.
+    /// let mut walk = Walk::new(&store, root).records(false).start();
+    /// let Some(Event::Entry { entry, .. }) = walk.next_event()? else { panic!() };
+    /// let error = entry.path().unwrap_err();
+    /// assert_eq!(error.key(), Some(&b"no-path"[..]));
+    /// assert_eq!(error.class(), carwalk::ErrorClass::Invalid);
+    /// // The walk continues.
+    /// assert!(walk.next_event()?.is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn path(&self) -> Result<RepoPath<'w>> {
         RepoPath::parse(self.key).map_err(|error| self.locate(error))
@@ -281,15 +293,27 @@ impl<'w> Entry<'w> {
     /// # Examples
     ///
     /// ```
-    /// use carwalk::Repo;
-    /// use carwalk::mst::Event;
+    /// use carwalk::mst::{Event, Walk};
+    /// # use carwalk::car::Writer;
+    /// # use carwalk::cid::{Cid, Codec};
+    /// # use carwalk::store::SliceStore;
     ///
-    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
-    /// let repo = Repo::from_slice(bytes)?;
-    /// let mut walk = repo.walk().records(false).start();
+    /// # let record = Cid::of(Codec::DagCbor, b"\xa0");
+    /// # let mut node = b"\xa2\x61e\x81\xa4\x61k\x47posts/1\x61p\x00\x61t\xf6\x61v".to_vec();
+    /// # node.extend(b"\xd8\x2a\x58\x25\x00");
+    /// # node.extend(record.as_bytes());
+    /// # node.extend(b"\x61l\xf6");
+    /// # let root = Cid::of(Codec::DagCbor, &node);
+    /// # let mut car = Writer::new(Vec::new(), &[root])?;
+    /// # car.write(root, &node)?;
+    /// # let store = SliceStore::new(car.finish()?)?;
+    /// // A tree with one key, `posts/1`: a repo path, but `posts` is not an NSID.
+    /// let mut walk = Walk::new(&store, root).records(false).start();
     /// let Some(Event::Entry { entry, .. }) = walk.next_event()? else { panic!() };
-    /// assert_eq!(entry.strict_path()?.record_key(), "self");
-    /// # Ok::<(), carwalk::Error>(())
+    /// assert_eq!(entry.path()?.collection(), "posts");
+    /// let error = entry.strict_path().unwrap_err();
+    /// assert_eq!(error.class(), carwalk::ErrorClass::Invalid);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn strict_path(&self) -> Result<RepoPath<'w>> {
         let path = self.path()?;

@@ -16,7 +16,7 @@
 //! picture is read from right to left: the side that the walk comes from has the greater key.
 
 use super::key::{Key, Layer};
-use super::node::{EntryLayout, NodeLayout, cid_at, is_empty_node};
+use super::layout::{EntryLayout, NodeLayout, cid_at, is_empty_node};
 use crate::cid::Cid;
 use crate::error::{Error, KeyInterval, Result, Structure, TreeRule};
 use crate::store::Block;

@@ -9,7 +9,8 @@ use crate::sha256::sha256;
 /// The layer of a key or node: 0 at the bottom, at most 128.
 ///
 /// The repository specification calls it "depth", the protocol's interoperability tests "height".
-/// Here these words have [other meanings](super).
+/// Here these words have [other meanings](super). With the feature `serde`, a layer is serialized
+/// as a number.
 ///
 /// # Examples
 ///
@@ -19,6 +20,8 @@ use crate::sha256::sha256;
 /// let layer = Layer::of(b"app.bsky.actor.profile/self");
 /// assert_eq!((layer.get(), u8::from(layer), layer.to_string()), (1, 1, "1".to_owned()));
 /// assert!(layer > Layer::of(b"app.bsky.feed.like/3l4npkxvnm22l"));
+/// # #[cfg(feature = "serde")]
+/// assert_eq!(serde_json::to_string(&layer).unwrap(), "1");
 /// ```
 #[doc(alias = "depth")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -9,7 +9,7 @@ use super::descent::{Descent, Fetched};
 use super::digests::Answer;
 use super::frame::{Frame, Link, NodeStep, Order, Spare, Steps};
 use super::key::Layer;
-use super::node::cid_at;
+use super::layout::cid_at;
 use super::read_node::{Keys, MAX_PREFETCH, NODE_COST, ReadNode, check_keys, push_links};
 use crate::cid::Cid;
 use crate::store::BlockStore;

@@ -66,6 +66,7 @@ impl<V> Lookup<V> {
     /// let repo = Repo::from_slice(bytes)?;
     /// let profile = repo.get("app.bsky.actor.profile/self")?.record();
     /// assert_eq!(profile.unwrap().bytes().len(), 128);
+    /// assert!(repo.get("app.bsky.actor.profile/other")?.record().is_none());
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     #[must_use]
@@ -76,8 +77,8 @@ impl<V> Lookup<V> {
         }
     }
 
-    /// Returns the CID of the record, present or missing, or `None` if the key is absent or
-    /// unknown.
+    /// Returns the CID of the record if the key is present, whether the record is missing or not.
+    /// `None` if the key is absent or unknown.
     ///
     /// # Examples
     ///
@@ -113,13 +114,19 @@ impl<V> Lookup<V> {
     /// # Examples
     ///
     /// ```
-    /// use carwalk::Repo;
+    /// use carwalk::{ErrorKind, Repo};
     ///
     /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
-    /// let repo = Repo::from_slice(bytes)?;
-    /// let profile = repo.get("app.bsky.actor.profile/self")?.into_result()?;
-    /// assert!(profile.is_some());
-    /// assert!(repo.get("app.bsky.actor.profile/other")?.into_result()?.is_none());
+    /// # let repo = Repo::from_slice(bytes)?;
+    /// # let mut bytes = Vec::new();
+    /// # repo.prove().key("app.bsky.actor.profile/self").write(&mut bytes)?;
+    /// // A proof of one record: the nodes beside its search path are missing.
+    /// let repo = Repo::from_slice(&bytes)?;
+    /// assert!(repo.get("app.bsky.actor.profile/self")?.into_result()?.is_some());
+    /// let like = repo.get("app.bsky.feed.like/3l4npkxvnm22l")?;
+    /// let error = like.into_result().unwrap_err();
+    /// let ErrorKind::Missing { interval: Some(interval) } = error.kind() else { panic!() };
+    /// assert!(interval.contains(b"app.bsky.feed.like/3l4npkxvnm22l"));
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     pub fn into_result(self) -> Result<Option<V>> {
@@ -166,7 +173,9 @@ impl<V> fmt::Debug for Lookup<V> {
 
 /// A missing node and the interval of keys below it.
 ///
-/// [`Lookup::Unknown`] has one, and [`Walk::gaps`](super::Walk::gaps) returns all of a range.
+/// [`Lookup::Unknown`] has one, and [`Walk::gaps`](super::Walk::gaps) returns all of a range. With
+/// the feature `serde`, it is serialized as
+/// `{"cid": {"$link": ".."}, "interval": {"lower": "..", "upper": ".."}, "layer": 0}`.
 ///
 /// # Examples
 ///
@@ -183,6 +192,8 @@ impl<V> fmt::Debug for Lookup<V> {
 /// assert!(gap.to_string().ends_with(
 ///     r#"hides keys between "app.bsky.actor.profile/self" and "app.bsky.feed.like/3l4ntayhb422l""#
 /// ));
+/// # #[cfg(feature = "serde")]
+/// assert_eq!(serde_json::to_value(&gap).unwrap()["cid"]["$link"], gap.cid.to_string());
 /// # Ok::<(), carwalk::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -15,6 +15,8 @@
 //! - The *layer* of a key or node is counted from the bottom, from 0 to 128.
 //! - The *height* of a tree is the layer of its root.
 //! - The *depth* of a node is the number of links from the root to it.
+//! - The *search path* of a key: the nodes from the root to the place where the key is or would be.
+//! - *Pre-order*: the order of a walk, a node before its entries and subtrees.
 //!
 //! [`Walk`] configures a walk and [`Walker`] is one; [`Event`] is what it returns. An [`Entry`] is
 //! a key and the CID of its record. A [`TreeEntry`] is the encoded form of one, in a [`Node`]. See
@@ -28,6 +30,7 @@ mod digests;
 mod event;
 mod frame;
 mod key;
+mod layout;
 mod levels;
 mod lookup;
 mod node;

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use super::descent::Descent;
 use super::digests::Answer;
 use super::frame::{NodeStep, Order, Steps};
-use super::node::cid_at;
+use super::layout::cid_at;
 use super::read_node::ReadNode;
 use crate::cid::Cid;
 use crate::error::Result;

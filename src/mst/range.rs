@@ -11,7 +11,8 @@ use crate::path::check_collection;
 /// A range of keys.
 ///
 /// The range types of the standard library over strings or bytes convert into it, such as
-/// `"a".."b"`. Keys are byte strings and are compared byte by byte.
+/// `"a".."b"`; so do a pair of [`Bound`]s and `&KeyRange`. Keys are byte strings and are compared
+/// byte by byte.
 ///
 /// A range that ends before it starts, such as `"b".."a"`, can be created. The iterator, walk or
 /// proof that it is passed to returns an error of kind `Argument` and class
@@ -41,19 +42,32 @@ pub struct KeyRange {
 }
 
 impl KeyRange {
-    /// Creates a range from any [`RangeBounds`]. The range types of the standard library also
-    /// convert with [`From`], without a type annotation for the keys.
+    /// Creates a range from any [`RangeBounds`], such as a type of your own.
+    ///
+    /// For the range types of the standard library and for pairs of bounds, [`From`] is shorter,
+    /// because the type of the keys is inferred: `KeyRange::from("a".."b")`.
     ///
     /// # Examples
     ///
     /// ```
-    /// use core::ops::Bound;
+    /// use std::ops::{Bound, RangeBounds};
     ///
     /// use carwalk::KeyRange;
     ///
-    /// let after = KeyRange::of::<&str>((Bound::Excluded("a"), Bound::Unbounded));
-    /// assert!(!after.contains(b"a"));
-    /// assert!(after.contains(b"a\0"));
+    /// struct After<'k>(&'k str);
+    ///
+    /// impl<'k> RangeBounds<&'k str> for After<'k> {
+    ///     fn start_bound(&self) -> Bound<&&'k str> {
+    ///         Bound::Excluded(&self.0)
+    ///     }
+    ///
+    ///     fn end_bound(&self) -> Bound<&&'k str> {
+    ///         Bound::Unbounded
+    ///     }
+    /// }
+    ///
+    /// let after = KeyRange::of(After("a"));
+    /// assert!(!after.contains(b"a") && after.contains(b"a\0"));
     /// ```
     pub fn of<K: AsRef<[u8]>>(range: impl RangeBounds<K>) -> Self {
         let (first, start) = match range.start_bound() {
@@ -141,7 +155,7 @@ impl KeyRange {
     ///
     /// # Errors
     ///
-    /// `Path`, with the argument, if `nsid` is empty or has a byte other than
+    /// `Path`, with the argument, if `collection` is empty or has a byte other than
     /// `A-Z a-z 0-9 . - _ : ~`. So `app.bsky.feed.*` and `app.bsky.feed.post/` are errors.
     ///
     /// # Examples
@@ -156,9 +170,9 @@ impl KeyRange {
     /// assert_eq!(error.class(), ErrorClass::Caller);
     /// # Ok::<(), carwalk::Error>(())
     /// ```
-    pub fn collection(nsid: &str) -> Result<Self> {
-        check_collection(nsid)?;
-        Ok(KeyRange::prefix([nsid, "/"].concat()))
+    pub fn collection(collection: &str) -> Result<Self> {
+        check_collection(collection)?;
+        Ok(KeyRange::prefix([collection, "/"].concat()))
     }
 
     /// Returns the range of the keys after those of a collection.
@@ -167,7 +181,8 @@ impl KeyRange {
         KeyRange { start: [collection, "0"].concat().into_bytes(), end: None }
     }
 
-    /// Returns the range of the keys that are in both ranges. It is empty if there are none.
+    /// Returns the range of the keys that are in both ranges. It is empty if there are none. If
+    /// either range ends before it starts, so does the result.
     ///
     /// # Examples
     ///
@@ -265,19 +280,48 @@ impl From<RangeFull> for KeyRange {
     }
 }
 
+/// Converts a pair of bounds.
+///
+/// # Examples
+///
+/// ```
+/// use std::ops::Bound;
+///
+/// use carwalk::KeyRange;
+///
+/// // The keys after the one that was seen last.
+/// let rest = KeyRange::from((Bound::Excluded("a/1"), Bound::Unbounded));
+/// assert!(!rest.contains(b"a/1") && rest.contains(b"a/10"));
+/// ```
 impl<K: AsRef<[u8]>> From<(Bound<K>, Bound<K>)> for KeyRange {
     fn from(range: (Bound<K>, Bound<K>)) -> Self {
         KeyRange::of(range)
     }
 }
 
+/// Copies the range, so that one range can be passed to several functions.
+///
+/// # Examples
+///
+/// ```
+/// use carwalk::{KeyRange, Repo};
+///
+/// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+/// let repo = Repo::from_slice(bytes)?;
+/// let posts = KeyRange::collection("app.bsky.feed.post")?;
+/// assert_eq!(repo.entries_in(&posts).try_count()?, 14);
+/// assert!(repo.walk().range(&posts).completeness()?.is_complete());
+/// # Ok::<(), carwalk::Error>(())
+/// ```
 impl From<&KeyRange> for KeyRange {
     fn from(range: &KeyRange) -> Self {
         range.clone()
     }
 }
 
-/// Writes `"a".."b"`, without bounds that do not exist, and with control characters escaped.
+/// Writes the range with an inclusive start and an exclusive end, such as `"a".."b"`; so `..="a"`
+/// is written `.."a\x00"`. Bounds that do not exist are left out. Bytes outside printable ASCII,
+/// quotes and backslashes are escaped.
 impl fmt::Debug for KeyRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.start.is_empty() {

@@ -4,7 +4,7 @@ use super::descent::{Descent, Fetched};
 use super::digests::Answer;
 use super::frame::{Buffers, Order, Steps};
 use super::key::Layer;
-use super::node::{NodeLayout, cid_at};
+use super::layout::{NodeLayout, cid_at};
 use crate::cid::Cid;
 use crate::error::{KeyInterval, Result};
 use crate::limits::MAX_KEY_LEN;

@@ -11,11 +11,13 @@ use crate::error::Error;
 use crate::store::BlockStore;
 use crate::store::trust::Trust;
 
-/// Configures a walk over a tree, in key order or in reverse; [`start`](Walk::start) begins it.
+/// Configures a walk over a tree. [`start`](Walk::start) begins the walk.
 ///
 /// The walk starts at a root node, looks blocks up in a [`BlockStore`], and returns
-/// [`Event`](super::Event)s. Before the first entry of a node is returned, all rules of the tree
-/// are checked in the node. Blocks are verified, unless the store verified them while loading.
+/// [`Event`](super::Event)s in key order. Before the first entry of a node is returned, all rules
+/// of the tree are checked in the node. Blocks are verified, unless the store verified them while
+/// loading, or the repository was opened with
+/// [`Verification::DangerouslyNone`](crate::Verification::DangerouslyNone).
 ///
 /// By default the walk is complete: a missing block is an error. Keys may be invalid paths, which
 /// do not end the walk: [`Entry::path`](super::Entry::path) returns the error.
@@ -24,7 +26,7 @@ use crate::store::trust::Trust;
 /// verifies blocks also reads up to 128 nodes ahead on each of the two lowest layers, requests up
 /// to 384 records ahead, and hashes them together. Every node, and the record of every entry, is
 /// still requested exactly once, unless the memory limit leaves no room for what was read ahead.
-/// Errors are the same and come in the same order.
+/// Reading ahead changes neither the errors nor their order.
 ///
 /// Once its buffers have grown, a walk allocates nothing per node or record, with one exception: a
 /// walk that verifies blocks remembers the digests of blocks of 1 KiB or more, so that a block with
@@ -61,7 +63,7 @@ pub struct Walk<'s, S> {
     pub(super) refused: Option<Error>,
 }
 
-/// What a walk returns, and whether it continues where a block is missing or bad.
+/// What a walk returns, and whether it continues where a block is missing or has a fault.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct WalkOptions {
     pub(super) nodes: bool,
@@ -145,9 +147,10 @@ impl<'s, S: BlockStore> Walk<'s, S> {
     /// Sets whether the walk continues where blocks are missing or damaged or break a rule, and
     /// returns an event for each of them. Off by default.
     ///
-    /// On any input, a partial walk makes at most `links * (height + 1)` node lookups. If several
-    /// links lead to the same node, the node is parsed beyond its first key for only one of them.
-    /// A partial walk does not read nodes ahead.
+    /// On any input, a partial walk makes at most `links * (height + 1)` node lookups, where
+    /// `links` is the number of links to nodes, including the one to the root. If several links
+    /// lead to one node, the walk stops at the node's first key for all but one of them. A partial
+    /// walk does not read nodes ahead.
     ///
     /// # Examples
     ///
@@ -195,8 +198,9 @@ impl<'s, S: BlockStore> Walk<'s, S> {
         self
     }
 
-    /// Restricts the walk to the keys in a range. With several ranges, to the keys that are in all
-    /// of them.
+    /// Restricts the walk to the keys in a range. Several ranges intersect: the walk returns the
+    /// keys that are in all of them. Those of [`ProofBuilder::range`](crate::ProofBuilder::range)
+    /// add up instead.
     ///
     /// Subtrees that cannot have such a key are not requested, whether they are present or not. So
     /// the first event costs at most `height + 1` node lookups. If a complete walk ends without an

@@ -10,8 +10,8 @@ use super::descent::{Descent, Fetched, Manner, Next};
 use super::event::{Entry, EntryAndRecord, Event};
 use super::frame::{Frame, Link, Order};
 use super::key::Layer;
+use super::layout::EMPTY_NODE;
 use super::lookup::{Gap, Lookup};
-use super::node::EMPTY_NODE;
 use super::walk::{Walk, WalkOptions};
 use super::window::{Side, Window};
 use crate::cid::Cid;
@@ -22,7 +22,8 @@ use crate::store::{Block, BlockStore};
 ///
 /// [`next_event`](Walker::next_event) returns one [`Event`] after another. Events borrow from the
 /// walk, so `Walker` is not an `Iterator`; [`Records`](crate::Records) and
-/// [`Entries`](crate::Entries) are. After an error or the end, every later call returns `None`.
+/// [`Entries`](crate::Entries) are. After an error or the end, every later call returns
+/// `Ok(None)`.
 ///
 /// # Examples
 ///
@@ -98,12 +99,16 @@ impl<'s, S: BlockStore> Walk<'s, S> {
     /// # Examples
     ///
     /// ```
-    /// use carwalk::Repo;
+    /// use carwalk::cid::{Cid, Codec};
+    /// use carwalk::mst::Walk;
+    /// use carwalk::{ErrorKind, Repo};
     ///
     /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
     /// let repo = Repo::from_slice(bytes)?;
-    /// let mut walk = repo.walk().range("b"..).start();
-    /// assert!(walk.next_event()?.is_none());
+    /// // The store has no such node. Only the first event requests it.
+    /// let mut walk = Walk::new(repo.store(), Cid::of(Codec::DagCbor, b"other")).start();
+    /// let error = walk.next_event().unwrap_err();
+    /// assert!(matches!(error.kind(), ErrorKind::Missing { .. }));
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     pub fn start(self) -> Walker<'s, S> {
@@ -191,8 +196,8 @@ impl<'s, S: BlockStore> Walker<'s, S> {
     /// last event was not an [`Event::Node`], which [`Walk::nodes`](super::Walk::nodes) turns on.
     ///
     /// The blocks below the node are not requested, unless a walk that verifies blocks has already
-    /// read them ahead. After the first call, such a walk does not read below a node before its
-    /// event.
+    /// read them ahead. After the first call of `skip_subtree`, such a walk requests blocks below a
+    /// node only after the node's event.
     ///
     /// # Examples
     ///

@@ -47,7 +47,7 @@ fn assert_keys_from_both_ends(leaf: &Node, keys: &[Vec<u8>]) {
     assert_eq!(entry.key(), &keys[keys.len() - 1][..]);
 }
 
-/// The steps that this takes are counted beside the code, in `mst/node.rs`.
+/// The steps that this takes are counted beside the code, in `mst/layout.rs`.
 #[test]
 fn a_node_of_a_megabyte_whose_keys_are_chained_a_thousand_deep_has_them_from_both_ends() {
     let keys = deep_keys(19_500);
