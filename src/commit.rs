@@ -1,13 +1,4 @@
 //! Commits: the signed statement that a tree is the content of a repository.
-//!
-//! ```text
-//! { did: text, rev: text, sig: bytes, data: link, prev: link | null, version: 3 }
-//! ```
-//!
-//! The fields are in this order, which is the canonical one. The signed bytes are the same map
-//! without `sig`. Because the encoding is canonical, they are the commit's own bytes with that pair
-//! cut out, so unknown fields are covered too. See "Commit Objects" in the [repository
-//! specification](https://atproto.com/specs/repository).
 
 use core::fmt;
 use core::ops::Range;
@@ -56,11 +47,20 @@ pub enum CommitRules {
     Legacy,
 }
 
-/// A commit: the account, the revision, the root of the tree, and their signature.
+/// A commit: the account, the revision, the root node of the tree, and their signature.
+///
+/// ```text
+/// { did: text, rev: text, sig: bytes, data: link, prev: link | null, version: 3 }
+/// ```
+///
+/// The fields are in this order, which is the canonical one. The signed bytes are the same map
+/// without `sig`. Because the encoding is canonical, they are the commit's own bytes with that pair
+/// cut out, so unknown fields are covered too. See "Commit Objects" in the [repository
+/// specification](https://atproto.com/specs/repository).
 ///
 /// Form and syntax were checked. The signature was not: `verify_signature` checks it (feature
-/// `signature`). A commit borrows its block or owns it; that of a [`Repo`](crate::Repo) owns it.
-/// Getters do not allocate.
+/// `signature`). Borrows the block from [`parse`](Commit::parse), or owns it:
+/// [`Repo::commit`](crate::Repo::commit) returns an owned one. Getters do not allocate.
 ///
 /// # Examples
 ///
@@ -108,9 +108,11 @@ impl<'a> Commit<'a> {
     ///   the DID or TID syntax is wrong, the signature does not have 64 bytes, or `rules` do not
     ///   accept the version
     /// - `NonCanonical` if the encoding is not canonical: padded numbers, unordered or repeated
-    ///   keys
+    ///   keys, floats of another width than 64 bits, negative zero
     /// - `Limit` if it has more than [`MAX_COMMIT_FIELDS`] fields, or an unknown field is nested
     ///   more than [`MAX_NESTING`](crate::limits::MAX_NESTING) deep
+    ///
+    /// All but `Limit` have the class [`Invalid`](crate::ErrorClass::Invalid).
     ///
     /// # Examples
     ///
@@ -152,14 +154,18 @@ impl<'a> Commit<'a> {
         Commit { cid: self.cid, bytes: Cow::Owned(self.bytes.into_owned()), fields: self.fields }
     }
 
-    /// Returns the CID of the commit: the first root of the CAR.
+    /// Returns the CID of the commit: the first root of the CAR, unless
+    /// [`Loader::commit`](crate::Loader::commit) names another commit.
     ///
     /// # Examples
     ///
     /// ```
+    /// use carwalk::Repo;
+    /// use carwalk::car::SliceReader;
+    ///
     /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
-    /// let repo = carwalk::Repo::from_slice(bytes)?;
-    /// assert!(repo.commit().cid().to_string().ends_with("mqe2yq"));
+    /// let repo = Repo::from_slice(bytes)?;
+    /// assert_eq!(repo.commit().cid(), SliceReader::new(bytes)?.header().root());
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     #[must_use]
@@ -174,7 +180,7 @@ impl<'a> Commit<'a> {
     }
 
     /// Returns the revision, a [TID](https://atproto.com/specs/tid). Empty only for a commit of
-    /// version 2 without one. Revisions of one account ascend as texts.
+    /// version 2 without one. Later revisions of an account compare greater as strings.
     ///
     /// # Examples
     ///
@@ -213,7 +219,7 @@ impl<'a> Commit<'a> {
         self.fields.prev
     }
 
-    /// Returns the version of the repository format: 3, or 2 for a legacy commit.
+    /// Returns the version of the repository format: 3, or 2 for some legacy commits.
     #[must_use]
     pub fn version(&self) -> u64 {
         self.fields.version

@@ -96,7 +96,7 @@
 //! - `redb` (default): `Suspended::spill`, `store::RedbStore`: blocks in a file when a load exceeds
 //!   its memory limit.
 //! - `serde`: `decode` and `Record::decode`: records as your own types, with borrowed strings;
-//!   serde's traits for [`Cid`], paths, entries and counts.
+//!   serde's traits for [`Cid`] and paths, `Serialize` for entries and for the results of walks.
 //! - `json`: `Record::to_json` and `Record::write_json`, in the form of the data model.
 //! - `signature`: `VerifyingKey`, `Commit::verify_signature` and `verify_record_proof`, for the
 //!   curves P-256 and K-256 (secp256k1).

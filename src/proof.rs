@@ -24,13 +24,16 @@ use crate::store::{BlockStore, CarStats, Form};
 
 /// Configures and writes a CAR that proves which keys a repository has: see [`Repo::prove`].
 ///
-/// The CAR has the commit, the nodes on the search paths of all added keys and ranges, and their
-/// records, each block once, in pre-order. It proves to anyone who trusts the commit which of the
-/// keys exist, and which keys each range has. It proves nothing about the rest of the repository.
+/// The CAR has the commit, the nodes on the [search paths](crate::mst) of all added keys and
+/// ranges, and their records, each block once, in [pre-order](crate::mst). Without a key or range,
+/// it has only the commit. The CAR proves to anyone who trusts the commit which of the keys exist,
+/// and which keys each range has. It proves nothing about the rest of the repository.
 ///
 /// `range(..)` rewrites the whole repository in pre-order, without unreached and repeated blocks.
-/// Such a CAR is much faster to spill and walk than one in random order, and it can be verified
-/// while it streams.
+/// Such a CAR is faster to spill and walk than one in random order, as a [table][guide] shows, and
+/// it can be verified while it streams.
+///
+/// [guide]: crate::guide::limits_and_stores
 ///
 /// # Examples
 ///
@@ -64,7 +67,10 @@ impl<'r, S: BlockStore> ProofBuilder<'r, S> {
         ProofBuilder { repo, ranges: Vec::new(), records: true, refused: None }
     }
 
-    /// Adds a path: proves that it exists, with its record, or that it is absent.
+    /// Adds a repo path: proves that it exists, with its record, or that it is absent.
+    ///
+    /// Unlike that of [`KeyRange::key`], the argument cannot be arbitrary bytes. For a key that is
+    /// not a repo path, use `range(KeyRange::key(..))`.
     ///
     /// The whole search path of an absent key is included, also below the layer of the key, for
     /// verifiers that do not check layers. A text that is not a repo path is an error of
@@ -98,7 +104,8 @@ impl<'r, S: BlockStore> ProofBuilder<'r, S> {
         }
     }
 
-    /// Adds a range: proves which keys it has. Several ranges add up, and may overlap.
+    /// Adds a range: proves which keys it has. Several ranges add up, and may overlap. Those of
+    /// [`Walk::range`](crate::mst::Walk::range) intersect instead.
     ///
     /// A range that ends before it starts is an error of [`write`](ProofBuilder::write).
     ///
@@ -295,7 +302,8 @@ pub fn verify_record_proof<'a>(
 }
 
 impl<S: BlockStore> Repo<S> {
-    /// Returns a builder for a CAR that proves which keys the repository has.
+    /// Returns a builder for a CAR that proves which keys the repository has. Only for repositories
+    /// without a process function.
     ///
     /// # Examples
     ///

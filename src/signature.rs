@@ -96,7 +96,7 @@ impl fmt::Display for Curve {
 /// The public key of an account: a valid point on one of the two curves.
 ///
 /// Parses from a `did:key`, or from the Multikey text that follows `did:key:`. Displays as a
-/// `did:key`. Each key has exactly one such text.
+/// `did:key`. Each key has exactly one `did:key`.
 ///
 /// # Examples
 ///
@@ -110,7 +110,7 @@ impl fmt::Display for Curve {
 #[derive(Clone, PartialEq, Eq)]
 pub struct VerifyingKey(Point);
 
-/// Hashes the point. Written by hand because the keys of the curves' crates are not `Hash`.
+// By hand because the keys of the curves' crates are not `Hash`.
 impl Hash for VerifyingKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.to_sec1_bytes().hash(state);
@@ -139,6 +139,8 @@ impl VerifyingKey {
     /// - `TextLen`, `Multibase`, `Base58`: the text is too long, or is not base58btc after a `z`
     /// - `NoCodec`, `Codec`: a Multikey of another curve or kind
     /// - `PointLen`, `PointForm`, `NoPoint`: not a point of the curve
+    ///
+    /// The class is [`Caller`](crate::ErrorClass::Caller).
     ///
     /// # Examples
     ///
@@ -180,6 +182,8 @@ impl VerifyingKey {
     /// - `PointLen`: neither 33 nor 65 bytes
     /// - `PointForm`: the first byte does not match the length
     /// - `NoPoint`: not a point on the curve
+    ///
+    /// The class is [`Caller`](crate::ErrorClass::Caller).
     ///
     /// # Examples
     ///
@@ -256,7 +260,8 @@ impl VerifyingKey {
     /// # use carwalk::VerifyingKey;
     /// let key: VerifyingKey =
     ///     "did:key:zQ3shokFTS3brHcDQrn82RUDfCZESWL1ZdCEJwekUDPQiYBme".parse()?;
-    /// assert!(matches!(key.to_sec1_bytes()[0], 2 | 3));
+    /// let hex: String = key.to_sec1_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    /// assert_eq!(hex, "03874c15c7fda20e539c6e5ba573c139884c351188799f5458b4b41f7924f235cd");
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     #[must_use]
@@ -273,8 +278,11 @@ impl VerifyingKey {
     ///
     /// ```
     /// # use carwalk::VerifyingKey;
-    /// let text = "zQ3shokFTS3brHcDQrn82RUDfCZESWL1ZdCEJwekUDPQiYBme";
-    /// assert_eq!(text.parse::<VerifyingKey>()?.to_multikey(), text);
+    /// let key: VerifyingKey =
+    ///     "did:key:zQ3shokFTS3brHcDQrn82RUDfCZESWL1ZdCEJwekUDPQiYBme".parse()?;
+    /// // The form of `publicKeyMultibase` in a DID document.
+    /// assert_eq!(key.to_multikey(), "zQ3shokFTS3brHcDQrn82RUDfCZESWL1ZdCEJwekUDPQiYBme");
+    /// assert_eq!(format!("did:key:{}", key.to_multikey()), key.to_string());
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     #[must_use]
@@ -288,17 +296,18 @@ impl VerifyingKey {
     /// Checks that `signature` is this key's signature of `message`, which is given in pieces.
     /// Those of a commit are [`Commit::signed_bytes`](crate::Commit::signed_bytes).
     ///
-    /// Costs one SHA-256 over the pieces, without copying them, and one verification on the curve:
-    /// less than a millisecond, on P-256 some three times as long as on K-256.
+    /// Costs one SHA-256 over the pieces, without copying them, and one verification on the curve.
     ///
     /// # Errors
     ///
     /// `Signature`:
     ///
-    /// - `Len`: not 64 bytes, as most signatures in DER
+    /// - `Len`: not 64 bytes. A signature in DER, mostly 70 or 71 bytes, must be converted first
     /// - `OutOfRange`: r or s is zero, or not below the order of the curve
     /// - `HighS`: s is above half of the order
     /// - `Mismatch`: made with another key, or over another message
+    ///
+    /// The class is [`Invalid`](crate::ErrorClass::Invalid), also for `Len`.
     ///
     /// # Examples
     ///
@@ -381,6 +390,23 @@ impl FromStr for VerifyingKey {
     /// - `TextLen`, `Multibase`, `Base58`: the text is too long, or is not base58btc after a `z`
     /// - `NoCodec`, `Codec`: a key of another curve or kind
     /// - `PointLen`, `PointForm`, `NoPoint`: not a compressed point of the curve
+    ///
+    /// The class is [`Caller`](crate::ErrorClass::Caller).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use carwalk::error::PublicKeyFault;
+    /// use carwalk::{ErrorKind, VerifyingKey};
+    ///
+    /// let did_key = "did:key:zQ3shokFTS3brHcDQrn82RUDfCZESWL1ZdCEJwekUDPQiYBme";
+    /// let multikey = "zQ3shokFTS3brHcDQrn82RUDfCZESWL1ZdCEJwekUDPQiYBme";
+    /// assert_eq!(did_key.parse::<VerifyingKey>()?, multikey.parse()?);
+    /// // The DID of an account is not its key: the key is in the account's DID document.
+    /// let error = "did:plc:ewvi7nxzyoun6zhxrhs64oiz".parse::<VerifyingKey>().unwrap_err();
+    /// assert!(matches!(error.kind(), ErrorKind::PublicKey(PublicKeyFault::DidMethod)));
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     fn from_str(text: &str) -> Result<Self> {
         let key = match text.strip_prefix(DID_KEY) {
             Some(multikey) => Self::from_multikey(multikey),

@@ -23,6 +23,8 @@ pub const MAX_LEN: usize = 9;
 /// - `NonCanonical` (`VarintPadded`) if a shorter encoding exists
 /// - `Malformed` (`VarintTooLong`) if the encoding is longer than nine bytes
 ///
+/// The class is [`Caller`](crate::ErrorClass::Caller).
+///
 /// # Examples
 ///
 /// ```
