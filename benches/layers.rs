@@ -1,9 +1,9 @@
-//! Each layer by itself, with its throughput, on an export of 100,000 records (34 MB, newest
-//! revision first) in memory.
+//! Throughput of each layer by itself, on an export of 100,000 records (34 MB, newest revision
+//! first) in memory.
 //!
-//! `cargo bench --bench layers [-- NAME]`; `--help` tells what else there is. `--bench walk`,
-//! `lookup` and `spill` have the whole of it on an export that no cache holds, and
-//! `benches/compare` has that beside other readers.
+//! `cargo bench --bench layers [-- NAME]`; `--help` lists the other options. The benches `walk`,
+//! `lookup` and `spill` measure complete reads of an export that no CPU cache can hold.
+//! `benches/compare` compares them with other readers.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -44,7 +44,7 @@ fn sections() -> impl Iterator<Item = Section<'static>> {
     SliceReader::new(&CAR).unwrap().map(Result::unwrap)
 }
 
-/// Some keys of the export, in no order.
+/// Returns 10,000 keys of the export in random order.
 fn keys() -> Vec<Vec<u8>> {
     let mut keys: Vec<_> =
         REPO.entries().map(|entry| entry.unwrap().path().as_str().as_bytes().to_vec()).collect();
@@ -56,7 +56,7 @@ fn keys() -> Vec<Vec<u8>> {
 fn spilled() -> Repo<RedbStore> {
     match Loader::new().memory_limit(1 << 20).from_reader(&CAR[..]).unwrap() {
         Loaded::Suspended(load) => load.spill(SpillFile::temporary()).unwrap(),
-        Loaded::Complete(_) => panic!("an export of 34 MB in 1 MiB"),
+        Loaded::Complete(_) => panic!("34 MB were loaded within 1 MiB"),
     }
 }
 
@@ -82,7 +82,7 @@ fn varints(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// The length prefix of a section.
+/// Returns the length prefix of a section.
 fn section_len(section: &Section<'_>) -> Vec<u8> {
     let at = usize::try_from(section.offset()).unwrap();
     let (_, len) = varint::decode(&CAR[at..]).unwrap().unwrap();

@@ -1,8 +1,8 @@
-//! One key, one collection, the newest records, a proof: each beside the walk over everything.
+//! Lookups of keys, one collection, the newest records and proofs, compared with the complete walk.
 //!
-//! `cargo bench --bench lookup [-- RECORDS ROUNDS]`: an export of 1.2 million records (newest
-//! revision first), mapped, 5 rounds of all rows in turn. What is printed are medians of the time,
-//! and how many blocks were asked for.
+//! `cargo bench --bench lookup [-- RECORDS ROUNDS]` maps an export of 1.2 million records (newest
+//! revision first) and runs all rows in turn, for 5 rounds by default. It prints the median times
+//! and the number of requested blocks.
 #![allow(missing_docs, unsafe_code)]
 #![allow(
     clippy::unwrap_used,
@@ -25,13 +25,13 @@ use carwalk::{Cid, Lookup, Repo, Result};
 use carwalk_testkit::export::Order;
 use common::{machine, median, walk};
 
-/// Keys that are looked up in each round.
+/// Number of keys that are looked up in each round.
 const LOOKUPS: usize = 20_000;
 
-/// Records that are taken from the end.
+/// Number of records that are read from the end of a collection.
 const NEWEST: usize = 50;
 
-/// Counts the blocks that are asked for.
+/// Counts the requested blocks.
 struct Counting<'s, S> {
     store: &'s S,
     gets: Cell<u64>,
@@ -56,7 +56,7 @@ impl<S: BlockStore> BlockStore for Counting<'_, S> {
 struct Row<S: BlockStore> {
     name: &'static str,
     run: fn(&Repo<S>, &[Vec<u8>]) -> Result<usize>,
-    /// How often a run does what the row is named for.
+    /// Number of operations in each run.
     each: usize,
     times: Vec<Duration>,
 }
@@ -82,17 +82,17 @@ fn main() {
 
 #[track_caller]
 fn open(path: &Path) -> Repo<impl carwalk::store::CarStore> {
-    // SAFETY: nobody else knows of the file.
+    // SAFETY: no other program uses the file.
     unsafe { Repo::map(&std::fs::File::open(path).unwrap()) }.unwrap()
 }
 
-/// Some of the keys from everywhere, in an order of their own.
+/// Returns [`LOOKUPS`] keys from all parts of the export, not in key order.
 fn spread(keys: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let step = (keys.len() / 2) | 1;
     (0..LOOKUPS).map(|number| keys.get(number * step * 31 % keys.len()).unwrap().clone()).collect()
 }
 
-/// The most blocks that the lookup of a key asks for, be it there or not.
+/// Prints how many blocks the lookup of a present or absent key requests, and checks the bound.
 fn count_reads<S: BlockStore>(repo: &Repo<S>, keys: &[Vec<u8>]) {
     let counting = Counting { store: repo.store(), gets: Cell::new(0) };
     let counted = Repo::from_store(counting, repo.commit().cid()).unwrap();
@@ -109,7 +109,7 @@ fn count_reads<S: BlockStore>(repo: &Repo<S>, keys: &[Vec<u8>]) {
     let bound = u64::from(height.get()) + 2;
     let mean = all as f64 / (2 * keys.len()) as f64;
     println!(
-        "height {height}: a lookup asks for {most} blocks at most (bound {bound}), {mean:.1} on average"
+        "height {height}: a lookup requests at most {most} blocks (bound {bound}), {mean:.1} on average"
     );
     assert!(most <= bound);
 }
@@ -117,9 +117,9 @@ fn count_reads<S: BlockStore>(repo: &Repo<S>, keys: &[Vec<u8>]) {
 fn time<S: BlockStore>(repo: &Repo<S>, keys: &[Vec<u8>], rounds: usize) {
     let row = |name, each, run| Row { name, run, each, times: Vec::new() };
     let mut rows: [Row<S>; 6] = [
-        row("walk over everything", 1, |repo, _| Ok(walk(repo)?.records)),
-        row("lookup of a key that is there", keys.len(), present),
-        row("lookup of a key that is not", keys.len(), absent),
+        row("complete walk", 1, |repo, _| Ok(walk(repo)?.records)),
+        row("lookup of a present key", keys.len(), present),
+        row("lookup of an absent key", keys.len(), absent),
         row("one collection, records()", 1, |repo, _| {
             count(repo.records_in(KeyRange::collection("app.bsky.graph.follow").unwrap()))
         }),

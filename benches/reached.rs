@@ -1,20 +1,20 @@
-//! Hashing blocks when a walk reaches them, beside hashing all of them while loading.
+//! Hashing blocks when a walk reaches them, compared with hashing all of them while loading.
 //!
 //! `cargo bench --bench reached [-- RECORDS ROUNDS]` writes an export of 1.2 million records (some
-//! 410 MB, blocks in random order) below `benches/data` if it is not there, and runs all rows in
-//! turn, so that a machine's moods hit all alike. Two ratios are printed, each the median of those
-//! of the rounds:
+//! 410 MB, blocks in random order) below `benches/data` if it is missing. All rows run in turn, so
+//! that changes in the machine's speed affect all of them. Prints two ratios, each the median over
+//! the rounds:
 //!
-//! - load and walk with `ReachedBlocks`, to load and walk with `EveryBlock`;
-//! - a hashing walk over a store that is a `HashMap<Cid, Vec<u8>>`, to the same walk with
-//!   `DangerouslyNone` and hashing the same blocks as loads do.
+//! - the time to load and walk with `ReachedBlocks`, divided by the same with `EveryBlock`;
+//! - the time of a hashing walk over a `HashMap<Cid, Vec<u8>>`, divided by the sum of the same walk
+//!   with `DangerouslyNone` and of hashing these blocks as a load does.
 //!
-//! The library hashes many blocks together only while it loads or walks. So the time that this
-//! takes for all blocks is that of a load which hashes, less that of one which does not: of the
-//! same CAR, in the order of the walk, so that this part is not slowed down by the order.
+//! The library hashes blocks in batches only while it loads or walks. The time of hashing alone is
+//! therefore the time of a load that hashes minus the time of one that does not. Both load a CAR in
+//! walk order, so that the order of the blocks does not slow them down.
 //!
-//! `RUSTFLAGS='--cfg sha2_backend="soft"'` measures a CPU without instructions for SHA-256, with
-//! `--cfg carwalk_lanes="off"` one without AVX-512.
+//! `RUSTFLAGS='--cfg sha2_backend="soft"'` simulates a CPU without instructions for SHA-256, `--cfg
+//! carwalk_lanes="off"` one without AVX-512.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -35,7 +35,7 @@ use carwalk::{Cid, Loader, Repo, Result, Verification};
 use carwalk_testkit::export::Order;
 use common::{Tally, machine, median, walk};
 
-/// A store as a user would write it first.
+/// The simplest store that a user would write.
 struct Map(HashMap<Cid, Vec<u8>>);
 
 impl BlockStore for Map {
@@ -55,7 +55,7 @@ struct Row {
     times: Vec<Duration>,
 }
 
-/// The rows by their numbers in a round.
+/// The names of the rows, in the order of a round.
 const ROWS: [&str; 7] = [
     "load and walk, EveryBlock",
     "load and walk, ReachedBlocks",
@@ -124,9 +124,9 @@ fn report(rows: &[Row; 7], bytes: usize, blocks: usize) {
         ratios.sort_by(f64::total_cmp);
         ratios.swap_remove(rounds / 2)
     };
-    println!("ReachedBlocks to EveryBlock: {:.2}", ratio(|[every, reached, ..]| reached / every));
+    println!("ReachedBlocks / EveryBlock: {:.2}", ratio(|[every, reached, ..]| reached / every));
     println!(
-        "hashing walk over a map to DangerouslyNone and hashing: {:.2}",
+        "hashing walk over a map / (walk with DangerouslyNone + hashing): {:.2}",
         ratio(|[.., hashing, trusting, hashed, framed]| hashing / (trusting + hashed - framed))
     );
 }

@@ -1,9 +1,8 @@
-//! Exports through a pipe, all verified, with a memory limit and without, in three orders of
-//! blocks.
+//! Verified loads of exports from a pipe, with and without a memory limit, in three block orders.
 //!
 //! `cargo bench --bench spill [-- RECORDS ROUNDS MIB]`: 1.2 million records, 3 rounds and a limit
-//! of 16 MiB unless told otherwise. What is printed are medians, ratios to the load without a
-//! limit, the peak of the heap, and what the spill file takes on the disk.
+//! of 16 MiB by default. Prints median times, their ratio to the load without a limit, the peak of
+//! the heap, and the size of the spill file on disk.
 #![allow(missing_docs)]
 #![allow(
     clippy::unwrap_used,
@@ -29,15 +28,15 @@ use peak_alloc::PeakAlloc;
 #[global_allocator]
 static HEAP: PeakAlloc = PeakAlloc;
 
-/// What came of one run.
+/// The measurements of one run.
 #[derive(Clone, Copy, Default)]
 struct Run {
     tally: Tally,
     time: Duration,
     peak: usize,
-    /// Bytes that were put into the file.
+    /// Bytes stored in the spill file.
     stored: u64,
-    /// Bytes that the file takes on the disk.
+    /// Bytes that the spill file takes on disk.
     on_disk: u64,
 }
 
@@ -101,7 +100,7 @@ fn report(order: Order, path: &Path, free: &[Run], bound: &[Run]) {
     );
     println!("  without a limit  {:>7.3} s         heap {:>11} bytes", time(free), peak(free));
     println!(
-        "  with a limit     {:>7.3} s  x{:<5.2}  heap {:>11} bytes, {} stored, {:.2} of the CAR on the disk",
+        "  with a limit     {:>7.3} s  x{:<5.2}  heap {:>11} bytes, {} stored, {:.2} of the CAR on disk",
         time(bound),
         time(bound) / time(free),
         peak(bound),
@@ -110,7 +109,8 @@ fn report(order: Order, path: &Path, free: &[Run], bound: &[Run]) {
     );
 }
 
-/// What the files without a name take that this process has open, on systems that tell.
+/// Returns the size on disk of the largest unnamed file that this process has open. 0 on systems
+/// without `/proc`.
 fn on_disk() -> u64 {
     let open = fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
     let unnamed = open.filter(|file| {

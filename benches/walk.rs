@@ -1,9 +1,9 @@
-//! Opening, verifying and walking a whole export, beside the hashing that no reader can do without.
+//! Opening, verifying and walking a whole export, compared with hashing its blocks alone.
 //!
 //! `cargo bench --bench walk [-- RECORDS ROUNDS]` writes an export of 1.2 million records (some 410
-//! MB, newest revision first) below `benches/data` if it is not there, and runs all rows in turn,
-//! so that a machine's moods hit all alike. What is printed are medians, ratios to the hashing, and
-//! the peak of the heap.
+//! MB, newest revision first) below `benches/data` if it is missing. All rows run in turn, so that
+//! changes in the machine's speed affect all of them. Prints median times, their ratio to the
+//! hashing, and the peak of the heap.
 #![allow(missing_docs, unsafe_code)]
 #![allow(
     clippy::unwrap_used,
@@ -41,7 +41,7 @@ fn main() {
     let rounds = args.next().map_or(5, |arg| arg.parse().unwrap());
     let path = common::export(Order::Pds, records);
     let bytes = fs::read(&path).unwrap();
-    let blocks = places(&bytes);
+    let blocks = blocks(&bytes);
     let mut hashing = Vec::new();
     let mut rows = [
         Row { name: "mapped: open, verify, walk", run: mapped, times: Vec::new(), peak: 0 },
@@ -94,18 +94,18 @@ fn report(bytes: &[u8], blocks: usize, tally: Tally, hashing: Vec<Duration>, row
         print(
             name,
             median(times),
-            &format!("heap {peak} bytes = {each:.1} a block, {above:.3} of the file"),
+            &format!("heap {peak} bytes = {each:.1} per block, {above:.3} of the file"),
         );
     }
 }
 
 fn mapped(path: &Path) -> Result<Tally> {
-    // SAFETY: nobody else knows of the file.
+    // SAFETY: no other program uses the file.
     walk(&unsafe { Repo::map(&std::fs::File::open(path)?) }?)
 }
 
 fn mapped_records(path: &Path) -> Result<Tally> {
-    // SAFETY: nobody else knows of the file.
+    // SAFETY: no other program uses the file.
     let repo = unsafe { Repo::map(&std::fs::File::open(path)?) }?;
     let mut tally = Tally::default();
     for record in repo.records() {
@@ -119,7 +119,7 @@ fn reader(path: &Path) -> Result<Tally> {
     walk(&Repo::from_reader(File::open(path)?)?)
 }
 
-/// Where the blocks lie, found before the clock starts.
-fn places(bytes: &[u8]) -> Vec<&[u8]> {
+/// Returns the blocks of a CAR, so that finding them is not part of the measured time.
+fn blocks(bytes: &[u8]) -> Vec<&[u8]> {
     carwalk::car::SliceReader::new(bytes).unwrap().map(|section| section.unwrap().block()).collect()
 }

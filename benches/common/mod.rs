@@ -1,4 +1,4 @@
-//! What the benches share: exports, the whole walk, medians, the machine's name.
+//! Shared code of the benches: exports, the complete walk, medians and the name of the machine.
 #![allow(dead_code, reason = "no bench uses all of it")]
 
 use std::fs::{self, File};
@@ -12,14 +12,14 @@ use carwalk::store::BlockStore;
 use carwalk::{Repo, Result};
 use carwalk_testkit::export::{Export, Order};
 
-/// Records and bytes that a row met, to be the same for all.
+/// Records and bytes that a row read. They must be the same for all rows.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub(crate) struct Tally {
     pub(crate) records: usize,
     pub(crate) bytes: usize,
 }
 
-/// The whole CAR by the lending walk, which allocates nothing per record.
+/// Walks the whole repository with `next_event`, which allocates nothing per record.
 pub(crate) fn walk<S: BlockStore>(repo: &Repo<S>) -> Result<Tally> {
     let mut tally = Tally::default();
     let mut walk = repo.walk().start();
@@ -33,7 +33,7 @@ pub(crate) fn walk<S: BlockStore>(repo: &Repo<S>) -> Result<Tally> {
     Ok(tally)
 }
 
-/// An export of so many records, written below `benches/data` if it is not there.
+/// Returns the path of an export below `benches/data`, and writes the export if it is missing.
 pub(crate) fn export(order: Order, records: usize) -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/data");
     let path = folder.join(format!("{}-{records}.car", format!("{order:?}").to_lowercase()));

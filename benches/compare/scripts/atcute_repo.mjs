@@ -20,7 +20,7 @@ const read = (car, give) => {
   return { items, bytes };
 };
 
-// The last counts, the median time of one reading, and how many there were.
+// Returns the last counts, the median time of one reading, and the number of readings.
 const repeat = (car) => {
   const start = performance.now();
   let counts = read(car);
@@ -53,7 +53,7 @@ const check = ({ collection, rkey, carEntry }) => {
   length.writeUInt32LE(key.length);
   digest.update(length).update(key).update(cid);
   if (!createHash('sha256').update(carEntry.bytes).digest().equals(contents)) {
-    throw new Error(`a block under the key ${key} does not have its CID`);
+    throw new Error(`the block under the key ${key} does not match its CID`);
   }
 };
 

@@ -40,7 +40,7 @@ def read_file(path):
 
 
 def repeat(car):
-    """The last count, the median time of one reading, and how many there were."""
+    """Returns the last count, the median time of one reading, and the number of readings."""
     start = time.perf_counter()
     items = read(car, None)
     batch = max(1, int(0.002 / (time.perf_counter() - start)))
@@ -60,7 +60,7 @@ def peak_rss():
 
 
 def main():
-    # Nothing refers to itself here, and looking for that takes as long as all the rest.
+    # There are no reference cycles here, and searching for them takes as long as all the rest.
     gc.disable()
     path, mode = sys.argv[1:]
     digest = hashlib.sha256() if mode == "check" else None

@@ -1,4 +1,4 @@
-//! The picture of a comparison: a bar for the time of each reader.
+//! The chart of a comparison: a bar for the time of each reader.
 
 use std::io;
 
@@ -17,29 +17,29 @@ type Drawn = Result<(), DrawingAreaErrorKind<io::Error>>;
 
 const WIDTH: i32 = 800;
 
-/// From the top of one bar to the top of the next, and the height of a bar.
+/// Distance between the tops of two bars, and the height of a bar.
 const ROW_HEIGHT: i32 = 24;
 const BAR_HEIGHT: i32 = 15;
 
 const TITLE_HEIGHT: i32 = 32;
 
-/// Left of the bars for names, and right of the longest for its time.
+/// Margins: left of the bars for the names, and right of the longest bar for its time.
 const LEFT: i32 = 330;
 const RIGHT: i32 = 70;
 
-/// For the lines below the bars.
+/// Height of a line of text below the bars.
 const LINE_HEIGHT: i32 = 16;
 
-/// The colours of carwalk, of other readers, and of hashing alone.
+/// Colours of carwalk, of other readers, and of readers that return blocks.
 const OURS: RGBColor = RGBColor(0x00, 0x72, 0xb2);
 const OTHERS: RGBColor = RGBColor(0xd5, 0x5e, 0x00);
 const YARDSTICK: RGBColor = RGBColor(0x99, 0x99, 0x99);
 
-/// Draws the first file of a record as SVG. The same record gives the same picture.
+/// Draws the times of the first file of a record as SVG. The result depends only on the record.
 ///
 /// # Errors
 ///
-/// If nothing was timed.
+/// If the record has no timed run.
 pub fn svg(record: &Record) -> Result<String> {
     let file = *medians::files(record).first().ok_or("nothing was timed")?;
     let rows: Vec<_> =
@@ -66,7 +66,8 @@ pub fn svg(record: &Record) -> Result<String> {
     Ok(text)
 }
 
-/// Draws the name, the bar and the time of a reader. `share` is that of the longest bar.
+/// Draws the name, the bar and the time of a reader. `share` is the time divided by the longest
+/// time.
 fn draw_bar(area: &Area<'_>, row: &Medians, top: i32, share: f64) -> Drawn {
     let (middle, bottom) = (top + BAR_HEIGHT / 2, top + BAR_HEIGHT);
     let end = LEFT + (f64::from(WIDTH - LEFT - RIGHT) * share).round() as i32;
@@ -85,7 +86,7 @@ fn colour(row: &Medians) -> RGBColor {
     }
 }
 
-/// The machines of a record, and what the colours mean.
+/// Returns the lines below the bars: the meaning of the colours, and the machines of the record.
 fn machines(record: &Record) -> Vec<String> {
     let machines = record.lines.iter().filter_map(|line| match line {
         Line::Setting(setting) => Some(setting.machine.to_string()),

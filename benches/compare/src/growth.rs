@@ -1,4 +1,5 @@
-//! How cost grows with the number of records: what a row of files of different lengths came to.
+//! Growth of time and memory with the number of records: measurements on files of different
+//! lengths.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -11,47 +12,48 @@ use crate::medians::{self, Medians};
 use crate::readers::{Items, Mode, READERS};
 use crate::record::{Line, Record};
 
-/// What begins a line of the CSV that is no row.
+/// First byte of a note in the CSV.
 const NOTE: u8 = b'#';
 
-/// A row of measurements, and what they belong to.
+/// Measurements on files with different numbers of records.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Growth {
-    /// A line each: the machine, the commands, and what was left out.
+    /// The machine, the commands, and the readers that were left out. Each note is one line.
     pub notes: Vec<String>,
-    /// In the order of [`READERS`], and from few records to many.
+    /// The measurements, in the order of [`READERS`] and then by number of records.
     pub points: Vec<Point>,
 }
 
-/// One reader over one file: a row of the CSV.
+/// A row of the CSV: the measurements of one reader on one file.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Point {
     /// The reader's name.
     pub reader: String,
-    /// The records in the file.
+    /// Number of records in the file.
     pub records: u64,
-    /// The file's length.
+    /// Length of the file in bytes.
     pub file_bytes: u64,
-    /// How many runs there were, in a process each.
+    /// Number of runs, each in its own process.
     pub rounds: u32,
-    /// The median time of a run.
+    /// Median time of a run in seconds.
     pub median_seconds: f64,
-    /// The same by the number of records.
+    /// Median time divided by the number of records, in microseconds.
     pub microseconds_per_record: f64,
-    /// The median of the runs' most anonymous memory.
+    /// Median peak of the runs' anonymous memory, in bytes.
     pub peak_anonymous_bytes: u64,
-    /// The same by the number of records.
+    /// Median peak of anonymous memory divided by the number of records, in bytes.
     pub bytes_per_record: f64,
 }
 
 impl Growth {
-    /// All that was measured in some comparisons on one machine.
+    /// Combines the measurements of comparisons on one machine.
     ///
     /// # Errors
     ///
-    /// If the comparisons cannot be put beside each other: if they were made on different machines,
-    /// have a reader twice over as many records, or a file that was read again and again.
+    /// If the comparisons ran on different machines, if a reader was measured twice with the same
+    /// number of records, if a reader returns blocks, or if a file was read repeatedly
+    /// ([`Mode::Repeat`]).
     pub fn of(records: &[Record]) -> Result<Self> {
         let mut points = Vec::new();
         for reader in READERS {
@@ -70,7 +72,7 @@ impl Growth {
                 .find(|pair| matches!(pair, [one, other] if one.records == other.records))
             {
                 return Err(format!(
-                    "{} was measured twice over {} records",
+                    "{} was measured twice with {} records",
                     reader.name, twice.records
                 )
                 .into());
@@ -80,11 +82,11 @@ impl Growth {
         Ok(Self { notes: notes(records)?, points })
     }
 
-    /// Reads a file that [`write`](Growth::write) wrote.
+    /// Reads a CSV that [`write`](Growth::write) wrote.
     ///
     /// # Errors
     ///
-    /// If it is not such a file.
+    /// If the file cannot be read, or is not such a CSV.
     pub fn open(file: &Path) -> Result<Self> {
         let text = fs::read_to_string(file)?;
         let notes = text.lines().filter_map(|line| line.strip_prefix(char::from(NOTE)));
@@ -95,7 +97,7 @@ impl Growth {
         })
     }
 
-    /// Writes it as CSV: the notes before the rows, each after a `#`.
+    /// Writes the notes, each after a `#`, and then the measurements as CSV.
     ///
     /// # Errors
     ///
@@ -117,10 +119,10 @@ impl Point {
     fn of(found: &Medians) -> Result<Self> {
         let name = found.reader.name;
         if found.reader.items == Items::Blocks {
-            return Err(format!("{name} gives blocks and not records").into());
+            return Err(format!("{name} returns blocks, not records").into());
         }
         if found.mode != Mode::Once {
-            return Err(format!("{name} read a file again and again: compare with --once").into());
+            return Err(format!("{name} read a file repeatedly: run compare with --once").into());
         }
         Ok(Self {
             reader: name.to_owned(),
@@ -155,7 +157,7 @@ fn notes(records: &[Record]) -> Result<Vec<String>> {
     }
     machines.dedup();
     if machines.len() > 1 {
-        return Err(format!("not on one machine: {}", machines.join("; ")).into());
+        return Err(format!("measured on more than one machine: {}", machines.join("; ")).into());
     }
     machines.append(&mut notes);
     Ok(machines.into_iter().map(|note| note.replace('\n', " ")).collect())

@@ -1,7 +1,7 @@
-//! Times readers of AT Protocol repository exports beside each other: one process a run, all rounds
-//! interleaved.
+//! Times readers of AT Protocol repository exports. Each run is a process of its own. In each
+//! round, all readers run in turn.
 //!
-//! `README.md` says what is measured how; [`readers::READERS`] is the list of readers.
+//! `README.md` describes what is measured and how. [`readers::READERS`] is the list of readers.
 
 pub mod bars;
 pub mod growth;
@@ -16,8 +16,8 @@ pub mod table;
 pub mod tally;
 pub mod worker;
 
-/// Whatever went wrong: nothing here is told apart.
+/// An error of any kind. The programs only print it.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// What may go wrong.
+/// A result with this package's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;

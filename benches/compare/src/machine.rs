@@ -1,4 +1,4 @@
-//! What the numbers belong to.
+//! The machine on which a comparison ran.
 
 use std::fmt;
 use std::fs;
@@ -8,27 +8,28 @@ use serde::{Deserialize, Serialize};
 
 use crate::Result;
 
-/// A machine and what was built on it.
+/// A machine, and the compiler that was used on it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Machine {
-    /// The processor, as the system calls it, with family and model if that name does not tell.
+    /// Name of the processor, followed by its family and model numbers if the system reports them.
     pub cpu: String,
-    /// Whether it has instructions for SHA-256.
+    /// Whether the processor has instructions for SHA-256.
     pub sha_extension: bool,
-    /// The processors that the system uses.
+    /// Number of processors that the process can use.
     pub cores: usize,
-    /// System and release of the kernel.
+    /// Name and release of the kernel.
     pub kernel: String,
-    /// The compiler that built the readers.
+    /// Version of the compiler that built the readers.
     pub rustc: String,
 }
 
 impl Machine {
-    /// This one.
+    /// Describes this machine.
     ///
     /// # Errors
     ///
-    /// If the system does not tell.
+    /// If `/proc/cpuinfo` cannot be read, or the system does not report its processors or its
+    /// kernel.
     pub fn this() -> Result<Self> {
         let info = fs::read_to_string("/proc/cpuinfo")?;
         let field = |name: &str| {

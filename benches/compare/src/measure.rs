@@ -1,4 +1,4 @@
-//! One run: a worker's process, what feeds it, and what can be seen of it from outside.
+//! One run: starts the worker, feeds its pipe, and samples its memory from outside.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek};
@@ -15,35 +15,37 @@ use crate::Result;
 use crate::readers::{Input, Items, Mode, Reader, Work};
 use crate::worker::Report;
 
-/// How long the worker is left alone between two looks at its memory, at most.
+/// Longest interval between two samples of the worker's memory.
 const EVERY: Duration = Duration::from_millis(1);
 
-/// The same at the beginning, as the worker may soon be done.
+/// First interval. It is shorter because a worker may end soon.
 const AT_FIRST: Duration = Duration::from_micros(50);
 
-/// One reader over one file, once.
+/// A run of one reader on one file.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Run {
-    /// The reader's name.
+    /// Name of the reader.
     pub reader: String,
-    /// The file's name, without folder.
+    /// Name of the file, without its folder.
     pub file: String,
-    /// The file's length.
+    /// Length of the file in bytes.
     pub file_bytes: u64,
-    /// What the run was for.
+    /// Purpose of the run.
     pub mode: Mode,
-    /// What the reader gives.
+    /// Kind of items that the reader returns.
     pub gives: Items,
-    /// What the worker told.
+    /// The worker's report.
     #[serde(flatten)]
     pub report: Report,
-    /// The most anonymous memory that the process was seen with, looked at each millisecond or more
-    /// often, from outside: what it allocated and wrote to, and no page of a mapped file.
+    /// Peak of the worker's anonymous memory in bytes: memory that it allocated and wrote to,
+    /// without pages of mapped files. Sampled from outside at least once per millisecond, so a
+    /// shorter peak can be missed.
     pub peak_anonymous: u64,
 }
 
 impl Run {
-    /// Whether two runs over one file met the same, as far as both tell.
+    /// Returns whether two runs on one file read the same items, as far as both reports show. A run
+    /// that returns blocks is compared only with others that do.
     #[must_use]
     pub fn agrees(&self, other: &Self) -> bool {
         let blocks = |run: &Self| run.gives == Items::Blocks;
@@ -55,11 +57,12 @@ impl Run {
     }
 }
 
-/// Starts a worker for the reader and waits for it. `program` is the binary `reader`.
+/// Runs a reader in a worker and waits for it. `program` is the path of the binary `reader`.
 ///
 /// # Errors
 ///
-/// If the worker does not start or fails: then with the last line that it wrote to standard error.
+/// If the worker cannot be started, fails, or prints no report. If it fails, the message contains
+/// the last line of its standard error.
 pub fn run(program: &Path, reader: &Reader, file: &Path, mode: Mode) -> Result<Run> {
     let mut command = match reader.work {
         Work::Rust(_) => rust_worker(program, reader, file, mode),
@@ -72,11 +75,12 @@ pub fn run(program: &Path, reader: &Reader, file: &Path, mode: Mode) -> Result<R
     let peak_anonymous = watch(&mut child)?;
     let output = child.wait_with_output()?;
     if let Some(feeder) = feeder {
-        feeder.join().map_err(|_| "the thread that fed the pipe failed")?;
+        feeder.join().map_err(|_| "the thread that writes into the pipe panicked")?;
     }
     if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let last =
+            stderr.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("no error message");
         return Err(format!("{}: {}", output.status, last.trim()).into());
     }
     Ok(Run {
@@ -99,21 +103,21 @@ fn rust_worker(program: &Path, reader: &Reader, file: &Path, mode: Mode) -> Comm
     command
 }
 
-/// Writes the file into the pipe, until it ends or nobody reads any more.
+/// Writes the file into the pipe on another thread, until the file ends or the worker stops
+/// reading.
 fn feed(file: &Path, mut pipe: ChildStdin) -> io::Result<JoinHandle<()>> {
     let mut file = File::open(file)?;
     Ok(thread::spawn(move || {
-        // A worker that stopped reading says why itself.
+        // A worker that stops reading reports the reason itself.
         let _ = io::copy(&mut file, &mut pipe);
     }))
 }
 
-/// Waits for the process to end, and gives the most anonymous memory that it had at any time that
-/// one looked.
+/// Waits until the process ends. Returns the largest sample of its anonymous memory, in bytes.
 fn watch(child: &mut Child) -> Result<u64> {
     let page = sysconf(SysconfVar::PAGE_SIZE)?
         .and_then(|len| u64::try_from(len).ok())
-        .ok_or("no page size")?;
+        .ok_or("the system does not report its page size")?;
     let mut statm = File::open(format!("/proc/{}/statm", child.id()))?;
     let (mut peak, start) = (0, Instant::now());
     while child.try_wait()?.is_none() {
@@ -123,8 +127,8 @@ fn watch(child: &mut Child) -> Result<u64> {
     Ok(peak)
 }
 
-/// Resident pages that no file is behind: the second field of `statm` without the third. None once
-/// the process ended.
+/// Number of resident pages without a file behind them: the second field of `statm` minus the
+/// third. `None` after the end of the process.
 fn anonymous_pages(statm: &mut File) -> Option<u64> {
     let mut text = String::new();
     statm.rewind().ok()?;

@@ -1,25 +1,25 @@
-//! What the rounds of a comparison come to.
+//! Medians over the rounds of a comparison.
 
 use crate::measure::Run;
 use crate::readers::{Mode, Reader};
 use crate::record::{Line, Record};
 
-/// The medians of what was measured of one reader over one file.
+/// Medians of the timed runs of one reader on one file.
 #[derive(Debug)]
 pub struct Medians {
     /// The reader.
     pub reader: &'static Reader,
-    /// Whether the file was read once in each process, or often.
+    /// Purpose of the runs: [`Mode::Once`] or [`Mode::Repeat`].
     pub mode: Mode,
-    /// Of how many rounds.
+    /// Number of rounds.
     pub rounds: u32,
-    /// The time of one reading.
+    /// Time of one reading in seconds.
     pub seconds: f64,
-    /// What the processors were used, by the time.
+    /// Processor time of all threads divided by the time.
     pub busy: f64,
-    /// Records, entries or blocks, whatever the reader gives.
+    /// Number of records, entries or blocks.
     pub items: f64,
-    /// The file's length.
+    /// Length of the file in bytes.
     pub file_bytes: f64,
     /// [`Report::peak_rss`](crate::worker::Report::peak_rss).
     pub peak_rss: f64,
@@ -28,7 +28,7 @@ pub struct Medians {
 }
 
 impl Medians {
-    /// Of that reader over that file, if it was timed.
+    /// Computes the medians of `reader` on `file`. `None` if it was not timed.
     #[must_use]
     pub fn of(record: &Record, file: &str, reader: &'static Reader) -> Option<Self> {
         let timed = || record.runs(file, reader.name).filter(|round| round.run.mode != Mode::Check);
@@ -50,7 +50,7 @@ impl Medians {
     }
 }
 
-/// One run over each file that was timed, in the order of the files.
+/// Returns one timed run for each file, in the order of the files.
 #[must_use]
 pub fn files(record: &Record) -> Vec<&Run> {
     let mut files: Vec<&Run> = Vec::new();
@@ -65,7 +65,7 @@ pub fn files(record: &Record) -> Vec<&Run> {
     files
 }
 
-/// The middle one of some numbers, 0 of none.
+/// Returns the median; the upper one of an even count, and 0 without numbers.
 #[must_use]
 pub fn median(mut numbers: Vec<f64>) -> f64 {
     numbers.sort_by(f64::total_cmp);

@@ -1,4 +1,4 @@
-//! The picture of a [`Growth`]: two panels, both axes logarithmic, a line for each reader.
+//! The chart of a [`Growth`]: two panels with logarithmic axes, and a line for each reader.
 
 use std::io;
 
@@ -19,11 +19,11 @@ type Drawn = Result<(), DrawingAreaErrorKind<io::Error>>;
 const WIDTH: u32 = 800;
 const PANEL_HEIGHT: u32 = 380;
 
-/// Left of each panel for numbers, and right of it for the names of its lines.
+/// Margins: left of each panel for the numbers, and right of it for the names of its lines.
 const LEFT: i32 = 54;
 const RIGHT: i32 = 184;
 
-/// For text: from one line of it to the next, and about how many letters go into one.
+/// Height of a line of text, and about how many characters fit into it.
 const LINE_HEIGHT: i32 = 16;
 const LINE_LEN: usize = 130;
 
@@ -31,8 +31,8 @@ const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
 const GRID: RGBColor = RGBColor(0xdd, 0xdd, 0xdd);
 const FAINT: RGBColor = RGBColor(0x99, 0x99, 0x99);
 
-/// The colours of the lines, and whether they are dashed. Colours that eyes of all kinds can tell
-/// apart.
+/// Colours of the lines, and whether they are dashed. People with colour blindness can tell these
+/// colours apart.
 const STYLES: [(RGBColor, bool); 5] = [
     (RGBColor(0x00, 0x72, 0xb2), false),
     (RGBColor(0x56, 0xb4, 0xe9), false),
@@ -44,7 +44,7 @@ const STYLES: [(RGBColor, bool); 5] = [
 const HOW: &str = "Each point is the median of runs that read a file once, each in a process of its own. Starting the \
                    process is not in the time; the memory that any process has is in the memory.";
 
-/// A value of each point over the number of its records.
+/// A panel, which shows a value of each point over its number of records.
 struct Panel {
     title: &'static str,
     value: fn(&Point) -> f64,
@@ -58,11 +58,12 @@ const PANELS: [Panel; 2] = [
     },
 ];
 
-/// The picture as SVG: the same for the same numbers.
+/// Draws the chart as SVG. The result depends only on `growth`.
 ///
 /// # Errors
 ///
-/// If there are more readers than colours, or values that a logarithmic axis does not have.
+/// If there are no readers, more readers than colours, or values that a logarithmic axis cannot
+/// show.
 pub fn svg(growth: &Growth) -> Result<String> {
     let lines: Vec<_> = growth.points.chunk_by(|one, other| one.reader == other.reader).collect();
     if lines.is_empty() || lines.len() > STYLES.len() {
@@ -139,8 +140,8 @@ fn draw_lines(chart: &mut Chart<'_>, panel: &Panel, lines: &[&[Point]]) -> Drawn
     Ok(())
 }
 
-/// Writes each line's name, after its colour, beside its end, and draws a thin grey line between
-/// them.
+/// Writes the name of each line beside the end of the line, after a dash in its colour. A thin grey
+/// line connects the dash with the end.
 fn draw_names(area: &Area<'_>, chart: &Chart<'_>, panel: &Panel, lines: &[&[Point]]) -> Drawn {
     let at = |point: &Point| chart.backend_coord(&(records(point), (panel.value)(point)));
     let mut ends: Vec<_> =
@@ -164,7 +165,7 @@ fn draw_names(area: &Area<'_>, chart: &Chart<'_>, panel: &Panel, lines: &[&[Poin
     Ok(())
 }
 
-/// Moves what is sorted apart, by the gap at least, and not below the bottom.
+/// Moves ascending heights apart, to distances of at least `gap`, and none below `bottom`.
 fn spread(wanted: &[i32], gap: i32, bottom: i32) -> Vec<i32> {
     let mut last = i32::MIN;
     let mut heights: Vec<_> = wanted
@@ -186,14 +187,15 @@ fn records(point: &Point) -> f64 {
     point.records as f64
 }
 
-/// An axis from the first of the ticks to the last.
+/// Creates an axis from the first tick to the last.
 fn axis(ticks: Vec<f64>) -> Axis {
     let (low, high) =
         (ticks.first().copied().unwrap_or(1.0), ticks.last().copied().unwrap_or(10.0));
     (low..high).log_scale().with_key_points(ticks)
 }
 
-/// These steps of each power of ten, from the last one below all values to the first one above.
+/// Returns the multiples of powers of ten by `steps`, from the last one that is not above any value
+/// to the first one that is not below any.
 fn ticks(values: impl Iterator<Item = f64>, steps: &[f64]) -> Vec<f64> {
     let (low, high) = values
         .fold((f64::MAX, 0.0), |(low, high): (f64, f64), value| (low.min(value), high.max(value)));
@@ -206,7 +208,7 @@ fn ticks(values: impl Iterator<Item = f64>, steps: &[f64]) -> Vec<f64> {
     all.into_iter().take(last + 1).skip(first).collect()
 }
 
-/// A number as people write it: `10,000` or `0.5`.
+/// Formats a number with thousands separators: `10,000`, `0.5`.
 fn grouped(number: &f64) -> String {
     let mut text = format!("{}", (number * 1e6).round() / 1e6);
     let mut at = text.find('.').unwrap_or(text.len());
@@ -217,7 +219,7 @@ fn grouped(number: &f64) -> String {
     text
 }
 
-/// Breaks texts into lines.
+/// Wraps texts into lines.
 pub(crate) fn wrapped(texts: &[String]) -> Vec<String> {
     let mut lines = Vec::new();
     for text in texts {
@@ -236,8 +238,8 @@ pub(crate) fn wrapped(texts: &[String]) -> Vec<String> {
     lines
 }
 
-/// Of that size in pixels, whatever font without serifs there is.
+/// Returns the system's sans-serif font in a size in pixels.
 pub(crate) fn font(pixels: i32, style: FontStyle) -> TextStyle<'static> {
-    // The backend divides by this.
+    // The backend divides the size by 1.24.
     ("sans-serif", f64::from(pixels) * 1.24, style).into_font().color(&INK)
 }

@@ -1,4 +1,4 @@
-//! The file that keeps a comparison: a line of JSON for what it ran on, and one for each run.
+//! The record file of a comparison, as JSON Lines: a line for its setting, and one for each run.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
@@ -10,59 +10,58 @@ use crate::Result;
 use crate::machine::Machine;
 use crate::measure::Run;
 
-/// A line of the file.
+/// A line of a record file.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Line {
-    /// The first line.
+    /// The command and the machine. Always the first line.
     Setting(Setting),
-    /// A reader that could not be run on a file, and is left out.
+    /// A reader whose check of a file failed. It is left out for this file.
     LeftOut(LeftOut),
-    /// A run, in order. Checks are in round 0.
+    /// A run. Runs are in the order in which they were made; checks are round 0.
     Run(Round),
 }
 
-/// What a comparison ran on.
+/// The command and the machine of a comparison.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Setting {
-    /// The command that made it.
+    /// Command line of the comparison.
     pub command: String,
-    /// Where.
+    /// Machine on which it ran.
     pub machine: Machine,
 }
 
-/// Why a reader is left out.
+/// A reader that is left out for a file.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct LeftOut {
-    /// The reader's name.
+    /// Name of the reader.
     pub reader: String,
-    /// The file's name.
+    /// Name of the file.
     pub file: String,
-    /// What it said.
+    /// Error message of the check.
     pub why: String,
 }
 
-/// A run and its round.
+/// A run with its round.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Round {
-    /// From 1; 0 for checks.
+    /// Number of the round, from 1. Checks have 0.
     pub round: u32,
     /// The run.
     #[serde(flatten)]
     pub run: Run,
 }
 
-/// A comparison, as far as it went.
+/// A comparison, finished or in progress.
 #[derive(Debug)]
 pub struct Record {
-    /// All lines.
+    /// All lines, in order.
     pub lines: Vec<Line>,
     file: Option<File>,
 }
 
 impl Record {
-    /// Begins a comparison. What is added goes into the file as well, if there is one, line by
-    /// line.
+    /// Begins a comparison. If there is a `file`, each added line is also written to it.
     ///
     /// # Errors
     ///
@@ -88,18 +87,18 @@ impl Record {
         Ok(())
     }
 
-    /// Reads a file that [`begin`](Record::begin) wrote.
+    /// Reads a record file.
     ///
     /// # Errors
     ///
-    /// If it is not such a file.
+    /// If the file cannot be read, or is not a record file.
     pub fn open(file: &Path) -> Result<Self> {
         let lines = BufReader::new(File::open(file)?).lines();
         let lines = lines.map(|line| Ok(serde_json::from_str(&line?)?)).collect::<Result<_>>()?;
         Ok(Self { lines, file: None })
     }
 
-    /// The runs of that reader over that file.
+    /// Returns the runs of `reader` on `file`, in order.
     pub fn runs<'r>(&'r self, file: &'r str, reader: &'r str) -> impl Iterator<Item = &'r Round> {
         let runs = self.lines.iter().filter_map(|line| match line {
             Line::Run(run) => Some(run),

@@ -1,4 +1,4 @@
-//! Where a reader has the file from.
+//! The input of a reader.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -8,23 +8,23 @@ use std::path::Path;
 
 use memmap2::Mmap;
 
-/// Where a reader has the file from.
+/// The input of a reader.
 #[derive(Debug)]
 pub enum Source<'a> {
     /// A file, to map or to read.
     File(&'a Path),
     /// Standard input.
     Pipe,
-    /// Bytes that are in memory before the clock starts.
+    /// Bytes that were loaded into memory before the clock started.
     Memory(&'a [u8]),
 }
 
 impl<'a> Source<'a> {
-    /// All bytes at once: a file is mapped, memory is there. Nothing is copied.
+    /// Returns all bytes without copying. A file is mapped.
     ///
     /// # Errors
     ///
-    /// If the file cannot be mapped; a pipe cannot.
+    /// If the file cannot be opened or mapped. A pipe cannot be mapped.
     pub fn bytes(&self) -> io::Result<Bytes<'a>> {
         match self {
             Self::File(path) => map(&File::open(path)?).map(Bytes::Mapped),
@@ -33,11 +33,11 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// The bytes as a stream, without a buffer between.
+    /// Returns the bytes as an unbuffered stream.
     ///
     /// # Errors
     ///
-    /// If the file cannot be opened.
+    /// If the file cannot be opened, or standard input cannot be duplicated.
     pub fn stream(&self) -> io::Result<Box<dyn Read + 'a>> {
         Ok(match *self {
             Self::File(path) => Box::new(File::open(path)?),
@@ -51,18 +51,18 @@ fn standard_input() -> io::Result<File> {
     io::stdin().as_fd().try_clone_to_owned().map(File::from)
 }
 
-#[expect(unsafe_code, reason = "a file can be mapped in no other way")]
+#[expect(unsafe_code, reason = "mapping a file is always unsafe")]
 fn map(file: &File) -> io::Result<Mmap> {
-    // SAFETY: whoever compares readers leaves the file alone meanwhile.
+    // SAFETY: whoever compares readers does not modify the file meanwhile.
     unsafe { Mmap::map(file) }
 }
 
-/// A whole file.
+/// The bytes of a whole file.
 #[derive(Debug)]
 pub enum Bytes<'a> {
-    /// In a memory map.
+    /// A memory map.
     Mapped(Mmap),
-    /// In memory before.
+    /// Bytes that were already in memory.
     Memory(&'a [u8]),
 }
 

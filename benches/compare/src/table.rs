@@ -1,4 +1,4 @@
-//! Markdown from a record.
+//! Tables of a record in Markdown.
 
 use std::fmt::{self, Write};
 
@@ -7,7 +7,7 @@ use crate::medians::{self, Medians};
 use crate::readers::{Items, Mode, READERS, REFERENCE, YARDSTICK};
 use crate::record::{LeftOut, Line, Record};
 
-/// A table for each file, and what each reader in them checks.
+/// Renders a table for each file, and the checks of each reader in the tables.
 #[must_use]
 pub fn markdown(record: &Record) -> String {
     let mut text = String::new();
@@ -16,7 +16,7 @@ pub fn markdown(record: &Record) -> String {
     text
 }
 
-/// A table of the first file: times, ratios and memory.
+/// Renders a table of the first file: times, ratios and memory.
 #[must_use]
 pub fn short(record: &Record) -> String {
     let mut text = String::new();
@@ -37,7 +37,7 @@ fn write_short(out: &mut String, record: &Record) -> fmt::Result {
     Ok(())
 }
 
-/// The readers that were timed over a file.
+/// Returns the medians of each reader that was timed on a file.
 fn rows(record: &Record, file: &Run) -> Vec<Medians> {
     READERS.iter().filter_map(|reader| Medians::of(record, &file.file, reader)).collect()
 }
@@ -46,7 +46,7 @@ fn seconds(rows: &[Medians], name: &str) -> Option<f64> {
     rows.iter().find(|row| row.reader.name == name).map(|row| row.seconds)
 }
 
-/// How many times as long as another a reader takes, if the other was timed.
+/// Formats the reader's time divided by `to`. Empty if there is no time to divide by.
 fn ratio(row: &Medians, to: Option<f64>) -> String {
     to.map_or_else(String::new, |to| format!("{:.2}", row.seconds / to))
 }
@@ -73,11 +73,8 @@ fn write(out: &mut String, record: &Record) -> fmt::Result {
 fn table(out: &mut String, record: &Record, file: &Run, rows: &[Medians]) -> fmt::Result {
     let once = file.mode == Mode::Once;
     let rounds = rows.iter().map(|row| row.rounds).max().unwrap_or(0);
-    let how = if once {
-        "a process for each run"
-    } else {
-        "in memory, read again and again in one process"
-    };
+    let how =
+        if once { "a process for each run" } else { "in memory, read repeatedly in one process" };
     writeln!(
         out,
         "\n{}: {} bytes, {how}, medians of {rounds} rounds.\n",

@@ -1,4 +1,4 @@
-//! What a reader met, to be the same for all.
+//! Counts and digests of what readers return, which must be the same for all.
 
 use std::hint::black_box;
 
@@ -6,35 +6,36 @@ use sha2::{Digest, Sha256};
 
 use crate::Result;
 
-/// A CID as atproto has them: 4 bytes of prefix and a SHA-256 digest.
+/// The bytes of an atproto CID: 4 bytes of prefix and a SHA-256 digest.
 pub type CidBytes = [u8; 36];
 
-/// Counts what a reader meets, in the order in which it does.
+/// Counts the items that a reader returns. In a check, also hashes them in their order.
 #[derive(Debug, Default)]
 pub struct Tally {
-    /// Records, entries or blocks, whatever the reader gives.
+    /// Number of records, entries or blocks.
     pub items: u64,
-    /// The sum of their lengths.
+    /// Total length of the records or blocks in bytes.
     pub bytes: u64,
     check: Option<Check>,
 }
 
-/// Only in runs that nobody times.
+/// The state of a check, which is not timed.
 #[derive(Debug, Default)]
 struct Check {
     keys_and_cids: Sha256,
-    /// The key under which something was met that does not have its CID.
+    /// Key of the last block that does not match its CID.
     forged: Option<String>,
 }
 
 impl Tally {
-    /// A tally that also proves what was met: in the order of all keys and CIDs, and in every byte.
+    /// Creates a tally for a check. It hashes all keys and CIDs in their order, and compares each
+    /// record or block with its CID.
     #[must_use]
     pub fn checking() -> Self {
         Self { check: Some(Check::default()), ..Self::default() }
     }
 
-    /// A record. `cid` is asked for only in a check.
+    /// Counts a record. `cid` is called only in a check.
     #[inline]
     pub fn record(&mut self, key: &[u8], block: &[u8], cid: impl FnOnce() -> CidBytes) {
         self.items += 1;
@@ -49,7 +50,7 @@ impl Tally {
         }
     }
 
-    /// An entry of the tree, of which the record is not looked at.
+    /// Counts an entry of the tree, without its record.
     #[inline]
     pub fn entry(&mut self, key: &[u8], cid: impl FnOnce() -> CidBytes) {
         self.items += 1;
@@ -59,22 +60,24 @@ impl Tally {
         }
     }
 
-    /// A block of the file, whatever it is.
+    /// Counts a block of any kind.
     #[inline]
     pub fn block(&mut self, block: &[u8], cid: impl FnOnce() -> CidBytes) {
         self.record(b"", block, cid);
     }
 
-    /// What a check came to, in hexadecimal: SHA-256 over each item's length of the key (4 bytes,
-    /// little-endian), key and CID. Nothing if there was no check.
+    /// Returns the digest of a check in hexadecimal: SHA-256 over the length of the key (4 bytes,
+    /// little-endian), the key and the CID of each item. `None` without a check.
     ///
     /// # Errors
     ///
-    /// If a block was met that does not have its CID.
+    /// If a record or block does not match its CID.
     pub fn digest(self) -> Result<Option<String>> {
         let Some(Check { keys_and_cids, forged }) = self.check else { return Ok(None) };
         match forged {
-            Some(key) => Err(format!("a block under the key {key:?} does not have its CID").into()),
+            Some(key) => {
+                Err(format!("the block under the key {key:?} does not match its CID").into())
+            }
             None => Ok(Some(
                 keys_and_cids.finalize().iter().map(|byte| format!("{byte:02x}")).collect(),
             )),

@@ -1,4 +1,4 @@
-//! The process that one reader is alone in, and what it tells of itself.
+//! The worker: a process that runs one reader on one file, and the report that it prints.
 
 use std::fs;
 use std::path::Path;
@@ -14,43 +14,44 @@ use crate::readers::{Input, Mode, Reader, Work};
 use crate::source::Source;
 use crate::tally::Tally;
 
-/// For how long a small file is read again and again, at least.
+/// Minimum total time of the repeated readings of a small file.
 const REPEAT_FOR: Duration = Duration::from_millis(200);
 
-/// How long one clocked batch of readings takes, about.
+/// Approximate time of one timed batch of readings.
 const BATCH: Duration = Duration::from_millis(2);
 
-/// What a worker tells, the line that it writes.
+/// A worker's report, which it prints as a line of JSON.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Report {
-    /// Records, entries or blocks.
+    /// Number of records, entries or blocks.
     pub items: u64,
-    /// The sum of the lengths of the records or blocks; 0 for entries.
+    /// Total length of the records or blocks in bytes; 0 for entries.
     pub bytes: u64,
-    /// Over all keys and CIDs in order, if this was a check.
+    /// Digest of a check over all keys and CIDs in their order: see [`Tally::digest`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
-    /// How often the file was read.
+    /// Number of times that the file was read.
     pub iterations: u64,
-    /// From before the file is opened until all is dropped; the median of batches if the file was
-    /// read often.
+    /// Time of one reading in seconds, from before the file is opened until everything is dropped.
+    /// If the file was read repeatedly, the median over the batches.
     pub seconds: f64,
-    /// What all threads of the process used for one reading.
+    /// User time of all threads of the process for one reading, in seconds.
     pub user_seconds: f64,
-    /// What the system did for it meanwhile.
+    /// System time of all threads of the process for one reading, in seconds.
     pub system_seconds: f64,
-    /// The most memory that the process had resident since it began, mapped files included.
+    /// Peak of the process's resident memory in bytes, including pages of mapped files.
     pub peak_rss: u64,
 }
 
-/// Runs a reader that is Rust, in this process.
+/// Runs a reader in this process.
 ///
 /// # Errors
 ///
-/// Whatever the reader says is wrong with the file, or what the system does not tell.
+/// If the reader is a script or fails on the file, or if the system does not report the use of
+/// processor and memory.
 pub fn run(reader: &Reader, file: &Path, mode: Mode) -> Result<Report> {
     let Work::Rust(work) = reader.work else {
-        return Err("a script has a worker of its own".into());
+        return Err("a script does not run in this worker".into());
     };
     let read = |source: &Source<'_>, mut tally: Tally| work(source, &mut tally).map(|()| tally);
     let source = if reader.input == Input::Pipe { Source::Pipe } else { Source::File(file) };
@@ -68,7 +69,7 @@ pub fn run(reader: &Reader, file: &Path, mode: Mode) -> Result<Report> {
     Ok(Report { items, bytes, digest, iterations, seconds, user_seconds, system_seconds, peak_rss })
 }
 
-/// The last tally, the median time of one reading, and how many there were.
+/// Returns the last tally, the median time of one reading, and the number of readings.
 fn repeat(read: impl Fn() -> Result<Tally>) -> Result<(Tally, f64, u64)> {
     let start = Instant::now();
     let mut tally = read()?;
@@ -85,7 +86,7 @@ fn repeat(read: impl Fn() -> Result<Tally>) -> Result<(Tally, f64, u64)> {
     Ok((tally, median(times), iterations))
 }
 
-/// What all threads of this process have used of the processors, in seconds.
+/// Processor time of all threads of this process, in seconds.
 struct Cpu {
     user: f64,
     system: f64,
@@ -103,7 +104,8 @@ impl Cpu {
     }
 }
 
-/// Of this program alone: what `getrusage` tells began with the process that started it.
+/// Returns the peak of this process's resident memory. That of `getrusage` would include the memory
+/// of the parent process before `exec`.
 fn peak_rss() -> Result<u64> {
     let status = fs::read_to_string("/proc/self/status")?;
     let line = status

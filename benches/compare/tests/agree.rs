@@ -1,4 +1,4 @@
-//! That all readers give the same, which is what makes their times worth comparing.
+//! All readers return the same items. Otherwise their times could not be compared.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -14,8 +14,7 @@ use carwalk_compare::measure::{self, Run};
 use carwalk_compare::readers::{self, Items, Mode, READERS, Work};
 use carwalk_testkit::export::{Export, Order, Written};
 
-/// What every reader that is Rust gives of a file, each in its process, through a pipe if it has
-/// its input from one.
+/// Checks a file with every reader in Rust, each in its own process.
 fn checked(file: &Path) -> Vec<Run> {
     let rust = READERS.iter().filter(|reader| matches!(reader.work, Work::Rust(_)));
     rust.map(|reader| run(reader.name, file, Mode::Check)).collect()
@@ -68,7 +67,7 @@ fn all_readers_agree_on_exports_in_every_order() {
         }
         digests.push(runs[0].report.digest.clone());
     }
-    // The order of the blocks is nothing to the records.
+    // The order of the blocks does not change the records.
     assert!(digests.windows(2).all(|pair| pair[0] == pair[1]));
 }
 
@@ -83,7 +82,7 @@ fn spilled_readers_agree_beyond_their_limit() {
 }
 
 #[test]
-fn readers_that_meet_something_else_do_not_agree() {
+fn readers_that_return_other_items_do_not_agree() {
     let folder = tempfile::tempdir().unwrap();
     let (file, _) = export(folder.path(), 300, Order::Pds);
     let one = run("carwalk-mapped", &file, Mode::Check);
@@ -111,18 +110,22 @@ fn readers_that_are_said_to_hash_records_refuse_a_forged_one() {
     std::fs::write(&file, car).unwrap();
     let program = Path::new(env!("CARGO_BIN_EXE_reader"));
     let rust = READERS.iter().filter(|reader| matches!(reader.work, Work::Rust(_)));
-    let taken = rust.filter(|reader| measure::run(program, reader, &file, Mode::Once).is_ok());
-    let taken: Vec<_> = taken.map(|reader| reader.name).collect();
-    assert_eq!(taken, ["carwalk-entries", "repo-stream-0.2", "jacquard-repo", "iroh-car", "sha2"]);
-    // Whoever takes it, the check does not.
-    for name in taken.iter().filter(|name| readers::find(name).unwrap().items == Items::Records) {
+    let accepted = rust.filter(|reader| measure::run(program, reader, &file, Mode::Once).is_ok());
+    let accepted: Vec<_> = accepted.map(|reader| reader.name).collect();
+    assert_eq!(
+        accepted,
+        ["carwalk-entries", "repo-stream-0.2", "jacquard-repo", "iroh-car", "sha2"]
+    );
+    // The check finds the forged record even if the reader accepts it.
+    for name in accepted.iter().filter(|name| readers::find(name).unwrap().items == Items::Records)
+    {
         let check = measure::run(program, readers::find(name).unwrap(), &file, Mode::Check);
         assert!(check.is_err() || !check.unwrap().agrees(&sound), "{name}");
     }
 }
 
 #[test]
-fn small_files_are_read_again_and_again() {
+fn small_files_are_read_repeatedly() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../samples/repo.car");
     for reader in
         READERS.iter().filter(|reader| reader.repeats && matches!(reader.work, Work::Rust(_)))

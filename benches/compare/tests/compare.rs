@@ -1,4 +1,4 @@
-//! The driver, from its command line to its table.
+//! The program `compare`, from its arguments to its tables.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 use std::path::Path;
@@ -19,7 +19,7 @@ fn sample() -> String {
 }
 
 #[test]
-fn table_of_a_kept_record_is_the_table_of_the_run() {
+fn table_of_a_record_file_is_the_table_of_the_run() {
     let folder = tempfile::tempdir().unwrap();
     let kept = folder.path().join("record.jsonl");
     let kept = kept.to_str().unwrap();
@@ -53,7 +53,7 @@ fn short_table_and_chart_have_a_line_for_each_reader() {
     let shown = compare(&["--from", &kept, "--short", "--chart", &chart]);
     assert!(shown.status.success(), "{}", String::from_utf8_lossy(&shown.stderr));
     let table = String::from_utf8(shown.stdout).unwrap();
-    assert_eq!(table.lines().count(), 2 + 2, "no line for what reads no tree: {table}");
+    assert_eq!(table.lines().count(), 2 + 2, "no line for a reader of blocks: {table}");
     assert!(table.contains("| carwalk, mapped | "), "{table}");
     let svg = std::fs::read_to_string(&chart).unwrap();
     for name in ["sha2, the hashing alone", "carwalk, mapped", "repo-stream 0.5.0-alpha.10"] {
@@ -92,7 +92,7 @@ fn small_files_are_read_once_on_request() {
 }
 
 #[test]
-fn reader_that_is_not_there_is_left_out_with_a_note() {
+fn missing_reader_is_left_out_with_a_note() {
     let missing = Command::new(env!("CARGO_BIN_EXE_compare"))
         .env("COMPARE_PYTHON", "/nonexistent")
         .args(["--rounds=1", "--only=sha2,python-libipld", &sample()])

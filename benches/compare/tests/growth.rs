@@ -1,4 +1,4 @@
-//! From kept runs to numbers for each size, and to the picture of them.
+//! The CSV and the chart of growth, made from record files.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 use std::fs::{self, File};
@@ -41,7 +41,7 @@ fn record(cores: usize, lines: Vec<Line>) -> Record {
     record
 }
 
-/// A run over as many records, which took so many seconds and bytes.
+/// Creates a run on a file of `records` records.
 fn run(reader: &str, records: u64, round: u32, seconds: f64, peak_anonymous: u64) -> Line {
     let report = Report {
         items: records,
@@ -78,20 +78,20 @@ fn point(reader: &str, records: u64, microseconds: f64, bytes: f64) -> Point {
     }
 }
 
-/// Some lines of the same readers, on one machine.
+/// Draws the chart of `points`.
 fn drawn(points: Vec<Point>) -> carwalk_compare::Result<String> {
     plot::svg(&Growth { notes: vec!["machine: of <some> kind".into()], points })
 }
 
 #[test]
-fn committed_picture_is_what_the_committed_numbers_give() {
+fn committed_chart_matches_the_committed_numbers() {
     let checked =
         growth(&[Path::new("--check"), &docs("cost-growth.csv"), &docs("cost-growth.svg")]);
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
 }
 
 #[test]
-fn picture_of_other_numbers_fails_the_check_and_stays() {
+fn chart_of_other_numbers_fails_the_check_and_is_not_changed() {
     let folder = tempfile::tempdir().unwrap();
     let (csv, svg) = (folder.path().join("a.csv"), folder.path().join("a.svg"));
     let numbers = |bytes| Growth {
@@ -108,7 +108,7 @@ fn picture_of_other_numbers_fails_the_check_and_stays() {
 }
 
 #[test]
-fn comparison_becomes_numbers_and_a_picture() {
+fn comparison_becomes_numbers_and_a_chart() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     let mut args = vec![
@@ -165,7 +165,7 @@ fn points_are_medians_by_the_number_of_records() {
 }
 
 #[test]
-fn what_does_not_belong_together_is_refused() {
+fn measurements_that_cannot_be_compared_are_refused() {
     let one = || record(2, vec![run("carwalk-mapped", 1_000, 1, 1.0, 1)]);
     let refused = |records: &[Record], why: &str| {
         let error = Growth::of(records).unwrap_err().to_string();
@@ -181,7 +181,7 @@ fn what_does_not_belong_together_is_refused() {
 }
 
 #[test]
-fn reader_that_is_left_out_is_told_of_in_numbers_and_picture() {
+fn left_out_reader_is_noted_in_csv_and_chart() {
     let left = LeftOut {
         reader: "carwalk-pipe".into(),
         file: "9000.car".into(),
@@ -220,7 +220,7 @@ fn axes_hold_all_points_between_labelled_ticks() {
             .map(|rest| rest.split('"').next().unwrap().parse().unwrap())
             .collect()
     };
-    // Two panels with two points each, none on another, and all within the frame.
+    // Two panels with two points each, all within the frame.
     let (xs, ys) = (numbers("cx"), numbers("cy"));
     assert_eq!(xs.len(), 4);
     assert!(xs.iter().all(|x| (54..=624).contains(x)), "{xs:?}");
@@ -237,7 +237,7 @@ fn names_of_lines_that_end_at_one_point_lie_beside_each_other() {
         "repo-stream-0.5-spilled",
     ];
     let lines = |microseconds| names.map(|name| point(name, 1_000, microseconds, 1.0)).to_vec();
-    // The second time at the bottom of the panel, where there is no room below.
+    // With the second value, the lines end at the bottom of the panel, without room below.
     for microseconds in [3.0, 1.0] {
         let svg = drawn(lines(microseconds)).unwrap();
         let height = |name: &str| -> i32 {
@@ -253,7 +253,7 @@ fn names_of_lines_that_end_at_one_point_lie_beside_each_other() {
 }
 
 #[test]
-fn what_cannot_be_drawn_is_refused() {
+fn points_that_cannot_be_drawn_are_refused() {
     assert!(drawn(Vec::new()).is_err());
     assert!(drawn(vec![point("carwalk-mapped", 1_000, 1.0, 0.0)]).is_err(), "no logarithm");
     let readers = ["a", "b", "c", "d", "e", "f"].map(|name| point(name, 1_000, 1.0, 1.0));

@@ -1,4 +1,5 @@
-//! The repository's README quotes what was measured, and nothing else.
+//! The table, the machine and the chart in the repository's README are those of the committed
+//! record.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 use std::fs;

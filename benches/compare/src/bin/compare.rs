@@ -1,4 +1,4 @@
-//! Runs all readers in turn, round after round, and prints a table of medians.
+//! Runs all readers in turn for several rounds, and prints a table of medians.
 
 use std::fs;
 use std::io::{self, Write};
@@ -15,37 +15,36 @@ use clap::Parser;
 /// Files up to this length are timed in memory: starting a process takes longer than reading them.
 const SMALL: u64 = 16 << 20;
 
-/// Runs all readers in turn, round after round, each in a process of its own, and prints a table of
-/// medians.
+/// Runs all readers in turn for several rounds, each run in a process of its own, and prints a
+/// table of medians.
 ///
-/// Before the first round each reader is checked: all have to give the same records, byte for byte,
+/// Before the first round, each reader is checked: all must return the same records, byte for byte,
 /// in the same order.
 #[derive(Parser)]
 struct Args {
-    /// How often each reader is timed.
+    /// Number of rounds. Each reader is timed once per round and file.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
-    /// Only these readers.
+    /// Run only these readers.
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
     only: Vec<String>,
-    /// Time small files as large ones, read once by a process for each run: this shows memory, and
-    /// what is the same for any file.
+    /// Measure small files like large ones: each run is a process that reads the file once. The
+    /// results then include memory and the fixed cost of a process.
     #[arg(long)]
     once: bool,
-    /// Where to keep all runs.
+    /// Write all runs to this file, as JSON Lines.
     #[arg(long, value_name = "OUT")]
     json: Option<PathBuf>,
-    /// Print the table of runs that were kept, and run nothing.
+    /// Print the table of the runs in this file. No reader is run.
     #[arg(long, value_name = "RECORD", conflicts_with_all = ["rounds", "only", "once", "json", "files"])]
     from: Option<PathBuf>,
     /// Print a shorter table of the first file: times, ratios and memory.
     #[arg(long)]
     short: bool,
-    /// Draw the times of the first file as SVG.
+    /// Draw the times of the first file into this SVG file.
     #[arg(long, value_name = "SVG")]
     chart: Option<PathBuf>,
-    /// The CARs. One of at most 16 MiB is read into memory first, and then timed again and again in
-    /// one process.
+    /// The CARs. A file of at most 16 MiB is loaded into memory, then read repeatedly in each run.
     #[arg(required_unless_present = "from", value_name = "FILE")]
     files: Vec<PathBuf>,
 }
@@ -93,17 +92,17 @@ fn compare(args: &Args) -> Result<Record> {
     }
     for round in 1..=args.rounds {
         for &(reader, file, mode) in &jobs {
-            tell(round, reader, file)?;
-            keep(&mut record, round, measure::run(&program, reader, file, mode)?)?;
+            print_progress(round, reader, file)?;
+            add_run(&mut record, round, measure::run(&program, reader, file, mode)?)?;
         }
     }
     Ok(record)
 }
 
-/// Which reader is to be timed over which file, and how.
+/// A reader to time, the file, and the mode.
 type Job<'a> = (&'a Reader, &'a Path, Mode);
 
-/// Has every reader checked on the file, and gives those that are to be timed on it.
+/// Checks every reader on the file, and returns those to time on it.
 fn check<'a>(
     record: &mut Record,
     program: &Path,
@@ -113,10 +112,10 @@ fn check<'a>(
 ) -> Result<Vec<Job<'a>>> {
     let mut jobs = Vec::new();
     for &reader in readers.iter().filter(|reader| reader.repeats || mode != Mode::Repeat) {
-        tell(0, reader, file)?;
+        print_progress(0, reader, file)?;
         match measure::run(program, reader, file, Mode::Check) {
             Ok(run) => {
-                keep(record, 0, run)?;
+                add_run(record, 0, run)?;
                 jobs.push((reader, file, mode));
             }
             Err(error) => {
@@ -132,15 +131,15 @@ fn check<'a>(
     Ok(jobs)
 }
 
-/// Adds a run, unless it met something else than those before it.
-fn keep(record: &mut Record, round: u32, run: Run) -> Result<()> {
+/// Adds a run. Fails if it does not agree with an earlier run on the same file.
+fn add_run(record: &mut Record, round: u32, run: Run) -> Result<()> {
     for line in &record.lines {
         if let Line::Run(other) = line
             && other.run.file == run.file
             && !run.agrees(&other.run)
         {
             return Err(format!(
-                "{} and {} do not give the same of {}",
+                "{} and {} return different items of {}",
                 run.reader, other.run.reader, run.file
             )
             .into());
@@ -149,7 +148,7 @@ fn keep(record: &mut Record, round: u32, run: Run) -> Result<()> {
     record.add(Line::Run(Round { round, run }))
 }
 
-fn tell(round: u32, reader: &Reader, file: &Path) -> Result<()> {
+fn print_progress(round: u32, reader: &Reader, file: &Path) -> Result<()> {
     let what = if round == 0 { "check".to_owned() } else { format!("round {round}") };
     Ok(writeln!(io::stderr(), "{what}: {} {}", reader.name, file.display())?)
 }

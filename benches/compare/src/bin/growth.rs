@@ -1,4 +1,4 @@
-//! Draws how cost grows with the number of records, from what `compare --once` kept of files of
+//! Draws how time and memory grow with the number of records, from comparisons on files of
 //! different lengths.
 
 use std::fs;
@@ -11,19 +11,22 @@ use carwalk_compare::record::Record;
 use carwalk_compare::{Result, plot};
 use clap::Parser;
 
-/// Draws how cost grows with the number of records, from what `compare --once --json` kept.
+/// Draws how time and memory grow with the number of records, from comparisons on files of
+/// different lengths.
+///
+/// The comparisons are those that `compare --once --json` wrote.
 #[derive(Parser)]
 struct Args {
-    /// What was kept, to make the CSV of; more than once for more than one file. Without, the CSV
-    /// is there.
+    /// Write the CSV from the measurements in this file. Can be given several times. Without it,
+    /// the existing CSV is read.
     #[arg(long, value_name = "RECORD")]
     from: Vec<PathBuf>,
-    /// Write nothing, but fail if the SVG is not what the CSV gives.
+    /// Write nothing, and fail if the SVG does not match the CSV.
     #[arg(long, conflicts_with = "from")]
     check: bool,
-    /// The numbers.
+    /// The CSV with the measurements.
     csv: PathBuf,
-    /// The picture of them.
+    /// The SVG with the chart.
     svg: PathBuf,
 }
 
@@ -48,9 +51,7 @@ fn run(args: &Args) -> Result<()> {
         return Ok(fs::write(&args.svg, svg)?);
     }
     if fs::read_to_string(&args.svg)? != svg {
-        return Err(
-            format!("{} is not what {} gives", args.svg.display(), args.csv.display()).into()
-        );
+        return Err(format!("{} does not match {}", args.svg.display(), args.csv.display()).into());
     }
     Ok(())
 }

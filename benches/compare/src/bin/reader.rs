@@ -1,4 +1,4 @@
-//! Runs one reader over one file, and prints what came of it as a line of JSON.
+//! Runs one reader on one file, and prints the measurements as a line of JSON.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -8,19 +8,19 @@ use carwalk_compare::readers::{self, Mode};
 use carwalk_compare::{Result, measure, worker};
 use clap::Parser;
 
-/// Runs one reader over one file, in a process of its own, and prints what came of it as a line of
+/// Runs one reader on one file, in a process of its own, and prints the measurements as a line of
 /// JSON.
 #[derive(Parser)]
 struct Args {
-    /// The reader; another name shows which there are.
+    /// Name of the reader. An unknown name lists all readers.
     reader: String,
-    /// The CAR. Readers on a pipe have it written into one.
+    /// The CAR. A reader on a pipe receives it through a pipe.
     file: PathBuf,
-    /// What the run is for.
+    /// Purpose of the run.
     #[arg(long, value_enum, default_value = "once")]
     mode: Mode,
-    /// Do the work in this process, which has nothing else to do; a reader on a pipe reads standard
-    /// input.
+    /// Run the reader in this process, and print only its own report. A reader on a pipe reads
+    /// standard input.
     #[arg(long)]
     worker: bool,
 }

@@ -1,4 +1,4 @@
-//! carwalk itself.
+//! carwalk, with several inputs and settings.
 
 use std::fs::File;
 
@@ -12,7 +12,7 @@ use crate::source::Source;
 use crate::tally::Tally;
 
 const EVERYTHING: &str =
-    "Everything: framing, the hash of every block, the commit's form, every rule of the tree.";
+    "Everything: framing, the hash of every block, the form of the commit, every rule of the tree.";
 
 pub(super) const MAPPED: Reader = Reader {
     name: "carwalk-mapped",
@@ -51,16 +51,16 @@ pub(super) const ENTRIES: Reader = Reader {
     name: "carwalk-entries",
     title: "carwalk, entries only, mapped",
     items: Items::Entries,
-    checks: "The framing, and of the blocks only the commit and the nodes: these are hashed, and keep every rule. \
-             Records are neither hashed nor looked up, so that one which is damaged or missing goes unnoticed.",
+    checks: "The framing, and the hashes and rules of the commit and the nodes. Records are neither hashed nor looked \
+             up, so damaged and missing records go unnoticed.",
     work: Work::Rust(entries),
     ..MAPPED
 };
 
-#[expect(unsafe_code, reason = "a file can be mapped in no other way")]
+#[expect(unsafe_code, reason = "mapping a file is always unsafe")]
 fn mapped(source: &Source<'_>, tally: &mut Tally) -> Result<()> {
     match source {
-        // SAFETY: whoever compares readers leaves the file alone meanwhile.
+        // SAFETY: whoever compares readers does not modify the file meanwhile.
         Source::File(path) => walk(unsafe { Repo::map(&File::open(path)?) }?.walk(), tally),
         _ => walk(Repo::from_slice(&*source.bytes()?)?.walk(), tally),
     }
@@ -77,12 +77,12 @@ fn spilled(source: &Source<'_>, tally: &mut Tally) -> Result<()> {
     }
 }
 
-#[expect(unsafe_code, reason = "a file can be mapped in no other way")]
+#[expect(unsafe_code, reason = "mapping a file is always unsafe")]
 fn entries(source: &Source<'_>, tally: &mut Tally) -> Result<()> {
     let loader = Loader::new().verification(Verification::ReachedBlocks);
     match source {
         Source::File(path) => {
-            // SAFETY: whoever compares readers leaves the file alone meanwhile.
+            // SAFETY: whoever compares readers does not modify the file meanwhile.
             let repo = unsafe { loader.map(&File::open(path)?) }?;
             walk(repo.walk().records(false), tally)
         }
@@ -90,12 +90,12 @@ fn entries(source: &Source<'_>, tally: &mut Tally) -> Result<()> {
     }
 }
 
-/// For files beyond the default of 1 GiB.
+/// Limits that allow files longer than the default of 1 GiB.
 fn unlimited() -> Limits {
     Limits::new().max_stream_len(u64::MAX)
 }
 
-/// The form of the walk that allocates nothing per record.
+/// Walks with `next_event`, which allocates nothing per record.
 fn walk<S: BlockStore>(walk: Walk<'_, S>, tally: &mut Tally) -> Result<()> {
     let mut walk = walk.start();
     while let Some(event) = walk.next_event()? {
@@ -106,7 +106,7 @@ fn walk<S: BlockStore>(walk: Walk<'_, S>, tally: &mut Tally) -> Result<()> {
             Event::Entry { entry, .. } => {
                 tally.entry(entry.path()?.as_str().as_bytes(), || *entry.cid().as_bytes())
             }
-            other => return Err(format!("neither a record nor an entry: {other:?}").into()),
+            other => return Err(format!("unexpected event: {other:?}").into()),
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! iroh-car 0.5.1, which repo-stream and jacquard-repo read with: the layer of the CAR alone.
+//! iroh-car 0.5.1, the CAR reader of repo-stream and jacquard-repo. It reads no trees.
 
 use iroh_car::CarReader;
 use sha2::{Digest, Sha256};
@@ -14,14 +14,14 @@ pub(super) const FRAMING: Reader = Reader {
     input: Input::File,
     items: Items::Blocks,
     repeats: true,
-    checks: "The framing. It knows of no tree and no records. A file that ends inside a length counts as whole.",
+    checks: "The framing; no hash, no tree, no records. A file that ends inside a length prefix is accepted as complete.",
     work: Work::Rust(framing),
 };
 
 pub(super) const HASHING: Reader = Reader {
     name: "iroh-car-sha2",
     title: "iroh-car 0.5.1, and each block hashed",
-    checks: "The framing and the hash of every block. It knows of no tree and no records.",
+    checks: "The framing and the hash of every block; no tree, no records.",
     work: Work::Rust(hashing),
     ..FRAMING
 };
@@ -44,7 +44,7 @@ fn blocks(
         let mut reader = CarReader::new(&*bytes).await?;
         while let Some((cid, block)) = reader.next_block().await? {
             if !sound(&cid, &block) {
-                return Err(format!("{cid} is not the CID of its block").into());
+                return Err(format!("a block does not match its CID {cid}").into());
             }
             tally.block(&block, || cid_bytes(&cid));
         }

@@ -1,4 +1,4 @@
-//! jacquard-repo 0.12.2: blocks in a `BTreeMap`, the tree over it.
+//! jacquard-repo 0.12.2: blocks in a `BTreeMap`, and a tree over that map.
 
 use std::sync::Arc;
 
@@ -16,8 +16,8 @@ pub(super) const IN_MEMORY: Reader = Reader {
     input: Input::File,
     items: Items::Records,
     repeats: true,
-    checks: "That nodes are DAG-CBOR of their shape; no hash, and neither order, layers nor prefixes of keys. A \
-             file that ends inside a length counts as whole.",
+    checks: "That nodes are DAG-CBOR with the expected fields; no hash, and neither the order, the layers nor the prefixes \
+             of keys. A file that ends inside a length prefix is accepted as complete.",
     work: Work::Rust(in_memory),
 };
 
@@ -28,7 +28,8 @@ fn in_memory(source: &Source<'_>, tally: &mut Tally) -> Result<()> {
         let store = Arc::new(MemoryBlockStore::new_from_blocks(parsed.blocks));
         let repo = Repository::<String, _>::from_commit(store.clone(), &parsed.root).await?;
         for (key, cid) in repo.mst().leaves_sequential().await? {
-            let block = store.get(&cid).await?.ok_or_else(|| format!("no block {cid}"))?;
+            let block =
+                store.get(&cid).await?.ok_or_else(|| format!("the block {cid} is missing"))?;
             tally.record(key.as_bytes(), &block, || cid_bytes(&cid));
         }
         Ok(())

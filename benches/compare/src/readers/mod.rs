@@ -1,4 +1,4 @@
-//! The readers: what each one is, what it gives, and what it leaves unchecked.
+//! The readers: how each one is run, what it returns, and what it checks.
 
 mod carwalk;
 mod iroh_car;
@@ -20,27 +20,27 @@ use crate::Result;
 use crate::source::Source;
 use crate::tally::{CidBytes, Tally};
 
-/// A reader, under test or as a yardstick.
+/// A reader that is measured.
 #[derive(Debug)]
 pub struct Reader {
-    /// Its name on the command line and in record files.
+    /// Name on the command line and in record files.
     pub name: &'static str,
-    /// Its name in tables.
+    /// Name in tables and charts.
     pub title: &'static str,
-    /// Where it has a file from.
+    /// Way in which it receives a file.
     pub input: Input,
-    /// What it gives.
+    /// Kind of items that it returns.
     pub items: Items,
-    /// Whether it is timed on small files, in memory: not those that would do there what another
-    /// does.
+    /// Whether it is timed on small files in memory. Readers that would do the same there as
+    /// another reader are not.
     pub repeats: bool,
-    /// What it checks, or what it leaves unchecked, in one sentence.
+    /// The checks that it makes or leaves out.
     pub checks: &'static str,
-    /// How it is run.
+    /// Function or script that runs it.
     pub work: Work,
 }
 
-/// Where a reader has a file from.
+/// The way in which a reader receives a file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Input {
     /// It opens the file.
@@ -49,7 +49,7 @@ pub enum Input {
     Pipe,
 }
 
-/// What a reader gives.
+/// The kind of items that a reader returns.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Items {
@@ -61,31 +61,31 @@ pub enum Items {
     Blocks,
 }
 
-/// How a reader is run.
+/// The function or script that runs a reader.
 #[derive(Clone, Copy, Debug)]
 pub enum Work {
-    /// In the worker's process, by this function.
+    /// This function, in the worker's process.
     Rust(fn(&Source<'_>, &mut Tally) -> Result<()>),
-    /// By an interpreter.
+    /// A script, in the process of an interpreter.
     Script(Script),
 }
 
-/// What a run is for.
+/// The purpose of a run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
-    /// The file is read once, and that is timed.
+    /// Read the file once, and time that.
     Once,
-    /// The file is in memory and read again and again.
+    /// Load the file into memory, read it repeatedly, and time that.
     Repeat,
-    /// Everything that the reader gives is hashed; the time means nothing.
+    /// Hash everything that the reader returns. The time is meaningless.
     Check,
 }
 
 /// The reader that all others are compared with.
 pub const REFERENCE: &str = "carwalk-mapped";
 
-/// The hashing that no reader can do without.
+/// The reader that does nothing but hash the blocks.
 pub const YARDSTICK: &str = "sha2";
 
 /// All readers, in the order of the table.
@@ -109,21 +109,21 @@ pub const READERS: &[Reader] = &[
     sha2::HASHING,
 ];
 
-/// The reader of that name.
+/// Finds a reader by its name.
 ///
 /// # Errors
 ///
-/// If there is none.
+/// If there is no such reader.
 pub fn find(name: &str) -> Result<&'static Reader> {
     let found = READERS.iter().find(|reader| reader.name == name);
     found.ok_or_else(|| {
         let names: Vec<_> = READERS.iter().map(|reader| reader.name).collect();
-        format!("no reader {name:?}: there are {}", names.join(", ")).into()
+        format!("unknown reader {name:?}: the readers are {}", names.join(", ")).into()
     })
 }
 
-/// For the peers that are async: one thread, made once. Those that start tasks for blocking work
-/// get a second from it.
+/// The runtime of async peers, created once. It has a single thread; tasks for blocking work run on
+/// further threads.
 static RUNTIME: LazyLock<std::io::Result<Runtime>> =
     LazyLock::new(|| Builder::new_current_thread().build());
 
@@ -131,7 +131,7 @@ fn block_on<F: Future<Output = Result<()>>>(work: F) -> Result<()> {
     RUNTIME.as_ref().map_err(ToString::to_string)?.block_on(work)
 }
 
-/// The bytes of the CID that most peers use.
+/// Returns the bytes of a CID of the `cid` crate, which most peers use.
 fn cid_bytes(cid: &cid::Cid) -> CidBytes {
     let mut bytes = [0; 36];
     let written = cid.write_bytes(bytes.as_mut_slice());
@@ -139,7 +139,7 @@ fn cid_bytes(cid: &cid::Cid) -> CidBytes {
     bytes
 }
 
-/// The CID of a block, for peers that do not tell it.
+/// Computes the CID of a block, for peers that do not return it.
 fn cid_of(block: &[u8]) -> CidBytes {
     *carwalk_cid(block).as_bytes()
 }

@@ -1,4 +1,4 @@
-//! repo-stream 0.5.0-alpha.10: blocks in a map, or in a database once they reach a limit.
+//! repo-stream 0.5.0-alpha.10: blocks in a map, or in a database after they reach a limit.
 
 use std::io::{self, BufReader, Read};
 use std::pin::Pin;
@@ -12,11 +12,11 @@ use crate::source::Source;
 use crate::tally::Tally;
 use crate::{Error, Result};
 
-/// In MiB: more than any file.
+/// Memory limit in MiB that no file reaches.
 const NO_LIMIT: usize = 1 << 20;
 
-/// In MiB, for blocks in memory. The cache of the database has its default, 64 MiB: with 16 it
-/// takes twice the processor time at 3 million records, though no more at 1 million.
+/// Memory limit for blocks in MiB. The cache of the database has its default of 64 MiB. With 16
+/// MiB, 3 million records take twice the processor time, but 1 million take no more.
 const SPILL_LIMIT: usize = 16;
 
 pub(super) const IN_MEMORY: Reader = Reader {
@@ -25,9 +25,9 @@ pub(super) const IN_MEMORY: Reader = Reader {
     input: Input::File,
     items: Items::Records,
     repeats: true,
-    checks: "The hash of every block, the order of keys, and that keys are in their layer; not that prefixes are \
-             maximal, that nodes are canonical DAG-CBOR with all their fields, or that keys are repo paths. A \
-             file that ends inside a length counts as whole.",
+    checks: "The hash of every block, and the order and the layers of keys; not that prefixes are maximal, that nodes \
+             are canonical DAG-CBOR with all their fields, or that keys are repo paths. A file that ends \
+             inside a length prefix is accepted as complete.",
     work: Work::Rust(in_memory),
 };
 
@@ -35,7 +35,7 @@ pub(super) const KEYS: Reader = Reader {
     name: "repo-stream-0.5-keys",
     title: "repo-stream 0.5.0-alpha.10, keys only",
     items: Items::Entries,
-    checks: "As in memory, hashes of records too; but records are not looked up, so that a missing one goes \
+    checks: "As in memory, including the hashes of records. Records are not looked up, so missing records go \
              unnoticed.",
     work: Work::Rust(keys),
     ..IN_MEMORY
@@ -46,7 +46,7 @@ pub(super) const SPILLED: Reader = Reader {
     title: "repo-stream 0.5.0-alpha.10, spilled at 16 MB, from a pipe",
     input: Input::Pipe,
     repeats: false,
-    checks: "As in memory. It writes and its database works on two more threads.",
+    checks: "As in memory. Two more threads write the blocks and run the database.",
     work: Work::Rust(spilled),
     ..IN_MEMORY
 };
@@ -95,7 +95,7 @@ fn walk(mut car: MemCar, tally: &mut Tally) -> Result<()> {
     Ok(())
 }
 
-/// A stream that keeps the thread waiting, which is faster than to hand each read to another
+/// An async stream whose reads block the thread. This is faster than handing each read to another
 /// thread.
 struct Blocking<R>(R);
 
@@ -111,7 +111,7 @@ impl<R: Read + Unpin> AsyncRead for Blocking<R> {
     }
 }
 
-/// The error may hold what was read, which is borrowed.
+/// Converts an error to text, because it may hold the borrowed input.
 fn text<R: AsyncRead + Unpin>(error: LoadError<R>) -> Error {
     error.to_string().into()
 }

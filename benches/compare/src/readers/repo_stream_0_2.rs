@@ -1,4 +1,4 @@
-//! repo-stream 0.2.2, the latest that is not a preview.
+//! repo-stream 0.2.2, the latest version that is not a preview.
 
 use repo_stream_0_2::{Driver, DriverBuilder};
 
@@ -7,7 +7,7 @@ use crate::Result;
 use crate::source::Source;
 use crate::tally::Tally;
 
-/// In MiB: more than any file.
+/// Memory limit in MiB that no file reaches.
 const NO_LIMIT: usize = 1 << 20;
 
 pub(super) const IN_MEMORY: Reader = Reader {
@@ -16,7 +16,7 @@ pub(super) const IN_MEMORY: Reader = Reader {
     input: Input::File,
     items: Items::Records,
     repeats: true,
-    checks: "The order of keys, and that keys are in their layer; no hash, and nothing that 0.5 leaves out.",
+    checks: "The order and the layers of keys; no hash, and nothing that 0.5 leaves unchecked.",
     work: Work::Rust(in_memory),
 };
 
@@ -25,7 +25,7 @@ fn in_memory(source: &Source<'_>, tally: &mut Tally) -> Result<()> {
     block_on(async {
         let loaded = DriverBuilder::new().with_mem_limit_mb(NO_LIMIT).load_car(&*bytes).await?;
         let Driver::Memory(_, mut driver) = loaded else {
-            return Err("more than the limit".into());
+            return Err("the memory limit was reached".into());
         };
         while let Some(chunk) = driver.next_chunk(256).await? {
             for (key, block) in chunk {

@@ -1,4 +1,4 @@
-//! Readers in other languages, which their own runtimes run: scripts beside this package's sources.
+//! Readers in other languages: scripts in `scripts/`, which run in the runtimes of their languages.
 
 use std::env;
 use std::path::Path;
@@ -8,14 +8,14 @@ use clap::ValueEnum;
 
 use super::{Input, Items, Mode, Reader, Work};
 
-/// A script, and what runs it.
+/// A script and its interpreter.
 #[derive(Clone, Copy, Debug)]
 pub struct Script {
-    /// The variable of the environment that names the interpreter.
+    /// Environment variable that names the interpreter.
     variable: &'static str,
-    /// What it is called otherwise.
+    /// Interpreter if the variable is not set.
     interpreter: &'static str,
-    /// The script, in `scripts/`.
+    /// File name of the script in `scripts/`.
     file: &'static str,
 }
 
@@ -25,7 +25,7 @@ pub(super) const ATCUTE: Reader = Reader {
     input: Input::File,
     items: Items::Records,
     repeats: true,
-    checks: "Canonical DAG-CBOR, maximal prefixes, repo paths, the order of keys in each node; no hash, no \
+    checks: "Canonical DAG-CBOR, maximal prefixes, repo paths, and the order of keys in each node; no hash, no \
              layers, no order of keys across nodes.",
     work: Work::Script(Script {
         variable: "COMPARE_NODE",
@@ -38,8 +38,8 @@ pub(super) const PYTHON_LIBIPLD: Reader = Reader {
     name: "python-libipld",
     title: "python-libipld 3.4.1, and a walk in Python",
     items: Items::Entries,
-    checks: "That every block is DAG-CBOR, and it makes Python objects of each, records too; no hash, and nothing \
-             of the tree: the walk is the script's own. It does not give a record's bytes.",
+    checks: "That every block is DAG-CBOR: it decodes all blocks, including records, into Python objects; no hash, and no \
+             rule of the tree, which the script itself walks. It does not return the bytes of records.",
     work: Work::Script(Script {
         variable: "COMPARE_PYTHON",
         interpreter: "python3",
@@ -49,7 +49,7 @@ pub(super) const PYTHON_LIBIPLD: Reader = Reader {
 };
 
 impl Script {
-    /// The command that runs it on a file.
+    /// Returns the command that runs the script on a file.
     pub(crate) fn command(&self, file: &Path, mode: Mode) -> Command {
         let interpreter = env::var_os(self.variable).unwrap_or_else(|| self.interpreter.into());
         let mut command = Command::new(interpreter);

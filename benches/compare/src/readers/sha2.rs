@@ -1,4 +1,4 @@
-//! The yardstick: every block hashed, and nothing else that can be left out.
+//! The yardstick: hashes every block, and does only what is needed for that.
 
 use std::hint::black_box;
 
@@ -15,15 +15,15 @@ pub(super) const HASHING: Reader = Reader {
     input: Input::File,
     items: Items::Blocks,
     repeats: true,
-    checks: "Nothing: it maps the file, goes from length to length, and hashes what lies between.",
+    checks: "Nothing: it maps the file, follows the length prefixes, and hashes every block.",
     work: Work::Rust(hashing),
 };
 
 fn hashing(source: &Source<'_>, tally: &mut Tally) -> Result<()> {
     let bytes = source.bytes()?;
-    let mut rest = cut(&bytes).ok_or("the header ends too early")?.1;
+    let mut rest = cut(&bytes).ok_or("the header is truncated")?.1;
     while !rest.is_empty() {
-        let (section, after) = cut(rest).ok_or("a section ends too early")?;
+        let (section, after) = cut(rest).ok_or("a section is truncated")?;
         let (cid, block) = section.split_first_chunk().ok_or("a section has no CID")?;
         black_box(Sha256::digest(block));
         tally.block(block, || -> CidBytes { *cid });
@@ -32,7 +32,7 @@ fn hashing(source: &Source<'_>, tally: &mut Tally) -> Result<()> {
     Ok(())
 }
 
-/// What a length is before, and what comes after that.
+/// Reads a length prefix. Returns the bytes that it counts, and the bytes after those.
 fn cut(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (mut len, mut shift) = (0, 0);
     for (at, byte) in bytes.iter().enumerate().take(5) {

@@ -1,4 +1,4 @@
-//! shrike 0.8.2: its own loader, and its parts put together as fast as they go.
+//! shrike 0.8.2: its own loader, and the fastest combination of its parts.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -19,9 +19,9 @@ pub(super) const LOAD_CAR: Reader = Reader {
     input: Input::File,
     items: Items::Records,
     repeats: true,
-    checks: "The hash of every block, canonical DAG-CBOR, the order of keys, that no node is linked twice; not \
-             the layers of keys, that prefixes are maximal, that fields are there which may be null, or that \
-             there are no empty nodes.",
+    checks: "The hash of every block, canonical DAG-CBOR, the order of keys, and that no node is linked twice; not the \
+             layers of keys, that prefixes are maximal, that nullable fields are present, or that there are \
+             no empty nodes.",
     work: Work::Rust(load_car),
 };
 
@@ -32,15 +32,14 @@ pub(super) const PARTS: Reader = Reader {
     ..LOAD_CAR
 };
 
-/// The way that its documentation shows; the records then come from its store.
+/// Loads as its documentation shows. The records come from its store.
 fn load_car(source: &Source<'_>, tally: &mut Tally) -> Result<()> {
     let repo = Repo::load_car(&source.bytes()?)?;
     let commit = repo.head().ok_or("no commit")?;
     walk(commit.data, &Stored(repo.store()), tally)
 }
 
-/// Borrowed blocks, hashed as they come, in a map that takes as little time as one can, and
-/// presized.
+/// Hashes blocks as they are read, and borrows them in a presized map with a fast hash function.
 fn parts(source: &Source<'_>, tally: &mut Tally) -> Result<()> {
     let bytes = source.bytes()?;
     let reader = SliceReader::new(&bytes)?;
@@ -50,7 +49,7 @@ fn parts(source: &Source<'_>, tally: &mut Tally) -> Result<()> {
     for block in reader {
         let block = block?;
         if Cid::compute(block.cid.codec(), block.data) != block.cid {
-            return Err(format!("{} is not the CID of its block", block.cid).into());
+            return Err(format!("a block does not match its CID {}", block.cid).into());
         }
         blocks.insert(block.cid, block.data);
     }
@@ -68,7 +67,7 @@ fn walk(root: Cid, blocks: &impl BlockSource, tally: &mut Tally) -> Result<()> {
     Ok(DetachedTree::load(root).walk(blocks, give)?)
 }
 
-/// Its store as its tree wants to have it.
+/// Adapts shrike's store to its tree.
 struct Stored<'a>(&'a MemRepoStore);
 
 impl BlockSource for Stored<'_> {
