@@ -1,5 +1,4 @@
-//! Lookups in data that others made: slices of repositories, and trees of which only the nodes of a
-//! proof are there.
+//! Lookups in external data: slices of repositories, and trees with only the nodes of a proof.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs;
@@ -17,21 +16,21 @@ use serde_json::Value;
 use crate::common::part::{self, Answer, PlainTree};
 use crate::common::{self, MapStore};
 
-/// A key that the repository of the slices has.
+/// A key in the repository that the slices come from.
 const FIRST: &str = "app.bsky.feed.like/3lohfzs6qea24";
-/// The one before it, which it does not have.
+/// The neighbour before `FIRST`, which is absent.
 const BEFORE_FIRST: &str = "app.bsky.feed.like/3lohfzs6qea23";
-/// A key whose node is in one of the slices alone.
+/// A key whose node is in only one of the slices.
 const LATER: &str = "app.bsky.feed.like/3mcqqwzsc7x26";
-/// The key that one slice was made for.
+/// The key that `slice-one.car` was made for.
 const ONE: &str = "app.bsky.feed.like/3mcg72x6bi32z";
 
-/// A slice, and what it says of keys.
+/// A slice, and what it proves about keys.
 pub(crate) type Slice = (&'static str, &'static [(&'static str, Known)]);
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Known {
-    /// The record, too.
+    /// Present, and the slice has the record.
     Record,
     Present,
     Absent,
@@ -57,7 +56,7 @@ fn known<V>(lookup: &Lookup<V>) -> Known {
     }
 }
 
-/// Each slice says of the keys what it proves, the first time and the second.
+/// Lookups in a slice return what it proves, for the first and for a repeated request.
 pub(crate) fn slice_answers(path: &Path) {
     let name = path.file_name().unwrap().to_str().unwrap();
     let (_, expected) = SLICES.iter().find(|(own, _)| *own == name).unwrap();
@@ -88,8 +87,8 @@ fn repo_answers<S: BlockStore>(repo: &Repo<S>, expected: &[(&str, Known)]) {
     partial_walk_agrees(repo);
 }
 
-/// A lookup of every key that a partial walk finds is present, and of the ends of every gap never
-/// absent.
+/// Every key that a partial walk finds is present. A key inside a gap is unknown, with the same
+/// gap.
 fn partial_walk_agrees<S: BlockStore>(repo: &Repo<S>) {
     let mut walk = repo.walk().partial(true).start();
     let (mut keys, mut gaps) = (Vec::new(), Vec::new());
@@ -113,7 +112,7 @@ fn partial_walk_agrees<S: BlockStore>(repo: &Repo<S>) {
     }
     assert!(!gaps.is_empty());
     for (cid, interval, layer) in gaps {
-        // A key inside the gap that its node can have.
+        // A key inside the gap, of a layer that the missing node allows.
         let start = interval.lower.as_deref().unwrap_or_default();
         let inside = (0..10_000).map(|number| [start, format!("{number}").as_bytes()].concat());
         let (lower, upper) = (interval.lower.as_deref(), interval.upper.as_deref());
@@ -167,7 +166,7 @@ pub(crate) fn inductive_proofs_answer(folder: &Path) {
     answers_agree(folder, "inductive_proof_nodes");
 }
 
-/// The second tree of each case, of which only its root and the nodes of the proof are there.
+/// Looks up keys in the second tree of each case, with only its root and the nodes of the proof.
 fn answers_agree(folder: &Path, list: &str) {
     let mut trees: HashMap<String, Whole> = HashMap::new();
     let (mut cases, mut less, mut present, mut absent, mut unknown) = (0, 0, 0, 0, 0);
@@ -185,7 +184,7 @@ fn answers_agree(folder: &Path, list: &str) {
         let nodes =
             case["results"][list].as_array().unwrap().iter().map(|cid| cid.as_str().unwrap());
         for name in nodes.chain([&root[..]]) {
-            // A proof of what was deleted may have nodes of the first tree alone.
+            // The proof of a deletion may have nodes that only the first tree has.
             if let Some((cid, block)) = second.blocks.get(name).or_else(|| first.blocks.get(name)) {
                 store.insert(cid, block.clone());
                 there.insert(*cid);
@@ -213,7 +212,7 @@ fn answers_agree(folder: &Path, list: &str) {
                 }
             }
         }
-        // The proof is one of what the case changes.
+        // The nodes prove every change of the case.
         for change in case["results"]["record_ops"].as_array().unwrap() {
             let key = change["rpath"].as_str().unwrap();
             let expected: Option<Cid> =
@@ -235,8 +234,8 @@ fn answers_agree(folder: &Path, list: &str) {
     assert!(present > 1000 && absent > 1000 && unknown > 100, "{present}, {absent}, {unknown}");
 }
 
-/// Leaves out each node in turn: what was known is known still or unknown, and never turns into its
-/// opposite. Tells how many answers became unknown.
+/// Removes each node in turn. Every answer stays the same or becomes unknown. Returns how many
+/// became unknown.
 fn without_any_one_node(
     mut store: MapStore,
     mut there: HashSet<KitCid>,

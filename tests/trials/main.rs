@@ -1,5 +1,5 @@
-//! Tests whose number and names come from data: one trial for each rule that is broken, each
-//! oddity, each file that others made.
+//! Tests that are generated from data: a trial for each broken rule, each oddity, and each file of
+//! external data.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,

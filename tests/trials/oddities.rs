@@ -1,5 +1,5 @@
-//! Exports that look odd and break no rule: accepted, and all of their records found, however they
-//! are read.
+//! Exports that look odd but break no rule: every way of loading accepts them and finds all
+//! records.
 
 use crate::common;
 use carwalk::Loader;

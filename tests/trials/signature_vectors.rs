@@ -1,4 +1,4 @@
-//! Signatures and public keys that others made.
+//! External data: signatures and public keys.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::vectors::{json, unbase64};
 
-/// What is signed and what is not, each with both forms of its key.
+/// Valid and invalid signatures, each with both forms of its key.
 pub(crate) fn signatures(path: &Path) {
     let file = json(path);
     let mut judged = (0, 0);
@@ -47,7 +47,7 @@ pub(crate) fn signatures(path: &Path) {
     assert_eq!(judged, (2, 4));
 }
 
-/// Private keys and the `did:key` of each.
+/// Private keys, each with its `did:key`.
 pub(crate) fn did_keys(folder: &Path) {
     let mut judged = 0;
     for name in ["w3c_didkey_K256.json", "w3c_didkey_P256.json"] {
@@ -91,7 +91,8 @@ pub(crate) fn commits(path: &Path) {
             );
             fails += 1;
         } else {
-            // A commit of another account is validly signed: its DID is the caller's to compare.
+            // The commit of another account has a valid signature. Comparing its DID is up to the
+            // caller.
             outcome.unwrap();
             let is_other = case["name"].as_str().unwrap().ends_with("/wrong_did");
             assert_eq!(case["did"] != repo.commit().did(), is_other);
@@ -101,7 +102,7 @@ pub(crate) fn commits(path: &Path) {
     assert_eq!((holds, fails), (50, 25));
 }
 
-/// Whole answers of `getRecord`: the record, its absence, or whom they do not prove anything to.
+/// Responses of `getRecord`: they prove a record or its absence, or have another account or key.
 pub(crate) fn record_proofs(path: &Path) {
     let file = json(path);
     let collection = file["collection"].as_str().unwrap();

@@ -1,7 +1,7 @@
-//! Data that others made: exports, trees, proofs, CBOR and syntax, one trial for each file or list.
+//! External data: exports, trees, proofs, CBOR and syntax. There is a trial for each file or list.
 //!
-//! They lie in the folder that `CARWALK_VECTORS` names, or beside the repository. Without them the
-//! trials are ignored, unless `CARWALK_REQUIRE_VECTORS` is 1: then one fails.
+//! The data is in the folder that `CARWALK_VECTORS` names, or in `shared/vectors` beside the
+//! repository. Without it the trials are ignored, and one fails if `CARWALK_REQUIRE_VECTORS` is 1.
 
 use crate::{common, lookup_vectors};
 use carwalk::ErrorClass;
@@ -58,7 +58,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     let folder = vectors::folder();
     let is_absent = folder.is_none();
     if is_absent {
-        eprintln!("the vectors are not at hand: their trials are left out");
+        eprintln!("the vectors are missing: their trials are ignored");
     }
     let mut trials = Vec::new();
     let mut trial = |name: String, below: &str, check: fn(&Path)| {
@@ -156,7 +156,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trials.push(Trial::test(format!("lookups::{name}"), check).with_ignored_flag(is_absent));
     }
     trials.push(
-        Trial::test("vectors_are_at_hand", move || {
+        Trial::test("vectors_are_present", move || {
             assert!(!is_absent, "set CARWALK_VECTORS to the folder of the vectors");
             Ok(())
         })
@@ -295,7 +295,7 @@ fn container_is_refused(path: &Path) {
     assert!(is_right, "{error}");
 }
 
-/// The same data through files.
+/// The same data in spill files.
 #[cfg(feature = "redb")]
 mod spilled {
     use std::fs;
@@ -321,7 +321,8 @@ mod spilled {
         let is_large = bytes.len() > 1 << 20;
         for seed in 0..if is_large { 1 } else { 4 } {
             let mut rng = Rng::new(seed);
-            // Long segments that nothing holds take long to search.
+            // Random settings are slow for large CARs: long segments with no cache take long to
+            // search.
             let settings =
                 |file, rng: &mut Rng| if is_large { file } else { spill::any_settings(file, rng) };
             let file = settings(SpillFile::temporary(), &mut rng);
@@ -362,7 +363,7 @@ mod spilled {
         }
     }
 
-    /// All that a partial walk tells.
+    /// Returns the events of a partial walk as text.
     fn told<S: CarStore, P: Process>(repo: &Repo<S, P>) -> Vec<String> {
         let mut told = Vec::new();
         let mut walk = repo.walk().partial(true).nodes(true).start();
@@ -434,7 +435,7 @@ fn bare_tree_walks(path: &Path) {
     assert!(matches!(error.kind(), ErrorKind::LookAlike(LookAlike::BareTree)), "{error}");
 }
 
-/// Takes each case as the value of a header field that carwalk does not know.
+/// Reads each case as the value of an unknown header field.
 fn cbor_is_judged(path: &Path) {
     let mut judged = 0;
     for case in json(path).as_array().unwrap() {
@@ -444,7 +445,7 @@ fn cbor_is_judged(path: &Path) {
         if !tags.iter().any(applies) {
             continue;
         }
-        // A hash function that repositories do not have.
+        // "Big DASL CID" has a hash function that repositories do not use.
         let is_good = case["type"] == "roundtrip" && case["name"] != "Big DASL CID";
         let item = unhex(case["data"].as_str().unwrap());
         let mut header = header_value(&[KitCid::dag_cbor(b"")]);
@@ -465,7 +466,7 @@ fn key_heights(path: &Path) {
     }
 }
 
-/// The second character of each key says its layer.
+/// The second character of each key is its layer.
 fn example_keys(path: &Path) {
     let text = fs::read_to_string(path).unwrap();
     for key in text.lines() {
@@ -474,7 +475,7 @@ fn example_keys(path: &Path) {
     assert_eq!(text.lines().count(), 156);
 }
 
-/// Two keys in one node take the prefix that the list says, and no shorter one.
+/// Two keys in one node share a prefix of the listed length. A shorter prefix is refused.
 fn common_prefix(path: &Path) {
     for case in json(path).as_array().unwrap() {
         let mut keys = ["left", "right"].map(|side| case[side].as_str().unwrap().as_bytes());
@@ -512,8 +513,7 @@ fn syntax_lists(folder: &Path, name: &str, is_valid: fn(&str) -> bool) {
     }
 }
 
-/// None of either list is a CID of the one form but those of version 1 in base32 with codec raw or
-/// dag-cbor.
+/// Of both lists, only CIDs of version 1 in base32 with the codec raw or dag-cbor are accepted.
 fn cid_syntax(folder: &Path) {
     for line in lines(&folder.join("cid_syntax_invalid.txt")) {
         assert!(line.parse::<Cid>().is_err(), "{line:?}");

@@ -1,5 +1,5 @@
-//! Exports that break one rule each: refused, with the right blame, however they are read. The
-//! valid twin of each is accepted.
+//! Exports that each break one rule: every way of loading refuses them with an error of the right
+//! kind and position. The valid twin of each is accepted.
 
 use crate::common;
 use carwalk::ErrorClass;
@@ -8,10 +8,10 @@ use carwalk::{CommitRules, Error, ErrorKind, Loader};
 use carwalk_testkit::breakage::{self, Breakage, Case, Fault};
 use libtest_mimic::Trial;
 
-/// Broken only where the full syntax of paths is asked for.
+/// Refused only with `Loader::strict_paths`.
 const ONLY_STRICT: [&str; 2] = ["path_record_key_dot", "path_record_key_dots"];
 
-/// Accepted where legacy commits are.
+/// Accepted with `CommitRules::Legacy`.
 const LEGACY: [&str; 3] = ["commit_without_prev", "commit_version_2", "commit_version_2_with_rev"];
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -61,8 +61,8 @@ fn right_class(fault: Fault, error: &Error) {
     let kind = error.kind();
     let is_right = match fault {
         Fault::Truncated => error.class() == ErrorClass::Truncated,
-        // A reader need not tell these apart: what is compared with bytes that must be there is
-        // only found to differ.
+        // A reader need not distinguish these: a comparison with the expected bytes only shows a
+        // difference.
         Fault::Malformed | Fault::NonCanonical => {
             matches!(
                 kind,
@@ -93,7 +93,7 @@ fn right_place(case: &Case, error: &Error) {
     }
 }
 
-/// Whether an error is of a kind that breaking the rule gives.
+/// Returns whether breaking the rule can give an error of this kind.
 fn is_right_kind(breakage: &Breakage, kind: &ErrorKind) -> bool {
     match kind {
         ErrorKind::Truncated { .. } => ["V5", "B5"].contains(&breakage.rule),
@@ -148,7 +148,7 @@ fn rules_of_form(reason: Malformed) -> &'static [&'static str] {
         | Malformed::CidCodec { .. }
         | Malformed::CidHash { .. }
         | Malformed::CidDigestLen { .. } => &["B1", "X6", "N14"],
-        // What is not of the type that is due is found by the same look, whatever it is.
+        // A single check finds every value of an unexpected type.
         Malformed::CborType { .. } => &[
             "H1", "H2", "H3", "C1", "C2", "X5", "X7", "X11", "X14", "X15", "X16", "X17", "N1",
             "N13",
@@ -186,13 +186,13 @@ fn rules_of_encoding(reason: NonCanonical) -> &'static [&'static str] {
     }
 }
 
-/// The tree's rules one by one, but for those that an earlier check covers.
+/// Compares the rule of the tree. Some breakages are found by the check of an earlier rule.
 fn is_right_tree_rule(breakage: &Breakage, rule: &TreeRule) -> bool {
     let expected = match breakage.name {
-        // A key that its ancestor has is first of all one of another layer.
+        // The layer of an ancestor's key is found to be wrong before its order is checked.
         "subtree_key_is_parent_key" => "N9",
         "subtree_key_is_next_parent_key" => "N7",
-        // What empty nodes come to shows where layers end, or at the first key.
+        // Superfluous empty nodes are found at layer 0 or at the first key.
         "empty_node_too_many" | "empty_nodes_without_end" | "nodes_below_layer_0" => "N10",
         "doubling_links" => "N9",
         _ => breakage.rule,

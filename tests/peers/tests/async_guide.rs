@@ -1,4 +1,4 @@
-//! The async code of the guide, compiled and run: the library itself depends on no runtime.
+//! Compiles and runs the async code of the guide. The library itself depends on no runtime.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::fs;
@@ -32,14 +32,14 @@ mod chunks {
     use carwalk::{ErrorClass, Repo, Result};
     use tokio::task::spawn_blocking;
 
-    /// Sends a body in chunks and then perhaps an error, and counts its records.
+    /// Sends a body in chunks, then `error` if there is one, and returns the number of records.
     fn count(body: &'static [u8], error: Option<io::Error>) -> Result<u64> {
         super::runtime().block_on(async {
             let (sender, receiver) = mpsc::channel(4);
             let chunks = Chunks { receiver, rest: Bytes::new() };
             let count = spawn_blocking(move || Repo::from_reader(chunks)?.records().try_count());
             for chunk in body.chunks(1000) {
-                // Empty chunks are no end.
+                // An empty chunk does not end the body.
                 sender.send(Ok(Bytes::new())).await.unwrap();
                 sender.send(Ok(Bytes::from_static(chunk))).await.unwrap();
             }
@@ -66,7 +66,7 @@ mod chunks {
     }
 }
 
-/// What is compiled here is what the guide shows.
+/// The guide shows exactly the code that is compiled here.
 #[test]
 fn the_guide_has_this_code() {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));

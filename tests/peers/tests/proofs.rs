@@ -1,5 +1,4 @@
-//! Proofs that carwalk writes are accepted by shrike, and the other way round, with the same
-//! answers.
+//! shrike accepts the proofs of carwalk, and carwalk those of shrike, with the same answers.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -15,7 +14,7 @@ use shrike::{Cid as PeerCid, Did, Nsid, RecordKey};
 
 const OTHER_DID: &str = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa";
 
-/// A signed repository, and keys that it has or has not.
+/// A signed repository, its records, and some absent keys.
 struct Account {
     car: Vec<u8>,
     signing: SigningKey,
@@ -49,7 +48,7 @@ impl Account {
         self.signing.did_key().parse().unwrap()
     }
 
-    /// Keys that are there and keys that are not.
+    /// Present and absent keys.
     fn probes(&self) -> impl Iterator<Item = &Vec<u8>> {
         self.records.keys().chain(&self.absent)
     }
@@ -59,7 +58,7 @@ fn accounts() -> impl Iterator<Item = Account> {
     (0..24).map(Account::of)
 }
 
-/// A path in the peer's types.
+/// Converts a path to shrike's types.
 fn parts(path: &[u8]) -> Option<(Nsid, RecordKey)> {
     let (collection, record_key) = std::str::from_utf8(path).unwrap().split_once('/').unwrap();
     Some((Nsid::try_from(collection).ok()?, RecordKey::try_from(record_key).ok()?))
@@ -69,7 +68,7 @@ fn both_take(path: &[u8]) -> bool {
     path.len() < 500 && parts(path).is_some()
 }
 
-/// What the peer says of one key of a proof.
+/// Verifies the proof of one key with shrike.
 fn asked_peer(
     car: &[u8],
     did: &str,

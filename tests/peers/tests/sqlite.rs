@@ -23,7 +23,7 @@ impl SqliteStore {
         Ok(SqliteStore { connection: RefCell::new(connection) })
     }
 
-    /// Stores the blocks of a CAR, all of which are hashed before.
+    /// Hashes and stores the blocks of a CAR, and returns its first root.
     fn fill(&self, car: &[u8]) -> std::result::Result<Cid, Box<dyn std::error::Error>> {
         let car = SliceStore::new(car)?;
         let mut connection = self.connection.borrow_mut();
