@@ -1,4 +1,4 @@
-//! Any repository with one rule broken is refused with an error of the kind of that rule.
+//! A repository with one broken rule is refused with an error of that rule.
 #![no_main]
 
 carwalk_fuzz::target!(broken_rule);

@@ -1,5 +1,5 @@
-//! Any bytes as a CAR, whatever is hashed and salvaged: no panic, no walk without end, no gap that
-//! goes untold.
+//! Any bytes as a CAR: no panic, no endless walk and no unreported gap, with any verification and
+//! with or without salvage.
 #![no_main]
 
 carwalk_fuzz::target!(car);

@@ -1,5 +1,5 @@
-//! Headers are accepted exactly if they are canonical, of version 1, and name a root; by slice as
-//! by stream.
+//! A header is accepted exactly if it is canonical, has version 1 and names a root, from a slice
+//! and from a stream.
 #![no_main]
 
 carwalk_fuzz::target!(car_header);

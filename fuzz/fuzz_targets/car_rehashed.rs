@@ -1,5 +1,5 @@
-//! Mutated CARs, hashes and links made to fit: accepted exactly if the oracle does, with the same
-//! records.
+//! Mutated CARs with repaired hashes and links: accepted exactly if the oracle accepts them, with
+//! the same records.
 #![no_main]
 
 carwalk_fuzz::target!(car_rehashed);

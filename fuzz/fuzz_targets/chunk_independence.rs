@@ -1,5 +1,5 @@
-//! Slice, reader, single bytes, any pieces, any stops: the same records, or the same error at the
-//! same place.
+//! Slice, stream, single bytes, pieces and stops: the same records, or the same error at the same
+//! position.
 #![no_main]
 
 carwalk_fuzz::target!(chunk_independence);

@@ -1,5 +1,5 @@
-//! Bytes and texts are CIDs exactly where the testkit and the `cid` crate say so, and go there and
-//! back unchanged.
+//! CIDs in bytes and text are accepted exactly if the testkit accepts them, and encoding restores
+//! them.
 #![no_main]
 
 carwalk_fuzz::target!(cid);

@@ -1,5 +1,5 @@
-//! Commits are accepted exactly if they are canonical and have their fields; signed bytes are the
-//! rest of them.
+//! A commit is accepted exactly if it is canonical and has its fields. The signed bytes are the
+//! commit without `sig`.
 #![no_main]
 
 carwalk_fuzz::target!(commit);

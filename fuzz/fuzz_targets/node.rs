@@ -1,5 +1,5 @@
-//! Nodes that parse encode to the same bytes, and a walk finds their keys; what the testkit writes
-//! parses.
+//! A node that parses encodes to the same bytes, and a walk finds its keys. Nodes that the testkit
+//! writes parse.
 #![no_main]
 
 carwalk_fuzz::target!(node);

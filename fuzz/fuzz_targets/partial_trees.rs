@@ -1,4 +1,5 @@
-//! Any nodes and records taken out: lookups and ranges tell what the rest proves, and no more.
+//! After any nodes and records are removed, lookups and ranges return what the remaining blocks
+//! prove, and no more.
 #![no_main]
 
 carwalk_fuzz::target!(partial_trees);

@@ -1,4 +1,5 @@
-//! Repo paths are those of the testkit, and the strict check takes those of the full syntax.
+//! Repo paths are accepted exactly if the testkit accepts them. The strict check requires the full
+//! syntax.
 #![no_main]
 
 carwalk_fuzz::target!(path);

@@ -1,4 +1,4 @@
-//! What a process function makes of records is the same on every way that a CAR can take.
+//! Every way of loading gives the same processed values.
 #![no_main]
 
 carwalk_fuzz::target!(process);

@@ -1,4 +1,4 @@
-//! Values that decode from any bytes encode to the bytes that they were decoded from.
+//! Values that decode encode to the same bytes, or in CBOR to bytes that decode to the same value.
 #![no_main]
 
 carwalk_fuzz::target!(processable);

@@ -1,5 +1,5 @@
-//! A proof answers for what it is of as the whole repository does, and never says what that does
-//! not.
+//! A proof gives the same answers as the whole repository for its keys and ranges, and never
+//! contradicts it.
 #![no_main]
 
 carwalk_fuzz::target!(proofs);

@@ -1,4 +1,4 @@
-//! Records of any bytes: links, blobs, oddities and JSON agree with each other and with other
+//! Any bytes as a record: links, blobs, oddities and JSON agree with each other and with other
 //! decoders.
 #![no_main]
 

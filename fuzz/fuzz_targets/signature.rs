@@ -1,5 +1,4 @@
-//! A signature holds for its key and message and no other; keys that parse are written as they
-//! were.
+//! Exactly the valid signatures are accepted. Public keys that parse are written unchanged.
 #![no_main]
 
 carwalk_fuzz::target!(signature);

@@ -1,4 +1,4 @@
-//! Kept files with any values or bytes changed are refused, or give the records that they had.
+//! A kept spill file with any changed values or bytes is refused, or gives its original records.
 #![no_main]
 
 carwalk_fuzz::target!(spill_file);

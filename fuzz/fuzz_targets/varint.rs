@@ -1,5 +1,5 @@
-//! Varints have one encoding: what decodes encodes to the same bytes, and every cut of it asks for
-//! more.
+//! A varint has one encoding: what decodes encodes to the same bytes, and every shorter prefix is
+//! incomplete.
 #![no_main]
 
 carwalk_fuzz::target!(varint);

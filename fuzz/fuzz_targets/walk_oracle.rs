@@ -1,4 +1,4 @@
-//! Repositories with any edits, hashes made to fit: accepted exactly if the oracle does, with the
+//! Edited repositories with matching hashes: accepted exactly if the oracle accepts them, with the
 //! same records.
 #![no_main]
 

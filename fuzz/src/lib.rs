@@ -1,4 +1,4 @@
-//! How a fuzz target runs its body: with an eye on the heap.
+//! Runs the body of a fuzz target, and limits its heap.
 
 use std::sync::Once;
 
@@ -6,21 +6,21 @@ use std::sync::Once;
 pub use libfuzzer_sys;
 use peak_alloc::PeakAlloc;
 
-/// Counts what Rust allocates; the fuzzer's own memory is not in it.
+/// Counts the memory that Rust allocates. The fuzzer's own memory is not included.
 #[global_allocator]
 static HEAP: PeakAlloc = PeakAlloc;
 
-/// Bytes of heap that one run may take. Inputs are some kilobytes, so that more was allocated by
-/// what one declares.
+/// Maximum heap of one run in bytes. Inputs are a few kilobytes long, so a run that takes more has
+/// allocated memory from a declared length.
 const MAX_HEAP: usize = 64 << 20;
 
-/// Runs a body.
+/// Runs `body` on `data`.
 ///
 /// # Panics
 ///
-/// Panics if the body does, or if it takes too much heap.
+/// Panics if the body does, or if it takes more than 64 MiB of heap.
 pub fn run(body: fn(&[u8]), data: &[u8]) {
-    // What a body makes once is not counted.
+    // Memory that a body allocates only once is not counted.
     static FIRST: Once = Once::new();
     FIRST.call_once(|| body(&[]));
     let before = HEAP.current_usage();
@@ -30,7 +30,7 @@ pub fn run(body: fn(&[u8]), data: &[u8]) {
     assert!(taken <= MAX_HEAP, "{taken} bytes of heap for {} bytes", data.len());
 }
 
-/// The target of a body.
+/// Defines the fuzz target of a body.
 #[macro_export]
 macro_rules! target {
     ($body:ident) => {

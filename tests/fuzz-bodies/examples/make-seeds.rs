@@ -1,4 +1,4 @@
-//! Writes the seeds of all fuzz targets to `fuzz/seeds`, in place of those that are there.
+//! Writes the seeds of all fuzz targets to `fuzz/seeds`. The existing seeds are removed.
 
 use std::fs;
 use std::io;

@@ -1,10 +1,11 @@
-//! Mutates CARs and reads what comes of it by every way in: `cargo run --release -p
-//! carwalk-fuzz-bodies --example mutate -- COUNT FILE..`. Bytes are flipped, cut out, spliced in
-//! from elsewhere, and lengths edited.
+//! Mutates CARs, and loads the results in every way: `cargo run --release -p carwalk-fuzz-bodies
+//! --example mutate -- COUNT FILE..`. Mutations flip bits, remove bytes, insert copies of other
+//! bytes, and change length prefixes.
 //!
-//! Nothing may panic or hang, all ways must agree, and whatever is given must be the original's:
-//! records, and answers to lookups. Ends with 1 otherwise; what was mutated is left in a file.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "it is a tool")]
+//! Nothing may panic or hang, all ways of loading must agree, and all records and answers must be
+//! those of the original. Otherwise, the mutated CAR is written to a file, and the program exits
+//! with 1.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool")]
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -20,18 +21,18 @@ use carwalk_testkit::car::Car;
 use carwalk_testkit::readers::OneByte;
 use carwalk_testkit::rng::Rng;
 
-/// Longer than any input here may take, by far.
+/// Far longer than any input may take.
 const TOO_LONG: Duration = Duration::from_secs(10);
 
-/// What the file held before it was mutated.
+/// A file before it is mutated.
 struct Original {
     bytes: Vec<u8>,
-    /// Whether the root is a node, and not a commit.
+    /// Whether the root is a node instead of a commit.
     is_tree: bool,
-    /// Whether every record is there.
+    /// Whether no node and no record is missing.
     is_whole: bool,
     records: BTreeMap<Vec<u8>, (Cid, Option<Vec<u8>>)>,
-    /// Where its sections begin.
+    /// Section offsets.
     offsets: Vec<usize>,
 }
 
@@ -50,7 +51,7 @@ impl Original {
         Ok(original)
     }
 
-    /// The same bytes but for some.
+    /// Returns the bytes with some of them changed.
     fn mutated(&self, rng: &mut Rng) -> Vec<u8> {
         let mut bytes = self.bytes.clone();
         for _ in 0..rng.range(1, 4) {
@@ -77,7 +78,7 @@ impl Original {
                 let piece = bytes[from..(from + rng.range(1, 120)).min(bytes.len())].to_vec();
                 bytes.splice(at..at, piece);
             }
-            // The length before a section.
+            // The length prefix of a section.
             _ if section < bytes.len() => {
                 let len = rng.range(1, 4).min(bytes.len() - section);
                 bytes[section..section + len].copy_from_slice(&rng.bytes(len));
@@ -86,7 +87,7 @@ impl Original {
         }
     }
 
-    /// Reads what was mutated, and says what is wrong.
+    /// Loads a mutated CAR, and returns what is wrong.
     fn judge(&self, bytes: &[u8], rng: &mut Rng) -> std::result::Result<(), String> {
         if self.is_tree {
             return self.judge_walk(tree(bytes).map(Some).unwrap_or_default(), rng);
@@ -137,10 +138,16 @@ impl Original {
         if let Ok((records, is_whole)) = contents(tree.walk()) {
             for (key, (cid, record)) in &records {
                 let Some((expected, bytes)) = self.records.get(key) else {
-                    return Err(format!("another key: {}", key.escape_ascii()));
+                    return Err(format!(
+                        "a key that the original does not have: {}",
+                        key.escape_ascii()
+                    ));
                 };
                 if cid != expected || record.is_some() && record != bytes {
-                    return Err(format!("another record: {}", key.escape_ascii()));
+                    return Err(format!(
+                        "a record that the original does not have: {}",
+                        key.escape_ascii()
+                    ));
                 }
             }
             if is_whole && self.is_whole && records.len() != self.records.len() {
@@ -152,7 +159,7 @@ impl Original {
             let key = *rng.pick(&keys);
             match tree.get_key(key) {
                 Ok(Lookup::Present { cid, .. }) if cid != self.records[key].0 => {
-                    return Err("another answer".into());
+                    return Err("a lookup found another CID than in the original".into());
                 }
                 Ok(Lookup::Absent) => return Err(format!("{} is absent", key.escape_ascii())),
                 _ => {}
@@ -194,7 +201,7 @@ impl<'b> BlockStore for Blocks<'b> {
 
 type Contents = (BTreeMap<Vec<u8>, (Cid, Option<Vec<u8>>)>, bool);
 
-/// What a partial walk gives, and whether nothing is missing.
+/// Returns the records of a partial walk, and whether nothing is missing.
 fn contents<S: BlockStore>(walk: Walk<'_, S>) -> Result<Contents> {
     let (mut records, mut is_whole) = (BTreeMap::new(), true);
     let mut walk = walk.partial(true).start();
@@ -239,7 +246,7 @@ fn main() -> ExitCode {
                     Err(format!("took {:?}", begun.elapsed()))
                 }
                 Ok(outcome) => outcome,
-                Err(_) => Err("it panicked".to_owned()),
+                Err(_) => Err("panicked".to_owned()),
             };
             if let Err(fault) = outcome {
                 let file = format!("mutated-{seed}.car");
@@ -251,7 +258,7 @@ fn main() -> ExitCode {
         }
         let accepted = outcomes.remove(&true).unwrap_or(0);
         println!(
-            "{name}: {count} mutations, {accepted} of them still open, {:.1?}",
+            "{name}: {count} mutations, {accepted} of them still load, {:.1?}",
             start.elapsed()
         );
         outcomes.clear();

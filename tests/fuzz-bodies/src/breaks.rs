@@ -1,7 +1,7 @@
-//! Ways to break one rule of a valid repository, each at a place of the fuzzer's choice.
+//! Ways to break one rule of a valid repository, at a place that the fuzzer chooses.
 //!
-//! The testkit's breakages do that to one sample; these do it to any tree. A way returns `None`
-//! where a repository has no place for it.
+//! The testkit's breakages change one sample. These change any tree, and return `None` if it has no
+//! suitable place.
 
 use carwalk::ErrorKind;
 use carwalk::error::{LimitName, Malformed, NonCanonical, TreeRule};
@@ -15,11 +15,11 @@ use crate::choices::Choices;
 use crate::common::part::{Plain, PlainTree, nth_mut};
 use crate::export::pool;
 
-/// A way to break a rule of commit or tree.
+/// A way to break a rule of the commit or the tree.
 pub(crate) struct Break {
     pub(crate) name: &'static str,
     pub(crate) apply: fn(&mut Repo, &mut Choices<'_>) -> Option<()>,
-    /// Whether an error is of the kind that this must give.
+    /// Whether an error is of the kind that this break must cause.
     pub(crate) fits: fn(&ErrorKind) -> bool,
 }
 
@@ -29,7 +29,7 @@ macro_rules! breaks {
     };
 }
 
-/// All ways.
+/// All ways to break a rule of the commit or the tree.
 pub(crate) const BREAKS: &[Break] = breaks! {
     field_lost => ErrorKind::Malformed(Malformed::FieldCount { .. }),
     field_added => ErrorKind::Malformed(Malformed::FieldCount { .. }),
@@ -67,7 +67,7 @@ pub(crate) const BREAKS: &[Break] = breaks! {
     commit_cut => ErrorKind::Malformed(Malformed::CborEnd { .. }),
 };
 
-/// The number of a node that passes a test.
+/// Chooses a node that passes `test`, and returns its number.
 fn number(
     repo: &Repo,
     choices: &mut Choices<'_>,
@@ -79,7 +79,7 @@ fn number(
     if numbers.is_empty() { None } else { Some(*choices.pick(&numbers)) }
 }
 
-/// A node that passes a test.
+/// Chooses a node that passes `test`.
 fn node<'r>(
     repo: &'r mut Repo,
     choices: &mut Choices<'_>,
@@ -89,7 +89,7 @@ fn node<'r>(
     Some(nth_mut(&mut repo.root, number))
 }
 
-/// Changes the map of any node, or of any entry.
+/// Changes the map of any node or entry. `change` gets the map and the number of a field.
 fn edit_map(
     repo: &mut Repo,
     choices: &mut Choices<'_>,
@@ -122,7 +122,7 @@ fn fields_moved(repo: &mut Repo, choices: &mut Choices<'_>) -> Option<()> {
 fn value_wide(repo: &mut Repo, choices: &mut Choices<'_>) -> Option<()> {
     edit_map(repo, choices, |map, field| {
         let pair = &mut map.pairs_mut()[field];
-        // Null in eight bytes is a float.
+        // A null in eight bytes would be a float.
         if pair.1 == Value::Null { pair.0 = wide(&pair.0, 2) } else { pair.1 = wide(&pair.1, 8) }
     })
 }
@@ -162,7 +162,7 @@ fn first_prefix(repo: &mut Repo, choices: &mut Choices<'_>) -> Option<()> {
     Some(())
 }
 
-/// A node with an entry after another one, and the place of that entry.
+/// Chooses an entry that is not the first of its node. Returns the node and the place of the entry.
 fn second_entry<'r>(
     repo: &'r mut Repo,
     choices: &mut Choices<'_>,
@@ -205,7 +205,7 @@ fn key_repeated(repo: &mut Repo, choices: &mut Choices<'_>) -> Option<()> {
     Some(())
 }
 
-/// Puts a key into a node in its order, without a subtree.
+/// Inserts a key into a node in key order, without a subtree.
 fn insert(repo: &mut Repo, number: usize, key: &[u8]) {
     let record = repo.add_record(Record::sample(key));
     let node = nth_mut(&mut repo.root, number);
@@ -219,8 +219,8 @@ fn key_of_other_layer(repo: &mut Repo, choices: &mut Choices<'_>) -> Option<()> 
     let fits =
         |plain: &Plain| !plain.entries.is_empty() && plain.layer != layer && plain.is_around(&key);
     let number = number(repo, choices, |_, plain| fits(plain))?;
-    // A first key of another layer makes the root one of that layer, in which links may have no
-    // place.
+    // The first key decides the layer of the root. On layer 0, the links of the root break another
+    // rule.
     let first = &nth_mut(&mut repo.root, number).entries[0].key;
     if number == 0 && key < *first && layer == 0 {
         return None;
@@ -250,8 +250,8 @@ fn key_too_long(repo: &mut Repo, choices: &mut Choices<'_>) -> Option<()> {
     Some(())
 }
 
-/// A link of any node that leads, or does not lead, to another node: the number of its node, and
-/// which it is.
+/// Chooses a link that passes `test`, which gets its node and the node that it leads to, if any.
+/// Returns the number of the node and of the link in it.
 fn link(
     repo: &Repo,
     choices: &mut Choices<'_>,

@@ -9,8 +9,8 @@ use crate::choices::Choices;
 use crate::common;
 use crate::export::Export;
 
-/// Any valid repository, in any order, is accepted; with one rule broken, be it of tree, commit or
-/// framing, it is refused with an error of that rule's kind, by slice and by stream.
+/// Any valid repository, in any block order, is accepted. With one broken rule of tree, commit or
+/// framing, it is refused with an error of that rule, from a slice and from a stream.
 pub fn broken_rule(data: &[u8]) {
     let mut choices = Choices::new(data);
     let number = choices.below(BREAKS.len() + FRAMING.len());
@@ -129,7 +129,7 @@ pub(crate) const FRAMING: &[FramingBreak] = &[
             let lost = car.sections.split_off(choices.below(car.sections.len()));
             let is_kept =
                 |section: &Section| car.sections.iter().any(|kept| kept.cid == section.cid);
-            // Nothing is amiss if only repeats of blocks are cut off, or the node of an empty tree,
+            // No rule is broken if only repeated blocks are cut off, or the node of an empty tree,
             // which is known by its CID.
             let is_known = |section: &Section| section.cid == Node::default().cid().as_bytes();
             let is_broken = !lost.iter().all(|section| is_kept(section) || is_known(section));

@@ -21,11 +21,11 @@ use crate::seen::{Seen, assert_same};
 const VERIFICATIONS: [Verification; 3] =
     [Verification::EveryBlock, Verification::ReachedBlocks, Verification::DangerouslyNone];
 
-/// A header is accepted exactly if it is canonical, of version 1, and names a root; slice and
-/// stream find the same roots, or the same fault.
+/// A header is accepted exactly if it is canonical, has version 1 and names a root. Slice and
+/// stream return the same roots or the same error.
 pub fn car_header(data: &[u8]) {
     let limits = Limits::default().max_header_len(4096);
-    // As the whole of a CAR, and as a header whose length fits.
+    // The bytes as a whole CAR, and as a header with a correct length prefix.
     let _ = Frames::of(data, &limits);
     let framed = [&varint::encode(data.len() as u64)[..], data].concat();
     let frames = Frames::of(&framed, &limits);
@@ -51,8 +51,8 @@ fn roots(header: &Value) -> Option<Vec<carwalk::Cid>> {
     roots.filter(|roots| !roots.is_empty() && header.get("version") == Some(&Value::Uint(1)))
 }
 
-/// Sections after a good header are those that the testkit finds, by slice and by stream; what it
-/// does not take is an error, as is a block over the limit that the first byte sets.
+/// Sections after a valid header are those that the testkit finds, from a slice and from a stream.
+/// Anything that it refuses is an error, as is a block beyond the limit that the first byte sets.
 pub fn section(data: &[u8]) {
     let Some((&first, sections)) = data.split_first() else { return };
     let max = if first < 128 { u32::from(first) } else { 2 << 20 };
@@ -76,8 +76,8 @@ pub fn section(data: &[u8]) {
     }
 }
 
-/// Any bytes as a CAR, with whatever is hashed and salvaged: no panic, no end without an end, and a
-/// walk that ends well is one that a partial walk finds nothing missing in.
+/// Any bytes as a CAR, with any verification and with or without salvage: no panic and no endless
+/// walk. A complete walk succeeds exactly if a partial walk finds nothing missing.
 pub fn car(data: &[u8]) {
     for verification in VERIFICATIONS {
         for salvage in [false, true] {
@@ -117,7 +117,7 @@ fn walked<B: AsRef<[u8]>>(repo: &Repo<carwalk::store::SliceStore<B>>, len: usize
     let mut steps = 0;
     while let Some(event) = walk.next_event().unwrap() {
         steps += usize::from(matches!(event, Event::Node { .. }));
-        assert!(steps <= len * 129, "a walk without end");
+        assert!(steps <= len * 129, "an endless walk");
     }
     let sections = repo.store().sections().filter(Result::is_ok).count();
     assert_eq!(sections as u64, repo.stats().sections);
@@ -126,9 +126,9 @@ fn walked<B: AsRef<[u8]>>(repo: &Repo<carwalk::store::SliceStore<B>>, len: usize
     let _ = format!("{repo} {:?} {:?}", repo.store(), repo.commit());
 }
 
-/// Slice, reader, one byte at a time, any pieces, and loads that stop at any limit and go on: the
-/// same records and counts, or the same error at the same place. The CAR is one of choices, with
-/// damage, or the rest of the bytes.
+/// Slice, stream, single bytes, any pieces, and loads that are suspended at any limit and resumed:
+/// the same records and counts, or the same error at the same position. The CAR is built from
+/// choices and damaged, or is the rest of the bytes.
 pub fn chunk_independence(data: &[u8]) {
     let mut choices = Choices::new(data);
     let verification = *choices.pick(&VERIFICATIONS);
@@ -160,7 +160,7 @@ pub fn chunk_independence(data: &[u8]) {
     );
 }
 
-/// Loads with limits that grow by steps of any size.
+/// Loads with a memory limit that grows by the given steps.
 fn resumed(loader: Loader, stream: impl Read, steps: &[u8]) -> Result<Seen> {
     let mut steps = steps.iter().map(|&step| u64::from(step) * 512 + 1);
     let mut loaded = loader.memory_limit(steps.next().unwrap_or(1) - 1).from_reader(stream)?;
@@ -177,7 +177,8 @@ fn resumed(loader: Loader, stream: impl Read, steps: &[u8]) -> Result<Seen> {
     }
 }
 
-/// The lengths that bytes say, over and over: long ones too, and one interruption at a time.
+/// Turns bytes into an endless sequence of read lengths. Some are long; 0 is an interruption, and
+/// never occurs twice in a row.
 fn lens(bytes: &[u8]) -> impl Iterator<Item = usize> {
     let mut was_interrupted = false;
     bytes.iter().cycle().map(move |&len| {

@@ -1,9 +1,9 @@
-//! Choices that the fuzzer's bytes make.
+//! Choices that are decoded from the fuzzer's bytes.
 
 use arbitrary::Unstructured;
 
-/// Takes choices off the front of some bytes. When these are at an end, each choice is the first
-/// that there is.
+/// Decodes choices from the start of some bytes. After the last byte, every choice is the first
+/// option.
 pub(crate) struct Choices<'a>(Unstructured<'a>);
 
 impl<'a> Choices<'a> {
@@ -11,7 +11,7 @@ impl<'a> Choices<'a> {
         Choices(Unstructured::new(data))
     }
 
-    /// A number below `bound`: one byte for up to 256 of them.
+    /// Chooses a number below `bound`. Takes one byte if `bound` is at most 256.
     pub(crate) fn below(&mut self, bound: usize) -> usize {
         self.0.int_in_range(0..=bound - 1).unwrap_or(0)
     }
@@ -28,12 +28,12 @@ impl<'a> Choices<'a> {
         &items[self.below(items.len())]
     }
 
-    /// So many bytes, or all that are left.
+    /// Returns the next `len` bytes, or all that remain.
     pub(crate) fn bytes(&mut self, len: usize) -> &'a [u8] {
         self.0.bytes(len.min(self.0.len())).unwrap_or_default()
     }
 
-    /// All that are left.
+    /// Returns all remaining bytes.
     pub(crate) fn rest(self) -> &'a [u8] {
         self.0.take_rest()
     }

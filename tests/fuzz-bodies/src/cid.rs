@@ -2,8 +2,8 @@ use carwalk::Cid;
 use carwalk::cid::Codec;
 use carwalk_testkit::cid::Cid as KitCid;
 
-/// Bytes and texts are CIDs exactly where the testkit and the `cid` crate say so, and go there and
-/// back unchanged.
+/// CIDs in bytes and text are accepted exactly if the testkit accepts them, and encoding restores
+/// them. They convert to CIDs of the `cid` crate and back.
 pub fn cid(data: &[u8]) {
     let ours = Cid::parse(data).ok();
     let kit = KitCid::from_bytes(data);
@@ -18,7 +18,7 @@ pub fn cid(data: &[u8]) {
     hashes(data);
 }
 
-/// The `cid` crate's CIDs have many forms, one of which is ours.
+/// CIDs of the `cid` crate have many forms. Only one of them is accepted.
 fn foreign(data: &[u8]) {
     let Ok(theirs) = ::cid::Cid::read_bytes(data) else { return };
     let mut bytes = [0; 256];

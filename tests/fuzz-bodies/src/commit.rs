@@ -6,9 +6,9 @@ use carwalk_testkit::oracle;
 use crate::common;
 use crate::judge::{beyond_limit, canonical, too_nested};
 
-/// A commit is accepted exactly if it is canonical and has the fields that it must have; its parts
-/// are those fields, and the signed bytes are the same commit without `sig`. What the current rules
-/// accept, the legacy ones do.
+/// A commit is accepted exactly if it is canonical and has the required fields. It returns the
+/// values of these fields, and its signed bytes are the commit without `sig`. The legacy rules
+/// accept every commit that the current rules accept.
 pub fn commit(data: &[u8]) {
     let cid = common::cid(&KitCid::dag_cbor(data));
     let current = Commit::parse(cid, data, CommitRules::Current);
@@ -27,12 +27,12 @@ pub fn commit(data: &[u8]) {
     }
     match (&legacy, &oracle) {
         (Ok(commit), Ok(value)) => same_fields(cid, commit, value),
-        (Err(error), _) => assert_eq!(error.cid(), Some(&cid), "{}", blame(error)),
+        (Err(error), _) => assert_eq!(error.cid(), Some(&cid), "{}", details(error)),
         _ => {}
     }
 }
 
-fn blame(error: &Error) -> String {
+fn details(error: &Error) -> String {
     common::details(error)
 }
 

@@ -10,7 +10,7 @@ use crate::choices::Choices;
 use crate::common::part::nth_mut;
 use crate::export::any_key;
 
-/// Makes up to four edits, or none.
+/// Makes up to four edits.
 pub(crate) fn edit(repo: &mut Repo, choices: &mut Choices<'_>) {
     for _ in 0..choices.below(5) {
         match choices.below(10) {
@@ -21,7 +21,7 @@ pub(crate) fn edit(repo: &mut Repo, choices: &mut Choices<'_>) {
     }
 }
 
-/// Changes a byte of the header, or none.
+/// Changes, removes or adds a byte of the header in about one of eight cases.
 pub(crate) fn edit_header(car: &mut Car, choices: &mut Choices<'_>) {
     if choices.below(8) == 1 {
         let mut header = car.header.clone();
@@ -30,12 +30,12 @@ pub(crate) fn edit_header(car: &mut Car, choices: &mut Choices<'_>) {
     }
 }
 
-/// The number of nodes.
+/// Returns the number of nodes.
 pub(crate) fn count(node: &Node) -> usize {
     1 + node.links().filter_map(Link::node).map(count).sum::<usize>()
 }
 
-/// A node of the tree, any of them.
+/// Chooses a node of the tree.
 pub(crate) fn any_node<'t>(root: &'t mut Node, choices: &mut Choices<'_>) -> &'t mut Node {
     let number = choices.below(count(root));
     nth_mut(root, number)
@@ -103,7 +103,7 @@ fn edit_entry(node: &mut Node, place: usize, key: &[u8], choices: &mut Choices<'
 }
 
 fn edit_link(node: &mut Node, place: usize, other: Node, choices: &mut Choices<'_>) {
-    let link = node.links_mut().nth(place).expect("there is one more than entries");
+    let link = node.links_mut().nth(place).expect("one more link than entries");
     let present = std::mem::take(link);
     *link = match (choices.below(9), present) {
         (0, _) => Link::None,
@@ -120,7 +120,7 @@ fn edit_link(node: &mut Node, place: usize, other: Node, choices: &mut Choices<'
     };
 }
 
-/// Writes a part of a node in another way, or leaves a field out.
+/// Encodes a part of a node differently, or removes, adds or moves a field.
 fn edit_value(node: &mut Node, choices: &mut Choices<'_>) {
     let (what, entry) = (choices.below(8), choices.below(node.entries.len().max(1)));
     let field = choices.below(4);
@@ -133,7 +133,7 @@ fn edit_value(node: &mut Node, choices: &mut Choices<'_>) {
         let pairs = target.pairs_mut();
         let field = field % pairs.len();
         match what {
-            // What is raw need not have a head.
+            // A raw value need not begin with a CBOR head.
             0 if !matches!(pairs[field].1, Value::Raw(_)) => {
                 pairs[field].1 = wide(&pairs[field].1, 8)
             }
@@ -148,7 +148,7 @@ fn edit_value(node: &mut Node, choices: &mut Choices<'_>) {
     });
 }
 
-/// Changes, drops or adds a byte.
+/// Changes, removes or adds a byte.
 fn edit_bytes(bytes: &mut Vec<u8>, choices: &mut Choices<'_>) {
     let at = choices.below(bytes.len() + 1);
     match choices.below(4) {

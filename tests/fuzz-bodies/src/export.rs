@@ -1,4 +1,5 @@
-//! Exports of choices: valid repositories in any order, and damage to the CARs that they lie in.
+//! Exports that are built from choices: valid repositories in any block order, and damage to their
+//! CARs.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -11,12 +12,13 @@ use carwalk_testkit::repo::{Order, Record, Repo};
 
 use crate::choices::Choices;
 
-/// How many mined keys there are of each layer.
+/// Number of mined keys of each layer.
 const POOL: [usize; 8] = [120, 60, 36, 20, 12, 5, 2, 1];
 
 const RKEY: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:~-";
 
-/// 256 keys: one byte chooses among all layers that a test can afford.
+/// 256 keys of the layers 0 to 7, so that one byte chooses a key. Mining keys of higher layers
+/// would take too long.
 pub(crate) fn pool() -> &'static [Vec<u8>] {
     static KEYS: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
     KEYS.get_or_init(|| {
@@ -25,19 +27,19 @@ pub(crate) fn pool() -> &'static [Vec<u8>] {
     })
 }
 
-/// A repository, and the order that its blocks are to have.
+/// A repository, and the order of its blocks.
 pub(crate) struct Export {
     pub(crate) repo: Repo,
     pub(crate) order: Order,
 }
 
 impl Export {
-    /// A valid repository of at most so many records, whose keys need not be paths.
+    /// Builds a valid repository of at most `max_records` records. Its keys need not be repo paths.
     pub(crate) fn any(choices: &mut Choices<'_>, max_records: usize) -> Self {
         Self::with_keys(choices, max_records, any_key)
     }
 
-    /// A valid repository of at most so many records, whose keys are paths.
+    /// Builds a valid repository of at most `max_records` records. Its keys are repo paths.
     pub(crate) fn of_paths(choices: &mut Choices<'_>, max_records: usize) -> Self {
         Self::with_keys(choices, max_records, path)
     }
@@ -60,18 +62,19 @@ impl Export {
         Export { repo: Repo::new(records), order }
     }
 
-    /// The CAR, whole.
+    /// Returns the CAR, undamaged.
     pub(crate) fn sections(&self) -> Car {
         self.repo.to_car(self.order)
     }
 
-    /// The CAR with damage.
+    /// Returns the CAR, damaged.
     pub(crate) fn damaged(&self, choices: &mut Choices<'_>) -> Vec<u8> {
         damaged(self.sections(), choices)
     }
 }
 
-/// A CAR with sections repeated, spoiled, moved, lost or added, and perhaps not whole.
+/// Damages a CAR: sections are repeated, changed, moved, removed or added, and the end may be cut
+/// off.
 pub(crate) fn damaged(mut car: Car, choices: &mut Choices<'_>) -> Vec<u8> {
     for _ in 0..choices.below(6) {
         damage(&mut car, choices);
@@ -89,8 +92,8 @@ pub(crate) fn damaged(mut car: Car, choices: &mut Choices<'_>) -> Vec<u8> {
     bytes
 }
 
-/// Puts in strays now and then, so long that a reader has more than one buffer, and a load stops
-/// after the first.
+/// Inserts long unreached blocks into some CARs. A reader then needs more than one buffer, and a
+/// load is suspended after the first.
 pub(crate) fn lengthen(car: &mut Car, choices: &mut Choices<'_>) {
     for _ in 0..*choices.pick(&[0, 0, 0, 0, 1, 2, 4]) {
         let block = vec![choices.byte(); *choices.pick(&[20_000, 40_000, 66_000, 100_000])];
@@ -99,7 +102,7 @@ pub(crate) fn lengthen(car: &mut Car, choices: &mut Choices<'_>) {
     }
 }
 
-/// A CAR with a MiB more before and after its sections, if it has a header.
+/// Adds about 1 MB of unreached blocks before and after the sections, if the CAR has a header.
 pub(crate) fn surrounded(car: &[u8]) -> Vec<u8> {
     let filler = |byte: u8, count: usize| {
         let block = vec![byte; 100_000];
@@ -115,7 +118,7 @@ pub(crate) fn surrounded(car: &[u8]) -> Vec<u8> {
     }
 }
 
-/// Any key that a tree may have.
+/// Chooses any key that a tree may have.
 pub(crate) fn any_key(choices: &mut Choices<'_>) -> Vec<u8> {
     match choices.below(8) {
         0 => {
@@ -133,7 +136,7 @@ pub(crate) fn any_key(choices: &mut Choices<'_>) -> Vec<u8> {
     }
 }
 
-/// Any key that is a path.
+/// Chooses any key that is a repo path.
 pub(crate) fn path(choices: &mut Choices<'_>) -> Vec<u8> {
     match choices.below(8) {
         0 => {
@@ -145,7 +148,7 @@ pub(crate) fn path(choices: &mut Choices<'_>) -> Vec<u8> {
             ]);
             let mut path = [collection.as_bytes(), b"/"].concat();
             path.extend((0..=choices.below(20)).map(|_| *choices.pick(RKEY)));
-            // One or two dots are no record key.
+            // One or two dots are not a record key.
             if path.ends_with(b"/.") || path.ends_with(b"/..") {
                 path.push(b'0');
             }
@@ -170,12 +173,12 @@ fn record(choices: &mut Choices<'_>, others: &BTreeMap<Vec<u8>, Record>, key: &[
             let len = choices.below(40);
             Record::new(choices.bytes(len).to_vec())
         }
-        // One that another key has too.
+        // A record that another key has, too.
         3 if !others.is_empty() => {
             let number = choices.below(others.len());
-            others.values().nth(number).expect("below their number").clone()
+            others.values().nth(number).expect("the number is below the length").clone()
         }
-        // Some that begin like a node, or are one.
+        // Records that begin like a node, or are one.
         4 => Record::new([b"\xa2\x61e", choices.bytes(20)].concat()),
         5 => Record::new(Repo::new(others.clone()).root.block()),
         6 => Record::new(Value::Bytes(vec![7; choices.below(16) * 700]).encode()),
@@ -184,7 +187,7 @@ fn record(choices: &mut Choices<'_>, others: &BTreeMap<Vec<u8>, Record>, key: &[
     record.at_revision(choices.below(4) as u32)
 }
 
-/// One change to sections. Blocks that do not fit their CIDs are among what comes of it.
+/// Makes one change to the sections. Blocks may then not match their CIDs.
 fn damage(car: &mut Car, choices: &mut Choices<'_>) {
     let len = car.sections.len();
     let (from, to) = (choices.below(len.max(1)), choices.below(len + 1));
@@ -205,7 +208,7 @@ fn damage(car: &mut Car, choices: &mut Choices<'_>) {
             car.sections.insert(to.min(len - 1), moved);
         }
         5 if len > 0 => drop(car.sections.remove(from)),
-        // Where nothing is hashed, links can lead in circles after that, and records be nodes.
+        // Without verification, links can then form cycles, and records can be nodes.
         6 if len > 0 => {
             let (one, other) = (car.sections[from].cid.clone(), car.sections[to % len].cid.clone());
             (car.sections[from].cid, car.sections[to % len].cid) = (other, one);

@@ -1,4 +1,4 @@
-//! Sections of a CAR, read in each way there is, without a look at what is in them.
+//! Sections of a CAR, read from a slice and from streams. Their blocks are not parsed.
 
 use std::io::Read;
 
@@ -6,8 +6,8 @@ use carwalk::car::{Reader, SliceReader};
 use carwalk::{Cid, Limits, Result};
 use carwalk_testkit::readers::OneByte;
 
-/// Everything that framing tells: roots, then offset, CID and block of each section, and the error
-/// that ended it.
+/// The result of framing: the roots, the offset, CID and block of each section, and the error that
+/// ended it.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Frames {
     pub(crate) roots: Vec<Cid>,
@@ -16,7 +16,7 @@ pub(crate) struct Frames {
 }
 
 impl Frames {
-    /// Those of a slice.
+    /// Reads a slice.
     pub(crate) fn of_slice(car: &[u8], limits: &Limits) -> Result<Self> {
         let mut reader = SliceReader::with_limits(car, limits.clone())?;
         let mut frames =
@@ -35,7 +35,7 @@ impl Frames {
         Ok(frames)
     }
 
-    /// Those of a stream.
+    /// Reads a stream.
     pub(crate) fn of_stream(car: impl Read, limits: &Limits) -> Result<Self> {
         let mut reader = Reader::with_limits(car, limits.clone())?;
         let mut frames =
@@ -60,7 +60,7 @@ impl Frames {
         Ok(frames)
     }
 
-    /// Those of a slice, which must be those of a stream.
+    /// Reads a slice, and asserts that streams give the same result.
     pub(crate) fn of(car: &[u8], limits: &Limits) -> Result<Self> {
         let by_slice = Self::of_slice(car, limits);
         for by_stream in [Self::of_stream(car, limits), Self::of_stream(OneByte(car), limits)] {

@@ -1,4 +1,4 @@
-//! What the library makes of a CAR beside what the oracle does.
+//! Compares the library with the oracle on repositories and CARs.
 
 use carwalk::error::{KeyInterval, LimitName};
 use carwalk::mst::Event;
@@ -14,9 +14,9 @@ use crate::edits;
 use crate::export::Export;
 use crate::rehash::rehash;
 
-/// Repositories of which anything in tree, commit and header may be edited, all hashes made to fit:
-/// the library accepts those that the oracle does, with the same records, and no other. A partial
-/// walk and lookups tell what is left of the others.
+/// Repositories with any edits of tree, commit and header, and with matching hashes: the library
+/// accepts exactly those that the oracle accepts, with the same records. For the others, a partial
+/// walk and lookups agree on what is left.
 pub fn walk_oracle(data: &[u8]) {
     let mut choices = Choices::new(data);
     let mut export = Export::any(&mut choices, 24);
@@ -26,14 +26,14 @@ pub fn walk_oracle(data: &[u8]) {
     agree(&car.to_bytes());
 }
 
-/// The bytes of a CAR, its hashes and links made to fit: judged as in [`walk_oracle`].
+/// The bytes of a CAR, with repaired hashes and links, judged as in [`walk_oracle`].
 pub fn car_rehashed(data: &[u8]) {
     if let Some(car) = rehash(data) {
         agree(&car);
     }
 }
 
-/// Reads a block as canonical CBOR.
+/// Decodes a block as canonical CBOR.
 pub(crate) fn canonical(block: &[u8]) -> Result<Value, String> {
     let value = oracle::decode(block)?;
     if !oracle::is_canonical(&value) || value.encode() != block {
@@ -42,18 +42,18 @@ pub(crate) fn canonical(block: &[u8]) -> Result<Value, String> {
     Ok(value)
 }
 
-/// Whether an error is about a limit that the oracle does not have.
+/// Returns whether an error is about a limit that the oracle does not have.
 pub(crate) fn beyond_limit(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Limit { limit: LimitName::CommitFields, .. })
 }
 
-/// Whether the oracle counts nesting from the outermost map, where the library counts from a
-/// field's value.
+/// Returns whether the oracle refused a value for its nesting. The oracle counts from the outermost
+/// map, the library from the value of a field.
 pub(crate) fn too_nested(error: &str) -> bool {
     error == "nested too deeply"
 }
 
-/// Whether library and oracle accept the same, and what a walk tells of it hangs together.
+/// Asserts that library and oracle agree on a CAR, and that a partial walk and lookups agree.
 fn agree(car: &[u8]) {
     let oracle = oracle::walk_any_keys(car);
     let repo = Repo::from_slice(car);
@@ -86,7 +86,7 @@ fn agree(car: &[u8]) {
     }
 }
 
-/// All records under their keys, paths or not.
+/// Returns all records with their keys, which need not be repo paths.
 fn rows<S: BlockStore>(repo: &Repo<S>) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     let mut walk = repo.walk().start();
@@ -101,8 +101,8 @@ fn rows<S: BlockStore>(repo: &Repo<S>) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// A partial walk finds something missing or bad exactly if a complete one fails; its keys ascend;
-/// lookups agree with it.
+/// Asserts that a partial walk finds missing or invalid blocks exactly if the complete walk fails,
+/// that its keys ascend, and that lookups agree with it.
 pub(crate) fn parts_agree<S: BlockStore>(repo: &Repo<S>, is_complete: bool) {
     let mut keys: Vec<Vec<u8>> = Vec::new();
     let mut gaps: Vec<KeyInterval> = Vec::new();
@@ -145,7 +145,7 @@ pub(crate) fn parts_agree<S: BlockStore>(repo: &Repo<S>, is_complete: bool) {
     }
 }
 
-/// An answer without its record.
+/// Formats an answer, without its record.
 pub(crate) fn shown<B>(found: &Result<Lookup<B>>) -> String {
     match found {
         Ok(Lookup::Present { cid, record }) => format!("{cid}, record {}", record.is_some()),
@@ -155,7 +155,7 @@ pub(crate) fn shown<B>(found: &Result<Lookup<B>>) -> String {
     }
 }
 
-/// Returns in how many gaps a key is.
+/// Returns the number of gaps that contain a key.
 fn is_in(gaps: &[KeyInterval], key: &[u8]) -> usize {
     let is_in = |gap: &&KeyInterval| is_between(key, gap.lower.as_deref(), gap.upper.as_deref());
     gaps.iter().filter(is_in).count()

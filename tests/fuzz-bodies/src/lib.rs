@@ -1,13 +1,13 @@
-//! What the fuzz targets run: one function for each structure or property.
+//! The bodies of the fuzz targets: one function for each structure or property.
 //!
 //! Each takes any bytes, and panics if its property does not hold for them. The targets in `fuzz/`
-//! and the test that replays seeds and regressions call the same functions, so that what the fuzzer
-//! finds fails under `cargo test` too.
+//! and the test that replays seeds and regressions call the same functions, so every input that
+//! fails in the fuzzer also fails under `cargo test`.
 //!
 //! Bytes are read in one of two ways. Where a structure is parsed, they are the structure. Where a
-//! repository is needed, they are choices: how many records there are, which keys they have, what
-//! is broken. Only so does the fuzzer get past the hashes, which no mutation of a CAR's bytes
-//! survives; [`car_rehashed`] is the exception, which mends the hashes of a CAR that was mutated.
+//! repository is needed, they are choices: the number of records, their keys, the rule to break.
+//! All hashes are computed afterwards. A mutated CAR would almost always fail at its hashes;
+//! [`car_rehashed`] therefore repairs them.
 //!
 //! The expectations come from the testkit, which shares no code with the library.
 
@@ -56,7 +56,7 @@ pub use self::varint::varint;
 /// A fuzz target.
 #[derive(Clone, Copy, Debug)]
 pub struct Target {
-    /// The name of target, function, and folders of seeds and regressions.
+    /// Name of the target, of its function, and of its folders of seeds and regressions.
     pub name: &'static str,
     /// The function.
     pub run: fn(&[u8]),

@@ -7,8 +7,8 @@ use carwalk_testkit::tree::{Entry, Link, Node as KitNode};
 
 use crate::common::{self, MapStore};
 
-/// A node that parses encodes to the same bytes; one that is as the testkit writes nodes parses. A
-/// walk that meets it as a root finds its keys, or refuses it.
+/// A node that parses encodes to the same bytes. A block that the testkit would write parses as a
+/// node. A walk with the block as the root finds its keys or refuses it.
 pub fn node(data: &[u8]) {
     let parsed = Node::parse(data);
     let again = expected(data);
@@ -21,7 +21,7 @@ pub fn node(data: &[u8]) {
     as_root(data, again.as_ref());
 }
 
-/// The node as the testkit would write it, if that is the same.
+/// Returns the node, if the testkit encodes it to the same block.
 fn expected(block: &[u8]) -> Option<KitNode> {
     let value = oracle::decode(block).ok()?;
     let mut node = KitNode { left: link(value.get("l")?)?, ..KitNode::default() };
@@ -66,7 +66,8 @@ fn same(node: &Node<'_>, expected: &KitNode) {
     }
 }
 
-/// The hash of any bytes can be made to fit, and then a walk has to do with them.
+/// Walks a tree with `block` as the root. Any bytes have a CID, so a hostile CAR can make a walk
+/// read them.
 fn as_root(block: &[u8], node: Option<&KitNode>) {
     let mut store = MapStore::default();
     let cid = KitCid::dag_cbor(block);
@@ -76,7 +77,7 @@ fn as_root(block: &[u8], node: Option<&KitNode>) {
     let (mut keys, mut is_bad, mut steps) = (Vec::new(), false, 0);
     while let Some(event) = walk.next_event().unwrap() {
         steps += 1;
-        assert!(steps <= block.len() + 2, "more comes out than there is in the block");
+        assert!(steps <= block.len() + 2, "more events than the block can cause");
         match event {
             Event::Entry { entry, .. } => keys.push(entry.key().to_vec()),
             Event::BadSubtree { cid: bad, .. } => is_bad |= bad == common::cid(&cid),

@@ -11,9 +11,9 @@ use crate::common::keys::{Expectation, Keys, Told, in_order, told_by};
 use crate::common::part::{self, PlainTree, Range};
 use crate::export::{Export, any_key};
 
-/// Any nodes and records are taken out of a repository. Then each lookup gives what the rest proves
-/// and no more, and a walk over any range gives what is in it, and the gaps that share a key with
-/// it, in order or in reverse; and its completeness is the sum of these.
+/// Removes any nodes and records from a repository. Each lookup then returns what the remaining
+/// blocks prove, and no more. A walk over any range, in order or in reverse, returns the entries in
+/// it and the gaps that overlap it, and its completeness counts these.
 pub fn partial_trees(data: &[u8]) {
     let mut choices = Choices::new(data);
     let export = Export::any(&mut choices, 24);
@@ -40,7 +40,7 @@ pub fn partial_trees(data: &[u8]) {
         };
         assert_eq!(asked(&by_slice), expected, "{}", key.escape_ascii());
     }
-    // An empty tree is known without its node.
+    // An empty tree is complete without its node.
     let is_complete = part.absent.is_empty();
     crate::judge::parts_agree(&by_slice, is_complete);
 }
@@ -61,7 +61,7 @@ impl<'e> Part<'e> {
         let absent = (0..choices.below(6)).map(|_| *choices.pick(&all)).collect();
         let mut part = Part { export, tree, absent, car: Vec::new() };
         let mut car = export.sections();
-        // A record may be a node too; then it is in no section any more.
+        // A block may be both a record and a node. Then it is removed in both roles.
         car.sections
             .retain(|section| !part.absent.iter().any(|cid| cid.as_bytes()[..] == section.cid[..]));
         part.car = car.to_bytes();
@@ -84,7 +84,7 @@ impl<'e> Part<'e> {
         self.tree.answer(key, &|cid| self.is_there(cid)).map(|cid, ()| self.record(cid))
     }
 
-    /// What there is of a range, in order.
+    /// Returns the expected events of a range, in order.
     fn expected(&self, range: &Range) -> Vec<Told> {
         let mut expectation = Expectation {
             tree: &self.tree,
@@ -104,7 +104,8 @@ fn told<S: BlockStore>(walk: Walk<'_, S>, range: &Range) -> Vec<Told> {
     told_by(walk.partial(true).range(range.clone()))
 }
 
-/// A complete walk over a range gives what comes before the first gap, and names that.
+/// Asserts that a complete walk over a range returns the records before the first gap, and then an
+/// error that names the gap.
 fn complete<S: BlockStore>(repo: &Repo<S>, range: &Range, expected: &[Told]) {
     let mut walk = repo.walk().range(range.clone()).start();
     let is_whole = |told: &&Told| matches!(told, Told::Entry { record: Some(_), .. });
@@ -139,7 +140,7 @@ fn summed_up<S: BlockStore>(repo: &Repo<S>, range: &Range, expected: &[Told]) {
     })));
 }
 
-/// A key of the tree, one beside it, or any other.
+/// Chooses a key of the tree, a neighbour of one, or any other key.
 fn any_probe(part: &Part<'_>, choices: &mut Choices<'_>) -> Vec<u8> {
     let keys = part.tree.keys();
     if keys.is_empty() || choices.below(4) == 0 {

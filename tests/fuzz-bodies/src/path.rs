@@ -1,8 +1,8 @@
 use carwalk::RepoPath;
 use carwalk_testkit::oracle;
 
-/// Repo paths are those of the testkit, and split where the slash is; the strict check takes those
-/// of the full syntax.
+/// Repo paths are accepted exactly if the testkit accepts them, and split at the slash. The strict
+/// check requires the full syntax.
 pub fn path(data: &[u8]) {
     let dots = data.ends_with(b"/.") || data.ends_with(b"/..");
     let path = RepoPath::parse(data);
@@ -23,7 +23,7 @@ pub fn path(data: &[u8]) {
     assert_eq!(path.check_syntax().is_ok(), strict, "{path}");
 }
 
-/// Whether the characters of a path are a normalized NSID, read off the specification.
+/// Returns whether a collection is a normalized NSID, according to the specification.
 fn is_nsid(text: &str) -> bool {
     let segments: Vec<&[u8]> = text.as_bytes().split(|&byte| byte == b'.').collect();
     let Some((name, authority)) = segments.split_last() else { return false };

@@ -8,15 +8,15 @@ use crate::common::{self, Summarize, Summary, Told};
 use crate::export::Export;
 use crate::stores::{Kind, Plan, Way, any_verification, scratch};
 
-/// What a process function makes of records is the same whether they are processed while a slice is
-/// walked, in memory, after any number of stops, in a file, or in a file that was kept; and it is
-/// what the function makes of the records.
+/// Processed values are the same while a slice is walked, in memory, after any number of
+/// suspensions, in a spill file and in a kept spill file. They are the results of the process
+/// function for the records.
 pub fn process(data: &[u8]) {
     let mut choices = Choices::new(data);
     let verification = any_verification(&mut choices);
     let salvage = choices.flag();
     let plan = Plan::of(&mut choices);
-    // What is salvaged is not kept.
+    // Salvaged CARs are not written to kept spill files.
     let plain =
         || Loader::new().verification(verification).salvage(salvage && plan.kind != Kind::Kept);
     let loader = || common::summarizing(plain());
@@ -59,8 +59,8 @@ fn told_either(way: Way<Summarize>) -> Result<Told<Summary>> {
     }
 }
 
-/// Values are the same. Errors need not be: a block that was processed is no node any more,
-/// whatever it was before.
+/// Asserts that the values are the same. Errors may differ: a processed block is no longer a node,
+/// even if it was one before.
 #[track_caller]
 fn assert_alike(way: &str, expected: &Result<Told<Summary>>, found: Result<Told<Summary>>) {
     match (expected, found) {
@@ -85,8 +85,8 @@ fn assert_alike(way: &str, expected: &Result<Told<Summary>>, found: Result<Told<
     }
 }
 
-/// Bytes that decode into a value which can be stored are decoded again, after it was encoded, into
-/// the same value.
+/// A value that decodes from any bytes encodes to bytes that decode to the same value. Except for
+/// CBOR, these are the bytes that it was decoded from.
 pub fn processable(data: &[u8]) {
     let Some((kind, data)) = data.split_first() else { return };
     match kind % 12 {
@@ -111,7 +111,7 @@ fn there_and_back<T: Value + PartialEq + std::fmt::Debug>(data: &[u8], one_encod
     let taken = data.strip_suffix(rest).unwrap();
     let mut out = Vec::new();
     if value.encode(&mut out).is_err() {
-        // Only a great number of items that take no bytes.
+        // Only a list of many items that take no bytes is refused.
         assert!(out.len() < 10 && data.len() > 256);
         return;
     }

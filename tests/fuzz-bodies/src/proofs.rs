@@ -12,9 +12,9 @@ use crate::export::{Export, any_key};
 
 type Range = (Bound<Vec<u8>>, Bound<Vec<u8>>);
 
-/// A proof of any keys and ranges answers for them as the whole repository does, with or without
-/// records; for all other keys it never says what the whole does not. It begins with the commit,
-/// and has no block twice.
+/// A proof of any keys and ranges, with or without records, gives the same answers for them as the
+/// whole repository. For other keys, it never contradicts the repository. It begins with the
+/// commit, and has no repeated block.
 pub fn proofs(data: &[u8]) {
     let mut choices = Choices::new(data);
     let export = Export::any(&mut choices, 24);
@@ -71,7 +71,7 @@ pub fn proofs(data: &[u8]) {
     }
 }
 
-/// A key that is there, one beside it, or any other.
+/// Chooses a present key, a neighbour of one, or any other key.
 fn any(present: &[Vec<u8>], choices: &mut Choices<'_>) -> Vec<u8> {
     if present.is_empty() || choices.below(4) == 0 {
         return any_key(choices);

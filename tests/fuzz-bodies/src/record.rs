@@ -7,9 +7,9 @@ use ipld_core::ipld::Ipld;
 use crate::common;
 use crate::judge::{canonical, too_nested};
 
-/// Whatever the bytes of a record are: links, blobs, oddities and JSON end alike, with or without an
-/// error. The JSON is some, in both layouts the same, and does nothing to a terminal. A record
-/// without oddities is canonical, and one that decodes strictly has these links.
+/// For any bytes as a record, links, blobs, oddities and JSON end with the same error or all
+/// without one. The JSON is valid, equal in both layouts, and has no control characters. A record
+/// without oddities is canonical. A record that another decoder accepts has the same links there.
 pub fn record(data: &[u8]) {
     let json = record::to_json(data);
     let end = json.as_ref().err().map(common::details);
@@ -46,13 +46,14 @@ pub fn record(data: &[u8]) {
     if let Ok(item) = carwalk::decode::<Ipld>(data) {
         let mut expected = BTreeSet::new();
         add_links(&item, &mut expected);
-        // The other decoder takes links with bytes after their CID.
+        // The other decoder accepts links with bytes after their CID.
         let has_odd_link = oddities.iter().any(|odd| matches!(odd.oddity(), Oddity::LinkCid(_)));
         assert!(links == expected || has_odd_link && links.is_subset(&expected));
     }
 }
 
-/// All items of an iterator, which ends with this error or none, and then for good.
+/// Returns all items of an iterator. Asserts that it ends with the error `end`, or without one, and
+/// stays ended.
 fn until_error<T>(
     mut items: impl Iterator<Item = Result<T, Error>>,
     end: &Option<String>,

@@ -1,15 +1,16 @@
-//! Hashes made to fit after bytes were changed.
+//! Repairs the hashes and links of a CAR after its bytes were changed.
 
 use std::collections::HashMap;
 
 use carwalk_testkit::car::Car;
 use carwalk_testkit::cid::Cid;
 
-/// A CAR whose every block has its CID, and whose links follow: what a mutation of a CAR's bytes
-/// would have been if SHA-256 did not stand in its way. `None` if it has not the framing of a CAR.
+/// Returns the CAR with the correct CID for each block, and with links that are changed
+/// accordingly. A mutation then reaches the code behind the hashes. `None` if the framing is
+/// invalid.
 ///
-/// Wherever the CID of a block stands, in a block or in the header, its new one is put; from the
-/// leaves up, and not in circles, which no hashes fit.
+/// Each occurrence of a block's CID in a block or in the header is replaced with the new CID, from
+/// the leaves up. Links that form a cycle are left alone: no hashes can match them.
 pub(crate) fn rehash(bytes: &[u8]) -> Option<Vec<u8>> {
     let car = Car::parse(bytes).ok()?;
     let mut rehash = Rehash { blocks: HashMap::new(), done: HashMap::new() };
@@ -27,15 +28,15 @@ pub(crate) fn rehash(bytes: &[u8]) -> Option<Vec<u8>> {
 
 struct Rehash<'a> {
     blocks: HashMap<Cid, &'a [u8]>,
-    /// Old CIDs to new ones; `None` while a block is at hand.
+    /// New CIDs by old ones. `None` while the links of the block are being replaced.
     done: HashMap<Cid, Option<Cid>>,
 }
 
-/// Deepest chain of links that is followed: deeper than any tree.
+/// Maximum length of a chain of links that is followed. No tree is as deep.
 const MAX_DEPTH: usize = 200;
 
 impl Rehash<'_> {
-    /// Bytes with the new CIDs in them.
+    /// Returns `bytes` with new CIDs in place of the old ones.
     fn replaced(&mut self, bytes: &[u8], depth: usize) -> Vec<u8> {
         let mut out = bytes.to_vec();
         let mut at = 0;
@@ -51,7 +52,8 @@ impl Rehash<'_> {
         out
     }
 
-    /// The new CID of a block.
+    /// Returns the new CID of a block. `None` if the block is missing or its links are being
+    /// replaced.
     fn fixed(&mut self, old: Cid, depth: usize) -> Option<Cid> {
         if let Some(done) = self.done.get(&old) {
             return *done;

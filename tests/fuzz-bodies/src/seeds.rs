@@ -1,8 +1,8 @@
-//! Seeds: small inputs that bring the fuzzer to where it is to begin, named after what they are.
+//! Seeds: small inputs from which the fuzzer starts, named after their content.
 //!
-//! `cargo run -p carwalk-fuzz-bodies --example make-seeds` writes them; a test keeps the files
-//! equal to these. Where bytes are choices, they mean something else once the order of choices
-//! changes: the names then say what a seed was.
+//! `cargo run -p carwalk-fuzz-bodies --example make-seeds` writes them, and a test checks that the
+//! files are up to date. Where bytes are choices, a new order of the choices changes their meaning,
+//! and the name of a seed no longer describes it.
 
 use carwalk_testkit::breakage::{self, Breakage};
 use carwalk_testkit::car::Car;
@@ -17,9 +17,9 @@ use crate::broken::FRAMING;
 /// A seed of a target.
 #[derive(Clone, Debug)]
 pub struct Seed {
-    /// The target's name.
+    /// Name of the target.
     pub target: &'static str,
-    /// What the seed is: its file's name.
+    /// Name of the file, which describes the content.
     pub name: String,
     /// The input.
     pub bytes: Vec<u8>,
@@ -70,7 +70,7 @@ fn cids(seeds: &mut Vec<Seed>) {
     add(seeds, "cid", "padded_codec", padded);
 }
 
-/// The breakages of some rules.
+/// Returns the breakages of the rules that begin with one of these letters.
 fn breakages(rules: &str) -> impl Iterator<Item = &'static Breakage> {
     breakage::all().filter(move |breakage| breakage.rule.starts_with(|rule| rules.contains(rule)))
 }
@@ -163,7 +163,7 @@ fn nodes(seeds: &mut Vec<Seed>) {
     }
 }
 
-/// The block that breaks the rule, if it is a short one.
+/// Returns the block that breaks the rule, if it is short.
 fn broken_block(breakage: &Breakage) -> Option<Vec<u8>> {
     let case = breakage.make();
     let car = Car::parse(&case.broken).ok()?;
@@ -259,7 +259,7 @@ fn records(seeds: &mut Vec<Seed>) {
     add(seeds, "record", "of_the_sample", carwalk_testkit::repo::Record::sample(b"a.b.c/d").bytes);
 }
 
-/// Whole CARs: bytes that are read as such.
+/// Targets that read bytes as a CAR.
 fn cars(seeds: &mut Vec<Seed>) {
     let legal_ones = [
         "empty_repository",
@@ -278,8 +278,8 @@ fn cars(seeds: &mut Vec<Seed>) {
         "key_layer_too_high",
     ];
     for target in ["car", "car_rehashed", "chunk_independence"] {
-        // Where the first bytes are choices: hash what is reached, salvage, usual limits, some
-        // pieces, and a CAR of bytes.
+        // The choices before the CAR: `ReachedBlocks`, salvage, default limits, some pieces, and
+        // bytes as the CAR.
         let before: &[u8] = if target == "chunk_independence" {
             &[1, 1, 1, 7, 0, 255, 1, 201, 30, 2, 90, 0, 10, 20, 40, 1]
         } else {
@@ -309,18 +309,17 @@ fn cars(seeds: &mut Vec<Seed>) {
     );
 }
 
-/// Choices that make an export: its order, and for each record the number of its key in the pool
-/// and its kind.
+/// Returns the choices that build an export: its block order, and for each record the number of its
+/// key in the pool, and its kind.
 fn export(order: u8, records: &[(u8, u8)]) -> Vec<u8> {
     let records = records.iter().flat_map(|&(key, kind)| [2, key, kind, key % 4]);
     [order, (records.clone().count() / 4) as u8].into_iter().chain(records).collect()
 }
 
-/// A record with a text, one that another key has too, one that is empty, one that is as long as
-/// two of 700 bytes.
+/// The kind of record that the testkit makes for a key.
 const TEXT: u8 = 7;
 
-/// Exports by their names.
+/// Exports with their names.
 fn exports() -> [(&'static str, Vec<u8>); 6] {
     let three = [
         (3, TEXT),
@@ -380,8 +379,8 @@ fn repositories(seeds: &mut Vec<Seed>) {
             &format!("{name}_without_records"),
             with(&[], &[0, 2, 0, 1, 1, 3, 1, 2, 1, 0, 0]),
         );
-        // Hash all; some memory, small segments, a stop, or none of it. Damaged, hash what is
-        // reached.
+        // Undamaged: `EveryBlock`, some cache, small segments and a suspension. Damaged:
+        // `ReachedBlocks` without these.
         for (kind, way) in ["spilled", "kept", "indexed"].into_iter().enumerate() {
             let plan = |before: &[u8]| [before, &[kind as u8, 1, 2, 1, 3]].concat();
             add(
@@ -428,11 +427,11 @@ fn repositories(seeds: &mut Vec<Seed>) {
     }
 }
 
-/// CARs of several buffers, from which a load has taken sections in when it stops; then it goes on
-/// into a file.
+/// CARs that are longer than one buffer. The load is suspended after some sections, and continues
+/// in a file.
 fn long_repositories(seeds: &mut Vec<Seed>) {
     let [_, _, _, (_, export), ..] = exports();
-    // Four long strays: their byte, length, and place.
+    // Four long unreached blocks: byte, length and place of each.
     let strays = [6, 1, 0, 3, 2, 1, 9, 3, 3, 10, 4, 2, 16];
     for (kind, way) in ["spilled", "kept", "indexed"].into_iter().enumerate() {
         let whole = [0, 0, kind as u8, 1, 2, 1, 90];
@@ -442,7 +441,7 @@ fn long_repositories(seeds: &mut Vec<Seed>) {
             &format!("long_{way}"),
             [&whole[..], &export, &strays, &[0, 9]].concat(),
         );
-        // The same without strays, with threads; and damaged.
+        // The same with threads and without long blocks, undamaged and damaged.
         let after: [(&str, &[u8]); 2] = [("", &[0, 0, 9, 6]), ("_damaged", &[0, 1, 1, 2, 3, 9, 7])];
         for (name, after) in after {
             add(
@@ -453,7 +452,7 @@ fn long_repositories(seeds: &mut Vec<Seed>) {
             );
         }
         let damaged = [1, 0, kind as u8, 0, 1, 2, 90, 50];
-        // Bad copies of a block: one before it, and one after the stop.
+        // Changed copies of a block: one before it, and one after the suspension.
         let damage = [2, 1, 0, 3, 1, 1, 2, 17, 3, 1, 1, 9];
         add(
             seeds,

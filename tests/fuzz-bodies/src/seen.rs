@@ -1,4 +1,4 @@
-//! All that can be seen of a repository, whatever store it lies in.
+//! Everything that can be observed of a repository, in any store.
 
 use std::borrow::Borrow;
 use std::fmt::Debug;
@@ -11,12 +11,13 @@ use crate::common::{self, Told};
 use crate::export::pool;
 use crate::judge::shown;
 
-/// What a repository tells, complete or not; errors are all that they say.
+/// Everything that can be observed of a repository, complete or not. Errors are text with all
+/// details.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Seen {
     told: Result<Told<Vec<u8>>, String>,
     fault: Option<String>,
-    /// What a partial walk comes to, with the blocks.
+    /// The events of a partial walk, with the blocks.
     events: Vec<(String, Vec<u8>)>,
     lookups: Vec<String>,
 }
@@ -54,7 +55,7 @@ fn events<S: BlockStore>(repo: &Repo<S>) -> Vec<(String, Vec<u8>)> {
     events
 }
 
-/// Whether two ways give the same, or the same error to the last detail.
+/// Asserts that two ways of loading give the same result, or errors with the same details.
 #[track_caller]
 pub(crate) fn assert_same<T: PartialEq + Debug>(
     way: &str,

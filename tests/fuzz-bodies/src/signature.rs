@@ -5,15 +5,15 @@ use carwalk_testkit::signing::SigningKey;
 
 use crate::choices::Choices;
 
-/// Half of each curve's order, rounded down: the largest s that is low.
+/// Half of each curve's order, rounded down. This is the largest low s.
 const HALF_P256: [u8; 32] = *b"\x7f\xff\xff\xff\x80\x00\x00\x00\x7f\xff\xff\xff\xff\xff\xff\xff\
 \xde\x73\x7d\x56\xd3\x8b\xcf\x42\x79\xdc\xe5\x61\x7e\x31\x92\xa8";
 const HALF_K256: [u8; 32] = *b"\x7f\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\
 \x5d\x57\x6e\x73\x57\xa4\x50\x1d\xdf\xe9\x2f\x46\x68\x1b\x20\xa0";
 
-/// A signature holds for its key and message, however that is cut into pieces, and for no other;
-/// another with high s, or of another length, is refused as such. Keys that parse are written as
-/// they were.
+/// A signature is valid for its key and its message, in any pieces, and for no others. A signature
+/// with a high s or of another length is refused with that reason. Keys that parse are written
+/// unchanged.
 pub fn signature(data: &[u8]) {
     let mut choices = Choices::new(data);
     let signing = any_key(&mut choices);
@@ -43,12 +43,12 @@ fn any_key(choices: &mut Choices<'_>) -> SigningKey {
     let mut secret = [0; 32];
     secret[choices.below(32)] = choices.byte();
     secret[31] |= 1;
-    // A first byte of 255 may be beyond the order.
+    // A secret that begins with 255 may exceed the order of the curve.
     secret[0] &= 0x7f;
     if choices.flag() { SigningKey::k256(&secret) } else { SigningKey::p256(&secret) }
 }
 
-/// Changes some bytes, or takes any others.
+/// Changes some bytes of the signature, or replaces it. Asserts that only the original is valid.
 fn refused_unless_the_same(
     key: &VerifyingKey,
     message: &[u8],
@@ -84,7 +84,7 @@ fn fault(outcome: Result<()>) -> Option<SignatureFault> {
     }
 }
 
-/// Any text as a public key, by each way in.
+/// Parses any bytes as a public key, in every format.
 fn text(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     if let Ok(key) = text.parse::<VerifyingKey>() {

@@ -19,8 +19,9 @@ const TABLES: [Table; 3] = [
     TableDefinition::new("carwalk segments"),
 ];
 
-/// A kept file of which any values or bytes were changed is refused, or gives the records that it
-/// had. Where nothing is hashed, or records were processed, it may give others; it never panics.
+/// A kept spill file with any changed values or bytes is refused, or gives its original records.
+/// Without verification it may give other records, and with processed records other values. Nothing
+/// panics.
 pub fn spill_file(data: &[u8]) {
     let mut choices = Choices::new(data);
     let reduced = choices.flag();
@@ -60,7 +61,7 @@ pub fn spill_file(data: &[u8]) {
     }
 }
 
-/// A file that was kept, and its records.
+/// A valid kept spill file, and its records.
 struct Kept {
     bytes: Vec<u8>,
     rows: Vec<Row>,
@@ -86,7 +87,7 @@ impl Kept {
     }
 }
 
-/// Everything that a repository in a file can be asked.
+/// Uses every part of a repository in a spill file, and returns its records.
 fn read(repo: &Repo<RedbStore>) -> Result<Vec<Row>> {
     let heads = repo.store().sections().take(10_000).filter(Result::is_ok).count();
     assert!(heads <= 10_000);
@@ -97,12 +98,12 @@ fn read(repo: &Repo<RedbStore>) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// Bytes of the file changed.
+/// Returns the file with changed bytes.
 fn damaged(good: &[u8], choices: &mut Choices<'_>) -> Vec<u8> {
     let mut bytes = good.to_vec();
     for _ in 0..1 + choices.below(6) {
         let len = bytes.len().max(1);
-        // What says where all else is stands first.
+        // The first bytes locate everything else, so they are changed often.
         let at = if choices.flag() { choices.below(512.min(len)) } else { choices.below(len) };
         match choices.below(5) {
             0 => bytes.truncate(at),
@@ -124,7 +125,7 @@ fn damaged(good: &[u8], choices: &mut Choices<'_>) -> Vec<u8> {
     bytes
 }
 
-/// Values and keys changed, in tables that stay whole.
+/// Changes values and keys. The tables themselves stay valid.
 fn tamper(path: &Path, choices: &mut Choices<'_>) {
     let database = Database::open(path).unwrap();
     let mut txn = database.begin_write().unwrap();

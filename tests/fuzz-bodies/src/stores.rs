@@ -8,17 +8,17 @@ use crate::choices::Choices;
 use crate::export::{Export, damaged, lengthen, surrounded};
 use crate::seen::{Seen, assert_same};
 
-/// Slice, memory, a file of tiny segments with hardly any memory, such a file used again, an index
-/// in a file, and a kept file that is opened again: the same records, counts, parts and lookups, or
-/// the same error at the same place. CARs are damaged in any way, and some are longer than what a
-/// reader takes at once. With threads, the same of a CAR that is so long that they have some of it
-/// to hash.
+/// Slice, memory, a spill file with tiny segments and hardly any cache, the same file used again, a
+/// spilled index, and a reopened kept file: the same records, counts, partial walks and lookups, or
+/// the same error at the same position. CARs are damaged in any way, and some are longer than a
+/// reader's buffer. With threads, the same holds for CARs that are long enough to be hashed on
+/// several threads.
 pub fn store_independence(data: &[u8]) {
     let mut choices = Choices::new(data);
     let verification = any_verification(&mut choices);
     let salvage = choices.flag();
     let plan = Plan::of(&mut choices);
-    // What is salvaged is not kept.
+    // Salvaged CARs are not written to kept spill files.
     let salvage = salvage && plan.kind != Kind::Kept;
     let loader = || Loader::new().verification(verification).salvage(salvage);
     let mut car = Export::of_paths(&mut choices, 24).sections();
@@ -88,28 +88,28 @@ fn thread_independence(
     assert_same("index in a file, threads", &expected, &indexed.map(|repo| Seen::of(&repo)));
 }
 
-/// How a load goes into a file.
+/// The settings of a load into a file.
 pub(crate) struct Plan {
     pub(crate) kind: Kind,
     pub(crate) cache_size: u64,
     segment_len: u32,
-    /// Memory limits one after the other; then the file.
+    /// Memory limits, one after the other. After the last, the load continues in the file.
     limits: Vec<u64>,
 }
 
-/// What goes into a file.
+/// The content of a file.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Kind {
-    /// The blocks, and the file is gone after that.
+    /// The blocks, in a temporary spill file.
     Temporary,
-    /// The blocks, and the file stays.
+    /// The blocks, in a kept spill file.
     Kept,
     /// Only the index.
     Index,
 }
 
-/// A load that is whole.
-#[allow(clippy::large_enum_variant, reason = "there is one at a time")]
+/// A completed load.
+#[allow(clippy::large_enum_variant, reason = "only one exists at a time")]
 pub(crate) enum Way<P> {
     Memory(Repo<carwalk::store::MemoryStore, P>),
     File(Repo<RedbStore, P>),
@@ -134,7 +134,7 @@ impl Plan {
         }
     }
 
-    /// Loads a CAR, and goes on into a file where the last limit is reached.
+    /// Loads a CAR. Continues in a file when the last limit is reached.
     pub(crate) fn load<P: Process + Clone>(
         &self,
         loader: Loader<P>,
@@ -165,7 +165,7 @@ pub(crate) fn any_verification(choices: &mut Choices<'_>) -> Verification {
     ])
 }
 
-/// A folder for one run, in memory where there is such a place.
+/// Creates a folder for one run, in memory if the system has such a place.
 pub(crate) fn scratch() -> TempDir {
     let memory = Path::new("/dev/shm");
     let folder = if memory.is_dir() { PathBuf::from(memory) } else { std::env::temp_dir() };

@@ -2,8 +2,8 @@ use carwalk::ErrorClass;
 use carwalk::varint::{MAX_LEN, decode};
 use carwalk_testkit::varint::encode;
 
-/// A varint that decodes has the one shortest encoding, and every cut of it asks for more. What
-/// asks for more could go on.
+/// A varint that decodes has the shortest encoding, and every shorter prefix is incomplete.
+/// Incomplete bytes can be completed.
 pub fn varint(data: &[u8]) {
     match decode(data) {
         Ok(Some((value, len))) => {

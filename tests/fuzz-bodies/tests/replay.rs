@@ -1,5 +1,5 @@
-//! Seeds and regressions of all fuzz targets, replayed: each is a trial. Every target has seeds,
-//! and they are those that the generator makes.
+//! Replays the seeds and regressions of all fuzz targets, with a trial for each. Every target must
+//! have seeds, and the files must be those of the generator.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -60,7 +60,7 @@ fn seeds_are_those_of_the_generator() -> Vec<String> {
     let mut faults = Vec::new();
     for seed in seeds::all() {
         if expected.insert((seed.target.to_owned(), seed.name.clone()), seed.bytes).is_some() {
-            faults.push(format!("{}/{} is made twice", seed.target, seed.name));
+            faults.push(format!("{}/{} is generated twice", seed.target, seed.name));
         }
     }
     for folder in files(&folder("seeds")) {
@@ -68,7 +68,7 @@ fn seeds_are_those_of_the_generator() -> Vec<String> {
             let found = expected.remove(&(name(&folder), name(&file)));
             if found != fs::read(&file).ok() {
                 faults.push(format!(
-                    "{} is not what the generator makes: run make-seeds",
+                    "{} differs from the generated seed: run make-seeds",
                     file.display()
                 ));
             }
@@ -77,7 +77,7 @@ fn seeds_are_those_of_the_generator() -> Vec<String> {
     faults.extend(
         expected
             .into_keys()
-            .map(|(target, name)| format!("{target}/{name} is not there: run make-seeds")),
+            .map(|(target, name)| format!("{target}/{name} is missing: run make-seeds")),
     );
     faults
 }
@@ -89,7 +89,7 @@ fn every_folder_is_a_target() -> Vec<String> {
     strays.map(|folder| format!("{} belongs to no target", folder.display())).collect()
 }
 
-/// Fuzz targets, their entries in the manifest, and the list of bodies name each other one by one.
+/// Each body has a fuzz target and an entry in the manifest, and there are no others.
 fn every_target_is_built() -> Vec<String> {
     let manifest = fs::read_to_string(folder("Cargo.toml")).unwrap();
     let mut faults = Vec::new();
@@ -99,7 +99,7 @@ fn every_target_is_built() -> Vec<String> {
         if !manifest.contains(&format!("path = \"{path}\""))
             || !body.contains(&format!("target!({name});"))
         {
-            faults.push(format!("{name} is not a target in fuzz/"));
+            faults.push(format!("{name} has no target in fuzz/"));
         }
     }
     if manifest.matches("[[bin]]").count() != TARGETS.len() {
