@@ -18,7 +18,7 @@ pub(crate) struct Blocks<'a> {
 }
 
 impl<'a> Blocks<'a> {
-    /// Creates a store without blocks of its own after `earlier`.
+    /// Creates a store that finds the blocks of `earlier`, and has no own blocks yet.
     pub(crate) fn after(earlier: &'a Blocks<'a>) -> Self {
         Blocks { own: HashMap::new(), earlier: Some(earlier) }
     }

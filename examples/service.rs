@@ -2,8 +2,8 @@
 //! -- 127.0.0.1:8080`, then `curl --data-binary @samples/repo.car http://127.0.0.1:8080`.
 //!
 //! Each upload has a memory limit of 8 MiB; longer ones are spilled into a temporary file. A shared
-//! budget bounds the memory of all uploads together: each reserves its peak memory before it is
-//! read, and waits until that is free.
+//! budget bounds the memory of all uploads together: each waits until its peak memory is free and
+//! reserves it, and is only then read.
 
 use std::error::Error;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -50,7 +50,8 @@ pub(crate) fn serve(listener: &TcpListener, uploads: usize, service: &Service) {
     });
 }
 
-/// Reads one request and answers it. Failing to answer is ignored: the client is gone.
+/// Reads one request and answers it. If the answer cannot be written, the client is gone, and the
+/// error is ignored.
 fn answer(mut stream: TcpStream, service: &Service) {
     let (status, body) = match check(&mut stream, service) {
         Ok(body) => ("200 OK", body),
