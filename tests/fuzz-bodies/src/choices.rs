@@ -11,7 +11,7 @@ impl<'a> Choices<'a> {
         Choices(Unstructured::new(data))
     }
 
-    /// Chooses a number below `bound`. Takes one byte if `bound` is at most 256.
+    /// Chooses a number below `bound`. Takes at most one byte if `bound` is at most 256.
     pub(crate) fn below(&mut self, bound: usize) -> usize {
         self.0.int_in_range(0..=bound - 1).unwrap_or(0)
     }

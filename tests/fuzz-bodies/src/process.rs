@@ -111,7 +111,7 @@ fn there_and_back<T: Value + PartialEq + std::fmt::Debug>(data: &[u8], one_encod
     let taken = data.strip_suffix(rest).unwrap();
     let mut out = Vec::new();
     if value.encode(&mut out).is_err() {
-        // Only a list of many items that take no bytes is refused.
+        // Only a list of many items that take no bytes cannot be encoded.
         assert!(out.len() < 10 && data.len() > 256);
         return;
     }
