@@ -1,0 +1,126 @@
+//! Blocks in a store.
+
+use core::fmt;
+
+use crate::cid::Cid;
+
+/// Whether stored bytes are the block itself or the value that a process function made of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Form {
+    /// The block itself.
+    #[default]
+    Original,
+    /// The value that a process function made of the block while it was loaded: see
+    /// [`Loader::process`](crate::Loader::process).
+    Value,
+}
+
+/// The bytes of a block in a store, with its offset and form.
+///
+/// A store of the library also marks blocks that it has verified; [`map`](Block::map) keeps the
+/// mark.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct Block<B> {
+    /// The bytes.
+    pub bytes: B,
+    /// Whether the bytes are the block itself.
+    pub form: Form,
+    /// The offset of the block's section in the CAR that it came from, if the store knows it.
+    pub offset: Option<u64>,
+    /// The CID that the block was verified to have, if a store or a walk hashed it and its bytes
+    /// cannot have changed since.
+    pub(crate) verified: Option<Cid>,
+}
+
+impl<B> Block<B> {
+    /// Creates a block in its original form, without an offset. A walk verifies it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use carwalk::store::{Block, Form};
+    ///
+    /// let block = Block::new(b"\xa0");
+    /// assert_eq!((block.offset, block.form), (None, Form::Original));
+    /// ```
+    pub fn new(bytes: B) -> Self {
+        Block { bytes, form: Form::Original, offset: None, verified: None }
+    }
+
+    /// Converts the bytes with `f` and keeps the offset, the form and the verification mark. For
+    /// stores that wrap another store.
+    ///
+    /// `f` must return the same bytes in another type: a verified block is not hashed again.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use carwalk::store::Block;
+    ///
+    /// let block = Block::new("value").at(1234).processed();
+    /// let owned = block.map(|text| text.as_bytes().to_vec());
+    /// assert_eq!(owned.bytes, b"value");
+    /// assert_eq!((owned.offset, owned.form), (Some(1234), block.form));
+    /// ```
+    #[inline]
+    pub fn map<C>(self, f: impl FnOnce(B) -> C) -> Block<C> {
+        Block {
+            bytes: f(self.bytes),
+            form: self.form,
+            offset: self.offset,
+            verified: self.verified,
+        }
+    }
+
+    /// Marks the bytes as the value that a process function made of the block. A walk cannot
+    /// verify it and trusts the store.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use carwalk::store::{Block, Form};
+    ///
+    /// let length = 1234_u64.to_le_bytes();
+    /// assert_eq!(Block::new(length).processed().form, Form::Value);
+    /// ```
+    #[must_use]
+    pub fn processed(mut self) -> Self {
+        self.form = Form::Value;
+        self
+    }
+
+    /// Marks the block with the CID that it was verified to have.
+    #[inline]
+    pub(crate) fn verified(mut self, cid: Option<Cid>) -> Self {
+        self.verified = cid;
+        self
+    }
+
+    /// Sets the offset of the block's section in its CAR, in bytes. Errors about the block have it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use carwalk::store::Block;
+    ///
+    /// assert_eq!(Block::new(b"\xa0").at(59).offset, Some(59));
+    /// ```
+    #[must_use]
+    pub fn at(mut self, offset: u64) -> Self {
+        self.offset = Some(offset);
+        self
+    }
+}
+
+impl<B: AsRef<[u8]>> fmt::Debug for Block<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Block");
+        debug
+            .field("len", &self.bytes.as_ref().len())
+            .field("form", &self.form)
+            .field("offset", &self.offset)
+            .finish()
+    }
+}
