@@ -19,7 +19,7 @@ impl SectionCounts {
         SectionCounts {
             sections: stats.sections,
             distinct_blocks: stats.distinct_blocks,
-            duplicates: stats.duplicates(),
+            duplicates: stats.repeated_blocks(),
             unreached_blocks: stats.distinct_blocks.saturating_sub(reached),
         }
     }

@@ -90,7 +90,7 @@ pub(crate) fn check<S: CarStore>(
         due: store.sections().peekable(),
         is_pre_order: true,
         ascends: true,
-        links_fit: store.stats().duplicates() == 0,
+        links_fit: store.stats().repeated_blocks() == 0,
         last: 0,
         parents: Vec::new(),
         first_record: u64::MAX,

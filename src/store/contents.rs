@@ -23,7 +23,7 @@ use crate::error::Error;
 /// // A header of 59 bytes, two sections of 38.
 /// assert_eq!(stats.bytes, 59 + 2 * 38);
 /// assert_eq!((stats.sections, stats.distinct_blocks), (2, 1));
-/// assert_eq!(stats.duplicates(), 1);
+/// assert_eq!(stats.repeated_blocks(), 1);
 /// # Ok::<(), carwalk::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,11 +49,11 @@ impl CarStats {
     /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
     /// let twice = [bytes, &bytes[59..]].concat();
     /// // All sections once more, after those of a whole CAR.
-    /// assert_eq!(Repo::from_slice(twice)?.stats().duplicates(), 50);
+    /// assert_eq!(Repo::from_slice(twice)?.stats().repeated_blocks(), 50);
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     #[must_use]
-    pub fn duplicates(&self) -> u64 {
+    pub fn repeated_blocks(&self) -> u64 {
         self.sections.saturating_sub(self.distinct_blocks)
     }
 }

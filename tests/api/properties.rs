@@ -138,7 +138,7 @@ fn unreached_blocks_are_those_that_are_neither_commit_nor_node_nor_record() {
         cids.sort();
         cids.dedup();
         assert_eq!(repo.stats().distinct_blocks, cids.len() as u64, "seed {seed}");
-        assert_eq!(repo.stats().duplicates(), (car.sections.len() - cids.len()) as u64);
+        assert_eq!(repo.stats().repeated_blocks(), (car.sections.len() - cids.len()) as u64);
         assert_eq!(repo.stats().bytes, random.car.len() as u64);
         let linked = random.repo.blocks(carwalk_testkit::repo::Order::Preorder);
         cids.retain(|cid| !linked.iter().any(|(linked, _)| linked.as_bytes()[..] == cid[..]));

@@ -195,7 +195,7 @@ fn repeated_blocks_do_not_cheat_the_limit() {
     // Until the index is made, a repeated block takes as much memory as any other section.
     let needed = car.len() as u64 + 20 * 300_000 + 3 * MIB;
     let repo = complete(load_within(&before, needed, || load.resume(needed).unwrap()));
-    assert_eq!(repo.stats().duplicates(), 300_000 - 3);
+    assert_eq!(repo.stats().repeated_blocks(), 300_000 - 3);
 }
 
 fn one_block_larger_than_the_limit_stops_in_mid_section() {
