@@ -24,8 +24,8 @@ const BUFFERS: u64 = 3 << 20;
 
 /// A [`Loader`] with a memory limit. Returned by [`Loader::memory_limit`].
 ///
-/// Has no setters: set everything else first. Openers borrow it, as those of the loader do. A
-/// stream that exceeds the limit is not an error: see [`Loaded`].
+/// It has no setters: configure the [`Loader`] first. Openers borrow it, as those of the loader do.
+/// A stream that exceeds the memory limit is not an error: see [`Loaded`].
 ///
 /// # Examples
 ///
@@ -37,7 +37,7 @@ const BUFFERS: u64 = 3 << 20;
 ///
 /// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
 /// let loader = Loader::new().memory_limit(4 << 10);
-/// // In memory if the load fits into the limit, otherwise in a temporary file.
+/// // In memory if the load fits into the memory limit, otherwise in a temporary file.
 /// let repo = loader.from_reader(stream)?.or_spill(SpillFile::temporary())?;
 /// assert_eq!(repo.records().try_count()?, 40);
 /// # }
@@ -66,9 +66,14 @@ impl<P> BoundedLoader<P> {
     /// - four times the longest block and header that the [`Limits`](crate::Limits) accept,
     /// - 3 MiB for each GiB of the stream limit.
     ///
-    /// Not included: the excess of `SpillFile::cache_size` over the memory limit, values of a
-    /// process function that are longer than a block, records that you hold, stacks of hashing
-    /// threads, and freed memory that the allocator keeps.
+    /// Not included:
+    ///
+    /// - for a kept spill file, up to 16 MiB and a sixteenth of the file's length,
+    /// - the excess of `SpillFile::cache_size` over the memory limit,
+    /// - processed values that are longer than a block,
+    /// - records that you hold,
+    /// - stacks of hashing threads,
+    /// - freed memory that the allocator keeps.
     ///
     /// # Examples
     ///
@@ -107,7 +112,7 @@ impl<P: Process + Clone> BoundedLoader<P> {
     ///
     /// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
     /// let loaded = Loader::new().memory_limit(4 << 10).from_reader(stream)?;
-    /// let Loaded::Suspended(load) = loaded else { panic!("the sample takes more than 4 KiB") };
+    /// let Loaded::Suspended(load) = loaded else { panic!("4 KiB are too few") };
     /// assert_eq!(load.memory_limit(), 4 << 10);
     /// assert!(load.bytes_read() > 0);
     /// # Ok::<(), carwalk::Error>(())
@@ -129,7 +134,7 @@ impl<P: Process + Clone> BoundedLoader<P> {
     /// use carwalk::{Loaded, Loader};
     ///
     /// let loaded = Loader::new().memory_limit(16 << 20).from_path("samples/repo.car")?;
-    /// let Loaded::Complete(repo) = loaded else { panic!("the sample takes less than 16 MiB") };
+    /// let Loaded::Complete(repo) = loaded else { panic!("16 MiB are enough") };
     /// assert_eq!(repo.records().try_count()?, 40);
     /// # Ok::<(), carwalk::Error>(())
     /// ```
@@ -145,33 +150,41 @@ impl<P: Process + Clone> BoundedLoader<P> {
     ///
     /// # Errors
     ///
-    /// - `Argument` if `commit` has codec raw
+    /// - `Argument` if the CID `commit` has the codec raw
     /// - `MissingCommit` if the store does not have the commit
     /// - `HashMismatch` if the commit does not have its CID
     /// - `LookAlike` if the commit is a tree node
-    /// - `Malformed` or `NonCanonical` if the commit has an invalid form, or if the store has a
-    ///   processed value for it
+    /// - `Malformed` or `NonCanonical` if the commit is invalid, or if the store has a processed
+    ///   value for it
     /// - `Limit` if the commit exceeds a fixed limit
-    /// - `Store` or `Io` if the store fails
+    /// - any of [`BlockStore::get`]: `Store`, `InvalidSpillFile` for a damaged spill file, or the
+    ///   errors of a store of your own
     ///
     /// # Examples
     ///
     /// ```
+    /// # #[cfg(feature = "redb")]
+    /// # {
     /// use carwalk::Loader;
-    /// use carwalk::store::{CarStore, MemoryStore};
+    /// use carwalk::store::{CarStore, SpillFile};
     ///
     /// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
-    /// let store = MemoryStore::new(stream)?;
+    /// let loader = Loader::new().memory_limit(16 << 20);
+    /// let store = loader.spill(stream, SpillFile::temporary())?.into_store();
+    /// // Two repositories over one spill file. A walk over either takes at most 2 MiB.
     /// let commit = store.header().root();
-    /// let repo = Loader::new().memory_limit(16 << 20).from_store(&store, commit)?;
-    /// assert_eq!(repo.records().try_count()?, 40);
+    /// let (one, other) = (loader.from_store(&store, commit)?, loader.from_store(&store, commit)?);
+    /// for (record, same) in one.records().zip(&other) {
+    ///     assert_eq!(record?.path(), same?.path());
+    /// }
+    /// # }
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     pub fn from_store<S: BlockStore>(&self, store: S, commit: Cid) -> Result<Repo<S, P>> {
         self.loader.open_store(store, commit, self.memory_limit)
     }
 
-    /// Reads a stream up to the commit of the repository in it, and no further: see
+    /// Reads a stream until the commit of the repository in it is complete: see
     /// [`Loader::peek_commit`]. The memory limit has no effect.
     ///
     /// # Errors
@@ -181,11 +194,16 @@ impl<P: Process + Clone> BoundedLoader<P> {
     /// # Examples
     ///
     /// ```
-    /// use carwalk::Loader;
+    /// use std::fs::File;
     ///
-    /// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
+    /// use carwalk::{Loaded, Loader};
+    ///
     /// let loader = Loader::new().memory_limit(16 << 20);
-    /// assert_eq!(loader.peek_commit(stream)?.rev(), "3l4ozvcohu22l");
+    /// // Loads the file only if it is newer than the revision that is known.
+    /// if loader.peek_commit(File::open("samples/repo.car")?)?.rev() > "3l4ozvcohu222" {
+    ///     let loaded = loader.from_path("samples/repo.car")?;
+    ///     assert!(matches!(loaded, Loaded::Complete(_)));
+    /// }
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     pub fn peek_commit<R: Read>(&self, reader: R) -> Result<Commit<'static>> {
@@ -204,7 +222,7 @@ impl<P: Process + Clone> BoundedLoader<P> {
     ///   segments
     /// - `Argument` if the segment length of the file is out of range
     /// - any of [`Loader::from_reader`]
-    /// - the fault of a salvaged CAR, if the file is kept
+    /// - the fault of a salvaged CAR, if the file is a kept spill file
     ///
     /// # Examples
     ///
@@ -227,15 +245,15 @@ impl<P: Process + Clone> BoundedLoader<P> {
 
     /// Opens the repository in the CAR `bytes`, which stay where they are.
     ///
-    /// Only the index takes memory. If it would exceed the limit, it is written to the spill file
-    /// `index`, which must be a temporary one. The file is created only if it is needed.
+    /// Only the index takes memory. If it would exceed the memory limit, it is written to the spill
+    /// file `index`, which must be a temporary one. The file is created only if it is needed.
     ///
     /// # Errors
     ///
-    /// - `Argument` if `index` is a kept file
+    /// - `Argument` if `index` is a kept spill file, or its segment length is out of range, whether
+    ///   or not the file is needed
     /// - `Store` if the file cannot be created, written or read
     /// - `Limit` if more is stored than [`SpillFile::max_stored`] allows
-    /// - `Argument` if the segment length of the file is out of range
     /// - any of [`Loader::from_slice`]
     ///
     /// # Examples
@@ -264,10 +282,12 @@ impl<P: Process + Clone> BoundedLoader<P> {
         open(store, &self.loader.settings, opening)
     }
 
-    /// Opens the repository in a kept spill file. The memory limit covers the caches and one walk.
+    /// Opens the repository in a kept spill file.
     ///
-    /// Otherwise the same as [`Loader::from_spill_file`]. Open only files that you made, or
-    /// somebody whom you trust: a crafted file can crash redb.
+    /// The memory limit covers the caches (at least 512 KiB) and one walk (at least 1 MiB). While
+    /// the repository exists, up to 16 MiB and a sixteenth of the file's length may be held in
+    /// addition. Otherwise the same as [`Loader::from_spill_file`]. Open only files that you, or
+    /// somebody you trust, wrote: a crafted file can crash redb.
     ///
     /// # Errors
     ///
@@ -284,7 +304,9 @@ impl<P: Process + Clone> BoundedLoader<P> {
     /// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
     /// let loader = Loader::new().memory_limit(1 << 20);
     /// loader.spill(stream, SpillFile::keep(&path))?;
-    /// assert_eq!(loader.from_spill_file(&path)?.records().try_count()?, 40);
+    /// // The file is not changed, and can be opened several times.
+    /// let (one, other) = (loader.from_spill_file(&path)?, loader.from_spill_file(&path)?);
+    /// assert_eq!(one.records().try_count()?, other.records().try_count()?);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn from_spill_file(&self, path: impl AsRef<Path>) -> Result<Repo<RedbStore, P>> {

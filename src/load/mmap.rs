@@ -38,7 +38,7 @@ impl<P: Process + Clone> Loader<P> {
     /// use carwalk::Loader;
     ///
     /// let file = File::open("samples/repo.car")?;
-    /// // SAFETY: nobody changes the sample.
+    /// // SAFETY: nobody changes this file.
     /// let repo = unsafe { Loader::new().threads(2).map(&file) }?;
     /// assert_eq!(repo.records().try_count()?, 40);
     /// # Ok::<(), carwalk::Error>(())
@@ -53,8 +53,8 @@ impl<P: Process + Clone> Loader<P> {
 impl<P: Process + Clone> BoundedLoader<P> {
     /// Maps a file into memory and opens the repository in it. Nothing is copied but the commit.
     ///
-    /// Only the index takes memory. If it would exceed the limit, it is written to the spill file
-    /// `index`, which must be a temporary one. The file is created only if it is needed.
+    /// Only the index takes memory. If it would exceed the memory limit, it is written to the spill
+    /// file `index`, which must be a temporary one. The file is created only if it is needed.
     ///
     /// # Errors
     ///
@@ -77,7 +77,7 @@ impl<P: Process + Clone> BoundedLoader<P> {
     ///
     /// let loader = Loader::new().memory_limit(16 << 20);
     /// let file = File::open("samples/repo.car")?;
-    /// // SAFETY: nobody changes the sample.
+    /// // SAFETY: nobody changes this file.
     /// let repo = unsafe { loader.map(&file, SpillFile::temporary()) }?;
     /// // The index fits into 16 MiB, so no file was created.
     /// assert_eq!(repo.store().index_stored(), None);
@@ -97,7 +97,7 @@ impl<P: Process + Clone> BoundedLoader<P> {
 impl Repo<SliceStore<MappedFile>> {
     /// Maps a file into memory and opens the repository in it. Nothing is copied but the commit.
     ///
-    /// Every block is hashed. The index takes 10 bytes a block, and up to 20 bytes a section while
+    /// Every block is verified. The index takes 10 bytes a block, and up to 20 bytes a section while
     /// it is made. [`Repo::from_path`] is the safe way to open a file.
     ///
     /// # Errors
@@ -119,7 +119,7 @@ impl Repo<SliceStore<MappedFile>> {
     /// use carwalk::Repo;
     ///
     /// let file = File::open("samples/repo.car")?;
-    /// // SAFETY: nobody changes the sample.
+    /// // SAFETY: nobody changes this file.
     /// let repo = unsafe { Repo::map(&file) }?;
     /// // The mapping does not need the open file.
     /// drop(file);

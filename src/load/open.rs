@@ -200,22 +200,24 @@ pub(super) fn with_file<T>(path: &Path, open: impl FnOnce(File) -> Result<T>) ->
 impl<P: Process + Clone> Loader<P> {
     /// Reads a stream to its end and opens the repository in it.
     ///
-    /// The stream is held in memory, with an index of 10 bytes a block; while the index is made, it
-    /// takes up to 20 bytes a section. With a [process function](Loader::process), only nodes and
-    /// values are held. Do not wrap the stream in a `BufReader`: it is read in large pieces.
+    /// The stream is held in memory, at most 1 GiB by default, with an index of 10 bytes a block;
+    /// while the index is made, it takes up to 20 bytes a section. With a [process
+    /// function](Loader::process), only nodes and processed values are held. Do not wrap the source
+    /// in a `BufReader`: it is read in large pieces.
     ///
     /// # Errors
     ///
     /// - `Io` if reading fails, or if memory for a long block cannot be allocated
-    /// - `LookAlike` if the input is empty, JSON, HTML, gzip, a CAR of version 2 or a spill file,
-    ///   or if the commit is a tree node
+    /// - `LookAlike` if the input is empty, JSON, HTML, gzip data, a CAR of version 2 or a spill
+    ///   file
+    /// - `LookAlike` if the commit is a tree node
     /// - `Truncated` if the input ends inside the header or a section
-    /// - `Malformed` or `NonCanonical` if the header, a section or the commit has an invalid form
+    /// - `Malformed` or `NonCanonical` if the header, a section or the commit is invalid
     /// - `Limit` if the stream, the header or a block exceeds its limit, or the commit a fixed one
     /// - `HashMismatch` for a block that does not have its CID
     /// - `MissingCommit` if no section has the CID of the commit
-    /// - `Argument` if [`Loader::commit`] was given a CID of codec raw
-    /// - `Encode` if the value of a process function cannot be encoded
+    /// - `Argument` if the CID that [`Loader::commit`] was given has the codec raw
+    /// - `Encode` if a processed value cannot be encoded
     /// - `Cancelled` if the progress function ends the load
     ///
     /// # Examples
@@ -259,15 +261,16 @@ impl<P: Process + Clone> Loader<P> {
         with_file(path.as_ref(), |file| self.from_reader(file))
     }
 
-    /// Opens the repository in the CAR `bytes`: a slice, a `Vec<u8>`, a memory map.
+    /// Opens the repository in the CAR `bytes`: a slice, a `Vec<u8>`, a mapped file.
     ///
     /// Nothing is copied but the commit. The index takes 10 bytes a block, and up to 20 bytes a
     /// section while it is made.
     ///
     /// # Errors
     ///
-    /// Those of [`from_reader`](Loader::from_reader) except `Io` and `Encode`; `Store` if `as_ref`
-    /// returns different bytes during the load.
+    /// Those of [`from_reader`](Loader::from_reader) except `Io`, `Encode` and the stream limit;
+    /// `Limit` if there are more than 1 TiB of bytes; `Store` if `as_ref` returns different bytes
+    /// during the load.
     ///
     /// # Examples
     ///
@@ -299,27 +302,28 @@ impl<P: Process + Clone> Loader<P> {
     ///
     /// # Errors
     ///
-    /// - `Argument` if `commit` has codec raw
+    /// - `Argument` if the CID `commit` has the codec raw
     /// - `MissingCommit` if the store does not have the commit
     /// - `HashMismatch` if the commit does not have its CID
     /// - `LookAlike` if the commit is a tree node
-    /// - `Malformed` or `NonCanonical` if the commit has an invalid form, or if the store has a
-    ///   processed value for it
+    /// - `Malformed` or `NonCanonical` if the commit is invalid, or if the store has a processed
+    ///   value for it
     /// - `Limit` if the commit exceeds a fixed limit
-    /// - `Store` or `Io` if the store fails
+    /// - any of [`BlockStore::get`]: `Store`, `InvalidSpillFile` for a damaged spill file, or the
+    ///   errors of a store of your own
     ///
     /// # Examples
     ///
     /// ```
+    /// use carwalk::Loader;
     /// use carwalk::store::{CarStore, SliceStore};
-    /// use carwalk::{Loader, Verification};
     ///
     /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
     /// let store = SliceStore::new(bytes)?;
     /// let commit = store.header().root();
-    /// let loader = Loader::new().verification(Verification::ReachedBlocks);
-    /// let repo = loader.from_store(&store, commit)?;
-    /// assert_eq!(repo.commit().rev(), "3l4ozvcohu22l");
+    /// // The store keeps its records: the function is called when a walk reaches one.
+    /// let repo = Loader::new().process(|record| record.len()).from_store(&store, commit)?;
+    /// assert_eq!(repo.records().next().unwrap()?.into_value(), 128);
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     pub fn from_store<S: BlockStore>(&self, store: S, commit: Cid) -> Result<Repo<S, P>> {
@@ -339,16 +343,16 @@ impl<P: Process + Clone> Loader<P> {
         Ok(Repo::of(commit, store, opening))
     }
 
-    /// Opens the repository in a kept spill file, with caches of 16 MiB.
+    /// Opens the repository in a kept spill file, with a cache size of 16 MiB.
     ///
     /// Opening reads the whole file to check its checksums. Under
     /// [`Verification::EveryBlock`](crate::Verification::EveryBlock), the default, every block is
-    /// hashed again. Processed values cannot be verified, and the file does not name the function
-    /// that made them: pass the same one. [`Limits`], `salvage`, `threads` and `progress` have no
-    /// effect.
+    /// hashed again. Processed values cannot be verified. The file does not record which process
+    /// function made them: the loader must have the same one. [`Limits`], `salvage`, `threads` and
+    /// `progress` have no effect.
     ///
-    /// Open only files that you made, or somebody whom you trust: a crafted file can crash redb.
-    /// See [`RedbStore::open`].
+    /// Open only files that you, or somebody you trust, wrote: a crafted file can crash redb. See
+    /// [`RedbStore::open`].
     ///
     /// # Errors
     ///
@@ -356,12 +360,13 @@ impl<P: Process + Clone> Loader<P> {
     /// - `Store` if reading fails
     /// - `InvalidSpillFile` if the file is damaged, not complete, of another version, or not a
     ///   spill file
-    /// - `InvalidSpillFile` if the file has processed values and the loader no process function, or
-    ///   if it has values of records that were never hashed and verification is on
+    /// - `InvalidSpillFile` if the file has processed values and the loader no process function
+    /// - `InvalidSpillFile` if processed values were made of records that were never hashed, and
+    ///   verification is on
     /// - `HashMismatch` for a block that does not have its CID
     /// - `MissingCommit` if the commit is missing
     /// - `LookAlike`, `Malformed`, `NonCanonical` or `Limit` if the commit is not a valid one
-    /// - `Argument` if [`Loader::commit`] was given a CID of codec raw
+    /// - `Argument` if the CID that [`Loader::commit`] was given has the codec raw
     ///
     /// The error names the file.
     ///

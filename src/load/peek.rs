@@ -10,21 +10,21 @@ use crate::error::{Error, ErrorKind, Result, Structure};
 use crate::repo::read_commit;
 use crate::store::trust::Trust;
 
-/// Reads a stream up to the commit of the repository in it, and no further.
+/// Reads a stream until the commit of the repository in it is complete.
 ///
-/// For programs that need only the account or the revision. The commit is hashed; the blocks before
-/// it are neither hashed nor kept. Most exports have the commit among their first blocks. Takes one
-/// buffer of 64 KiB, which doubles while a section does not fit into it. [`Loader::peek_commit`]
-/// does the same with other settings.
+/// For programs that need only the account or the revision. Most exports have the commit among
+/// their first blocks. The commit is verified; the blocks before it are neither hashed nor kept.
+/// The memory is one buffer of 64 KiB, which doubles while a section does not fit into it; it may
+/// be filled beyond the commit. [`Loader::peek_commit`] does the same with other settings.
 ///
 /// # Errors
 ///
 /// - `Io` if reading fails, or if memory for a long block cannot be allocated
-/// - `LookAlike` if the input is empty, JSON, HTML, gzip, a CAR of version 2 or a spill file, or if
-///   the commit is a tree node
+/// - `LookAlike` if the input is empty, JSON, HTML, gzip data, a CAR of version 2 or a spill file
+/// - `LookAlike` if the commit is a tree node
 /// - `Truncated` if the stream ends inside the header or a section before the commit's end
-/// - `Malformed` or `NonCanonical` if the header, a section up to the commit, or the commit has an
-///   invalid form
+/// - `Malformed` or `NonCanonical` if the header, a section up to the commit, or the commit is
+///   invalid
 /// - `Limit` if the stream, the header or a block exceeds its limit, or the commit a fixed one
 /// - `HashMismatch` if the commit does not have its CID
 /// - `MissingCommit` if the stream ends without the commit
@@ -33,7 +33,7 @@ use crate::store::trust::Trust;
 ///
 /// ```
 /// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
-/// // The first 300 bytes of the sample are enough.
+/// // The first 300 of 12,641 bytes are enough.
 /// let commit = carwalk::peek_commit(&stream[..300])?;
 /// assert_eq!(commit.did(), "did:plc:ewvi7nxzyoun6zhxrhs64oiz");
 /// assert_eq!(commit.rev(), "3l4ozvcohu22l");
@@ -44,16 +44,17 @@ pub fn peek_commit<R: Read>(reader: R) -> Result<Commit<'static>> {
 }
 
 impl<P> Loader<P> {
-    /// Reads a stream up to the commit of the repository in it, and no further. The commit is
-    /// hashed, unless verification is off.
+    /// Reads a stream until the commit of the repository in it is complete. The commit is verified,
+    /// unless verification is off.
     ///
     /// [`limits`](Loader::limits), [`verification`](Loader::verification),
     /// [`commits`](Loader::commits) and [`commit`](Loader::commit) apply; other settings have no
-    /// effect. Takes as much memory as [`peek_commit`].
+    /// effect. The memory is that of [`peek_commit`].
     ///
     /// # Errors
     ///
-    /// Those of [`peek_commit`]; `Argument` if [`Loader::commit`] was given a CID of codec raw.
+    /// Those of [`peek_commit`]; `Argument` if the CID that [`Loader::commit`] was given has the
+    /// codec raw.
     ///
     /// # Examples
     ///

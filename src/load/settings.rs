@@ -12,7 +12,7 @@ use crate::store::trust::Trust;
 
 /// Which blocks are hashed and compared with their CIDs. Default: `EveryBlock`.
 ///
-/// The form of the CAR, the commit and the nodes is always checked, and so are all rules of the
+/// The encoding of the CAR, the commit and the nodes is always checked, and so are all rules of the
 /// tree. `ReachedBlocks` is for damaged files, not for speed: it costs about as much as
 /// `EveryBlock`.
 ///
@@ -25,10 +25,10 @@ use crate::store::trust::Trust;
 ///
 /// # let mut damaged = include_bytes!("../../samples/repo.car").to_vec();
 /// # *damaged.last_mut().unwrap() ^= 1;
+/// // One block of `damaged` has a wrong byte: the profile, the first record in key order.
 /// assert!(Repo::from_slice(&damaged).is_err());
 /// let loader = Loader::new().verification(Verification::ReachedBlocks);
 /// let repo = loader.from_slice(&damaged)?;
-/// // The damaged block is the profile, the first record in key order.
 /// assert!(repo.records().next().unwrap().is_err());
 /// let posts = repo.records_in(KeyRange::collection("app.bsky.feed.post")?);
 /// assert_eq!(posts.try_count()?, 14);
@@ -37,16 +37,19 @@ use crate::store::trust::Trust;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verification {
-    /// Every block, while loading. A damaged block is an error of the opener.
+    /// Every block, while loading. A damaged block is an error of the opener. With
+    /// [`Loader::from_store`](crate::Loader::from_store), which loads nothing, the same as
+    /// `ReachedBlocks`.
     #[default]
     EveryBlock,
     /// The commit when the repository is opened, and each other block when a walk reaches it. A
-    /// damaged block is an error of that walk. Of several blocks with one CID, an intact one is
-    /// used. Blocks that are copied into a spill file or given to a process function are hashed
-    /// before that.
+    /// damaged block is an error of that walk. Blocks that are copied into a spill file or given to
+    /// a process function are hashed before that. Of several blocks with one CID, an intact one is
+    /// used.
     ReachedBlocks,
-    /// No block. A block may have any bytes, so the signature of the commit proves nothing. For
-    /// fuzzing, and for CARs that were verified before and cannot have changed since.
+    /// No block while loading and walking. A block may have any bytes, so the signature of the
+    /// commit proves nothing. For CARs that were verified before and cannot have changed since, and
+    /// for fuzzing: the guide to [fuzzing](crate::guide::fuzzing) has a harness.
     DangerouslyNone,
 }
 

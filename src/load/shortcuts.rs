@@ -17,18 +17,20 @@ use crate::store::{BlockStore, MemoryStore, SliceStore};
 use crate::store::{RedbStore, SpillFile};
 
 impl<B: AsRef<[u8]>> Repo<SliceStore<B>> {
-    /// Opens the repository in the CAR `bytes`: a slice, a `Vec<u8>`, a memory map.
+    /// Opens the repository in the CAR `bytes`: a slice, a `Vec<u8>`, a mapped file.
     ///
-    /// Every block is hashed; nothing is copied but the commit. The index takes 10 bytes a block,
+    /// Every block is verified; nothing is copied but the commit. The index takes 10 bytes a block,
     /// and up to 20 bytes a section while it is made. The tree is not walked yet.
     ///
     /// # Errors
     ///
-    /// - `LookAlike` if the input is empty, JSON, HTML, gzip, a CAR of version 2 or a spill file,
-    ///   or if the commit is a tree node
+    /// - `LookAlike` if the input is empty, JSON, HTML, gzip data, a CAR of version 2 or a spill
+    ///   file
+    /// - `LookAlike` if the commit is a tree node
     /// - `Truncated` if the input ends inside the header or a section
-    /// - `Malformed` or `NonCanonical` if the header, a section or the commit has an invalid form
-    /// - `Limit` if the header or a block exceeds its limit, or the commit a fixed one
+    /// - `Malformed` or `NonCanonical` if the header, a section or the commit is invalid
+    /// - `Limit` if the header or a block exceeds its limit, or the commit a fixed one, or if there
+    ///   are more than 1 TiB of bytes
     /// - `HashMismatch` for a block that does not have its CID
     /// - `MissingCommit` if no section has the CID of the commit
     /// - `Store` if `as_ref` returns different bytes during the load
@@ -53,16 +55,17 @@ impl<B: AsRef<[u8]>> Repo<SliceStore<B>> {
 impl Repo {
     /// Reads a stream to its end and opens the repository in it.
     ///
-    /// Every block is hashed. The stream is held in memory, at most 1 GiB: [`Loader`] sets other
-    /// limits. Do not wrap it in a `BufReader`: it is read in large pieces.
+    /// Every block is verified. The stream is held in memory, at most 1 GiB: [`Loader`] sets other
+    /// limits. Do not wrap the source in a `BufReader`: it is read in large pieces.
     ///
     /// # Errors
     ///
     /// - `Io` if reading fails, or if memory for a long block cannot be allocated
-    /// - `LookAlike` if the input is empty, JSON, HTML, gzip, a CAR of version 2 or a spill file,
-    ///   or if the commit is a tree node
+    /// - `LookAlike` if the input is empty, JSON, HTML, gzip data, a CAR of version 2 or a spill
+    ///   file
+    /// - `LookAlike` if the commit is a tree node
     /// - `Truncated` if the input ends inside the header or a section
-    /// - `Malformed` or `NonCanonical` if the header, a section or the commit has an invalid form
+    /// - `Malformed` or `NonCanonical` if the header, a section or the commit is invalid
     /// - `Limit` if the stream, the header or a block exceeds its limit, or the commit a fixed one
     /// - `HashMismatch` for a block that does not have its CID
     /// - `MissingCommit` if no section has the CID of the commit
@@ -87,7 +90,7 @@ impl Repo {
 
     /// Reads a file to its end and opens the repository in it.
     ///
-    /// Every block is hashed. The file is held in memory, at most 1 GiB, and not mapped.
+    /// Every block is verified. The file is held in memory, at most 1 GiB, and not mapped.
     ///
     /// # Errors
     ///
@@ -111,18 +114,19 @@ impl Repo {
 
 #[cfg(feature = "redb")]
 impl Repo<RedbStore> {
-    /// Opens the repository in a kept spill file, with caches of 16 MiB. Every block is hashed
-    /// again.
+    /// Opens the repository in a kept spill file, with a cache size of 16 MiB. Every block is
+    /// hashed again.
     ///
-    /// Open only files that you made, or somebody whom you trust: a crafted file can crash redb.
-    /// See [`RedbStore::open`].
+    /// Open only files that you, or somebody you trust, wrote: a crafted file can crash redb. See
+    /// [`RedbStore::open`].
     ///
     /// # Errors
     ///
     /// - `Io` if the file cannot be opened
     /// - `Store` if reading fails
     /// - `InvalidSpillFile` if the file is damaged, not complete, of another version, or not a
-    ///   spill file; or if it has processed values, which need [`Loader::from_spill_file`]
+    ///   spill file
+    /// - `InvalidSpillFile` if it has processed values, which need [`Loader::from_spill_file`]
     /// - `HashMismatch` for a block that does not have its CID
     /// - `MissingCommit` if the commit is missing
     /// - `LookAlike`, `Malformed`, `NonCanonical` or `Limit` if the commit is not a valid one
@@ -156,14 +160,15 @@ impl<S: BlockStore> Repo<S> {
     ///
     /// # Errors
     ///
-    /// - `Argument` if `commit` has codec raw
+    /// - `Argument` if the CID `commit` has the codec raw
     /// - `MissingCommit` if the store does not have the commit
     /// - `HashMismatch` if the commit does not have its CID
     /// - `LookAlike` if the commit is a tree node
-    /// - `Malformed` or `NonCanonical` if the commit has an invalid form, or if the store has a
-    ///   processed value for it
+    /// - `Malformed` or `NonCanonical` if the commit is invalid, or if the store has a processed
+    ///   value for it
     /// - `Limit` if the commit exceeds a fixed limit
-    /// - `Store` or `Io` if the store fails
+    /// - any of [`BlockStore::get`]: `Store`, `InvalidSpillFile` for a damaged spill file, or the
+    ///   errors of a store of your own
     ///
     /// # Examples
     ///
@@ -187,17 +192,19 @@ impl<S: BlockStore> Repo<S> {
 }
 
 impl<B: AsRef<[u8]>> SliceStore<B> {
-    /// Loads the CAR in `bytes` with default limits: hashes every block and makes the index.
+    /// Loads the CAR in `bytes` with default limits: verifies every block and makes the index.
     ///
     /// For CARs without a commit. [`Repo::from_slice`] opens repositories. The index takes 10 bytes
     /// a block, and up to 20 bytes a section while it is made.
     ///
     /// # Errors
     ///
-    /// - `LookAlike` if the input is empty, JSON, HTML, gzip, a CAR of version 2 or a spill file
+    /// - `LookAlike` if the input is empty, JSON, HTML, gzip data, a CAR of version 2 or a spill
+    ///   file
     /// - `Truncated` if the input ends inside the header or a section
-    /// - `Malformed` or `NonCanonical` if the header or a section has an invalid form
-    /// - `Limit` if the header or a block exceeds its limit
+    /// - `Malformed` or `NonCanonical` if the header or a section is invalid
+    /// - `Limit` if the header or a block exceeds its limit, or if there are more than 1 TiB of
+    ///   bytes
     /// - `HashMismatch` for a block that does not have its CID
     /// - `Store` if `as_ref` returns different bytes during the load
     ///
@@ -217,12 +224,12 @@ impl<B: AsRef<[u8]>> SliceStore<B> {
         Ok(slice_store(bytes, load)?.0)
     }
 
-    /// Loads the CAR in `bytes` with default limits: hashes every block and writes the index to the
-    /// spill file `file`, which must be a temporary one.
+    /// Loads the CAR in `bytes` with default limits: verifies every block and writes the index to
+    /// the spill file `file`, which must be a temporary one.
     ///
     /// # Errors
     ///
-    /// - `Argument` if `file` is a kept file, or its segment length is out of range
+    /// - `Argument` if `file` is a kept spill file, or its segment length is out of range
     /// - `Store` if the file cannot be created, written or read
     /// - `Limit` if more is stored than [`SpillFile::max_stored`] allows
     /// - any of [`new`](SliceStore::new)
@@ -247,7 +254,7 @@ impl<B: AsRef<[u8]>> SliceStore<B> {
 }
 
 impl MemoryStore {
-    /// Loads a CAR from a stream with default limits: reads it to its end, hashes every block and
+    /// Loads a CAR from a stream with default limits: reads it to its end, verifies every block and
     /// makes the index.
     ///
     /// For CARs without a commit. [`Repo::from_reader`] opens repositories. The stream is held in
@@ -256,9 +263,10 @@ impl MemoryStore {
     /// # Errors
     ///
     /// - `Io` if reading fails, or if memory for a long block cannot be allocated
-    /// - `LookAlike` if the input is empty, JSON, HTML, gzip, a CAR of version 2 or a spill file
+    /// - `LookAlike` if the input is empty, JSON, HTML, gzip data, a CAR of version 2 or a spill
+    ///   file
     /// - `Truncated` if the input ends inside the header or a section
-    /// - `Malformed` or `NonCanonical` if the header or a section has an invalid form
+    /// - `Malformed` or `NonCanonical` if the header or a section is invalid
     /// - `Limit` if the stream, the header or a block exceeds its limit
     /// - `HashMismatch` for a block that does not have its CID
     ///
@@ -283,8 +291,8 @@ impl MemoryStore {
 
 #[cfg(feature = "redb")]
 impl RedbStore {
-    /// Loads a CAR from a stream into a spill file with default limits: reads it to its end, hashes
-    /// every block and makes the index.
+    /// Loads a CAR from a stream into a spill file with default limits: reads it to its end,
+    /// verifies every block and makes the index.
     ///
     /// For CARs without a commit. [`BoundedLoader::spill`](crate::BoundedLoader::spill) opens
     /// repositories. Default cache size: 16 MiB.
@@ -292,9 +300,10 @@ impl RedbStore {
     /// # Errors
     ///
     /// - `Io` if reading fails, or if memory for a long block cannot be allocated
-    /// - `LookAlike` if the input is empty, JSON, HTML, gzip, a CAR of version 2 or a spill file
+    /// - `LookAlike` if the input is empty, JSON, HTML, gzip data, a CAR of version 2 or a spill
+    ///   file
     /// - `Truncated` if the input ends inside the header or a section
-    /// - `Malformed` or `NonCanonical` if the header or a section has an invalid form
+    /// - `Malformed` or `NonCanonical` if the header or a section is invalid
     /// - `Limit` if the stream, the header or a block exceeds its limit
     /// - `HashMismatch` for a block that does not have its CID
     /// - `Store` if the file cannot be created, written or read

@@ -17,7 +17,7 @@ use crate::store::{AnyStore, RedbStore, SpillFile};
 
 /// The outcome of a load with a memory limit.
 ///
-/// `or_spill` (feature `redb`) converts both into a repository of one type.
+/// `or_spill` (feature `redb`) turns either outcome into a `Repo<AnyStore>`.
 ///
 /// # Examples
 ///
@@ -49,8 +49,10 @@ pub enum Loaded<R, P = Keep> {
 /// A load that stopped at its memory limit: the source, and the loaded sections.
 ///
 /// Stopping copies nothing and loses nothing. The load can be queued, sent to another thread,
-/// resumed any number of times, spilled, or dropped. Until then it holds
-/// [`bytes_held`](Suspended::bytes_held) of memory, and the source stays open.
+/// resumed any number of times, spilled, or dropped. While it is suspended, it holds
+/// [`bytes_held`](Suspended::bytes_held) bytes of memory and keeps the source open. Dropping it
+/// loses the loaded sections and the source; [`into_inner`](Suspended::into_inner) returns the
+/// source.
 ///
 /// # Examples
 ///
@@ -98,12 +100,38 @@ impl<R, P> Suspended<R, P> {
         self.load.source.bytes_read()
     }
 
-    /// Returns the source.
+    /// Returns a reference to the source.
     pub fn get_ref(&self) -> &R {
         self.load.source.get_ref()
     }
 
-    /// Returns the heap memory of the load, in bytes: what the memory limit covers.
+    /// Returns the source and drops the loaded sections. Their bytes were taken from the source, so
+    /// what remains in it is not a CAR.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::fs::File;
+    /// use std::io::Seek;
+    ///
+    /// use carwalk::{Loaded, Loader};
+    ///
+    /// let loader = Loader::new().memory_limit(4 << 10);
+    /// if let Loaded::Suspended(load) = loader.from_reader(File::open("samples/repo.car")?)? {
+    ///     let mut file = load.into_inner();
+    ///     file.rewind()?;
+    ///     // Only the length of each record is loaded.
+    ///     let repo = Loader::new().process(|record| record.len()).from_reader(file)?;
+    ///     assert_eq!(repo.records().try_count()?, 40);
+    /// }
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
+    pub fn into_inner(self) -> R {
+        self.load.source.into_inner()
+    }
+
+    /// Returns the memory that counts against the memory limit, in bytes. It exceeds a memory limit
+    /// that is less than the first buffer of 64 KiB.
     #[must_use]
     pub fn bytes_held(&self) -> u64 {
         self.load.source.bytes_held().saturating_add(self.load.loading.held())
@@ -116,7 +144,7 @@ impl<R, P> Suspended<R, P> {
     ///
     /// # Errors
     ///
-    /// - `Malformed` if the first root of the CAR has codec raw
+    /// - `Malformed` if the commit to open is the first root of the CAR, and that has the codec raw
     /// - `LookAlike` if the block is a tree node
     /// - `Malformed` or `NonCanonical` if the block is not a commit
     /// - `Limit` if the commit exceeds a fixed limit
@@ -152,13 +180,13 @@ impl<R, P> Suspended<R, P> {
 }
 
 impl<R: Read, P: Process> Suspended<R, P> {
-    /// Continues the load in memory. `memory_limit`, in bytes, replaces the old limit: it covers
-    /// the loaded sections, too.
+    /// Continues the load in memory. `memory_limit`, in bytes, replaces the old memory limit: it
+    /// covers the loaded sections, too.
     ///
     /// # Errors
     ///
-    /// Those of [`Loader::from_reader`](crate::Loader::from_reader). Reaching the new limit is not
-    /// an error.
+    /// Those of [`Loader::from_reader`](crate::Loader::from_reader). Reaching the new memory limit
+    /// is not an error.
     ///
     /// # Examples
     ///
@@ -189,10 +217,10 @@ impl<R: Read, P: Process> Suspended<R, P> {
     /// Continues the load in a file: moves the loaded blocks there, then reads the rest of the
     /// stream into it.
     ///
-    /// The load, and later the store with a walk, take about as much memory as the limit, however
-    /// long the CAR is. Blocks are hashed before they are stored, unless verification is off. An
-    /// error ends the load: call [`SpillFile::create`] first, and a file that cannot be created
-    /// does not cost the load.
+    /// The load takes about as much memory as the memory limit, however long the CAR is. So do the
+    /// caches of the store and one walk together. Blocks are hashed before they are stored, unless
+    /// verification is off. An error drops the loaded sections. To keep them if the file cannot be
+    /// created, call [`SpillFile::create`] first.
     ///
     /// # Errors
     ///
@@ -201,7 +229,7 @@ impl<R: Read, P: Process> Suspended<R, P> {
     ///   segments
     /// - `Argument` if the segment length of the file is out of range
     /// - any of [`Loader::from_reader`](crate::Loader::from_reader) for the rest of the stream
-    /// - the fault of a salvaged CAR, if the file is kept
+    /// - the fault of a salvaged CAR, if the file is a kept spill file
     ///
     /// # Examples
     ///
@@ -236,7 +264,9 @@ impl<R: Read, P: Process> Loaded<R, P> {
     ///
     /// # Errors
     ///
-    /// Those of [`Suspended::spill`], if the load is suspended.
+    /// - `Argument` if the segment length of the file is out of range, whether or not the file is
+    ///   needed
+    /// - those of [`Suspended::spill`], if the load is suspended
     ///
     /// # Examples
     ///
@@ -255,6 +285,8 @@ impl<R: Read, P: Process> Loaded<R, P> {
     /// ```
     #[cfg(feature = "redb")]
     pub fn or_spill(self, file: SpillFile) -> Result<Repo<AnyStore, P>> {
+        // Also if the file is not needed: the error must not depend on the length of the CAR.
+        file.check()?;
         Ok(match self {
             Loaded::Complete(repo) => repo.map_store(AnyStore::Memory),
             Loaded::Suspended(load) => load.spill(file)?.map_store(AnyStore::File),

@@ -77,7 +77,7 @@ pub(super) enum NewFile {
 }
 
 impl SpillFile {
-    /// The bytes that kept files begin with. No CAR begins with them.
+    /// The first bytes of a kept spill file. No CAR begins with them; every redb database does.
     ///
     /// # Examples
     ///
@@ -102,11 +102,13 @@ impl SpillFile {
     ///
     /// ```
     /// use carwalk::Loader;
-    /// use carwalk::store::SpillFile;
+    /// use carwalk::store::{AnyStore, SpillFile};
     ///
     /// # let stream: &[u8] = include_bytes!("../../../samples/repo.car");
-    /// let repo = Loader::new().memory_limit(1 << 20).spill(stream, SpillFile::temporary())?;
-    /// assert_eq!(repo.records().try_count()?, 40);
+    /// let loaded = Loader::new().memory_limit(1 << 20).from_reader(stream)?;
+    /// // The load takes less than 1 MiB, so the file is never created.
+    /// let repo = loaded.or_spill(SpillFile::temporary())?;
+    /// assert!(matches!(repo.store(), AnyStore::Memory(_)));
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     pub fn temporary() -> Self {
@@ -148,8 +150,12 @@ impl SpillFile {
     /// ```
     /// use carwalk::store::SpillFile;
     ///
-    /// println!("spill files go into {}", SpillFile::default_folder().display());
-    /// assert!(SpillFile::temporary_in(SpillFile::default_folder()).create().is_ok());
+    /// let folder = SpillFile::default_folder();
+    /// # #[cfg(unix)]
+    /// match std::env::var_os("TMPDIR") {
+    ///     Some(named) if !named.is_empty() => assert_eq!(folder, named),
+    ///     _ => assert!(folder.ends_with("tmp")),
+    /// }
     /// ```
     #[must_use]
     pub fn default_folder() -> PathBuf {
@@ -165,10 +171,10 @@ impl SpillFile {
 
     /// Returns a file that is kept, for [`Repo::from_spill_file`](crate::Repo::from_spill_file).
     ///
-    /// Written under a temporary name in the same folder, synced, then renamed. After an error, no
-    /// file is left; a killed process may leave one whose name begins with `.carwalk-`. An existing
-    /// file is never overwritten: creating and renaming both fail if the name is taken. Nobody may
-    /// change the file while the store exists.
+    /// The file is written under a temporary name in the same folder, synced, then renamed. After
+    /// an error, no file is left. A killed process may leave a file whose name begins with
+    /// `.carwalk-`; delete it. An existing file is never overwritten: creating and renaming both
+    /// fail if the name is taken. Nobody may change the file while the store exists.
     ///
     /// # Examples
     ///
@@ -196,8 +202,8 @@ impl SpillFile {
     ///
     /// # Errors
     ///
-    /// - `Store` if the file cannot be created: the folder does not exist or is not writable, or
-    ///   the name is taken
+    /// - `Store` if the file cannot be created: the folder does not exist or is not writable, the
+    ///   name is taken, or the path does not name a file
     /// - `Argument` if the segment length is above 65,524
     ///
     /// The error names the file, or the folder of a temporary one.
@@ -220,8 +226,13 @@ impl SpillFile {
 
     /// Creates the file, unless it was created already, and returns it.
     pub(super) fn open(self) -> Result<(NewFile, FileSettings)> {
-        self.settings.check().map_err(|error| error.in_file(self.place()))?;
+        self.check()?;
         Ok((self.target.create()?, self.settings))
+    }
+
+    /// Checks the settings. An error names the file, or the folder of a temporary one.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.settings.check().map_err(|error| error.in_file(self.place()))
     }
 
     /// Returns the path of a file that is kept, or the folder of a temporary one.
@@ -252,23 +263,27 @@ impl SpillFile {
         SpillFile { target, settings }
     }
 
-    /// Sets the size of the store's caches in bytes. Default: the memory limit of the load; 16 MiB
-    /// in [`RedbStore::new`](super::RedbStore::new), and the least possible in
-    /// [`SliceStore::with_index_in`](crate::store::SliceStore::with_index_in). Values below 512 KiB
-    /// count as 512 KiB.
+    /// Sets the memory for the store's caches, in bytes. Seven eighths of it are used, but at least
+    /// 512 KiB; the rest is left for a walk.
     ///
-    /// While the file is written, an eighth of it (at least 1 MiB, at most 64 MiB) is used to sort
-    /// the index. The last long block that was requested may be held in addition to the caches.
+    /// Default: the memory limit of the load; 16 MiB in [`RedbStore::new`](super::RedbStore::new);
+    /// 0 in [`SliceStore::with_index_in`](crate::store::SliceStore::with_index_in).
+    ///
+    /// While the file is written, an eighth of this size (at least 1 MiB, at most 64 MiB) is used
+    /// to sort the index. The last long block that was requested may be held in addition to the
+    /// caches.
     ///
     /// # Examples
     ///
     /// ```
-    /// use carwalk::store::{CarStore, RedbStore, SpillFile};
+    /// use carwalk::Loader;
+    /// use carwalk::store::SpillFile;
     ///
     /// # let stream: &[u8] = include_bytes!("../../../samples/repo.car");
-    /// let store = RedbStore::new(stream, SpillFile::temporary().cache_size(0))?;
-    /// // The smallest caches slow lookups down, and change nothing else.
-    /// assert_eq!(store.sections().count(), 50);
+    /// // A load may take 64 MiB, its store only the smallest caches.
+    /// let loader = Loader::new().memory_limit(64 << 20);
+    /// let repo = loader.spill(stream, SpillFile::temporary().cache_size(0))?;
+    /// assert_eq!(repo.records().try_count()?, 40);
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     pub fn cache_size(mut self, bytes: u64) -> Self {
@@ -278,9 +293,9 @@ impl SpillFile {
 
     /// Sets the maximum number of bytes stored. Default: no limit.
     ///
-    /// Counts the pages of blocks and index in the file: for each segment, a power of two of at
-    /// least 4 KiB. The file itself takes up to about twice as much, at least 1 MiB. A load that
-    /// would store more fails with the kind `Limit`.
+    /// These are the pages of blocks and index: each segment counts as the next power of two, at
+    /// least 4 KiB. The file itself can be about twice as long as their sum, and has at least 1
+    /// MiB. A load that would store more fails with the kind `Limit`.
     ///
     /// # Examples
     ///
@@ -300,10 +315,11 @@ impl SpillFile {
     }
 
     /// Sets the maximum length of a segment in bytes: the blocks that are stored and read together.
-    /// Default: 16,372. At most 65,524: otherwise creating the file fails. With 0, each block is a
-    /// segment.
+    /// Default: 16,372. At most 65,524: openers and [`create`](SpillFile::create) refuse more, even
+    /// if the file is not needed. With 0, each block is a segment.
     ///
-    /// Shorter segments make walks over CARs in random order faster, and the file larger.
+    /// If the blocks of the CAR are in random order, shorter segments make walks faster. They make
+    /// the file larger.
     ///
     /// # Examples
     ///

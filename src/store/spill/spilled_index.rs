@@ -61,14 +61,15 @@ pub(crate) struct SpilledIndexWriter {
 }
 
 impl SpilledIndexWriter {
-    /// Returns an error if the file is kept: an index is of no use without its CAR.
+    /// Checks the settings of a file, and that it is a temporary one: an index is of no use without
+    /// its CAR.
     pub(crate) fn check(file: &SpillFile) -> Result<()> {
         match file.kept_path() {
             Some(path) => {
                 let error = Error::new(ErrorKind::Argument(ArgumentFault::KeptIndex));
                 Err(error.in_file(path))
             }
-            None => Ok(()),
+            None => file.check(),
         }
     }
 

@@ -176,6 +176,19 @@ fn wrong_settings_of_a_file_are_the_callers_and_repeated() {
     let told = "\"folder\": segment length of 65525, expected at most 65524";
     assert_eq!(error.to_string(), told);
     assert!(SpillFile::temporary().segment_len(65_524).create().is_ok());
+    // With 16 MiB, no file is needed. The error is the same.
+    for limit in [0, 16 << 20] {
+        let file = || SpillFile::temporary_in("folder").segment_len(65_525);
+        let loader = Loader::new().memory_limit(limit);
+        let errors = [
+            loader.from_slice(SAMPLE, file()).map(drop).unwrap_err(),
+            loader.from_reader(SAMPLE).unwrap().or_spill(file()).map(drop).unwrap_err(),
+            loader.spill(SAMPLE, file()).map(drop).unwrap_err(),
+        ];
+        for error in errors {
+            assert_eq!((error.class(), error.to_string().as_str()), (ErrorClass::Caller, told));
+        }
+    }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("kept");
     let error = LOADER.from_slice(SAMPLE, SpillFile::keep(&path)).unwrap_err();
