@@ -38,8 +38,7 @@ use crate::store::{Block, Form};
 /// Appends the bytes that are stored instead of a record.
 type StoreFn<P> = fn(&P, &[u8], &mut Vec<u8>) -> Result<()>;
 
-/// Whether a repository has its records themselves ([`Keep`]) or values made of them
-/// ([`Processed`]).
+/// Whether a repository has its records themselves ([`Keep`]) or processed values ([`Processed`]).
 ///
 /// The type parameter `P` of [`Loader`](crate::Loader), [`Repo`](crate::Repo) and
 /// [`Records`](crate::Records). Sealed: there are no other implementations.
@@ -93,7 +92,7 @@ mod sealed {
     pub trait Sealed {}
 }
 
-/// No process function: the value of a record is its bytes.
+/// No process function: records are stored as they are, and the value of a record is its bytes.
 ///
 /// The default of the type parameter `P` of [`Loader`](crate::Loader) and [`Repo`](crate::Repo).
 ///

@@ -11,7 +11,7 @@ const MAX_EMPTY: usize = 256;
 /// A value that can be stored instead of a record.
 ///
 /// [`Cbor`] wraps types that `minicbor` encodes, and `Dag` (feature `serde`) types that `serde`
-/// serializes. Implementations for other types have this encoding:
+/// serializes. The implementations of the library have this encoding:
 ///
 /// | types | stored bytes |
 /// |---|---|
@@ -23,9 +23,11 @@ const MAX_EMPTY: usize = 256;
 /// | `Option`, `Result` | 1 byte, 1 for `Some` and `Ok`; then the content |
 /// | `Vec` | the number of items as a varint, then the items |
 /// | arrays, tuples of up to 8 parts, `Box` | the parts only |
+/// | [`Cbor`] | CBOR |
+/// | `Dag` | the length in bytes as a varint, then DAG-CBOR |
 ///
-/// A `Vec` of more than 256 items whose encoding takes fewer bytes than there are items, such as
-/// `()`, cannot be encoded.
+/// A `Vec` of more than 256 items cannot be encoded if they take fewer bytes than there are items,
+/// as items of the type `()` do.
 ///
 /// # Examples
 ///
@@ -78,7 +80,9 @@ pub trait Value: Sized {
     /// Decodes a value from the start of `input`, and advances `input` past it. Returns `None` if
     /// the bytes are not a value of this type.
     ///
-    /// Must not panic on any input: a file may have changed since it was written.
+    /// Must accept everything that [`encode`](Value::encode) appends, and consume exactly that:
+    /// bytes that are left after the value of a record are an error of kind `Decode`. Must not
+    /// panic on any input: a file may have changed since it was written.
     ///
     /// # Examples
     ///
@@ -245,6 +249,23 @@ impl<T: Value> Value for Option<T> {
 }
 
 /// For process functions that can fail: the error is stored as the value of its record.
+///
+/// # Examples
+///
+/// ```
+/// use carwalk::Loader;
+/// use carwalk::minicbor::Decoder;
+///
+/// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
+/// // The number of elements, if a record is an array. None is.
+/// let elements = |record: &[u8]| -> Result<Option<u64>, String> {
+///     Decoder::new(record).array().map_err(|error| error.to_string())
+/// };
+/// let repo = Loader::new().process(elements).from_reader(stream)?;
+/// let error = repo.records().next().unwrap()?.into_value().unwrap_err();
+/// assert!(error.contains("unexpected type map"));
+/// # Ok::<(), carwalk::Error>(())
+/// ```
 impl<T: Value, E: Value> Value for Result<T, E> {
     fn encode(&self, out: &mut Vec<u8>) -> Result<()> {
         self.is_ok().encode(out)?;
@@ -318,7 +339,7 @@ where
     }
 }
 
-/// A value stored as DAG-CBOR, for types that `serde` serializes and deserializes.
+/// A value stored as DAG-CBOR after its length, for types that `serde` serializes and deserializes.
 ///
 /// # Examples
 ///
