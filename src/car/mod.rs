@@ -6,7 +6,7 @@
 //! section  ..
 //! ```
 //!
-//! `n` and `m` are [varints](crate::varint). A CAR ends between two sections and nowhere else.
+//! `n` and `m` are [varints](crate::varint). A CAR can end after its header and after any section.
 //! [`SliceReader`] borrows its blocks from the bytes, [`Reader`] reads them from a stream. Both
 //! accept the same CARs, except that [`Reader`] has a stream limit (default: 1 GiB) and
 //! [`SliceReader`] a fixed limit of 1 TiB. Neither hashes a block. [`Writer`] writes CARs.

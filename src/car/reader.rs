@@ -15,9 +15,8 @@ use crate::limits::Limits;
 /// Reads the sections of a CAR from a stream, one at a time.
 ///
 /// The CAR ends where the stream ends. The reader has its own buffer, so a `BufReader` around the
-/// stream only costs time. The buffer has 64 KiB, and grows to the length of the longest section:
-/// with the bytes that arrive, never with a declared length. Blocks are not hashed: see
-/// [`Section::verify`].
+/// source only costs time. The buffer has 64 KiB, and grows as the bytes of a longer section
+/// arrive, never with a declared length. Blocks are not hashed: see [`Section::verify`].
 ///
 /// # Examples
 ///
@@ -77,14 +76,14 @@ impl<R: Read> Reader<R> {
     ///
     /// # Errors
     ///
-    /// - `Io` if reading fails
+    /// - `Io` if reading fails, or if memory for a long header cannot be allocated
     /// - `LookAlike` if the stream is empty, JSON, HTML, gzip data, a CAR of version 2 or a spill
     ///   file
     /// - `Truncated` if the stream ends inside the header
     /// - `Malformed` if the header is not DAG-CBOR, is not of version 1, or has no roots;
     ///   `NonCanonical` if its length or any value in it is not in canonical form
-    /// - `Limit` if the header, or the stream up to its end, is longer than the limits allow, or
-    ///   the header is nested too deeply
+    /// - `Limit` if the header exceeds its limit, ends after the stream limit, or is nested too
+    ///   deeply
     ///
     /// # Examples
     ///
@@ -145,7 +144,8 @@ impl<R: Read> Reader<R> {
     ///
     /// # Errors
     ///
-    /// - `Io` if reading fails
+    /// - `Io` if reading fails, or if memory for a long block cannot be allocated. `Interrupted` is
+    ///   retried; any other error of the source is final, also `WouldBlock`.
     /// - `Truncated` if the stream ends inside the section
     /// - `Malformed` if its length prefix is longer than 9 bytes, the length leaves no room for a
     ///   CID, or the CID is not a valid [`Cid`](crate::Cid); `NonCanonical` if the length prefix is
@@ -253,7 +253,7 @@ impl<R> Reader<R> {
         self.arena.offset(self.end)
     }
 
-    /// Returns a reference to the stream. It is ahead of [`position`](Reader::position) by the
+    /// Returns a reference to the source. It is ahead of [`position`](Reader::position) by the
     /// bytes in the reader's buffer.
     ///
     /// # Examples
@@ -272,7 +272,7 @@ impl<R> Reader<R> {
         &self.input
     }
 
-    /// Returns the stream. The bytes in the reader's buffer are lost.
+    /// Returns the source. The bytes in the reader's buffer are lost.
     ///
     /// # Examples
     ///

@@ -78,7 +78,7 @@ impl<W: Write> Writer<W> {
     ///
     /// # Errors
     ///
-    /// Those of the output, which then holds a truncated CAR.
+    /// Those of the output, which may then hold a truncated CAR.
     ///
     /// # Examples
     ///
