@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 /// The blocks of a CAR, in memory or in a spill file.
 ///
 /// [`Loaded::or_spill`](crate::Loaded::or_spill) returns a repository over it. A lookup costs one
-/// branch more than in the store inside. Blocks that this store verified are not hashed again.
+/// branch more than in the store inside.
 ///
 /// # Examples
 ///
@@ -43,7 +43,21 @@ pub enum AnyStore {
     File(RedbStore),
 }
 
-/// The bytes of a block in an [`AnyStore`].
+/// The bytes of a block in an [`AnyStore`]: see [`AsRef`].
+///
+/// # Examples
+///
+/// ```
+/// use carwalk::Loader;
+/// use carwalk::store::{AnyBytes, BlockStore, SpillFile};
+///
+/// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
+/// let loaded = Loader::new().memory_limit(4 << 10).from_reader(stream)?;
+/// let repo = loaded.or_spill(SpillFile::temporary())?;
+/// let node: AnyBytes<'_> = repo.store().get(&repo.commit().data())?.unwrap().bytes;
+/// assert_eq!(node.as_ref().len(), 949);
+/// # Ok::<(), carwalk::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct AnyBytes<'a>(Inner<'a>);
 

@@ -5,6 +5,23 @@ use core::fmt;
 use crate::cid::Cid;
 
 /// Whether stored bytes are the block itself or the value that a process function made of it.
+///
+/// # Examples
+///
+/// ```
+/// use carwalk::Loader;
+/// use carwalk::mst::Event;
+/// use carwalk::store::Form;
+///
+/// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
+/// let repo = Loader::new().process(|record| record.len() as u64).from_reader(stream)?;
+/// let mut walk = repo.walk().start();
+/// while let Some(event) = walk.next_event()? {
+///     // The 8 stored bytes of each length.
+///     assert!(matches!(event, Event::Record { form: Form::Value, block: [_, .., _], .. }));
+/// }
+/// # Ok::<(), carwalk::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Form {
@@ -20,6 +37,35 @@ pub enum Form {
 ///
 /// A store of the library also marks blocks that it has verified; [`map`](Block::map) keeps the
 /// mark.
+///
+/// # Examples
+///
+/// A store of blocks with their offsets, so that errors have them:
+///
+/// ```
+/// use std::collections::HashMap;
+///
+/// use carwalk::cid::{Cid, Codec};
+/// use carwalk::store::{Block, BlockStore};
+/// use carwalk::{Repo, Result};
+///
+/// #[derive(Debug)]
+/// struct Rows(HashMap<Cid, (u64, Vec<u8>)>);
+///
+/// impl BlockStore for Rows {
+///     type Bytes<'a> = &'a [u8];
+///
+///     fn get(&self, cid: &Cid) -> Result<Option<Block<&[u8]>>> {
+///         Ok(self.0.get(cid).map(|(offset, bytes)| Block::new(&bytes[..]).at(*offset)))
+///     }
+/// }
+///
+/// // An empty map instead of a commit.
+/// let cid = Cid::of(Codec::DagCbor, b"\xa0");
+/// let rows = Rows(HashMap::from([(cid, (1234, b"\xa0".to_vec()))]));
+/// let error = Repo::from_store(rows, cid).unwrap_err();
+/// assert_eq!(error.position().offset(), Some(1234));
+/// ```
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct Block<B> {
@@ -40,10 +86,24 @@ impl<B> Block<B> {
     /// # Examples
     ///
     /// ```
-    /// use carwalk::store::{Block, Form};
+    /// use carwalk::cid::{Cid, Codec};
+    /// use carwalk::store::{Block, BlockStore};
+    /// use carwalk::{ErrorKind, Repo, Result};
     ///
-    /// let block = Block::new(b"\xa0");
-    /// assert_eq!((block.offset, block.form), (None, Form::Original));
+    /// /// A store with the same bytes for every CID.
+    /// #[derive(Debug)]
+    /// struct Wrong;
+    ///
+    /// impl BlockStore for Wrong {
+    ///     type Bytes<'a> = &'a [u8];
+    ///
+    ///     fn get(&self, _: &Cid) -> Result<Option<Block<&[u8]>>> {
+    ///         Ok(Some(Block::new(b"wrong")))
+    ///     }
+    /// }
+    ///
+    /// let error = Repo::from_store(Wrong, Cid::of(Codec::DagCbor, b"right")).unwrap_err();
+    /// assert!(matches!(error.kind(), ErrorKind::HashMismatch { .. }));
     /// ```
     pub fn new(bytes: B) -> Self {
         Block { bytes, form: Form::Original, offset: None, verified: None }
@@ -80,10 +140,17 @@ impl<B> Block<B> {
     /// # Examples
     ///
     /// ```
-    /// use carwalk::store::{Block, Form};
+    /// use carwalk::Loader;
+    /// use carwalk::store::{Block, BlockStore};
     ///
-    /// let length = 1234_u64.to_le_bytes();
-    /// assert_eq!(Block::new(length).processed().form, Form::Value);
+    /// # let stream: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let repo = Loader::new().process(|record| record.len() as u64).from_reader(stream)?;
+    /// let first = repo.records().next().unwrap()?;
+    /// let stored = repo.store().get(&first.cid())?.unwrap();
+    /// // A store of your own returns this block for a record of 128 bytes.
+    /// let own = Block::new(128_u64.to_le_bytes()).processed();
+    /// assert_eq!((own.form, &own.bytes[..]), (stored.form, stored.bytes));
+    /// # Ok::<(), carwalk::Error>(())
     /// ```
     #[must_use]
     pub fn processed(mut self) -> Self {
@@ -98,15 +165,8 @@ impl<B> Block<B> {
         self
     }
 
-    /// Sets the offset of the block's section in its CAR, in bytes. Errors about the block have it.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use carwalk::store::Block;
-    ///
-    /// assert_eq!(Block::new(b"\xa0").at(59).offset, Some(59));
-    /// ```
+    /// Sets the offset of the block's section in its CAR, in bytes. Errors about the block have it:
+    /// see the example of [`Block`].
     #[must_use]
     pub fn at(mut self, offset: u64) -> Self {
         self.offset = Some(offset);

@@ -19,13 +19,14 @@ use crate::error::{Error, Result};
 ///   [`Error::store`](crate::Error::store). After an error the walk ends.
 /// - No function panics.
 ///
-/// Wrong bytes are detected, because a walk hashes every block that it reaches. There are two
-/// exceptions. A [`Block`] that a store of the library returned and verified as the requested CID
-/// is not hashed again, even if [`Block::map`] replaced its bytes since. The value of a process
-/// function ([`Block::processed`]) cannot be hashed. A store that returns different bytes at each
-/// call can make a walk return wrong bytes; nothing worse can happen.
+/// Unless verification is off, a walk detects wrong bytes, because it hashes every block that it
+/// reaches. There are two exceptions. A [`Block`] that a store of the library returned and verified
+/// as the requested CID is not hashed again, even if [`Block::map`] replaced its bytes since. A
+/// processed value ([`Block::processed`]) cannot be hashed. A store that returns different bytes at
+/// each call can make a walk return wrong bytes; nothing worse can happen.
 ///
-/// `&S`, `Box<S>`, `Rc<S>` and `Arc<S>` are stores if `S` is one.
+/// `&S`, `Box<S>`, `Rc<S>` and `Arc<S>` are stores if `S` is one, and [`CarStore`]s if `S` is one:
+/// see the example of [`Repo::from_store`](crate::Repo::from_store).
 ///
 /// # Examples
 ///
@@ -103,7 +104,9 @@ use crate::error::{Error, Result};
 /// }
 /// ```
 ///
-/// `tests/peers` of the repository has one over SQLite.
+/// carwalk's source has a store over SQLite in `tests/peers`.
+///
+/// [`CarStore`]: super::CarStore
 pub trait BlockStore {
     /// The bytes of a block, borrowed from the store or owned.
     type Bytes<'a>: AsRef<[u8]>
@@ -120,8 +123,8 @@ pub trait BlockStore {
     /// A store of your own may return any kind. A walk returns it as it is, so a store that wraps
     /// another can pass its errors on. One exception: an error of the class
     /// [`Caller`](crate::ErrorClass::Caller), such as that of [`Cid::parse`](crate::Cid::parse)
-    /// inside the store, says nothing about the arguments of the walk. It becomes an error of the
-    /// kind `Store` and the class `Io`, with the first error as its source.
+    /// inside the store, is wrapped in an error of kind `Store`, so that it does not seem to be
+    /// about the arguments of the walk. The class of the wrapper is `Io`.
     ///
     /// # Examples
     ///
@@ -163,8 +166,10 @@ pub trait BlockStore {
         Ok(self.get(cid)?.is_some())
     }
 
-    /// Returns how many bytes of memory `bytes` keep alive beyond the store's own. 0 (the default)
-    /// for borrowed blocks. It counts against the memory limit of a walk, and has no other effect.
+    /// Returns how many bytes of memory `bytes` takes in addition to the store's own. Default: 0,
+    /// which is right for borrowed blocks.
+    ///
+    /// It counts against the memory limit of a walk, and has no other effect.
     ///
     /// # Examples
     ///

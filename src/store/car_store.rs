@@ -10,7 +10,8 @@ pub(crate) mod sealed {
     pub trait Sealed {}
 }
 
-/// A store of a loaded CAR: it also has the header, the counts and the sections of the CAR.
+/// A store of a loaded CAR: it also has the [`header`](CarStore::header), the counts
+/// ([`stats`](CarStore::stats)) and the [`sections`](CarStore::sections) of the CAR.
 ///
 /// [`get`](BlockStore::get) sets the offset of each block. Sealed: only the stores of this library,
 /// and pointers to them, implement it.

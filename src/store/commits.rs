@@ -9,9 +9,11 @@ use crate::error::Result;
 /// Returns the commits among the blocks of a CAR, in the order of the CAR. A repeated block is
 /// returned once.
 ///
-/// Makes one lookup for each section whose CID has the codec dag-cbor. Blocks that are not commits
-/// or do not hash to their CIDs are left out. So are commits that a process function was applied
-/// to: all but the opened one. [`Loader::commit`](crate::Loader::commit) opens one of several.
+/// The iterator makes one lookup for each section whose CID has the codec dag-cbor. Blocks that are
+/// not commits are left out, and so are blocks that do not hash to their CIDs, under every
+/// [`Verification`](crate::Verification). In a store that was loaded with a process function, only
+/// the opened commit is found: the others are processed values.
+/// [`Loader::commit`](crate::Loader::commit) opens one of several.
 ///
 /// # Errors
 ///

@@ -14,6 +14,20 @@ use crate::error::Result;
 /// It can be passed to every function that takes bytes, such as
 /// [`Repo::from_slice`](crate::Repo::from_slice) and [`SliceStore::new`](super::SliceStore::new).
 /// [`Repo::map`](crate::Repo::map) maps a file and opens the repository in it.
+///
+/// # Examples
+///
+/// ```
+/// use std::fs::File;
+///
+/// use carwalk::store::{CarStore, MappedFile, SliceStore};
+///
+/// let file = File::open("samples/repo.car")?;
+/// // SAFETY: nobody changes this file.
+/// let store = SliceStore::new(unsafe { MappedFile::map(&file) }?)?;
+/// assert_eq!(store.stats().distinct_blocks, 50);
+/// # Ok::<(), carwalk::Error>(())
+/// ```
 pub struct MappedFile(Mmap);
 
 impl MappedFile {
@@ -38,7 +52,7 @@ impl MappedFile {
     /// use carwalk::store::MappedFile;
     ///
     /// let file = File::open("samples/repo.car")?;
-    /// // SAFETY: nobody changes the sample.
+    /// // SAFETY: nobody changes this file.
     /// let bytes = unsafe { MappedFile::map(&file) }?;
     /// assert_eq!(SliceReader::new(bytes.as_ref())?.count(), 50);
     /// # Ok::<(), carwalk::Error>(())

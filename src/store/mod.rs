@@ -2,10 +2,12 @@
 //!
 //! | store | where its blocks are | memory that it takes |
 //! |---|---|---|
-//! | [`SliceStore`] | in bytes of yours, also a mapped file | 10 bytes a block |
-//! | [`MemoryStore`] | in memory, read from a stream | the CAR and 10 bytes a block |
+//! | [`SliceStore`] | in your own bytes or a mapped file | 10 bytes a block |
+//! | [`MemoryStore`] | in memory, read from a stream | the CAR, up to 1/16 more, and 10 bytes a block |
 //! | `RedbStore` (feature `redb`) | in a spill file | caches of a fixed size |
 //! | `AnyStore` (feature `redb`) | in memory or in a spill file | that of the store in it |
+//!
+//! While a CAR is loaded, its index takes up to 20 bytes a section.
 //!
 //! The functions that open a [`Repo`](crate::Repo) choose the store. Load one by itself for a CAR
 //! without a commit. Implement [`BlockStore`] for blocks that are elsewhere.

@@ -28,7 +28,7 @@ pub(crate) const MAX_HEAD_LEN: usize = 2 * varint::MAX_LEN + cid::LEN;
 pub(crate) enum State {
     /// The bytes are the block. It hashes to its CID, unless no block is hashed.
     Original,
-    /// The bytes are the value of a process function.
+    /// The bytes are a processed value.
     Processed,
     /// The bytes are the block, which does not hash to its CID. Only a walk that reaches it fails.
     Bad,

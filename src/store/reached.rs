@@ -21,8 +21,7 @@ const MAX_FEW: usize = 64;
 /// Insert the offset of each block that a walk meets, and compare [`len`](Reached::len) with the
 /// number of distinct blocks. [`Repo::unreached_blocks`](crate::Repo::unreached_blocks) does that.
 ///
-/// A section has at least 37 bytes, so the set has one bit for 37 bytes of the CAR. It takes at
-/// most 64 bytes for each section in it, and 48 bytes for each 1.2 MB of the CAR.
+/// The set takes at most 64 bytes for each section in it, and 40 bytes for each MB of the CAR.
 ///
 /// # Examples
 ///
@@ -78,10 +77,9 @@ impl Reached {
     }
 
     /// Inserts the section at `offset`. Returns whether it is new: false if it was in the set, or
-    /// if `offset` is far beyond the end of the CAR.
+    /// if `offset` is more than about 1.2 MB beyond the end of the CAR.
     ///
-    /// Offsets up to about 1.2 MB beyond the end are accepted. Offsets that are less than 37 bytes
-    /// apart, which no two sections are, may count as one.
+    /// Offsets that are less than 37 bytes apart, which no two sections are, may count as one.
     ///
     /// # Examples
     ///

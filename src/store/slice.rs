@@ -12,7 +12,7 @@ use crate::car::{Header, Placement, SectionHead, block_at, bytes_at, section_at}
 use crate::cid::Cid;
 use crate::error::{Error, Result};
 
-/// The blocks of a CAR whose bytes stay where they are: a slice, a `Vec<u8>`, a memory map.
+/// The blocks of a CAR whose bytes stay where they are: a slice, a `Vec<u8>`, a mapped file.
 ///
 /// Blocks are borrowed from the bytes. The index takes 10 bytes a block. If it would exceed the
 /// memory limit of a load, it is in a spill file.
@@ -47,8 +47,8 @@ impl<B: AsRef<[u8]>> SliceStore<B> {
         SliceStore { bytes, index, trust, contents }
     }
 
-    /// Returns how many bytes of the index were stored in a spill file, including the pieces that
-    /// sorting it stored for a time; `None` if the index is in memory.
+    /// Returns how many bytes of the index were stored in a spill file, including temporary data of
+    /// sorting it. `None` if the index is in memory.
     ///
     /// # Examples
     ///

@@ -4,7 +4,7 @@ use super::RedbStore;
 use super::file::{FileSettings, NewFile};
 use crate::error::Result;
 
-/// A store whose file is complete. A kept file still has its temporary name.
+/// A store whose file is complete. A kept spill file still has its temporary name.
 pub(crate) struct FinishedFile {
     store: RedbStore,
     file: NewFile,
@@ -20,7 +20,7 @@ impl FinishedFile {
         &self.store
     }
 
-    /// Renames a kept file to its path, and returns the store.
+    /// Renames a kept spill file to its path, and returns the store.
     pub(crate) fn publish(self) -> Result<RedbStore> {
         let FinishedFile { mut store, file, settings } = self;
         store.reusable = file.publish()?.map(|file| (file, settings));

@@ -20,7 +20,8 @@ use crate::error::{Error, Result, SpillFileFault};
 /// Bytes that are copied into memory when one of them is overwritten.
 const GRANULE: u64 = 1 << 12;
 
-/// Opens the database in a kept file. With `check`, redb reads all of it and compares checksums.
+/// Opens the database in a kept spill file. With `check`, redb reads all of it and compares
+/// checksums.
 pub(super) fn open(
     file: File,
     budget: Budget,

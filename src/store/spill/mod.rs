@@ -73,8 +73,8 @@ use crate::error::{ArgumentFault, Error, ErrorKind, Result};
 ///
 /// [`Suspended::spill`](crate::Suspended::spill) and
 /// [`BoundedLoader::spill`](crate::BoundedLoader::spill) return a repository over it;
-/// [`open`](RedbStore::open) opens a kept file. A requested block is a copy of its own length; one
-/// of more than 16 KiB may keep up to twice its length in memory.
+/// [`open`](RedbStore::open) opens a kept spill file. A lookup returns a block that does not
+/// borrow the store. A block of more than 16 KiB may take up to twice its length in memory.
 ///
 /// # Examples
 ///
@@ -112,17 +112,18 @@ struct Caches {
 }
 
 impl RedbStore {
-    /// Opens a kept spill file, with caches of `cache_size` bytes. Values below 512 KiB count as
-    /// 512 KiB.
+    /// Opens a kept spill file, with caches of at most `cache_size` bytes, but at least 512 KiB: see
+    /// [`SpillFile::cache_size`].
     ///
     /// For files without a commit; [`Repo::from_spill_file`](crate::Repo::from_spill_file) opens
     /// the repository in a file.
     ///
-    /// Reads the whole file once to check its checksums. Blocks are not hashed; a walk hashes those
-    /// that it reaches. The file is not changed, and need not be writable. While the store is open,
-    /// up to 16 MiB and a sixteenth of the file's length may be held in addition to the caches.
+    /// Opening reads the whole file to check its checksums. Blocks are not hashed; a walk hashes
+    /// those that it reaches. The file is not changed, and need not be writable. While the store is
+    /// open, up to 16 MiB and a sixteenth of the file's length may be held in addition to the
+    /// caches.
     ///
-    /// Open only files that you or somebody you trust made. A damaged file is an error. A file
+    /// Open only files that you, or somebody you trust, wrote. A damaged file is an error. A file
     /// crafted to do harm, with matching checksums, can crash redb. Nobody may change the file
     /// while the store exists: otherwise lookups can panic or return wrong bytes.
     ///
@@ -211,7 +212,7 @@ impl RedbStore {
         }
     }
 
-    /// Hashes every block except values of a process function, and compares the numbers of
+    /// Hashes every block except processed values, and compares the numbers of
     /// segments, blocks and index entries with the description.
     pub(crate) fn verify(&mut self) -> Result<()> {
         let (mut number, mut sections) = (0_u32, 0_u64);
@@ -249,7 +250,7 @@ impl RedbStore {
 
     /// Checks the offset and state that are stored with a block, which no hash covers.
     fn check(&self, packed: &Packed<'_>) -> Result<()> {
-        // Values of a process function are never hashed, so a forged state would skip the hash.
+        // Processed values are never hashed, so a forged state would skip the hash.
         if packed.form() == Form::Value && !self.description.processed {
             return Err(Error::damaged(
                 "it has a processed value, but its description says that there are none",
@@ -286,7 +287,7 @@ impl RedbStore {
     }
 
     /// Returns how many bytes were stored in the file: the pages of blocks and index, including
-    /// those that sorting the index stored for a time. This is the number that
+    /// temporary data of sorting the index. This is the number that
     /// [`max_stored`](SpillFile::max_stored) limits.
     ///
     /// # Examples
@@ -309,8 +310,8 @@ impl RedbStore {
     ///
     /// # Errors
     ///
-    /// `Store` if the file cannot be emptied; `Argument` if the file is kept. A kept file is not
-    /// changed.
+    /// - `Store` if the file cannot be emptied
+    /// - `Argument` if the file is a kept spill file, which is not changed
     ///
     /// # Examples
     ///

@@ -9,7 +9,21 @@ use super::tables::page_len;
 const MAX_COPIED_LEN: usize = 1 << 14;
 
 /// The bytes of a block in a [`RedbStore`](super::RedbStore): a copy, or, for a long block, the
-/// segment that was read.
+/// segment that was read. See [`AsRef`].
+///
+/// # Examples
+///
+/// ```
+/// use carwalk::store::{BlockStore, CarStore, RedbStore, SpillFile, StoredBlock};
+///
+/// # let stream: &[u8] = include_bytes!("../../../samples/repo.car");
+/// let store = RedbStore::new(stream, SpillFile::temporary())?;
+/// let commit: StoredBlock = store.get(&store.header().root())?.unwrap().bytes;
+/// // The copy does not borrow the store.
+/// drop(store);
+/// assert_eq!(commit.as_ref().len(), 188);
+/// # Ok::<(), carwalk::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct StoredBlock(Bytes);
 

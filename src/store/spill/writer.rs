@@ -132,7 +132,7 @@ impl SealedFile {
     pub(crate) fn finish(mut self, contents: Contents) -> Result<FinishedFile> {
         let Contents { header, stats, fault, .. } = contents;
         let description = self.describe(header, stats)?;
-        // A part of a CAR must not be mistaken for the whole in a kept file.
+        // A part of a CAR must not be mistaken for the whole in a kept spill file.
         let fault = match fault {
             Some(fault) if self.file.is_kept() => return Err(fault),
             fault => fault,
@@ -256,7 +256,7 @@ mod tests {
         writer.push(&Packed { offset, cid, state: State::Original, bytes: &bytes })
     }
 
-    /// A kept file with a longer CAR could not be opened.
+    /// A kept spill file with a longer CAR could not be opened.
     #[test]
     fn a_section_beyond_the_longest_car_is_a_limit() {
         let mut writer = SpillWriter::new(SpillFile::temporary(), 1 << 20, Trust::Hashed).unwrap();
