@@ -20,8 +20,8 @@
 //! only afterwards. Merging sorted runs of the index has the same share as sorting. A merge and the
 //! pages of the index are written in one transaction, whatever their size.
 //!
-//! One share does not follow from the limit. redb writes to a kept file when it opens it, and these
-//! writes are held in memory: at most 16 MiB plus 1/16 of the file's length.
+//! One share does not follow from the limit. redb writes to a kept spill file when it opens it, and
+//! these writes are held in memory: at most 16 MiB plus 1/16 of the file's length.
 
 /// Minimum limit of a walk, in bytes: enough for every tree that was not crafted to need more.
 const MIN_WALK: u64 = 1 << 20;
@@ -125,8 +125,8 @@ pub(crate) fn block_table(segments: u64) -> u64 {
     (segments / 16).min(MAX_BLOCK_TABLE)
 }
 
-/// Returns the limit on writes to a kept file that are held in memory, in bytes. When redb opens a
-/// file, it writes only its list of free pages.
+/// Returns the limit on writes to a kept spill file that are held in memory, in bytes. When redb
+/// opens a file, it writes only its list of free pages.
 #[cfg(feature = "redb")]
 pub(crate) fn overlay(file_len: u64) -> u64 {
     (16_u64 << 20).saturating_add(file_len / 16)

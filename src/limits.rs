@@ -1,18 +1,20 @@
 //! Bounds on the input: the [`Limits`] that a caller sets, and constants.
 //!
-//! Exceeding one is an error of kind [`Limit`](crate::ErrorKind::Limit), checked before memory is
-//! taken. One exception: a text longer than [`MAX_PUBLIC_KEY_TEXT_LEN`] is an error of kind
-//! [`PublicKey`](crate::ErrorKind::PublicKey).
+//! Exceeding one is an error of kind [`Limit`](crate::ErrorKind::Limit). A declared length is
+//! checked before memory is taken for it. One exception: a text longer than
+//! [`MAX_PUBLIC_KEY_TEXT_LEN`] is an error of kind [`PublicKey`](crate::ErrorKind::PublicKey).
 //!
 //! For bounds on memory see [`Loader::memory_limit`](crate::Loader::memory_limit) and
 //! [`Walk::memory_limit`](crate::mst::Walk::memory_limit).
 
-/// Maximum length of a key of the tree, in bytes.
+/// Maximum length of a key of the tree, in bytes. Walks and [`mst::Node`](crate::mst::Node) check
+/// it.
 ///
 /// The reference implementation has the same limit. The longest valid repo path has 830 bytes.
 pub const MAX_KEY_LEN: usize = 1024;
 
-/// Maximum nesting of arrays and maps in unknown fields of a CAR header or commit.
+/// Maximum nesting of arrays and maps in unknown fields of a CAR header or commit. Openers and
+/// [`Commit::parse`](crate::Commit::parse) check it.
 pub const MAX_NESTING: usize = 32;
 
 /// Maximum nesting of arrays, maps and tags in a record, for the functions of
@@ -20,14 +22,16 @@ pub const MAX_NESTING: usize = 32;
 pub const MAX_RECORD_NESTING: usize = 100;
 
 /// Maximum number of fields of a commit. Version 3 defines six; others are accepted and covered by
-/// the signature.
+/// the signature. Openers and [`Commit::parse`](crate::Commit::parse) check it.
 pub const MAX_COMMIT_FIELDS: usize = 255;
 
 /// Maximum length of the text of a public key, in bytes without `did:key:`. The longest valid text,
 /// that of an uncompressed point, has 90 bytes.
 pub const MAX_PUBLIC_KEY_TEXT_LEN: usize = 128;
 
-/// Maximum length of a CAR, in bytes: 1 TiB. The index of a store has 40 bits for an offset.
+/// Maximum length of a CAR in a slice or a store, in bytes: 1 TiB. The index of a store has 40 bits
+/// for an offset. For [`car::Reader`](crate::car::Reader) and [`peek_commit`](crate::peek_commit),
+/// only [`Limits::max_stream_len`] applies.
 pub const MAX_CAR_LEN: u64 = 1 << 40;
 
 /// The limits on the input of a load, a [`car::Reader`](crate::car::Reader) or a
@@ -46,7 +50,7 @@ pub const MAX_CAR_LEN: u64 = 1 << 40;
 /// assert_eq!(limits.stream_len(), 10_000);
 /// assert_eq!((limits.header_len(), limits.block_len()), (1 << 20, 2 << 20));
 ///
-/// // The sample has 12,641 bytes.
+/// // `stream` has 12,641 bytes.
 /// let error = Loader::new().limits(limits).from_reader(stream).unwrap_err();
 /// assert_eq!(error.class(), ErrorClass::Limit);
 /// ```
@@ -81,7 +85,7 @@ impl Limits {
         Limits { header_len: 1 << 20, block_len: 2 << 20, stream_len: 1 << 30 }
     }
 
-    /// Sets the maximum length of a CAR header, in bytes without its length prefix. Default: 1 MiB.
+    /// Sets the maximum length of a CAR header in bytes, without its length prefix. Default: 1 MiB.
     ///
     /// A header with one root has 58 bytes.
     ///
@@ -104,10 +108,11 @@ impl Limits {
         self
     }
 
-    /// Sets the maximum length of a block, in bytes without its CID. Default: 2 MiB.
+    /// Sets the maximum length of a block in bytes, without its CID. Default: 2 MiB.
     ///
-    /// The guide of the protocol limits records to 1 MiB. Nodes take a few kilobytes, unless their
-    /// keys were chosen to make them longer.
+    /// The protocol's [guide to data validation](https://atproto.com/guides/data-validation)
+    /// recommends records of at most 1 MiB. Nodes take a few kilobytes, unless their keys were
+    /// chosen to make them longer.
     ///
     /// # Examples
     ///
@@ -116,7 +121,7 @@ impl Limits {
     ///
     /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
     /// let open = |max| Loader::new().limits(Limits::new().max_block_len(max)).from_slice(bytes);
-    /// // The longest block of the sample is a node of 949 bytes.
+    /// // The longest block is a node of 949 bytes.
     /// assert!(open(949).is_ok());
     /// assert_eq!(open(948).unwrap_err().position().offset(), Some(808));
     /// ```
@@ -136,6 +141,7 @@ impl Limits {
     /// use carwalk::{Limits, Loader};
     ///
     /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
+    /// // `bytes` has 12,641 bytes.
     /// let loader = Loader::new().limits(Limits::new().max_stream_len(10_000));
     /// assert!(loader.from_reader(bytes).is_err());
     /// assert!(loader.from_slice(bytes).is_ok());
