@@ -97,8 +97,8 @@ impl<P: Process + Clone> BoundedLoader<P> {
 impl Repo<SliceStore<MappedFile>> {
     /// Maps a file into memory and opens the repository in it. Nothing is copied but the commit.
     ///
-    /// Every block is verified. The index takes 10 bytes a block, and up to 20 bytes a section while
-    /// it is made. [`Repo::from_path`] is the safe way to open a file.
+    /// Every block is verified. The index takes 10 bytes a block, and up to 20 bytes a section
+    /// while it is made. [`Repo::from_path`] is the safe way to open a file.
     ///
     /// # Errors
     ///

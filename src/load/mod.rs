@@ -209,7 +209,7 @@ impl<P> Loader<P> {
     ///
     /// The memory limit covers the buffers that the stream is read into, including spare capacity,
     /// the index, and copies made while either grows. Two things are taken under every memory
-    /// limit: the first buffer of 64 KiB, and the header, which [`max_header_len`](crate::Limits::max_header_len) bounds.
+    /// limit: the first buffer of 64 KiB, and the header, which has its own limit.
     /// [`BoundedLoader::peak_memory`] bounds everything.
     ///
     /// A walk over the loaded repository has a limit of its own: an eighth of this one, but at

@@ -3,7 +3,7 @@
 //! | store | where its blocks are | memory that it takes |
 //! |---|---|---|
 //! | [`SliceStore`] | in your own bytes or a mapped file | 10 bytes a block |
-//! | [`MemoryStore`] | in memory, read from a stream | the CAR, up to 1/16 more, and 10 bytes a block |
+//! | [`MemoryStore`] | in memory | at most 17/16 of the CAR, and 10 bytes a block |
 //! | `RedbStore` (feature `redb`) | in a spill file | caches of a fixed size |
 //! | `AnyStore` (feature `redb`) | in memory or in a spill file | that of the store in it |
 //!

@@ -112,8 +112,8 @@ struct Caches {
 }
 
 impl RedbStore {
-    /// Opens a kept spill file, with caches of at most `cache_size` bytes, but at least 512 KiB: see
-    /// [`SpillFile::cache_size`].
+    /// Opens a kept spill file, with caches of at most `cache_size` bytes, but at least 512 KiB:
+    /// see [`SpillFile::cache_size`].
     ///
     /// For files without a commit; [`Repo::from_spill_file`](crate::Repo::from_spill_file) opens
     /// the repository in a file.

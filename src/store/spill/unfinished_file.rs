@@ -173,7 +173,8 @@ impl UnfinishedFile {
         Ok(index)
     }
 
-    /// Ends the last transaction and opens the file for reading. A kept spill file is synced before.
+    /// Ends the last transaction and opens the file for reading. A kept spill file is synced
+    /// before.
     pub(super) fn finish(mut self) -> Result<WrittenFile> {
         self.transactions.end(&self.database)?;
         let UnfinishedFile { transactions, database, file, settings, budget, .. } = self;
