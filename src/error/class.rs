@@ -2,7 +2,8 @@
 
 use std::io;
 
-use super::{Error, ErrorKind, LookAlike, SpillFileFault, SpillIo, Structure};
+use super::build::SpillIo;
+use super::{Error, ErrorKind, LookAlike, SpillFileFault, Structure};
 
 /// The class of an [`Error`]: what a program should do about it.
 ///

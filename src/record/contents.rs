@@ -1,0 +1,332 @@
+//! The methods of records that read their bytes.
+
+#[cfg(feature = "json")]
+use std::io;
+
+#[cfg(feature = "serde")]
+use super::decode;
+use super::origin::Origin;
+use super::{Blobs, Links, Oddities, Record};
+#[cfg(feature = "json")]
+use super::{Layout, json};
+#[cfg(any(feature = "json", feature = "serde"))]
+use crate::error::Result;
+
+impl<B: AsRef<[u8]>> Record<B> {
+    /// Returns the bytes of the record.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.value.as_ref()
+    }
+
+    /// Returns a decoder at the start of the record, for single fields without a type for the
+    /// whole.
+    ///
+    /// The decoder accepts any CBOR, not only the canonical form.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let repo = carwalk::Repo::from_slice(bytes)?;
+    /// let profile = repo.records().next().unwrap()?;
+    /// let mut decoder = profile.decoder();
+    /// // A map of three members, of which `$type` is the first.
+    /// assert_eq!(decoder.map()?, Some(3));
+    /// assert_eq!((decoder.str()?, decoder.str()?), ("$type", "app.bsky.actor.profile"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn decoder(&self) -> minicbor::Decoder<'_> {
+        minicbor::Decoder::new(self.bytes())
+    }
+
+    /// Decodes the record into `T`, which may borrow texts and byte strings from this `Record`.
+    ///
+    /// A link decodes into a [`Cid`]. Members that `T` does not have are skipped, and their
+    /// encoding is not checked. With [`decode_borrowed`](Record::decode_borrowed) the result
+    /// borrows from the store instead.
+    ///
+    /// # Errors
+    ///
+    /// `Decode`, of the class `Caller`, if the record does not fit `T`, if what `T` reads of it is
+    /// not strict DAG-CBOR, or if bytes follow its end. The error has the record's path in
+    /// [`Error::key`](crate::Error::key) and its CID in [`Error::cid`](crate::Error::cid); the cause
+    /// is its source.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct Post<'a> {
+    ///     #[serde(borrow)]
+    ///     text: std::borrow::Cow<'a, str>,
+    /// }
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// let mut longest = String::new();
+    /// for record in repo.records() {
+    ///     let record = record?;
+    ///     if record.path().collection() == "app.bsky.feed.post" {
+    ///         let post: Post = record.decode()?;
+    ///         if post.text.len() > longest.len() {
+    ///             longest = post.text.into_owned();
+    ///         }
+    ///     }
+    /// }
+    /// assert!(longest.starts_with("Reading about search trees whose shape follows"));
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
+    #[cfg(feature = "serde")]
+    pub fn decode<'r, T: serde::Deserialize<'r>>(&'r self) -> Result<T> {
+        decode::decode_of(self.bytes(), &self.origin())
+    }
+
+    /// Returns an iterator over all links in the record, at any depth.
+    ///
+    /// [`record::links`](links()) describes what is a link.
+    ///
+    /// # Errors
+    ///
+    /// The iterator returns at most one error, as its last item. It has the record's path in
+    /// [`Error::key`](crate::Error::key) and its CID in [`Error::cid`](crate::Error::cid):
+    ///
+    /// - `Malformed` if the record is not CBOR: `RecordEnd` or `RecordItem` with the byte, or
+    ///   `CidCodec` if its CID has the codec raw
+    /// - `Limit` if arrays, maps and tags are nested more than
+    ///   [`MAX_RECORD_NESTING`](crate::limits::MAX_RECORD_NESTING) deep
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use carwalk::cid::{Cid, Codec};
+    /// use carwalk::Repo;
+    /// # use carwalk_testkit::cbor::Value;
+    /// # use carwalk_testkit::repo::{Order, Record, Repo as Kit};
+    /// # let text = "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku";
+    /// # let record = Record::new(Value::map_sorted([
+    /// #     ("picture", Value::Link(carwalk_testkit::cid::Cid::raw(b"a picture"))),
+    /// #     ("parent", Value::text(text)),
+    /// # ]).encode());
+    /// # let kit = Kit::new([(b"app.bsky.feed.post/3jui7kd54zh2y".to_vec(), record)]);
+    /// # let car = kit.to_bytes(Order::Preorder);
+    ///
+    /// // {"parent": "bafkrei..", "picture": link}
+    /// let repo = Repo::from_slice(&car)?;
+    /// let post = repo.records().next().unwrap()?;
+    /// let links = post.links().collect::<Result<Vec<_>, _>>()?;
+    /// // A CID in a text is not a link.
+    /// assert_eq!(links, [Cid::of(Codec::Raw, b"a picture")]);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
+    pub fn links(&self) -> Links<'_> {
+        Links::new(self.bytes(), self.origin())
+    }
+
+    /// Returns an iterator over all blobs in the record, at any depth and in both forms.
+    ///
+    /// [`record::blobs`](blobs()) describes the forms.
+    ///
+    /// # Errors
+    ///
+    /// The iterator returns at most one error, as its last item. It has the record's path in
+    /// [`Error::key`](crate::Error::key) and its CID in [`Error::cid`](crate::Error::cid):
+    ///
+    /// - `Malformed` if the record is not CBOR: `RecordEnd` or `RecordItem` with the byte, or
+    ///   `CidCodec` if its CID has the codec raw
+    /// - `Limit` if arrays, maps and tags are nested more than
+    ///   [`MAX_RECORD_NESTING`](crate::limits::MAX_RECORD_NESTING) deep
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    /// # use carwalk_testkit::cbor::Value;
+    /// # use carwalk_testkit::repo::{Order, Record, Repo as Kit};
+    /// # let text = "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku";
+    /// # let record = Record::new(Value::map_sorted([
+    /// #     ("one", Value::map_sorted([
+    /// #         ("$type", Value::text("blob")),
+    /// #         ("ref", Value::Link(carwalk_testkit::cid::Cid::raw(b"a picture"))),
+    /// #         ("mimeType", Value::text("image/png")),
+    /// #         ("size", Value::Uint(1234)),
+    /// #     ])),
+    /// #     ("two", Value::map_sorted([
+    /// #         ("cid", Value::text(text)),
+    /// #         ("mimeType", Value::text("image/jpeg")),
+    /// #     ])),
+    /// # ]).encode());
+    /// # let kit = Kit::new([(b"app.bsky.feed.post/3jui7kd54zh2y".to_vec(), record)]);
+    /// # let car = kit.to_bytes(Order::Preorder);
+    ///
+    /// // The only record has a blob of 1,234 bytes, and one of the legacy form.
+    /// let repo = Repo::from_slice(&car)?;
+    /// let (mut count, mut bytes_to_download) = (0, 0);
+    /// for record in repo.records() {
+    ///     for blob in record?.blobs() {
+    ///         count += 1;
+    ///         // The legacy form has no size.
+    ///         bytes_to_download += blob?.size().unwrap_or(0);
+    ///     }
+    /// }
+    /// assert_eq!((count, bytes_to_download), (2, 1234));
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
+    pub fn blobs(&self) -> Blobs<'_> {
+        Blobs::new(self.bytes(), self.origin())
+    }
+
+    /// Returns an iterator over every departure of the record from the data model, with its byte
+    /// and path in the record.
+    ///
+    /// [`record::oddities`](oddities()) describes the order and the cost.
+    ///
+    /// # Errors
+    ///
+    /// The iterator returns at most one error, as its last item. It has the record's path in
+    /// [`Error::key`](crate::Error::key) and its CID in [`Error::cid`](crate::Error::cid):
+    ///
+    /// - `Malformed` if the record is not CBOR: `RecordEnd` or `RecordItem` with the byte, or
+    ///   `CidCodec` if its CID has the codec raw
+    /// - `Limit` if arrays, maps and tags are nested more than
+    ///   [`MAX_RECORD_NESTING`](crate::limits::MAX_RECORD_NESTING) deep
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    /// # use carwalk_testkit::cbor::Value;
+    /// # use carwalk_testkit::repo::{Order, Record, Repo as Kit};
+    /// # let record = Record::new(Value::map_sorted([("size", Value::F64(1.5))]).encode());
+    /// # let kit = Kit::new([(b"app.bsky.feed.post/3jui7kd54zh2y".to_vec(), record)]);
+    /// # let car = kit.to_bytes(Order::Preorder);
+    ///
+    /// // {"size": 1.5}
+    /// let repo = Repo::from_slice(&car)?;
+    /// let post = repo.records().next().unwrap()?;
+    /// let odd = post.oddities().collect::<Result<Vec<_>, _>>()?;
+    /// assert_eq!(odd.len(), 1);
+    /// assert_eq!(odd[0].path(), "size");
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
+    pub fn oddities(&self) -> Oddities<'_> {
+        Oddities::new(self.bytes(), self.origin())
+    }
+
+    /// Returns the record as compact JSON.
+    ///
+    /// [`record::to_json`](to_json()) describes the form and the cost.
+    ///
+    /// # Errors
+    ///
+    /// With path and CID:
+    ///
+    /// - `Malformed` if the record is not CBOR: `RecordEnd` or `RecordItem` with the byte, or
+    ///   `CidCodec` if its CID has the codec raw
+    /// - `Limit` if arrays, maps and tags are nested more than
+    ///   [`MAX_RECORD_NESTING`](crate::limits::MAX_RECORD_NESTING) deep
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// let follow = repo.records().next_back().unwrap()?;
+    /// let json = follow.to_json()?;
+    /// assert!(json.starts_with(r#"{"$type":"app.bsky.graph.follow","subject":"did:"#));
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
+    #[cfg(feature = "json")]
+    pub fn to_json(&self) -> Result<String> {
+        json::to_json_of(self.bytes(), self.origin())
+    }
+
+    /// Writes the record as JSON, without a line break at the end.
+    ///
+    /// [`record::to_json`](to_json()) describes the form. Errors of the record are returned before
+    /// the first byte is written. Writes in small pieces: wrap files and sockets in a
+    /// [`BufWriter`](std::io::BufWriter).
+    ///
+    /// # Errors
+    ///
+    /// With path and CID:
+    ///
+    /// - `Malformed` if the record is not CBOR: `RecordEnd` or `RecordItem` with the byte, or
+    ///   `CidCodec` if its CID has the codec raw
+    /// - `Limit` if arrays, maps and tags are nested more than
+    ///   [`MAX_RECORD_NESTING`](crate::limits::MAX_RECORD_NESTING) deep
+    ///
+    /// Without path and CID:
+    ///
+    /// - `Output` if writing fails
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    /// use carwalk::record::Layout;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// // One line for each record.
+    /// let mut lines = Vec::new();
+    /// for record in repo.records() {
+    ///     record?.write_json(&mut lines, Layout::Compact)?;
+    ///     lines.push(b'\n');
+    /// }
+    /// assert_eq!(lines.iter().filter(|&&byte| byte == b'\n').count(), 40);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
+    #[cfg(feature = "json")]
+    pub fn write_json(&self, out: impl io::Write, layout: Layout) -> Result<()> {
+        json::write_json_of(self.bytes(), self.origin(), out, layout)
+    }
+
+    /// Returns what errors say about the record.
+    fn origin(&self) -> Origin<'_> {
+        Origin { key: Some(self.path.as_path().as_str()), cid: Some(self.cid), offset: self.offset }
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<'s> Record<&'s [u8]> {
+    /// Decodes the record into `T`, which may borrow texts and byte strings from the store, and so
+    /// outlive this `Record`.
+    ///
+    /// A link decodes into a [`Cid`]. Members that `T` does not have are skipped, and their
+    /// encoding is not checked.
+    ///
+    /// # Errors
+    ///
+    /// `Decode`, of the class `Caller`, if the record does not fit `T`, if what `T` reads of it is
+    /// not strict DAG-CBOR, or if bytes follow its end. The error has the record's path in
+    /// [`Error::key`](crate::Error::key) and its CID in [`Error::cid`](crate::Error::cid); the cause
+    /// is its source.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use carwalk::{KeyRange, Repo};
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct Post<'a> {
+    ///     text: &'a str,
+    /// }
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// let posts = repo.records_in(KeyRange::collection("app.bsky.feed.post")?);
+    /// let posts: Vec<Post> =
+    ///     posts.map(|record| record?.decode_borrowed()).collect::<Result<_, _>>()?;
+    /// assert_eq!(posts[0].text, "Hello! First post here.");
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
+    pub fn decode_borrowed<T: serde::Deserialize<'s>>(&self) -> Result<T> {
+        decode::decode_of(self.value, &self.origin())
+    }
+}
