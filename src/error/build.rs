@@ -5,6 +5,8 @@ use std::path::Path;
 
 #[cfg(feature = "redb")]
 use super::SpillFileFault;
+#[cfg(feature = "redb")]
+use super::kind::SpillIo;
 use super::{
     Error, ErrorClass, ErrorKind, Inner, LimitName, LookAlike, Malformed, NonCanonical, Structure,
     TreeRule,
@@ -18,11 +20,6 @@ const BLOCK_START_LEN: usize = 16 << 10;
 
 /// The number of bytes of a refused text that an error keeps.
 const TEXT_START_LEN: usize = 256;
-
-/// The cause of a `Store` error: an operation on the spill file failed.
-#[derive(Debug, thiserror::Error)]
-#[error("the spill file failed")]
-pub(super) struct SpillIo(#[source] pub(super) io::Error);
 
 impl Error {
     #[cold]

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::build::SpillIo;
+use super::kind::SpillIo;
 use super::{Error, ErrorKind, LookAlike, SpillFileFault, Structure};
 
 /// The class of an [`Error`]: what a program should do about it.
@@ -61,11 +61,11 @@ pub enum ErrorClass {
     /// record does not decode into the type.
     ///
     /// If the kind is `Decode`, the record may be odd instead:
-    /// [`Record::oddities`](crate::Record::oddities) lists its departures from the data model.
+    /// [`Record::oddities`](crate::Record::oddities) returns its oddities.
     Caller,
     /// The file system refuses, for a stream, a file or an output: not found, permission denied,
-    /// name taken, no space, read-only, and the like. Or the file opened as a kept spill file is none,
-    /// or is damaged, incomplete or of another version.
+    /// name taken, no space, read-only, and the like. Or the file opened as a kept spill file is
+    /// none, or is damaged, incomplete or of another version.
     Environment,
     /// Other I/O errors of a stream, a file or an output, and every error that your own store makes
     /// with [`Error::store`].
@@ -77,9 +77,11 @@ pub enum ErrorClass {
 impl Error {
     /// Returns the class of the error: what a program should do about it.
     ///
-    /// A function that parses a value on its own, such as [`Cid::parse`](crate::Cid::parse) or
-    /// [`RepoPath::parse`](crate::RepoPath::parse), cannot know where the value came from, so its
-    /// errors are of the class `Caller`.
+    /// A function that parses a CID, repo path, public key or varint on its own, such as
+    /// [`Cid::parse`](crate::Cid::parse), cannot know where it came from, so the class is `Caller`.
+    /// [`Commit::parse`](crate::Commit::parse), [`Node::parse`](crate::mst::Node::parse) and the
+    /// functions of [`record`](crate::record) return errors of the class `Invalid` or `Limit`,
+    /// except for `decode`, whose errors are of the class `Caller`.
     ///
     /// # Examples
     ///

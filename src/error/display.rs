@@ -10,26 +10,31 @@ impl Error {
         let is_value = self.0.structure == Structure::Value;
         is_value && matches!(self.0.kind, ErrorKind::Malformed(_) | ErrorKind::PublicKey(_))
     }
+
+    /// Writes the structure at fault, its CID and its offset.
+    fn write_structure(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.0.structure, self.0.cid) {
+            (Structure::Value, None) => return Ok(()),
+            // Bytes outside a CAR, compared with this CID.
+            (Structure::Value, Some(cid)) => write!(f, "block {cid}")?,
+            (structure, None) => write!(f, "{structure}")?,
+            (structure, Some(cid)) => write!(f, "{structure} {cid}")?,
+        }
+        if let Some(offset) = self.0.offset {
+            write!(f, " at byte {offset}")?;
+        }
+        f.write_str(": ")
+    }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { kind, structure, offset, within, cid, key, path, .. } = &*self.0;
+        let Inner { kind, structure, within, key, path, .. } = &*self.0;
         if let Some(path) = path {
             write!(f, "{path:?}: ")?;
         }
-        let mut separator = "";
-        if *structure != Structure::Value {
-            write!(f, "{structure}")?;
-            if let Some(cid) = cid {
-                write!(f, " {cid}")?;
-            }
-            if let Some(offset) = offset {
-                write!(f, " at byte {offset}")?;
-            }
-            separator = ": ";
-        }
-        write!(f, "{separator}{kind}")?;
+        self.write_structure(f)?;
+        write!(f, "{kind}")?;
         if let Some(within) = within {
             write!(f, ", at byte {within} of the {structure}")?;
         }

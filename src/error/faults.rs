@@ -103,7 +103,7 @@ pub enum Malformed {
         /// The expected type.
         expected: &'static str,
     },
-    /// A CBOR item extends beyond its header or block.
+    /// A CBOR item extends beyond the end of the CAR header or block.
     #[error("CBOR item extends beyond the end: {expected} bytes expected, {available} available")]
     CborEnd {
         /// The least number of bytes that the item, or its current part, needs.
@@ -114,8 +114,8 @@ pub enum Malformed {
     /// A record ends inside one of its items.
     #[error("the record ends inside the item that begins here")]
     RecordEnd,
-    /// A byte of a record that cannot begin a CBOR item, or an item or break that is not allowed
-    /// there.
+    /// A byte that cannot begin a CBOR item, or begins one that is not allowed at this point of the
+    /// record.
     #[error("this byte cannot begin a CBOR item here")]
     RecordItem,
     /// Additional information 28 to 30, which CBOR reserves.
@@ -175,7 +175,7 @@ pub enum Malformed {
         found: usize,
     },
     /// The commit has another version than 2 and 3.
-    #[error("commit of version {found}, expected 3")]
+    #[error("commit of version {found}, expected 3, or 2 for a legacy commit")]
     CommitVersion {
         /// The version that the commit has.
         found: u64,
@@ -228,7 +228,7 @@ pub enum NonCanonical {
 ///
 /// The rules are those of "MST Structure" in the [repository
 /// specification](https://atproto.com/specs/repository), which does not number them; N1 to N17 are
-/// the numbers in `docs/design.md`.
+/// the numbers in `docs/design.md`. Rules without a variant are other kinds, such as `Malformed`.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum TreeRule {
@@ -303,7 +303,7 @@ pub enum TreeRule {
     /// N11: only an empty repository has a node with neither entries nor subtree.
     #[error("node has neither entries nor subtree, and is not the root")]
     EmptyNode,
-    /// N12: the root has an entry, unless the repository is empty.
+    /// N12: the root node has an entry, unless the repository is empty.
     #[error("root has a subtree but no entry")]
     RootWithoutEntry,
     /// N15: keys are not empty.
@@ -314,7 +314,7 @@ pub enum TreeRule {
     },
 }
 
-/// Why a kept spill file cannot be used.
+/// Why a spill file cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum SpillFileFault {
@@ -354,7 +354,7 @@ pub enum ArgumentFault {
     /// A range of keys ends before it starts.
     #[error("the range {range} ends before it starts")]
     Range {
-        /// The range, as [`KeyRange`](crate::KeyRange) writes it.
+        /// The range, as the `Debug` of [`KeyRange`](crate::KeyRange) writes it.
         range: Box<str>,
     },
     /// The expected account is not a DID.
@@ -385,7 +385,7 @@ pub enum ArgumentFault {
     KeptFile,
 }
 
-/// Why a key or an argument is not a repo path.
+/// Why a key or an argument is not a repo path, or which part of it breaks the syntax.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum PathFault {
@@ -398,7 +398,7 @@ pub enum PathFault {
         at: usize,
     },
     /// No slash, or more than one.
-    #[error("repo path with {found} slashes, expected 1 (`collection/rkey`)")]
+    #[error("repo path with {found} slashes, expected 1 (`collection/record-key`)")]
     Slashes {
         /// The number of slashes.
         found: usize,
@@ -410,7 +410,7 @@ pub enum PathFault {
     #[error("repo path without a record key")]
     NoRecordKey,
     /// An `at://` URI, which has the account before the repo path.
-    #[error("an at:// URI: the repo path is the part after the account, `collection/rkey`")]
+    #[error("an at:// URI: the repo path is the part after the account, `collection/record-key`")]
     AtUri,
     /// A slash in the name of a collection.
     #[error("collection with a slash, expected only the name (`app.bsky.feed.post`)")]

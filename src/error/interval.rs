@@ -4,7 +4,7 @@ use core::fmt;
 
 /// An open interval of keys: those strictly between two bounds. `None` means unbounded.
 ///
-/// Displays as text, control characters escaped.
+/// Displays as text. Bytes outside printable ASCII, quotes and backslashes are escaped.
 ///
 /// # Examples
 ///
@@ -76,7 +76,7 @@ impl<K: AsRef<[u8]>> KeyInterval<K> {
     }
 }
 
-/// Writes the keys as text, with control characters escaped.
+/// Writes the keys as text. Bytes outside printable ASCII, quotes and backslashes are escaped.
 impl<K: AsRef<[u8]>> fmt::Debug for KeyInterval<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let quoted =
@@ -89,8 +89,8 @@ impl<K: AsRef<[u8]>> fmt::Debug for KeyInterval<K> {
     }
 }
 
-/// Writes `all keys`, `keys below "b"`, `keys above "a"` or `keys between "a" and "b"`, control
-/// characters escaped.
+/// Writes `all keys`, `keys below "b"`, `keys above "a"` or `keys between "a" and "b"`. Bytes
+/// outside printable ASCII, quotes and backslashes are escaped.
 impl<K: AsRef<[u8]>> fmt::Display for KeyInterval<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let quoted = |key: &K| format!("\"{}\"", key.as_ref().escape_ascii());
@@ -107,6 +107,16 @@ impl<K: AsRef<[u8]>> fmt::Display for KeyInterval<K> {
 
 /// Serializes the bounds as texts, a missing bound as none. Bytes outside printable ASCII, quotes
 /// and backslashes are escaped as in [`Display`](fmt::Display); keys that are repo paths have none.
+///
+/// # Examples
+///
+/// ```
+/// use carwalk::error::KeyInterval;
+///
+/// let interval = KeyInterval { lower: Some("a/b"), upper: None };
+/// let json = serde_json::to_string(&interval).unwrap();
+/// assert_eq!(json, r#"{"lower":"a/b","upper":null}"#);
+/// ```
 #[cfg(feature = "serde")]
 impl<K: AsRef<[u8]>> serde::Serialize for KeyInterval<K> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -6,7 +6,7 @@ use super::{Error, ErrorClass, ErrorKind};
 
 impl Error {
     /// Returns the kind of the first I/O error among the causes, whether it came from a stream, a
-    /// file, an output or a store.
+    /// file, an output or a store. `None` if there is none.
     ///
     /// # Examples
     ///

@@ -17,7 +17,8 @@ type Cause = Box<dyn std::error::Error + Send + Sync>;
 /// The fault that an [`Error`](crate::Error) reports.
 ///
 /// Displays as the part of the message that describes the fault. "It" is the structure that the
-/// error's [`position`](crate::Error::position) names.
+/// error's [`position`](crate::Error::position) names. If the position names no structure, "it" is
+/// the argument.
 ///
 /// # Examples
 ///
@@ -68,15 +69,15 @@ pub enum ErrorKind {
         /// The CID of the bytes.
         found: Cid,
     },
-    /// A block that a node links to, or the root of the tree, is missing.
+    /// A block that a node links to, or the root node, is missing.
     #[error("its block is missing{}", hidden(interval))]
     Missing {
-        /// The keys below a missing node: those strictly between the keys around its link. `None`
-        /// for a record.
+        /// The interval of the keys that the missing node can have below it. `None` for a record.
         interval: Option<KeyInterval>,
     },
-    /// The block of the commit is missing: a CAR does not contain its first root, or a store the
-    /// CID that was opened.
+    /// The CAR or store does not contain the block of the commit. Its CID is the first root of the
+    /// CAR, or was passed to [`Loader::commit`](crate::Loader::commit) or
+    /// [`Repo::from_store`](crate::Repo::from_store).
     #[error("its block is missing: not a repository, or only a part of one")]
     MissingCommit,
     /// The input exceeds a limit.
@@ -97,13 +98,13 @@ pub enum ErrorKind {
         /// The DID in the commit.
         found: Box<str>,
     },
-    /// A kept spill file cannot be used, or needs other settings.
+    /// A spill file cannot be used, or needs other settings.
     #[error(transparent)]
     InvalidSpillFile(SpillFileFault),
-    /// A key of the tree, or an argument, is not a repo path.
+    /// A key of the tree, or an argument, is not a repo path, or a part of it breaks the syntax.
     #[error(transparent)]
     Path(PathFault),
-    /// An argument does not fit the function. It is repeated in the message.
+    /// An argument is refused. The message repeats a range, DID, CID or length.
     #[error(transparent)]
     Argument(ArgumentFault),
     /// The progress function ended the load.
@@ -115,13 +116,19 @@ pub enum ErrorKind {
     /// A signature is not valid for this key and these bytes.
     #[error(transparent)]
     Signature(SignatureFault),
-    /// A record does not decode into the requested type. The cause is the error's source.
+    /// A record does not decode into the requested type, or a stored value not into the type of the
+    /// process function. The cause is the error's source.
     #[error("the record does not decode into this type")]
     Decode(#[source] Cause),
     /// The value of a process function could not be encoded. The cause is the error's source.
     #[error("the processed value cannot be encoded")]
     Encode(#[source] Cause),
 }
+
+/// The cause of a `Store` error: an operation on the spill file failed.
+#[derive(Debug, Error)]
+#[error("the spill file failed")]
+pub(super) struct SpillIo(#[source] pub(super) io::Error);
 
 fn hidden(interval: &Option<KeyInterval>) -> String {
     interval.as_ref().map(|interval| format!(", which hides {interval}")).unwrap_or_default()

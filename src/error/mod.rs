@@ -32,11 +32,16 @@ pub type Result<T, E = Error> = core::result::Result<T, E>;
 
 /// The error of every operation: the fault, and its position as far as it is known.
 ///
-/// One word wide. Programs act on the [`class`](Error::class); [`kind`](Error::kind) is the fault
-/// in detail. [`path`](Error::path), [`position`](Error::position), [`cid`](Error::cid) and
-/// [`key`](Error::key) locate it. The message is one line with all of these, control characters
-/// escaped. The [`source`](std::error::Error::source) is the cause of an error of the kind `Io`,
-/// `Output`, `Store`, `Decode` or `Encode`; it is not part of the message.
+/// Has the size of a pointer. Programs act on the [`class`](Error::class); [`kind`](Error::kind)
+/// is the fault in detail. [`path`](Error::path), [`position`](Error::position),
+/// [`cid`](Error::cid) and [`key`](Error::key) locate it.
+///
+/// The message is one line: file, structure, CID, offset, fault, position and key, as far as they
+/// are known. It has no control characters. In keys, bytes outside printable ASCII, quotes and
+/// backslashes are escaped.
+///
+/// The [`source`](std::error::Error::source) is the cause of an error of the kind `Io`, `Output`,
+/// `Store`, `Decode` or `Encode`; it is not part of the message.
 ///
 /// # Examples
 ///
@@ -170,8 +175,12 @@ impl Error {
         self.0.cid.as_ref()
     }
 
-    /// Returns the key at fault, the key of the record at fault, or the refused argument. Of a text
-    /// that is not a CID or public key, at most 256 bytes are kept.
+    /// Returns the key at fault, the key of the record at fault, or the text that is not a repo
+    /// path, CID or public key.
+    ///
+    /// If a text cannot be parsed as a CID or public key, its first 256 bytes are kept. `None` if
+    /// the fault is not about a key, and for the kind [`Argument`](ErrorKind::Argument), whose
+    /// [`ArgumentFault`] has the argument.
     ///
     /// # Examples
     ///
@@ -191,7 +200,8 @@ impl Error {
         self.0.key.as_deref()
     }
 
-    /// Returns the path of the file that was opened, read or written when the fault was found.
+    /// Returns the path of the file that was opened, read or written when the fault was found. Not
+    /// the repo path, which is in [`key`](Error::key).
     ///
     /// - If the spill file is at fault: its path, or the directory of a temporary one.
     /// - Otherwise: the path that the caller opened. `None` for streams and bytes.
@@ -207,9 +217,10 @@ impl Error {
         self.0.path.as_deref()
     }
 
-    /// Returns up to 16 KiB of the block that the CAR's root links to, if it is not a commit.
+    /// Returns up to 16 KiB of the block that should be the commit, if it cannot be parsed as one.
+    /// `None` otherwise.
     ///
-    /// Not part of the message. For programs that report what the block is instead.
+    /// The message does not contain it. Programs can use it to report what the block is.
     ///
     /// # Examples
     ///

@@ -6,7 +6,7 @@ use core::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Structure {
-    /// No structure of a CAR: an argument, or the system.
+    /// Not in a CAR: an argument, a file, an output or a store.
     Value,
     /// The header of a CAR, with its length prefix.
     Header,
@@ -20,6 +20,17 @@ pub enum Structure {
     Record,
 }
 
+/// Writes the name that messages use.
+///
+/// # Examples
+///
+/// ```
+/// use carwalk::Repo;
+///
+/// let error = Repo::from_slice(b"\x00").unwrap_err();
+/// assert_eq!(error.position().structure().to_string(), "CAR header");
+/// assert_eq!(error.to_string(), "CAR header at byte 0: the header is empty");
+/// ```
 impl fmt::Display for Structure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -75,9 +86,11 @@ impl Position {
         self.offset
     }
 
-    /// Returns the position of the fault within the structure, in bytes from the start of the
-    /// header's map, of the block, or of the section with its length prefix. `None` if the fault
-    /// has no single position.
+    /// Returns the position of the fault within the structure, in bytes from the start of the block
+    /// (commit, node, record), of the section including its length prefix, or of the header without
+    /// it. So `offset() + within()` is a position in the CAR only for sections.
+    ///
+    /// `None` if the fault has no single position.
     #[must_use]
     pub fn within(&self) -> Option<u64> {
         self.within

@@ -95,8 +95,8 @@ pub struct Blobs<'r> {
 /// - The legacy form `{"cid": text, "mimeType": text}`: exactly these two members, where the text
 ///   parses as a [`Cid`].
 ///
-/// No schema is needed. The record may be any CBOR, also outside the data model; the last value of
-/// a repeated key counts. Bytes after the record's end are ignored.
+/// No schema is needed. The record may be any CBOR, also outside the data model. In the first form,
+/// the last value of a repeated key counts. Bytes after the record's end are ignored.
 ///
 /// Takes time proportional to the record. Blobs borrow from the record; the iterator itself holds
 /// at most 32 KiB, for nested arrays and maps.
@@ -105,7 +105,8 @@ pub struct Blobs<'r> {
 ///
 /// The iterator returns at most one error, as its last item:
 ///
-/// - `Malformed` if the bytes are not CBOR: `RecordEnd` or `RecordItem`, with the byte
+/// - `Malformed` if the bytes are not CBOR: `RecordEnd` or `RecordItem`, with the position in the
+///   record
 /// - `Limit` if arrays, maps and tags are nested more than
 ///   [`MAX_RECORD_NESTING`](crate::limits::MAX_RECORD_NESTING) deep
 ///

@@ -51,8 +51,8 @@ impl<B: AsRef<[u8]>> Record<B> {
     ///
     /// `Decode`, of the class `Caller`, if the record does not fit `T`, if what `T` reads of it is
     /// not strict DAG-CBOR, or if bytes follow its end. The error has the record's path in
-    /// [`Error::key`](crate::Error::key) and its CID in [`Error::cid`](crate::Error::cid); the cause
-    /// is its source.
+    /// [`Error::key`](crate::Error::key) and its CID in [`Error::cid`](crate::Error::cid); the
+    /// cause is its source.
     ///
     /// # Examples
     ///
@@ -94,8 +94,8 @@ impl<B: AsRef<[u8]>> Record<B> {
     /// The iterator returns at most one error, as its last item. It has the record's path in
     /// [`Error::key`](crate::Error::key) and its CID in [`Error::cid`](crate::Error::cid):
     ///
-    /// - `Malformed` if the record is not CBOR: `RecordEnd` or `RecordItem` with the byte, or
-    ///   `CidCodec` if its CID has the codec raw
+    /// - `Malformed` if the record is not CBOR: `RecordEnd` or `RecordItem`, with the position in
+    ///   the record, or `CidCodec` if the record's own CID has the codec raw
     /// - `Limit` if arrays, maps and tags are nested more than
     ///   [`MAX_RECORD_NESTING`](crate::limits::MAX_RECORD_NESTING) deep
     ///
@@ -135,8 +135,8 @@ impl<B: AsRef<[u8]>> Record<B> {
     /// The iterator returns at most one error, as its last item. It has the record's path in
     /// [`Error::key`](crate::Error::key) and its CID in [`Error::cid`](crate::Error::cid):
     ///
-    /// - `Malformed` if the record is not CBOR: `RecordEnd` or `RecordItem` with the byte, or
-    ///   `CidCodec` if its CID has the codec raw
+    /// - `Malformed` if the record is not CBOR: `RecordEnd` or `RecordItem`, with the position in
+    ///   the record, or `CidCodec` if the record's own CID has the codec raw
     /// - `Limit` if arrays, maps and tags are nested more than
     ///   [`MAX_RECORD_NESTING`](crate::limits::MAX_RECORD_NESTING) deep
     ///
@@ -179,8 +179,8 @@ impl<B: AsRef<[u8]>> Record<B> {
         Blobs::new(self.bytes(), self.origin())
     }
 
-    /// Returns an iterator over every departure of the record from the data model, with its byte
-    /// and path in the record.
+    /// Returns an iterator over the oddities of the record, with their positions in bytes and their
+    /// paths in the record.
     ///
     /// [`record::oddities`](oddities()) describes the order and the cost.
     ///
@@ -189,8 +189,8 @@ impl<B: AsRef<[u8]>> Record<B> {
     /// The iterator returns at most one error, as its last item. It has the record's path in
     /// [`Error::key`](crate::Error::key) and its CID in [`Error::cid`](crate::Error::cid):
     ///
-    /// - `Malformed` if the record is not CBOR: `RecordEnd` or `RecordItem` with the byte, or
-    ///   `CidCodec` if its CID has the codec raw
+    /// - `Malformed` if the record is not CBOR: `RecordEnd` or `RecordItem`, with the position in
+    ///   the record, or `CidCodec` if the record's own CID has the codec raw
     /// - `Limit` if arrays, maps and tags are nested more than
     ///   [`MAX_RECORD_NESTING`](crate::limits::MAX_RECORD_NESTING) deep
     ///
@@ -222,10 +222,11 @@ impl<B: AsRef<[u8]>> Record<B> {
     ///
     /// # Errors
     ///
-    /// With path and CID:
+    /// The error has the record's path in [`Error::key`](crate::Error::key) and its CID in
+    /// [`Error::cid`](crate::Error::cid):
     ///
-    /// - `Malformed` if the record is not CBOR: `RecordEnd` or `RecordItem` with the byte, or
-    ///   `CidCodec` if its CID has the codec raw
+    /// - `Malformed` if the record is not CBOR: `RecordEnd` or `RecordItem`, with the position in
+    ///   the record, or `CidCodec` if the record's own CID has the codec raw
     /// - `Limit` if arrays, maps and tags are nested more than
     ///   [`MAX_RECORD_NESTING`](crate::limits::MAX_RECORD_NESTING) deep
     ///
@@ -254,16 +255,14 @@ impl<B: AsRef<[u8]>> Record<B> {
     ///
     /// # Errors
     ///
-    /// With path and CID:
-    ///
-    /// - `Malformed` if the record is not CBOR: `RecordEnd` or `RecordItem` with the byte, or
-    ///   `CidCodec` if its CID has the codec raw
+    /// - `Malformed` if the record is not CBOR: `RecordEnd` or `RecordItem`, with the position in
+    ///   the record, or `CidCodec` if the record's own CID has the codec raw
     /// - `Limit` if arrays, maps and tags are nested more than
     ///   [`MAX_RECORD_NESTING`](crate::limits::MAX_RECORD_NESTING) deep
-    ///
-    /// Without path and CID:
-    ///
     /// - `Output` if writing fails
+    ///
+    /// Except for `Output`, the error has the record's path in [`Error::key`](crate::Error::key)
+    /// and its CID in [`Error::cid`](crate::Error::cid).
     ///
     /// # Examples
     ///
@@ -305,8 +304,8 @@ impl<'s> Record<&'s [u8]> {
     ///
     /// `Decode`, of the class `Caller`, if the record does not fit `T`, if what `T` reads of it is
     /// not strict DAG-CBOR, or if bytes follow its end. The error has the record's path in
-    /// [`Error::key`](crate::Error::key) and its CID in [`Error::cid`](crate::Error::cid); the cause
-    /// is its source.
+    /// [`Error::key`](crate::Error::key) and its CID in [`Error::cid`](crate::Error::cid); the
+    /// cause is its source.
     ///
     /// # Examples
     ///

@@ -14,8 +14,8 @@ use crate::error::{Error, ErrorKind, Result};
 ///
 /// # Errors
 ///
-/// `Decode` if the bytes do not fit `T`, or if what `T` reads of them is not strict DAG-CBOR. Bytes
-/// after the record's end are an error too. The cause is the error's source.
+/// `Decode`, of the class `Caller`, if the bytes do not fit `T`, if what `T` reads of them is not
+/// strict DAG-CBOR, or if bytes follow the record's end. The cause is the error's source.
 ///
 /// # Examples
 ///

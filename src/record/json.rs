@@ -17,11 +17,26 @@ use super::origin::Origin;
 use super::survey::Survey;
 use crate::error::{Error, Result};
 
-/// The layout of JSON that [`write_json`](super::write_json()) writes.
+/// The layout of JSON that [`write_json`](super::write_json()) writes. Default: `Compact`.
+///
+/// # Examples
+///
+/// ```
+/// use carwalk::record::{Layout, write_json};
+///
+/// // {"v": [1]}
+/// let mut out = Vec::new();
+/// write_json(b"\xa1\x61v\x81\x01", &mut out, Layout::Compact)?;
+/// assert_eq!(out, b"{\"v\":[1]}");
+/// out.clear();
+/// write_json(b"\xa1\x61v\x81\x01", &mut out, Layout::Indented)?;
+/// assert_eq!(out, b"{\n  \"v\": [\n    1\n  ]\n}");
+/// # Ok::<(), carwalk::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "JSON is on one line or on several")]
 pub enum Layout {
-    /// One line without spaces between items. The default.
+    /// One line without spaces between items.
     #[default]
     Compact,
     /// One line for each member and item, indented by two spaces a level.
@@ -54,7 +69,8 @@ pub enum Layout {
 ///
 /// # Errors
 ///
-/// - `Malformed` if the bytes are not CBOR: `RecordEnd` or `RecordItem`, with the byte
+/// - `Malformed` if the bytes are not CBOR: `RecordEnd` or `RecordItem`, with the position in the
+///   record
 /// - `Limit` if arrays, maps and tags are nested more than
 ///   [`MAX_RECORD_NESTING`](crate::limits::MAX_RECORD_NESTING) deep
 ///
@@ -90,7 +106,8 @@ pub(super) fn to_json_of(record: &[u8], origin: Origin<'_>) -> Result<String> {
 ///
 /// # Errors
 ///
-/// - `Malformed` if the bytes are not CBOR: `RecordEnd` or `RecordItem`, with the byte
+/// - `Malformed` if the bytes are not CBOR: `RecordEnd` or `RecordItem`, with the position in the
+///   record
 /// - `Limit` if arrays, maps and tags are nested more than
 ///   [`MAX_RECORD_NESTING`](crate::limits::MAX_RECORD_NESTING) deep
 /// - `Output` if writing fails

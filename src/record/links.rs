@@ -41,7 +41,8 @@ pub struct Links<'r>(Items<'r>);
 ///
 /// The iterator returns at most one error, as its last item:
 ///
-/// - `Malformed` if the bytes are not CBOR: `RecordEnd` or `RecordItem`, with the byte
+/// - `Malformed` if the bytes are not CBOR: `RecordEnd` or `RecordItem`, with the position in the
+///   record
 /// - `Limit` if arrays, maps and tags are nested more than
 ///   [`MAX_RECORD_NESTING`](crate::limits::MAX_RECORD_NESTING) deep
 ///

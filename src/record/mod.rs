@@ -1,4 +1,4 @@
-//! Records and their contents: fields, links, blobs, JSON, and departures from the data model.
+//! Records and their contents: fields, links, blobs, JSON and oddities.
 //!
 //! A [`Record`] is a path, a CID and a value. Its methods read the value; the functions of this
 //! module do the same for bytes without a `Record`: those of a
@@ -7,8 +7,10 @@
 //!
 //! Only `decode` requires DAG-CBOR. The others accept any CBOR, so an odd record never prevents
 //! reading the rest. They do not recurse, accept at most
-//! [`MAX_RECORD_NESTING`](crate::limits::MAX_RECORD_NESTING) levels, and never allocate by a length
-//! that a record declares.
+//! [`MAX_RECORD_NESTING`](crate::limits::MAX_RECORD_NESTING) levels, and allocate nothing in
+//! proportion to a length that a record declares. Their errors are of the class
+//! [`Invalid`](crate::ErrorClass::Invalid) or [`Limit`](crate::ErrorClass::Limit). Those of
+//! `decode` are of the class [`Caller`](crate::ErrorClass::Caller).
 //!
 //! # Examples
 //!
@@ -17,12 +19,15 @@
 //!
 //! # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
 //! let repo = Repo::from_slice(bytes)?;
+//! let mut odd_items = 0;
 //! for record in repo.records() {
 //!     let record = record?;
 //!     for odd in record.oddities() {
 //!         println!("{}: {}", record.path(), odd?);
+//!         odd_items += 1;
 //!     }
 //! }
+//! assert_eq!(odd_items, 0);
 //!
 //! // {"v": undefined}
 //! let odd = record::oddities(b"\xa1\x61v\xf7").next().unwrap()?;
@@ -37,7 +42,7 @@
 // | `decode` (feature `serde`) | decoding into the caller's types |
 // | `items` | the items of a record, one by one |
 // | `links`, `blobs` | links and blobs at any depth |
-// | `oddity`, `oddities` | the departures from the data model, and the iterator over them |
+// | `oddity`, `oddities` | the oddities, and the iterator over them |
 // | `survey` | the pass that finds them, and the items without a JSON form |
 // | `place` | the path of an item in its record |
 // | `json` (feature `json`) | records as JSON |
@@ -111,8 +116,9 @@ impl<V> Record<V> {
     /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
     /// let repo = carwalk::Repo::from_slice(bytes)?;
     /// let first = repo.records().next().unwrap()?;
-    /// assert_eq!(first.path().to_string(), "app.bsky.actor.profile/self");
     /// assert_eq!(first.path().record_key(), "self");
+    /// // A lookup takes the path as it is.
+    /// assert_eq!(repo.get(first.path())?.cid(), Some(first.cid()));
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     #[must_use]

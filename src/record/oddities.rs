@@ -1,4 +1,4 @@
-//! The iterator over a record's departures from the data model.
+//! The iterator over a record's oddities.
 
 use core::fmt;
 use core::iter::FusedIterator;
@@ -8,7 +8,7 @@ use super::origin::Origin;
 use super::survey::Survey;
 use crate::error::Result;
 
-/// A departure from the data model, with its byte and path in the record.
+/// An oddity of a record, with its position in bytes and its path in the record.
 ///
 /// Displays as one line, control characters escaped.
 ///
@@ -34,13 +34,14 @@ pub struct OddItem {
 }
 
 impl OddItem {
-    /// Returns where the odd item begins, in bytes from the start of the record.
+    /// Returns the position of the odd item, in bytes from the start of the record.
     #[must_use]
     pub fn within(&self) -> usize {
         self.within
     }
 
-    /// Returns the path of the odd item in the record, such as `embed.images[2].size`.
+    /// Returns the path of the odd item in the record, such as `embed.images[2].size`. Not a repo
+    /// path.
     ///
     /// - The path of the whole record is empty.
     /// - `.name` is a member of a map. The first name of a path has no dot. Keys that are empty or
@@ -66,7 +67,7 @@ impl OddItem {
         &self.path
     }
 
-    /// Returns the kind of departure.
+    /// Returns the oddity.
     #[must_use]
     pub fn oddity(&self) -> &Oddity {
         &self.oddity
@@ -84,7 +85,7 @@ impl fmt::Display for OddItem {
     }
 }
 
-/// An iterator over the departures of a record from the data model, created by
+/// An iterator over the oddities of a record, created by
 /// [`oddities`](super::oddities()) or [`Record::oddities`](crate::Record::oddities).
 ///
 /// After an error it returns `None`.
@@ -106,10 +107,11 @@ impl fmt::Display for OddItem {
 #[must_use = "an iterator does nothing until it is asked"]
 pub struct Oddities<'r>(Survey<'r>);
 
-/// Returns an iterator over every departure of a record from the [data
-/// model](https://atproto.com/specs/data-model), with its byte and its path in the record.
+/// Returns an iterator over the oddities of a record, with their positions in bytes and their paths
+/// in the record.
 ///
-/// A record without departures is canonical DAG-CBOR: a map of texts, integers of at most 53 bits,
+/// An [`Oddity`] is a departure from the [data model](https://atproto.com/specs/data-model). A
+/// record without oddities is canonical DAG-CBOR: a map of texts, integers of at most 53 bits,
 /// booleans, nulls, byte strings, links, arrays and maps. The order is that of the bytes; repeated
 /// keys are reported at the end of their map.
 ///
@@ -121,7 +123,8 @@ pub struct Oddities<'r>(Survey<'r>);
 ///
 /// The iterator returns at most one error, as its last item:
 ///
-/// - `Malformed` if the bytes are not CBOR: `RecordEnd` or `RecordItem`, with the byte
+/// - `Malformed` if the bytes are not CBOR: `RecordEnd` or `RecordItem`, with the position in the
+///   record
 /// - `Limit` if arrays, maps and tags are nested more than
 ///   [`MAX_RECORD_NESTING`](crate::limits::MAX_RECORD_NESTING) deep
 ///

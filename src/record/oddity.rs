@@ -1,4 +1,4 @@
-//! The departures of a record from the data model.
+//! The oddities of a record.
 
 use core::fmt;
 
@@ -9,7 +9,8 @@ pub(super) const LINK: &str = "$link";
 pub(super) const BYTES: &str = "$bytes";
 pub(super) const CBOR: &str = "$cbor";
 
-/// A departure of a record from the [data model](https://atproto.com/specs/data-model).
+/// An oddity: a departure of a record from the [data
+/// model](https://atproto.com/specs/data-model).
 ///
 /// Displays as a short text without control characters.
 ///

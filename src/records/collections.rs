@@ -11,8 +11,9 @@ use crate::store::BlockStore;
 /// An iterator over the names of the collections of a tree in key order.
 ///
 /// [`Repo::collections`](crate::Repo::collections) returns it. If it ends without an error, it has
-/// returned every collection. Each item costs at most `height + 1` node lookups, and so does the
-/// end. Records are never requested.
+/// returned every collection. Makes at most `height + 1` node lookups for each collection, and as
+/// many at the end. The [height](crate::mst) is the layer of the root node. Records are not
+/// requested.
 ///
 /// # Errors
 ///
@@ -20,7 +21,8 @@ use crate::store::BlockStore;
 /// - `HashMismatch` if such a node does not hash to its CID
 /// - `Tree`, `Malformed`, `NonCanonical` or `Limit` if such a node breaks a rule
 /// - `Limit` if the open nodes exceed the memory limit of the walk
-/// - `Path` if the first key of a collection is not a repo path
+/// - `Path` if the first key of a collection is not a repo path or, with `strict_paths`, breaks the
+///   full syntax
 /// - `Store`, `Io` or `InvalidSpillFile` if the store fails
 ///
 /// After an error, every later call returns `None`.

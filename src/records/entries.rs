@@ -12,6 +12,8 @@ use crate::store::BlockStore;
 
 /// The path and CID of a record, without the record: an item of [`Entries`].
 ///
+/// With the feature `serde`, serializes as `{"path": "..", "cid": {"$link": "b.."}}`.
+///
 /// # Examples
 ///
 /// ```
@@ -58,7 +60,7 @@ impl RepoEntry {
 /// - `HashMismatch` if a node does not hash to its CID
 /// - `Tree`, `Malformed`, `NonCanonical` or `Limit` if a node breaks a rule
 /// - `Limit` if the open nodes exceed the memory limit of the walk
-/// - `Path` if a key is not a repo path
+/// - `Path` if a key is not a repo path or, with `strict_paths`, breaks the full syntax
 /// - `Argument` if the range ends before it starts
 /// - `Store`, `Io` or `InvalidSpillFile` if the store fails
 ///
@@ -103,7 +105,13 @@ impl<'s, S: BlockStore> Entries<'s, S> {
     /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
     /// let repo = Repo::from_slice(bytes)?;
     /// let follows = KeyRange::collection("app.bsky.graph.follow")?;
-    /// assert_eq!(repo.entries_in(follows).try_count()?, 9);
+    /// assert_eq!(repo.entries_in(follows.clone()).try_count()?, 9);
+    /// // A CAR with only the nodes that prove the profile.
+    /// let mut proof = Vec::new();
+    /// repo.prove().key("app.bsky.actor.profile/self").write(&mut proof)?;
+    /// let repo = Repo::from_slice(&proof)?;
+    /// assert!(repo.entries_in(follows.clone()).count() < 9);
+    /// assert!(repo.entries_in(follows).try_count().is_err());
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     pub fn try_count(self) -> Result<u64> {
@@ -113,9 +121,9 @@ impl<'s, S: BlockStore> Entries<'s, S> {
     /// Returns the next items: at least one and at most `len`, or none at the end. A `len` of 0 is
     /// treated as 1.
     ///
-    /// Useful for passing batches to other threads. An empty chunk means the end, or that an earlier
-    /// call returned an error. If an error comes after some items, the call returns these items, and
-    /// the next call returns the error.
+    /// Useful for passing batches to other threads. An empty chunk means the end, or that an
+    /// earlier call returned an error. If an error comes after some items, the call returns these
+    /// items, and the next call returns the error.
     ///
     /// # Errors
     ///

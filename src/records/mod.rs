@@ -24,16 +24,13 @@ use crate::store::{Block, BlockStore};
 /// it. If it ends without an error, it has returned every record. Each item costs one allocation,
 /// for the path; a [`Walker`] allocates nothing per record.
 ///
-/// Do not use [`count`](Iterator::count), which counts an error as a record; use
-/// [`try_count`](Records::try_count).
-///
 /// # Errors
 ///
 /// - `Missing` if a node or record is missing
 /// - `HashMismatch` if a block does not hash to its CID
 /// - `Tree`, `Malformed`, `NonCanonical` or `Limit` if a node breaks a rule
 /// - `Limit` if the open nodes exceed the memory limit of the walk
-/// - `Path` if a key is not a repo path
+/// - `Path` if a key is not a repo path or, with `strict_paths`, breaks the full syntax
 /// - `Argument` if the range ends before it starts
 /// - `Store`, `Io` or `InvalidSpillFile` if the store fails
 /// - `Decode` if the stored value of a process function cannot be decoded
@@ -66,7 +63,8 @@ impl<'s, S: BlockStore, P: Process> Records<'s, S, P> {
         Records { items: Items::new(walk, strict_paths), process }
     }
 
-    /// Counts the remaining records.
+    /// Counts the remaining records. Unlike [`count`](Iterator::count), it does not count an error
+    /// as a record.
     ///
     /// # Errors
     ///
@@ -78,7 +76,14 @@ impl<'s, S: BlockStore, P: Process> Records<'s, S, P> {
     /// use carwalk::Repo;
     ///
     /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
-    /// assert_eq!(Repo::from_slice(bytes)?.records().try_count()?, 40);
+    /// let repo = Repo::from_slice(bytes)?;
+    /// assert_eq!(repo.records().try_count()?, 40);
+    /// // A CAR with all nodes and no records.
+    /// let mut nodes = Vec::new();
+    /// repo.prove().range(..).records(false).write(&mut nodes)?;
+    /// let repo = Repo::from_slice(&nodes)?;
+    /// assert_eq!(repo.records().count(), 1);
+    /// assert!(repo.records().try_count().is_err());
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     pub fn try_count(self) -> Result<u64> {
@@ -88,9 +93,9 @@ impl<'s, S: BlockStore, P: Process> Records<'s, S, P> {
     /// Returns the next items: at least one and at most `len`, or none at the end. A `len` of 0 is
     /// treated as 1.
     ///
-    /// Useful for passing batches to other threads. An empty chunk means the end, or that an earlier
-    /// call returned an error. If an error comes after some items, the call returns these items, and
-    /// the next call returns the error.
+    /// Useful for passing batches to other threads. An empty chunk means the end, or that an
+    /// earlier call returned an error. If an error comes after some items, the call returns these
+    /// items, and the next call returns the error.
     ///
     /// # Errors
     ///

@@ -68,6 +68,19 @@ impl<S: BlockStore, P: Process> Repo<S, P> {
     }
 
     /// Returns the tree.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use carwalk::{Lookup, Repo};
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// // `Repo::get` looks up repo paths. A tree also looks up other keys.
+    /// assert!(repo.get("no path").is_err());
+    /// assert!(matches!(repo.tree().get_key("no path")?, Lookup::Absent));
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     #[must_use]
     pub fn tree(&self) -> &Tree<S, P> {
         &self.tree
@@ -148,8 +161,8 @@ impl<S: BlockStore, P: Process> Repo<S, P> {
     /// nothing in the range is missing.
     ///
     /// Subtrees that cannot have such a key are not requested, so the first item costs at most
-    /// `height + 1` node lookups. If the range ends before it starts, the first item is an error of
-    /// kind `Argument`.
+    /// `height + 1` node lookups, where the [height](crate::mst) is the layer of the root node. If
+    /// the range ends before it starts, the first item is an error of kind `Argument`.
     ///
     /// # Examples
     ///
@@ -216,7 +229,8 @@ impl<S: BlockStore, P: Process> Repo<S, P> {
     /// Returns an iterator over the names of the collections in key order.
     ///
     /// Goes from the first key of one collection to the first key of the next. Makes at most
-    /// `2 * (height + 1)` node lookups for each collection, and reads no record.
+    /// `height + 1` node lookups for each collection, and as many at the end. The
+    /// [height](crate::mst) is the layer of the root node. Records are not requested.
     ///
     /// # Examples
     ///
@@ -236,15 +250,16 @@ impl<S: BlockStore, P: Process> Repo<S, P> {
 
     /// Looks up the record of a path, such as `app.bsky.actor.profile/self`.
     ///
-    /// Reads only the nodes on the path's search path, at most `height + 1`, and the record. All
-    /// rules of the tree are checked in these nodes. Nothing is cached between lookups.
+    /// Reads only the nodes on the path's [search path](crate::mst), at most `height + 1`, and the
+    /// record. All rules of the tree are checked in these nodes. Nothing is cached between lookups.
     ///
     /// # Errors
     ///
     /// - `Path`, with the argument, if `path` is not a repo path
     /// - `HashMismatch` if a node or the record does not hash to its CID
     /// - `Tree`, `Malformed`, `NonCanonical` or `Limit` if a node breaks a rule
-    /// - `Limit` if the nodes exceed the memory limit of the walk
+    /// - `Limit` if the nodes on the search path exceed the memory limit of walks, which
+    ///   [`Loader::memory_limit`](crate::Loader::memory_limit) sets
     /// - `Store`, `Io` or `InvalidSpillFile` if the store fails
     /// - `Decode` if the stored value of a process function cannot be decoded
     ///
@@ -291,14 +306,27 @@ impl<'r, S: BlockStore, P: Process> IntoIterator for &'r Repo<S, P> {
 
 impl<S: CarStore, P: Process> Repo<S, P> {
     /// Returns the counts of the loaded CAR: bytes, sections and distinct blocks.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let stats = Repo::from_slice(bytes)?.stats();
+    /// assert_eq!(stats.bytes, bytes.len() as u64);
+    /// // Each block is in the CAR once: the commit, 9 nodes and 40 records.
+    /// assert_eq!((stats.sections, stats.distinct_blocks), (50, 50));
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     #[must_use]
     pub fn stats(&self) -> CarStats {
         self.store().stats()
     }
 
-    /// Returns a set that contains only the section offset of the commit. Insert the
-    /// [`Event::offset`](crate::mst::Event::offset) of each event of a walk to count what it
-    /// reaches.
+    /// Returns a set of reached blocks, which has only the commit at first. Insert the
+    /// [`Event::offset`](crate::mst::Event::offset) of each event of a walk to count the blocks
+    /// that the walk reaches.
     ///
     /// # Errors
     ///

@@ -12,9 +12,13 @@ use crate::store::trust::Trust;
 
 /// A tree without a commit: a store and the CID of the root node.
 ///
-/// [`Repo::tree`] returns one, and [`Tree::new`] makes one over any store. Walks, iterators and
-/// lookups hash the blocks that they reach, unless the store has verified them. The module
+/// [`Repo::tree`](crate::Repo::tree) returns one, and [`Tree::new`] makes one over any store. `S`
+/// is the store, `P` the process function: see [`Repo`](crate::Repo). The module
 /// [`mst`](crate::mst) describes the structure.
+///
+/// Walks, iterators and lookups hash the blocks that they reach, unless the store has verified
+/// them, or the repository was opened with
+/// [`Verification::DangerouslyNone`](crate::Verification::DangerouslyNone).
 ///
 /// # Examples
 ///
@@ -49,6 +53,21 @@ pub(super) struct TreeOptions {
 
 impl<S: BlockStore> Tree<S> {
     /// Creates the tree below the node `root`, whose blocks are in `store`. Reads nothing yet.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use carwalk::cid::{Cid, Codec};
+    /// use carwalk::store::SliceStore;
+    /// use carwalk::{ErrorClass, Tree};
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// // The store does not have this root, which the first lookup or walk finds.
+    /// let root = Cid::of(Codec::DagCbor, b"another node");
+    /// let tree = Tree::new(SliceStore::new(bytes)?, root);
+    /// assert_eq!(tree.entries().try_count().unwrap_err().class(), ErrorClass::Missing);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn new(store: S, root: Cid) -> Self {
         let options = TreeOptions {
             trust: Trust::HashWhenReached,
@@ -111,11 +130,18 @@ impl<S: BlockStore, P: Process> Tree<S, P> {
     ///
     /// ```
     /// use carwalk::Repo;
+    /// use carwalk::mst::Event;
     ///
     /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
     /// let repo = Repo::from_slice(bytes)?;
-    /// let known = repo.tree().walk().records(false).completeness()?;
-    /// assert_eq!((known.entries, known.gaps), (40, 0));
+    /// let mut nodes = 0;
+    /// let mut walk = repo.tree().walk().nodes(true).records(false).start();
+    /// while let Some(event) = walk.next_event()? {
+    ///     if let Event::Node { .. } = event {
+    ///         nodes += 1;
+    ///     }
+    /// }
+    /// assert_eq!(nodes, 9);
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     pub fn walk(&self) -> Walk<'_, S> {
@@ -146,8 +172,9 @@ impl<S: BlockStore, P: Process> Tree<S, P> {
     /// Returns an iterator over the records in a range of keys. If it ends without an error,
     /// nothing in the range is missing.
     ///
-    /// Subtrees that cannot have such a key are not requested. If the range ends before it starts,
-    /// the first item is an error of kind `Argument`.
+    /// Subtrees that cannot have such a key are not requested, so the first item costs at most
+    /// `height + 1` node lookups, where the [height](crate::mst) is the layer of the root node. If
+    /// the range ends before it starts, the first item is an error of kind `Argument`.
     ///
     /// # Examples
     ///
@@ -184,8 +211,8 @@ impl<S: BlockStore, P: Process> Tree<S, P> {
     }
 
     /// Returns an iterator over the paths and CIDs of the records in a range of keys. The records
-    /// are not looked up. If the range ends before it starts, the first item is an error of kind
-    /// `Argument`.
+    /// are not looked up, and may be missing. If the range ends before it starts, the first item is
+    /// an error of kind `Argument`.
     ///
     /// # Examples
     ///
@@ -203,8 +230,11 @@ impl<S: BlockStore, P: Process> Tree<S, P> {
         Entries::new(walk, self.options.strict_paths)
     }
 
-    /// Returns an iterator over the names of the collections in key order. Makes at most
-    /// `2 * (height + 1)` node lookups for each collection, and reads no record.
+    /// Returns an iterator over the names of the collections in key order.
+    ///
+    /// Goes from the first key of one collection to the first key of the next. Makes at most
+    /// `height + 1` node lookups for each collection, and as many at the end. The
+    /// [height](crate::mst) is the layer of the root node. Records are not requested.
     ///
     /// # Examples
     ///
@@ -221,16 +251,18 @@ impl<S: BlockStore, P: Process> Tree<S, P> {
         Collections::new(self.walk().records(false), self.options.strict_paths)
     }
 
-    /// Looks up one key, which need not be a repo path.
+    /// Looks up one key, which need not be a repo path. So it returns the record's value instead of
+    /// a [`Record`], which has a repo path.
     ///
-    /// Reads only the nodes on the key's search path, at most `height + 1`, and the record. All
-    /// rules of the tree are checked in these nodes. Nothing is cached between lookups.
+    /// Reads only the nodes on the key's [search path](crate::mst), at most `height + 1`, and the
+    /// record. All rules of the tree are checked in these nodes. Nothing is cached between lookups.
     ///
     /// # Errors
     ///
     /// - `HashMismatch` if a node or the record does not hash to its CID
     /// - `Tree`, `Malformed`, `NonCanonical` or `Limit` if a node breaks a rule
-    /// - `Limit` if the nodes exceed the memory limit of the walk
+    /// - `Limit` if the nodes on the search path exceed the memory limit of walks, which
+    ///   [`Loader::memory_limit`](crate::Loader::memory_limit) sets
     /// - `Store`, `Io` or `InvalidSpillFile` if the store fails
     /// - `Decode` if the stored value of a process function cannot be decoded
     ///

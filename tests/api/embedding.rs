@@ -122,7 +122,7 @@ fn what_is_not_a_path_is_an_error_that_says_how_to_write_one() {
         }
     }
     let told = repo.get(uri).unwrap_err().to_string();
-    assert!(told.contains("the part after the account, `collection/rkey`"), "{told}");
+    assert!(told.contains("the part after the account, `collection/record-key`"), "{told}");
     // A refused path is not made good by others, and nothing is written.
     let mut out = Vec::new();
     let builder = repo.prove().key(uri).key("app.bsky.actor.profile/self");

@@ -127,7 +127,7 @@ const MESSAGES: &[(&str, &str)] = &[
     ),
     (
         "commit_version_4",
-        "commit bafyreibjvknsf4czrcxlw7bfqhylzuj45kr6jttuqjhmugsdgcnsaazqxy at byte 59: commit of version 4, expected 3, at byte 187 of the commit",
+        "commit bafyreibjvknsf4czrcxlw7bfqhylzuj45kr6jttuqjhmugsdgcnsaazqxy at byte 59: commit of version 4, expected 3, or 2 for a legacy commit, at byte 187 of the commit",
     ),
     (
         "commit_version_2",
@@ -228,11 +228,11 @@ const MESSAGES: &[(&str, &str)] = &[
     ),
     (
         "path_of_three_parts",
-        "record bafyreiesrnhyd4xof2rapfniuqg7yvxn6xduisufpvhkmibtmiyhbafrwa at byte 3121: repo path with 2 slashes, expected 1 (`collection/rkey`), key \"com.example.test/a/b\"",
+        "record bafyreiesrnhyd4xof2rapfniuqg7yvxn6xduisufpvhkmibtmiyhbafrwa at byte 3121: repo path with 2 slashes, expected 1 (`collection/record-key`), key \"com.example.test/a/b\"",
     ),
     (
         "path_without_slash",
-        "record bafyreicfiwoqstfgbt2ltg2m3wkbfkd5yifprttvq25fz5zqg26dqxg5ma at byte 1183: repo path with 0 slashes, expected 1 (`collection/rkey`), key \"com.example.test\"",
+        "record bafyreicfiwoqstfgbt2ltg2m3wkbfkd5yifprttvq25fz5zqg26dqxg5ma at byte 1183: repo path with 0 slashes, expected 1 (`collection/record-key`), key \"com.example.test\"",
     ),
     (
         "path_without_collection",
@@ -324,7 +324,11 @@ fn refusal(car: &[u8]) -> Error {
 #[test]
 fn messages_of_broken_exports() {
     for (name, message) in MESSAGES {
-        assert_eq!(refusal(&breakage::case(name).broken).to_string(), *message, "{name}");
+        let error = refusal(&breakage::case(name).broken);
+        assert_eq!(error.to_string(), *message, "{name}");
+        if let Some(cid) = error.cid() {
+            assert_eq!(message.matches(&cid.to_string()).count(), 1, "{name}");
+        }
     }
 }
 
@@ -411,8 +415,9 @@ fn messages_of_cids() {
         let expected = "not the text of a CID: expected `b` and 58 characters of lower-case base32";
         assert_eq!(text, format!("{expected}, text \"{}\"", bad.as_bytes().escape_ascii()));
     }
-    let mismatch = Cid::of(Codec::Raw, b"a").verify(b"b").unwrap_err().to_string();
-    assert_eq!(mismatch, format!("its bytes hash to {}", Cid::of(Codec::Raw, b"b")));
+    let [a, b] = [b"a", b"b"].map(|bytes| Cid::of(Codec::Raw, bytes));
+    let mismatch = a.verify(b"b").unwrap_err().to_string();
+    assert_eq!(mismatch, format!("block {a}: its bytes hash to {b}"));
 }
 
 #[test]
@@ -422,7 +427,7 @@ fn messages_of_paths() {
     };
     assert_eq!(
         message(b"a"),
-        "repo path with 0 slashes, expected 1 (`collection/rkey`), key \"a\""
+        "repo path with 0 slashes, expected 1 (`collection/record-key`), key \"a\""
     );
     assert_eq!(message(b"a/"), "repo path without a record key, key \"a/\"");
     assert_eq!(message(b"/a"), "repo path without a collection, key \"/a\"");

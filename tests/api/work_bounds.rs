@@ -16,7 +16,7 @@ use carwalk::{Repo, Result, Tree};
 use carwalk_testkit::cases;
 use carwalk_testkit::cid::Cid as KitCid;
 use carwalk_testkit::commit::Commit;
-use carwalk_testkit::repo::Record;
+use carwalk_testkit::repo::{Order, Record};
 use carwalk_testkit::rng::Rng;
 use carwalk_testkit::tree::{Entry, Link, Node};
 use carwalk_testkit::{key, random};
@@ -373,5 +373,24 @@ fn a_proof_of_keys_asks_for_their_paths_and_records() {
             keys.range(..).write(&mut Vec::new()).is_ok()
         });
         assert_most(&bomb, "proof of all ranges", ranges, bomb.links + bomb.entries);
+    }
+}
+
+/// Each collection costs one search path, and so does the end.
+#[test]
+fn collections_cost_one_search_path_each() {
+    for collections in [0, 1, 2, 7, 40] {
+        let keys = (0..collections).flat_map(|name| {
+            (0..=name % 5 * 20).map(move |number| format!("com.example.c{name}/{number:03}"))
+        });
+        let repo = carwalk_testkit::repo::Repo::sample(keys);
+        let height = repo.entries().iter().map(|(key, _)| key::layer(key)).max().unwrap_or(0);
+        let car = repo.to_bytes(Order::Preorder);
+        let data = Repo::from_slice(&car).unwrap().commit().data();
+        let tree = Tree::new(MapStore::new(&car), data);
+        let names: Vec<String> = tree.collections().collect::<Result<_>>().unwrap();
+        assert_eq!(names.len() as u64, collections);
+        let (gets, most) = (tree.store().gets(), (collections + 1) * (u64::from(height) + 1));
+        assert!(gets <= most, "{gets} lookups for {collections} collections, at most {most}");
     }
 }
