@@ -1,21 +1,13 @@
 //! The chart of a comparison: a bar for the time of each reader.
 
-use std::io;
-
-use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use crate::Result;
+use crate::drawing::{Area, Drawn, LINE_HEIGHT, WIDTH, draw_text, font, wrapped};
 use crate::medians::{self, Medians};
-use crate::plot::{font, wrapped};
 use crate::readers::{Items, READERS};
 use crate::record::{Line, Record};
-
-type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-type Drawn = Result<(), DrawingAreaErrorKind<io::Error>>;
-
-const WIDTH: i32 = 800;
 
 /// Distance between the tops of two bars, and the height of a bar.
 const ROW_HEIGHT: i32 = 24;
@@ -26,9 +18,6 @@ const TITLE_HEIGHT: i32 = 32;
 /// Margins: left of the bars for the names, and right of the longest bar for its time.
 const LEFT: i32 = 330;
 const RIGHT: i32 = 70;
-
-/// Height of a line of text below the bars.
-const LINE_HEIGHT: i32 = 16;
 
 /// Colours of carwalk, of other readers, and of readers that return blocks.
 const OURS: RGBColor = RGBColor(0x00, 0x72, 0xb2);
@@ -50,17 +39,13 @@ pub fn svg(record: &Record) -> Result<String> {
     let bars = TITLE_HEIGHT + ROW_HEIGHT * rows.len() as i32;
     let height = bars + (below.len() as i32 + 1) * LINE_HEIGHT;
     let mut text = String::new();
-    let root =
-        SVGBackend::with_string(&mut text, (WIDTH as u32, height as u32)).into_drawing_area();
+    let root = SVGBackend::with_string(&mut text, (WIDTH, height as u32)).into_drawing_area();
     root.fill(&WHITE)?;
     root.draw(&Text::new(title, (8, 8), font(14, FontStyle::Bold)))?;
     for (row, number) in rows.iter().zip(0..) {
         draw_bar(&root, row, TITLE_HEIGHT + number * ROW_HEIGHT, row.seconds / longest)?;
     }
-    for (line, number) in below.iter().zip(0..) {
-        let at = (8, bars + 8 + number * LINE_HEIGHT);
-        root.draw(&Text::new(line.as_str(), at, font(11, FontStyle::Normal)))?;
-    }
+    draw_text(&root, &below, bars + 8)?;
     root.present()?;
     drop(root);
     Ok(text)
@@ -70,7 +55,7 @@ pub fn svg(record: &Record) -> Result<String> {
 /// time.
 fn draw_bar(area: &Area<'_>, row: &Medians, top: i32, share: f64) -> Drawn {
     let (middle, bottom) = (top + BAR_HEIGHT / 2, top + BAR_HEIGHT);
-    let end = LEFT + (f64::from(WIDTH - LEFT - RIGHT) * share).round() as i32;
+    let end = LEFT + (f64::from(WIDTH as i32 - LEFT - RIGHT) * share).round() as i32;
     let name = font(12, FontStyle::Normal).pos(Pos::new(HPos::Right, VPos::Center));
     area.draw(&Text::new(row.reader.title, (LEFT - 8, middle), name))?;
     area.draw(&Rectangle::new([(LEFT, top), (end.max(LEFT + 1), bottom)], colour(row).filled()))?;
@@ -92,7 +77,7 @@ fn machines(record: &Record) -> Vec<String> {
         Line::Setting(setting) => Some(setting.machine.to_string()),
         Line::Run(_) | Line::LeftOut(_) => None,
     });
-    let colours = "Blue: carwalk. Orange: other readers. Grey: only framing or hashing, without the tree. Medians; each run is \
-                   a process of its own.";
+    let colours = "Blue: carwalk. Orange: other readers. Grey: only framing or hashing, without \
+                   the tree. Medians; each run is a process of its own.";
     [colours.to_owned()].into_iter().chain(machines).collect()
 }

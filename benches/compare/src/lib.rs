@@ -4,6 +4,7 @@
 //! `README.md` describes what is measured and how. [`readers::READERS`] is the list of readers.
 
 pub mod bars;
+mod drawing;
 pub mod growth;
 pub mod machine;
 pub mod measure;

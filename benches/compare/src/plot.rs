@@ -1,33 +1,23 @@
 //! The chart of a [`Growth`]: two panels with logarithmic axes, and a line for each reader.
 
-use std::io;
-
 use plotters::chart::ChartContext;
-use plotters::coord::Shift;
 use plotters::coord::combinators::WithKeyPoints;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use crate::Result;
+use crate::drawing::{Area, Drawn, INK, LINE_HEIGHT, WIDTH, draw_text, font, wrapped};
 use crate::growth::{Growth, Point};
 
-type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Axis = WithKeyPoints<LogCoord<f64>>;
 type Chart<'a> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<Axis, Axis>>;
-type Drawn = Result<(), DrawingAreaErrorKind<io::Error>>;
 
-const WIDTH: u32 = 800;
 const PANEL_HEIGHT: u32 = 380;
 
 /// Margins: left of each panel for the numbers, and right of it for the names of its lines.
 const LEFT: i32 = 54;
 const RIGHT: i32 = 184;
 
-/// Height of a line of text, and about how many characters fit into it.
-const LINE_HEIGHT: i32 = 16;
-const LINE_LEN: usize = 130;
-
-const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
 const GRID: RGBColor = RGBColor(0xdd, 0xdd, 0xdd);
 const FAINT: RGBColor = RGBColor(0x99, 0x99, 0x99);
 
@@ -41,8 +31,9 @@ const STYLES: [(RGBColor, bool); 5] = [
     (RGBColor(0xcc, 0x79, 0xa7), true),
 ];
 
-const HOW: &str = "Each point is the median of runs that read a file once, each in a process of its own. Starting the \
-                   process is not in the time; the memory that any process has is in the memory.";
+const HOW: &str = "Each point is the median of runs that read a file once, each in a process of \
+                   its own. Starting the process is not in the time; the memory that any process \
+                   has is in the memory.";
 
 /// A panel, which shows a value of each point over its number of records.
 struct Panel {
@@ -88,13 +79,7 @@ pub fn svg(growth: &Growth) -> Result<String> {
     for (area, panel) in above.split_evenly((PANELS.len(), 1)).iter().zip(&PANELS) {
         draw_panel(area, panel, &lines)?;
     }
-    for (line, at) in below.iter().zip(0..) {
-        foot.draw(&Text::new(
-            line.as_str(),
-            (8, 10 + at * LINE_HEIGHT),
-            font(11, FontStyle::Normal),
-        ))?;
-    }
+    draw_text(&foot, &below, 10)?;
     root.present()?;
     drop((foot, above, root));
     Ok(text)
@@ -217,29 +202,4 @@ fn grouped(number: &f64) -> String {
         text.insert(at, ',');
     }
     text
-}
-
-/// Wraps texts into lines.
-pub(crate) fn wrapped(texts: &[String]) -> Vec<String> {
-    let mut lines = Vec::new();
-    for text in texts {
-        let mut line = String::new();
-        for word in text.split_whitespace() {
-            if line.len() + word.len() >= LINE_LEN {
-                lines.push(std::mem::take(&mut line));
-            }
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
-        }
-        lines.push(line);
-    }
-    lines
-}
-
-/// Returns the system's sans-serif font in a size in pixels.
-pub(crate) fn font(pixels: i32, style: FontStyle) -> TextStyle<'static> {
-    // The backend divides the size by 1.24.
-    ("sans-serif", f64::from(pixels) * 1.24, style).into_font().color(&INK)
 }
