@@ -31,19 +31,14 @@ impl Formatter for Harmless {
         if is_printable_ascii(fragment) {
             return out.write_all(fragment.as_bytes());
         }
-        let mut rest = fragment;
-        while let Some(at) = rest.find(is_harmful) {
-            let (plain, from) = rest.split_at(at);
+        for part in fragment.split_inclusive(is_harmful) {
+            let (plain, harmful) = part.split_at(part.trim_end_matches(is_harmful).len());
             out.write_all(plain.as_bytes())?;
-            let mut chars = from.chars();
-            if let Some(char) = chars.next() {
-                for unit in char.encode_utf16(&mut [0; 2]) {
-                    write!(out, "\\u{unit:04x}")?;
-                }
+            for unit in harmful.encode_utf16() {
+                write!(out, "\\u{unit:04x}")?;
             }
-            rest = chars.as_str();
         }
-        out.write_all(rest.as_bytes())
+        Ok(())
     }
 }
 

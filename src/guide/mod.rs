@@ -2,7 +2,7 @@
 //!
 //! | guide | answers |
 //! |---|---|
-//! | [`limits_and_stores`] | Which function opens my CAR, with which memory limit and store? What does it cost? |
+//! | [`limits_and_stores`] | Which opener, memory limit and store fit my CAR? What do they cost? |
 //! | [`async_and_threads`] | How do I call a blocking library from tokio, or from many threads? |
 //! | [`records`] | How do I decode records, print them as JSON, and find their blobs? |
 //! | [`partial_trees`] | What does a proof prove? How do I read a CAR with missing blocks? |

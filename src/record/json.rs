@@ -286,19 +286,14 @@ impl Formatter for Harmless {
         if fragment.is_ascii() && !fragment.contains('\u{7f}') {
             return out.write_all(fragment.as_bytes());
         }
-        let mut rest = fragment;
-        while let Some(at) = rest.find(is_control) {
-            let (plain, from) = rest.split_at(at);
+        for part in fragment.split_inclusive(is_control) {
+            let (plain, control) = part.split_at(part.trim_end_matches(is_control).len());
             out.write_all(plain.as_bytes())?;
-            let mut chars = from.chars();
-            if let Some(char) = chars.next() {
-                for unit in char.encode_utf16(&mut [0; 2]) {
-                    write!(out, "\\u{unit:04x}")?;
-                }
+            for unit in control.encode_utf16() {
+                write!(out, "\\u{unit:04x}")?;
             }
-            rest = chars.as_str();
         }
-        out.write_all(rest.as_bytes())
+        Ok(())
     }
 }
 
