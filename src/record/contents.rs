@@ -43,8 +43,8 @@ impl<B: AsRef<[u8]>> Record<B> {
 
     /// Decodes the record into `T`, which may borrow texts and byte strings from this `Record`.
     ///
-    /// A link decodes into a [`Cid`]. Members that `T` does not have are skipped, and their
-    /// encoding is not checked. With [`decode_borrowed`](Record::decode_borrowed) the result
+    /// A link decodes into a [`Cid`](crate::Cid). Members that `T` does not have are skipped, and
+    /// their encoding is not checked. With [`decode_borrowed`](Record::decode_borrowed) the result
     /// borrows from the store instead.
     ///
     /// # Errors
@@ -87,7 +87,7 @@ impl<B: AsRef<[u8]>> Record<B> {
 
     /// Returns an iterator over all links in the record, at any depth.
     ///
-    /// [`record::links`](links()) describes what is a link.
+    /// [`record::links`](super::links()) describes what is a link.
     ///
     /// # Errors
     ///
@@ -128,7 +128,7 @@ impl<B: AsRef<[u8]>> Record<B> {
 
     /// Returns an iterator over all blobs in the record, at any depth and in both forms.
     ///
-    /// [`record::blobs`](blobs()) describes the forms.
+    /// [`record::blobs`](super::blobs()) describes the forms.
     ///
     /// # Errors
     ///
@@ -182,7 +182,7 @@ impl<B: AsRef<[u8]>> Record<B> {
     /// Returns an iterator over the oddities of the record, with their positions in bytes and their
     /// paths in the record.
     ///
-    /// [`record::oddities`](oddities()) describes the order and the cost.
+    /// [`record::oddities`](super::oddities()) describes the order and the cost.
     ///
     /// # Errors
     ///
@@ -218,7 +218,7 @@ impl<B: AsRef<[u8]>> Record<B> {
 
     /// Returns the record as compact JSON.
     ///
-    /// [`record::to_json`](to_json()) describes the form and the cost.
+    /// [`record::to_json`](super::to_json()) describes the form and the cost.
     ///
     /// # Errors
     ///
@@ -249,8 +249,8 @@ impl<B: AsRef<[u8]>> Record<B> {
 
     /// Writes the record as JSON, without a line break at the end.
     ///
-    /// [`record::to_json`](to_json()) describes the form. Errors of the record are returned before
-    /// the first byte is written. Writes in small pieces: wrap files and sockets in a
+    /// [`record::to_json`](super::to_json()) describes the form. Errors of the record are returned
+    /// before the first byte is written. Writes in small pieces: wrap files and sockets in a
     /// [`BufWriter`](std::io::BufWriter).
     ///
     /// # Errors
@@ -297,8 +297,8 @@ impl<'s> Record<&'s [u8]> {
     /// Decodes the record into `T`, which may borrow texts and byte strings from the store, and so
     /// outlive this `Record`.
     ///
-    /// A link decodes into a [`Cid`]. Members that `T` does not have are skipped, and their
-    /// encoding is not checked.
+    /// A link decodes into a [`Cid`](crate::Cid). Members that `T` does not have are skipped, and
+    /// their encoding is not checked.
     ///
     /// # Errors
     ///
