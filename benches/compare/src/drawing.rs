@@ -1,4 +1,4 @@
-//! What the pictures have in common: their width, their font, and the text below them.
+//! Width, font and text that all charts share.
 
 use std::io;
 
@@ -12,10 +12,10 @@ pub(crate) type Drawn = Result<(), DrawingAreaErrorKind<io::Error>>;
 
 pub(crate) const WIDTH: u32 = 800;
 
-/// From one line of text to the next.
+/// Height of a line of text.
 pub(crate) const LINE_HEIGHT: i32 = 16;
 
-/// About how many letters a line of text has room for.
+/// About how many characters fit into a line.
 const LINE_LEN: usize = 130;
 
 pub(crate) const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
@@ -29,7 +29,7 @@ pub(crate) fn draw_text(area: &Area<'_>, lines: &[String], top: i32) -> Drawn {
     Ok(())
 }
 
-/// Breaks texts into lines.
+/// Wraps texts into lines.
 pub(crate) fn wrapped(texts: &[String]) -> Vec<String> {
     let mut lines = Vec::new();
     for text in texts {
@@ -48,8 +48,8 @@ pub(crate) fn wrapped(texts: &[String]) -> Vec<String> {
     lines
 }
 
-/// Of that size in pixels, whatever font without serifs there is.
+/// Returns the system's sans-serif font in a size in pixels.
 pub(crate) fn font(pixels: i32, style: FontStyle) -> TextStyle<'static> {
-    // The backend divides by this.
+    // The backend divides the size by 1.24.
     ("sans-serif", f64::from(pixels) * 1.24, style).into_font().color(&INK)
 }
