@@ -28,11 +28,11 @@ Exit codes:
   1  the answer is no: there is no such record, or for `verify`: it is another account's repository,
      or the signature does not hold
   2  the command line is wrong, or binary output would go to a terminal
-  3  the CAR, a kept file or a DID document is invalid; the CAR is truncated or exceeds a limit; a
-     key is not a repo path; `get`, `blobs`, `ls --records`: a record is not CBOR; `get`, `prove`:
-     another account; `get`: the signature does not hold; `verify --strict`: a record is odd
+  3  the CAR, a kept spill file or a DID document is invalid; the CAR is truncated or exceeds a
+     limit; a key is not a repo path; `get`, `blobs`, `ls --records`: a record is not CBOR; `get`,
+     `prove`: another account; `get`: the signature does not hold; `verify --strict`: an odd record
   4  the CAR is partial: a block that the command needs is missing
-  5  reading, mapping or writing failed, also of a temporary or kept file; more would be stored than
+  5  reading, mapping or writing failed, also of a spill file; more would be stored than
      --max-spill; the reader of binary output (`prove`, `get --raw`) closed the pipe
 
 The signal SIGBUS ends carwalk if another process truncates a mapped file, or if the system cannot

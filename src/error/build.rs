@@ -87,7 +87,7 @@ impl Error {
         Error::new(ErrorKind::InvalidSpillFile(fault))
     }
 
-    /// Creates the error of a kept file whose contents contradict each other.
+    /// Creates the error of a kept spill file whose contents contradict each other.
     #[cfg(feature = "redb")]
     #[cold]
     pub(crate) fn damaged(text: &str) -> Self {

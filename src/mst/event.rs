@@ -80,7 +80,7 @@ pub enum Event<'w> {
         /// The bytes of the record, or the processed value: see `form`. A walk does not parse them,
         /// so any bytes are possible.
         block: &'w [u8],
-        /// Whether `block` is the record or the value that a process function made of it.
+        /// Whether `block` is the record or a processed value.
         form: Form,
         /// The section offset of the block in the CAR, if the store knows it.
         offset: Option<u64>,

@@ -4,7 +4,7 @@ use core::fmt;
 
 use crate::cid::Cid;
 
-/// Whether stored bytes are the block itself or the value that a process function made of it.
+/// Whether stored bytes are the block itself or a processed value.
 ///
 /// # Examples
 ///

@@ -5,7 +5,7 @@
 //! varint   length of the bytes * 4 + state
 //! varint   offset of the section in the CAR, less a base that many blocks share
 //! CID      36 bytes
-//! bytes    the block, or the value that a process function made of it
+//! bytes    the block, or the processed value
 //! ```
 
 #[cfg(feature = "redb")]

@@ -13,7 +13,7 @@ use super::folder;
 use crate::failure::{Cause, YELLOW};
 use crate::size;
 
-/// Default cache size for a kept file, in bytes.
+/// Default cache size for a kept spill file, in bytes.
 const USUAL_CACHE: u64 = 64 << 20;
 
 /// Options for memory and spill files.
@@ -28,7 +28,7 @@ pub(super) struct Storage {
     #[arg(long, value_name = "DIR", conflicts_with = "keep", help_heading = "Memory options")]
     spill_dir: Option<PathBuf>,
 
-    /// Most bytes stored in a temporary or kept file [default: no limit]
+    /// Most bytes stored in a temporary or kept spill file [default: no limit]
     #[arg(long, value_name = "SIZE", value_parser = size::parse, help_heading = "Memory options")]
     max_spill: Option<u64>,
 
@@ -62,7 +62,7 @@ impl Storage {
         })
     }
 
-    /// Returns whether the blocks go into a kept file.
+    /// Returns whether the blocks go into a kept spill file.
     pub(super) fn keeps(&self) -> bool {
         self.keep.is_some()
     }
