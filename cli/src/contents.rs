@@ -8,11 +8,11 @@ use carwalk::record::{self, OddItem};
 
 use crate::skipped::Unreadable;
 
-/// Most departures from the data model that are reported one by one for a record. The others are
+/// Most violations of the data model that are reported one by one for a record. The others are
 /// counted.
 pub(crate) const ODDITIES_PRINTED: u64 = 20;
 
-/// Most departures that are counted for a record, because finding the place of each takes time.
+/// Most violations that are counted for a record, because finding the place of each takes time.
 pub(crate) const ODDITIES_COUNTED: u64 = 1_000;
 
 /// Most characters of a `$type` that are kept. Longer than any key of a tree, so that a cut text is
@@ -21,9 +21,9 @@ const TYPE_KEPT: usize = 1100;
 
 /// The oddities and the `$type` of a record. They do not depend on the entry.
 pub(crate) struct Contents<'r> {
-    /// The first departures from the data model.
+    /// The first violations of the data model.
     pub(crate) first: Vec<OddItem>,
-    /// The number of departures from the data model, at most `ODDITIES_COUNTED`.
+    /// The number of violations of the data model, at most `ODDITIES_COUNTED`.
     pub(crate) found: u64,
     pub(crate) rest: Rest<'r>,
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 pub(crate) struct SectionCounts {
     pub(crate) sections: u64,
     pub(crate) distinct_blocks: u64,
-    pub(crate) duplicates: u64,
+    pub(crate) repeated_blocks: u64,
     pub(crate) unreached_blocks: u64,
 }
 
@@ -19,7 +19,7 @@ impl SectionCounts {
         SectionCounts {
             sections: stats.sections,
             distinct_blocks: stats.distinct_blocks,
-            duplicates: stats.repeated_blocks(),
+            repeated_blocks: stats.repeated_blocks(),
             unreached_blocks: stats.distinct_blocks.saturating_sub(reached),
         }
     }

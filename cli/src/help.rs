@@ -1,39 +1,43 @@
 //! The part of `--help` after the options: how a command works, an example, and exit codes. Each
 //! option has one or two lines, so that a help text fits a screen or two.
 
-/// Appends the example and the exit codes to the description of a command.
+/// Appends the example and the exit codes to the description of a command. `no` is the meaning of
+/// exit code 1, for commands that have it.
 macro_rules! help {
-    ($about:literal, $example:literal) => {
+    ($about:literal, $example:literal $(, no = $no:literal)?) => {
         concat!(
             $about,
             "\n\nExample:\n  ",
             $example,
-            "\n\nExit codes: 0 done, 1 the answer is no, 2 wrong command line, 3 invalid input, \
-             4 a block is missing,\n5 reading or writing failed. See `carwalk --help`."
+            "\n\nExit codes: 0 done, ",
+            $("1 ", $no, ", ",)?
+            "2 wrong usage, 3 invalid data,\n4 a block is missing, 5 reading or writing failed. \
+             See `carwalk --help`."
         )
     };
 }
 
 pub(crate) const TOP: &str = "\
 Every command checks the framing of the CAR, the hash of every block, the commit, and the rules of
-the Merkle Search Tree in each node that it reads; `verify` reads all nodes. `inspect` and
-`ls --partial` also open damaged CARs, and hash only the blocks that they reach. `verify` and `get`
-check the commit's signature if they are given keys.
+the Merkle Search Tree in each node that it reads; `verify` reads all nodes. The exceptions are
+`inspect` and `ls --partial`: they also open damaged CARs, and check only the blocks that they
+reach. `verify` and `get` check the commit's signature if they are given keys.
 
 Example:
   carwalk ls repo.car
 
 Exit codes:
-  0  done; also if the reader of text closed the pipe
-  1  the answer is no: there is no such record, or for `verify`: it is another account's repository,
-     or the signature does not hold
-  2  the command line is wrong, or binary output would go to a terminal
-  3  the CAR, a kept spill file or a DID document is invalid; the CAR is truncated or exceeds a
-     limit; a key is not a repo path; `get`, `blobs`, `ls --records`: a record is not CBOR; `get`,
-     `prove`: another account; `get`: the signature does not hold; `verify --strict`: an odd record
+  0  done; also if the program that reads text output ended early, as `head` does
+  1  the answer is no. `get`: the tree proves the record absent. `verify`: another account, or an
+     invalid signature
+  2  wrong usage; also binary output that would go to a terminal
+  3  invalid data: the CAR, a kept spill file or a DID document; also a truncated CAR, a limit
+     exceeded (except --max-spill), or an invalid repo path. `get`, `blobs`, `ls --records`: also a
+     record that is not CBOR. `get`, `prove`: also another account. `get`: also an invalid
+     signature. `verify --strict`: also an odd record
   4  the CAR is partial: a block that the command needs is missing
-  5  reading, mapping or writing failed, also of a spill file; more would be stored than
-     --max-spill; the reader of binary output (`prove`, `get --raw`) closed the pipe
+  5  reading, mapping or writing failed, also of a spill file; --max-spill was reached; the program
+     that reads binary output (`prove`, `get --raw`) ended early
 
 The signal SIGBUS ends carwalk if another process truncates a mapped file, or if the system cannot
 read a part of it: shells show exit code 135 on Linux. See --no-mmap.
@@ -43,10 +47,10 @@ NO_COLOR turns colours off.";
 
 pub(crate) const LS: &str = help!(
     "\
-Prints one line for each record: `collection/rkey TAB cid`. Only the nodes and records in the range
-must be present. If one is missing, the records before it are listed, the error names the missing
-keys, and the exit code is 4. A key that is not a repo path is named on stderr, the other records
-are listed, and the exit code is 3.
+Prints one line for each record: `collection/rkey TAB cid`. Only the records in the range, and the
+nodes that can contain their keys, must be present. If one is missing, the records before it are
+listed, the error names the missing keys, and the exit code is 4. An invalid repo path is named on
+stderr, the other records are listed, and the exit code is 3.
 
 With --partial, missing and bad subtrees and bad records are named on stderr. Missing and bad
 records have the size `-`, invalid repo paths are listed escaped, and none of these changes the exit
@@ -58,15 +62,16 @@ is not CBOR is named on stderr and has the JSON `null`, and the exit code is 3."
 pub(crate) const GET: &str = help!(
     "\
 Only the nodes on the way to the record are needed: the CAR may be partial, like an answer of
-com.atproto.sync.getRecord. The exit code is 1 if the tree proves that there is no such record, 3 if
-the repository is of another account or the signature does not hold, and 4 if the CAR cannot tell.
-Records with invalid repo paths cannot be printed.
+com.atproto.sync.getRecord. The exit code is 1 if the tree proves the record absent, 3 if the
+repository is of another account or the signature is invalid, and 4 if the CAR cannot tell. Records
+with invalid repo paths cannot be printed.
 
 Links are printed as {\"$link\": \"..\"}, bytes as {\"$bytes\": \"..\"} in base64 without padding.
 Items without a JSON form are printed as {\"$cbor\": \"..\"}. Oddities of the record are named on
 stderr and do not change the exit code. A record that is not CBOR is not printed, and the exit code
 is 3: use --raw. The output of --raw is the whole record only if the exit code is 0.",
-    "carwalk get --did-doc did.json repo.car app.bsky.actor.profile/self"
+    "carwalk get --did-doc did.json repo.car app.bsky.actor.profile/self",
+    no = "the record is absent"
 );
 
 pub(crate) const INSPECT: &str = help!(
@@ -91,8 +96,8 @@ Prints one line for each reference, in key order: `cid TAB size TAB MIME type TA
 MIME type are those that the record states; the legacy form states no size, which is printed as `-`.
 The blobs themselves are not part of a CAR.
 
-A key that is not a repo path is named on stderr, and the other records are searched. A record that
-is not CBOR is named on stderr too, and its references before the first invalid byte are listed. In
+An invalid repo path is named on stderr, and the other records are searched. A record that is not
+CBOR is named on stderr too, and its references before the first invalid byte are listed. In
 both cases the exit code is 3. --cids prints no CIDs if a block is missing, and needs about 150
 bytes of memory for each CID.",
     "carwalk blobs --cids repo.car | comm -3 - listed.txt"
@@ -115,19 +120,20 @@ permissions of the old one; if OUT is a symbolic link, its target is replaced.",
 pub(crate) const VERIFY: &str = help!(
     "\
 Checks the framing of the CAR, every block against its CID, the commit, every rule of the tree, and
-that each node and record is present and each key a repo path. Verification stops at the first
-error. Invalid repo paths do not stop it: the first 20 are named on stderr, the others are counted,
-and the exit code is 3. The exit code is 1 if the repository is of another account or the signature
-does not hold.
+that each node and record is present and each key a valid repo path. Verification stops at the first
+error, but not at an invalid repo path. With --partial it does not stop at a missing block, a bad
+subtree or a bad record either. Missing blocks are counted. Of the invalid repo paths, bad subtrees
+and bad records together, the first 20 are named on stderr, the others are counted, and the exit
+code is 3. It is 1 if the repository is of another account or the signature is invalid.
 
 Without a key the signature is not checked. An old commit may be signed with an old key: an audit
-log (https://plc.directory/DID/log/audit) has the earlier keys. carwalk does not check who made that
-file. With --partial, missing blocks are counted, and bad subtrees and bad records are named like
-invalid repo paths.
+log (https://plc.directory/DID/log/audit) has the earlier keys. carwalk trusts the log: it does not
+verify the signatures in it.
 
---records prints `path TAB place in the record TAB oddity`. Oddities are departures from the data
+--records prints `path TAB place in the record TAB oddity`. Oddities are violations of the data
 model, a `$type` that is missing or not the collection, and sizes over 1,000,000 bytes.",
-    "carwalk verify --did-doc did.json repo.car"
+    "carwalk verify --did-doc did.json repo.car",
+    no = "another account or invalid signature"
 );
 
 pub(crate) const COMPLETIONS: &str = "\
@@ -137,4 +143,4 @@ directory of $fpath, for fish ~/.config/fish/completions/carwalk.fish.
 Example:
   carwalk completions bash > ~/.local/share/bash-completion/completions/carwalk
 
-Exit codes: 0 done, 2 wrong command line, 5 writing failed.";
+Exit codes: 0 done, 2 wrong usage, 5 writing failed.";

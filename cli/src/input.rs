@@ -78,7 +78,7 @@ pub(crate) struct Input {
     #[arg(long, value_name = "SIZE", value_parser = size::parse_u32, help_heading = "Input options")]
     max_header: Option<u32>,
 
-    /// Longest CAR, after decompression, that is not mapped [default: 1GiB]
+    /// Most bytes to read, decompressed, if CAR is not mapped [default: 1GiB]
     #[arg(long, value_name = "SIZE", value_parser = size::parse, help_heading = "Input options")]
     max_stream: Option<u64>,
 

@@ -224,7 +224,7 @@ fn is_zero(count: &u64) -> bool {
 
 impl Summary<'_> {
     fn write_to(&self, out: &mut Output) -> std::io::Result<()> {
-        let SectionCounts { sections, distinct_blocks, duplicates, unreached_blocks } =
+        let SectionCounts { sections, distinct_blocks, repeated_blocks, unreached_blocks } =
             self.sections;
         writeln!(out, "ATProto Repo Spec Version: {}", self.version)?;
         writeln!(out, "DID: {}", self.did)?;
@@ -240,7 +240,7 @@ impl Summary<'_> {
         writeln!(out, "Roots: {}", self.roots)?;
         writeln!(out, "Sections: {sections}")?;
         writeln!(out, "Distinct Blocks: {distinct_blocks}")?;
-        writeln!(out, "Duplicates: {duplicates}")?;
+        writeln!(out, "Repeated Blocks: {repeated_blocks}")?;
         writeln!(out, "Unreached Blocks: {unreached_blocks}")?;
         writeln!(out, "Block Order: {}", self.block_order)?;
         self.commits.write_to(self.did, out)?;

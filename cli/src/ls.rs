@@ -29,7 +29,8 @@ pub(crate) struct Ls {
     #[arg(short, long)]
     long: bool,
 
-    /// Print JSON Lines: path, collection, rkey, cid; size with -l, present with --partial
+    /// Print JSON Lines with the fields path, collection, rkey, cid; also `size` with -l, `present`
+    /// with --partial
     #[arg(long)]
     json: bool,
 

@@ -30,7 +30,7 @@ pub(crate) struct Prove {
     #[arg(value_name = "PATH|AT-URI", index = 2)]
     targets: Vec<Target>,
 
-    /// The file to write; standard output, but not a terminal, if it is `-`
+    /// The file to write; `-` is standard output, which must not be a terminal
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
 

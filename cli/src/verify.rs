@@ -219,7 +219,7 @@ impl Checked<'_> {
 
     fn write_to(&self, out: &mut Output) -> io::Result<()> {
         let Checked { did, rev, commit, tree, .. } = self;
-        let SectionCounts { sections, distinct_blocks, duplicates, unreached_blocks } =
+        let SectionCounts { sections, distinct_blocks, repeated_blocks, unreached_blocks } =
             self.sections;
         let (bytes, sections) = (Counted(self.bytes, "byte"), Counted(sections, "section"));
         let (blocks, nodes) = (Counted(distinct_blocks, "block"), Counted(tree.nodes, "node"));
@@ -227,7 +227,7 @@ impl Checked<'_> {
         let at = if rev.is_empty() { "" } else { " at " };
         let part = if self.complete { "" } else { ", partial" };
         writeln!(out, "ok{part}: {did}{at}{rev}")?;
-        writeln!(out, "framing: {bytes}, {sections}, {duplicates} of them repeated")?;
+        writeln!(out, "framing: {bytes}, {sections}, {repeated_blocks} of them repeated")?;
         writeln!(out, "hashes: {blocks}, {unreached_blocks} of them unreached")?;
         match (&self.key, self.key_number) {
             (Some(key), Some(number)) if self.keys > 1 => {

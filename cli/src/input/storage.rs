@@ -19,16 +19,16 @@ const USUAL_CACHE: u64 = 64 << 20;
 /// Options for memory and spill files.
 #[derive(Args, Debug)]
 pub(super) struct Storage {
-    /// Memory limit for blocks and index (mapped file: index only), like 256MiB; the rest goes into
-    /// a temporary file [default: no limit]
+    /// Memory limit for blocks and index (mapped file: index; --keep, --kept: cache), like 256MiB; the
+    /// rest goes into a temporary file [default: no limit; --keep, --kept: 64MiB]
     #[arg(long, value_name = "SIZE", value_parser = size::parse, help_heading = "Memory options")]
     memory_limit: Option<u64>,
 
-    /// Directory of the temporary file [default: TMPDIR, else the system's]
+    /// Folder of the temporary file [default on Unix: TMPDIR, else /var/tmp]
     #[arg(long, value_name = "DIR", conflicts_with = "keep", help_heading = "Memory options")]
     spill_dir: Option<PathBuf>,
 
-    /// Most bytes stored in a temporary or kept spill file [default: no limit]
+    /// Most bytes stored in this file or that of --keep [default: no limit]
     #[arg(long, value_name = "SIZE", value_parser = size::parse, help_heading = "Memory options")]
     max_spill: Option<u64>,
 

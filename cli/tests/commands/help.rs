@@ -41,6 +41,33 @@ fn help_is_short_and_has_one_example() {
     }
 }
 
+/// The words of a text without its Markdown.
+fn words(text: &str) -> Vec<String> {
+    text.replace('`', "").split_whitespace().map(str::to_owned).collect()
+}
+
+#[test]
+fn exit_codes_are_those_of_the_readme() {
+    let top = run_command(tool().arg("--help").env_remove("COLUMNS")).quiet_success();
+    let (_, codes) = top.split_once("\nExit codes:\n").unwrap();
+    let codes = words(codes.split_once("\n\n").unwrap().0);
+    let readme = include_str!("../../README.md");
+    let rows = (0..=5).map(|code| {
+        let row = format!("| {code} |");
+        readme.lines().find(|line| line.starts_with(&row)).unwrap().replace('|', "")
+    });
+    assert_eq!(codes, rows.flat_map(|row| words(&row)).collect::<Vec<_>>());
+}
+
+#[test]
+fn only_commands_that_answer_questions_have_exit_code_1() {
+    for command in commands() {
+        let help = help_of(&command);
+        let (_, codes) = help.split_once("\nExit codes:").unwrap();
+        assert_eq!(codes.contains(" 1 "), ["get", "verify"].contains(&&*command), "{help}");
+    }
+}
+
 /// The words of the example in a help text, without those after a pipe or a redirection.
 fn example(help: &str) -> Vec<&str> {
     let (_, example) = help.split_once("\nExample:\n  carwalk ").unwrap();

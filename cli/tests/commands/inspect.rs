@@ -44,7 +44,7 @@ fn counts_are_those_of_the_repository() {
     let expected = json!({
         "version": 3, "did": DID, "commit": repo.commit_cid().to_string(), "data": repo.root.cid().to_string(),
         "prev": null, "rev": REV, "rev_date": "2024-09-26T06:11:17.669104Z", "bytes": bytes.len(), "roots": 1, "sections": nodes + 7,
-        "distinct_blocks": nodes + 6, "fault": null, "duplicates": 1, "unreached_blocks": 1, "height": summary["height"],
+        "distinct_blocks": nodes + 6, "fault": null, "repeated_blocks": 1, "unreached_blocks": 1, "height": summary["height"],
         "nodes": nodes, "missing_nodes": 0, "bad_subtrees": 0, "records": 4, "record_bytes": record_bytes,
         "missing_records": 0, "bad_records": 0, "not_paths": 0,
         "collections": { "com.example.a": 2, "com.example.a.c": 1, "com.example.b": 1 }, "block_order": "pre-order",

@@ -93,7 +93,7 @@ fn standard_output_is_no_file_to_keep() {
 #[test]
 fn help_tells_which_output_may_end_early() {
     let help = run(["--help"]).quiet_success();
-    for part in ["the reader of text closed the pipe", "binary output"] {
+    for part in ["the program that reads text output ended early", "binary output"] {
         assert!(help.contains(part), "{help}");
     }
 }
