@@ -1,7 +1,8 @@
 //! carwalk reads AT Protocol repository exports. It turns a CAR file, as returned by
-//! `com.atproto.sync.getRepo`, into the account's records in key order, and verifies everything on
-//! the way: the framing, every block against its CID, the commit, and every rule of the tree.
-//! Records borrow from the input where possible. There is no async code.
+//! `com.atproto.sync.getRepo`, into the account's records in key order. It verifies everything that
+//! the bytes alone can prove: the framing, every block against its CID, the form of the commit, and
+//! every rule of the tree. The signature is verified only on request, with the account's public
+//! key. Records borrow from the input where possible. There is no async code.
 //!
 //! New to the format? Begin with [the format in pictures](guide::format).
 //!
@@ -26,11 +27,13 @@
 //!
 //! # Where to look
 //!
+//! Items without a link, except `rev()`, need a feature: see [Features](#features).
+//!
 //! - Bytes in memory: [`Repo::from_slice`]. A stream or file: [`Repo::from_reader`],
 //!   [`Repo::from_path`]. A file that nobody changes: `Repo::map`, which is `unsafe`: the file
 //!   must not change while it is mapped.
-//! - Limits, damaged files, commits of older versions, progress, a memory limit, functions that
-//!   reduce each record while loading: [`Loader`].
+//! - Limits, damaged files, legacy commits, progress, a memory limit, process functions, which
+//!   store a value instead of each record: [`Loader`].
 //! - All records: [`Repo::records`], a plain iterator. One collection or any range of keys, from
 //!   either end: [`Repo::records_in`], [`KeyRange`], `rev()`. Only paths and CIDs:
 //!   [`Repo::entries`]. Batches for other threads: [`Records::next_chunk`].
@@ -48,8 +51,6 @@
 //! - What to do about an error: [`Error::class`].
 //! - Single sections of a CAR and nodes of a tree: [`car`], [`mst`].
 //!
-//! Items without a link need a feature.
-//!
 //! The guides combine these: [which limits and which store](guide::limits_and_stores), [async
 //! services and threads](guide::async_and_threads), [records as your own types, JSON and
 //! blobs](guide::records), [partial trees and proofs](guide::partial_trees), [an iterator that owns
@@ -59,14 +60,16 @@
 //! # Guarantees
 //!
 //! CARs are treated as hostile. On any CAR, nothing panics, no recursion depends on the input, and
-//! no allocation has a size that the input declares. [`Limits`] bounds the input. Spill files that
-//! are kept on disk are an exception: open only those that you or somebody you trust wrote.
+//! no allocation has a size that the input declares. [`Limits`] bounds the input. Kept spill files
+//! are an exception: open only those that you or somebody you trust wrote.
 //!
-//! If an iterator over all records, or a complete walk, ends without an error, then
+//! If an iterator over all records, or a walk over the whole tree that is not
+//! [partial](mst::Walk::partial), ends without an error, then
 //!
-//! - the CAR is whole: it does not end inside a varint, inside a section, or before a block that
-//!   the tree needs. With [`Loader::salvage`], [`CarStore::fault`](store::CarStore::fault)
-//!   returns the damage instead. This does not apply to stores of your own;
+//! - the CAR has every block that the tree needs, and every section is well-formed and complete.
+//!   With [`Loader::salvage`], sections may be missing from the first malformed or truncated one
+//!   on: [`CarStore::fault`](store::CarStore::fault) returns that error. With stores of your own,
+//!   only the part about blocks holds;
 //! - every block hashes to its CID, and the commit has its exact form. With
 //!   [`Repo::from_store`], this holds for every block that the walk reaches; a weaker
 //!   [`Verification`] checks less;
@@ -78,11 +81,10 @@
 //! the rest of the tree may be missing or invalid. [`Repo::entries`] gives the same guarantees,
 //! except that records are not looked up: they may be missing.
 //!
-//! A signature is checked on request, with the account's public key: `Commit::verify_signature`
-//! (feature `signature`). To verify with another library, use [`Commit::signed_bytes`] and
-//! [`Commit::signature`].
-//! Finding the key, and comparing [`Commit::did`] with the account that you asked for, is left to
-//! you.
+//! The signature is verified only on request, with the account's public key:
+//! `Commit::verify_signature` (feature `signature`). To verify with another library, use
+//! [`Commit::signed_bytes`] and [`Commit::signature`]. Finding the key, and comparing
+//! [`Commit::did`] with the account that you asked for, is left to you.
 //!
 //! Records are not parsed: an odd record never prevents reading the others. An invalid repo path
 //! ends `records` and `entries` with an error; [`Repo::walk`] continues past it.
@@ -93,8 +95,8 @@
 //! # Features
 //!
 //! - `mmap` (default): `Repo::map` and `store::MappedFile`.
-//! - `redb` (default): `Suspended::spill`, `store::RedbStore`: blocks in a file when a load exceeds
-//!   its memory limit.
+//! - `redb` (default): `Suspended::spill`, `store::RedbStore`: blocks in a file, for loads that
+//!   reach their memory limit.
 //! - `serde`: `decode` and `Record::decode`: records as your own types, with borrowed strings;
 //!   serde's traits for [`Cid`] and paths, `Serialize` for entries and for the results of walks.
 //! - `json`: `Record::to_json` and `Record::write_json`, in the form of the data model.
@@ -106,7 +108,8 @@
 //! The AT Protocol's [repository](https://atproto.com/specs/repository) and [data
 //! model](https://atproto.com/specs/data-model), [CAR](https://dasl.ing/car.html), a profile of
 //! [CARv1](https://ipld.io/specs/transport/car/carv1/), and
-//! [DAG-CBOR](https://ipld.io/specs/codecs/dag-cbor/spec/).
+//! [DAG-CBOR](https://ipld.io/specs/codecs/dag-cbor/spec/) with its profile
+//! [DRISL](https://dasl.ing/drisl.html).
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod budget;
