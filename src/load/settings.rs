@@ -14,7 +14,8 @@ use crate::store::trust::Trust;
 ///
 /// The encoding of the CAR, the commit and the nodes is always checked, and so are all rules of the
 /// tree. `ReachedBlocks` is for damaged files, not for speed: it costs about as much as
-/// `EveryBlock`.
+/// `EveryBlock` if the whole tree is walked. An entries-only walk costs less, because records are
+/// not hashed.
 ///
 /// # Examples
 ///
