@@ -12,7 +12,7 @@
 //! | sorting the index of a spill file | 1/8 | 1 MiB | 64 MiB |
 //! | segments being filled, one for each group of collections | 1/32 | one segment | 16 segments |
 //! | caches of a finished spill file | `L` minus redb's cache minus 1/8 | 256 KiB | |
-//! | of the caches, pages of the index | the size of all pages | | 3/4, and all but 1 MiB |
+//! | of the caches, pages of the index | all pages | | min(3/4, all but 1 MiB), but at least 1/4 |
 //! | of the caches, segments | the rest | | |
 //! | of the segments, the table of their blocks | 1/16 | 64 bytes | 32 MiB |
 //!
