@@ -118,6 +118,17 @@ mod cbor;
 pub mod cid;
 mod commit;
 pub mod error;
+// docs.rs builds with all features, where the guides link to the items of each.
+#[cfg_attr(
+    not(all(
+        feature = "json",
+        feature = "mmap",
+        feature = "redb",
+        feature = "serde",
+        feature = "signature"
+    )),
+    allow(rustdoc::broken_intra_doc_links)
+)]
 pub mod guide;
 pub mod limits;
 mod load;
@@ -135,6 +146,8 @@ mod shape;
 pub mod signature;
 pub mod store;
 pub mod syntax;
+#[cfg(test)]
+mod testing;
 pub mod varint;
 
 /// The CBOR library whose types appear here: [`Record::decoder`], [`process::Cbor`].

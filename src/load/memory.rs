@@ -241,12 +241,9 @@ impl Loading<MemorySink> {
 
 #[cfg(test)]
 mod tests {
-    use carwalk_testkit::car::Car;
-    use carwalk_testkit::cid::Cid as KitCid;
-
     use super::*;
-    use crate::car::SliceReader;
-    use crate::cid::Cid;
+    use crate::car::{SliceReader, Writer};
+    use crate::cid::{Cid, Codec};
     use crate::load::open::Load;
     use crate::sha256::hashed;
     use crate::store::{BlockStore, SliceStore};
@@ -255,8 +252,7 @@ mod tests {
     const CAR: &[u8] = include_bytes!("../../samples/repo.car");
 
     /// Loads a CAR with `ReachedBlocks`, and returns how many blocks were hashed.
-    fn load(car: &Car) -> (SliceStore<Vec<u8>>, usize) {
-        let bytes = car.to_bytes();
+    fn load(bytes: Vec<u8>) -> (SliceStore<Vec<u8>>, usize) {
         let loader = Loader::new().verification(Verification::ReachedBlocks);
         let load = Load::slice(&bytes, &loader, u64::MAX).unwrap();
         let (hashed, (index, contents, opening)) = hashed::counted(|| load.into_index().unwrap());
@@ -265,24 +261,33 @@ mod tests {
 
     const GOOD: &[u8] = b"\xa1\x61a\x01";
 
-    /// A CAR in which sections with these bytes have one CID, between two other sections.
-    fn copies<'b>(blocks: impl IntoIterator<Item = &'b [u8]>) -> (Car, Cid) {
-        let cid = KitCid::dag_cbor(GOOD);
-        let mut car = Car::new(&[cid]);
-        car.push_block(b"\xa0");
-        blocks.into_iter().for_each(|block| car.push(cid, block));
-        car.push_block(b"\xa1\x61b\x02");
-        (car, Cid::parse(cid.as_bytes()).unwrap())
+    /// A CAR in which sections with these bytes have the CID of `GOOD`, between two other sections.
+    /// Returns also the offsets of the former.
+    fn copies<'b>(blocks: impl IntoIterator<Item = &'b [u8]>) -> (Vec<u8>, Vec<u64>) {
+        let cid = good();
+        let mut car = Writer::new(Vec::new(), &[cid]).unwrap();
+        car.write(Cid::of(Codec::DagCbor, b"\xa0"), b"\xa0").unwrap();
+        let mut offsets = Vec::new();
+        for block in blocks {
+            offsets.push(car.bytes());
+            car.write(cid, block).unwrap();
+        }
+        let last = b"\xa1\x61b\x02";
+        car.write(Cid::of(Codec::DagCbor, last), last).unwrap();
+        (car.finish().unwrap(), offsets)
+    }
+
+    fn good() -> Cid {
+        Cid::of(Codec::DagCbor, GOOD)
     }
 
     #[test]
     fn equal_copies_of_a_block_are_not_hashed() {
-        let (car, cid) = copies([GOOD; 1000]);
-        let (store, hashed) = load(&car);
+        let (car, offsets) = copies([GOOD; 1000]);
+        let (store, hashed) = load(car);
         assert_eq!(hashed, 0);
-        let found = store.get(&cid).unwrap().unwrap();
-        let first = car.offsets()[1] as u64;
-        assert_eq!((found.bytes, found.offset), (GOOD, Some(first)));
+        let found = store.get(&good()).unwrap().unwrap();
+        assert_eq!((found.bytes, found.offset), (GOOD, Some(offsets[0])));
     }
 
     #[test]
@@ -290,18 +295,18 @@ mod tests {
         let damaged: &[u8] = b"\xa1\x61a\x03";
         for at in [0, 1, 500, 999] {
             let blocks = (0..1000).map(|number| if number == at { damaged } else { GOOD });
-            let (car, cid) = copies(blocks);
-            let (store, hashed) = load(&car);
+            let (car, offsets) = copies(blocks);
+            let (store, hashed) = load(car);
             // The later section, and the earlier one if the later is intact.
             assert_eq!(hashed, if at == 0 { 2 } else { 1 }, "{at}");
-            let found = store.get(&cid).unwrap().unwrap();
-            let first = car.offsets()[1 + usize::from(at == 0)] as u64;
+            let found = store.get(&good()).unwrap().unwrap();
+            let first = offsets[usize::from(at == 0)];
             assert_eq!((found.bytes, found.offset), (GOOD, Some(first)), "{at}");
         }
         // Copies that are equally damaged are not hashed either.
-        let (car, cid) = copies(core::iter::repeat_n(damaged, 999).chain([GOOD]));
-        let (store, hashed) = load(&car);
-        assert_eq!((hashed, store.get(&cid).unwrap().unwrap().bytes), (2, GOOD));
+        let (car, _) = copies(core::iter::repeat_n(damaged, 999).chain([GOOD]));
+        let (store, hashed) = load(car);
+        assert_eq!((hashed, store.get(&good()).unwrap().unwrap().bytes), (2, GOOD));
     }
 
     /// Sections can vanish if another process writes to a mapped file. An index must not take them

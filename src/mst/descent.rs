@@ -299,13 +299,10 @@ impl<B: AsRef<[u8]>> Descent<B> {
 mod tests {
     use std::collections::{HashMap, HashSet};
 
-    use carwalk_testkit::random;
-    use carwalk_testkit::repo::{Order as BlockOrder, Record as KitRecord, Repo as KitRepo};
-    use carwalk_testkit::rng::Rng;
-
     use super::*;
     use crate::Repo;
     use crate::store::{CarStore, SliceStore};
+    use crate::testing::{Blocks, Rng, keys, records};
 
     const CAR: &[u8] = include_bytes!("../../samples/repo.car");
 
@@ -385,14 +382,15 @@ mod tests {
     /// Compares two trees, as a diff would.
     #[test]
     fn no_node_is_read_of_the_subtrees_that_another_tree_has() {
-        let one = random::repo(4, 400).repo;
-        let mut entries: Vec<(Vec<u8>, KitRecord)> =
-            one.entries().into_iter().map(|(key, cid)| (key, one.records[&cid].clone())).collect();
-        let dropped = entries.remove(entries.len() / 3);
-        let (one, other) = (
-            one.to_bytes(BlockOrder::Preorder),
-            KitRepo::new(entries).to_bytes(BlockOrder::Preorder),
-        );
+        let car = |records: &[(Vec<u8>, Vec<u8>)]| {
+            let mut blocks = Blocks::default();
+            let root = blocks.add_tree(records.iter().cloned());
+            blocks.to_car(root).1
+        };
+        let mut all: Vec<_> = records(keys().take(2000)).collect();
+        let one = car(&all);
+        let dropped = all.remove(all.len() / 3);
+        let other = car(&all);
         let (one, other) =
             (Repo::from_slice(&one[..]).unwrap(), Repo::from_slice(&other[..]).unwrap());
         for order in [Order::Ascending, Order::Descending] {

@@ -208,16 +208,12 @@ impl Batch {
 #[cfg(test)]
 #[expect(clippy::arithmetic_side_effects, reason = "tests fail by panicking")]
 mod tests {
-    use carwalk_testkit::car::Car;
-    use carwalk_testkit::key;
-    use carwalk_testkit::repo::{Order, Record, Repo as KitRepo};
-    use carwalk_testkit::tree::{Entry, Link, Node};
-
     use super::*;
     use crate::cid::Codec;
     use crate::mst::Event;
     use crate::sha256::hashed;
     use crate::store::{BlockStore, MemoryStore, SliceStore};
+    use crate::testing::{Blocks, keys, keys_at, layer, node, records};
     use crate::{Loader, Repo, Result, Verification};
 
     thread_local! {
@@ -233,9 +229,9 @@ mod tests {
 
     /// Walks a CAR whose blocks are hashed when they are reached. Returns the number of hashed
     /// bytes, and the numbers of records, bad records and bad subtrees.
-    fn hashed_by_walk(car: &Car) -> (usize, [usize; 3]) {
+    fn hashed_by_walk(car: Vec<u8>) -> (usize, [usize; 3]) {
         let loader = Loader::new().verification(Verification::ReachedBlocks);
-        let repo = loader.from_slice(car.to_bytes()).unwrap();
+        let repo = loader.from_slice(car).unwrap();
         let (hashed, told) = hashed::counted(|| {
             let (mut walk, mut told) = (repo.walk().partial(true).start(), [0; 3]);
             while let Some(event) = walk.next_event().unwrap() {
@@ -251,47 +247,51 @@ mod tests {
         (hashed.bytes, told)
     }
 
-    /// A CAR with `count` keys of one record.
-    fn one_record_under(count: usize, record: &Record) -> Car {
-        let records = key::at_layer(0).take(count).map(|key| (key, record.clone()));
-        KitRepo::new(records).to_car(Order::Preorder)
+    /// A tree with `count` keys of one record.
+    fn one_record_under(count: usize, record: &[u8]) -> (Blocks, Cid) {
+        let mut blocks = Blocks::default();
+        let root = blocks.add_tree(keys_at(0).take(count).map(|key| (key, record.to_vec())));
+        (blocks, root)
     }
 
     #[test]
     fn a_large_record_under_many_keys_is_hashed_once_good_or_bad() {
-        let record = Record::raw(vec![0; 1 << 20]);
-        let good = one_record_under(500, &record);
+        let record = vec![0; 1 << 20];
+        let (mut blocks, root) = one_record_under(500, &record);
         // The root and its keys.
-        let most = record.bytes.len() + (64 << 10);
-        let (hashed, told) = hashed_by_walk(&good);
+        let most = record.len() + (64 << 10);
+        let (hashed, told) = hashed_by_walk(blocks.to_car(root).1);
         assert_eq!(told, [500, 0, 0]);
         assert!(hashed <= most, "{hashed} bytes");
-        let mut bad = good;
-        let at = bad.index_of(&record.cid);
-        bad.sections[at].data[9] ^= 1;
-        let (hashed, told) = hashed_by_walk(&bad);
+        blocks.0.get_mut(&Cid::of(Codec::DagCbor, &record)).unwrap()[9] ^= 1;
+        let (hashed, told) = hashed_by_walk(blocks.to_car(root).1);
         assert_eq!(told, [0, 500, 0]);
         assert!(hashed <= most, "{hashed} bytes");
     }
 
     /// Walks all of a CAR whose blocks are hashed when they are reached. Returns how many messages
     /// that hashes.
-    fn messages_of_walk(car: &Car, reverse: bool, memory_limit: u64) -> usize {
+    fn messages_of_walk(car: &[u8], reverse: bool, memory_limit: u64) -> usize {
         let loader = Loader::new().verification(Verification::ReachedBlocks);
-        let repo = loader.from_slice(car.to_bytes()).unwrap();
+        let repo = loader.from_slice(car).unwrap();
         let walk = repo.walk().memory_limit(memory_limit);
         let mut walk = if reverse { walk.reverse() } else { walk }.start();
         hashed::counted(|| while walk.next_event().unwrap().is_some() {}).0.messages
+    }
+
+    /// A repository with this many keys and records, and how many blocks it has beside the commit.
+    fn repo(count: usize) -> (Cid, Vec<u8>, usize) {
+        let mut blocks = Blocks::default();
+        let root = blocks.add_tree(records(keys().take(count)));
+        let (commit, car) = blocks.to_car(root);
+        (commit, car, blocks.0.len())
     }
 
     /// Each key is hashed too, for its layer.
     #[test]
     fn a_complete_walk_hashes_each_block_that_it_reaches_once() {
         for keys in [1, 40, 700, 3000] {
-            let names = (0..keys).map(|number| format!("com.example.test/{number}").into_bytes());
-            let repo = KitRepo::new(names.map(|key| (key.clone(), Record::sample(&key))));
-            let blocks = repo.root.blocks().len() + keys;
-            let car = repo.to_car(Order::Shuffled(1));
+            let (_, car, blocks) = repo(keys);
             for reverse in [false, true] {
                 for memory_limit in [u64::MAX, 1 << 20, 200_000] {
                     let messages = messages_of_walk(&car, reverse, memory_limit);
@@ -304,10 +304,7 @@ mod tests {
     /// The lanes need many blocks at a time. Counts the blocks that are passed to the hasher.
     #[test]
     fn nearly_all_blocks_of_a_walk_are_hashed_in_large_batches() {
-        let names = (0..3000).map(|number| format!("com.example.test/{number}").into_bytes());
-        let repo = KitRepo::new(names.map(|key| (key.clone(), Record::sample(&key))));
-        let blocks = repo.root.blocks().len() + 3000;
-        let car = repo.to_car(Order::Shuffled(1));
+        let (_, car, blocks) = repo(3000);
         for reverse in [false, true] {
             BATCHES.take();
             messages_of_walk(&car, reverse, u64::MAX);
@@ -347,11 +344,8 @@ mod tests {
     #[test]
     fn marks_of_verified_blocks_go_through_maps_and_pointers() {
         const KEYS: usize = 700;
-        let names = (0..KEYS).map(|number| format!("com.example.test/{number}").into_bytes());
-        let repo = KitRepo::new(names.map(|key| (key.clone(), Record::sample(&key))));
-        let all = KEYS + repo.root.blocks().len() + KEYS;
-        let commit = Cid::parse(repo.commit_cid().as_bytes()).unwrap();
-        let car = repo.to_bytes(Order::Shuffled(1));
+        let (commit, car, blocks) = repo(KEYS);
+        let all = blocks + KEYS;
         let every_block = || SliceStore::new(car.clone()).unwrap();
         let reached = || {
             let loader = Loader::new().verification(Verification::ReachedBlocks);
@@ -384,13 +378,15 @@ mod tests {
     #[test]
     fn a_large_record_under_many_keys_is_hashed_once_by_a_complete_walk() {
         for len in [LARGE_BLOCK, MAX_LEN_TOGETHER, MAX_LEN_TOGETHER + 1] {
-            let car = one_record_under(500, &Record::raw(vec![0; len]));
+            let (blocks, root) = one_record_under(500, &vec![0; len]);
+            let (_, car) = blocks.to_car(root);
             for reverse in [false, true] {
                 // The root and its keys, and the record.
                 assert_eq!(messages_of_walk(&car, reverse, u64::MAX), 1 + 500 + 1, "{len}");
             }
         }
-        let car = one_record_under(500, &Record::raw(vec![0; LARGE_BLOCK - 1]));
+        let (blocks, root) = one_record_under(500, &[0; LARGE_BLOCK - 1]);
+        let (_, car) = blocks.to_car(root);
         assert_eq!(messages_of_walk(&car, false, u64::MAX), 1 + 500 + 500);
     }
 
@@ -398,27 +394,24 @@ mod tests {
     /// key that is read is hashed for its layer.
     #[test]
     fn a_large_node_under_many_links_is_hashed_once_and_read_beyond_its_first_key_once() {
-        let record = Record::sample(b"com.example.test/shared");
+        let mut blocks = Blocks::default();
+        let record = blocks.add(b"\xa0".to_vec());
         let tail = "a".repeat(900);
         let keys = (0..).map(|n| format!("com.example.zzz/{tail}{n:06}").into_bytes());
-        let keys: Vec<_> = keys.filter(|key| key::layer(key) == 0).take(20_000).collect();
-        let leaf = Node::leaf(keys.iter().map(|key| Entry::new(key, record.cid)).collect());
-        let link = Link::Cid(leaf.cid());
-        let entries = key::at_layer(1)
-            .take(1000)
-            .map(|key| Entry { tree: link.clone(), ..Entry::new(&key, record.cid) });
-        let mut repo = KitRepo::new([]);
-        repo.root = Node { left: link.clone(), entries: entries.collect(), bytes_override: None };
-        repo.extra = vec![(leaf.cid(), leaf.block())];
-        repo.add_record(record);
-        let (hashed, told) = hashed_by_walk(&repo.to_car(Order::Preorder));
+        let keys: Vec<_> = keys.filter(|key| layer(key) == 0).take(20_000).collect();
+        let entries: Vec<_> = keys.iter().map(|key| (key.clone(), record, None)).collect();
+        let leaf = node(None, &entries);
+        let link = Some(blocks.add(leaf.clone()));
+        let entries: Vec<_> = keys_at(1).take(1000).map(|key| (key, record, link)).collect();
+        let root = blocks.add(node(link, &entries));
+        let (hashed, told) = hashed_by_walk(blocks.to_car(root).1);
         // After the last key the node is in its place.
         assert_eq!(told, [1000 + 20_000, 0, 1000]);
         let read: usize = keys.iter().map(Vec::len).sum();
-        assert!(leaf.block().len() > 1 << 20 && read > 10 << 20);
+        assert!(leaf.len() > 1 << 20 && read > 10 << 20);
         // And a small record for each entry, which is not remembered.
-        let most = leaf.block().len() + read + 1000 * keys[0].len() + 21_000 * 100 + (1 << 20);
-        assert!(hashed <= most && most < 1000 * leaf.block().len() / 20, "{hashed} of {most}");
+        let most = leaf.len() + read + 1000 * keys[0].len() + 21_000 * 100 + (1 << 20);
+        assert!(hashed <= most && most < 1000 * leaf.len() / 20, "{hashed} of {most}");
     }
 
     /// Otherwise every block but the longest would be hashed once per link.

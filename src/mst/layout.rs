@@ -275,10 +275,9 @@ fn narrow(at: usize) -> u32 {
 mod tests {
     use core::cell::Cell;
 
-    use carwalk_testkit::cid::Cid as KitCid;
-    use carwalk_testkit::tree;
-
     use super::*;
+    use crate::cid::Codec;
+    use crate::testing::{self, Rng};
 
     thread_local! {
         /// Steps from an entry to the one that its prefix comes from.
@@ -320,7 +319,7 @@ mod tests {
 
     #[test]
     fn an_entry_is_chained_to_the_last_one_before_it_with_a_shorter_prefix() {
-        let mut rng = carwalk_testkit::rng::Rng::new(1);
+        let mut rng = Rng::new(1);
         for round in 0..400 {
             let longest = 1 + round % 40;
             let prefix_lens: Vec<u16> =
@@ -352,9 +351,9 @@ mod tests {
 
     /// Returns the block of a node with these keys, and its layout.
     fn parsed(keys: &[Vec<u8>]) -> (Vec<u8>, NodeLayout) {
-        let record = KitCid::dag_cbor(b"record");
-        let entries = keys.iter().map(|key| tree::Entry::new(key, record)).collect();
-        let block = tree::Node::leaf(entries).block();
+        let record = Cid::of(Codec::DagCbor, b"record");
+        let entries: Vec<_> = keys.iter().map(|key| (key.clone(), record, None)).collect();
+        let block = testing::node(None, &entries);
         let mut layout = NodeLayout::default();
         layout.parse(&block, &mut Key::default(), |_, _| Ok(())).unwrap();
         (block, layout)

@@ -103,24 +103,31 @@ impl<B: AsRef<[u8]>> Record<B> {
     ///
     /// ```
     /// use carwalk::cid::{Cid, Codec};
-    /// use carwalk::Repo;
-    /// # use carwalk_testkit::cbor::Value;
-    /// # use carwalk_testkit::repo::{Order, Record, Repo as Kit};
-    /// # let text = "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku";
-    /// # let record = Record::new(Value::map_sorted([
-    /// #     ("picture", Value::Link(carwalk_testkit::cid::Cid::raw(b"a picture"))),
-    /// #     ("parent", Value::text(text)),
-    /// # ]).encode());
-    /// # let kit = Kit::new([(b"app.bsky.feed.post/3jui7kd54zh2y".to_vec(), record)]);
-    /// # let car = kit.to_bytes(Order::Preorder);
+    /// # use carwalk::Tree;
+    /// # use carwalk::car::Writer;
+    /// # use carwalk::store::SliceStore;
     ///
+    /// # let picture = Cid::of(Codec::Raw, b"a picture");
+    /// # let text = b"bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku";
+    /// # let record = [
+    /// #     b"\xa2\x66parent\x78\x3b", &text[..],
+    /// #     b"\x67picture\xd8\x2a\x58\x25\x00", picture.as_bytes(),
+    /// # ].concat();
+    /// # let cid = Cid::of(Codec::DagCbor, &record);
+    /// # let mut node = b"\xa2\x61e\x81\xa4\x61k\x58\x20".to_vec();
+    /// # node.extend(b"app.bsky.feed.post/3jui7kd54zh2y\x61p\x00\x61t\xf6\x61v");
+    /// # node.extend([b"\xd8\x2a\x58\x25\x00", &cid.as_bytes()[..], b"\x61l\xf6"].concat());
+    /// # let root = Cid::of(Codec::DagCbor, &node);
+    /// # let mut car = Writer::new(Vec::new(), &[root])?;
+    /// # car.write(root, &node)?;
+    /// # car.write(cid, &record)?;
+    /// # let tree = Tree::new(SliceStore::new(car.finish()?)?, root);
     /// // {"parent": "bafkrei..", "picture": link}
-    /// let repo = Repo::from_slice(&car)?;
-    /// let post = repo.records().next().unwrap()?;
+    /// let post = tree.records().next().unwrap()?;
     /// let links = post.links().collect::<Result<Vec<_>, _>>()?;
     /// // A CID in a text is not a link.
     /// assert_eq!(links, [Cid::of(Codec::Raw, b"a picture")]);
-    /// # Ok::<(), carwalk::Error>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn links(&self) -> Links<'_> {
         Links::new(self.bytes(), self.origin())
@@ -143,29 +150,29 @@ impl<B: AsRef<[u8]>> Record<B> {
     /// # Examples
     ///
     /// ```
-    /// use carwalk::Repo;
-    /// # use carwalk_testkit::cbor::Value;
-    /// # use carwalk_testkit::repo::{Order, Record, Repo as Kit};
-    /// # let text = "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku";
-    /// # let record = Record::new(Value::map_sorted([
-    /// #     ("one", Value::map_sorted([
-    /// #         ("$type", Value::text("blob")),
-    /// #         ("ref", Value::Link(carwalk_testkit::cid::Cid::raw(b"a picture"))),
-    /// #         ("mimeType", Value::text("image/png")),
-    /// #         ("size", Value::Uint(1234)),
-    /// #     ])),
-    /// #     ("two", Value::map_sorted([
-    /// #         ("cid", Value::text(text)),
-    /// #         ("mimeType", Value::text("image/jpeg")),
-    /// #     ])),
-    /// # ]).encode());
-    /// # let kit = Kit::new([(b"app.bsky.feed.post/3jui7kd54zh2y".to_vec(), record)]);
-    /// # let car = kit.to_bytes(Order::Preorder);
-    ///
+    /// # use carwalk::Tree;
+    /// # use carwalk::car::Writer;
+    /// # use carwalk::cid::{Cid, Codec};
+    /// # use carwalk::store::SliceStore;
+    /// # let picture = Cid::of(Codec::Raw, b"a picture");
+    /// # let text = b"bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku";
+    /// # let record = [
+    /// #     b"\xa2\x63one\xa4\x63ref\xd8\x2a\x58\x25\x00", &picture.as_bytes()[..],
+    /// #     b"\x64size\x19\x04\xd2\x65$type\x64blob\x68mimeType\x69image/png",
+    /// #     b"\x63two\xa2\x63cid\x78\x3b", text, b"\x68mimeType\x6aimage/jpeg",
+    /// # ].concat();
+    /// # let cid = Cid::of(Codec::DagCbor, &record);
+    /// # let mut node = b"\xa2\x61e\x81\xa4\x61k\x58\x20".to_vec();
+    /// # node.extend(b"app.bsky.feed.post/3jui7kd54zh2y\x61p\x00\x61t\xf6\x61v");
+    /// # node.extend([b"\xd8\x2a\x58\x25\x00", &cid.as_bytes()[..], b"\x61l\xf6"].concat());
+    /// # let root = Cid::of(Codec::DagCbor, &node);
+    /// # let mut car = Writer::new(Vec::new(), &[root])?;
+    /// # car.write(root, &node)?;
+    /// # car.write(cid, &record)?;
+    /// # let tree = Tree::new(SliceStore::new(car.finish()?)?, root);
     /// // The only record has a blob of 1,234 bytes, and one of the legacy form.
-    /// let repo = Repo::from_slice(&car)?;
     /// let (mut count, mut bytes_to_download) = (0, 0);
-    /// for record in repo.records() {
+    /// for record in tree.records() {
     ///     for blob in record?.blobs() {
     ///         count += 1;
     ///         // The legacy form has no size.
@@ -173,7 +180,7 @@ impl<B: AsRef<[u8]>> Record<B> {
     ///     }
     /// }
     /// assert_eq!((count, bytes_to_download), (2, 1234));
-    /// # Ok::<(), carwalk::Error>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn blobs(&self) -> Blobs<'_> {
         Blobs::new(self.bytes(), self.origin())
@@ -197,20 +204,26 @@ impl<B: AsRef<[u8]>> Record<B> {
     /// # Examples
     ///
     /// ```
-    /// use carwalk::Repo;
-    /// # use carwalk_testkit::cbor::Value;
-    /// # use carwalk_testkit::repo::{Order, Record, Repo as Kit};
-    /// # let record = Record::new(Value::map_sorted([("size", Value::F64(1.5))]).encode());
-    /// # let kit = Kit::new([(b"app.bsky.feed.post/3jui7kd54zh2y".to_vec(), record)]);
-    /// # let car = kit.to_bytes(Order::Preorder);
-    ///
+    /// # use carwalk::Tree;
+    /// # use carwalk::car::Writer;
+    /// # use carwalk::cid::{Cid, Codec};
+    /// # use carwalk::store::SliceStore;
+    /// # let record = b"\xa1\x64size\xfb\x3f\xf8\x00\x00\x00\x00\x00\x00".to_vec();
+    /// # let cid = Cid::of(Codec::DagCbor, &record);
+    /// # let mut node = b"\xa2\x61e\x81\xa4\x61k\x58\x20".to_vec();
+    /// # node.extend(b"app.bsky.feed.post/3jui7kd54zh2y\x61p\x00\x61t\xf6\x61v");
+    /// # node.extend([b"\xd8\x2a\x58\x25\x00", &cid.as_bytes()[..], b"\x61l\xf6"].concat());
+    /// # let root = Cid::of(Codec::DagCbor, &node);
+    /// # let mut car = Writer::new(Vec::new(), &[root])?;
+    /// # car.write(root, &node)?;
+    /// # car.write(cid, &record)?;
+    /// # let tree = Tree::new(SliceStore::new(car.finish()?)?, root);
     /// // {"size": 1.5}
-    /// let repo = Repo::from_slice(&car)?;
-    /// let post = repo.records().next().unwrap()?;
+    /// let post = tree.records().next().unwrap()?;
     /// let odd = post.oddities().collect::<Result<Vec<_>, _>>()?;
     /// assert_eq!(odd.len(), 1);
     /// assert_eq!(odd[0].path(), "size");
-    /// # Ok::<(), carwalk::Error>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn oddities(&self) -> Oddities<'_> {
         Oddities::new(self.bytes(), self.origin())

@@ -17,7 +17,7 @@ const LAYERS: [&[&str]; 12] = [
     &["varint", "cbor"],
     &["shape"],
     &["car"],
-    &["signature", "commit", "path", "record"],
+    &["signature", "commit", "path", "record", "testing"],
     &["store"],
     &["mst"],
     &["process"],
