@@ -233,8 +233,7 @@ mod tests {
     use clap::{Args as _, Command, FromArgMatches as _};
 
     use super::*;
-
-    const SAMPLE: &[u8] = include_bytes!("../../samples/repo.car");
+    use crate::testing::with_entry;
 
     /// A record that refers to a blob, with a byte string of `len` bytes before the reference.
     fn record(blob: &[u8], len: u16) -> Vec<u8> {
@@ -252,16 +251,15 @@ mod tests {
 
     /// Lists two records under the same entry, and returns the number of blobs after each.
     fn listed(records: [Vec<u8>; 2]) -> [usize; 2] {
-        let repo = Repo::from_slice(SAMPLE).unwrap();
-        let mut walk = repo.walk().records(false).start();
-        let Some(Event::Entry { entry, .. }) = walk.next_event().unwrap() else { panic!() };
         let command = Blobs::augment_args(Command::new("blobs"));
         let matches = command.get_matches_from(["blobs", "--cids"]);
         let blobs = Blobs::from_arg_matches(&matches).unwrap();
         let (mut listing, mut out) = (Listing::new(&blobs), Output::new(None));
-        records.map(|record| {
-            listing.list(entry, entry.path().unwrap(), &record, &mut out).unwrap();
-            listing.cids.len()
+        with_entry(|entry| {
+            records.map(|record| {
+                listing.list(entry, entry.path().unwrap(), &record, &mut out).unwrap();
+                listing.cids.len()
+            })
         })
     }
 

@@ -18,7 +18,7 @@ use crate::target::Target;
 /// Most oddities of the record that are printed one by one. The others are counted.
 const ODDITIES_TOLD: usize = 20;
 
-/// Print one record as JSON, or say what the CAR proves about it
+/// Print one record as JSON, or report that the CAR proves it absent
 #[derive(Args, Debug)]
 #[command(allow_missing_positional = true)]
 pub(crate) struct Get {

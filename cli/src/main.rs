@@ -29,6 +29,8 @@ mod remembered;
 mod size;
 mod skipped;
 mod target;
+#[cfg(test)]
+mod testing;
 mod tid;
 mod verify;
 

@@ -216,22 +216,17 @@ fn byte(odd: &OddItem) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use carwalk::Repo;
-    use carwalk::mst::Event;
-
     use super::*;
-
-    const SAMPLE: &[u8] = include_bytes!("../../samples/repo.car");
+    use crate::testing::with_entry;
 
     /// Checks two records under the same entry, and returns how many oddities each check added.
     fn checked(records: [&[u8]; 2]) -> [u64; 2] {
-        let repo = Repo::from_slice(SAMPLE).unwrap();
-        let mut walk = repo.walk().records(false).start();
-        let Some(Event::Entry { entry, .. }) = walk.next_event().unwrap() else { panic!() };
         let (mut odd, mut out) = (OddRecords::new(true), Output::new(None));
-        records.map(|record| {
-            odd.check(entry, record, &mut out).unwrap();
-            std::mem::take(&mut odd.report.oddities)
+        with_entry(|entry| {
+            records.map(|record| {
+                odd.check(entry, record, &mut out).unwrap();
+                std::mem::take(&mut odd.report.oddities)
+            })
         })
     }
 
