@@ -65,13 +65,15 @@ impl Machine {
     }
 }
 
+/// Omits the suffix of the kernel's release, which names a distribution or a build.
 impl fmt::Display for Machine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sha = if self.sha_extension { "with" } else { "without" };
+        let kernel = self.kernel.split(['-', '+']).next().unwrap_or_default();
         write!(
             f,
             "{}, {sha} SHA extension, {} cores, {}, {}",
-            self.cpu, self.cores, self.kernel, self.rustc
+            self.cpu, self.cores, kernel, self.rustc
         )
     }
 }
