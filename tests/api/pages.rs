@@ -36,18 +36,26 @@ fn relative_links_lead_to_files() {
     }
 }
 
-/// Whoever reads the README in the published package has only the files that it includes.
+/// Whoever reads these pages in the published package has only the files that it includes.
 #[test]
-fn links_of_the_readme_lead_into_the_package() {
+fn links_of_published_pages_lead_into_the_package() {
     let manifest = read("Cargo.toml");
     let (_, included) = manifest.split_once("\ninclude = [").unwrap();
     let included = included.split(']').next().unwrap();
-    let readme = read("README.md");
-    assert!(!links(&readme).is_empty());
-    for link in links(&readme) {
-        let first = link.split('/').next().unwrap();
-        assert!(included.contains(&format!("\"/{first}\"")), "{link}");
+    let included: Vec<&Path> = included
+        .split('"')
+        .filter_map(|path| path.strip_prefix('/'))
+        .filter(|path| !path.contains('*'))
+        .map(Path::new)
+        .collect();
+    for page in ["README.md", "SECURITY.md", "CHANGELOG.md"] {
+        assert!(included.contains(&Path::new(page)));
+        for link in links(&read(page)) {
+            let is_included = included.iter().any(|path| Path::new(link).starts_with(path));
+            assert!(is_included, "{page}: {link}");
+        }
     }
+    assert!(!links(&read("README.md")).is_empty());
 }
 
 #[test]
