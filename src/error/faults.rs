@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use super::counted::Counted;
 use super::interval::KeyInterval;
 use crate::cid::Cid;
 
@@ -58,7 +59,7 @@ pub enum Malformed {
     #[error("the header names no root")]
     NoRoots,
     /// A CID that is not 36 bytes long.
-    #[error("CID of {found} bytes, expected 36")]
+    #[error("CID of {}, expected 36", Counted(*found, "byte"))]
     CidLen {
         /// Its length, in bytes.
         found: usize,
@@ -87,7 +88,7 @@ pub enum Malformed {
         found: u8,
     },
     /// A digest that is not 32 bytes long.
-    #[error("CID with a digest of {found} bytes, expected 32")]
+    #[error("CID with a digest of {}, expected 32", Counted(*found, "byte"))]
     CidDigestLen {
         /// The declared length, in bytes.
         found: u8,
@@ -104,7 +105,10 @@ pub enum Malformed {
         expected: &'static str,
     },
     /// A CBOR item extends beyond the end of the CAR header or block.
-    #[error("CBOR item extends beyond the end: {expected} bytes expected, {available} available")]
+    #[error(
+        "CBOR item extends beyond the end: {} expected, {available} available",
+        Counted(*expected, "byte")
+    )]
     CborEnd {
         /// The least number of bytes that the item, or its current part, needs.
         expected: u64,
@@ -149,7 +153,11 @@ pub enum Malformed {
     #[error("text is not UTF-8")]
     Utf8,
     /// Bytes follow the one item of a block or header.
-    #[error("{found} bytes follow the end")]
+    #[error(
+        "{} follow{} the end",
+        Counted(*found, "byte"),
+        if *found == 1 { "s" } else { "" }
+    )]
     Trailing {
         /// Their number.
         found: usize,
@@ -167,7 +175,7 @@ pub enum Malformed {
         expected: &'static str,
     },
     /// A map with another number of fields than its schema.
-    #[error("map of {found} fields, expected {expected}")]
+    #[error("map of {}, expected {expected}", Counted(*found, "field"))]
     FieldCount {
         /// The number of fields of the schema.
         expected: usize,
@@ -196,7 +204,7 @@ pub enum Malformed {
     )]
     ProcessedNode,
     /// A `sig` that is not 64 bytes long.
-    #[error("`sig` of {found} bytes, expected 64")]
+    #[error("`sig` of {}, expected 64", Counted(*found, "byte"))]
     SigLen {
         /// Its length, in bytes.
         found: usize,
@@ -227,23 +235,27 @@ pub enum NonCanonical {
 /// A rule of the Merkle Search Tree that a node breaks.
 ///
 /// The rules are those of "MST Structure" in the [repository
-/// specification](https://atproto.com/specs/repository), which does not number them; N1 to N17 are
-/// the numbers in `docs/design.md`. Rules without a variant are other kinds, such as `Malformed`.
+/// specification](https://atproto.com/specs/repository), which does not number them. N1 to N17 are
+/// numbers of carwalk's own: the [format guide](crate::guide::format#the-rules-of-the-tree) has a
+/// table of them. Rules without a variant are other kinds, such as `Malformed`.
+///
+/// The entries of a node are counted from 0, here and in messages.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum TreeRule {
     /// N2: the first entry of a node shares no prefix, because no key is before it.
-    #[error("first entry has a prefix of {prefix_len} bytes, expected 0")]
+    #[error("entry 0 has a prefix of {}, expected 0", Counted(*prefix_len, "byte"))]
     FirstPrefix {
         /// The entry's prefix length.
         prefix_len: u64,
     },
     /// N3: a prefix is no longer than the key before it.
     #[error(
-        "entry {entry} has a prefix of {prefix_len} bytes, but the key before it has {previous_len}"
+        "entry {entry} has a prefix of {}, but the key before it has {previous_len}",
+        Counted(*prefix_len, "byte")
     )]
     PrefixTooLong {
-        /// The entry's number in its node, from 0.
+        /// The entry's number in its node, counted from 0.
         entry: usize,
         /// The entry's prefix length.
         prefix_len: u64,
@@ -252,10 +264,11 @@ pub enum TreeRule {
     },
     /// N4: a prefix is the longest that the two keys share.
     #[error(
-        "entry {entry} has a prefix of {prefix_len} bytes, but shares more with the key before it"
+        "entry {entry} has a prefix of {}, but shares more with the key before it",
+        Counted(*prefix_len, "byte")
     )]
     PrefixNotMaximal {
-        /// The entry's number in its node, from 0.
+        /// The entry's number in its node, counted from 0.
         entry: usize,
         /// The entry's prefix length.
         prefix_len: usize,
@@ -263,19 +276,19 @@ pub enum TreeRule {
     /// N5: keys ascend within a node.
     #[error("entry {entry} has a key below the key before it")]
     KeyOrder {
-        /// The entry's number in its node, from 0.
+        /// The entry's number in its node, counted from 0.
         entry: usize,
     },
     /// N6: no key occurs twice.
     #[error("entry {entry} repeats the key before it")]
     DuplicateKey {
-        /// The entry's number in its node, from 0.
+        /// The entry's number in its node, counted from 0.
         entry: usize,
     },
     /// N7: all keys of a node are on one layer.
     #[error("entry {entry} has a key of layer {found}, but its node is of layer {expected}")]
     KeyLayer {
-        /// The entry's number in its node, from 0.
+        /// The entry's number in its node, counted from 0.
         entry: usize,
         /// The node's layer.
         expected: u8,
@@ -309,7 +322,7 @@ pub enum TreeRule {
     /// N15: keys are not empty.
     #[error("entry {entry} has an empty key")]
     EmptyKey {
-        /// The entry's number in its node, from 0.
+        /// The entry's number in its node, counted from 0.
         entry: usize,
     },
 }
@@ -390,11 +403,14 @@ pub enum ArgumentFault {
 #[non_exhaustive]
 pub enum PathFault {
     /// A byte that is not allowed in repo paths.
-    #[error("repo path with the byte {found:#04x} at position {at}")]
+    #[error(
+        "repo path with the byte {found:#04x} at position {at}, \
+         expected one of `A-Z a-z 0-9 . - _ : ~ /`"
+    )]
     Character {
         /// The byte.
         found: u8,
-        /// Its position in the path.
+        /// Its position in the path, in bytes counted from 0.
         at: usize,
     },
     /// No slash, or more than one.

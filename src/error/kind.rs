@@ -4,6 +4,7 @@ use std::io;
 
 use thiserror::Error;
 
+use super::counted::Counted;
 use super::faults::{
     ArgumentFault, LookAlike, Malformed, NonCanonical, PathFault, SpillFileFault, TreeRule,
 };
@@ -40,11 +41,14 @@ pub enum ErrorKind {
     /// Writing the output failed. The cause is the error's source.
     #[error("writing failed")]
     Output(#[source] io::Error),
-    /// The store failed. The cause is the error's source.
-    #[error("the block store or spill file failed")]
+    /// The store or the spill file failed. The cause is the error's source.
+    #[error("the {} failed", failed(.0.as_ref()))]
     Store(#[source] Cause),
     /// The input ends inside a structure.
-    #[error("the input ends inside it: {expected} bytes expected, {available} available")]
+    #[error(
+        "the input ends inside it: {} expected, {available} available",
+        Counted(*expected, "byte")
+    )]
     Truncated {
         /// The least number of bytes that the structure, or its current part, needs.
         expected: u64,
@@ -64,7 +68,7 @@ pub enum ErrorKind {
     #[error(transparent)]
     Tree(TreeRule),
     /// The bytes of a block do not hash to its CID.
-    #[error("its bytes hash to {found}")]
+    #[error("its bytes hash to {found} instead")]
     HashMismatch {
         /// The CID of the bytes.
         found: Cid,
@@ -127,8 +131,13 @@ pub enum ErrorKind {
 
 /// The cause of a `Store` error: an operation on the spill file failed.
 #[derive(Debug, Error)]
-#[error("the spill file failed")]
+#[error("an operation on the file failed")]
 pub(super) struct SpillIo(#[source] pub(super) io::Error);
+
+/// Returns what failed, by the cause of a `Store` error.
+fn failed(cause: &(dyn std::error::Error + Send + Sync + 'static)) -> &'static str {
+    if cause.is::<SpillIo>() { "spill file" } else { "block store" }
+}
 
 fn hidden(interval: &Option<KeyInterval>) -> String {
     interval.as_ref().map(|interval| format!(", which hides {interval}")).unwrap_or_default()
@@ -166,12 +175,12 @@ pub enum LimitName {
     #[error("stored size")]
     Stored,
     /// Segments of a spill file: 2^24.
-    #[error("number of segments")]
+    #[error("segment count")]
     Segments,
     /// [`Walk::memory_limit`](crate::mst::Walk::memory_limit), in bytes.
     #[error("walk memory")]
     WalkMemory,
     /// [`MAX_COMMIT_FIELDS`](crate::limits::MAX_COMMIT_FIELDS).
-    #[error("number of commit fields")]
+    #[error("commit field count")]
     CommitFields,
 }

@@ -7,6 +7,7 @@
 
 mod build;
 mod class;
+mod counted;
 mod display;
 mod faults;
 mod interval;
@@ -84,7 +85,7 @@ impl Error {
     /// use std::error::Error as _;
     ///
     /// let error = carwalk::Error::store("connection lost");
-    /// assert_eq!(error.to_string(), "the block store or spill file failed");
+    /// assert_eq!(error.to_string(), "the block store failed");
     /// assert_eq!(error.source().unwrap().to_string(), "connection lost");
     /// ```
     #[cold]

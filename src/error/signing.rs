@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use super::counted::Counted;
 use crate::limits::MAX_PUBLIC_KEY_TEXT_LEN;
 
 /// Why a text or point is not a public key that accounts sign with.
@@ -49,7 +50,7 @@ pub enum PublicKeyFault {
         found: u64,
     },
     /// A point of another length than expected.
-    #[error("point of {found} bytes, expected {expected}")]
+    #[error("point of {}, expected {expected}", Counted(*found, "byte"))]
     PointLen {
         /// Its length, in bytes.
         found: usize,
@@ -78,7 +79,7 @@ pub enum PublicKeyFault {
 #[non_exhaustive]
 pub enum SignatureFault {
     /// The signature does not have 64 bytes. One in DER has 8 to 72, mostly 70 or 71.
-    #[error("signature of {found} bytes, expected 64")]
+    #[error("signature of {}, expected 64", Counted(*found, "byte"))]
     Len {
         /// Its length, in bytes.
         found: usize,

@@ -106,7 +106,7 @@ const MESSAGES: &[(&str, &str)] = &[
     ),
     (
         "node_trailing_byte",
-        "node bafyreidvd7tbqb5mvfnlhc27aevpymr5wca3twvtrq643xrl6zdt74oanm at byte 285: 1 bytes follow the end, at byte 261 of the node",
+        "node bafyreidvd7tbqb5mvfnlhc27aevpymr5wca3twvtrq643xrl6zdt74oanm at byte 285: 1 byte follows the end, at byte 261 of the node",
     ),
     (
         "entry_link_other_multibase",
@@ -168,7 +168,7 @@ const MESSAGES: &[(&str, &str)] = &[
     ),
     (
         "first_prefix_not_zero",
-        "node bafyreidcwguulm4yzyeir2u6f4hesbflw5hry3lcfuuprcgx2qd6frfsae at byte 2064: first entry has a prefix of 1 bytes, expected 0, at byte 4 of the node",
+        "node bafyreidcwguulm4yzyeir2u6f4hesbflw5hry3lcfuuprcgx2qd6frfsae at byte 2064: entry 0 has a prefix of 1 byte, expected 0, at byte 4 of the node",
     ),
     (
         "prefix_longer_than_key",
@@ -224,7 +224,7 @@ const MESSAGES: &[(&str, &str)] = &[
     ),
     (
         "path_with_space",
-        "record bafyreigb4o42aay454vf2aeq3tw5s6xheerryy2aengdydhulhp4f4md6e at byte 3122: repo path with the byte 0x20 at position 18, key \"com.example.test/a b\"",
+        "record bafyreigb4o42aay454vf2aeq3tw5s6xheerryy2aengdydhulhp4f4md6e at byte 3122: repo path with the byte 0x20 at position 18, expected one of `A-Z a-z 0-9 . - _ : ~ /`, key \"com.example.test/a b\"",
     ),
     (
         "path_of_three_parts",
@@ -244,15 +244,15 @@ const MESSAGES: &[(&str, &str)] = &[
     ),
     (
         "path_not_utf8",
-        "record bafyreidcvgu5qmg2qmvw3girl4b6zit23rhem6cpe7oqzk3mpcbtmbjwa4 at byte 3222: repo path with the byte 0xff at position 17, key \"com.example.test/\\xff\\xfe\"",
+        "record bafyreidcvgu5qmg2qmvw3girl4b6zit23rhem6cpe7oqzk3mpcbtmbjwa4 at byte 3222: repo path with the byte 0xff at position 17, expected one of `A-Z a-z 0-9 . - _ : ~ /`, key \"com.example.test/\\xff\\xfe\"",
     ),
     (
         "path_with_nul",
-        "record bafyreifmu2ve7aurfim5phecday4hr6xsvzvr3gyf7m4daerie6szdj22u at byte 3222: repo path with the byte 0x00 at position 18, key \"com.example.test/a\\x00\"",
+        "record bafyreifmu2ve7aurfim5phecday4hr6xsvzvr3gyf7m4daerie6szdj22u at byte 3222: repo path with the byte 0x00 at position 18, expected one of `A-Z a-z 0-9 . - _ : ~ /`, key \"com.example.test/a\\x00\"",
     ),
     (
         "hash_of_record",
-        "section bafyreibcop7ypm6fiwfs5hf2r44x43jkn3dzy7h6zuwigqsa4tndyxijxm at byte 2243: its bytes hash to bafyreiawmdqlp7b3lf5rii4nyireq3uof3fj45bctspjvg62zjdljufd3e",
+        "section bafyreibcop7ypm6fiwfs5hf2r44x43jkn3dzy7h6zuwigqsa4tndyxijxm at byte 2243: its bytes hash to bafyreiawmdqlp7b3lf5rii4nyireq3uof3fj45bctspjvg62zjdljufd3e instead",
     ),
     (
         "commit_absent",
@@ -304,11 +304,11 @@ const MESSAGES: &[(&str, &str)] = &[
     ),
     (
         "commit_empty_block",
-        "commit bafyreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku at byte 59: CBOR item extends beyond the end: 1 bytes expected, 0 available, at byte 0 of the commit",
+        "commit bafyreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku at byte 59: CBOR item extends beyond the end: 1 byte expected, 0 available, at byte 0 of the commit",
     ),
     (
         "header_map_cut",
-        "CAR header at byte 0: CBOR item extends beyond the end: 1 bytes expected, 0 available, at byte 57 of the CAR header",
+        "CAR header at byte 0: CBOR item extends beyond the end: 1 byte expected, 0 available, at byte 57 of the CAR header",
     ),
     (
         "value_identity",
@@ -417,7 +417,7 @@ fn messages_of_cids() {
     }
     let [a, b] = [b"a", b"b"].map(|bytes| Cid::of(Codec::Raw, bytes));
     let mismatch = a.verify(b"b").unwrap_err().to_string();
-    assert_eq!(mismatch, format!("block {a}: its bytes hash to {b}"));
+    assert_eq!(mismatch, format!("block {a}: its bytes hash to {b} instead"));
 }
 
 #[test]
@@ -431,12 +431,53 @@ fn messages_of_paths() {
     );
     assert_eq!(message(b"a/"), "repo path without a record key, key \"a/\"");
     assert_eq!(message(b"/a"), "repo path without a collection, key \"/a\"");
-    assert_eq!(message(b"a/b!"), "repo path with the byte 0x21 at position 3, key \"a/b!\"");
+    let expected = "expected one of `A-Z a-z 0-9 . - _ : ~ /`";
+    assert_eq!(
+        message(b"a/b!"),
+        format!("repo path with the byte 0x21 at position 3, {expected}, key \"a/b!\"")
+    );
     assert_eq!(message(b"a/b"), "collection is not a normalized NSID, key \"a/b\"");
     assert_eq!(
         message(b"a.b.c/."),
         "record key is not of the syntax of record keys, key \"a.b.c/.\""
     );
+}
+
+/// One of a thing is not named as several.
+#[test]
+fn messages_count_in_the_singular_and_plural() {
+    let faults = [
+        (Malformed::CidLen { found: 1 }, "CID of 1 byte, expected 36"),
+        (Malformed::CidLen { found: 0 }, "CID of 0 bytes, expected 36"),
+        (Malformed::CidDigestLen { found: 1 }, "CID with a digest of 1 byte, expected 32"),
+        (
+            Malformed::CborEnd { expected: 1, available: 0 },
+            "CBOR item extends beyond the end: 1 byte expected, 0 available",
+        ),
+        (Malformed::Trailing { found: 1 }, "1 byte follows the end"),
+        (Malformed::Trailing { found: 2 }, "2 bytes follow the end"),
+        (Malformed::FieldCount { expected: 6, found: 1 }, "map of 1 field, expected 6"),
+        (Malformed::SigLen { found: 1 }, "`sig` of 1 byte, expected 64"),
+    ];
+    for (fault, message) in faults {
+        assert_eq!(fault.to_string(), message);
+    }
+    let rules = [
+        (TreeRule::FirstPrefix { prefix_len: 1 }, "entry 0 has a prefix of 1 byte, expected 0"),
+        (
+            TreeRule::PrefixTooLong { entry: 1, prefix_len: 1, previous_len: 0 },
+            "entry 1 has a prefix of 1 byte, but the key before it has 0",
+        ),
+        (
+            TreeRule::PrefixNotMaximal { entry: 1, prefix_len: 1 },
+            "entry 1 has a prefix of 1 byte, but shares more with the key before it",
+        ),
+    ];
+    for (rule, message) in rules {
+        assert_eq!(rule.to_string(), message);
+    }
+    let truncated = ErrorKind::Truncated { expected: 1, available: 0 };
+    assert_eq!(truncated.to_string(), "the input ends inside it: 1 byte expected, 0 available");
 }
 
 /// The kinds that no small input comes to, or that say the same wherever they come from.
@@ -445,7 +486,7 @@ fn messages_of_kinds() {
     let kinds: [(ErrorKind, &str); 20] = [
         (ErrorKind::Io(io::ErrorKind::NotFound.into()), "reading failed"),
         (ErrorKind::Output(io::ErrorKind::StorageFull.into()), "writing failed"),
-        (ErrorKind::Store("gone".into()), "the block store or spill file failed"),
+        (ErrorKind::Store("gone".into()), "the block store failed"),
         (
             ErrorKind::OtherAccount {
                 expected: "did:web:a.example".into(),
@@ -504,9 +545,9 @@ fn messages_of_kinds() {
         (LimitName::CarLen, "CAR length"),
         (LimitName::KeyLen, "key length"),
         (LimitName::Nesting, "CBOR nesting"),
-        (LimitName::CommitFields, "number of commit fields"),
+        (LimitName::CommitFields, "commit field count"),
         (LimitName::Stored, "stored size"),
-        (LimitName::Segments, "number of segments"),
+        (LimitName::Segments, "segment count"),
         (LimitName::WalkMemory, "walk memory"),
     ];
     for (name, message) in names {
@@ -637,7 +678,7 @@ fn an_io_error_in_mid_stream_has_the_offset_of_the_section() {
 #[test]
 fn the_sources_are_those_of_kinds_that_have_one() {
     let error = Error::store(io::Error::other("the disk is gone"));
-    assert_eq!(error.to_string(), "the block store or spill file failed");
+    assert_eq!(error.to_string(), "the block store failed");
     let source = error.source().unwrap();
     assert_eq!(source.to_string(), "the disk is gone");
     assert!(source.downcast_ref::<io::Error>().is_some());

@@ -219,7 +219,8 @@ fn names_that_are_no_collections_are_refused_and_repeated() {
         (
             "app.bsky.feed.*",
             PathFault::Character { found: b'*', at: 14 },
-            "repo path with the byte 0x2a at position 14, key \"app.bsky.feed.*\"",
+            "repo path with the byte 0x2a at position 14, expected one of `A-Z a-z 0-9 . - _ : ~ /`, \
+             key \"app.bsky.feed.*\"",
         ),
         (
             "app.bsky.feed.post/",

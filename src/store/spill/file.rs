@@ -216,7 +216,7 @@ impl SpillFile {
     ///
     /// let error = SpillFile::keep("no/such/folder/file").create().unwrap_err();
     /// assert_eq!(error.class(), ErrorClass::Environment);
-    /// let message = r#""no/such/folder/file": the block store or spill file failed"#;
+    /// let message = r#""no/such/folder/file": the spill file failed"#;
     /// assert_eq!(error.to_string(), message);
     /// ```
     pub fn create(self) -> Result<Self> {
