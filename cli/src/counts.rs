@@ -31,7 +31,7 @@ pub(crate) struct TreeCounts {
     /// The layer of the root; `None` if it is missing or bad.
     pub(crate) height: Option<u8>,
     pub(crate) nodes: u64,
-    pub(crate) missing_subtrees: u64,
+    pub(crate) missing_nodes: u64,
     pub(crate) bad_subtrees: u64,
     pub(crate) records: u64,
     pub(crate) record_bytes: u64,
@@ -55,7 +55,7 @@ impl TreeCounts {
             }
             Event::MissingRecord { .. } => add(&mut self.missing_records, 1),
             Event::BadRecord { .. } => add(&mut self.bad_records, 1),
-            Event::MissingSubtree { .. } => add(&mut self.missing_subtrees, 1),
+            Event::MissingSubtree { .. } => add(&mut self.missing_nodes, 1),
             Event::BadSubtree { .. } => add(&mut self.bad_subtrees, 1),
             _ => {}
         }
@@ -63,8 +63,8 @@ impl TreeCounts {
 
     /// Returns whether no block is missing and no node or record is bad.
     pub(crate) fn is_complete(&self) -> bool {
-        let TreeCounts { missing_subtrees, bad_subtrees, missing_records, bad_records, .. } = self;
-        [missing_subtrees, bad_subtrees, missing_records, bad_records] == [&0; 4]
+        let TreeCounts { missing_nodes, bad_subtrees, missing_records, bad_records, .. } = self;
+        [missing_nodes, bad_subtrees, missing_records, bad_records] == [&0; 4]
     }
 }
 

@@ -63,13 +63,13 @@ fn as_fields<S: Serializer>(tree: &TreeCounts, serializer: S) -> Result<S::Ok, S
     serializer.collect_map([
         ("height", tree.height.map(u64::from)),
         ("nodes", Some(tree.nodes)),
-        ("missing_nodes", Some(tree.missing_subtrees)),
+        ("missing_nodes", Some(tree.missing_nodes)),
         ("bad_subtrees", Some(tree.bad_subtrees)),
         ("records", Some(tree.records)),
         ("record_bytes", Some(tree.record_bytes)),
         ("missing_records", Some(tree.missing_records)),
         ("bad_records", Some(tree.bad_records)),
-        ("not_paths", Some(tree.invalid_paths)),
+        ("invalid_paths", Some(tree.invalid_paths)),
     ])
 }
 
@@ -159,11 +159,15 @@ fn count<S: CarStore>(repo: &Repo<S>, out: &mut Output) -> Result<Walked> {
     while let Some(event) = walk.next_event()? {
         out.step();
         tree.count(&event);
-        if let Event::Record { entry, .. } = &event {
-            match entry.path() {
+        match &event {
+            Event::Record { entry, .. } => match entry.path() {
                 Ok(path) => collections.add(path.collection()),
                 Err(_) => add(&mut tree.invalid_paths, 1),
+            },
+            Event::MissingRecord { entry, .. } | Event::BadRecord { entry, .. } => {
+                add(&mut tree.invalid_paths, u64::from(entry.path().is_err()));
             }
+            _ => {}
         }
         let Some(offset) = event.offset() else {
             continue;
@@ -261,7 +265,7 @@ impl Summary<'_> {
         writeln!(out, "Records: {}", tree.records)?;
         writeln!(out, "Record Bytes: {}", tree.record_bytes)?;
         let faults = [
-            ("Missing Nodes", tree.missing_subtrees),
+            ("Missing Nodes", tree.missing_nodes),
             ("Missing Records", tree.missing_records),
             ("Bad Subtrees", tree.bad_subtrees),
             ("Bad Records", tree.bad_records),

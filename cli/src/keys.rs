@@ -63,6 +63,7 @@ fn nsid(text: &str) -> Result<String, String> {
     if syntax::is_nsid(text) {
         Ok(text.to_owned())
     } else {
-        Err("not an NSID, like app.bsky.feed.post".to_owned())
+        Err("expected an NSID such as app.bsky.feed.post; for other names, use --prefix NAME/"
+            .to_owned())
     }
 }

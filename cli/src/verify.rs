@@ -83,7 +83,7 @@ fn as_fields<S: Serializer>(tree: &TreeCounts, serializer: S) -> Result<S::Ok, S
     serializer.collect_map([
         ("height", tree.height.map_or(0, u64::from)),
         ("nodes", tree.nodes),
-        ("missing_subtrees", tree.missing_subtrees),
+        ("missing_nodes", tree.missing_nodes),
         ("records", tree.records),
         ("record_bytes", tree.record_bytes),
         ("missing_records", tree.missing_records),
@@ -108,7 +108,7 @@ impl Command for Verify {
         } else if checked.ok && !self.quiet {
             checked.write_to(out)?;
         }
-        if checked.tree.missing_subtrees.max(checked.tree.missing_records) > 0
+        if checked.tree.missing_nodes.max(checked.tree.missing_records) > 0
             && let Some(other) = commits::complete(repo, self.input.commit_rules())
         {
             out.note(format_args!("{other}"))?;
@@ -244,8 +244,8 @@ impl Checked<'_> {
             writeln!(out, "contents of records: {odd_records}")?;
         }
         if !self.complete {
-            let subtrees = Counted(tree.missing_subtrees, "subtree");
-            writeln!(out, "missing: {subtrees}, {}", Counted(tree.missing_records, "record"))?;
+            let nodes = Counted(tree.missing_nodes, "node");
+            writeln!(out, "missing: {nodes}, {}", Counted(tree.missing_records, "record"))?;
         }
         Ok(())
     }

@@ -57,7 +57,7 @@ fn block(kind: &ErrorKind, start: &[u8]) -> Option<String> {
             }
         }
         0x80..=0x9f => "a list",
-        _ => "a value that is no map",
+        _ => "a value that is not a map",
     };
     Some(not_a_commit(what))
 }

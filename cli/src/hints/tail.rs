@@ -41,7 +41,9 @@ pub(super) fn what(
         ));
     }
     if let Some(format) = Format::of(&start) {
-        return Some(format!("{format} data follows, not part of the CAR: {first} cuts it off"));
+        return Some(format!(
+            "{format} data from here on is not part of the CAR; {first} removes it"
+        ));
     }
     let rest = Rest::of(start.as_slice().chain(bytes), most).ok()?;
     let is_newline = matches!(&start[..], b"\n" | b"\r\n");
@@ -171,23 +173,23 @@ impl Rest {
     /// Explains zeros or white space.
     fn padding(&self, is_newline: bool, first: &str) -> Option<String> {
         let more = if self.is_whole { "" } else { "more than " };
-        let end = if self.is_whole { " to the end" } else { "" };
+        let end = if self.is_whole { " at the end" } else { "" };
         let (zeros, len) = (self.zeros, self.len);
-        let tail = format!("follows{end}, not part of the CAR: {first} cuts it off");
+        let tail = format!("{end} is not part of the CAR; {first} removes it");
         if zeros == len {
             let zeros = Counted(zeros, "zero byte");
-            return Some(format!("padding of {more}{zeros} {tail}"));
+            return Some(format!("padding of {more}{zeros}{tail}"));
         }
         let is_blank = !self.has_text && !self.has_other;
         if is_blank && !self.has_zero {
             if self.is_whole && is_newline {
-                return Some(format!("a newline {tail}"));
+                return Some(format!("a newline{tail}"));
             }
-            return Some(format!("white space of {more}{} {tail}", Counted(len, "byte")));
+            return Some(format!("white space of {more}{}{tail}", Counted(len, "byte")));
         }
         if is_blank {
             let bytes = Counted(len, "byte");
-            return Some(format!("padding of {more}{bytes}, zeros and white space, {tail}"));
+            return Some(format!("padding of {more}{bytes} (zeros and white space){tail}"));
         }
         (zeros >= GAP_LEN).then(|| {
             format!(
@@ -202,18 +204,16 @@ impl Rest {
         let is_text = self.is_whole && !self.has_other && !self.has_zero;
         let text = text(start).filter(|_| is_text && !may_be_section(start))?;
         let (len, text) = (Counted(self.len, "byte"), Quoted(text, TEXT_LEN));
-        Some(format!(
-            "text of {len} follows to the end, not part of the CAR: {text}; {first} cuts it off"
-        ))
+        Some(format!("text of {len} at the end is not part of the CAR: {text}; {first} removes it"))
     }
 
     /// Explains a few bytes that are not a section.
     fn few(&self, start: &[u8], first: &str) -> Option<String> {
         let is_few = self.is_whole && self.len < START_LEN as u64 && !may_be_section(start);
         is_few.then(|| {
-            let (follow, them) = if self.len == 1 { ("follows", "it") } else { ("follow", "them") };
+            let (are, them) = if self.len == 1 { ("is", "it") } else { ("are", "them") };
             let len = Counted(self.len, "byte");
-            format!("{len} {follow} to the end, no section of the CAR: {first} cuts {them} off")
+            format!("{len} at the end {are} not part of the CAR; {first} removes {them}")
         })
     }
 }

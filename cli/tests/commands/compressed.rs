@@ -163,18 +163,18 @@ fn what_follows_compressed_data_is_counted() {
         ([zstd(&plain), skipped(9)].concat(), "zstd"),
     ] {
         let end = packed.len();
-        for (tail, what, them) in [
-            (&b"\n"[..], "1 byte follows", "it"),
-            (b"\0", "1 zero byte follows", "it"),
-            (&[0; 512], "512 zero bytes follow", "them"),
-            (&[0; 200_000], "200000 zero bytes follow", "them"),
-            (b"what is this?", "13 bytes follow", "them"),
-            (b"\x1f\x8a", "2 bytes follow", "them"),
-            (b"\x28\xb5\x2f\xfe", "4 bytes follow", "them"),
+        for (tail, what, are, them) in [
+            (&b"\n"[..], "1 byte", "is", "it"),
+            (b"\0", "1 zero byte", "is", "it"),
+            (&[0; 512], "512 zero bytes", "are", "them"),
+            (&[0; 200_000], "200000 zero bytes", "are", "them"),
+            (b"what is this?", "13 bytes", "are", "them"),
+            (b"\x1f\x8a", "2 bytes", "are", "them"),
+            (b"\x28\xb5\x2f\xfe", "4 bytes", "are", "them"),
         ] {
             let message = format!(
-                "{format} data after {len} decompressed bytes: {what} its end, not part of \
-                 it: `head -c {end}` cuts {them} off"
+                "{format} data after {len} decompressed bytes: {what} after its end \
+                 {are} not part of it; `head -c {end}` removes {them}"
             );
             let bytes = [&packed[..], tail].concat();
             assert_says(&["ls"], &bytes, &message);

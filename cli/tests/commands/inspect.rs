@@ -46,7 +46,7 @@ fn counts_are_those_of_the_repository() {
         "prev": null, "rev": REV, "rev_date": "2024-09-26T06:11:17.669104Z", "bytes": bytes.len(), "roots": 1, "sections": nodes + 7,
         "distinct_blocks": nodes + 6, "fault": null, "repeated_blocks": 1, "unreached_blocks": 1, "height": summary["height"],
         "nodes": nodes, "missing_nodes": 0, "bad_subtrees": 0, "records": 4, "record_bytes": record_bytes,
-        "missing_records": 0, "bad_records": 0, "not_paths": 0,
+        "missing_records": 0, "bad_records": 0, "invalid_paths": 0,
         "collections": { "com.example.a": 2, "com.example.a.c": 1, "com.example.b": 1 }, "block_order": "pre-order",
     });
     assert_eq!(summary, expected);
@@ -127,8 +127,8 @@ fn the_fault_of_a_damaged_car_is_explained() {
         (
             [&car[..], &[0; 512]].concat(),
             format!(
-                "section at byte {len}: padding of 512 zero bytes follows to the end, not part of \
-                 the CAR: `head -c {len}` cuts it off"
+                "section at byte {len}: padding of 512 zero bytes at the end is not part of the CAR; \
+                 `head -c {len}` removes it"
             ),
         ),
         (mismatch, format!("{after}it is damaged: download it again as binary")),

@@ -65,9 +65,19 @@ fn inspect_counts_invalid_paths() {
     for (invalid, count) in [(&INVALID[..], 3), (&INVALID[1..2], 1), (&[], 0)] {
         let car = repo(invalid).to_bytes(Order::Preorder);
         let object = each_way(&["inspect", "--json"], &car).json().remove(0);
-        assert_eq!((&object["not_paths"], &object["records"]), (&json!(count), &json!(3 + count)));
+        assert_eq!(
+            (&object["invalid_paths"], &object["records"]),
+            (&json!(count), &json!(3 + count))
+        );
         let text = each_way(&["inspect"], &car).quiet_success();
         let line = format!("\nInvalid Repo Paths: {count}\n");
         assert_eq!(text.contains(&line), count > 0, "{text}");
+
+        // Without their records they are still keys.
+        let repo = repo(invalid);
+        let mut car = repo.to_car(Order::Preorder);
+        repo.entries().iter().for_each(|(_, record)| car.remove(record));
+        let object = each_way(&["inspect", "--json"], &car.to_bytes()).json().remove(0);
+        assert_eq!((&object["invalid_paths"], &object["records"]), (&json!(count), &json!(0)));
     }
 }

@@ -57,7 +57,7 @@ fn what_is_no_collection_is_a_usage_error() {
     ] {
         let run = harness::run(["ls", "no/such.car", "--collection", name]);
         assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{name}");
-        assert!(run.stderr.contains("not an NSID"), "{run:?}");
+        assert!(run.stderr.contains("expected an NSID such as app.bsky.feed.post; "), "{run:?}");
     }
 }
 

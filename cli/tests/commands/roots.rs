@@ -79,7 +79,7 @@ fn other_blocks_are_not_a_commit() {
         ),
         (b"\xa0".to_vec(), "a map without the fields of a commit"),
         (b"\x82\x01\x02".to_vec(), "a list"),
-        (b"\x65hello".to_vec(), "a value that is no map"),
+        (b"\x65hello".to_vec(), "a value that is not a map"),
     ] {
         let (car, place) = with_root(&block);
         assert_says(3, &car, &says(&place, what));

@@ -34,8 +34,8 @@ fn zero_padding_is_counted() {
     for zeros in [1, 2, 511, 512, 70_000, 3 << 20] {
         let bytes = if zeros == 1 { "byte" } else { "bytes" };
         let message = format!(
-            "padding of {zeros} zero {bytes} follows to the end, not part of the CAR: `head -c \
-             {len}` cuts it off"
+            "padding of {zeros} zero {bytes} at the end is not part of the CAR; `head -c {len}` \
+             removes it"
         );
         assert_says(&car, &vec![0; zeros], &message);
     }
@@ -48,7 +48,7 @@ fn zero_bytes_before_others_were_never_written() {
     assert_says(&car(), &[&vec![0; 700_000][..], b"x"].concat(), message);
     // A few may be anything.
     let message = format!(
-        "16 bytes follow to the end, no section of the CAR: `head -c {}` cuts them off",
+        "16 bytes at the end are not part of the CAR; `head -c {}` removes them",
         car().len()
     );
     assert_says(&car(), &[&[0; 15][..], b"x"].concat(), &message);
@@ -61,17 +61,17 @@ fn white_space_is_named() {
     let car = car();
     let len = car.len();
     for (tail, what) in [
-        (&b"\n"[..], "a newline follows"),
-        (b"\r\n", "a newline follows"),
-        (b"\n\n ", "white space of 3 bytes follows"),
-        (b" ", "white space of 1 byte follows"),
-        (&[b'\n'; 70], "white space of 70 bytes follows"),
-        (&[b' '; 200_000], "white space of 200000 bytes follows"),
-        (b"\n\0\0", "padding of 3 bytes, zeros and white space, follows"),
-        (&[[0; 40], [b'\n'; 40]].concat(), "padding of 80 bytes, zeros and white space, follows"),
+        (&b"\n"[..], "a newline"),
+        (b"\r\n", "a newline"),
+        (b"\n\n ", "white space of 3 bytes"),
+        (b" ", "white space of 1 byte"),
+        (&[b'\n'; 70], "white space of 70 bytes"),
+        (&[b' '; 200_000], "white space of 200000 bytes"),
+        (b"\n\0\0", "padding of 3 bytes (zeros and white space)"),
+        (&[[0; 40], [b'\n'; 40]].concat(), "padding of 80 bytes (zeros and white space)"),
     ] {
         let message =
-            format!("{what} to the end, not part of the CAR: `head -c {len}` cuts it off");
+            format!("{what} at the end is not part of the CAR; `head -c {len}` removes it");
         assert_says(&car, tail, &message);
     }
 }
@@ -90,8 +90,8 @@ fn text_is_named() {
         (&page, start),
     ] {
         let message = format!(
-            "text of {} bytes follows to the end, not part of the CAR: {text}; `head -c {len}` \
-             cuts it off",
+            "text of {} bytes at the end is not part of the CAR: {text}; `head -c {len}` removes \
+             it",
             tail.len()
         );
         assert_says(&car, tail.as_bytes(), &message);
@@ -103,8 +103,9 @@ fn compressed_data_is_named() {
     let car = car();
     for (packed, format) in [(gzip(&car), "gzip"), (zstd(&car), "zstd")] {
         let len = car.len();
-        let message =
-            format!("{format} data follows, not part of the CAR: `head -c {len}` cuts it off");
+        let message = format!(
+            "{format} data from here on is not part of the CAR; `head -c {len}` removes it"
+        );
         assert_says(&car, &packed, &message);
     }
 }
@@ -112,14 +113,14 @@ fn compressed_data_is_named() {
 #[test]
 fn a_few_bytes_that_are_no_section_are_counted() {
     let car = car();
-    for (tail, what, them) in [
-        (&b"\x05"[..], "1 byte follows", "it"),
-        (b"\0\0\0\0\0xx", "7 bytes follow", "them"),
-        (b"\x01\x02\x03", "3 bytes follow", "them"),
-        (&[0x7f; 63], "63 bytes follow", "them"),
+    for (tail, what, are, them) in [
+        (&b"\x05"[..], "1 byte", "is", "it"),
+        (b"\0\0\0\0\0xx", "7 bytes", "are", "them"),
+        (b"\x01\x02\x03", "3 bytes", "are", "them"),
+        (&[0x7f; 63], "63 bytes", "are", "them"),
     ] {
         let message = format!(
-            "{what} to the end, no section of the CAR: `head -c {}` cuts {them} off",
+            "{what} at the end {are} not part of the CAR; `head -c {}` removes {them}",
             car.len()
         );
         assert_says(&car, tail, &message);
@@ -147,8 +148,8 @@ fn what_follows_in_compressed_input_is_named_too() {
     for packed in [gzip(&[&car[..], &[0; 512]].concat()), zstd(&[&car[..], &[0; 512]].concat())] {
         let error = each_way(&["ls"], &packed).one_error(3);
         let message = format!(
-            "section at byte {len}: padding of 512 zero bytes follows to the end, not part of the \
-             CAR: decompressed, `head -c {len}` cuts it off"
+            "section at byte {len}: padding of 512 zero bytes at the end is not part of the CAR; \
+             decompressed, `head -c {len}` removes it"
         );
         assert_eq!(error, format!("error: standard input: {message}\n"));
     }

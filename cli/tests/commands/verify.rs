@@ -104,12 +104,12 @@ fn partial_counts_what_is_missing() {
     let text = run_on(["verify", "--partial"], &car).quiet_success();
     assert!(text.starts_with(&format!("ok, partial: {DID} at {REV}\n")), "{text}");
     assert!(text.contains("\ntree: 9 nodes, height 3\nrecords: 7 with "), "{text}");
-    assert!(text.ends_with(" bytes, all paths valid\nmissing: 1 subtree, 2 records\n"), "{text}");
+    assert!(text.ends_with(" bytes, all paths valid\nmissing: 1 node, 2 records\n"), "{text}");
     assert!(!text.contains("all present"), "{text}");
     assert_eq!(run_on(["verify", "--partial", "--quiet"], &car).quiet_success(), "");
     let object = run_on(["verify", "--partial", "--json"], &car).json().remove(0);
-    let found = ["ok", "complete", "missing_subtrees", "missing_records", "records"]
-        .map(|name| &object[name]);
+    let found =
+        ["ok", "complete", "missing_nodes", "missing_records", "records"].map(|name| &object[name]);
     assert_eq!(found, [&json!(true), &json!(false), &json!(1), &json!(2), &json!(7)]);
     assert_eq!(object["unreached_blocks"], json!(2));
 }
@@ -168,7 +168,7 @@ fn bad_subtrees_do_not_keep_the_rest_from_being_checked() {
     let error = "error: standard input: 2 paths are invalid, 1 subtree is bad";
     assert_eq!((lines.len(), lines[3]), (4, error));
     let object = run_on(["verify", "--partial", "--json"], &car).json_and(3).remove(0);
-    let found = ["ok", "complete", "bad_subtrees", "path_problems", "missing_subtrees"]
+    let found = ["ok", "complete", "bad_subtrees", "path_problems", "missing_nodes"]
         .map(|name| &object[name]);
     assert_eq!(found, [&json!(false), &json!(false), &json!(1), &json!(2), &json!(0)]);
 }
@@ -234,7 +234,7 @@ fn signatures_are_checked_with_keys_of_both_curves() {
         let lines =
             run_on(["verify", "--partial", "--key", &did_key], &part.to_bytes()).quiet_success();
         assert!(
-            lines.contains("signed with") && lines.contains("missing: 1 subtree, 0 records"),
+            lines.contains("signed with") && lines.contains("missing: 1 node, 0 records"),
             "{lines}"
         );
     }

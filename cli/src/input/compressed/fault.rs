@@ -102,11 +102,11 @@ impl fmt::Display for Trailing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let unit = if self.is_zero { "zero byte" } else { "byte" };
         let more = if self.has_more { "more than " } else { "" };
-        let (follow, them) = if self.len == 1 { ("follows", "it") } else { ("follow", "them") };
+        let (are, them) = if self.len == 1 { ("is", "it") } else { ("are", "them") };
         let (bytes, offset) = (Counted(self.len, unit), self.offset);
         write!(
             f,
-            "{more}{bytes} {follow} its end, not part of it: `head -c {offset}` cuts {them} off"
+            "{more}{bytes} after its end {are} not part of it; `head -c {offset}` removes {them}"
         )
     }
 }
