@@ -42,9 +42,9 @@ impl RepoPathBuf {
     /// ```
     /// use carwalk::RepoPathBuf;
     ///
-    /// let path: RepoPathBuf = "app.bsky.actor.profile/self".parse()?;
-    /// // `check_syntax` is a function of the borrowed path.
-    /// path.as_path().check_syntax()?;
+    /// let path: RepoPathBuf = "posts/3l4ozvargq22l".parse()?;
+    /// // `check_syntax` is a function of the borrowed path. `posts` is not an NSID.
+    /// assert!(path.as_path().check_syntax().is_err());
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     #[must_use]

@@ -165,8 +165,21 @@ impl<B> Block<B> {
         self
     }
 
-    /// Sets the offset of the block's section in its CAR, in bytes. Errors about the block have it:
-    /// see the example of [`Block`].
+    /// Sets the offset of the block's section in its CAR, in bytes. Errors about the block have it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use carwalk::store::{Block, BlockStore, CarStore, SliceStore};
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let store = SliceStore::new(bytes)?;
+    /// let commit = store.get(&store.header().root())?.unwrap();
+    /// // A copy in a store of your own: the header takes 59 bytes.
+    /// let copy = Block::new(commit.bytes.to_vec()).at(59);
+    /// assert_eq!(copy.offset, commit.offset);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     #[must_use]
     pub fn at(mut self, offset: u64) -> Self {
         self.offset = Some(offset);

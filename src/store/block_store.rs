@@ -102,9 +102,23 @@ use crate::error::{Error, Result};
 ///         Ok(self.old.get(cid)?.map(|block| block.map(Either::Old)))
 ///     }
 /// }
-/// ```
 ///
-/// carwalk's source has a store over SQLite in `tests/peers`.
+/// # use carwalk::Repo;
+/// # use carwalk::store::{CarStore, SliceStore};
+/// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+/// # let whole = Repo::from_slice(bytes)?;
+/// # let commit = whole.commit().cid();
+/// # let (mut nodes, mut profile) = (Vec::new(), Vec::new());
+/// # whole.prove().range(..).records(false).write(&mut nodes)?;
+/// # whole.prove().key("app.bsky.actor.profile/self").write(&mut profile)?;
+/// // Two CARs of one repository: all its nodes, and the proof of one record.
+/// let (old, new) = (SliceStore::new(nodes)?, SliceStore::new(profile)?);
+/// let repo = Repo::from_store(Overlay { new, old }, commit)?;
+/// // The record is only in the second CAR, most nodes are only in the first.
+/// assert!(repo.get("app.bsky.actor.profile/self")?.into_result()?.is_some());
+/// assert_eq!(repo.entries().try_count()?, 40);
+/// # Ok::<(), carwalk::Error>(())
+/// ```
 ///
 /// [`CarStore`]: super::CarStore
 pub trait BlockStore {
