@@ -269,8 +269,7 @@ impl<P: Process + Clone> Loader<P> {
     /// # Errors
     ///
     /// Those of [`from_reader`](Loader::from_reader) except `Io`, `Encode` and the stream limit;
-    /// `Limit` if there are more than 1 TiB of bytes; `Store` if `as_ref` returns different bytes
-    /// during the load.
+    /// `Limit` if there are more than 1 TiB of bytes.
     ///
     /// # Examples
     ///

@@ -33,7 +33,6 @@ impl<B: AsRef<[u8]>> Repo<SliceStore<B>> {
     ///   are more than 1 TiB of bytes
     /// - `HashMismatch` for a block that does not have its CID
     /// - `MissingCommit` if no section has the CID of the commit
-    /// - `Store` if `as_ref` returns different bytes during the load
     ///
     /// # Examples
     ///
@@ -206,7 +205,6 @@ impl<B: AsRef<[u8]>> SliceStore<B> {
     /// - `Limit` if the header or a block exceeds its limit, or if there are more than 1 TiB of
     ///   bytes
     /// - `HashMismatch` for a block that does not have its CID
-    /// - `Store` if `as_ref` returns different bytes during the load
     ///
     /// # Examples
     ///

@@ -110,7 +110,7 @@ pub struct Oddities<'r>(Survey<'r>);
 /// Returns an iterator over the oddities of a record, with their positions in bytes and their paths
 /// in the record.
 ///
-/// An [`Oddity`] is a departure from the [data model](https://atproto.com/specs/data-model). A
+/// An [`Oddity`] is a violation of the [data model](https://atproto.com/specs/data-model). A
 /// record without oddities is canonical DAG-CBOR: a map of texts, integers of at most 53 bits,
 /// booleans, nulls, byte strings, links, arrays and maps. The order is that of the bytes; repeated
 /// keys are reported at the end of their map.

@@ -9,8 +9,7 @@ pub(super) const LINK: &str = "$link";
 pub(super) const BYTES: &str = "$bytes";
 pub(super) const CBOR: &str = "$cbor";
 
-/// An oddity: a departure of a record from the [data
-/// model](https://atproto.com/specs/data-model).
+/// An oddity: a violation of the [data model](https://atproto.com/specs/data-model) in a record.
 ///
 /// Displays as a short text without control characters.
 ///

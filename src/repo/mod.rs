@@ -330,7 +330,7 @@ impl<S: CarStore, P: Process> Repo<S, P> {
     ///
     /// # Errors
     ///
-    /// `Store`, `Io` or `InvalidSpillFile` if the store fails.
+    /// `Store` or `InvalidSpillFile` if the spill file fails.
     ///
     /// # Examples
     ///

@@ -70,7 +70,7 @@ enum Target {
 
 /// A file that was created and is not complete.
 pub(super) enum NewFile {
-    /// Has no name, so the system deletes it when it is closed, even if the process is killed.
+    /// Has no name on Unix. The system deletes it when it is closed, even if the process is killed.
     Temporary { file: File, folder: PathBuf },
     /// Has a temporary name until it is complete.
     Kept { file: NamedTempFile, path: PathBuf },
@@ -95,8 +95,8 @@ impl SpillFile {
     /// ```
     pub const SIGNATURE: [u8; 9] = SPILL_SIGNATURE;
 
-    /// Returns a temporary file in the [`default_folder`](SpillFile::default_folder). It has no
-    /// name, and is deleted with the store or with the process, even if that is killed.
+    /// Returns a temporary file in the [`default_folder`](SpillFile::default_folder). It is deleted
+    /// with the store or with the process, even if that is killed. On Unix, it has no name.
     ///
     /// # Examples
     ///
@@ -115,8 +115,8 @@ impl SpillFile {
         Self::temporary_in(Self::default_folder())
     }
 
-    /// Returns a temporary file in `folder`, which must exist when the file is created. It has no
-    /// name, and is deleted with the store or with the process, even if that is killed.
+    /// Returns a temporary file in `folder`, which must exist when the file is created. It is
+    /// deleted with the store or with the process, even if that is killed. On Unix, it has no name.
     ///
     /// # Examples
     ///
@@ -130,7 +130,7 @@ impl SpillFile {
     /// let file = SpillFile::temporary_in(folder);
     /// let repo = Loader::new().memory_limit(1 << 20).spill(stream, file)?;
     /// assert_eq!(repo.records().try_count()?, 40);
-    /// // The file has no name.
+    /// // On Unix, the file has no name.
     /// # #[cfg(unix)]
     /// assert_eq!(std::fs::read_dir(folder)?.count(), 0);
     /// # Ok::<(), carwalk::Error>(())
@@ -143,7 +143,8 @@ impl SpillFile {
     ///
     /// On Unix, it is the folder that `TMPDIR` names. If that is not set or empty, it is
     /// `/var/tmp`, because `/tmp` is often memory. Without a `/var/tmp`, and on other systems, it
-    /// is [`std::env::temp_dir`].
+    /// is [`std::env::temp_dir`], except on WebAssembly, where that panics: there it is the current
+    /// folder.
     ///
     /// # Examples
     ///
@@ -159,6 +160,9 @@ impl SpillFile {
     /// ```
     #[must_use]
     pub fn default_folder() -> PathBuf {
+        if cfg!(target_family = "wasm") {
+            return PathBuf::from(".");
+        }
         let usual = Path::new("/var/tmp");
         if cfg!(unix)
             && std::env::var_os("TMPDIR").is_none_or(|folder| folder.is_empty())
