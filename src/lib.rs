@@ -48,6 +48,8 @@
 //! - The account and revision from the first bytes of a download: [`peek_commit`].
 //! - Your own store: [`store::BlockStore`] with [`Repo::from_store`], or [`Tree`] for a tree
 //!   without a commit.
+//! - What changed between two exports: there is no diff yet. Compare [`Repo::entries`] of both; see
+//!   [comparing two exports](guide::records#compare-two-exports).
 //! - What to do about an error: [`Error::class`].
 //! - Single sections of a CAR and nodes of a tree: [`car`], [`mst`].
 //!
@@ -102,6 +104,13 @@
 //! - `json`: `Record::to_json` and `Record::write_json`, in the form of the data model.
 //! - `signature`: `VerifyingKey`, `Commit::verify_signature` and `verify_record_proof`, for the
 //!   curves P-256 and K-256 (secp256k1).
+//!
+//! # Platforms
+//!
+//! Tested on x86-64 Linux. Each release is also compiled, without features and with all of them,
+//! for AArch64, 32-bit (i686) and big-endian (s390x) Linux, Windows and WebAssembly
+//! (`wasm32-unknown-unknown` and `wasm32-wasip1`). On WebAssembly, `Repo::map` and temporary spill
+//! files return an error, and [`Loader::threads`] has no effect. Kept spill files work on WASI.
 //!
 //! # Specifications
 //!
