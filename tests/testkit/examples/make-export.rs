@@ -23,9 +23,9 @@ fn run(mut args: impl Iterator<Item = String>) -> Result<(), String> {
     let mut out = None;
     while let Some(arg) = args.next() {
         match arg.as_str() {
-            "--records" => export.records = number(args.next())?,
-            "--seed" => export.seed = number(args.next())?,
-            "--order" => export.order = order(args.next())?,
+            "--records" => export.records = value(args.next())?,
+            "--seed" => export.seed = value(args.next())?,
+            "--order" => export.order = value(args.next())?,
             _ if arg.starts_with('-') || out.is_some() => return Err(USAGE.into()),
             _ => out = Some(arg),
         }
@@ -38,15 +38,6 @@ fn run(mut args: impl Iterator<Item = String>) -> Result<(), String> {
     Ok(())
 }
 
-fn number<T: std::str::FromStr>(arg: Option<String>) -> Result<T, String> {
+fn value<T: std::str::FromStr>(arg: Option<String>) -> Result<T, String> {
     arg.and_then(|arg| arg.parse().ok()).ok_or(USAGE.into())
-}
-
-fn order(arg: Option<String>) -> Result<Order, String> {
-    match arg.as_deref() {
-        Some("pds") => Ok(Order::Pds),
-        Some("preorder") => Ok(Order::Preorder),
-        Some("random") => Ok(Order::Random),
-        _ => Err(USAGE.into()),
-    }
 }

@@ -1,18 +1,24 @@
-//! Large exports that look like those of real accounts, for benchmarks and memory tests.
+//! Exports that look like those of real accounts, for benchmarks and memory tests: large ones, and
+//! networks of many small ones.
 //!
 //! The same settings give the same bytes. Records are generated from their numbers whenever they
 //! are needed. Only a few dozen bytes for each record, and the nodes, are held in memory.
 
+mod network;
 mod record;
+mod subjects;
 mod tree;
 
 use std::io::{self, BufWriter, Write};
+use std::str::FromStr;
 
-use self::record::Account;
+pub use self::network::Network;
+use self::record::{Account, Hashed};
+use self::subjects::{MadeUp, Subjects};
 use self::tree::{Block, Tree};
 use crate::car;
 use crate::cid::{Cid, DAG_CBOR};
-use crate::commit::Commit;
+use crate::commit::{Commit, DID};
 use crate::rng::Rng;
 use crate::{cbor::Value, varint};
 
@@ -25,6 +31,19 @@ pub enum Order {
     Preorder,
     /// A random order.
     Random,
+}
+
+impl FromStr for Order {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "pds" => Ok(Self::Pds),
+            "preorder" => Ok(Self::Preorder),
+            "random" => Ok(Self::Random),
+            _ => Err(format!("no order {name:?}: there are pds, preorder and random")),
+        }
+    }
 }
 
 /// The settings of an export.
@@ -60,57 +79,70 @@ impl Export {
     ///
     /// Returns the writer's errors.
     pub fn write_to(&self, writer: &mut impl Write) -> io::Result<Written> {
-        let account = Account::new(self.records, self.seed);
-        let tree = Tree::build(&account);
-        let rev = account.newest_rev();
-        let commit =
-            Commit::default().set("rev", Value::text(rev)).encode(&Cid::new(DAG_CBOR, tree.root()));
-        let mut out =
-            CarWriter { out: BufWriter::with_capacity(1 << 20, writer), bytes: 0, record_bytes: 0 };
-        out.header(Cid::dag_cbor(&commit))?;
-        let mut blocks = tree.preorder();
-        self.arrange(&mut blocks, &account, &tree, &commit);
-        let mut record = Vec::new();
-        for block in &blocks {
-            match *block {
-                Block::Commit => out.section(&Cid::dag_cbor(&commit), &commit)?,
-                Block::Node(node) => {
-                    out.section(&Cid::new(DAG_CBOR, tree.digest(node)), tree.block(node))?
-                }
-                Block::Record(index) => {
-                    account.record(index, &mut record);
-                    out.section(&Cid::new(DAG_CBOR, account.digest(index)), &record)?;
-                    out.record_bytes += record.len() as u64;
-                }
+        let account = Account::new(DID.to_owned(), self.records, self.seed);
+        write(&Hashed::new(&account, &MadeUp), self.order, self.seed, writer)
+    }
+}
+
+/// Writes the CAR of an account. `seed` is that of a random order.
+fn write<S: Subjects>(
+    account: &Hashed<'_, S>,
+    order: Order,
+    seed: u64,
+    writer: &mut impl Write,
+) -> io::Result<Written> {
+    let tree = Tree::build(account);
+    let commit = Commit::default()
+        .set("did", Value::text(account.did()))
+        .set("rev", Value::text(account.newest_rev()))
+        .encode(&Cid::new(DAG_CBOR, tree.root()));
+    let mut out =
+        CarWriter { out: BufWriter::with_capacity(1 << 20, writer), bytes: 0, record_bytes: 0 };
+    out.header(Cid::dag_cbor(&commit))?;
+    let mut blocks = tree.preorder();
+    match order {
+        Order::Preorder => {}
+        Order::Random => Rng::new(seed).shuffle(&mut blocks),
+        Order::Pds => sort_as_pds(&mut blocks, account, &tree, &commit),
+    }
+    let mut record = Vec::new();
+    for block in &blocks {
+        match *block {
+            Block::Commit => out.section(&Cid::dag_cbor(&commit), &commit)?,
+            Block::Node(node) => {
+                out.section(&Cid::new(DAG_CBOR, tree.digest(node)), tree.block(node))?
+            }
+            Block::Record(index) => {
+                account.record(index, &mut record);
+                out.section(&Cid::new(DAG_CBOR, account.digest(index)), &record)?;
+                out.record_bytes += record.len() as u64;
             }
         }
-        out.out.flush()?;
-        let (bytes, record_bytes) = (out.bytes, out.record_bytes);
-        let commit = Cid::dag_cbor(&commit);
-        Ok(Written { bytes, blocks: blocks.len(), nodes: tree.nodes(), record_bytes, commit })
     }
+    out.out.flush()?;
+    let (bytes, record_bytes) = (out.bytes, out.record_bytes);
+    let commit = Cid::dag_cbor(&commit);
+    Ok(Written { bytes, blocks: blocks.len(), nodes: tree.nodes(), record_bytes, commit })
+}
 
-    fn arrange(&self, blocks: &mut [Block], account: &Account, tree: &Tree, commit: &[u8]) {
-        // The commit belongs to the newest revision, and is sorted by its text like its other
-        // blocks.
-        let newest = account.newest_revision();
-        match self.order {
-            Order::Preorder => {}
-            Order::Random => Rng::new(self.seed).shuffle(blocks),
-            Order::Pds => blocks.sort_by_cached_key(|block| {
-                let (revision, cid) = match *block {
-                    Block::Commit => (newest, Cid::dag_cbor(commit)),
-                    Block::Node(node) => {
-                        (tree.revision(node), Cid::new(DAG_CBOR, tree.digest(node)))
-                    }
-                    Block::Record(index) => {
-                        (account.revision(index), Cid::new(DAG_CBOR, account.digest(index)))
-                    }
-                };
-                std::cmp::Reverse((revision, cid_text_rank(&cid)))
-            }),
-        }
-    }
+fn sort_as_pds<S: Subjects>(
+    blocks: &mut [Block],
+    account: &Hashed<'_, S>,
+    tree: &Tree,
+    commit: &[u8],
+) {
+    // The commit belongs to the newest revision, and is sorted by its text like its other blocks.
+    let newest = account.newest_revision();
+    blocks.sort_by_cached_key(|block| {
+        let (revision, cid) = match *block {
+            Block::Commit => (newest, Cid::dag_cbor(commit)),
+            Block::Node(node) => (tree.revision(node), Cid::new(DAG_CBOR, tree.digest(node))),
+            Block::Record(index) => {
+                (account.revision(index), Cid::new(DAG_CBOR, account.digest(index)))
+            }
+        };
+        std::cmp::Reverse((revision, cid_text_rank(&cid)))
+    });
 }
 
 /// A number with the order of CID texts, for CIDs of one codec. In base 32, digits stand for the

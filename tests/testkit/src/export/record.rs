@@ -1,7 +1,8 @@
 //! An account: the times and bytes of its records.
 
+use super::subjects::{Reference, Subjects};
 use crate::cbor::{put_head, put_text};
-use crate::cid::{Cid, sha256};
+use crate::cid::sha256;
 use crate::key;
 use crate::rng::Rng;
 use crate::tid;
@@ -64,38 +65,41 @@ struct Outline {
 /// An account with its records in key order.
 #[derive(Debug)]
 pub(super) struct Account {
+    did: String,
     seed: u64,
     outlines: Vec<Outline>,
+}
+
+/// An account whose records were generated once.
+#[derive(Debug)]
+pub(super) struct Hashed<'a, S> {
+    account: &'a Account,
+    subjects: &'a S,
     digests: Vec<[u8; 32]>,
     layers: Vec<u8>,
 }
 
 impl Account {
-    pub(super) fn new(records: usize, seed: u64) -> Self {
+    pub(super) fn new(did: String, records: usize, seed: u64) -> Self {
         let mut outlines: Vec<_> = outlines(records, seed);
         outlines.sort_unstable();
         make_unique(&mut outlines);
-        let mut account = Self { seed, outlines, digests: Vec::new(), layers: Vec::new() };
-        let (mut record, mut key) = (Vec::new(), Vec::new());
-        for index in 0..records {
-            account.record(index, &mut record);
-            account.digests.push(sha256(&record));
-            account.key(index, &mut key);
-            account.layers.push(key::layer(&key));
-        }
-        account
+        Self { did, seed, outlines }
+    }
+
+    pub(super) fn did(&self) -> &str {
+        &self.did
     }
 
     pub(super) fn len(&self) -> usize {
         self.outlines.len()
     }
 
-    pub(super) fn digest(&self, index: usize) -> [u8; 32] {
-        self.digests[index]
-    }
-
-    pub(super) fn layer(&self, index: usize) -> u8 {
-        self.layers[index]
+    /// Returns the positions and TIDs of the posts that are not replies.
+    pub(super) fn first_posts(&self) -> impl Iterator<Item = (usize, u64)> {
+        let posts = self.outlines.iter().enumerate();
+        let posts = posts.filter(|(_, outline)| outline.kind == Kind::Post);
+        posts.filter(|(_, outline)| !is_reply(&mut self.rng(outline))).map(|(n, o)| (n, o.tid))
     }
 
     pub(super) fn revision(&self, index: usize) -> u32 {
@@ -124,41 +128,80 @@ impl Account {
     }
 
     /// Writes a record's bytes.
-    pub(super) fn record(&self, index: usize, out: &mut Vec<u8>) {
+    pub(super) fn record(&self, index: usize, subjects: &impl Subjects, out: &mut Vec<u8>) {
         let outline = &self.outlines[index];
-        // The key determines the content, so that the records of two accounts differ only if they
-        // should.
-        let mut rng = Rng::for_item(self.seed ^ outline.kind as u64, outline.tid);
+        let mut rng = self.rng(outline);
         out.clear();
         match outline.kind {
             Kind::Profile => put_profile(out, &mut rng, outline),
-            Kind::Post => put_post(out, &mut rng, outline),
+            Kind::Post => put_post(out, &mut rng, outline, subjects),
             Kind::Like | Kind::Repost => {
                 put_head(out, 5, 3);
                 put_type(out, outline);
                 put_text(out, "subject");
-                put_strong_ref(out, &mut rng, outline.tid);
+                put_strong_ref(out, &subjects.post(&mut rng, outline.tid));
                 put_created_at(out, outline);
             }
             Kind::Follow | Kind::Block => {
                 put_head(out, 5, 3);
                 put_type(out, outline);
-                put_field(out, "subject", &did(&mut rng));
+                put_field(out, "subject", &subjects.account(&mut rng));
                 put_created_at(out, outline);
             }
             Kind::ListItem => {
                 put_head(out, 5, 4);
                 let list = format!(
                     "at://{}/app.bsky.graph.list/{}",
-                    crate::commit::DID,
+                    self.did,
                     tid::text(tid::number(START, 0))
                 );
                 put_field(out, "list", &list);
                 put_type(out, outline);
-                put_field(out, "subject", &did(&mut rng));
+                put_field(out, "subject", &subjects.account(&mut rng));
                 put_created_at(out, outline);
             }
         }
+    }
+
+    /// The key determines the content, so that the records of two accounts differ only if they
+    /// should.
+    fn rng(&self, outline: &Outline) -> Rng {
+        Rng::for_item(self.seed ^ outline.kind as u64, outline.tid)
+    }
+}
+
+impl<'a, S: Subjects> Hashed<'a, S> {
+    pub(super) fn new(account: &'a Account, subjects: &'a S) -> Self {
+        let mut hashed = Self { account, subjects, digests: Vec::new(), layers: Vec::new() };
+        let (mut record, mut key) = (Vec::new(), Vec::new());
+        for index in 0..account.len() {
+            hashed.record(index, &mut record);
+            hashed.digests.push(sha256(&record));
+            account.key(index, &mut key);
+            hashed.layers.push(key::layer(&key));
+        }
+        hashed
+    }
+
+    /// Writes a record's bytes.
+    pub(super) fn record(&self, index: usize, out: &mut Vec<u8>) {
+        self.account.record(index, self.subjects, out);
+    }
+
+    pub(super) fn digest(&self, index: usize) -> [u8; 32] {
+        self.digests[index]
+    }
+
+    pub(super) fn layer(&self, index: usize) -> u8 {
+        self.layers[index]
+    }
+}
+
+impl<S> std::ops::Deref for Hashed<'_, S> {
+    type Target = Account;
+
+    fn deref(&self) -> &Account {
+        self.account
     }
 }
 
@@ -225,8 +268,13 @@ fn put_profile(out: &mut Vec<u8>, rng: &mut Rng, outline: &Outline) {
     put_field(out, "displayName", &words(rng, 2));
 }
 
-fn put_post(out: &mut Vec<u8>, rng: &mut Rng, outline: &Outline) {
-    let reply = rng.chance(1, 2);
+/// Draws whether a post is a reply: the first thing that is drawn for it.
+fn is_reply(rng: &mut Rng) -> bool {
+    rng.chance(1, 2)
+}
+
+fn put_post(out: &mut Vec<u8>, rng: &mut Rng, outline: &Outline, subjects: &impl Subjects) {
+    let reply = is_reply(rng);
     put_head(out, 5, 4 + u64::from(reply));
     let len = 1 + rng.below(8) * rng.below(9);
     put_field(out, "text", &words(rng, len));
@@ -237,27 +285,19 @@ fn put_post(out: &mut Vec<u8>, rng: &mut Rng, outline: &Outline) {
     if reply {
         put_text(out, "reply");
         put_head(out, 5, 2);
-        for name in ["root", "parent"] {
-            put_text(out, name);
-            put_strong_ref(out, rng, outline.tid);
-        }
+        let [root, parent] = subjects.thread(rng, outline.tid);
+        put_text(out, "root");
+        put_strong_ref(out, &root);
+        put_text(out, "parent");
+        put_strong_ref(out, &parent);
     }
     put_created_at(out, outline);
 }
 
-/// A reference to a post of another account, from some time before this record.
-fn put_strong_ref(out: &mut Vec<u8>, rng: &mut Rng, tid: u64) {
-    let digest = std::array::from_fn(|_| rng.next_u64() as u8);
-    let post = tid - ((rng.next_u64() % 86_400_000_000) << 10);
+fn put_strong_ref(out: &mut Vec<u8>, post: &Reference) {
     put_head(out, 5, 2);
-    put_field(out, "cid", &Cid::new(crate::cid::DAG_CBOR, digest).to_string());
-    put_field(out, "uri", &format!("at://{}/app.bsky.feed.post/{}", did(rng), tid::text(post)));
-}
-
-fn did(rng: &mut Rng) -> String {
-    let letters = b"abcdefghijklmnopqrstuvwxyz234567";
-    let id = (0..24).map(|_| char::from(*rng.pick(letters)));
-    "did:plc:".chars().chain(id).collect()
+    put_field(out, "cid", &post.cid.to_string());
+    put_field(out, "uri", &post.uri);
 }
 
 fn words(rng: &mut Rng, count: usize) -> String {
@@ -304,7 +344,7 @@ mod tests {
 
     #[test]
     fn outlines_sort_as_their_keys() {
-        let account = Account::new(2_000, 1);
+        let account = Account::new(String::new(), 2_000, 1);
         let keys = (0..2_000).map(|index| {
             let mut key = Vec::new();
             account.key(index, &mut key);

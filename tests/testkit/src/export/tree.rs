@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::record::Account;
+use super::record::Hashed;
+use super::subjects::Subjects;
 use crate::cbor::{put_bytes, put_head, put_link, put_text};
 use crate::cid::{Cid, DAG_CBOR, sha256};
 
@@ -33,7 +34,7 @@ pub(super) struct Tree {
 }
 
 impl Tree {
-    pub(super) fn build(account: &Account) -> Self {
+    pub(super) fn build<S: Subjects>(account: &Hashed<'_, S>) -> Self {
         let mut tree = Self { bytes: Vec::new(), nodes: Vec::new(), order: vec![Block::Commit] };
         let height = (0..account.len()).map(|index| account.layer(index)).max().unwrap_or(0);
         tree.add(account, 0..account.len(), height);
@@ -66,7 +67,12 @@ impl Tree {
 
     /// Adds the node of a layer for some records, after all nodes below it, and returns its number.
     /// Its slot in pre-order is reserved before theirs.
-    fn add(&mut self, account: &Account, records: Range<usize>, layer: u8) -> usize {
+    fn add<S: Subjects>(
+        &mut self,
+        account: &Hashed<'_, S>,
+        records: Range<usize>,
+        layer: u8,
+    ) -> usize {
         let place = self.order.len();
         self.order.push(Block::Commit);
         let own: Vec<_> = records.clone().filter(|&index| account.layer(index) == layer).collect();
@@ -90,7 +96,12 @@ impl Tree {
         self.nodes.len() - 1
     }
 
-    fn write(&mut self, account: &Account, own: &[usize], links: &[Option<usize>]) -> Range<usize> {
+    fn write<S: Subjects>(
+        &mut self,
+        account: &Hashed<'_, S>,
+        own: &[usize],
+        links: &[Option<usize>],
+    ) -> Range<usize> {
         let start = self.bytes.len();
         put_head(&mut self.bytes, 5, 2);
         put_text(&mut self.bytes, "e");
