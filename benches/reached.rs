@@ -13,8 +13,7 @@
 //! therefore the time of a load that hashes minus the time of one that does not. Both load a CAR in
 //! walk order, so that the order of the blocks does not slow them down.
 //!
-//! `RUSTFLAGS='--cfg sha2_backend="soft"'` simulates a CPU without instructions for SHA-256, `--cfg
-//! carwalk_lanes="off"` one without AVX-512.
+//! `RUSTFLAGS='--cfg sha2_backend="soft"'` simulates a CPU without instructions for SHA-256.
 #![allow(
     missing_docs,
     clippy::unwrap_used,

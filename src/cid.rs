@@ -64,6 +64,8 @@ pub enum Codec {
 /// # Ok::<(), carwalk::Error>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+// Aligned so that a copy, alone or in an enum, consists of whole words.
+#[repr(align(4))]
 pub struct Cid([u8; LEN]);
 
 impl Cid {

@@ -166,7 +166,9 @@ pub use self::cid::Cid;
 pub use self::commit::{Commit, CommitRules};
 pub use self::error::{Error, ErrorClass, ErrorKind, Result};
 pub use self::limits::Limits;
-pub use self::load::{BoundedLoader, Loaded, Loader, Suspended, Verification, peek_commit};
+pub use self::load::{
+    BoundedLoader, Loaded, Loader, Suspended, Verification, peek_commit,
+};
 pub use self::mst::{Gap, KeyRange, Lookup};
 pub use self::path::{RepoPath, RepoPathBuf};
 pub use self::process::{Keep, Process, Processed, Value};
@@ -180,6 +182,13 @@ pub use self::records::{Collections, Entries, Records, RepoEntry};
 pub use self::repo::{Repo, Tree};
 #[cfg(feature = "signature")]
 pub use self::signature::VerifyingKey;
+
+/// For the tests and benchmarks of carwalk itself. Not part of the API.
+#[cfg(feature = "_internals")]
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::sha256::{HashMethod, force_hash_method, hash_all};
+}
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -1,9 +1,23 @@
 //! SHA-256 of one message or of many.
 
 #[cfg(target_arch = "x86_64")]
-mod lanes;
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod constants;
+#[cfg(feature = "_internals")]
+mod forced;
+#[cfg(target_arch = "x86_64")]
+mod groups;
+mod method;
 mod single;
 
+#[cfg(feature = "_internals")]
+pub use self::forced::{HashMethod, force_hash_method};
+#[cfg(target_arch = "x86_64")]
+use self::groups::hash_in_groups;
+use self::method::Method;
 #[cfg(test)]
 pub(crate) use self::single::hashed;
 pub(crate) use self::single::{BATCH, sha256};
@@ -11,34 +25,105 @@ pub(crate) use self::single::{BATCH, sha256};
 /// Hashes the messages `0..count` and calls `tell` with the number and the SHA-256 of each, in any
 /// order.
 ///
-/// With AVX-512, up to sixteen messages are hashed at a time. This is faster than the CPU's SHA-256
-/// instructions, because each round of a message depends on the round before. The number of
-/// messages from which it pays depends on whether the CPU has those instructions.
+/// Many messages are hashed at a time where that is faster on this CPU: each round of a message
+/// depends on the round before, and lanes of a vector do not depend on each other. See
+/// `method.rs` for what is chosen.
 ///
-/// For measurements: `--cfg carwalk_lanes="off"` always hashes one message at a time, and `--cfg
-/// sha2_backend="soft"` does not use the SHA-256 instructions.
+/// For measurements: `--cfg sha2_backend="soft"` does not use the SHA-256 instructions.
 #[inline]
 pub(crate) fn sha256_each<'m>(
     count: usize,
     message: impl Fn(usize) -> &'m [u8],
+    tell: impl FnMut(usize, &[u8; 32]),
+) {
+    if count > 1 {
+        hash_by(method(), count, message, tell);
+    } else {
+        hash_singly(count, message, tell);
+    }
+}
+
+/// Returns the way to hash that is fastest on this CPU, or the forced one.
+#[inline]
+fn method() -> Method {
+    #[cfg(feature = "_internals")]
+    if let Some(forced) = forced::method() {
+        return forced;
+    }
+    Method::of_cpu()
+}
+
+/// Hashes messages together, and returns the first bytes of all digests, combined.
+#[cfg(feature = "_internals")]
+#[must_use]
+pub fn hash_all(messages: &[&[u8]]) -> u8 {
+    let mut combined = 0;
+    let message = |number| messages.get(number).copied().unwrap_or_default();
+    sha256_each(messages.len(), message, |_, digest| combined ^= digest[0]);
+    combined
+}
+
+/// Hashes messages like [`sha256_each`], in a given way.
+fn hash_by<'m>(
+    method: Method,
+    count: usize,
+    message: impl Fn(usize) -> &'m [u8],
     mut tell: impl FnMut(usize, &[u8; 32]),
 ) {
-    #[cfg(target_arch = "x86_64")]
-    if count > 1
-        && let Some(lanes) = lanes::Lanes::of_cpu()
-        && !lanes.are_too_many_for(count)
-    {
-        for first in (0..count).step_by(BATCH) {
-            let at = |number: usize| first.wrapping_add(number);
-            let count = count.wrapping_sub(first).min(BATCH);
-            lanes.hash(
-                count,
-                |number| message(at(number)),
-                |number, digest| tell(at(number), digest),
-            );
-        }
-        return;
+    if method.hashes_singly(count) {
+        return hash_singly(count, message, tell);
     }
+    for first in (0..count).step_by(BATCH) {
+        let at = |number: usize| first.wrapping_add(number);
+        let count = count.wrapping_sub(first).min(BATCH);
+        hash_batch(
+            method,
+            count,
+            |number| message(at(number)),
+            |number, digest| tell(at(number), digest),
+        );
+    }
+}
+
+/// Hashes at most [`BATCH`] messages.
+#[cfg(target_arch = "x86_64")]
+#[expect(unsafe_code, reason = "the compiler cannot know that the CPU was asked")]
+fn hash_batch<'m>(
+    method: Method,
+    count: usize,
+    message: impl Fn(usize) -> &'m [u8],
+    tell: impl FnMut(usize, &[u8; 32]),
+) {
+    match method {
+        Method::Single => hash_singly(count, message, tell),
+        Method::Avx2(costs) => hash_in_groups(costs, count, message, tell, |messages, blocks| {
+            // SAFETY: this variant exists only if the CPU has AVX2.
+            unsafe { avx2::hash_together(messages, blocks) }
+        }),
+        Method::Avx512(costs) => hash_in_groups(costs, count, message, tell, |messages, blocks| {
+            // SAFETY: this variant exists only if the CPU has both features.
+            unsafe { avx512::hash_together(messages, blocks) }
+        }),
+    }
+}
+
+/// Hashes at most [`BATCH`] messages.
+#[cfg(not(target_arch = "x86_64"))]
+fn hash_batch<'m>(
+    Method::Single: Method,
+    count: usize,
+    message: impl Fn(usize) -> &'m [u8],
+    tell: impl FnMut(usize, &[u8; 32]),
+) {
+    hash_singly(count, message, tell);
+}
+
+#[inline]
+fn hash_singly<'m>(
+    count: usize,
+    message: impl Fn(usize) -> &'m [u8],
+    mut tell: impl FnMut(usize, &[u8; 32]),
+) {
     for number in 0..count {
         tell(number, &sha256(message(number)));
     }
@@ -50,14 +135,23 @@ mod tests {
 
     #[track_caller]
     fn check(messages: &[&[u8]]) {
-        let mut told = vec![None; messages.len()];
-        sha256_each(
-            messages.len(),
-            |number| messages[number],
-            |number, digest| assert_eq!(told[number].replace(*digest), None),
-        );
-        for (message, digest) in messages.iter().zip(told) {
-            assert_eq!(digest, Some(sha256(message)), "{} of {}", message.len(), messages.len());
+        for method in Method::all_of_cpu() {
+            let mut told = vec![None; messages.len()];
+            hash_by(
+                method,
+                messages.len(),
+                |number| messages[number],
+                |number, digest| assert_eq!(told[number].replace(*digest), None),
+            );
+            for (message, digest) in messages.iter().zip(told) {
+                let len = message.len();
+                assert_eq!(
+                    digest,
+                    Some(sha256(message)),
+                    "{len} of {}, {method:?}",
+                    messages.len()
+                );
+            }
         }
     }
 

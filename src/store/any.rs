@@ -118,6 +118,13 @@ impl BlockStore for AnyStore {
             AnyStore::File(store) => store.prefetch(cids),
         }
     }
+
+    fn is_cached(&self) -> bool {
+        match self {
+            AnyStore::Memory(store) => store.is_cached(),
+            AnyStore::File(store) => store.is_cached(),
+        }
+    }
 }
 
 impl sealed::Sealed for AnyStore {}

@@ -259,6 +259,27 @@ pub trait BlockStore {
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     fn prefetch(&self, _cids: &[Cid]) {}
+
+    /// Returns whether all blocks are probably in the CPU's cache. Default: false.
+    ///
+    /// If so, a walk calls no [`prefetch`](BlockStore::prefetch), and a complete walk requests a
+    /// small tree as a whole. Stores of this library return true for a CAR of at most 256 KiB in
+    /// memory.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    /// use carwalk::store::BlockStore;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// // 12,641 bytes.
+    /// assert!(Repo::from_slice(bytes)?.store().is_cached());
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
+    fn is_cached(&self) -> bool {
+        false
+    }
 }
 
 /// Looks a block up in a store that the caller may have written.

@@ -4,7 +4,7 @@
 use core::hash::{BuildHasher, Hasher};
 use std::hash::RandomState;
 
-use crate::cid::Cid;
+use crate::cid::{self, Cid};
 
 /// The random numbers that an index mixes with digests.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -25,7 +25,7 @@ impl Secret {
     /// random ones.
     #[inline]
     pub(crate) fn hash(&self, cid: &Cid) -> u64 {
-        let [a, b, c, d] = words(cid.digest());
+        let [a, b, c, d] = words(cid.as_bytes());
         let [w, x, y, z] = self.words;
         let product = |one: u64, other: u64| u128::from(one).wrapping_mul(u128::from(other));
         let sum = product(a.wrapping_add(w), b.wrapping_add(x))
@@ -38,17 +38,22 @@ impl Secret {
 /// Returns in which of `parts` equal parts of the range of hashes `hash` is.
 #[cfg(feature = "redb")]
 #[inline]
-#[cfg(feature = "redb")]
 pub(crate) fn scale(hash: u64, parts: u64) -> u64 {
     let product = u128::from(hash).wrapping_mul(u128::from(parts));
     u64::try_from(product >> u64::BITS).unwrap_or(0)
 }
 
+/// Returns the digest as four words. Words are read where copies of a CID are written in one piece:
+/// reading across two pieces would wait until both are in the cache. So the digest's last four bytes
+/// take the place of the prefix.
 #[inline]
-fn words(digest: &[u8; 32]) -> [u64; 4] {
+fn words(cid: &[u8; cid::LEN]) -> [u64; 4] {
+    let (parts, last) = cid.as_chunks::<8>();
     let mut words = [0; 4];
-    for (word, bytes) in words.iter_mut().zip(digest.as_chunks().0) {
-        *word = u64::from_le_bytes(*bytes);
+    for (word, part) in words.iter_mut().zip(parts) {
+        *word = u64::from_le_bytes(*part);
     }
+    let last = last.first_chunk().map_or(0, |last| u32::from_le_bytes(*last));
+    words[0] = words[0] & !u64::from(u32::MAX) | u64::from(last);
     words
 }

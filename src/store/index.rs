@@ -18,6 +18,7 @@ use crate::cid::Cid;
 use crate::error::{Error, LimitName, Result, Structure};
 use crate::limits::MAX_CAR_LEN;
 use crate::prefetch::prefetch;
+use crate::reuse::Lent;
 
 /// How the bits of a slot are divided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +53,10 @@ const SOON: usize = 16;
 /// Number of slots that there is room for at first.
 const MIN_NOTED: usize = 64;
 
+/// Maximum length of a CAR in bytes that stays in the CPU's cache with its index, so that prefetching
+/// costs more than it saves.
+pub(super) const CACHED_LEN: u64 = 1 << 18;
+
 /// Number of bytes of a section that are prefetched.
 const USUAL_LEN: usize = 384;
 
@@ -60,14 +65,16 @@ const PREFETCH: usize = 32;
 
 /// An index that is not made yet: the slots of all blocks in the order of their sections.
 pub(crate) struct Notes {
-    slots: Vec<u64>,
+    slots: Lent<Vec<u64>>,
+    /// Empty, for the index.
+    table: Lent<Vec<u64>>,
     split: Split,
     secret: Secret,
 }
 
 /// A table from CIDs to placements.
 pub(crate) struct Index {
-    slots: Vec<u64>,
+    slots: Lent<Vec<u64>>,
     split: Split,
     /// Number of slots in use.
     len: usize,
@@ -136,7 +143,13 @@ pub(crate) fn check_placement(at: Placement, offset: impl FnOnce() -> Option<u64
 
 impl Notes {
     pub(crate) fn new() -> Self {
-        Notes { slots: Vec::new(), split: NARROW, secret: Secret::random() }
+        Notes::within(Lent::default(), Lent::default())
+    }
+
+    /// Creates notes in one buffer, and later the index in the other. Both are empty.
+    pub(crate) fn within(slots: Lent<Vec<u64>>, table: Lent<Vec<u64>>) -> Self {
+        debug_assert!(slots.is_empty() && table.is_empty(), "a buffer was not reset");
+        Notes { slots, table, split: NARROW, secret: Secret::random() }
     }
 
     /// Notes a CID whose section is at a placement that was [checked](check_placement).
@@ -152,7 +165,7 @@ impl Notes {
     /// Divides all slots anew, with fewer bits of hash and more of placement.
     #[cold]
     fn widen(&mut self) {
-        for slot in &mut self.slots {
+        for slot in self.slots.iter_mut() {
             *slot = WIDE.slot(*slot, *slot & self.split.low_bits());
         }
         self.split = WIDE;
@@ -196,7 +209,9 @@ impl Notes {
     /// order.
     pub(crate) fn index(&mut self, compare: impl Fn(Placement, Placement) -> Match) -> Index {
         let noted = core::mem::take(&mut self.slots);
-        let slots = vec![0; table_len(noted.len())];
+        let mut slots = core::mem::take(&mut self.table);
+        slots.reserve_exact(table_len(noted.len()));
+        slots.resize(table_len(noted.len()), 0);
         let mut index = Index { slots, split: self.split, len: 0, secret: self.secret };
         if noted.len() <= CACHED {
             index.enter_all(noted.iter().copied(), &compare);
@@ -279,7 +294,7 @@ impl Index {
         if len > self.slots.len() / 2 {
             return;
         }
-        let old = core::mem::replace(&mut self.slots, vec![0; len]);
+        let old = core::mem::replace(&mut *self.slots, vec![0; len]);
         for moved in old.into_iter().filter(|&slot| slot != 0) {
             let home = self.split.home(self.split.tag(moved), self.slots.len());
             let free = from_home(&mut self.slots, home).find(|slot| **slot == 0);

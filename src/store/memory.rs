@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::contents::{CarStats, Contents};
-use super::index::Index;
+use super::index::{CACHED_LEN, Index};
 use super::packed::Packed;
 use super::trust::Trust;
 use super::{Block, BlockStore, CarStore, sealed};
@@ -112,6 +112,10 @@ impl BlockStore for MemoryStore {
 
     fn prefetch(&self, cids: &[Cid]) {
         self.index.prefetch(cids, |at| self.blocks.bytes_at(at));
+    }
+
+    fn is_cached(&self) -> bool {
+        self.contents.stats.bytes <= CACHED_LEN
     }
 }
 

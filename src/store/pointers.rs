@@ -34,6 +34,10 @@ macro_rules! pointers {
                 fn prefetch(&self, cids: &[Cid]) {
                     S::prefetch(self, cids);
                 }
+
+                fn is_cached(&self) -> bool {
+                    S::is_cached(self)
+                }
             }
 
             impl<S: CarStore> sealed::Sealed for $pointer {}

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::contents::{CarStats, Contents};
-use super::index::Index;
+use super::index::{CACHED_LEN, Index};
 #[cfg(feature = "redb")]
 use super::spill::SpilledIndex;
 use super::trust::Trust;
@@ -114,6 +114,14 @@ impl<B: AsRef<[u8]>> BlockStore for SliceStore<B> {
             SliceIndex::Memory(index) => index.prefetch(cids, |at| bytes_at(bytes, at)),
             #[cfg(feature = "redb")]
             SliceIndex::Spilled(_) => {}
+        }
+    }
+
+    fn is_cached(&self) -> bool {
+        match self.index {
+            SliceIndex::Memory(_) => self.contents.stats.bytes <= CACHED_LEN,
+            #[cfg(feature = "redb")]
+            SliceIndex::Spilled(_) => false,
         }
     }
 }

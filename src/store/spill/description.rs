@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! 16 bytes   "carwalk spill\r\n\x1a"
-//!  2 bytes   version: 1
+//!  2 bytes   version: 2
 //! 32 bytes   secret of the index
 //!  8 bytes   length of the CAR
 //!  8 bytes   number of sections
@@ -45,7 +45,7 @@ const REPEATS: u32 = 1;
 const MAGIC: [u8; 16] = *b"carwalk spill\r\n\x1a";
 
 /// Version of the file format.
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 
 /// Length of the longest header that [`Limits`](crate::Limits) can allow, with its length prefix.
 const MAX_HEADER_LEN: u64 = u32::MAX as u64 + varint::MAX_LEN as u64;
@@ -226,10 +226,10 @@ mod tests {
         }
     }
 
-    /// Files of other builds are read by their bytes: these are those of version 1.
+    /// Files of other builds are read by their bytes: these are those of version 2.
     #[test]
-    fn the_bytes_of_version_1_stay_the_same() {
-        let mut expected = b"carwalk spill\r\n\x1a\x01\x00".to_vec();
+    fn the_bytes_of_version_2_stay_the_same() {
+        let mut expected = b"carwalk spill\r\n\x1a\x02\x00".to_vec();
         for number in [1, 2, 3, 0x0102_0304_0506_0708, 70_000, 700, 600, 90_000_u64] {
             expected.extend_from_slice(&number.to_le_bytes());
         }

@@ -11,13 +11,8 @@ use core::arch::x86_64::{
     _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
 };
 
-use super::single::{BATCH, sha256};
-
-/// Length of a message block, in bytes.
-const BLOCK: usize = 64;
-
-/// Length of the message length in the padding, in bytes.
-const LENGTH: usize = 8;
+use super::constants::{INITIAL, K};
+use super::groups::{BLOCK, LENGTH, blocks_of};
 
 /// The first byte of the padding.
 const MARK: i8 = i8::MIN;
@@ -25,143 +20,12 @@ const MARK: i8 = i8::MIN;
 /// Number of messages hashed at a time.
 const LANES: usize = 16;
 
-/// Maximum number of blocks of a message that is hashed with others. Longer messages are few, and
-/// of different lengths, so most lanes would be idle.
-const MAX_BLOCKS: usize = 64;
-
-/// Relative time to hash one block of a single message with the CPU's SHA-256 instructions.
-const TIME_ALONE: usize = 2;
-
-/// Relative time to hash one block of a single message without them.
-const TIME_ALONE_IN_SOFTWARE: usize = 9;
-
-/// Relative time to hash one block in each lane.
-const TIME_TOGETHER: usize = 13;
-
-/// The lanes of a CPU with AVX-512. A value proves that the CPU has it.
-#[derive(Clone, Copy)]
-pub(super) struct Lanes {
-    time_alone: usize,
-}
-
-impl Lanes {
-    #[inline]
-    pub(super) fn of_cpu() -> Option<Self> {
-        let has_lanes = !cfg!(carwalk_lanes = "off")
-            && is_x86_feature_detected!("avx512f")
-            && is_x86_feature_detected!("avx512bw");
-        has_lanes.then(|| Lanes {
-            time_alone: if has_instructions() { TIME_ALONE } else { TIME_ALONE_IN_SOFTWARE },
-        })
-    }
-
-    /// Returns whether hashing messages one by one is at least as fast as in lanes. They have
-    /// `blocks` blocks in total, the longest of them has `longest`.
-    #[inline]
-    fn are_faster_alone(self, longest: usize, blocks: usize) -> bool {
-        blocks.wrapping_mul(self.time_alone) <= longest.wrapping_mul(TIME_TOGETHER)
-    }
-
-    /// Returns whether hashing so few messages one by one is at least as fast, even if all have the
-    /// same length.
-    #[inline]
-    pub(super) fn are_too_many_for(self, messages: usize) -> bool {
-        self.are_faster_alone(1, messages)
-    }
-
-    /// Hashes messages like [`sha256_each`](super::sha256_each), at most [`BATCH`] of them.
-    ///
-    /// Messages of similar length are hashed together, so that few lanes are idle.
-    #[expect(unsafe_code, reason = "the compiler cannot know that the CPU was asked")]
-    pub(super) fn hash<'m>(
-        self,
-        count: usize,
-        message: impl Fn(usize) -> &'m [u8],
-        mut tell: impl FnMut(usize, &[u8; 32]),
-    ) {
-        debug_assert!(count <= BATCH, "the caller splits batches");
-        let mut order = [(0, 0); BATCH];
-        let mut rest = sort(count, |number| blocks_of(message(number)), &mut order);
-        while let Some((&(longest, blocks), others)) = rest.split_first() {
-            let (group, after) = rest.split_at_checked(LANES).unwrap_or((rest, &[]));
-            let alone: usize = group.iter().map(|&(_, blocks)| usize::from(blocks)).sum();
-            let longest_blocks = usize::from(blocks);
-            if longest_blocks > MAX_BLOCKS || self.are_faster_alone(longest_blocks, alone) {
-                let number = usize::from(longest);
-                tell(number, &sha256(message(number)));
-                rest = others;
-                continue;
-            }
-            let mut messages = [message(usize::from(longest)).get(..0).unwrap_or_default(); LANES];
-            for (lane, &(number, _)) in messages.iter_mut().zip(group) {
-                *lane = message(usize::from(number));
-            }
-            // SAFETY: there is a `Lanes` only if the CPU has both features.
-            let words = unsafe { hash_together(&messages, usize::from(blocks)) };
-            for (lane, &(number, _)) in group.iter().enumerate() {
-                #[cfg(test)]
-                super::single::hashed::add(message(usize::from(number)).len());
-                tell(usize::from(number), &digest(&words, lane));
-            }
-            rest = after;
-        }
-    }
-}
-
-/// Returns whether sha2 uses the CPU's SHA-256 instructions for single messages.
-#[inline]
-fn has_instructions() -> bool {
-    !cfg!(sha2_backend = "soft")
-        && is_x86_feature_detected!("sha")
-        && is_x86_feature_detected!("sse4.1")
-}
-
-/// Returns the number of blocks of a message, at most `MAX_BLOCKS` and one.
-#[inline]
-fn blocks_of(message: &[u8]) -> u16 {
-    // A slice has at most `isize::MAX` bytes, so this does not wrap.
-    let blocks = message.len().wrapping_add(LENGTH) / BLOCK;
-    // The sum is at most 65.
-    u16::try_from(blocks.min(MAX_BLOCKS).wrapping_add(1)).unwrap_or(u16::MAX)
-}
-
-/// Returns the numbers of messages with their numbers of blocks, the longest first. This is a
-/// counting sort.
-#[inline]
-fn sort(
-    count: usize,
-    blocks: impl Fn(usize) -> u16,
-    order: &mut [(u16, u16); BATCH],
-) -> &[(u16, u16)] {
-    // For each number of blocks: first the count of such messages, then where they begin.
-    let mut starts = [0u16; MAX_BLOCKS + 2];
-    for number in 0..count {
-        if let Some(start) = starts.get_mut(usize::from(blocks(number))) {
-            *start = start.wrapping_add(1);
-        }
-    }
-    let mut start = 0;
-    for count in starts.iter_mut().rev() {
-        start = core::mem::replace(count, start).wrapping_add(start);
-    }
-    for number in (0..).take(count) {
-        let blocks = blocks(usize::from(number));
-        if let Some(start) = starts.get_mut(usize::from(blocks))
-            && let Some(place) = order.get_mut(usize::from(*start))
-        {
-            *place = (number, blocks);
-            *start = start.wrapping_add(1);
-        }
-    }
-    order.get(..count).unwrap_or_default()
-}
-
 /// The working variables `a` to `h` of all messages.
 type State = [__m512i; 8];
 
 /// Returns the digests of messages of which the longest has `blocks` blocks.
 #[target_feature(enable = "avx512f,avx512bw")]
-fn hash_together(messages: &[&[u8]; LANES], blocks: usize) -> [[u32; LANES]; 8] {
+pub(super) fn hash_together(messages: &[&[u8]; LANES], blocks: usize) -> [[u32; LANES]; 8] {
     let mut state = INITIAL.map(|word| splat(word));
     for step in 0..blocks {
         let mut running = 0u16;
@@ -223,17 +87,6 @@ fn load_rest(rest: &[u8]) -> __m512i {
 fn store(vector: __m512i, words: &mut [u32; LANES]) {
     // SAFETY: these are 64 bytes that may be written, and need no alignment.
     unsafe { _mm512_storeu_si512(words.as_mut_ptr().cast(), vector) }
-}
-
-/// Returns the digest of one lane.
-#[inline]
-fn digest(words: &[[u32; LANES]; 8], lane: usize) -> [u8; 32] {
-    let mut digest = [0; 32];
-    let (places, _) = digest.as_chunks_mut();
-    for (place, word) in places.iter_mut().zip(words) {
-        *place = word.get(lane).copied().unwrap_or_default().to_be_bytes();
-    }
-    digest
 }
 
 /// Processes one block of each message whose bit in `running` is set.
@@ -381,36 +234,3 @@ fn xor(a: __m512i, b: __m512i, c: __m512i) -> __m512i {
 fn splat(word: u32) -> __m512i {
     _mm512_set1_epi32(word.cast_signed())
 }
-
-/// The initial hash value: section 5.3.3.
-const INITIAL: [u32; 8] = [
-    0x6a09_e667,
-    0xbb67_ae85,
-    0x3c6e_f372,
-    0xa54f_f53a,
-    0x510e_527f,
-    0x9b05_688c,
-    0x1f83_d9ab,
-    0x5be0_cd19,
-];
-
-/// The constants of the rounds: section 4.2.2.
-#[rustfmt::skip]
-const K: [[u32; 16]; 4] = [
-    [
-        0x428a_2f98, 0x7137_4491, 0xb5c0_fbcf, 0xe9b5_dba5, 0x3956_c25b, 0x59f1_11f1, 0x923f_82a4, 0xab1c_5ed5,
-        0xd807_aa98, 0x1283_5b01, 0x2431_85be, 0x550c_7dc3, 0x72be_5d74, 0x80de_b1fe, 0x9bdc_06a7, 0xc19b_f174,
-    ],
-    [
-        0xe49b_69c1, 0xefbe_4786, 0x0fc1_9dc6, 0x240c_a1cc, 0x2de9_2c6f, 0x4a74_84aa, 0x5cb0_a9dc, 0x76f9_88da,
-        0x983e_5152, 0xa831_c66d, 0xb003_27c8, 0xbf59_7fc7, 0xc6e0_0bf3, 0xd5a7_9147, 0x06ca_6351, 0x1429_2967,
-    ],
-    [
-        0x27b7_0a85, 0x2e1b_2138, 0x4d2c_6dfc, 0x5338_0d13, 0x650a_7354, 0x766a_0abb, 0x81c2_c92e, 0x9272_2c85,
-        0xa2bf_e8a1, 0xa81a_664b, 0xc24b_8b70, 0xc76c_51a3, 0xd192_e819, 0xd699_0624, 0xf40e_3585, 0x106a_a070,
-    ],
-    [
-        0x19a4_c116, 0x1e37_6c08, 0x2748_774c, 0x34b0_bcb5, 0x391c_0cb3, 0x4ed8_aa4a, 0x5b9c_ca4f, 0x682e_6ff3,
-        0x748f_82ee, 0x78a5_636f, 0x84c8_7814, 0x8cc7_0208, 0x90be_fffa, 0xa450_6ceb, 0xbef9_a3f7, 0xc671_78f2,
-    ],
-];
