@@ -149,6 +149,7 @@ mod proof;
 pub mod record;
 mod records;
 mod repo;
+mod reuse;
 mod sha256;
 mod shape;
 #[cfg(feature = "signature")]
@@ -167,7 +168,7 @@ pub use self::commit::{Commit, CommitRules};
 pub use self::error::{Error, ErrorClass, ErrorKind, Result};
 pub use self::limits::Limits;
 pub use self::load::{
-    BoundedLoader, Loaded, Loader, Suspended, Verification, peek_commit,
+    BoundedLoader, LoadScratch, Loaded, Loader, Suspended, Verification, peek_commit,
 };
 pub use self::mst::{Gap, KeyRange, Lookup};
 pub use self::path::{RepoPath, RepoPathBuf};

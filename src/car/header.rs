@@ -32,7 +32,23 @@ use crate::varint;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Header {
     root: Cid,
-    roots: Vec<Cid>,
+    roots: Roots,
+}
+
+/// One root or any other number. One root is not allocated: nearly all CARs have one.
+#[derive(Clone, PartialEq, Eq)]
+enum Roots {
+    One([Cid; 1]),
+    Many(Vec<Cid>),
+}
+
+impl Roots {
+    fn as_slice(&self) -> &[Cid] {
+        match self {
+            Roots::One(root) => root,
+            Roots::Many(roots) => roots,
+        }
+    }
 }
 
 /// Writes the first root and the number of roots: there may be thousands.
@@ -40,7 +56,7 @@ impl fmt::Debug for Header {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Header")
             .field("root", &self.root)
-            .field("roots", &self.roots.len())
+            .field("roots", &self.roots().len())
             .finish()
     }
 }
@@ -49,7 +65,9 @@ impl Header {
     /// Creates a header with these roots; `None` if there are none.
     #[cfg(feature = "redb")]
     pub(crate) fn of(roots: Vec<Cid>) -> Option<Self> {
-        Some(Header { root: *roots.first()?, roots })
+        let root = *roots.first()?;
+        let roots = if roots.len() == 1 { Roots::One([root]) } else { Roots::Many(roots) };
+        Some(Header { root, roots })
     }
 
     /// Returns the first root: the commit, if the CAR holds a repository.
@@ -66,7 +84,7 @@ impl Header {
     /// Returns all roots, including the first. Never empty.
     #[must_use]
     pub fn roots(&self) -> &[Cid] {
-        &self.roots
+        self.roots.as_slice()
     }
 
     /// Parses the header that `bytes`, the start of a CAR, begin with. Returns the header and the
@@ -116,18 +134,21 @@ impl Header {
         cursor.end()?;
         version.ok_or_else(|| Error::malformed(Malformed::FieldMissing("version")))?;
         let roots = roots.ok_or_else(|| Error::malformed(Malformed::FieldMissing("roots")))?;
-        let root = *roots.first().ok_or_else(|| Error::malformed(Malformed::NoRoots))?;
+        let root = *roots.as_slice().first().ok_or_else(|| Error::malformed(Malformed::NoRoots))?;
         Ok(Header { root, roots })
     }
 }
 
-fn parse_roots(cursor: &mut Cursor<'_>) -> Result<Vec<Cid>> {
+fn parse_roots(cursor: &mut Cursor<'_>) -> Result<Roots> {
     let count = cursor.array()?;
+    if count == 1 {
+        return Ok(Roots::One([cursor.link()?]));
+    }
     let mut roots = Vec::new();
     for _ in 0..count {
         roots.push(cursor.link()?);
     }
-    Ok(roots)
+    Ok(Roots::Many(roots))
 }
 
 fn parse_version(cursor: &mut Cursor<'_>) -> Result<()> {

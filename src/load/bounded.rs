@@ -16,6 +16,8 @@ use crate::process::{Keep, Process};
 use crate::repo::Repo;
 use crate::store::BlockStore;
 #[cfg(feature = "redb")]
+use crate::store::index::Notes;
+#[cfg(feature = "redb")]
 use crate::store::{RedbStore, SliceStore, SpillFile};
 
 /// Memory of buffers that are taken under every limit, in bytes: the first one of a stream, and
@@ -276,7 +278,7 @@ impl<P: Process + Clone> BoundedLoader<P> {
         index: SpillFile,
     ) -> Result<Repo<SliceStore<B>, P>> {
         let (store, opening) = slice_store(bytes, |bytes| {
-            let load = Load::slice(bytes, &self.loader, self.memory_limit)?;
+            let load = Load::slice(bytes, &self.loader, self.memory_limit, Notes::new())?;
             load.into_index_within(self.memory_limit, index)
         })?;
         open(store, &self.loader.settings, opening)

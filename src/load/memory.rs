@@ -30,9 +30,9 @@ pub(super) struct MemorySink {
 }
 
 impl MemorySink {
-    pub(super) fn new(in_place: bool, trust: Trust) -> Self {
+    pub(super) fn new(in_place: bool, trust: Trust, notes: Notes) -> Self {
         let packed = (!in_place).then(Arena::default);
-        MemorySink { notes: Notes::new(), index: None, packed, trust, head: Vec::new() }
+        MemorySink { notes, index: None, packed, trust, head: Vec::new() }
     }
 
     /// Returns the index, and makes it first if necessary.
@@ -254,7 +254,7 @@ mod tests {
     /// Loads a CAR with `ReachedBlocks`, and returns how many blocks were hashed.
     fn load(bytes: Vec<u8>) -> (SliceStore<Vec<u8>>, usize) {
         let loader = Loader::new().verification(Verification::ReachedBlocks);
-        let load = Load::slice(&bytes, &loader, u64::MAX).unwrap();
+        let load = Load::slice(&bytes, &loader, u64::MAX, Notes::new()).unwrap();
         let (hashed, (index, contents, opening)) = hashed::counted(|| load.into_index().unwrap());
         (SliceStore::of(bytes, index, opening.trust, contents), hashed.messages)
     }

@@ -20,6 +20,7 @@ mod mmap;
 mod open;
 mod peek;
 mod pipeline;
+mod scratch;
 mod setters;
 mod settings;
 mod shortcuts;
@@ -31,6 +32,7 @@ use core::fmt;
 
 pub use self::bounded::BoundedLoader;
 pub use self::peek::peek_commit;
+pub use self::scratch::LoadScratch;
 use self::settings::Settings;
 pub use self::settings::Verification;
 pub use self::suspended::{Loaded, Suspended};
@@ -247,6 +249,7 @@ impl<P> Loader<P> {
             commits: self.commits,
             strict_paths: self.strict_paths,
             walk_memory: Budget::new(memory_limit).walk(),
+            buffers: None,
             process: self.process.clone(),
         }
     }

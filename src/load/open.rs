@@ -3,13 +3,14 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
+use std::sync::Arc;
 
-use super::Loader;
 use super::memory::MemorySink;
 use super::pipeline::{Loading, ValueFn};
 use super::settings::{Settings, check_commit_cid};
 #[cfg(feature = "redb")]
 use super::spill::{IndexSink, SpillSink};
+use super::{LoadScratch, Loader};
 #[cfg(feature = "redb")]
 use crate::budget;
 use crate::car::{Reader, SliceReader, Source};
@@ -18,9 +19,12 @@ use crate::error::{Error, Result};
 #[cfg(feature = "redb")]
 use crate::error::{ErrorKind, SpillFileFault};
 use crate::limits::Limits;
+use crate::mst::WalkBuffers;
 use crate::process::Process;
 use crate::repo::{Opening, Repo};
+use crate::reuse::Shelf;
 use crate::store::contents::Contents;
+use crate::store::index::Notes;
 use crate::store::slice::SliceIndex;
 #[cfg(feature = "redb")]
 use crate::store::spill::{FinishedFile, SpillWriter, SpilledIndexWriter};
@@ -54,6 +58,7 @@ impl<S: Source, P: Process> Load<S, P> {
         loader: &Loader<P>,
         memory_limit: u64,
         in_place: bool,
+        notes: Notes,
         open: impl FnOnce(Limits) -> Result<S>,
     ) -> Result<Self>
     where
@@ -62,7 +67,7 @@ impl<S: Source, P: Process> Load<S, P> {
         let settings = loader.settings.clone();
         settings.check()?;
         let source = open(settings.limits.clone())?;
-        let loading = Loading::new(MemorySink::new(in_place, settings.trust));
+        let loading = Loading::new(MemorySink::new(in_place, settings.trust, notes));
         Ok(Load { source, loading, settings, opening: loader.opening(memory_limit) })
     }
 
@@ -88,7 +93,9 @@ impl<R: Read, P: Process> Load<Reader<R>, P> {
     {
         // Without a process function, sections stay where they were read.
         let in_place = P::STORE.is_none();
-        Load::begin(loader, memory_limit, in_place, |limits| Reader::open(input, limits, in_place))
+        Load::begin(loader, memory_limit, in_place, Notes::new(), |limits| {
+            Reader::open(input, limits, in_place)
+        })
     }
 
     /// Returns the store of a complete load, and what else opening needs.
@@ -129,11 +136,18 @@ impl<R: Read, P: Process> Load<Reader<R>, P> {
 
 impl<'b, P: Process> Load<SliceReader<'b>, P> {
     /// Prepares the load of a CAR in a slice, whose sections stay in place.
-    pub(super) fn slice(bytes: &'b [u8], loader: &Loader<P>, memory_limit: u64) -> Result<Self>
+    pub(super) fn slice(
+        bytes: &'b [u8],
+        loader: &Loader<P>,
+        memory_limit: u64,
+        notes: Notes,
+    ) -> Result<Self>
     where
         P: Clone,
     {
-        Load::begin(loader, memory_limit, true, |limits| SliceReader::with_limits(bytes, limits))
+        Load::begin(loader, memory_limit, true, notes, |limits| {
+            SliceReader::with_limits(bytes, limits)
+        })
     }
 
     /// Loads all sections, and returns their index.
@@ -287,9 +301,38 @@ impl<P: Process + Clone> Loader<P> {
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     pub fn from_slice<B: AsRef<[u8]>>(&self, bytes: B) -> Result<Repo<SliceStore<B>, P>> {
-        let load = |bytes: &[u8]| Load::slice(bytes, self, u64::MAX)?.into_index();
+        self.open_slice(bytes, Notes::new(), None)
+    }
+
+    /// Opens the repository in the CAR `bytes` like [`from_slice`](Loader::from_slice), in memory
+    /// that earlier loads and walks used.
+    ///
+    /// The result is the same as that of `from_slice`. It does not borrow the scratch.
+    ///
+    /// # Errors
+    ///
+    /// Those of `from_slice`. The scratch can be used again after any error.
+    ///
+    /// # Examples
+    ///
+    /// See [`LoadScratch`].
+    pub fn from_slice_in<B: AsRef<[u8]>>(
+        &self,
+        scratch: &mut LoadScratch,
+        bytes: B,
+    ) -> Result<Repo<SliceStore<B>, P>> {
+        self.open_slice(bytes, scratch.notes(), Some(scratch.walk()))
+    }
+
+    fn open_slice<B: AsRef<[u8]>>(
+        &self,
+        bytes: B,
+        notes: Notes,
+        buffers: Option<Arc<Shelf<WalkBuffers>>>,
+    ) -> Result<Repo<SliceStore<B>, P>> {
+        let load = |bytes: &[u8]| Load::slice(bytes, self, u64::MAX, notes)?.into_index();
         let (store, opening) = slice_store(bytes, load)?;
-        open(store, &self.settings, opening)
+        open(store, &self.settings, Opening { buffers, ..opening })
     }
 
     /// Opens the repository in a store. `commit` is the CID of its commit.

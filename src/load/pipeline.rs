@@ -108,18 +108,34 @@ impl<K: Sink> Loading<K> {
         memory_limit: u64,
     ) -> Result<bool> {
         let queue = Queue::new();
+        // A scope takes memory, so there is none if no thread may be started.
+        if settings.threads <= 1 {
+            let hashers = Hashers::new(None, &queue, settings.threads, S::PORTION);
+            return self.pass(source, settings, value_fn, memory_limit, hashers);
+        }
         thread::scope(|scope| {
-            let hashers = Hashers::new(scope, &queue, settings.threads, S::PORTION);
-            let Loading { sink, state } = self;
-            let commit = settings.commit.unwrap_or_else(|| source.header().root());
-            let mut pass =
-                Pass { source, sink, state, settings, commit, value_fn, memory_limit, hashers };
-            let outcome = pass.run();
-            pass.hashers.end(pass.source);
-            // A mismatch comes before any other error: a block is framed before it is hashed.
-            pass.hashers.verdict(pass.source)?;
-            outcome
+            let hashers = Hashers::new(Some(scope), &queue, settings.threads, S::PORTION);
+            self.pass(source, settings, value_fn, memory_limit, hashers)
         })
+    }
+
+    fn pass<S: Source>(
+        &mut self,
+        source: &mut S,
+        settings: &Settings,
+        value_fn: Option<ValueFn<'_>>,
+        memory_limit: u64,
+        hashers: Hashers<'_, '_, S::Lent>,
+    ) -> Result<bool> {
+        let Loading { sink, state } = self;
+        let commit = settings.commit.unwrap_or_else(|| source.header().root());
+        let mut pass =
+            Pass { source, sink, state, settings, commit, value_fn, memory_limit, hashers };
+        let outcome = pass.run();
+        pass.hashers.end(pass.source);
+        // A mismatch comes before any other error: a block is framed before it is hashed.
+        pass.hashers.verdict(pass.source)?;
+        outcome
     }
 
     /// Loads all sections without a memory limit.

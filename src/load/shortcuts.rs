@@ -10,6 +10,7 @@ use crate::budget;
 use crate::cid::Cid;
 use crate::error::Result;
 use crate::repo::Repo;
+use crate::store::index::Notes;
 #[cfg(feature = "redb")]
 use crate::store::spill::SpillWriter;
 use crate::store::{BlockStore, MemoryStore, SliceStore};
@@ -218,7 +219,8 @@ impl<B: AsRef<[u8]>> SliceStore<B> {
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     pub fn new(bytes: B) -> Result<Self> {
-        let load = |bytes: &[u8]| Load::slice(bytes, &Loader::new(), u64::MAX)?.into_index();
+        let load =
+            |bytes: &[u8]| Load::slice(bytes, &Loader::new(), u64::MAX, Notes::new())?.into_index();
         Ok(slice_store(bytes, load)?.0)
     }
 
@@ -245,8 +247,9 @@ impl<B: AsRef<[u8]>> SliceStore<B> {
     /// ```
     #[cfg(feature = "redb")]
     pub fn with_index_in(bytes: B, file: SpillFile) -> Result<Self> {
-        let load =
-            |bytes: &[u8]| Load::slice(bytes, &Loader::new(), u64::MAX)?.into_index_within(0, file);
+        let load = |bytes: &[u8]| {
+            Load::slice(bytes, &Loader::new(), u64::MAX, Notes::new())?.into_index_within(0, file)
+        };
         Ok(slice_store(bytes, load)?.0)
     }
 }

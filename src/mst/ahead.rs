@@ -9,10 +9,11 @@
 
 use super::descent::{Descent, Fetched};
 use super::frame::Link;
-use super::levels::{NodesAhead, Wanted};
-use super::queue::RecordQueue;
+use super::levels::{NodeBuffers, NodesAhead, Wanted};
+use super::queue::{QueueBuffers, RecordQueue};
 use crate::cid::Cid;
 use crate::error::Result;
+use crate::reuse::Reuse;
 use crate::store::{Block, BlockStore, look_up};
 
 /// The number of entries before a walk reads ahead. Whoever takes only the first few entries should
@@ -37,14 +38,32 @@ enum Extent {
     Records,
 }
 
+/// The buffers of blocks that are requested ahead.
+#[derive(Default)]
+pub(super) struct AheadBuffers {
+    nodes: NodeBuffers,
+    records: QueueBuffers,
+}
+
+impl Reuse for AheadBuffers {
+    fn reset(&mut self) {
+        self.nodes.reset();
+        self.records.reset();
+    }
+
+    fn held(&self) -> u64 {
+        self.nodes.held().saturating_add(self.records.held())
+    }
+}
+
 impl<'s, S: BlockStore> ReadAhead<'s, S> {
-    pub(super) fn new(store: &'s S) -> Self {
+    pub(super) fn new(store: &'s S, buffers: AheadBuffers) -> Self {
         ReadAhead {
             store,
-            nodes: NodesAhead::new(store),
-            records: RecordQueue::default(),
+            nodes: NodesAhead::new(store, buffers.nodes),
+            records: RecordQueue::new(buffers.records),
             extent: Extent::Records,
-            reserve: RESERVE,
+            reserve: if store.is_cached() { 0 } else { RESERVE },
         }
     }
 
@@ -52,6 +71,11 @@ impl<'s, S: BlockStore> ReadAhead<'s, S> {
     #[inline]
     pub(super) fn count_entry(&mut self) {
         self.reserve = self.reserve.saturating_sub(1);
+    }
+
+    /// Drops all blocks and takes the buffers.
+    pub(super) fn take_buffers(&mut self) -> AheadBuffers {
+        AheadBuffers { nodes: self.nodes.take_buffers(), records: self.records.take_buffers() }
     }
 
     /// Stops requesting records ahead.
@@ -122,7 +146,7 @@ impl<'s, S: BlockStore> ReadAhead<'s, S> {
     pub(super) fn make_room(&mut self, descent: &Descent<S::Bytes<'s>>) {
         if !descent.has_room(|| self.nodes.held().saturating_add(self.records.held())) {
             self.nodes.clear();
-            self.records = RecordQueue::default();
+            drop(self.records.take_buffers());
         }
     }
 }

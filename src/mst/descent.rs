@@ -9,12 +9,15 @@
 //! A descent reads no blocks itself. It returns each link before the node is entered, so the caller
 //! decides whether the subtree is wanted and where its block comes from.
 
+use core::mem::take;
+
 use super::digests::{Answer, Digests, is_unverified};
 use super::frame::{Buffers, Frame, Link, Order, Spare};
 use super::key::Layer;
 use crate::budget;
 use crate::cid::Cid;
 use crate::error::{Error, ErrorKind, KeyInterval, LimitName, Malformed, Result, Structure};
+use crate::reuse::{Reuse, recycle};
 use crate::store::trust::Trust;
 use crate::store::{Block, BlockStore, Form, look_up};
 
@@ -40,6 +43,26 @@ pub(super) struct Descent<B> {
     digests: Digests,
 }
 
+/// The buffers of a descent.
+#[derive(Default)]
+pub(super) struct DescentBuffers {
+    frames: Vec<Frame<&'static [u8]>>,
+    spare: Spare,
+    digests: Digests,
+}
+
+impl Reuse for DescentBuffers {
+    fn reset(&mut self) {
+        self.frames.reset();
+        self.spare.reset();
+        self.digests.reset();
+    }
+
+    fn held(&self) -> u64 {
+        self.frames.held().saturating_add(self.spare.held()).saturating_add(self.digests.held())
+    }
+}
+
 /// What comes next in a tree.
 pub(super) enum Next {
     /// A link to a node, which can be entered until the next call. If it is not, the subtree is
@@ -58,7 +81,7 @@ pub(super) struct Fetched<B> {
     pub(super) cost: u64,
     /// The parsed node, if it was read ahead and keeps all rules, except perhaps the one about its
     /// bounds, which are not known while reading ahead.
-    pub(super) read: Option<Buffers>,
+    pub(super) read: Option<Box<Buffers>>,
 }
 
 impl<'s, B> Fetched<B> {
@@ -80,13 +103,19 @@ impl<'s, B> Fetched<B> {
 }
 
 impl<B: AsRef<[u8]>> Descent<B> {
-    pub(super) fn new(root: Cid, manner: Manner) -> Self {
-        Descent {
-            manner,
-            root: Some(root),
-            frames: Vec::new(),
-            spare: Spare::default(),
-            digests: Digests::default(),
+    /// Creates a descent in the buffers of an earlier one.
+    pub(super) fn new(root: Cid, manner: Manner, buffers: DescentBuffers) -> Self {
+        let DescentBuffers { frames, spare, digests } = buffers;
+        Descent { manner, root: Some(root), frames: recycle(frames), spare, digests }
+    }
+
+    /// Takes the buffers of a descent that has ended.
+    pub(super) fn take_buffers(&mut self) -> DescentBuffers {
+        debug_assert!(self.frames.is_empty() && self.root.is_none(), "the descent goes on");
+        DescentBuffers {
+            frames: recycle(take(&mut self.frames)),
+            spare: take(&mut self.spare),
+            digests: take(&mut self.digests),
         }
     }
 
@@ -118,7 +147,9 @@ impl<B: AsRef<[u8]>> Descent<B> {
 
     /// Ends the descent.
     pub(super) fn stop(&mut self) {
-        self.frames.clear();
+        while !self.frames.is_empty() {
+            self.leave();
+        }
         self.root = None;
     }
 
@@ -141,7 +172,12 @@ impl<B: AsRef<[u8]>> Descent<B> {
     /// Checks the bounds, which reading ahead could not. Returns `None` if they are broken: then
     /// the node is checked from its start, which finds its first fault.
     #[inline]
-    fn reuse(&mut self, link: &Link, found: &Block<B>, read: Buffers) -> Option<(Layer, Buffers)> {
+    fn reuse(
+        &mut self,
+        link: &Link,
+        found: &Block<B>,
+        read: Box<Buffers>,
+    ) -> Option<(Layer, Box<Buffers>)> {
         debug_assert!(link.layer.is_some(), "a root was read ahead");
         if read.are_within(found.bytes.as_ref(), &self.interval(link)) {
             return Some((link.layer?, read));
@@ -151,7 +187,7 @@ impl<B: AsRef<[u8]>> Descent<B> {
     }
 
     /// Checks all rules in a node.
-    fn check_fresh(&mut self, link: &Link, found: &mut Block<B>) -> Result<(Layer, Buffers)> {
+    fn check_fresh(&mut self, link: &Link, found: &mut Block<B>) -> Result<(Layer, Box<Buffers>)> {
         link.cid.into_dag_cbor()?;
         if found.form == Form::Value {
             return Err(Error::malformed(Malformed::ProcessedNode));
@@ -316,7 +352,7 @@ mod tests {
         mut wants: impl FnMut(&Link) -> bool,
     ) -> (Vec<Vec<u8>>, Vec<Subtree>) {
         let manner = Manner { order, trust: Trust::HashWhenReached, memory_limit: u64::MAX };
-        let mut descent = Descent::new(repo.commit().data(), manner);
+        let mut descent = Descent::new(repo.commit().data(), manner, DescentBuffers::default());
         let (mut keys, mut closed) = (Vec::new(), Vec::new());
         loop {
             match descent.next().unwrap() {

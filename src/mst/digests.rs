@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 use crate::cid::Cid;
 use crate::error::Result;
 use crate::prefetch::prefetch;
+use crate::reuse::{MAX_KEPT, Reuse};
 use crate::sha256::{sha256, sha256_each};
 use crate::store::{Block, Form};
 
@@ -44,8 +45,8 @@ pub(super) fn is_unverified<B>(cid: Cid, found: &Block<B>) -> bool {
 
 /// The known digests of blocks, with the lengths of the blocks.
 pub(super) struct Digests {
-    /// Nothing is removed from the table. A new table is made instead, because a table keeps its
-    /// capacity.
+    /// Nothing is removed from the table during a walk. A new table is made instead, because a table
+    /// keeps its capacity.
     known: HashMap<Cid, ([u8; 32], usize)>,
     /// The digests of shorter blocks are not remembered.
     min_len: usize,
@@ -68,13 +69,29 @@ impl Default for Digests {
     }
 }
 
-impl Digests {
-    /// Returns the bytes of memory that are held.
-    pub(super) fn held(&self) -> u64 {
-        let known = (self.known.capacity() as u64).saturating_mul(PLACE_COST);
-        known.saturating_add(self.batch.held())
+impl Reuse for Digests {
+    fn reset(&mut self) {
+        self.known.clear();
+        self.min_len = LARGE_BLOCK;
+        let Batch { blocks, large, digests } = &mut self.batch;
+        blocks.reset();
+        large.clear();
+        digests.reset();
+        if self.held() > MAX_KEPT as u64 {
+            *self = Digests::default();
+        }
     }
 
+    fn held(&self) -> u64 {
+        let Batch { blocks, large, digests } = &self.batch;
+        let known = (self.known.capacity() as u64).saturating_mul(PLACE_COST);
+        let large = (large.capacity() as u64).saturating_mul(PLACE_COST / 2);
+        let lists = blocks.held().saturating_add(digests.held());
+        lists.saturating_add(known).saturating_add(large)
+    }
+}
+
+impl Digests {
     /// Checks a block against the requested CID and marks it as verified.
     #[inline]
     pub(super) fn check<B: AsRef<[u8]>>(
@@ -155,14 +172,6 @@ impl Digests {
 }
 
 impl Batch {
-    /// Returns the bytes of memory that are held.
-    fn held(&self) -> u64 {
-        let blocks = self.blocks.capacity().saturating_mul(size_of::<(usize, usize)>());
-        let digests = self.digests.capacity().saturating_mul(size_of::<[u8; 32]>());
-        let large = (self.large.capacity() as u64).saturating_mul(PLACE_COST / 2);
-        (blocks.saturating_add(digests) as u64).saturating_add(large)
-    }
-
     /// Chooses the blocks that have to be hashed. A repeated large block is chosen once.
     fn choose<B: AsRef<[u8]>, A: Answer<B>>(
         &mut self,

@@ -19,6 +19,7 @@ use super::key::{Key, Layer};
 use super::layout::{EntryLayout, NodeLayout, cid_at, is_empty_node};
 use crate::cid::Cid;
 use crate::error::{Error, KeyInterval, Result, Structure, TreeRule};
+use crate::reuse::MAX_KEPT;
 use crate::store::Block;
 
 /// The largest buffers that are kept for another node, in bytes: enough for hundreds of entries,
@@ -184,7 +185,7 @@ pub(super) struct Frame<B> {
     pub(super) layer: Layer,
     /// The link that led here.
     pub(super) link: Link,
-    pub(super) buffers: Buffers,
+    pub(super) buffers: Box<Buffers>,
     /// Whether the walk wants all keys below. Set by the walk.
     pub(super) is_covered: bool,
     cursor: NodeCursor,
@@ -209,7 +210,7 @@ impl<B: AsRef<[u8]>> Frame<B> {
         layer: Layer,
         found: Block<B>,
         memory_cost: u64,
-        mut buffers: Buffers,
+        mut buffers: Box<Buffers>,
         order: Order,
     ) -> Self {
         buffers.key.clear();
@@ -241,7 +242,7 @@ impl<B: AsRef<[u8]>> Frame<B> {
         let block = self.block.as_ref();
         let cid = cid_at(block, link_at).ok_or_else(|| self.changed())?;
         let from_side = if self.cursor.passed > 0 { Some(depth) } else { self.link.from_side };
-        let Buffers { layout, key, next_key } = &mut self.buffers;
+        let Buffers { layout, key, next_key } = &mut *self.buffers;
         let to_side = match self.cursor.next_entry(layout) {
             Some((number, entry)) => {
                 match self.cursor.order {
@@ -272,7 +273,7 @@ impl<B: AsRef<[u8]>> Frame<B> {
     /// Passes the next entry and returns the CID of its record, or `None` after the last entry.
     #[inline]
     pub(super) fn next_entry(&mut self) -> Result<Option<Cid>> {
-        let Buffers { layout, key, next_key } = &mut self.buffers;
+        let Buffers { layout, key, next_key } = &mut *self.buffers;
         let Some((number, entry)) = self.cursor.next_entry(layout) else {
             return Ok(None);
         };
@@ -309,7 +310,7 @@ impl Buffers {
     /// Returns the bytes of memory that are held.
     pub(super) fn held(&self) -> u64 {
         let keys = self.key.held().saturating_add(self.next_key.held());
-        self.layout.held().saturating_add(keys) as u64
+        self.layout.held().saturating_add(keys).saturating_add(size_of::<Buffers>()) as u64
     }
 
     /// Parses a node, checks all rules in it, and returns its layer.
@@ -389,15 +390,16 @@ impl Buffers {
 /// Buffers of closed nodes, for reuse.
 #[derive(Default)]
 pub(super) struct Spare {
-    buffers: Vec<Buffers>,
+    #[expect(clippy::vec_box, reason = "buffers move from node to node, as one pointer")]
+    buffers: Vec<Box<Buffers>>,
     /// Bytes of memory that all buffers take together.
     len: u64,
 }
 
 impl Spare {
     #[inline]
-    pub(super) fn take(&mut self) -> Buffers {
-        let Some(buffers) = self.buffers.pop() else { return Buffers::default() };
+    pub(super) fn take(&mut self) -> Box<Buffers> {
+        let Some(buffers) = self.buffers.pop() else { return Box::default() };
         debug_assert!(buffers.held() <= self.len);
         self.len = self.len.saturating_sub(buffers.held());
         buffers
@@ -405,7 +407,7 @@ impl Spare {
 
     /// Keeps buffers for reuse, unless they grew for a huge node.
     #[inline]
-    pub(super) fn put(&mut self, buffers: Buffers) {
+    pub(super) fn put(&mut self, buffers: Box<Buffers>) {
         let held = buffers.held();
         if held <= MAX_SPARE {
             self.len = self.len.saturating_add(held);
@@ -417,9 +419,16 @@ impl Spare {
         *self = Spare::default();
     }
 
+    /// Frees memory beyond a bound.
+    pub(super) fn reset(&mut self) {
+        if self.held() > MAX_KEPT as u64 {
+            self.clear();
+        }
+    }
+
     /// Returns the bytes of memory that are held.
     pub(super) fn held(&self) -> u64 {
-        let places = self.buffers.capacity().saturating_mul(size_of::<Buffers>());
+        let places = self.buffers.capacity().saturating_mul(size_of::<Box<Buffers>>());
         self.len.saturating_add(places as u64)
     }
 }

@@ -5,6 +5,8 @@
 //! [`MAX_BELOW`] nodes on each layer below siblings of layer 2 or 1. It requests nothing below a
 //! node whose keys do not come after all earlier keys, so no link is followed twice on any input.
 
+use core::mem::take;
+
 use super::descent::{Descent, Fetched};
 use super::digests::Answer;
 use super::frame::{Frame, Link, NodeStep, Order, Spare, Steps};
@@ -12,6 +14,7 @@ use super::key::Layer;
 use super::layout::cid_at;
 use super::read_node::{Keys, MAX_PREFETCH, NODE_COST, ReadNode, check_keys, push_links};
 use crate::cid::Cid;
+use crate::reuse::{Reuse, recycle};
 use crate::store::BlockStore;
 
 /// The most siblings that are read together. A node has about five links to nodes.
@@ -42,6 +45,8 @@ const COST: u64 = MAX_NODES as u64 * NODE_COST
 /// The nodes that were read ahead, below any of the open nodes.
 pub(super) struct NodesAhead<'s, S: BlockStore> {
     store: &'s S,
+    /// Whether the store wants hints.
+    is_cached: bool,
     /// In reverse: the walk takes the last one first.
     nodes: Vec<ReadNode<S::Bytes<'s>>>,
     /// Bytes of memory that the nodes take together, without their places in the list.
@@ -51,6 +56,29 @@ pub(super) struct NodesAhead<'s, S: BlockStore> {
     keys: Keys,
     /// CIDs of blocks that are needed soon.
     soon: Vec<Cid>,
+}
+
+/// The buffers of the nodes that are read ahead.
+#[derive(Default)]
+pub(super) struct NodeBuffers {
+    nodes: Vec<ReadNode<&'static [u8]>>,
+    parents: Vec<ReadNode<&'static [u8]>>,
+    keys: Keys,
+    links: Vec<Cid>,
+}
+
+impl Reuse for NodeBuffers {
+    fn reset(&mut self) {
+        self.nodes.reset();
+        self.parents.reset();
+        self.keys.reset();
+        self.links.reset();
+    }
+
+    fn held(&self) -> u64 {
+        let nodes = self.nodes.held().saturating_add(self.parents.held());
+        nodes.saturating_add(self.keys.held()).saturating_add(self.links.held())
+    }
 }
 
 /// What to read ahead.
@@ -110,14 +138,21 @@ impl Room {
 }
 
 impl<'s, S: BlockStore> NodesAhead<'s, S> {
-    pub(super) fn new(store: &'s S) -> Self {
-        NodesAhead {
-            store,
-            nodes: Vec::new(),
-            len: 0,
-            parents: Vec::new(),
-            keys: Keys::default(),
-            soon: Vec::new(),
+    pub(super) fn new(store: &'s S, buffers: NodeBuffers) -> Self {
+        let NodeBuffers { nodes, parents, keys, links: soon } = buffers;
+        let (nodes, parents) = (recycle(nodes), recycle(parents));
+        let is_cached = store.is_cached();
+        NodesAhead { store, is_cached, nodes, len: 0, parents, keys, soon }
+    }
+
+    /// Drops all nodes and takes the buffers.
+    pub(super) fn take_buffers(&mut self) -> NodeBuffers {
+        self.len = 0;
+        NodeBuffers {
+            nodes: recycle(take(&mut self.nodes)),
+            parents: recycle(take(&mut self.parents)),
+            keys: take(&mut self.keys),
+            links: take(&mut self.soon),
         }
     }
 
@@ -214,7 +249,7 @@ impl<'s, S: BlockStore> NodesAhead<'s, S> {
         let keys = (MAX_KEYS_LEN_BELOW * 4) as u64;
         let held = self.held().saturating_add(wanted.held).saturating_add(keys);
         let mut room = Room { nodes: MAX_BELOW, bytes: descent.room().saturating_sub(held) };
-        let mut nodes = core::mem::take(&mut self.parents);
+        let mut nodes = take(&mut self.parents);
         nodes.extend(self.nodes.drain(level.start..));
         for node in nodes.drain(..) {
             self.soon.clear();
@@ -264,7 +299,7 @@ impl<'s, S: BlockStore> NodesAhead<'s, S> {
 
     /// Prefetches the blocks that the nodes of a level link to.
     fn prefetch_below(&mut self, level: Level<'_>, order: Order, records: bool) {
-        let NodesAhead { store, nodes, soon, .. } = self;
+        let NodesAhead { store, nodes, soon, is_cached: false, .. } = self else { return };
         soon.clear();
         let nodes = nodes.get(level.start..).unwrap_or_default();
         for node in nodes.iter().filter(|node| node.depth == level.depth) {
@@ -282,6 +317,9 @@ impl<'s, S: BlockStore> NodesAhead<'s, S> {
 
     /// Prefetches the nodes that the top of a descent links to, and the records with `records`.
     pub(super) fn prefetch(&mut self, descent: &Descent<S::Bytes<'s>>, records: bool) {
+        if self.is_cached {
+            return;
+        }
         let Some(Frame { block, buffers, .. }) = descent.top() else { return };
         let order = descent.manner.order;
         self.soon.clear();
@@ -300,6 +338,6 @@ impl<'s, S: BlockStore> NodesAhead<'s, S> {
 
     /// Drops all nodes and frees their memory.
     pub(super) fn clear(&mut self) {
-        *self = NodesAhead::new(self.store);
+        drop(self.take_buffers());
     }
 }

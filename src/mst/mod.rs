@@ -24,6 +24,7 @@
 //! specification](https://atproto.com/specs/repository#mst-structure).
 
 mod ahead;
+mod buffers;
 mod completeness;
 mod descent;
 mod digests;
@@ -41,6 +42,7 @@ mod walk;
 mod walker;
 mod window;
 
+pub(crate) use self::buffers::WalkBuffers;
 pub use self::completeness::{Completeness, Gaps};
 pub use self::event::{Entry, Event};
 pub use self::key::Layer;

@@ -3,6 +3,7 @@
 //! They are the records before the first node that was not read. So no entry is followed twice on
 //! any input.
 
+use core::mem::take;
 use std::collections::VecDeque;
 
 use super::descent::Descent;
@@ -12,6 +13,7 @@ use super::layout::cid_at;
 use super::read_node::ReadNode;
 use crate::cid::Cid;
 use crate::error::Result;
+use crate::reuse::{Reuse, recycle};
 use crate::store::{Block, BlockStore, look_up};
 
 /// The most records that are requested together. There are some 250 below a node of layer 3.
@@ -37,13 +39,39 @@ struct Requested<B> {
     cost: u64,
 }
 
-impl<B> Default for RecordQueue<B> {
-    fn default() -> Self {
-        RecordQueue { records: VecDeque::new(), len: 0, soon: Vec::new() }
+/// The buffers of a queue.
+#[derive(Default)]
+pub(super) struct QueueBuffers {
+    records: Vec<Requested<&'static [u8]>>,
+    links: Vec<Cid>,
+}
+
+impl Reuse for QueueBuffers {
+    fn reset(&mut self) {
+        self.records.reset();
+        self.links.reset();
+    }
+
+    fn held(&self) -> u64 {
+        self.records.held().saturating_add(self.links.held())
     }
 }
 
 impl<B> RecordQueue<B> {
+    pub(super) fn new(buffers: QueueBuffers) -> Self {
+        let QueueBuffers { records, links: soon } = buffers;
+        RecordQueue { records: recycle(records).into(), len: 0, soon }
+    }
+
+    /// Drops all records and takes the buffers.
+    pub(super) fn take_buffers(&mut self) -> QueueBuffers {
+        self.len = 0;
+        QueueBuffers {
+            records: recycle(take(&mut self.records).into()),
+            links: take(&mut self.soon),
+        }
+    }
+
     /// Takes the answer for the current record of the walk, if it was requested. Drops the answers
     /// before it, which the walk has skipped.
     #[inline]
@@ -96,7 +124,7 @@ impl<B: AsRef<[u8]>> RecordQueue<B> {
         debug_assert!(self.records.is_empty(), "the walk has not come to a record in the queue");
         let others = held.saturating_add(Self::cost());
         let Some(mut room) = descent.room().checked_sub(others) else { return };
-        let mut soon = core::mem::take(&mut self.soon);
+        let mut soon = take(&mut self.soon);
         soon.clear();
         push_records_to_come(nodes, descent, &mut soon);
         let mut len = before.bytes.as_ref().len();

@@ -8,6 +8,7 @@ use super::layout::{NodeLayout, cid_at};
 use crate::cid::Cid;
 use crate::error::{KeyInterval, Result};
 use crate::limits::MAX_KEY_LEN;
+use crate::reuse::Reuse;
 use crate::sha256::sha256_each;
 use crate::store::{Block, Form};
 
@@ -33,13 +34,13 @@ pub(super) struct ReadNode<B> {
 }
 
 impl<B> ReadNode<B> {
-    pub(super) fn into_buffers(self) -> Option<Buffers> {
+    pub(super) fn into_buffers(self) -> Option<Box<Buffers>> {
         self.fetched.ok()??.read
     }
 
     pub(super) fn held(&self) -> u64 {
         let Ok(Some(Fetched { cost, read, .. })) = &self.fetched else { return 0 };
-        read.as_ref().map_or(0, Buffers::held).saturating_add(*cost)
+        read.as_ref().map_or(0, |read| read.held()).saturating_add(*cost)
     }
 
     /// Drops the parsed node.
@@ -160,6 +161,12 @@ impl Keys {
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();
+    }
+
+    /// Removes all content, and frees memory beyond a bound.
+    pub(super) fn reset(&mut self) {
+        self.bytes.reset();
+        self.ends.reset();
     }
 
     /// Appends a key, unless all keys together would then be longer than `max_len` bytes.

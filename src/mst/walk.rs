@@ -2,12 +2,14 @@
 
 use core::fmt;
 
+use super::buffers::WalkBuffers;
 use super::descent::Manner;
 use super::frame::Order;
 use super::range::KeyRange;
 use super::window::Window;
 use crate::cid::Cid;
 use crate::error::Error;
+use crate::reuse::Shelf;
 use crate::store::BlockStore;
 use crate::store::trust::Trust;
 
@@ -55,6 +57,7 @@ use crate::store::trust::Trust;
 pub struct Walk<'s, S> {
     pub(super) store: &'s S,
     pub(super) root: Cid,
+    pub(super) shelf: Option<&'s Shelf<WalkBuffers>>,
     pub(super) options: WalkOptions,
     pub(super) manner: Manner,
     /// The wanted keys.
@@ -99,7 +102,7 @@ impl<'s, S: BlockStore> Walk<'s, S> {
             trust: Trust::HashWhenReached,
             memory_limit: u64::MAX,
         };
-        Walk { store, root, options, manner, window: Window::all(), refused: None }
+        Walk { store, root, shelf: None, options, manner, window: Window::all(), refused: None }
     }
 
     /// Sets whether the walk returns an [`Event::Node`](super::Event::Node) for each node, before
@@ -270,6 +273,12 @@ impl<'s, S: BlockStore> Walk<'s, S> {
     /// ```
     pub fn memory_limit(mut self, bytes: u64) -> Self {
         self.manner.memory_limit = bytes;
+        self
+    }
+
+    /// Takes the buffers of the walk from a shelf, and puts them back at its end.
+    pub(crate) fn buffers(mut self, shelf: Option<&'s Shelf<WalkBuffers>>) -> Self {
+        self.shelf = shelf;
         self
     }
 

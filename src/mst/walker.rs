@@ -6,6 +6,7 @@
 use core::fmt;
 
 use super::ahead::ReadAhead;
+use super::buffers::WalkBuffers;
 use super::descent::{Descent, Fetched, Manner, Next};
 use super::event::{Entry, EntryAndRecord, Event};
 use super::frame::{Frame, Link, Order};
@@ -16,6 +17,7 @@ use super::walk::{Walk, WalkOptions};
 use super::window::{Side, Window};
 use crate::cid::Cid;
 use crate::error::{Error, ErrorKind, Result, Structure};
+use crate::reuse::Shelf;
 use crate::store::{Block, BlockStore};
 
 /// A started walk over a tree: [`Walk::start`](super::Walk::start) returns it.
@@ -55,6 +57,8 @@ pub struct Walker<'s, S: BlockStore> {
     /// The wanted keys.
     window: Window,
     root: Cid,
+    /// Where the buffers go at the end of the walk.
+    shelf: Option<&'s Shelf<WalkBuffers>>,
     descent: Descent<S::Bytes<'s>>,
     ahead: ReadAhead<'s, S>,
     /// The record of the last step.
@@ -118,15 +122,17 @@ impl<'s, S: BlockStore> Walk<'s, S> {
 
 impl<'s, S: BlockStore> Walker<'s, S> {
     fn begin(walk: Walk<'s, S>) -> Self {
-        let Walk { store, root, options, manner, window, refused } = walk;
+        let Walk { store, root, shelf, options, manner, window, refused } = walk;
         debug_assert!(refused.is_none() || window.is_empty(), "a refused walk wants a key");
+        let buffers = shelf.map(Shelf::take).unwrap_or_default();
         Walker {
             store,
             options,
             window,
             root,
-            descent: Descent::new(root, manner),
-            ahead: ReadAhead::new(store),
+            shelf,
+            descent: Descent::new(root, manner, buffers.descent),
+            ahead: ReadAhead::new(store, buffers.ahead),
             record: None,
             at_node: false,
             refused,
@@ -140,6 +146,7 @@ impl<'s, S: BlockStore> Walker<'s, S> {
         Walker::begin(Walk {
             store: self.store,
             root: self.root,
+            shelf: self.shelf,
             options: self.options,
             manner,
             window: self.window.clone(),
@@ -264,10 +271,20 @@ impl<'s, S: BlockStore> Walker<'s, S> {
     /// Takes one step. An error ends the walk.
     fn advance(&mut self) -> Result<Step> {
         let step = self.step();
-        if step.is_err() {
-            self.descent.stop();
+        if matches!(step, Ok(Step::Done) | Err(_)) {
+            self.end();
         }
         step
+    }
+
+    /// Gives the buffers back. A walk that is dropped before its end frees them.
+    #[inline(never)]
+    fn end(&mut self) {
+        self.descent.stop();
+        if let Some(shelf) = self.shelf.take() {
+            let (descent, ahead) = (self.descent.take_buffers(), self.ahead.take_buffers());
+            shelf.put(WalkBuffers { descent, ahead });
+        }
     }
 
     fn step(&mut self) -> Result<Step> {

@@ -7,9 +7,9 @@ use crate::error::KeyInterval;
 /// The window of a walk: the wanted keys.
 #[derive(Clone, Debug)]
 pub(super) struct Window {
-    /// In ascending order, none of them empty, with keys between any two that are in neither.
+    /// In ascending order, none of them empty, with keys between any two that are in neither. None
+    /// if all keys are wanted.
     spans: Vec<KeyRange>,
-    /// Whether all keys are wanted.
     is_all: bool,
     /// The layer of the key, if only one is wanted.
     layer: Option<Layer>,
@@ -30,7 +30,7 @@ pub(super) enum Side {
 impl Window {
     /// Returns the window of all keys.
     pub(super) fn all() -> Self {
-        Window::of(vec![KeyRange::all()])
+        Window { spans: Vec::new(), is_all: true, layer: None }
     }
 
     /// Returns the window of the keys that are in any of the spans.
@@ -49,12 +49,17 @@ impl Window {
             }
             !is_apart
         });
-        let is_all = spans.first().is_some_and(KeyRange::is_all);
-        Window { spans, is_all, layer: None }
+        if spans.first().is_some_and(KeyRange::is_all) {
+            return Window::all();
+        }
+        Window { spans, is_all: false, layer: None }
     }
 
     /// Returns the window of the keys that are in this window and in a range.
     pub(super) fn and(&self, range: &KeyRange) -> Self {
+        if self.is_all {
+            return Window::of(vec![range.clone()]);
+        }
         Window::of(self.spans.iter().map(|span| span.and(range)).collect())
     }
 
@@ -66,7 +71,7 @@ impl Window {
 
     /// Returns whether no key is wanted.
     pub(super) fn is_empty(&self) -> bool {
-        self.spans.is_empty()
+        !self.is_all && self.spans.is_empty()
     }
 
     /// Returns whether all keys are wanted.
@@ -77,7 +82,7 @@ impl Window {
 
     /// Excludes `key` and all keys above it.
     pub(super) fn end_before(&mut self, key: &[u8]) {
-        self.is_all = false;
+        self.make_spans();
         while self.spans.pop_if(|span| span.start.as_slice() >= key).is_some() {}
         if let Some(KeyRange { end, .. }) = self.spans.last_mut()
             && end.as_ref().is_none_or(|end| end.as_slice() > key)
@@ -90,7 +95,7 @@ impl Window {
 
     /// Excludes `key` and all keys below it.
     pub(super) fn start_after(&mut self, key: &[u8]) {
-        self.is_all = false;
+        self.make_spans();
         self.spans.retain_mut(|span| {
             if span.start.as_slice() <= key {
                 span.start.clear();
@@ -99,6 +104,13 @@ impl Window {
             }
             !span.is_empty()
         });
+    }
+
+    /// Turns the window of all keys into a span.
+    fn make_spans(&mut self) {
+        if core::mem::take(&mut self.is_all) {
+            self.spans.push(KeyRange::all());
+        }
     }
 
     /// Returns where a key is.
@@ -122,10 +134,11 @@ impl Window {
     pub(super) fn covers(&self, interval: KeyInterval<&[u8]>) -> bool {
         let KeyInterval { lower, upper } = interval;
         let least = Least::after(lower);
-        self.span_from(least).is_some_and(|span| {
-            let ends_after = |end: &Vec<u8>| upper.is_some_and(|upper| upper <= end.as_slice());
-            !least.is_below(&span.start) && span.end.as_ref().is_none_or(ends_after)
-        })
+        self.is_all
+            || self.span_from(least).is_some_and(|span| {
+                let ends_after = |end: &Vec<u8>| upper.is_some_and(|upper| upper <= end.as_slice());
+                !least.is_below(&span.start) && span.end.as_ref().is_none_or(ends_after)
+            })
     }
 
     /// Returns the first span that has `least` or a key above it.
@@ -143,14 +156,17 @@ impl Window {
             return false;
         }
         let KeyInterval { lower, upper } = interval;
-        let least = Least::after(lower);
-        let Some(span) = self.span_from(least) else {
+        let after_lower = Least::after(lower);
+        // The least key that is in the window and above the lower bound.
+        let least = if self.is_all {
+            after_lower
+        } else if let Some(span) = self.span_from(after_lower) {
+            match lower {
+                Some(lower) if span.start.as_slice() <= lower => after_lower,
+                _ => Least::At(&span.start),
+            }
+        } else {
             return false;
-        };
-        // The least key that is in the span and above the lower bound.
-        let least = match lower {
-            Some(lower) if span.start.as_slice() <= lower => least,
-            _ => Least::At(&span.start),
         };
         upper.is_none_or(|upper| least.is_below(upper))
     }
@@ -340,11 +356,12 @@ mod tests {
             assert_holds(&window, &inside);
             assert_eq!(
                 window.is_all(),
-                inside.len() == keys().len() && window.spans[0].end.is_none(),
+                inside.len() == keys().len()
+                    && window.spans.first().is_none_or(|span| span.end.is_none()),
                 "{window:?}"
             );
             apart += usize::from(window.spans.len() > 2);
-            none += usize::from(window.spans.is_empty());
+            none += usize::from(window.is_empty());
         }
         assert!(apart > 100 && none > 50, "{apart}, {none}");
     }
@@ -433,7 +450,8 @@ mod tests {
             let span_ends: Vec<_> =
                 window.spans.iter().filter_map(|span| span.end.clone()).collect();
             assert!(span_ends.iter().all(|key| window.side(key) != Side::Inside));
-            let is_endless = window.spans.last().is_some_and(|span| span.end.is_none());
+            let is_endless =
+                window.is_all() || window.spans.last().is_some_and(|span| span.end.is_none());
             for lower in ends() {
                 for upper in ends() {
                     let fits = |key: &&Vec<u8>| {

@@ -55,9 +55,9 @@ pub struct Repo<S = MemoryStore, P = Keep> {
 impl<S: BlockStore, P: Process> Repo<S, P> {
     /// Creates a repository from a commit that was found in `store`.
     pub(crate) fn of(commit: Commit<'static>, store: S, opening: Opening<P>) -> Self {
-        let Opening { trust, strict_paths, walk_memory, process, .. } = opening;
+        let Opening { trust, strict_paths, walk_memory, buffers, process, .. } = opening;
         let options = TreeOptions { trust, strict_paths, memory_limit: walk_memory };
-        let tree = Tree { store, root: commit.data(), options, process };
+        let tree = Tree { store, root: commit.data(), options, buffers, process };
         Repo { commit, tree }
     }
 
@@ -290,8 +290,8 @@ impl<S: BlockStore, P: Process> Repo<S, P> {
     /// Replaces the store with one that has the same blocks.
     #[cfg(feature = "redb")]
     pub(crate) fn map_store<T>(self, f: impl FnOnce(S) -> T) -> Repo<T, P> {
-        let Repo { commit, tree: Tree { store, root, options, process } } = self;
-        Repo { commit, tree: Tree { store: f(store), root, options, process } }
+        let Repo { commit, tree: Tree { store, root, options, buffers, process } } = self;
+        Repo { commit, tree: Tree { store: f(store), root, options, buffers, process } }
     }
 }
 

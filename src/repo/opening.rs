@@ -1,8 +1,12 @@
 //! Finding the commit of a repository.
 
+use std::sync::Arc;
+
 use crate::cid::Cid;
 use crate::commit::{Commit, CommitRules};
 use crate::error::{Error, ErrorKind, Malformed, Result, Structure};
+use crate::mst::WalkBuffers;
+use crate::reuse::Shelf;
 use crate::store::trust::Trust;
 use crate::store::{BlockStore, Form, look_up};
 
@@ -14,6 +18,8 @@ pub(crate) struct Opening<P> {
     pub(crate) strict_paths: bool,
     /// Bytes of memory that a walk may take.
     pub(crate) walk_memory: u64,
+    /// Where walks take their buffers from.
+    pub(crate) buffers: Option<Arc<Shelf<WalkBuffers>>>,
     pub(crate) process: P,
 }
 

@@ -1,12 +1,15 @@
 //! Trees without a commit.
 
+use std::sync::Arc;
+
 use crate::cid::Cid;
 use crate::error::Result;
-use crate::mst::{KeyRange, Lookup, Walk};
+use crate::mst::{KeyRange, Lookup, Walk, WalkBuffers};
 use crate::path::RepoPath;
 use crate::process::{Keep, Process, restore};
 use crate::record::Record;
 use crate::records::{Collections, Entries, Records, record};
+use crate::reuse::Shelf;
 use crate::store::BlockStore;
 use crate::store::trust::Trust;
 
@@ -40,6 +43,8 @@ pub struct Tree<S, P = Keep> {
     pub(super) store: S,
     pub(super) root: Cid,
     pub(super) options: TreeOptions,
+    /// Where walks take their buffers from.
+    pub(super) buffers: Option<Arc<Shelf<WalkBuffers>>>,
     pub(super) process: P,
 }
 
@@ -74,7 +79,7 @@ impl<S: BlockStore> Tree<S> {
             strict_paths: false,
             memory_limit: u64::MAX,
         };
-        Tree { store, root, options, process: Keep }
+        Tree { store, root, options, buffers: None, process: Keep }
     }
 }
 
@@ -146,7 +151,8 @@ impl<S: BlockStore, P: Process> Tree<S, P> {
     /// ```
     pub fn walk(&self) -> Walk<'_, S> {
         let TreeOptions { trust, memory_limit, .. } = self.options;
-        Walk::new(&self.store, self.root).trust(trust).memory_limit(memory_limit)
+        let walk = Walk::new(&self.store, self.root).trust(trust).memory_limit(memory_limit);
+        walk.buffers(self.buffers.as_deref())
     }
 
     /// Returns an iterator over the records in key order.

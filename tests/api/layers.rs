@@ -12,7 +12,7 @@ use syn::{Attribute, ItemMod, ItemUse, Macro, UseTree, Visibility};
 /// The modules below `lib.rs`, from the lowest layer to the highest. Those of the first row use
 /// nothing of the library.
 const LAYERS: [&[&str]; 12] = [
-    &["limits", "budget", "syntax", "prefetch", "sha256"],
+    &["limits", "budget", "syntax", "prefetch", "reuse", "sha256"],
     &["error", "cid"],
     &["varint", "cbor"],
     &["shape"],

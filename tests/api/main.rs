@@ -72,6 +72,7 @@ mod reverse;
 mod reverse_bombs;
 mod reverse_damage;
 mod sample;
+mod scratch;
 mod send_sync;
 #[cfg(feature = "serde")]
 mod serde_cid;

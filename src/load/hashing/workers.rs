@@ -76,7 +76,8 @@ struct Pieces<L> {
 
 /// Hashes the sections of a load, with the help of threads.
 pub(crate) struct Hashers<'scope, 'env, L> {
-    scope: &'scope Scope<'scope, 'env>,
+    /// `None` if no thread may be started.
+    scope: Option<&'scope Scope<'scope, 'env>>,
     queue: &'scope Queue<L>,
     workers: Vec<ScopedJoinHandle<'scope, ()>>,
     max_workers: usize,
@@ -149,7 +150,7 @@ impl<'scope, 'env, L: AsRef<[u8]> + Send> Hashers<'scope, 'env, L> {
     /// Starts no thread yet. Until stretches are shared, each has `portion` bytes, exceeded by less
     /// than one section.
     pub(crate) fn new(
-        scope: &'scope Scope<'scope, 'env>,
+        scope: Option<&'scope Scope<'scope, 'env>>,
         queue: &'scope Queue<L>,
         threads: usize,
         portion: u64,
@@ -158,7 +159,7 @@ impl<'scope, 'env, L: AsRef<[u8]> + Send> Hashers<'scope, 'env, L> {
             scope,
             queue,
             workers: Vec::new(),
-            max_workers: threads.min(MAX_THREADS).saturating_sub(1),
+            max_workers: scope.map_or(0, |_| threads.min(MAX_THREADS).saturating_sub(1)),
             stretch: None,
             begin: None,
             full_at: StretchLimit { sections: BATCH, bytes: portion },
@@ -254,10 +255,12 @@ impl<'scope, 'env, L: AsRef<[u8]> + Send> Hashers<'scope, 'env, L> {
         let are_enough = pieces.waiting.len() <= pieces.idle_threads;
         drop(pieces);
         self.queue.news.notify_one();
-        if !are_enough && self.workers.len() < self.max_workers {
+        if let Some(scope) = self.scope
+            && !are_enough
+            && self.workers.len() < self.max_workers
+        {
             let queue = self.queue;
-            let worker =
-                Builder::new().stack_size(STACK_LEN).spawn_scoped(self.scope, || queue.work());
+            let worker = Builder::new().stack_size(STACK_LEN).spawn_scoped(scope, || queue.work());
             match worker {
                 Ok(worker) => self.workers.push(worker),
                 // The system refuses further threads. The existing ones do the work, at the end
@@ -401,7 +404,7 @@ mod tests {
         let mut source = Lender(SliceReader::new(car).unwrap(), only);
         let queue = Queue::new();
         thread::scope(|scope| {
-            let mut hashers = Hashers::new(scope, &queue, threads, STRETCH_LEN);
+            let mut hashers = Hashers::new(Some(scope), &queue, threads, STRETCH_LEN);
             while let Advance::Section(section) = source.advance().unwrap() {
                 let is_full = hashers.is_full(&source, section.at);
                 if is_full && !hashers.hand_over(&mut source, allowance) {

@@ -1,0 +1,69 @@
+//! Memory that many loads share, one after the other.
+
+use std::sync::Arc;
+
+use crate::mst::WalkBuffers;
+use crate::reuse::{Lent, Shelf};
+use crate::store::index::Notes;
+
+/// Memory that many loads and walks use, one after the other: for batches of small repositories.
+///
+/// [`Loader::from_slice_in`](crate::Loader::from_slice_in) takes the memory of the index from a
+/// scratch, and each walk over the repository takes its buffers from there. They return when the
+/// repository is dropped, and at the end or the first error of the walk. After a few repositories,
+/// a repository of usual size costs one or two allocations.
+///
+/// Only memory is shared: a load returns the same result with any scratch, also after loads that
+/// failed. If two repositories or two walks are in use at the same time, the second gets memory of
+/// its own. The repository does not borrow the scratch and can outlive it.
+///
+/// Keeps up to 512 KiB for each of a dozen lists, and frees what a larger repository leaves.
+///
+/// # Examples
+///
+/// ```
+/// use carwalk::{LoadScratch, Loader};
+///
+/// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+/// let files = [bytes, &bytes[..1_000], bytes];
+/// let (loader, mut scratch) = (Loader::new(), LoadScratch::new());
+/// let mut records = Vec::new();
+/// for bytes in files {
+///     let repo = loader.from_slice_in(&mut scratch, bytes);
+///     records.push(repo.and_then(|repo| repo.records().try_count()).ok());
+/// }
+/// assert_eq!(records, [Some(40), None, Some(40)]);
+/// assert!(scratch.bytes_held() > 0);
+/// # Ok::<(), carwalk::Error>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct LoadScratch {
+    notes: Arc<Shelf<Vec<u64>>>,
+    index: Arc<Shelf<Vec<u64>>>,
+    walk: Arc<Shelf<WalkBuffers>>,
+}
+
+impl LoadScratch {
+    /// Creates a scratch without memory.
+    #[must_use]
+    pub fn new() -> Self {
+        LoadScratch::default()
+    }
+
+    /// Returns the memory that no repository and no walk uses now, in bytes.
+    #[must_use]
+    pub fn bytes_held(&self) -> u64 {
+        let lists = self.notes.held().saturating_add(self.index.held());
+        lists.saturating_add(self.walk.held())
+    }
+
+    /// Takes the lists of a load.
+    pub(super) fn notes(&mut self) -> Notes {
+        Notes::within(Lent::from(&self.notes), Lent::from(&self.index))
+    }
+
+    /// Returns the place of the buffers of walks.
+    pub(super) fn walk(&mut self) -> Arc<Shelf<WalkBuffers>> {
+        self.walk.clone()
+    }
+}

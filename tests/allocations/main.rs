@@ -1,0 +1,59 @@
+//! Tests of the number of allocations. They are a program of their own, because the allocator
+//! counts them.
+#![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "tests fail by panicking")]
+
+use allocation_counter::measure;
+use carwalk::{LoadScratch, Loader, Verification};
+use carwalk_testkit::export::{Network, Order};
+
+/// Number of repositories after which a scratch has grown to the usual size.
+const FIRST: usize = 100;
+
+fn exports(accounts: usize) -> Vec<Vec<u8>> {
+    let network = Network::new(accounts, 1);
+    let export = |number| {
+        let mut bytes = Vec::new();
+        network.write_to(number, Order::Pds, &mut bytes).unwrap();
+        bytes
+    };
+    (0..accounts).map(export).collect()
+}
+
+/// Loads and walks a repository. Returns the number of its records.
+fn count(loader: &Loader, scratch: &mut LoadScratch, bytes: &[u8]) -> usize {
+    let repo = loader.from_slice_in(scratch, bytes).unwrap();
+    let mut walk = repo.walk().start();
+    let mut records = 0;
+    while walk.next_event().unwrap().is_some() {
+        records += 1;
+    }
+    records
+}
+
+/// Returns the number of allocations for each repository after the first ones.
+fn allocations(loader: &Loader) -> Vec<u64> {
+    let exports = exports(FIRST + 100);
+    let mut scratch = LoadScratch::new();
+    let counts = exports.iter().map(|bytes| {
+        let info = measure(|| {
+            assert!(count(loader, &mut scratch, bytes) > 0);
+        });
+        info.count_total
+    });
+    counts.collect::<Vec<_>>().split_off(FIRST)
+}
+
+#[test]
+fn a_repository_in_a_scratch_costs_at_most_three_allocations() {
+    let counts = allocations(&Loader::new());
+    assert!(counts.iter().all(|&count| count <= 3), "{counts:?}");
+}
+
+/// Walks that hash keep more lists, and some repositories are the first with so many of an item.
+#[test]
+fn a_repository_that_is_hashed_by_its_walk_costs_three_allocations_on_average() {
+    let loader = Loader::new().verification(Verification::ReachedBlocks);
+    let counts = allocations(&loader);
+    let total: u64 = counts.iter().sum();
+    assert!(total <= 3 * counts.len() as u64, "{counts:?}");
+}

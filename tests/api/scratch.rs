@@ -1,0 +1,90 @@
+//! Loads and walks that share memory.
+
+use carwalk::{LoadScratch, Loader, Verification};
+use carwalk_testkit::{breakage, legal, random};
+
+use crate::common::rows;
+
+/// Good and hostile CARs in turn: a good one after each hostile one.
+fn cars() -> Vec<Vec<u8>> {
+    let good = (0..40).map(|seed| random::repo(seed, 200).car);
+    let hostile = breakage::all().map(|breakage| breakage.make().broken);
+    let odd = legal::all().map(|oddity| oddity.make());
+    let bad = hostile.chain(odd).collect::<Vec<_>>();
+    let good = good.collect::<Vec<_>>();
+    bad.into_iter().zip(good.iter().cycle()).flat_map(|(bad, good)| [bad, good.clone()]).collect()
+}
+
+#[test]
+fn a_scratch_changes_no_result() {
+    let loaders = [
+        Loader::new(),
+        Loader::new().verification(Verification::ReachedBlocks),
+        Loader::new().salvage(true).threads(2),
+    ];
+    let mut scratch = LoadScratch::new();
+    for car in cars() {
+        for loader in &loaders {
+            let fresh = loader.from_slice(&car).and_then(|repo| rows(&repo));
+            let reused = loader.from_slice_in(&mut scratch, &car).and_then(|repo| rows(&repo));
+            assert_eq!(format!("{fresh:?}"), format!("{reused:?}"));
+        }
+    }
+}
+
+/// Walks of one repository, and repositories of one scratch, may be in use at the same time.
+#[test]
+fn repositories_and_walks_may_overlap() {
+    let cars: Vec<_> = (0..4).map(|seed| random::repo(seed, 100).car).collect();
+    let (loader, mut scratch) = (Loader::new(), LoadScratch::new());
+    let expected: Vec<_> =
+        cars.iter().map(|car| rows(&loader.from_slice(car).unwrap()).unwrap()).collect();
+    for _ in 0..3 {
+        let repos: Vec<_> =
+            cars.iter().map(|car| loader.from_slice_in(&mut scratch, car).unwrap()).collect();
+        for (repo, expected) in repos.iter().zip(&expected) {
+            let pairs = repo.records().zip(repo.records());
+            for (number, (one, other)) in pairs.enumerate() {
+                assert_eq!(one.unwrap().path().as_str().as_bytes(), expected[number].0);
+                assert_eq!(other.unwrap().cid(), expected[number].1);
+            }
+            let half: Vec<_> = repo.records().take(expected.len() / 2).collect();
+            assert_eq!(half.len(), expected.len() / 2);
+            assert_eq!(&rows(repo).unwrap(), expected);
+        }
+    }
+}
+
+#[test]
+fn a_repository_outlives_its_scratch() {
+    let car = random::repo(1, 50).car;
+    let mut scratch = LoadScratch::new();
+    let repo = Loader::new().from_slice_in(&mut scratch, &car).unwrap();
+    drop(scratch);
+    assert_eq!(rows(&repo).unwrap(), rows(&Loader::new().from_slice(&car).unwrap()).unwrap());
+}
+
+/// The largest lists are those of a CAR with far more blocks than usual, and of a node with a huge
+/// number of entries.
+#[test]
+fn a_scratch_gives_back_what_a_large_repository_took() {
+    let most = 2 << 20;
+    let large = carwalk_testkit::export::Export {
+        records: 150_000,
+        seed: 1,
+        order: carwalk_testkit::export::Order::Pds,
+    };
+    let mut car = Vec::new();
+    large.write_to(&mut car).unwrap();
+    let (loader, mut scratch) = (Loader::new(), LoadScratch::new());
+    let repo = loader.from_slice_in(&mut scratch, &car).unwrap();
+    assert_eq!(repo.entries().try_count().unwrap(), 150_000);
+    drop(repo);
+    assert!(scratch.bytes_held() <= most, "{}", scratch.bytes_held());
+    let small = random::repo(1, 50).car;
+    let repo = loader.from_slice_in(&mut scratch, &small).unwrap();
+    rows(&repo).unwrap();
+    drop(repo);
+    let held = scratch.bytes_held();
+    assert!(held > 0 && held <= most, "{held}");
+}
