@@ -32,7 +32,7 @@ const YARDSTICK: RGBColor = RGBColor(0x99, 0x99, 0x99);
 pub fn svg(record: &Record) -> Result<String> {
     let file = *medians::files(record).first().ok_or("nothing was timed")?;
     let rows: Vec<_> =
-        READERS.iter().filter_map(|reader| Medians::of(record, &file.file, reader)).collect();
+        READERS.iter().filter_map(|reader| Medians::of(record, file, reader)).collect();
     let longest = rows.iter().map(|row| row.seconds).fold(0.0, f64::max);
     let title = format!("Seconds to read {} ({} MB)", file.file, file.file_bytes / 1_000_000);
     let below = wrapped(&machines(record));

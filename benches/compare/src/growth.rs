@@ -59,7 +59,7 @@ impl Growth {
         for reader in READERS {
             let of_reader = |record| {
                 let files = medians::files(record).into_iter();
-                files.filter_map(move |file| Medians::of(record, &file.file, reader))
+                files.filter_map(move |file| Medians::of(record, file, reader))
             };
             let mut row = records
                 .iter()

@@ -1,6 +1,6 @@
 //! One run: starts the worker, feeds its pipe, and samples its memory from outside.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Result;
 use crate::readers::{Input, Items, Mode, Reader, Work};
+use crate::source;
 use crate::worker::Report;
 
 /// Longest interval between two samples of the worker's memory.
@@ -26,9 +27,9 @@ const AT_FIRST: Duration = Duration::from_micros(50);
 pub struct Run {
     /// Name of the reader.
     pub reader: String,
-    /// Name of the file, without its folder.
+    /// Name of the file or folder, without its parent.
     pub file: String,
-    /// Length of the file in bytes.
+    /// Length of the file, or of all files in the folder, in bytes.
     pub file_bytes: u64,
     /// Purpose of the run.
     pub mode: Mode,
@@ -86,7 +87,7 @@ pub fn run(program: &Path, reader: &Reader, file: &Path, mode: Mode) -> Result<R
     Ok(Run {
         reader: reader.name.to_owned(),
         file: file.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-        file_bytes: fs::metadata(file)?.len(),
+        file_bytes: source::total_len(file)?,
         mode,
         gives: reader.items,
         report: serde_json::from_slice(&output.stdout)?,

@@ -19,7 +19,9 @@ pub struct Medians {
     pub busy: f64,
     /// Number of records, entries or blocks.
     pub items: f64,
-    /// Length of the file in bytes.
+    /// Number of files.
+    pub files: f64,
+    /// Length of all files in bytes.
     pub file_bytes: f64,
     /// [`Report::peak_rss`](crate::worker::Report::peak_rss).
     pub peak_rss: f64,
@@ -28,10 +30,12 @@ pub struct Medians {
 }
 
 impl Medians {
-    /// Computes the medians of `reader` on `file`. `None` if it was not timed.
+    /// Computes the medians of `reader` on the file and in the mode of `like`. `None` if it was not
+    /// timed so.
     #[must_use]
-    pub fn of(record: &Record, file: &str, reader: &'static Reader) -> Option<Self> {
-        let timed = || record.runs(file, reader.name).filter(|round| round.run.mode != Mode::Check);
+    pub fn of(record: &Record, like: &Run, reader: &'static Reader) -> Option<Self> {
+        let timed =
+            || record.runs(&like.file, reader.name).filter(|round| round.run.mode == like.mode);
         let first = &timed().next()?.run;
         let of = |value: fn(&Run) -> f64| median(timed().map(|round| value(&round.run)).collect());
         Some(Self {
@@ -43,6 +47,7 @@ impl Medians {
                 (run.report.user_seconds + run.report.system_seconds) / run.report.seconds
             }),
             items: first.report.items as f64,
+            files: first.report.files as f64,
             file_bytes: first.file_bytes as f64,
             peak_rss: of(|run| run.report.peak_rss as f64),
             peak_anonymous: of(|run| run.peak_anonymous as f64),
@@ -50,14 +55,14 @@ impl Medians {
     }
 }
 
-/// Returns one timed run for each file, in the order of the files.
+/// Returns one timed run for each file and mode, in the order of the runs.
 #[must_use]
 pub fn files(record: &Record) -> Vec<&Run> {
     let mut files: Vec<&Run> = Vec::new();
     for line in &record.lines {
         if let Line::Run(round) = line
             && round.run.mode != Mode::Check
-            && !files.iter().any(|run| run.file == round.run.file)
+            && !files.iter().any(|run| run.file == round.run.file && run.mode == round.run.mode)
         {
             files.push(&round.run);
         }

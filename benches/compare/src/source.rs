@@ -1,10 +1,10 @@
 //! The input of a reader.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::ops::Deref;
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
 
@@ -75,4 +75,32 @@ impl Deref for Bytes<'_> {
             Self::Memory(bytes) => bytes,
         }
     }
+}
+
+/// Returns the path itself if it is a file, or the files in the folder in the order of their names.
+///
+/// # Errors
+///
+/// If the folder cannot be read or has no files.
+pub fn files(path: &Path) -> io::Result<Vec<PathBuf>> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let entries = fs::read_dir(path)?.map(|entry| entry.map(|entry| entry.path()));
+    let mut files = entries.collect::<io::Result<Vec<_>>>()?;
+    files.retain(|file| file.is_file());
+    files.sort_unstable();
+    if files.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "the folder has no files"));
+    }
+    Ok(files)
+}
+
+/// Returns the total length of a file, or of the files in a folder.
+///
+/// # Errors
+///
+/// Those of [`files`], or if the length of a file is not known.
+pub fn total_len(path: &Path) -> io::Result<u64> {
+    files(path)?.iter().map(|file| Ok(fs::metadata(file)?.len())).sum()
 }

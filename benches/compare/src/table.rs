@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 
 use crate::measure::Run;
 use crate::medians::{self, Medians};
-use crate::readers::{Items, Mode, READERS, REFERENCE, YARDSTICK};
+use crate::readers::{BATCH_REFERENCE, Items, Mode, READERS, REFERENCE, YARDSTICK};
 use crate::record::{LeftOut, Line, Record};
 
 /// Renders a table for each file, and the checks of each reader in the tables.
@@ -29,7 +29,7 @@ fn write_short(out: &mut String, record: &Record) -> fmt::Result {
     let Some(file) = medians::files(record).first().copied() else { return Ok(()) };
     let rows = rows(record, file);
     writeln!(out, "| | time | to carwalk | peak memory |\n|---|--:|--:|--:|")?;
-    let reference = seconds(&rows, REFERENCE);
+    let reference = seconds(&rows, reference(file));
     for row in rows.iter().filter(|row| row.reader.items != Items::Blocks) {
         let (title, time, ratio) = (row.reader.title, time(row.seconds), ratio(row, reference));
         writeln!(out, "| {title} | {time} | {ratio} | {} |", mebibytes(row.peak_anonymous))?;
@@ -39,7 +39,16 @@ fn write_short(out: &mut String, record: &Record) -> fmt::Result {
 
 /// Returns the medians of each reader that was timed on a file.
 fn rows(record: &Record, file: &Run) -> Vec<Medians> {
-    READERS.iter().filter_map(|reader| Medians::of(record, &file.file, reader)).collect()
+    READERS.iter().filter_map(|reader| Medians::of(record, file, reader)).collect()
+}
+
+fn is_folder(file: &Run) -> bool {
+    file.report.files > 1
+}
+
+/// Returns the name of the reader with which the others are compared.
+fn reference(file: &Run) -> &'static str {
+    if is_folder(file) { BATCH_REFERENCE } else { REFERENCE }
 }
 
 fn seconds(rows: &[Medians], name: &str) -> Option<f64> {
@@ -75,17 +84,23 @@ fn table(out: &mut String, record: &Record, file: &Run, rows: &[Medians]) -> fmt
     let rounds = rows.iter().map(|row| row.rounds).max().unwrap_or(0);
     let how =
         if once { "a process for each run" } else { "in memory, read repeatedly in one process" };
+    let files = match file.report.files {
+        1 => String::new(),
+        files => format!("{files} files, "),
+    };
     writeln!(
         out,
-        "\n{}: {} bytes, {how}, medians of {rounds} rounds.\n",
+        "\n{}: {files}{} bytes, {how}, medians of {rounds} rounds.\n",
         file.file, file.file_bytes
     )?;
     let memory = if once { " peak RSS | peak anonymous |" } else { "" };
-    writeln!(out, "| | time | to carwalk | to hashing | records/s | MB/s | CPU |{memory}")?;
+    let unit = if is_folder(file) { "repositories/s" } else { "records/s" };
+    writeln!(out, "| | time | to carwalk | to hashing | {unit} | MB/s | CPU |{memory}")?;
     writeln!(out, "|---|--:|--:|--:|--:|--:|--:|{}", if once { "--:|--:|" } else { "" })?;
-    let (reference, yardstick) = (seconds(rows, REFERENCE), seconds(rows, YARDSTICK));
+    let (reference, yardstick) = (seconds(rows, reference(file)), seconds(rows, YARDSTICK));
     for row in rows {
         let each_second = match row.reader.items {
+            _ if is_folder(file) => format!("{:.0}", row.files / row.seconds),
             Items::Blocks => String::new(),
             Items::Records | Items::Entries => format!("{:.0}", row.items / row.seconds),
         };

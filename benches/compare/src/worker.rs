@@ -1,6 +1,7 @@
 //! The worker: a process that runs one reader on one file, and the report that it prints.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::Result;
 use crate::medians::median;
 use crate::readers::{Input, Mode, Reader, Work};
-use crate::source::Source;
+use crate::source::{self, Source};
 use crate::tally::Tally;
 
 /// Minimum total time of the repeated readings of a small file.
@@ -30,7 +31,10 @@ pub struct Report {
     /// Digest of a check over all keys and CIDs in their order: see [`Tally::digest`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
-    /// Number of times that the file was read.
+    /// Number of files: more than one if the path is a folder.
+    #[serde(default = "one")]
+    pub files: u64,
+    /// Number of times that the file or the folder was read.
     pub iterations: u64,
     /// Time of one reading in seconds, from before the file is opened until everything is dropped.
     /// If the file was read repeatedly, the median over the batches.
@@ -43,34 +47,61 @@ pub struct Report {
     pub peak_rss: u64,
 }
 
-/// Runs a reader in this process.
+/// Runs a reader in this process, on a file or on all files in a folder.
 ///
 /// # Errors
 ///
-/// If the reader is a script or fails on the file, or if the system does not report the use of
+/// If the reader is a script or fails on a file, or if the system does not report the use of
 /// processor and memory.
 pub fn run(reader: &Reader, file: &Path, mode: Mode) -> Result<Report> {
     let Work::Rust(work) = reader.work else {
         return Err("a script does not run in this worker".into());
     };
-    let read = |source: &Source<'_>, mut tally: Tally| work(source, &mut tally).map(|()| tally);
-    let source = if reader.input == Input::Pipe { Source::Pipe } else { Source::File(file) };
-    let in_memory = if mode == Mode::Repeat { fs::read(file)? } else { Vec::new() };
+    let files = source::files(file)?;
+    let in_memory = match mode {
+        Mode::Repeat => files.iter().map(fs::read).collect::<io::Result<_>>()?,
+        Mode::Once | Mode::Check => Vec::new(),
+    };
+    let sources: Vec<_> = match (mode, reader.input) {
+        (Mode::Repeat, _) => in_memory.iter().map(|bytes| Source::Memory(bytes)).collect(),
+        (_, Input::Pipe) => vec![Source::Pipe],
+        (_, Input::File) => files.iter().map(|file| Source::File(file)).collect(),
+    };
+    let mut work = work();
+    let mut read = |mut tally: Tally| {
+        sources.iter().try_for_each(|source| work(source, &mut tally)).map(|()| tally)
+    };
     let tally = if mode == Mode::Check { Tally::checking() } else { Tally::default() };
     let (cpu, start) = (Cpu::now()?, Instant::now());
     let (tally, seconds, iterations) = match mode {
-        Mode::Once | Mode::Check => (read(&source, tally)?, start.elapsed().as_secs_f64(), 1),
-        Mode::Repeat => repeat(|| read(&Source::Memory(&in_memory), Tally::default()))?,
+        Mode::Once | Mode::Check => (read(tally)?, start.elapsed().as_secs_f64(), 1),
+        Mode::Repeat => repeat(|| read(Tally::default()))?,
     };
     let (user, system) = Cpu::now()?.since(&cpu);
     let (items, bytes, digest) = (tally.items, tally.bytes, tally.digest()?);
     let each = |total: f64| total / iterations as f64;
     let (user_seconds, system_seconds, peak_rss) = (each(user), each(system), peak_rss()?);
-    Ok(Report { items, bytes, digest, iterations, seconds, user_seconds, system_seconds, peak_rss })
+    let files = files.len() as u64;
+    Ok(Report {
+        items,
+        bytes,
+        digest,
+        files,
+        iterations,
+        seconds,
+        user_seconds,
+        system_seconds,
+        peak_rss,
+    })
+}
+
+/// In records of single files, and in the reports of scripts.
+fn one() -> u64 {
+    1
 }
 
 /// Returns the last tally, the median time of one reading, and the number of readings.
-fn repeat(read: impl Fn() -> Result<Tally>) -> Result<(Tally, f64, u64)> {
+fn repeat(mut read: impl FnMut() -> Result<Tally>) -> Result<(Tally, f64, u64)> {
     let start = Instant::now();
     let mut tally = read()?;
     let batch = (BATCH.as_nanos() / start.elapsed().as_nanos().max(1)).max(1) as u32;

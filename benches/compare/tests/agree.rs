@@ -11,8 +11,8 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use carwalk_compare::measure::{self, Run};
-use carwalk_compare::readers::{self, Items, Mode, READERS, Work};
-use carwalk_testkit::export::{Export, Order, Written};
+use carwalk_compare::readers::{self, Input, Items, Mode, READERS, Work};
+use carwalk_testkit::export::{Export, Network, Order, Written};
 
 /// Checks a file with every reader in Rust, each in its own process.
 fn checked(file: &Path) -> Vec<Run> {
@@ -69,6 +69,35 @@ fn all_readers_agree_on_exports_in_every_order() {
     }
     // The order of the blocks does not change the records.
     assert!(digests.windows(2).all(|pair| pair[0] == pair[1]));
+}
+
+#[test]
+fn readers_of_folders_agree_on_a_network() {
+    let folder = tempfile::tempdir().unwrap();
+    let network = Network::new(8, 2);
+    let mut records = 0;
+    for number in 0..network.len() {
+        let mut file = File::create(folder.path().join(format!("{number}.car"))).unwrap();
+        network.write_to(number, Order::Pds, &mut file).unwrap();
+        records += network.records(number) as u64;
+    }
+    let of_folders = READERS
+        .iter()
+        .filter(|reader| matches!(reader.work, Work::Rust(_)) && reader.input == Input::File);
+    let runs: Vec<_> =
+        of_folders.map(|reader| run(reader.name, folder.path(), Mode::Check)).collect();
+    all_agree(&runs);
+    for run in &runs {
+        assert_eq!(run.report.files, 8, "{}", run.reader);
+        assert!(run.gives == Items::Blocks || run.report.items == records, "{}", run.reader);
+    }
+    // In memory, and from the folder, the same items are read.
+    for mode in [Mode::Repeat, Mode::Once] {
+        let run = run("carwalk-scratch", folder.path(), mode);
+        assert!(run.agrees(&runs[0]) && run.file_bytes == runs[0].file_bytes);
+    }
+    let empty = tempfile::tempdir().unwrap();
+    assert!(carwalk_compare::source::files(empty.path()).is_err());
 }
 
 #[test]

@@ -47,6 +47,7 @@ fn run(reader: &str, records: u64, round: u32, seconds: f64, peak_anonymous: u64
         items: records,
         bytes: records * 200,
         digest: None,
+        files: 1,
         iterations: 1,
         seconds,
         user_seconds: seconds,

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use carwalk_compare::machine::Machine;
 use carwalk_compare::measure::{self, Run};
-use carwalk_compare::readers::{self, Mode, READERS, Reader};
+use carwalk_compare::readers::{self, Input, Mode, READERS, Reader, Work};
 use carwalk_compare::record::{LeftOut, Line, Record, Round, Setting};
 use carwalk_compare::{Result, bars, table};
 use clap::Parser;
@@ -86,9 +86,13 @@ fn compare(args: &Args) -> Result<Record> {
         Record::begin(Setting { command, machine: Machine::this()? }, args.json.as_deref())?;
     let mut jobs = Vec::new();
     for file in &args.files {
-        let in_memory = !args.once && fs::metadata(file)?.len() <= SMALL;
-        let mode = if in_memory { Mode::Repeat } else { Mode::Once };
-        jobs.extend(check(&mut record, &program, &readers, file, mode)?);
+        let small = file.is_dir() || fs::metadata(file)?.len() <= SMALL;
+        let modes: &[Mode] = match (args.once, file.is_dir()) {
+            (false, true) => &[Mode::Repeat, Mode::Once],
+            (false, false) if small => &[Mode::Repeat],
+            _ => &[Mode::Once],
+        };
+        jobs.extend(check(&mut record, &program, &readers, file, modes)?);
     }
     for round in 1..=args.rounds {
         for &(reader, file, mode) in &jobs {
@@ -102,21 +106,22 @@ fn compare(args: &Args) -> Result<Record> {
 /// A reader to time, the file, and the mode.
 type Job<'a> = (&'a Reader, &'a Path, Mode);
 
-/// Checks every reader on the file, and returns those to time on it.
+/// Checks every reader on the file or folder, and returns those to time on it.
 fn check<'a>(
     record: &mut Record,
     program: &Path,
     readers: &[&'static Reader],
     file: &'a Path,
-    mode: Mode,
+    modes: &'a [Mode],
 ) -> Result<Vec<Job<'a>>> {
     let mut jobs = Vec::new();
-    for &reader in readers.iter().filter(|reader| reader.repeats || mode != Mode::Repeat) {
+    for &reader in readers.iter().filter(|reader| can_run(reader, file, modes)) {
         print_progress(0, reader, file)?;
         match measure::run(program, reader, file, Mode::Check) {
             Ok(run) => {
                 add_run(record, 0, run)?;
-                jobs.push((reader, file, mode));
+                let modes = modes.iter().filter(|&&mode| can_run(reader, file, &[mode]));
+                jobs.extend(modes.map(|&mode| (reader, file, mode)));
             }
             Err(error) => {
                 let file = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -129,6 +134,13 @@ fn check<'a>(
         }
     }
     Ok(jobs)
+}
+
+/// Returns whether a reader can be timed on a file or folder in one of the modes. Scripts and
+/// readers on a pipe read single files.
+fn can_run(reader: &Reader, file: &Path, modes: &[Mode]) -> bool {
+    let reads_folders = reader.input == Input::File && matches!(reader.work, Work::Rust(_));
+    (reads_folders || !file.is_dir()) && (reader.repeats || modes.contains(&Mode::Once))
 }
 
 /// Adds a run. Fails if it does not agree with an earlier run on the same file.

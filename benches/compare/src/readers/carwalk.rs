@@ -4,7 +4,7 @@ use std::fs::File;
 
 use carwalk::mst::{Event, Walk};
 use carwalk::store::{BlockStore, SpillFile};
-use carwalk::{Limits, Loaded, Loader, Repo, Verification};
+use carwalk::{Limits, LoadScratch, Loaded, Loader, Repo, Verification};
 
 use super::{Input, Items, Reader, Work};
 use crate::Result;
@@ -21,14 +21,33 @@ pub(super) const MAPPED: Reader = Reader {
     items: Items::Records,
     repeats: true,
     checks: EVERYTHING,
-    work: Work::Rust(mapped),
+    work: Work::Rust(|| Box::new(mapped)),
+};
+
+pub(super) const SCRATCH: Reader = Reader {
+    name: "carwalk-scratch",
+    title: "carwalk, in a scratch",
+    work: Work::Rust(|| {
+        let (loader, mut scratch) = (Loader::new(), LoadScratch::new());
+        Box::new(move |source, tally| {
+            walk(loader.from_slice_in(&mut scratch, &*source.bytes()?)?.walk(), tally)
+        })
+    }),
+    ..MAPPED
+};
+
+pub(super) const RECORDS: Reader = Reader {
+    name: "carwalk-records",
+    title: "carwalk, by records()",
+    work: Work::Rust(|| Box::new(records)),
+    ..MAPPED
 };
 
 pub(super) const READER: Reader = Reader {
     name: "carwalk-reader",
     title: "carwalk, reader on the file",
     repeats: true,
-    work: Work::Rust(reader),
+    work: Work::Rust(|| Box::new(reader)),
     ..MAPPED
 };
 
@@ -43,7 +62,7 @@ pub(super) const PIPE: Reader = Reader {
 pub(super) const SPILLED: Reader = Reader {
     name: "carwalk-spilled",
     title: "carwalk, spilled at 16 MiB, from a pipe",
-    work: Work::Rust(spilled),
+    work: Work::Rust(|| Box::new(spilled)),
     ..PIPE
 };
 
@@ -53,7 +72,7 @@ pub(super) const ENTRIES: Reader = Reader {
     items: Items::Entries,
     checks: "The framing, and the hashes and rules of the commit and the nodes. Records are neither hashed nor looked \
              up, so damaged and missing records go unnoticed.",
-    work: Work::Rust(entries),
+    work: Work::Rust(|| Box::new(entries)),
     ..MAPPED
 };
 
@@ -64,6 +83,15 @@ fn mapped(source: &Source<'_>, tally: &mut Tally) -> Result<()> {
         Source::File(path) => walk(unsafe { Repo::map(&File::open(path)?) }?.walk(), tally),
         _ => walk(Repo::from_slice(&*source.bytes()?)?.walk(), tally),
     }
+}
+
+fn records(source: &Source<'_>, tally: &mut Tally) -> Result<()> {
+    for record in &Repo::from_slice(&*source.bytes()?)? {
+        let record = record?;
+        let cid = record.cid();
+        tally.record(record.path().as_str().as_bytes(), record.bytes(), || *cid.as_bytes());
+    }
+    Ok(())
 }
 
 fn reader(source: &Source<'_>, tally: &mut Tally) -> Result<()> {

@@ -15,14 +15,14 @@ pub(super) const FRAMING: Reader = Reader {
     items: Items::Blocks,
     repeats: true,
     checks: "The framing; no hash, no tree, no records. A file that ends inside a length prefix is accepted as complete.",
-    work: Work::Rust(framing),
+    work: Work::Rust(|| Box::new(framing)),
 };
 
 pub(super) const HASHING: Reader = Reader {
     name: "iroh-car-sha2",
     title: "iroh-car 0.5.1, and each block hashed",
     checks: "The framing and the hash of every block; no tree, no records.",
-    work: Work::Rust(hashing),
+    work: Work::Rust(|| Box::new(hashing)),
     ..FRAMING
 };
 

@@ -18,7 +18,7 @@ pub(super) const IN_MEMORY: Reader = Reader {
     repeats: true,
     checks: "That nodes are DAG-CBOR with the expected fields; no hash, and neither the order, the layers nor the prefixes \
              of keys. A file that ends inside a length prefix is accepted as complete.",
-    work: Work::Rust(in_memory),
+    work: Work::Rust(|| Box::new(in_memory)),
 };
 
 fn in_memory(source: &Source<'_>, tally: &mut Tally) -> Result<()> {

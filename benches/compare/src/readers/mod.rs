@@ -20,6 +20,9 @@ use crate::Result;
 use crate::source::Source;
 use crate::tally::{CidBytes, Tally};
 
+/// Reads a source and counts the items.
+pub type ReadFn = Box<dyn FnMut(&Source<'_>, &mut Tally) -> Result<()>>;
+
 /// A reader that is measured.
 #[derive(Debug)]
 pub struct Reader {
@@ -64,8 +67,8 @@ pub enum Items {
 /// The function or script that runs a reader.
 #[derive(Clone, Copy, Debug)]
 pub enum Work {
-    /// This function, in the worker's process.
-    Rust(fn(&Source<'_>, &mut Tally) -> Result<()>),
+    /// The function that this one creates, in the worker's process.
+    Rust(fn() -> ReadFn),
     /// A script, in the process of an interpreter.
     Script(Script),
 }
@@ -85,12 +88,17 @@ pub enum Mode {
 /// The reader that all others are compared with.
 pub const REFERENCE: &str = "carwalk-mapped";
 
+/// Name of the reader with which all others are compared on folders of small files.
+pub const BATCH_REFERENCE: &str = "carwalk-scratch";
+
 /// The reader that does nothing but hash the blocks.
 pub const YARDSTICK: &str = "sha2";
 
 /// All readers, in the order of the table.
 pub const READERS: &[Reader] = &[
+    carwalk::SCRATCH,
     carwalk::MAPPED,
+    carwalk::RECORDS,
     carwalk::READER,
     carwalk::PIPE,
     carwalk::SPILLED,

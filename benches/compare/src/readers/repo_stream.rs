@@ -28,7 +28,7 @@ pub(super) const IN_MEMORY: Reader = Reader {
     checks: "The hash of every block, and the order and the layers of keys; not that prefixes are maximal, that nodes \
              are canonical DAG-CBOR with all their fields, or that keys are repo paths. A file that ends \
              inside a length prefix is accepted as complete.",
-    work: Work::Rust(in_memory),
+    work: Work::Rust(|| Box::new(in_memory)),
 };
 
 pub(super) const KEYS: Reader = Reader {
@@ -37,7 +37,7 @@ pub(super) const KEYS: Reader = Reader {
     items: Items::Entries,
     checks: "As in memory, including the hashes of records. Records are not looked up, so missing records go \
              unnoticed.",
-    work: Work::Rust(keys),
+    work: Work::Rust(|| Box::new(keys)),
     ..IN_MEMORY
 };
 
@@ -47,7 +47,7 @@ pub(super) const SPILLED: Reader = Reader {
     input: Input::Pipe,
     repeats: false,
     checks: "As in memory. Two more threads write the blocks and run the database.",
-    work: Work::Rust(spilled),
+    work: Work::Rust(|| Box::new(spilled)),
     ..IN_MEMORY
 };
 

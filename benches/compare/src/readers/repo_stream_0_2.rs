@@ -17,7 +17,7 @@ pub(super) const IN_MEMORY: Reader = Reader {
     items: Items::Records,
     repeats: true,
     checks: "The order and the layers of keys; no hash, and nothing that 0.5 leaves unchecked.",
-    work: Work::Rust(in_memory),
+    work: Work::Rust(|| Box::new(in_memory)),
 };
 
 fn in_memory(source: &Source<'_>, tally: &mut Tally) -> Result<()> {

@@ -16,7 +16,7 @@ pub(super) const HASHING: Reader = Reader {
     items: Items::Blocks,
     repeats: true,
     checks: "Nothing: it maps the file, follows the length prefixes, and hashes every block.",
-    work: Work::Rust(hashing),
+    work: Work::Rust(|| Box::new(hashing)),
 };
 
 fn hashing(source: &Source<'_>, tally: &mut Tally) -> Result<()> {

@@ -22,13 +22,13 @@ pub(super) const LOAD_CAR: Reader = Reader {
     checks: "The hash of every block, canonical DAG-CBOR, the order of keys, and that no node is linked twice; not the \
              layers of keys, that prefixes are maximal, that nullable fields are present, or that there are \
              no empty nodes.",
-    work: Work::Rust(load_car),
+    work: Work::Rust(|| Box::new(load_car)),
 };
 
 pub(super) const PARTS: Reader = Reader {
     name: "shrike-parts",
     title: "shrike 0.8.2, its parts at their best",
-    work: Work::Rust(parts),
+    work: Work::Rust(|| Box::new(parts)),
     ..LOAD_CAR
 };
 
