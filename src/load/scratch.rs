@@ -10,8 +10,10 @@ use crate::store::index::Notes;
 ///
 /// [`Loader::from_slice_in`](crate::Loader::from_slice_in) takes the memory of the index from a
 /// scratch, and each walk over the repository takes its buffers from there. They return when the
-/// repository is dropped, and at the end or the first error of the walk. After a few repositories,
-/// a repository of usual size costs one or two allocations.
+/// repository is dropped, and at the end or the first error of the walk. Once the scratch has grown
+/// to the usual size of a repository, loading one and walking it with
+/// [`next_event`](crate::mst::Walker::next_event) costs at most three allocations. Iterators
+/// allocate a path for each record in addition.
 ///
 /// Only memory is shared: a load returns the same result with any scratch, also after loads that
 /// failed. If two repositories or two walks are in use at the same time, the second gets memory of

@@ -45,7 +45,7 @@ const COST: u64 = MAX_NODES as u64 * NODE_COST
 /// The nodes that were read ahead, below any of the open nodes.
 pub(super) struct NodesAhead<'s, S: BlockStore> {
     store: &'s S,
-    /// Whether the store wants hints.
+    /// Whether the store has its blocks in the CPU's cache, and needs no hints.
     is_cached: bool,
     /// In reverse: the walk takes the last one first.
     nodes: Vec<ReadNode<S::Bytes<'s>>>,

@@ -262,9 +262,9 @@ pub trait BlockStore {
 
     /// Returns whether all blocks are probably in the CPU's cache. Default: false.
     ///
-    /// If so, a walk calls no [`prefetch`](BlockStore::prefetch), and a complete walk requests a
-    /// small tree as a whole. Stores of this library return true for a CAR of at most 256 KiB in
-    /// memory.
+    /// If so, a walk calls no [`prefetch`](BlockStore::prefetch), and a complete walk reads sibling
+    /// nodes together from its first entry on, not only after some entries. Stores of this library
+    /// return true for a CAR of at most 256 KiB in memory.
     ///
     /// # Examples
     ///
