@@ -34,6 +34,7 @@ pub(super) enum Method {
 
 /// The time to hash a block in each lane, in eighths of the time to hash a block of a single
 /// message.
+#[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Costs {
     step: usize,
@@ -51,6 +52,7 @@ const AVX512: Costs = Costs { step: 22 };
 #[cfg(target_arch = "x86_64")]
 const AVX2: Costs = Costs { step: 22 };
 
+#[cfg(target_arch = "x86_64")]
 impl Costs {
     /// Returns whether hashing messages one by one takes at most as long as in lanes. They have
     /// `blocks` blocks in total, the longest of them has `longest`.
@@ -101,11 +103,11 @@ impl Method {
 
     /// Returns whether hashing so few messages one by one takes at most as long, even if all have
     /// the same length.
+    #[cfg(target_arch = "x86_64")]
     #[inline]
     pub(super) fn hashes_singly(self, messages: usize) -> bool {
         match self {
             Method::Single => true,
-            #[cfg(target_arch = "x86_64")]
             Method::Avx2(costs) | Method::Avx512(costs) => costs.are_lower_alone(1, messages),
         }
     }

@@ -64,6 +64,18 @@ pub fn hash_all(messages: &[&[u8]]) -> u8 {
 }
 
 /// Hashes messages like [`sha256_each`], in a given way.
+#[cfg(not(target_arch = "x86_64"))]
+fn hash_by<'m>(
+    Method::Single: Method,
+    count: usize,
+    message: impl Fn(usize) -> &'m [u8],
+    tell: impl FnMut(usize, &[u8; 32]),
+) {
+    hash_singly(count, message, tell);
+}
+
+/// Hashes messages like [`sha256_each`], in a given way.
+#[cfg(target_arch = "x86_64")]
 fn hash_by<'m>(
     method: Method,
     count: usize,
@@ -105,17 +117,6 @@ fn hash_batch<'m>(
             unsafe { avx512::hash_together(messages, blocks) }
         }),
     }
-}
-
-/// Hashes at most [`BATCH`] messages.
-#[cfg(not(target_arch = "x86_64"))]
-fn hash_batch<'m>(
-    Method::Single: Method,
-    count: usize,
-    message: impl Fn(usize) -> &'m [u8],
-    tell: impl FnMut(usize, &[u8; 32]),
-) {
-    hash_singly(count, message, tell);
 }
 
 #[inline]
