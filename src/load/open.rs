@@ -304,18 +304,30 @@ impl<P: Process + Clone> Loader<P> {
         self.open_slice(bytes, Notes::new(), None)
     }
 
-    /// Opens the repository in the CAR `bytes` like [`from_slice`](Loader::from_slice), in memory
-    /// that earlier loads and walks used.
+    /// Opens the repository in the CAR `bytes` in memory that earlier loads and walks used: for
+    /// many small repositories, one after the other.
     ///
-    /// The result is the same as that of `from_slice`. It does not borrow the scratch.
+    /// The result is the same as that of [`from_slice`](Loader::from_slice). It does not borrow the
+    /// scratch.
     ///
     /// # Errors
     ///
-    /// Those of `from_slice`. The scratch can be used again after any error.
+    /// Those of [`from_slice`](Loader::from_slice). The scratch can be used again after any error.
     ///
     /// # Examples
     ///
-    /// See [`LoadScratch`].
+    /// ```
+    /// use carwalk::{LoadScratch, Loader};
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let (loader, mut scratch) = (Loader::new(), LoadScratch::new());
+    /// let repo = loader.from_slice_in(&mut scratch, bytes)?;
+    /// let held = scratch.bytes_held();
+    /// drop(repo);
+    /// // The index of the repository is there for the next one.
+    /// assert!(scratch.bytes_held() > held);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     pub fn from_slice_in<B: AsRef<[u8]>>(
         &self,
         scratch: &mut LoadScratch,

@@ -24,7 +24,8 @@ use crate::store::trust::Trust;
 /// By default the walk is complete: a missing block is an error. Keys may be invalid paths, which
 /// do not end the walk: [`Entry::path`](super::Entry::path) returns the error.
 ///
-/// After the first 32 entries, a complete walk reads up to 8 sibling nodes together. A walk that
+/// After the first 32 entries, or from the start if the blocks are [in the CPU's
+/// cache](BlockStore::is_cached), a complete walk reads up to 8 sibling nodes together. A walk that
 /// verifies blocks also reads up to 128 nodes ahead on each of the two lowest layers, requests up
 /// to 384 records ahead, and hashes them together. Every node, and the record of every entry, is
 /// still requested exactly once, unless the memory limit leaves no room for what was read ahead.

@@ -1,6 +1,8 @@
 //! Loads and walks that share memory.
 
-use carwalk::{LoadScratch, Loader, Verification};
+use carwalk::{ErrorKind, LoadScratch, Loader, Verification};
+use carwalk_testkit::export::{Export, Order};
+use carwalk_testkit::repo::{Order as BlockOrder, Record, Repo};
 use carwalk_testkit::{breakage, legal, random};
 
 use crate::common::rows;
@@ -64,18 +66,12 @@ fn a_repository_outlives_its_scratch() {
     assert_eq!(rows(&repo).unwrap(), rows(&Loader::new().from_slice(&car).unwrap()).unwrap());
 }
 
-/// The largest lists are those of a CAR with far more blocks than usual, and of a node with a huge
-/// number of entries.
+/// The notes and the index of so many blocks take more than a scratch keeps.
 #[test]
 fn a_scratch_gives_back_what_a_large_repository_took() {
     let most = 2 << 20;
-    let large = carwalk_testkit::export::Export {
-        records: 150_000,
-        seed: 1,
-        order: carwalk_testkit::export::Order::Pds,
-    };
     let mut car = Vec::new();
-    large.write_to(&mut car).unwrap();
+    Export { records: 150_000, seed: 1, order: Order::Pds }.write_to(&mut car).unwrap();
     let (loader, mut scratch) = (Loader::new(), LoadScratch::new());
     let repo = loader.from_slice_in(&mut scratch, &car).unwrap();
     assert_eq!(repo.entries().try_count().unwrap(), 150_000);
@@ -87,4 +83,25 @@ fn a_scratch_gives_back_what_a_large_repository_took() {
     drop(repo);
     let held = scratch.bytes_held();
     assert!(held > 0 && held <= most, "{held}");
+}
+
+/// A walk remembers the digests of blocks of 1 KiB or more. The next walk must not believe them: its
+/// block may have the same CID and other bytes.
+#[test]
+fn a_scratch_forgets_the_digests_of_the_repository_before() {
+    let key = b"com.example.test/large";
+    let record = Record::new(key.repeat(100));
+    let good = Repo::new([(key.to_vec(), record)]).to_bytes(BlockOrder::Preorder);
+    // In this order, the record is the last block.
+    let mut damaged = good.clone();
+    *damaged.last_mut().unwrap() ^= 1;
+    let loader = Loader::new().verification(Verification::ReachedBlocks);
+    let mut scratch = LoadScratch::new();
+    for _ in 0..2 {
+        let repo = loader.from_slice_in(&mut scratch, &good).unwrap();
+        assert_eq!(rows(&repo).unwrap().len(), 1);
+        let repo = loader.from_slice_in(&mut scratch, &damaged).unwrap();
+        let error = rows(&repo).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::HashMismatch { .. }), "{error}");
+    }
 }

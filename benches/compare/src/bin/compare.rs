@@ -45,6 +45,7 @@ struct Args {
     #[arg(long, value_name = "SVG")]
     chart: Option<PathBuf>,
     /// The CARs. A file of at most 16 MiB is loaded into memory, then read repeatedly in each run.
+    /// All files in a folder are read as one, both ways.
     #[arg(required_unless_present = "from", value_name = "FILE")]
     files: Vec<PathBuf>,
 }
@@ -86,11 +87,12 @@ fn compare(args: &Args) -> Result<Record> {
         Record::begin(Setting { command, machine: Machine::this()? }, args.json.as_deref())?;
     let mut jobs = Vec::new();
     for file in &args.files {
-        let small = file.is_dir() || fs::metadata(file)?.len() <= SMALL;
-        let modes: &[Mode] = match (args.once, file.is_dir()) {
-            (false, true) => &[Mode::Repeat, Mode::Once],
-            (false, false) if small => &[Mode::Repeat],
-            _ => &[Mode::Once],
+        let modes: &[Mode] = if args.once || !file.is_dir() && fs::metadata(file)?.len() > SMALL {
+            &[Mode::Once]
+        } else if file.is_dir() {
+            &[Mode::Repeat, Mode::Once]
+        } else {
+            &[Mode::Repeat]
         };
         jobs.extend(check(&mut record, &program, &readers, file, modes)?);
     }
