@@ -35,7 +35,7 @@ pub struct Header {
     roots: Roots,
 }
 
-/// One root or any other number. One root is not allocated: nearly all CARs have one.
+/// The roots. Nearly all CARs have one root, which is stored without an allocation.
 #[derive(Clone, PartialEq, Eq)]
 enum Roots {
     One([Cid; 1]),
