@@ -1,6 +1,4 @@
 //! SHA-256 of eight messages at a time with AVX2. Each vector has the same word of all messages.
-//!
-//! Names follow [FIPS 180-4](https://doi.org/10.6028/NIST.FIPS.180-4), section 6.2.2.
 
 use core::arch::x86_64::{
     __m256i, _mm256_add_epi32, _mm256_and_si256, _mm256_loadu_si256, _mm256_or_si256,
@@ -12,6 +10,7 @@ use core::arch::x86_64::{
 
 use super::constants::{INITIAL, K};
 use super::groups::{BLOCK, LENGTH, blocks_of};
+use super::rounds::rounds;
 
 /// The first byte of the padding.
 const MARK: u8 = 0x80;
@@ -19,8 +18,7 @@ const MARK: u8 = 0x80;
 /// Number of messages hashed at a time.
 const LANES: usize = 8;
 
-/// The working variables `a` to `h` of all messages.
-type State = [__m256i; 8];
+rounds!(__m256i, "avx2");
 
 /// Returns the digests of messages of which the longest has `blocks` blocks.
 #[target_feature(enable = "avx2")]
@@ -39,7 +37,10 @@ pub(super) fn hash_together(messages: &[&[u8]; LANES], blocks: usize) -> [[u32; 
                 (*low, *high) = (load(first), load(second));
             }
         }
-        state = compress(state, (transpose(low), transpose(high)), load_words(&running));
+        let [w0, w1, w2, w3, w4, w5, w6, w7] = transpose(low);
+        let [w8, w9, w10, w11, w12, w13, w14, w15] = transpose(high);
+        let words = [w0, w1, w2, w3, w4, w5, w6, w7, w8, w9, w10, w11, w12, w13, w14, w15];
+        state = compress(state, words, load_words(&running));
     }
     let mut words = [[0; LANES]; 8];
     for (words, state) in words.iter_mut().zip(state) {
@@ -98,85 +99,12 @@ fn store(vector: __m256i, words: &mut [u32; LANES]) {
 /// Processes one block of each message for which `running` has all bits set.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn compress(
-    state: State,
-    (mut low, mut high): ([__m256i; 8], [__m256i; 8]),
-    running: __m256i,
-) -> State {
-    let mut new = state;
-    let mut rest = K.iter();
-    while let Some(k) = rest.next() {
-        new = rounds(new, &low, &high, k);
-        if !rest.as_slice().is_empty() {
-            (low, high) = schedule(low, high);
-        }
-    }
+fn compress(state: State, words: [__m256i; 16], running: __m256i) -> State {
+    let mut new = mix(state, words);
     for (new, old) in new.iter_mut().zip(state) {
         *new = add(old, _mm256_and_si256(*new, running));
     }
     new
-}
-
-/// Computes sixteen rounds.
-#[target_feature(enable = "avx2")]
-#[inline]
-fn rounds(state: State, low: &[__m256i; 8], high: &[__m256i; 8], k: &[u32; 16]) -> State {
-    let [w0, w1, w2, w3, w4, w5, w6, w7] = *low;
-    let [w8, w9, w10, w11, w12, w13, w14, w15] = *high;
-    let [k0, k1, k2, k3, k4, k5, k6, k7, k8, k9, k10, k11, k12, k13, k14, k15] = *k;
-    let state = round(round(round(round(state, w0, k0), w1, k1), w2, k2), w3, k3);
-    let state = round(round(round(round(state, w4, k4), w5, k5), w6, k6), w7, k7);
-    let state = round(round(round(round(state, w8, k8), w9, k9), w10, k10), w11, k11);
-    round(round(round(round(state, w12, k12), w13, k13), w14, k14), w15, k15)
-}
-
-#[target_feature(enable = "avx2")]
-#[inline]
-fn round(state: State, word: __m256i, k: u32) -> State {
-    let [a, b, c, d, e, f, g, h] = state;
-    let sum1 = xor(ror::<6, 26>(e), ror::<11, 21>(e), ror::<25, 7>(e));
-    // Selects bits of `f` where `e` has ones, and of `g` where it has zeros.
-    let choice = _mm256_xor_si256(g, _mm256_and_si256(e, _mm256_xor_si256(f, g)));
-    let t1 = add(add(h, add(word, splat(k))), add(sum1, choice));
-    let sum0 = xor(ror::<2, 30>(a), ror::<13, 19>(a), ror::<22, 10>(a));
-    // Where `a` and `b` agree, both have the majority; elsewhere `c` decides.
-    let differ = _mm256_xor_si256(a, b);
-    let majority = _mm256_xor_si256(a, _mm256_and_si256(differ, _mm256_xor_si256(a, c)));
-    [add(t1, add(sum0, majority)), a, b, c, add(d, t1), e, f, g]
-}
-
-/// Returns the next sixteen words of the schedule.
-#[target_feature(enable = "avx2")]
-#[inline]
-fn schedule(low: [__m256i; 8], high: [__m256i; 8]) -> ([__m256i; 8], [__m256i; 8]) {
-    let [w0, w1, w2, w3, w4, w5, w6, w7] = low;
-    let [w8, w9, w10, w11, w12, w13, w14, w15] = high;
-    let w0 = next_word(w0, w1, w9, w14);
-    let w1 = next_word(w1, w2, w10, w15);
-    let w2 = next_word(w2, w3, w11, w0);
-    let w3 = next_word(w3, w4, w12, w1);
-    let w4 = next_word(w4, w5, w13, w2);
-    let w5 = next_word(w5, w6, w14, w3);
-    let w6 = next_word(w6, w7, w15, w4);
-    let w7 = next_word(w7, w8, w0, w5);
-    let w8 = next_word(w8, w9, w1, w6);
-    let w9 = next_word(w9, w10, w2, w7);
-    let w10 = next_word(w10, w11, w3, w8);
-    let w11 = next_word(w11, w12, w4, w9);
-    let w12 = next_word(w12, w13, w5, w10);
-    let w13 = next_word(w13, w14, w6, w11);
-    let w14 = next_word(w14, w15, w7, w12);
-    let w15 = next_word(w15, w0, w8, w13);
-    ([w0, w1, w2, w3, w4, w5, w6, w7], [w8, w9, w10, w11, w12, w13, w14, w15])
-}
-
-/// Returns the word of the schedule that comes sixteen after `w0`.
-#[target_feature(enable = "avx2")]
-#[inline]
-fn next_word(w0: __m256i, w1: __m256i, w9: __m256i, w14: __m256i) -> __m256i {
-    let sigma0 = xor(ror::<7, 25>(w1), ror::<18, 14>(w1), _mm256_srli_epi32(w1, 3));
-    let sigma1 = xor(ror::<17, 15>(w14), ror::<19, 13>(w14), _mm256_srli_epi32(w14, 10));
-    add(add(w0, sigma0), add(w9, sigma1))
 }
 
 /// Transposes vectors with half a block each into vectors with the same word of all halves.
@@ -229,6 +157,27 @@ fn words_together(a: __m256i, b: __m256i, c: __m256i, d: __m256i) -> [__m256i; 4
 fn ror<const RIGHT: i32, const LEFT: i32>(words: __m256i) -> __m256i {
     const { assert!(RIGHT + LEFT == 32) };
     _mm256_or_si256(_mm256_srli_epi32(words, RIGHT), _mm256_slli_epi32(words, LEFT))
+}
+
+#[target_feature(enable = "avx2")]
+#[inline]
+fn shr<const BITS: i32>(words: __m256i) -> __m256i {
+    _mm256_srli_epi32(words, BITS)
+}
+
+/// Selects bits of `f` where `e` has ones, and of `g` where it has zeros.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn choice(e: __m256i, f: __m256i, g: __m256i) -> __m256i {
+    _mm256_xor_si256(g, _mm256_and_si256(e, _mm256_xor_si256(f, g)))
+}
+
+/// Selects the majority: where `a` and `b` differ, `c` decides.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn majority(a: __m256i, b: __m256i, c: __m256i) -> __m256i {
+    let differ = _mm256_xor_si256(a, b);
+    _mm256_xor_si256(a, _mm256_and_si256(differ, _mm256_xor_si256(a, c)))
 }
 
 #[target_feature(enable = "avx2")]

@@ -1,7 +1,5 @@
 //! SHA-256 of sixteen messages at a time with AVX-512. Each vector has the same word of all
 //! messages.
-//!
-//! Names follow [FIPS 180-4](https://doi.org/10.6028/NIST.FIPS.180-4), section 6.2.2.
 
 use core::arch::x86_64::{
     __m512i, _mm_set_epi64x, _mm512_add_epi32, _mm512_broadcast_i32x4, _mm512_loadu_si512,
@@ -13,6 +11,7 @@ use core::arch::x86_64::{
 
 use super::constants::{INITIAL, K};
 use super::groups::{BLOCK, LENGTH, blocks_of};
+use super::rounds::rounds;
 
 /// The first byte of the padding.
 const MARK: i8 = i8::MIN;
@@ -20,8 +19,7 @@ const MARK: i8 = i8::MIN;
 /// Number of messages hashed at a time.
 const LANES: usize = 16;
 
-/// The working variables `a` to `h` of all messages.
-type State = [__m512i; 8];
+rounds!(__m512i, "avx512f,avx512bw");
 
 /// Returns the digests of messages of which the longest has `blocks` blocks.
 #[target_feature(enable = "avx512f,avx512bw")]
@@ -34,7 +32,7 @@ pub(super) fn hash_together(messages: &[&[u8]; LANES], blocks: usize) -> [[u32; 
             *vector = block(message, step);
             running |= u16::from(step < usize::from(blocks_of(message))) << number;
         }
-        state = compress(state, vectors, running);
+        state = compress(state, transpose(vectors), running);
     }
     let mut words = [[0; LANES]; 8];
     for (words, state) in words.iter_mut().zip(state) {
@@ -92,78 +90,12 @@ fn store(vector: __m512i, words: &mut [u32; LANES]) {
 /// Processes one block of each message whose bit in `running` is set.
 #[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
-fn compress(state: State, blocks: [__m512i; LANES], running: u16) -> State {
-    let mut words = transpose(blocks);
-    let mut new = state;
-    let mut rest = K.iter();
-    while let Some(k) = rest.next() {
-        new = rounds(new, &words, k);
-        if !rest.as_slice().is_empty() {
-            words = schedule(words);
-        }
-    }
+fn compress(state: State, words: [__m512i; 16], running: u16) -> State {
+    let mut new = mix(state, words);
     for (new, old) in new.iter_mut().zip(state) {
         *new = _mm512_mask_add_epi32(old, running, *new, old);
     }
     new
-}
-
-/// Computes sixteen rounds, unrolled so that all words stay in registers.
-#[target_feature(enable = "avx512f,avx512bw")]
-#[inline]
-fn rounds(state: State, words: &[__m512i; 16], k: &[u32; 16]) -> State {
-    let [w0, w1, w2, w3, w4, w5, w6, w7, w8, w9, w10, w11, w12, w13, w14, w15] = *words;
-    let [k0, k1, k2, k3, k4, k5, k6, k7, k8, k9, k10, k11, k12, k13, k14, k15] = *k;
-    let state = round(round(round(round(state, w0, k0), w1, k1), w2, k2), w3, k3);
-    let state = round(round(round(round(state, w4, k4), w5, k5), w6, k6), w7, k7);
-    let state = round(round(round(round(state, w8, k8), w9, k9), w10, k10), w11, k11);
-    round(round(round(round(state, w12, k12), w13, k13), w14, k14), w15, k15)
-}
-
-#[target_feature(enable = "avx512f,avx512bw")]
-#[inline]
-fn round(state: State, word: __m512i, k: u32) -> State {
-    let [a, b, c, d, e, f, g, h] = state;
-    let sum1 = xor(_mm512_ror_epi32(e, 6), _mm512_ror_epi32(e, 11), _mm512_ror_epi32(e, 25));
-    let choice = _mm512_ternarylogic_epi32(e, f, g, 0xca);
-    let t1 = add(add(h, add(word, splat(k))), add(sum1, choice));
-    let sum0 = xor(_mm512_ror_epi32(a, 2), _mm512_ror_epi32(a, 13), _mm512_ror_epi32(a, 22));
-    let majority = _mm512_ternarylogic_epi32(a, b, c, 0xe8);
-    [add(t1, add(sum0, majority)), a, b, c, add(d, t1), e, f, g]
-}
-
-/// Returns the next sixteen words of the schedule.
-#[target_feature(enable = "avx512f,avx512bw")]
-#[inline]
-fn schedule(words: [__m512i; 16]) -> [__m512i; 16] {
-    let [w0, w1, w2, w3, w4, w5, w6, w7, w8, w9, w10, w11, w12, w13, w14, w15] = words;
-    let w0 = next_word(w0, w1, w9, w14);
-    let w1 = next_word(w1, w2, w10, w15);
-    let w2 = next_word(w2, w3, w11, w0);
-    let w3 = next_word(w3, w4, w12, w1);
-    let w4 = next_word(w4, w5, w13, w2);
-    let w5 = next_word(w5, w6, w14, w3);
-    let w6 = next_word(w6, w7, w15, w4);
-    let w7 = next_word(w7, w8, w0, w5);
-    let w8 = next_word(w8, w9, w1, w6);
-    let w9 = next_word(w9, w10, w2, w7);
-    let w10 = next_word(w10, w11, w3, w8);
-    let w11 = next_word(w11, w12, w4, w9);
-    let w12 = next_word(w12, w13, w5, w10);
-    let w13 = next_word(w13, w14, w6, w11);
-    let w14 = next_word(w14, w15, w7, w12);
-    let w15 = next_word(w15, w0, w8, w13);
-    [w0, w1, w2, w3, w4, w5, w6, w7, w8, w9, w10, w11, w12, w13, w14, w15]
-}
-
-/// Returns the word of the schedule that comes sixteen after `w0`.
-#[target_feature(enable = "avx512f,avx512bw")]
-#[inline]
-fn next_word(w0: __m512i, w1: __m512i, w9: __m512i, w14: __m512i) -> __m512i {
-    let sigma0 = xor(_mm512_ror_epi32(w1, 7), _mm512_ror_epi32(w1, 18), _mm512_srli_epi32(w1, 3));
-    let sigma1 =
-        xor(_mm512_ror_epi32(w14, 17), _mm512_ror_epi32(w14, 19), _mm512_srli_epi32(w14, 10));
-    add(add(w0, sigma0), add(w9, sigma1))
 }
 
 /// Transposes vectors with a block each into vectors with the same word of all blocks.
@@ -215,6 +147,33 @@ fn quarters_together(a: __m512i, b: __m512i, c: __m512i, d: __m512i) -> [__m512i
         _mm512_shuffle_i32x4(ab_even, cd_even, 0xdd),
         _mm512_shuffle_i32x4(ab_odd, cd_odd, 0xdd),
     ]
+}
+
+/// Rotates each word to the right by `RIGHT` bits. `LEFT` is 32 less `RIGHT`.
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+fn ror<const RIGHT: i32, const LEFT: i32>(words: __m512i) -> __m512i {
+    const { assert!(RIGHT + LEFT == 32) };
+    _mm512_ror_epi32(words, RIGHT)
+}
+
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+fn shr<const BITS: u32>(words: __m512i) -> __m512i {
+    _mm512_srli_epi32(words, BITS)
+}
+
+/// Selects bits of `f` where `e` has ones, and of `g` where it has zeros.
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+fn choice(e: __m512i, f: __m512i, g: __m512i) -> __m512i {
+    _mm512_ternarylogic_epi32(e, f, g, 0xca)
+}
+
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+fn majority(a: __m512i, b: __m512i, c: __m512i) -> __m512i {
+    _mm512_ternarylogic_epi32(a, b, c, 0xe8)
 }
 
 #[target_feature(enable = "avx512f,avx512bw")]

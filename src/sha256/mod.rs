@@ -11,6 +11,8 @@ mod forced;
 #[cfg(target_arch = "x86_64")]
 mod groups;
 mod method;
+#[cfg(target_arch = "x86_64")]
+mod rounds;
 mod single;
 
 #[cfg(feature = "_internals")]
