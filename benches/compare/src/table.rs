@@ -16,7 +16,8 @@ pub fn markdown(record: &Record) -> String {
     text
 }
 
-/// Renders a table of the first file: times, ratios and memory.
+/// Renders a short table of the first file: times, ratios and memory. For a folder: repositories
+/// per second and ratios.
 #[must_use]
 pub fn short(record: &Record) -> String {
     let mut text = String::new();
@@ -28,13 +29,26 @@ pub fn short(record: &Record) -> String {
 fn write_short(out: &mut String, record: &Record) -> fmt::Result {
     let Some(file) = medians::files(record).first().copied() else { return Ok(()) };
     let rows = rows(record, file);
-    writeln!(out, "| | time | to carwalk | peak memory |\n|---|--:|--:|--:|")?;
     let reference = seconds(&rows, reference(file));
-    for row in rows.iter().filter(|row| row.reader.items != Items::Blocks) {
-        let (title, time, ratio) = (row.reader.title, time(row.seconds), ratio(row, reference));
-        writeln!(out, "| {title} | {time} | {ratio} | {} |", mebibytes(row.peak_anonymous))?;
+    let rows = rows.iter().filter(|row| row.reader.items != Items::Blocks);
+    if is_folder(file) {
+        writeln!(out, "| | repositories/s | to carwalk |\n|---|--:|--:|")?;
+        for row in rows {
+            let ratio = ratio(row, reference);
+            writeln!(out, "| {} | {} | {ratio} |", row.reader.title, files_each_second(row))?;
+        }
+    } else {
+        writeln!(out, "| | time | to carwalk | peak memory |\n|---|--:|--:|--:|")?;
+        for row in rows {
+            let (title, time, ratio) = (row.reader.title, time(row.seconds), ratio(row, reference));
+            writeln!(out, "| {title} | {time} | {ratio} | {} |", mebibytes(row.peak_anonymous))?;
+        }
     }
     Ok(())
+}
+
+fn files_each_second(row: &Medians) -> String {
+    format!("{:.0}", row.files / row.seconds)
 }
 
 /// Returns the medians of each reader that was timed on a file.
@@ -100,7 +114,7 @@ fn table(out: &mut String, record: &Record, file: &Run, rows: &[Medians]) -> fmt
     let (reference, yardstick) = (seconds(rows, reference(file)), seconds(rows, YARDSTICK));
     for row in rows {
         let each_second = match row.reader.items {
-            _ if is_folder(file) => format!("{:.0}", row.files / row.seconds),
+            _ if is_folder(file) => files_each_second(row),
             Items::Blocks => String::new(),
             Items::Records | Items::Entries => format!("{:.0}", row.items / row.seconds),
         };
