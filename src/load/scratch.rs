@@ -9,9 +9,10 @@ use crate::store::index::Notes;
 /// Memory that many loads and walks use, one after the other: for batches of small repositories.
 ///
 /// [`Loader::from_slice_in`](crate::Loader::from_slice_in) takes the memory of the index from a
-/// scratch, and each walk over the repository takes its buffers from there. They return when the
-/// repository is dropped, and at the end or the first error of the walk. Once the scratch has grown
-/// to the usual size of a repository, loading one and walking it with
+/// scratch, and each walk over the repository takes its buffers from there. The memory of the index
+/// returns when the repository is dropped. The buffers of a walk return when it ends or fails; a walk
+/// that is dropped earlier frees them. Once the scratch has grown to the usual size of a repository,
+/// loading one with every block verified and walking it with
 /// [`next_event`](crate::mst::Walker::next_event) costs at most three allocations. Iterators
 /// allocate a path for each record in addition.
 ///
@@ -19,7 +20,7 @@ use crate::store::index::Notes;
 /// failed. If two repositories or two walks are in use at the same time, the second gets memory of
 /// its own. The repository does not borrow the scratch and can outlive it.
 ///
-/// Keeps up to 512 KiB for each of a dozen lists, and frees what a larger repository leaves.
+/// A scratch keeps about a dozen lists of at most 512 KiB each. Longer ones are freed.
 ///
 /// # Examples
 ///
@@ -52,7 +53,7 @@ impl LoadScratch {
         LoadScratch::default()
     }
 
-    /// Returns the memory that no repository and no walk uses now, in bytes.
+    /// Returns the size of the memory that is free for the next load or walk, in bytes.
     #[must_use]
     pub fn bytes_held(&self) -> u64 {
         let lists = self.notes.held().saturating_add(self.index.held());

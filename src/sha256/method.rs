@@ -1,25 +1,27 @@
-//! How messages are hashed on this CPU: the only place that decides it.
+//! Chooses how messages are hashed on this CPU. Nothing else chooses it.
 //!
-//! Hashing one block in each lane takes a fixed time, a step, whether all lanes are in use or one.
-//! So lanes pay from some number of messages on, which depends on how fast the CPU hashes a single
-//! message. Times are relative, in eighths of the time of a single block.
+//! A message has blocks of 64 bytes. A lane is the part of a vector that hashes one message. Hashing
+//! one block in every lane is a step; it takes the same time if some lanes are idle. So lanes take
+//! less time from some number of messages on, which depends on how fast the CPU hashes a single
+//! message. Times are relative to that of one single block.
 //!
-//! | CPU | lanes | a step takes | lanes pay from |
+//! | CPU | lanes | a step counts as | lanes are used from |
 //! |---|--:|--:|--:|
 //! | AVX-512 and SHA instructions | 16 | 6.5 single blocks | 7 messages |
 //! | AVX-512 | 16 | 2.75 single blocks | 3 messages |
-//! | AVX2 | 8 | 2.75 single blocks | 3 messages |
-//! | SHA instructions | none | | |
+//! | AVX2, no SHA instructions | 8 | 2.75 single blocks | 3 messages |
+//! | SHA instructions, no AVX-512 | none | | |
 //! | other, or not x86-64 | none | | |
 //!
 //! `docs/design.md` has the measurements (`benches/hash.rs`) and names the CPUs that were not
-//! measured. With SHA instructions, a step of AVX2 takes as long as its eight blocks one by one.
+//! measured. With SHA instructions, AVX2 is not used: a step takes as long as its eight blocks one by
+//! one.
 //! Other CPUs, such as ARM with SHA instructions, hash each message with sha2, which uses the
 //! instructions of the CPU.
 
 use std::sync::OnceLock;
 
-/// A way to hash many messages.
+/// A method to hash many messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Method {
     /// One message at a time.
@@ -86,7 +88,7 @@ impl Method {
         Method::Single
     }
 
-    /// Returns the ways that this CPU has, for tests and benchmarks.
+    /// Returns all methods that this CPU supports, for tests and benchmarks.
     #[cfg(any(test, feature = "_internals"))]
     pub(super) fn all_of_cpu() -> Vec<Self> {
         #[cfg(target_arch = "x86_64")]
@@ -101,8 +103,8 @@ impl Method {
         vec![Method::Single]
     }
 
-    /// Returns whether hashing so few messages one by one takes at most as long, even if all have
-    /// the same length.
+    /// Returns whether hashing this many messages one by one takes at most as long as in lanes,
+    /// even if all have the same length.
     #[cfg(target_arch = "x86_64")]
     #[inline]
     pub(super) fn hashes_singly(self, messages: usize) -> bool {

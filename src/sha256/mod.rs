@@ -31,7 +31,7 @@ pub(crate) use self::single::{BATCH, sha256};
 /// depends on the round before, and lanes of a vector do not depend on each other. See
 /// `method.rs` for what is chosen.
 ///
-/// For measurements: `--cfg sha2_backend="soft"` does not use the SHA-256 instructions.
+/// For measurements: with `--cfg sha2_backend="soft"`, the SHA-256 instructions are not used.
 #[inline]
 pub(crate) fn sha256_each<'m>(
     count: usize,
@@ -55,7 +55,7 @@ fn method() -> Method {
     Method::of_cpu()
 }
 
-/// Hashes messages together, and returns the first bytes of all digests, combined.
+/// Hashes messages together. Returns the exclusive or of the first bytes of all digests.
 #[cfg(feature = "_internals")]
 #[must_use]
 pub fn hash_all(messages: &[&[u8]]) -> u8 {
@@ -115,7 +115,7 @@ fn hash_batch<'m>(
             unsafe { avx2::hash_together(messages, blocks) }
         }),
         Method::Avx512(costs) => hash_in_groups(costs, count, message, tell, |messages, blocks| {
-            // SAFETY: this variant exists only if the CPU has both features.
+            // SAFETY: this variant exists only if the CPU has AVX-512F and AVX-512BW.
             unsafe { avx512::hash_together(messages, blocks) }
         }),
     }

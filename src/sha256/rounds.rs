@@ -4,9 +4,10 @@
 
 /// Defines `mix`, which computes the 64 rounds of one block of each message.
 ///
-/// The module has the operations on its vectors: `add`, `xor` of three, `ror` by `RIGHT` bits with
-/// `LEFT` the other bits, `shr`, `splat`, `choice` and `majority`. Rounds are unrolled, so that
-/// words stay in registers where there are enough.
+/// The calling module has `K` and the operations on its vectors: `add`, `xor` of three words,
+/// `ror::<RIGHT, LEFT>` (rotates right by `RIGHT` bits; `LEFT` is 32 less `RIGHT`), `shr`, `splat`,
+/// `choice` (Ch) and `majority` (Maj). Rounds are unrolled, so that words stay in registers where
+/// there are enough.
 macro_rules! rounds {
     ($vector:ty, $features:literal) => {
         /// The working variables `a` to `h` of all messages.

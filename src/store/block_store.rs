@@ -262,9 +262,10 @@ pub trait BlockStore {
 
     /// Returns whether all blocks are probably in the CPU's cache. Default: false.
     ///
-    /// If so, a walk calls no [`prefetch`](BlockStore::prefetch), and a complete walk reads sibling
-    /// nodes together from its first entry on, not only after some entries. Stores of this library
-    /// return true for a CAR of at most 256 KiB in memory.
+    /// If true, a walk does not call [`prefetch`](BlockStore::prefetch), and a complete walk reads
+    /// sibling nodes together from its first entry on, instead of after 32. Return true if a lookup
+    /// rarely waits for memory. `SliceStore` and `MemoryStore` return true for CARs of at most
+    /// 256 KiB, unless the index is spilled.
     ///
     /// # Examples
     ///
