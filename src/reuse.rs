@@ -41,10 +41,13 @@ impl<T: Reuse> Shelf<T> {
         self.lock().take().unwrap_or_default()
     }
 
-    /// Puts buffers back. If others lie there already, they are dropped.
+    /// Puts buffers back. If others lie there already, the larger ones stay.
     pub(crate) fn put(&self, mut buffers: T) {
         buffers.reset();
-        *self.lock() = Some(buffers);
+        let mut place = self.lock();
+        if place.as_ref().is_none_or(|other| other.held() <= buffers.held()) {
+            *place = Some(buffers);
+        }
     }
 
     /// Returns the bytes of memory that lie there.

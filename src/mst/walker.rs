@@ -124,6 +124,8 @@ impl<'s, S: BlockStore> Walker<'s, S> {
     fn begin(walk: Walk<'s, S>) -> Self {
         let Walk { store, root, shelf, options, manner, window, refused } = walk;
         debug_assert!(refused.is_none() || window.is_empty(), "a refused walk wants a key");
+        // What an earlier walk left would count against a limit.
+        let shelf = shelf.filter(|_| manner.memory_limit == u64::MAX);
         let buffers = shelf.map(Shelf::take).unwrap_or_default();
         Walker {
             store,
@@ -253,7 +255,14 @@ impl<'s, S: BlockStore> Walker<'s, S> {
 
     /// Returns the answer of a lookup: the first event of a partial walk over one key.
     pub(crate) fn find(mut self) -> Result<Lookup<Block<S::Bytes<'s>>>> {
-        match self.advance()? {
+        let step = self.advance()?;
+        let answer = self.answer(step);
+        self.end();
+        answer
+    }
+
+    fn answer(&mut self, step: Step) -> Result<Lookup<Block<S::Bytes<'s>>>> {
+        match step {
             Step::Record { cid } => Ok(Lookup::Present { cid, record: self.record.take() }),
             Step::Entry { cid } | Step::MissingRecord { cid } => {
                 Ok(Lookup::Present { cid, record: None })
@@ -277,7 +286,7 @@ impl<'s, S: BlockStore> Walker<'s, S> {
         step
     }
 
-    /// Gives the buffers back. A walk that is dropped before its end frees them.
+    /// Gives the buffers back. A walk that is dropped before its end frees them, but not a lookup.
     #[inline(never)]
     fn end(&mut self) {
         self.descent.stop();

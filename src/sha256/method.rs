@@ -5,16 +5,16 @@
 //! less time from some number of messages on, which depends on how fast the CPU hashes a single
 //! message. Times are relative to that of one single block.
 //!
-//! | CPU | lanes | a step counts as | lanes are used from |
-//! |---|--:|--:|--:|
-//! | AVX-512 and SHA instructions | 16 | 6.5 single blocks | 7 messages |
-//! | AVX-512 | 16 | 2.75 single blocks | 3 messages |
-//! | AVX2, no SHA instructions | 8 | 2.75 single blocks | 3 messages |
-//! | SHA instructions, no AVX-512 | none | | |
-//! | other, or not x86-64 | none | | |
+//! | CPU | lanes | a step counts as | lanes are used from | measured |
+//! |---|--:|--:|--:|---|
+//! | AVX-512 and SHA instructions | 16 | 6.5 single blocks | 7 messages | yes |
+//! | AVX-512 | 16 | 2.75 single blocks | 3 messages | SHA instructions not used |
+//! | AVX2, no SHA instructions | 8 | 2.75 single blocks | 3 messages | SHA instructions not used |
+//! | SHA instructions, no AVX-512 | none | | | no |
+//! | other, or not x86-64 | none | | | no |
 //!
-//! `docs/design.md` has the measurements (`benches/hash.rs`) and names the CPUs that were not
-//! measured. With SHA instructions, AVX2 is not used: a step takes as long as its eight blocks one by
+//! The last column says whether the row was measured, on a CPU that has all instructions.
+//! `docs/design.md` has the measurements (`benches/hash.rs`). With SHA instructions, AVX2 is not used: a step takes as long as its eight blocks one by
 //! one.
 //! Other CPUs, such as ARM with SHA instructions, hash each message with sha2, which uses the
 //! instructions of the CPU.

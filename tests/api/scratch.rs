@@ -105,3 +105,60 @@ fn a_scratch_forgets_the_digests_of_the_repository_before() {
         assert!(matches!(error.kind(), ErrorKind::HashMismatch { .. }), "{error}");
     }
 }
+
+/// The buffers that an earlier walk left do not count against the limit of the next.
+#[test]
+fn a_scratch_changes_no_result_of_a_limited_walk() {
+    let records = (0..1_000_u32).map(|number| {
+        let key = format!("com.example.test/{number:06}").into_bytes();
+        (key.clone(), Record::new([key, vec![7; 1_500]].concat()))
+    });
+    let many = Repo::new(records).to_bytes(BlockOrder::Preorder);
+    let small = random::repo(1, 50).car;
+    let loader = Loader::new().verification(Verification::ReachedBlocks);
+    let limited = |repo: &carwalk::Repo<_>| {
+        let mut walk = repo.walk().memory_limit(64 << 10).start();
+        let mut count = 0;
+        while walk.next_event().unwrap().is_some() {
+            count += 1;
+        }
+        count
+    };
+    let expected = limited(&loader.from_slice(&small[..]).unwrap());
+    let mut scratch = LoadScratch::new();
+    let repo = loader.from_slice_in(&mut scratch, &many[..]).unwrap();
+    assert_eq!(rows(&repo).unwrap().len(), 1_000);
+    drop(repo);
+    let repo = loader.from_slice_in(&mut scratch, &small[..]).unwrap();
+    assert_eq!(limited(&repo), expected);
+}
+
+/// A walk that verifies blocks remembers the digests of blocks of 1 KiB or more. Those of so many
+/// take more than a scratch keeps.
+#[test]
+fn a_scratch_gives_back_what_a_walk_over_large_records_took() {
+    let records = (0..12_000_u32).map(|number| {
+        let key = format!("com.example.test/{number:06}").into_bytes();
+        (key.clone(), Record::new([key, vec![7; 1_100]].concat()))
+    });
+    let many = Repo::new(records).to_bytes(BlockOrder::Preorder);
+    let loader = Loader::new().verification(Verification::ReachedBlocks);
+    let mut scratch = LoadScratch::new();
+    let repo = loader.from_slice_in(&mut scratch, &many[..]).unwrap();
+    let walked = rows(&repo).unwrap().len();
+    drop(repo);
+    assert_eq!(walked, 12_000);
+    assert!(scratch.bytes_held() <= 1 << 20, "{}", scratch.bytes_held());
+}
+
+#[test]
+fn a_lookup_returns_its_buffers() {
+    let (loader, mut scratch) = (Loader::new(), LoadScratch::new());
+    let car = random::repo(1, 200).car;
+    let repo = loader.from_slice_in(&mut scratch, &car[..]).unwrap();
+    rows(&repo).unwrap();
+    let held = scratch.bytes_held();
+    assert!(held > 0);
+    repo.get("app.bsky.actor.profile/self").unwrap();
+    assert!(scratch.bytes_held() >= held, "{} of {held}", scratch.bytes_held());
+}

@@ -89,6 +89,7 @@ fn values_are_send_and_sync() {
 #[test]
 fn loaders_are_send_and_sync() {
     is_send_and_sync::<Loader>();
+    is_send_and_sync::<carwalk::LoadScratch>();
     is_send_and_sync::<carwalk::BoundedLoader>();
     is_send::<Suspended<std::fs::File>>();
     is_send::<Loaded<std::fs::File>>();

@@ -23,6 +23,13 @@ fn every_way_to_hash_gives_the_same_records_and_finds_the_same_damage() {
     let expected = cids(&car, Verification::EveryBlock).unwrap();
     let mut errors = Vec::new();
     let ways = [HashMethod::Fastest, HashMethod::Single, HashMethod::Avx2, HashMethod::Avx512];
+    #[cfg(target_arch = "x86_64")]
+    {
+        let has_avx512 =
+            is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw");
+        assert_eq!(force_hash_method(HashMethod::Avx2), is_x86_feature_detected!("avx2"));
+        assert_eq!(force_hash_method(HashMethod::Avx512), has_avx512);
+    }
     for way in ways.into_iter().filter(|&way| force_hash_method(way)) {
         for verification in both {
             assert_eq!(cids(&car, verification).unwrap(), expected, "{way:?}");

@@ -30,16 +30,16 @@ fn write_short(out: &mut String, record: &Record) -> fmt::Result {
     let Some(file) = medians::files(record).first().copied() else { return Ok(()) };
     let rows = rows(record, file);
     let reference = seconds(&rows, reference(file));
-    let rows = rows.iter().filter(|row| row.reader.items != Items::Blocks);
+    let shown = |row: &&Medians| row.reader.items != Items::Blocks;
     if is_folder(file) {
         writeln!(out, "| | repositories/s | to carwalk |\n|---|--:|--:|")?;
-        for row in rows {
+        for row in rows.iter().filter(|row| shown(row) || row.reader.name == YARDSTICK) {
             let ratio = ratio(row, reference);
             writeln!(out, "| {} | {} | {ratio} |", row.reader.title, files_each_second(row))?;
         }
     } else {
         writeln!(out, "| | time | to carwalk | peak memory |\n|---|--:|--:|--:|")?;
-        for row in rows {
+        for row in rows.iter().filter(shown) {
             let (title, time, ratio) = (row.reader.title, time(row.seconds), ratio(row, reference));
             writeln!(out, "| {title} | {time} | {ratio} | {} |", mebibytes(row.peak_anonymous))?;
         }
