@@ -291,7 +291,7 @@ impl<'a> Commit<'a> {
             return Ok(());
         }
         if !is_did(did) {
-            return Err(Error::new(ErrorKind::Argument(ArgumentFault::Did { found: did.into() })));
+            return Err(Error::argument(ArgumentFault::Did { found: did.into() }));
         }
         let error =
             Error::new(ErrorKind::OtherAccount { expected: did.into(), found: self.did().into() });

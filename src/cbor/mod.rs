@@ -8,4 +8,4 @@ mod write;
 
 pub(crate) use self::lax::{LaxHead, NoHead, half_float};
 pub(crate) use self::read::{Cursor, KeyOrder};
-pub(crate) use self::write::{ItemHead, put_link};
+pub(crate) use self::write::{ItemHead, put_link, put_nullable_link};

@@ -24,7 +24,7 @@ pub(super) const MAP: u8 = 5;
 pub(super) const TAG: u8 = 6;
 pub(super) const SIMPLE: u8 = 7;
 
-const NULL: u8 = 0xf6;
+pub(super) const NULL: u8 = 0xf6;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cursor<'a> {

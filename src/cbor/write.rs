@@ -1,6 +1,6 @@
 //! Canonical encodings: the inverse of the strict cursor.
 
-use super::read::{ARRAY, LINK_HEAD, MAP};
+use super::read::{ARRAY, BYTES, LINK_HEAD, MAP, NULL, UINT};
 use crate::cid::Cid;
 
 /// The canonical head of an item: its major type and a number in as few bytes as possible.
@@ -21,6 +21,16 @@ impl ItemHead {
     /// Returns the head of a map of `len` pairs.
     pub(crate) fn map(len: usize) -> Self {
         Self::new(MAP, len as u64)
+    }
+
+    /// Returns the head of a byte string of `len` bytes.
+    pub(crate) fn bytes(len: usize) -> Self {
+        Self::new(BYTES, len as u64)
+    }
+
+    /// Returns an unsigned integer, which is a head only.
+    pub(crate) fn uint(value: usize) -> Self {
+        Self::new(UINT, value as u64)
     }
 
     fn new(major: u8, value: u64) -> Self {
@@ -53,6 +63,14 @@ pub(crate) fn put_link(cid: &Cid, out: &mut Vec<u8>) {
     out.extend_from_slice(cid.as_bytes());
 }
 
+/// Appends a link, or null.
+pub(crate) fn put_nullable_link(cid: Option<&Cid>, out: &mut Vec<u8>) {
+    match cid {
+        Some(cid) => put_link(cid, out),
+        None => out.push(NULL),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::read::Cursor;
@@ -75,6 +93,11 @@ mod tests {
             expected.map(pairs).unwrap();
             let pairs = usize::try_from(pairs).unwrap();
             assert_eq!(ItemHead::map(pairs).as_bytes(), expected.into_writer(), "{pairs}");
+            let mut expected = minicbor::Encoder::new(Vec::new());
+            expected.bytes(&vec![7; pairs]).unwrap().u64(pairs as u64).unwrap();
+            let (bytes, number) = (ItemHead::bytes(pairs), ItemHead::uint(pairs));
+            let written = [bytes.as_bytes(), &vec![7; pairs], number.as_bytes()].concat();
+            assert_eq!(written, expected.into_writer(), "{pairs}");
         }
     }
 

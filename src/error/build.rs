@@ -8,8 +8,8 @@ use super::SpillFileFault;
 #[cfg(feature = "redb")]
 use super::kind::SpillIo;
 use super::{
-    Error, ErrorClass, ErrorKind, Inner, LimitName, LookAlike, Malformed, NonCanonical, Structure,
-    TreeRule,
+    ArgumentFault, Error, ErrorClass, ErrorKind, Inner, LimitName, LookAlike, Malformed,
+    NonCanonical, Structure, TreeRule,
 };
 #[cfg(feature = "signature")]
 use super::{PublicKeyFault, SignatureFault};
@@ -67,6 +67,11 @@ impl Error {
     #[cold]
     pub(crate) fn limit(limit: LimitName, max: u64, found: u64) -> Self {
         Error::new(ErrorKind::Limit { limit, max, found })
+    }
+
+    #[cold]
+    pub(crate) fn argument(fault: ArgumentFault) -> Self {
+        Error::new(ErrorKind::Argument(fault))
     }
 
     #[cold]

@@ -110,7 +110,9 @@ impl Error {
             ErrorKind::Truncated { .. } | ErrorKind::LookAlike(LookAlike::Empty) => {
                 ErrorClass::Truncated
             }
-            ErrorKind::Missing { .. } | ErrorKind::MissingCommit => ErrorClass::Missing,
+            ErrorKind::Missing { .. } | ErrorKind::MissingCommit | ErrorKind::NeedsNode => {
+                ErrorClass::Missing
+            }
             ErrorKind::Limit { .. } => ErrorClass::Limit,
             ErrorKind::Argument(_)
             | ErrorKind::PublicKey(_)

@@ -396,6 +396,21 @@ pub enum ArgumentFault {
     /// A kept spill file was to be emptied for the next load.
     #[error("a spill file that is kept cannot be emptied")]
     KeptFile,
+    /// An empty key.
+    #[error("the key is empty")]
+    EmptyKey,
+    /// A key that is not above everything before it.
+    #[error("the key is not above what came before it")]
+    KeyOrder,
+    /// An interval that is empty, or that begins before the end of what came before it.
+    #[error("the interval ({found}) is empty, or not after what came before it")]
+    Interval {
+        /// The argument.
+        found: KeyInterval,
+    },
+    /// A call after one that failed.
+    #[error("an earlier call failed, so the tree cannot be built")]
+    BuilderFailed,
 }
 
 /// Why a key or an argument is not a repo path, or which part of it breaks the syntax.

@@ -84,6 +84,10 @@ pub enum ErrorKind {
     /// [`Repo::from_store`](crate::Repo::from_store).
     #[error("its block is missing: not a repository, or only a part of one")]
     MissingCommit,
+    /// A [`Builder`](crate::mst::Builder) was given only the CID of this node, but has to change what
+    /// is below it.
+    #[error("its block is needed, because something below it changes")]
+    NeedsNode,
     /// The input exceeds a limit.
     #[error("{limit} of {found} exceeds the limit of {max}{}", hint(*limit))]
     Limit {

@@ -119,7 +119,7 @@ impl Settings {
 pub(super) fn check_commit_cid(found: Cid) -> Result<()> {
     match found.codec() {
         Codec::DagCbor => Ok(()),
-        Codec::Raw => Err(Error::new(ErrorKind::Argument(ArgumentFault::CommitCid { found }))),
+        Codec::Raw => Err(Error::argument(ArgumentFault::CommitCid { found })),
     }
 }
 

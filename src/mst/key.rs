@@ -67,6 +67,12 @@ impl Layer {
         self.0
     }
 
+    /// Returns the layer with this number. There are 129.
+    pub(super) fn from_number(number: usize) -> Self {
+        debug_assert!(number <= 128, "no key has this layer");
+        Layer(u8::try_from(number).unwrap_or(u8::MAX))
+    }
+
     /// Returns the layer below, or `None` for layer 0.
     pub(super) fn below(self) -> Option<Self> {
         self.0.checked_sub(1).map(Layer)

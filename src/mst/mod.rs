@@ -25,9 +25,11 @@
 
 mod ahead;
 mod buffers;
+mod builder;
 mod completeness;
 mod descent;
 mod digests;
+mod encode;
 mod event;
 mod frame;
 mod key;
@@ -43,6 +45,7 @@ mod walker;
 mod window;
 
 pub(crate) use self::buffers::WalkBuffers;
+pub use self::builder::Builder;
 pub use self::completeness::{Completeness, Gaps};
 pub use self::event::{Entry, Event};
 pub use self::key::Layer;

@@ -5,7 +5,7 @@ use core::ops::{
     Bound, Range, RangeBounds, RangeFrom, RangeFull, RangeInclusive, RangeTo, RangeToInclusive,
 };
 
-use crate::error::{ArgumentFault, Error, ErrorKind, Result};
+use crate::error::{ArgumentFault, Error, Result};
 use crate::path::check_collection;
 
 /// A range of keys.
@@ -252,7 +252,7 @@ impl KeyRange {
             return Ok(());
         }
         let range = format!("{self:?}").into();
-        Err(Error::new(ErrorKind::Argument(ArgumentFault::Range { range })))
+        Err(Error::argument(ArgumentFault::Range { range }))
     }
 
     pub(super) fn is_all(&self) -> bool {

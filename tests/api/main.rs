@@ -16,6 +16,7 @@ mod common;
 mod bad_copies;
 mod blobs;
 mod bombs;
+mod builder;
 mod car_sections;
 mod car_writer;
 mod chunks;
