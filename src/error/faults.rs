@@ -408,6 +408,12 @@ pub enum ArgumentFault {
         /// The argument.
         found: KeyInterval,
     },
+    /// A row of a diff that is not above the row before it, or has an empty key.
+    #[error("row {row} is empty or not above the row before it")]
+    RowOrder {
+        /// The number of the row, counted from 1.
+        row: u64,
+    },
     /// A call after one that failed.
     #[error("an earlier call failed, so the tree cannot be built")]
     BuilderFailed,

@@ -33,7 +33,7 @@ use crate::limits::{Limits, MAX_KEY_LEN};
 ///
 /// ```
 /// use carwalk::mst::Builder;
-/// use carwalk::{KeyRange, Repo};
+/// use carwalk::Repo;
 ///
 /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
 /// let repo = Repo::from_slice(bytes)?;

@@ -1,5 +1,6 @@
 //! Repositories: a commit, its tree, and their store.
 
+mod diff;
 mod opening;
 mod tree;
 

@@ -26,6 +26,7 @@ mod data_model;
 mod debug_output;
 #[cfg(feature = "serde")]
 mod decode;
+mod diff;
 mod embedding;
 mod errors;
 mod examples;

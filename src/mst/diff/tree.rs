@@ -1,0 +1,117 @@
+//! A tree as a side of a diff.
+
+use core::fmt;
+use std::collections::HashSet;
+
+use super::side::{Item, Opened, Side};
+use crate::cid::Cid;
+use crate::error::Result;
+use crate::mst::Walk;
+use crate::mst::ahead::ReadAhead;
+use crate::mst::descent::{Descent, Next};
+use crate::store::BlockStore;
+
+/// A tree as a side of a [`Diff`](super::Diff).
+pub struct TreeSide<'s, S: BlockStore> {
+    descent: Descent<S::Bytes<'s>>,
+    ahead: ReadAhead<'s, S>,
+    /// Whether every node of the tree is opened, so that siblings are read together.
+    reads_all: bool,
+    /// The current item, unless it was passed or opened.
+    next: Option<Next>,
+    opened: Option<HashSet<Cid>>,
+}
+
+impl<'s, S: BlockStore> TreeSide<'s, S> {
+    /// Creates a side from a walk, of which only the tree and how it is verified matter.
+    pub(crate) fn new(walk: Walk<'s, S>, reads_all: bool) -> Self {
+        let Walk { store, root, manner, .. } = walk;
+        TreeSide {
+            descent: Descent::new(root, manner, Default::default()),
+            ahead: ReadAhead::new(store, Default::default()),
+            reads_all,
+            next: None,
+            opened: None,
+        }
+    }
+}
+
+impl<S: BlockStore> Side for TreeSide<'_, S> {
+    #[inline]
+    fn advance(&mut self) -> Result<()> {
+        if self.next.is_none() {
+            let next = self.descent.next()?;
+            if let Next::Entry(_) = next {
+                self.ahead.count_entry();
+            }
+            self.next = Some(next);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn item(&self) -> Item<'_> {
+        match &self.next {
+            Some(Next::Link(link)) => Item::Link {
+                cid: link.cid,
+                layer: link.layer,
+                interval: self.descent.interval(link),
+            },
+            Some(Next::Entry(cid)) => Item::Entry { key: self.descent.key(), cid: *cid },
+            Some(Next::End) | None => Item::End,
+        }
+    }
+
+    #[inline]
+    fn pass(&mut self) {
+        self.next = None;
+    }
+
+    fn open(&mut self, partial: bool) -> Result<Opened> {
+        let Some(Next::Link(link)) = self.next.take() else {
+            debug_assert!(false, "only links are opened");
+            return Ok(Opened::Missing);
+        };
+        let fetched = self.ahead.fetch(&link, &mut self.descent, self.reads_all, false)?;
+        let Some(fetched) = fetched else {
+            return match (link.is_empty_tree(), partial) {
+                (true, _) => Ok(Opened::Node),
+                (false, true) => Ok(Opened::Missing),
+                (false, false) => Err(self.descent.missing(&link)),
+            };
+        };
+        let was_read_ahead = fetched.read.is_some();
+        self.descent.enter(&link, fetched)?;
+        self.ahead.make_room(&self.descent);
+        if self.reads_all && !was_read_ahead {
+            self.ahead.prefetch(&self.descent, false);
+        }
+        if let Some(opened) = &mut self.opened {
+            opened.insert(link.cid);
+        }
+        Ok(Opened::Node)
+    }
+
+    fn set_partial(&mut self, yes: bool) {
+        // As in a partial walk, a bad node must cost no more than its first key.
+        self.reads_all &= !yes;
+    }
+
+    fn keep_opened(&mut self, yes: bool) {
+        self.opened = yes.then(HashSet::new);
+    }
+
+    fn opened(&self) -> impl Iterator<Item = Cid> {
+        self.opened.iter().flatten().copied()
+    }
+
+    fn has_opened(&self, cid: &Cid) -> bool {
+        self.opened.as_ref().is_some_and(|opened| opened.contains(cid))
+    }
+}
+
+impl<S: BlockStore> fmt::Debug for TreeSide<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TreeSide").field("opened", &self.opened).finish_non_exhaustive()
+    }
+}
