@@ -14,6 +14,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod lookup_vectors;
+mod mst_suite;
 mod oddities;
 #[cfg(feature = "signature")]
 mod signature_vectors;

@@ -3,7 +3,7 @@
 //! The data is in the folder that `CARWALK_VECTORS` names, or in `shared/vectors` beside the
 //! repository. Without it the trials are ignored, and one fails if `CARWALK_REQUIRE_VECTORS` is 1.
 
-use crate::{common, lookup_vectors};
+use crate::{common, lookup_vectors, mst_suite};
 use carwalk::ErrorClass;
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write;
@@ -95,8 +95,12 @@ pub(crate) fn trials() -> Vec<Trial> {
     }
     for number in 0..TREES {
         let name = format!("exhaustive_{number:03}.car");
-        trial(format!("mst_suite::{name}"), &format!("mst-suite/cars/{name}"), bare_tree_walks);
+        let below = format!("mst-suite/cars/{name}");
+        trial(format!("mst_suite::{name}"), &below, bare_tree_walks);
+        trial(format!("mst_suite::rebuilt::{name}"), &below, mst_suite::tree_is_rebuilt);
     }
+    trial("mst_suite::differences".to_owned(), "mst-suite", mst_suite::differences_agree);
+    trial("mst_suite::proof_nodes".to_owned(), "mst-suite", mst_suite::proof_nodes_never_mislead);
     for name in DASL {
         trial(format!("dasl::{name}"), &format!("dasl/{name}"), cbor_is_judged);
     }
