@@ -1,125 +1,25 @@
 //! Trees that are built from entries and closed subtrees.
 
-use std::collections::BTreeMap;
-
 use carwalk::error::KeyInterval;
 use carwalk::limits::MAX_KEY_LEN;
-use carwalk::mst::{Builder, Event, Layer, Node as ParsedNode};
+use carwalk::mst::{Builder, Event, Node as ParsedNode};
 use carwalk::store::{CarStore, SliceStore};
 use carwalk::{Cid, ErrorClass, ErrorKind, Repo, Result, Tree};
-use carwalk_testkit::cases;
-use carwalk_testkit::key;
-use carwalk_testkit::random;
+use carwalk_testkit::cid::Cid as KitCid;
 use carwalk_testkit::rng::Rng;
-use carwalk_testkit::tree::{self, Link, Node};
+use carwalk_testkit::tree::{Link, Node};
+use carwalk_testkit::{cases, key, random};
 
+use crate::common::build::{
+    Built, Entries, Finished, Item, build, expected, height, insert, items, layer_of, outcome,
+    remove, tree_of,
+};
 use crate::common::cid;
-
-/// The keys of a tree with the CIDs of their records.
-type Entries = BTreeMap<Vec<u8>, carwalk_testkit::cid::Cid>;
-
-/// What a builder is given.
-#[derive(Clone, Debug, PartialEq)]
-enum Item {
-    Entry { key: Vec<u8>, record: Cid },
-    Subtree { cid: Cid, layer: u8, interval: KeyInterval },
-}
-
-/// What a builder returns: the root, or the CID of the node that it needs.
-#[derive(Clone, Debug, PartialEq)]
-enum Built {
-    Root(Cid),
-    Needs(Cid),
-}
-
-/// A node that was passed to the sink: its CID, its layer and its block.
-type Finished = (Cid, u8, Vec<u8>);
-
-fn build(items: &[Item]) -> Result<(Cid, Vec<Finished>)> {
-    let mut nodes = Vec::new();
-    let mut tree = Builder::new(|cid, layer, block| {
-        nodes.push((*cid, layer.get(), block.to_vec()));
-        Ok(())
-    });
-    for item in items {
-        match item {
-            Item::Entry { key, record } => tree.entry(key, *record)?,
-            Item::Subtree { cid, layer, interval } => {
-                let KeyInterval { lower, upper } = interval;
-                let interval = KeyInterval { lower: lower.as_deref(), upper: upper.as_deref() };
-                tree.subtree(*cid, layer_of(*layer), interval)?;
-            }
-        }
-    }
-    let root = tree.finish()?;
-    Ok((root, nodes))
-}
-
-/// The layer with a number, from a key that has it.
-fn layer_of(number: u8) -> Layer {
-    let keys = (0_u32..).map(|seed| Layer::of(&seed.to_be_bytes()));
-    keys.into_iter().find(|layer| layer.get() == number).unwrap()
-}
-
-fn outcome(items: &[Item]) -> Built {
-    match build(items) {
-        Ok((root, _)) => Built::Root(root),
-        Err(error) => {
-            assert!(matches!(error.kind(), ErrorKind::NeedsNode), "{error}");
-            assert_eq!(error.class(), ErrorClass::Missing);
-            Built::Needs(*error.cid().unwrap())
-        }
-    }
-}
 
 /// Random keys, of which some have the same long prefix.
 fn entries(rng: &mut Rng, max: usize) -> Entries {
-    let record = |rng: &mut Rng| carwalk_testkit::cid::Cid::dag_cbor(&rng.next_u64().to_be_bytes());
+    let record = |rng: &mut Rng| KitCid::dag_cbor(&rng.next_u64().to_be_bytes());
     (0..rng.below(max + 1)).map(|_| (random::path(rng), record(rng))).collect()
-}
-
-fn tree_of(entries: &Entries) -> Node {
-    tree::build(entries)
-}
-
-/// Appends the items of a node. Each subtree below it is closed if `closes` says so.
-fn push_items(
-    node: &Node,
-    layer: u8,
-    (lower, upper): (Option<&[u8]>, Option<&[u8]>),
-    closes: &mut dyn FnMut(&Cid) -> bool,
-    items: &mut Vec<Item>,
-) {
-    let key = |number: usize| node.entries.get(number).map(|entry| entry.key.as_slice());
-    for (number, link) in node.links().enumerate() {
-        if let Some(before) = number.checked_sub(1) {
-            let entry = &node.entries[before];
-            let record = cid(&entry.value_cid().unwrap());
-            items.push(Item::Entry { key: entry.key.clone(), record });
-        }
-        let bounds = (number.checked_sub(1).and_then(key).or(lower), key(number).or(upper));
-        if let Some(below) = link.node() {
-            let cid = cid(&below.cid());
-            if closes(&cid) {
-                let interval = KeyInterval { lower: bounds.0, upper: bounds.1 }.to_owned();
-                items.push(Item::Subtree { cid, layer: layer - 1, interval });
-            } else {
-                push_items(below, layer - 1, bounds, closes, items);
-            }
-        }
-    }
-}
-
-/// The layer of the root: that of its keys.
-fn height(entries: &Entries) -> u8 {
-    entries.keys().map(|key| Layer::of(key).get()).max().unwrap_or(0)
-}
-
-fn items(entries: &Entries, mut closes: impl FnMut(&Cid) -> bool) -> Vec<Item> {
-    let mut items = Vec::new();
-    let root = tree_of(entries);
-    push_items(&root, height(entries), (None, None), &mut closes, &mut items);
-    items
 }
 
 fn blocks(node: &Node, layer: u8, out: &mut Vec<Finished>) {
@@ -162,93 +62,32 @@ fn a_tree_is_rebuilt_from_every_set_of_closed_subtrees() {
     }
 }
 
-/// Whether two keys of an interval's neighbourhood make a closed subtree change: the definition,
-/// item by item.
-fn is_in_conflict(items: &[Item], number: usize) -> bool {
-    let Item::Subtree { layer, interval, .. } = &items[number] else { return false };
-    // An entry of a higher layer ends the span.
-    let ends_span =
-        |item: &&Item| matches!(item, Item::Entry { key, .. } if Layer::of(key).get() > *layer);
-    let is_alone = |item: Option<&Item>| item.is_none_or(|item| ends_span(&item));
-    let before = number.checked_sub(1).and_then(|before| items.get(before));
-    let is_split =
-        items.iter().any(|item| matches!(item, Item::Entry { key, .. } if interval.contains(key)));
-    is_split || !is_alone(before) || !is_alone(items.get(number + 1))
-}
-
-/// The subtree that the error names: of the highest layer, and of these the first.
-fn named(items: &[Item]) -> Option<Cid> {
-    let conflicts = (0..items.len()).filter(|&number| is_in_conflict(items, number));
-    let layer = |number: usize| match &items[number] {
-        Item::Subtree { layer, .. } => *layer,
-        Item::Entry { .. } => unreachable!(),
-    };
-    let highest = conflicts.clone().map(layer).max()?;
-    let first = conflicts.into_iter().find(|&number| layer(number) == highest)?;
-    match &items[first] {
-        Item::Subtree { cid, .. } => Some(*cid),
-        Item::Entry { .. } => None,
-    }
-}
-
-fn expected(items: &[Item], all: &Entries) -> Built {
-    let revealed = (1..=items.len()).find_map(|len| named(&items[..len]));
-    match (revealed, items) {
-        (Some(cid), _) => Built::Needs(cid),
-        (None, [Item::Subtree { cid, layer: 1.., .. }]) => Built::Needs(*cid),
-        _ => Built::Root(cid(&tree_of(all).cid())),
-    }
-}
-
 /// Changes entries at random: removes some, gives some another record, and adds keys, also inside
 /// the intervals of closed subtrees, before or after them. Returns the entries of the new tree.
 fn change(rng: &mut Rng, entries: &Entries, items: &mut Vec<Item>) -> Entries {
     let mut all = entries.clone();
     for _ in 0..rng.below(4) {
-        let visible: Vec<usize> = (0..items.len())
-            .filter(|&number| matches!(items[number], Item::Entry { .. }))
+        let visible: Vec<_> = items
+            .iter()
+            .filter_map(|item| match item {
+                Item::Entry { key, .. } => Some(key.clone()),
+                Item::Subtree { .. } => None,
+            })
             .collect();
-        let record = carwalk_testkit::cid::Cid::dag_cbor(&rng.next_u64().to_be_bytes());
-        match (rng.below(3), visible.is_empty()) {
-            (0, false) => {
-                let Item::Entry { key, .. } = items.remove(*rng.pick(&visible)) else { panic!() };
-                all.remove(&key);
-            }
-            (1, false) => {
-                let number = *rng.pick(&visible);
-                let Item::Entry { key, record: old } = &mut items[number] else { panic!() };
-                *old = cid(&record);
-                all.insert(key.clone(), record);
-            }
-            _ => {
-                let key = random::path(rng);
-                if all.contains_key(&key) {
-                    continue;
-                }
-                let is_before = |item: &Item| match item {
-                    Item::Entry { key: other, .. } => *other < key,
-                    Item::Subtree { interval, .. } if interval.contains(&key) => rng.chance(1, 2),
-                    Item::Subtree { interval, .. } => {
-                        interval.upper.as_deref().is_some_and(|upper| upper <= &key[..])
-                    }
-                };
-                let place = items.partition_point_by(is_before);
-                items.insert(place, Item::Entry { key: key.clone(), record: cid(&record) });
-                all.insert(key, record);
-            }
+        let key = match visible.is_empty() || rng.chance(1, 3) {
+            true => random::path(rng),
+            false => rng.pick(&visible).clone(),
+        };
+        if all.contains_key(&key) && !remove(items, &key) {
+            continue;
+        }
+        if all.remove(&key).is_none() || rng.chance(1, 2) {
+            let record = KitCid::dag_cbor(&rng.next_u64().to_be_bytes());
+            insert(items, key.clone(), cid(&record), rng.chance(1, 2));
+            all.insert(key, record);
         }
     }
     all
-}
-
-trait PartitionPointBy<T> {
-    fn partition_point_by(&self, is_before: impl FnMut(&T) -> bool) -> usize;
-}
-
-impl<T> PartitionPointBy<T> for Vec<T> {
-    fn partition_point_by(&self, mut is_before: impl FnMut(&T) -> bool) -> usize {
-        self.iter().position(|item| !is_before(item)).unwrap_or(self.len())
-    }
 }
 
 #[test]
@@ -305,18 +144,12 @@ fn apply(seed: u64, entries: &Entries, items: &mut Vec<Item>) -> Entries {
     let mut all = entries.clone();
     for _ in 0..5 {
         let key = random::path(&mut rng);
-        let record = carwalk_testkit::cid::Cid::dag_cbor(&rng.next_u64().to_be_bytes());
+        let record = KitCid::dag_cbor(&rng.next_u64().to_be_bytes());
         if all.contains_key(&key) {
             continue;
         }
         all.insert(key.clone(), record);
-        let place = items.partition_point_by(|item| match item {
-            Item::Entry { key: other, .. } => *other < key,
-            Item::Subtree { interval, .. } => {
-                interval.upper.as_deref().is_some_and(|upper| upper <= &key[..])
-            }
-        });
-        items.insert(place, Item::Entry { key, record: cid(&record) });
+        insert(items, key, cid(&record), false);
     }
     all
 }

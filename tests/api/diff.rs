@@ -1,6 +1,6 @@
 //! The differences between two trees, and between a tree and rows.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use carwalk::error::{ArgumentFault, KeyInterval};
 use carwalk::mst::{Change, DiffSide};
@@ -11,12 +11,11 @@ use carwalk_testkit::rng::Rng;
 use carwalk_testkit::tree::{self, Link, Node};
 use carwalk_testkit::{breakage, cases, key, random};
 
+use crate::common::build::Entries;
+use crate::common::changes::{check_partial, expected};
 use crate::common::{MapStore, cid};
 
 type KitCid = carwalk_testkit::cid::Cid;
-
-/// The keys of a tree with the CIDs of their records.
-type Entries = BTreeMap<Vec<u8>, KitCid>;
 
 fn random_cid(rng: &mut Rng) -> KitCid {
     KitCid::dag_cbor(&rng.next_u64().to_be_bytes())
@@ -55,22 +54,6 @@ fn store_of(entries: &Entries) -> (MapStore, Cid) {
 
 fn nodes_of(entries: &Entries) -> BTreeSet<Cid> {
     tree::build(entries).blocks().iter().map(|(kit, _)| cid(kit)).collect()
-}
-
-/// The changes, from the definition.
-fn expected(old: &Entries, new: &Entries) -> Vec<Change> {
-    let keys: BTreeSet<_> = old.keys().chain(new.keys()).collect();
-    let changes = keys.into_iter().filter_map(|key| {
-        let (before, after) = (old.get(key).map(cid), new.get(key).map(cid));
-        let key = key[..].into();
-        match (before, after) {
-            (None, Some(cid)) => Some(Change::Created { key, cid }),
-            (Some(old), None) => Some(Change::Deleted { key, old }),
-            (Some(old), Some(new)) if old != new => Some(Change::Updated { key, old, new }),
-            _ => None,
-        }
-    });
-    changes.collect()
 }
 
 fn rows(entries: &Entries) -> impl Iterator<Item = Result<(Vec<u8>, Cid)>> {
@@ -137,32 +120,6 @@ fn without(rng: &mut Rng, store: MapStore, part: usize) -> MapStore {
         }
     }
     kept
-}
-
-/// Checks the changes of partial trees: exact where they are known, in order, and no more unknown
-/// than what a missing node hides.
-fn check_partial(changes: &[Change], all: &[Change]) {
-    let unknown = |key: &[u8]| {
-        changes.iter().any(
-            |change| matches!(change, Change::Unknown { interval, .. } if interval.contains(key)),
-        )
-    };
-    let known: Vec<_> = changes.iter().filter(|change| change.key().is_some()).collect();
-    let expected: Vec<_> = all.iter().filter(|change| !unknown(change.key().unwrap())).collect();
-    assert_eq!(known, expected);
-    let place = |change: &Change| match change {
-        Change::Unknown { interval, .. } => interval.lower.as_deref().map(<[u8]>::to_vec),
-        change => change.key().map(<[u8]>::to_vec),
-    };
-    assert!(changes.iter().map(place).is_sorted(), "{changes:?}");
-    let nodes = changes.iter().filter_map(|change| match change {
-        Change::Unknown { side, node, interval, .. } => {
-            Some(format!("{side:?} {node} {interval:?}"))
-        }
-        _ => None,
-    });
-    let nodes: Vec<_> = nodes.collect();
-    assert_eq!(nodes.iter().collect::<BTreeSet<_>>().len(), nodes.len());
 }
 
 #[test]

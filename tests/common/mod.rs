@@ -10,6 +10,8 @@
     reason = "no test file uses all of it, and tests fail by panicking"
 )]
 
+pub(crate) mod build;
+pub(crate) mod changes;
 #[cfg(feature = "redb")]
 pub(crate) mod kept;
 pub(crate) mod keys;

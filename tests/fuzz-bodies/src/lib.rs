@@ -13,12 +13,14 @@
 
 mod breaks;
 mod broken;
+mod builder;
 mod car;
 mod choices;
 mod cid;
 mod commit;
 #[path = "../../common/mod.rs"]
 mod common;
+mod diff;
 mod edits;
 mod export;
 mod framing;
@@ -38,9 +40,11 @@ mod stores;
 mod varint;
 
 pub use self::broken::broken_rule;
+pub use self::builder::builder;
 pub use self::car::{car, car_header, chunk_independence, section};
 pub use self::cid::cid;
 pub use self::commit::commit;
+pub use self::diff::diff;
 pub use self::judge::{car_rehashed, walk_oracle};
 pub use self::node::node;
 pub use self::partial::partial_trees;
@@ -72,6 +76,6 @@ macro_rules! targets {
 pub const TARGETS: &[Target] = targets! {
     varint cid car_header section commit node path processable record
     car car_rehashed chunk_independence
-    walk_oracle broken_rule partial_trees proofs signature
+    walk_oracle broken_rule partial_trees proofs signature builder diff
     store_independence process spill_file
 };

@@ -365,6 +365,8 @@ fn repositories(seeds: &mut Vec<Seed>) {
             &format!("{name}_bytes_edited"),
             with(&[], &[1, 2, 0, 2, 9, 0, 0, 1, 12, 2, 0x41]),
         );
+        add(seeds, "builder", name, with(&[], &[1, 2, 3, 4, 7, 3, 9, 1, 0, 2, 5, 1]));
+        add(seeds, "diff", name, with(&[], &[1, 2, 3, 4, 1, 7, 3, 0, 9, 1, 0, 2, 5, 1, 2, 3]));
         add(seeds, "partial_trees", name, with(&[], &[2, 1, 4, 3, 1, 1, 3, 0, 3, 1, 9, 1, 5]));
         add(
             seeds,
