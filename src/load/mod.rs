@@ -13,6 +13,7 @@
 //! A load that reaches its memory limit becomes a [`Suspended`].
 
 mod bounded;
+mod cars;
 mod hashing;
 mod memory;
 #[cfg(feature = "mmap")]

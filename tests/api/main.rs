@@ -18,6 +18,7 @@ mod blobs;
 mod bombs;
 mod car_sections;
 mod car_writer;
+mod cars;
 mod chunks;
 mod completeness;
 #[cfg(feature = "json")]
@@ -92,3 +93,4 @@ mod threads;
 mod truncation;
 mod verification;
 mod work_bounds;
+mod writer;

@@ -13,6 +13,7 @@
 #[cfg(feature = "redb")]
 pub(crate) mod kept;
 pub(crate) mod keys;
+pub(crate) mod pack;
 pub(crate) mod part;
 pub(crate) mod ways;
 
