@@ -70,7 +70,7 @@ impl Pack {
         repo.store().stores().iter().for_each(InputStore::count_anew);
         // The commit is one of the blocks that are written.
         repo.store().get(&repo.commit().cid())?;
-        self.write(repo.writer(), repo.store())
+        self.write(repo.writer(), repo.store()).map_err(|fault| cars.hint(fault, &repo))
     }
 
     /// Writes OUT, and one line on stderr about what was left out of it.

@@ -379,8 +379,8 @@ pub enum SpillFileFault {
          without verification"
     )]
     NotHashed,
-    /// The store holds processed values, and the loader has no process function, or a proof was
-    /// requested.
+    /// The store holds processed values, and the loader has no process function, or a CAR with
+    /// records is to be written.
     #[error("the spill file holds processed values, which need their process function")]
     Processed,
 }

@@ -169,8 +169,7 @@ impl<'r, S: BlockStore> RepoWriter<'r, S> {
     /// Sets whether each entry's record is written, also if an equal record was written before. Off
     /// by default.
     ///
-    /// Such a CAR can be longer than memory and disk of its reader allow: one record may have many
-    /// entries.
+    /// Such a CAR can be much longer than its source: a long record may have many entries.
     ///
     /// # Examples
     ///

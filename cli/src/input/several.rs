@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use carwalk::store::{AnyStore, Union};
 use carwalk::{Cid, Repo, Tree};
 
-use super::store::{InputStore, Place};
+use super::store::{InputStore, Place, all_commits};
 use super::stream::Stream;
 use super::{Input, Origin, is_too_large};
 use crate::failure::{Cause, Failure};
-use crate::map;
 use crate::progress::{SharedProgress, Unit};
+use crate::{commits, map};
 
 /// The CARs that are one repository, by their arguments. Never empty: without an argument, standard
 /// input is read.
@@ -85,6 +85,13 @@ impl Several {
                 loader.from_newest(cars, &roots)?
             }
         })
+    }
+
+    /// Adds to the fault of a missing block another commit whose tree is complete.
+    pub(crate) fn hint(&self, fault: Fault, repo: &Repo<Union<InputStore>>) -> Fault {
+        let rules = self.0.first().map(Input::commit_rules).unwrap_or_default();
+        let cause = commits::hint_among(fault.cause, repo, all_commits(repo.store(), rules), rules);
+        Fault { cause, ..fault }
     }
 
     /// Opens the tree whose root node is the root of the first CAR.

@@ -5,7 +5,9 @@ use std::cell::RefCell;
 use carwalk::cid::{Cid, LEN as CID_LEN};
 use carwalk::store::{
     AnyBytes, AnyStore, Block, BlockStore, CarStats, CarStore, MappedFile, Reached, SliceStore,
+    Union, commits,
 };
+use carwalk::{Commit, CommitRules};
 
 /// A loaded CAR, which counts the blocks that are taken from it.
 pub(crate) struct InputStore {
@@ -101,6 +103,18 @@ impl InputStore {
         }
     }
 
+    /// Returns the commits among the blocks.
+    fn commits(
+        &self,
+        rules: CommitRules,
+    ) -> impl Iterator<Item = carwalk::Result<Commit<'static>>> {
+        let (mapped, read) = match &self.place {
+            Place::Mapped(store) => (Some(commits(store, rules)), None),
+            Place::Read(store) => (None, Some(commits(store, rules))),
+        };
+        mapped.into_iter().flatten().chain(read.into_iter().flatten())
+    }
+
     #[inline]
     fn count<B: AsRef<[u8]>>(&self, block: &Block<B>) {
         let mut taken = self.taken.borrow_mut();
@@ -109,6 +123,14 @@ impl InputStore {
             taken.bytes = taken.bytes.saturating_add(len);
         }
     }
+}
+
+/// Returns the commits among the blocks of several CARs.
+pub(super) fn all_commits(
+    cars: &Union<InputStore>,
+    rules: CommitRules,
+) -> impl Iterator<Item = carwalk::Result<Commit<'static>>> {
+    cars.stores().iter().flat_map(move |car| car.commits(rules))
 }
 
 /// Returns the length of a section with a block of this length.

@@ -4,11 +4,12 @@ use std::collections::HashSet;
 use std::fs;
 
 use crate::compressed::gzip;
-use crate::harness::{Run, TempCar, run, run_bytes, run_on};
+use crate::harness::{Run, TempCar, export, run, run_bytes, run_on};
 use carwalk_testkit::breakage::{sample, sample_keys};
 use carwalk_testkit::car::Car;
 use carwalk_testkit::cbor::Value;
 use carwalk_testkit::cid::Cid;
+use carwalk_testkit::export::Order as ExportOrder;
 use carwalk_testkit::repo::{Order, Record, Repo};
 use carwalk_testkit::{breakage, tid};
 
@@ -123,6 +124,37 @@ fn a_range_is_listed_from_its_pack_as_from_the_whole() {
         assert_eq!(made.stderr, expected);
     }
     run(["pack", file.name(), "-o", &out, "--from", "b", "--to", "a"]).one_error(2);
+}
+
+/// Blocks that a walk requests before it needs them are needed later.
+#[test]
+fn the_counts_are_exact_where_blocks_are_requested_ahead() {
+    let car = export(8_000, ExportOrder::Pds);
+    let file = TempCar::new(&car);
+    let whole = Car::parse(&car).unwrap();
+    let cids = |car: &Car| car.sections.iter().map(|section| section.cid.clone()).collect();
+    let all: HashSet<Vec<u8>> = cids(&whole);
+    for options in [
+        &["--collection", "app.bsky.feed.post"][..],
+        &["--collection", "app.bsky.feed.like", "--no-mmap"],
+        &["--from", "app.bsky.feed.like/", "--to", "app.bsky.feed.post/3l", "--memory-limit=0"],
+        &["--prefix", "app.bsky.feed.post/3"],
+        &["--no-records"],
+        &[],
+    ] {
+        let packed = pack(&[options, &[file.name()]].concat());
+        let part = Car::parse(&packed.stdout).unwrap();
+        let written: HashSet<Vec<u8>> = cids(&part);
+        assert!(written.is_subset(&all) && part.sections.len() == written.len());
+        let bytes = |car: &Car, cids: &HashSet<Vec<u8>>| -> usize {
+            let sections = car.sections.iter().filter(|section| cids.contains(&section.cid));
+            sections.map(carwalk_testkit::car::Section::len).sum()
+        };
+        let (blocks, bytes) =
+            (all.len() - written.len(), bytes(&whole, &all) - bytes(&whole, &written));
+        let start = format!("left out: {blocks} blocks ({bytes} bytes), ");
+        assert!(packed.stderr.starts_with(&start), "{options:?}: {}{start}", packed.stderr);
+    }
 }
 
 #[test]
