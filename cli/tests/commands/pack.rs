@@ -53,6 +53,7 @@ fn every_order_of_blocks_is_packed_the_same() {
     assert_packed(pack(&[compressed.name()]), &expected, NOTHING);
     let packed = TempCar::new(&expected);
     assert_packed(pack(&[packed.name()]), &expected, NOTHING);
+    assert!(packed.run(&["inspect"]).quiet_success().contains("pre-order"));
 }
 
 #[test]
