@@ -44,6 +44,8 @@
 //!   functions for byte slices.
 //! - Proofs: [`Repo::prove`] writes one, `verify_record_proof`, [`Repo::get`] and
 //!   [`Walk::completeness`](mst::Walk::completeness) evaluate one.
+//! - A CAR in pre-order, whole or of some keys: [`Repo::write`], [`Repo::writer`]. Several CARs of
+//!   one account as one repository: [`Repo::from_cars`].
 //! - Nodes, partial CARs and invalid paths, without an allocation per record: [`Repo::walk`].
 //! - The signature: `Commit::verify_signature` with a `VerifyingKey`.
 //! - The account and revision from the first bytes of a download: [`peek_commit`].
@@ -181,7 +183,7 @@ pub use self::record::Record;
 #[cfg(feature = "serde")]
 pub use self::record::decode;
 pub use self::records::{Collections, Entries, Records, RepoEntry};
-pub use self::repo::{Repo, Tree};
+pub use self::repo::{Repo, RepoWriter, Tree, WriteStats};
 #[cfg(feature = "signature")]
 pub use self::signature::VerifyingKey;
 

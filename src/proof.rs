@@ -1,39 +1,38 @@
 //! Proofs: parts of a repository that prove which keys it has.
 
 use core::fmt;
-use std::collections::HashSet;
-use std::io::{self, Write};
+use std::io::Write;
 
-use crate::car::Writer;
 #[cfg(feature = "signature")]
 use crate::car::block_at_offset;
+#[cfg(feature = "signature")]
 use crate::cid::Cid;
 #[cfg(feature = "signature")]
 use crate::commit::Commit;
-use crate::error::{Error, ErrorKind, Result, SpillFileFault, Structure};
+#[cfg(feature = "signature")]
+use crate::error::Error;
+use crate::error::Result;
+use crate::mst::KeyRange;
 #[cfg(feature = "signature")]
 use crate::mst::Lookup;
-use crate::mst::{Event, KeyRange};
+#[cfg(feature = "signature")]
 use crate::path::RepoPath;
-use crate::repo::Repo;
+use crate::repo::{Repo, RepoWriter, WriteStats};
 #[cfg(feature = "signature")]
 use crate::signature::VerifyingKey;
 #[cfg(feature = "signature")]
 use crate::store::Block;
-use crate::store::{BlockStore, CarStats, Form};
+use crate::store::BlockStore;
 
 /// Configures and writes a CAR that proves which keys a repository has: see [`Repo::prove`].
 ///
 /// The CAR has the commit, the nodes on the [search paths](crate::mst) of all added keys and
-/// ranges, and their records, each block once, in [pre-order](crate::mst). Without a key or range,
-/// it has only the commit. The CAR proves to anyone who trusts the commit which of the keys exist,
-/// and which keys each range has. It proves nothing about the rest of the repository.
+/// ranges, and their records, in [pre-order](crate::mst). A [`RepoWriter`] writes it, so a record is
+/// left out if an equal one is among the last 65,536 written. Without a key or range, the CAR has
+/// only the commit. It proves to anyone who trusts the commit which of the keys exist, and which
+/// keys each range has. It proves nothing about the rest of the repository.
 ///
-/// `range(..)` rewrites the whole repository in pre-order, without unreached and repeated blocks.
-/// Such a CAR is faster to spill and walk than one in random order, as a [table][guide] shows, and
-/// it can be verified while it streams.
-///
-/// [guide]: crate::guide::limits_and_stores
+/// [`Repo::write`] writes the whole repository.
 ///
 /// # Examples
 ///
@@ -55,16 +54,12 @@ use crate::store::{BlockStore, CarStats, Form};
 /// ```
 #[must_use = "a proof is written with `write`"]
 pub struct ProofBuilder<'r, S> {
-    repo: &'r Repo<S>,
-    ranges: Vec<KeyRange>,
-    records: bool,
-    /// An argument that was refused.
-    refused: Option<Error>,
+    writer: RepoWriter<'r, S>,
 }
 
 impl<'r, S: BlockStore> ProofBuilder<'r, S> {
-    pub(crate) fn new(repo: &'r Repo<S>) -> Self {
-        ProofBuilder { repo, ranges: Vec::new(), records: true, refused: None }
+    fn new(repo: &'r Repo<S>) -> Self {
+        ProofBuilder { writer: repo.writer().no_keys() }
     }
 
     /// Adds a repo path: proves that it exists, with its record, or that it is absent.
@@ -93,15 +88,8 @@ impl<'r, S: BlockStore> ProofBuilder<'r, S> {
     /// assert!(other.is_empty());
     /// # Ok::<(), carwalk::Error>(())
     /// ```
-    pub fn key(mut self, path: impl AsRef<str>) -> Self {
-        let path = path.as_ref();
-        match RepoPath::try_from(path) {
-            Ok(_) => self.range(KeyRange::key(path)),
-            Err(error) => {
-                self.refused = self.refused.or(Some(error));
-                self
-            }
-        }
+    pub fn key(self, path: impl AsRef<str>) -> Self {
+        ProofBuilder { writer: self.writer.key(path) }
     }
 
     /// Adds a range: proves which keys it has. Several ranges add up, and may overlap. Those of
@@ -125,11 +113,8 @@ impl<'r, S: BlockStore> ProofBuilder<'r, S> {
     /// assert!(proof.records_in("app.bsky.feed.post/"..).try_count().is_err());
     /// # Ok::<(), carwalk::Error>(())
     /// ```
-    pub fn range(mut self, range: impl Into<KeyRange>) -> Self {
-        let range = range.into();
-        self.refused = self.refused.or(range.check().err());
-        self.ranges.push(range);
-        self
+    pub fn range(self, range: impl Into<KeyRange>) -> Self {
+        ProofBuilder { writer: self.writer.range(range) }
     }
 
     /// Sets whether the CAR has the records. On by default. If off, the nodes still prove the keys
@@ -150,16 +135,14 @@ impl<'r, S: BlockStore> ProofBuilder<'r, S> {
     /// assert_eq!(proof.entries().try_count()?, 40);
     /// # Ok::<(), carwalk::Error>(())
     /// ```
-    pub fn records(mut self, yes: bool) -> Self {
-        self.records = yes;
-        self
+    pub fn records(self, yes: bool) -> Self {
+        ProofBuilder { writer: self.writer.records(yes) }
     }
 
     /// Writes the CAR and returns its counts.
     ///
-    /// All rules of the tree are checked in every node that is written. Takes up to 130 bytes of
-    /// memory per block written. Each section is two writes: wrap files and sockets in a
-    /// `BufWriter`.
+    /// All rules of the tree are checked in every node that is written. Takes as much memory as
+    /// [`RepoWriter::write`]. Each section is two writes: wrap files and sockets in a `BufWriter`.
     ///
     /// # Errors
     ///
@@ -181,39 +164,15 @@ impl<'r, S: BlockStore> ProofBuilder<'r, S> {
     /// use carwalk::Repo;
     ///
     /// # let bytes: &[u8] = include_bytes!("../samples/repo.car");
-    /// // A CAR in pre-order, from one in another order.
     /// let repo = Repo::from_slice(bytes)?;
     /// let mut car = Vec::new();
-    /// let stats = repo.prove().range(..).write(&mut car)?;
-    /// assert_eq!(stats, repo.stats());
-    /// assert_ne!(car, bytes);
+    /// let profile = repo.prove().key("app.bsky.actor.profile/self").write(&mut car)?;
+    /// // The commit, one node, and the record.
+    /// assert_eq!((profile.sections, profile.bytes), (3, car.len() as u64));
     /// # Ok::<(), carwalk::Error>(())
     /// ```
-    pub fn write<W: Write>(self, output: W) -> Result<CarStats> {
-        if let Some(error) = self.refused {
-            return Err(error);
-        }
-        let commit = self.repo.commit();
-        let mut blocks = Blocks::new(output, commit.cid()).map_err(Error::output)?;
-        blocks.write(commit.cid(), commit.bytes()).map_err(Error::output)?;
-        let walk = self.repo.walk().nodes(true).records(self.records);
-        let mut walk = walk.ranges(self.ranges).start();
-        while let Some(event) = walk.next_event()? {
-            let (cid, block) = match event {
-                Event::Node { cid, block, .. } => (cid, block),
-                Event::Record { entry, block, form: Form::Original, .. } => (entry.cid(), block),
-                Event::Record { entry, .. } => {
-                    let error = Error::new(ErrorKind::InvalidSpillFile(SpillFileFault::Processed));
-                    return Err(error
-                        .in_structure(Structure::Record)
-                        .of_cid(entry.cid())
-                        .of_key(entry.key()));
-                }
-                _ => continue,
-            };
-            blocks.write(cid, block).map_err(Error::output)?;
-        }
-        blocks.finish().map_err(Error::output)
+    pub fn write<W: Write>(self, output: W) -> Result<WriteStats> {
+        self.writer.write(output)
     }
 }
 
@@ -326,33 +285,8 @@ impl<S: BlockStore> Repo<S> {
     }
 }
 
-/// A writer that writes each block once.
-struct Blocks<W> {
-    writer: Writer<W>,
-    written: HashSet<Cid>,
-}
-
-impl<W: Write> Blocks<W> {
-    fn new(output: W, root: Cid) -> io::Result<Self> {
-        Ok(Blocks { writer: Writer::new(output, &[root])?, written: HashSet::new() })
-    }
-
-    fn write(&mut self, cid: Cid, block: &[u8]) -> io::Result<()> {
-        if self.written.insert(cid) { self.writer.write(cid, block) } else { Ok(()) }
-    }
-
-    fn finish(self) -> io::Result<CarStats> {
-        let (bytes, sections) = (self.writer.bytes(), self.writer.sections());
-        self.writer.finish()?;
-        Ok(CarStats { bytes, sections, distinct_blocks: sections })
-    }
-}
-
 impl<S: BlockStore> fmt::Debug for ProofBuilder<'_, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ProofBuilder")
-            .field("ranges", &self.ranges)
-            .field("records", &self.records)
-            .finish_non_exhaustive()
+        f.debug_struct("ProofBuilder").field("writer", &self.writer).finish()
     }
 }

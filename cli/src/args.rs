@@ -14,6 +14,7 @@ use crate::get::Get;
 use crate::help;
 use crate::inspect::Inspect;
 use crate::ls::Ls;
+use crate::pack::Pack;
 use crate::prove::Prove;
 use crate::verify::Verify;
 
@@ -85,6 +86,8 @@ pub(crate) enum Commands {
     Blobs(Blobs),
     #[command(after_help = help::PROVE)]
     Prove(Prove),
+    #[command(after_help = help::PACK)]
+    Pack(Pack),
     #[command(after_help = help::VERIFY)]
     Verify(Verify),
     #[command(after_help = help::COMPLETIONS)]

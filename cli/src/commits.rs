@@ -7,7 +7,7 @@ use std::fmt;
 use std::io::{self, Write};
 
 use carwalk::cid::Codec;
-use carwalk::store::{CarStore, commits};
+use carwalk::store::{BlockStore, CarStore, commits};
 use carwalk::{Cid, Commit, CommitRules, ErrorKind, Loader, Repo, Result};
 use serde::Serialize;
 
@@ -100,7 +100,7 @@ impl Commits {
 
 impl Tree {
     /// Walks the tree of a commit. Fails if the commit cannot be opened.
-    fn of<S: CarStore>(repo: &Repo<S>, commit: Cid, rules: CommitRules) -> Result<Self> {
+    fn of<S: BlockStore>(repo: &Repo<S>, commit: Cid, rules: CommitRules) -> Result<Self> {
         let repo = Loader::new().commits(rules).from_store(repo.store(), commit)?;
         Ok(match repo.walk().memory_limit(WALK_MEMORY).completeness() {
             Ok(found) => {
@@ -164,12 +164,15 @@ struct Candidate {
 struct Newest(Vec<Candidate>);
 
 impl Newest {
-    /// Finds the newest other commits of the account of `repo`.
-    fn of<S: CarStore>(repo: &Repo<S>, rules: CommitRules) -> Self {
+    /// Finds the newest other commits of the account of `repo` among all commits in its store.
+    fn of<S: BlockStore>(
+        repo: &Repo<S>,
+        all: impl Iterator<Item = Result<Commit<'static>>>,
+    ) -> Self {
         let (mut newest, opened) = (Newest::default(), repo.commit());
         // An error here is less important than the one that is being explained. The commits before
         // it are valid.
-        for commit in commits(repo.store(), rules).map_while(Result::ok) {
+        for commit in all.map_while(Result::ok) {
             // The tree of the opened commit is known to be partial.
             if commit.did() == opened.did() && commit.data() != opened.data() {
                 newest.add(&commit);
@@ -191,7 +194,7 @@ impl Newest {
     }
 
     /// Returns the newest commit whose tree is complete.
-    fn complete<S: CarStore>(self, repo: &Repo<S>, rules: CommitRules) -> Option<Candidate> {
+    fn complete<S: BlockStore>(self, repo: &Repo<S>, rules: CommitRules) -> Option<Candidate> {
         let is_complete =
             |commit: &Candidate| Tree::of(repo, commit.cid, rules).is_ok_and(|tree| tree.complete);
         self.0.into_iter().find(is_complete)
@@ -204,6 +207,17 @@ fn as_text<S: serde::Serializer>(cid: &Cid, serializer: S) -> std::result::Resul
 
 /// Appends another commit with a complete tree to the message for a missing block.
 pub(crate) fn hint<S: CarStore>(cause: Cause, repo: &Repo<S>, rules: CommitRules) -> Cause {
+    hint_among(cause, repo, commits(repo.store(), rules), rules)
+}
+
+/// Appends another commit with a complete tree, among all commits in the store, to the message for
+/// a missing block.
+pub(crate) fn hint_among<S: BlockStore>(
+    cause: Cause,
+    repo: &Repo<S>,
+    all: impl Iterator<Item = Result<Commit<'static>>>,
+    rules: CommitRules,
+) -> Cause {
     let is_missing = match &cause {
         Cause::Incomplete(_) => true,
         Cause::Car(error) => matches!(error.kind(), ErrorKind::Missing { .. }),
@@ -212,7 +226,7 @@ pub(crate) fn hint<S: CarStore>(cause: Cause, repo: &Repo<S>, rules: CommitRules
     if !is_missing {
         return cause;
     }
-    let Some(more) = complete(repo, rules) else {
+    let Some(more) = complete_among(repo, all, rules) else {
         return cause;
     };
     match cause {
@@ -225,7 +239,15 @@ pub(crate) fn hint<S: CarStore>(cause: Cause, repo: &Repo<S>, rules: CommitRules
 /// Returns a message with the newest other commit of the account whose tree is complete, for a
 /// commit with missing blocks.
 pub(crate) fn complete<S: CarStore>(repo: &Repo<S>, rules: CommitRules) -> Option<String> {
-    let Candidate { cid, rev, .. } = Newest::of(repo, rules).complete(repo, rules)?;
+    complete_among(repo, commits(repo.store(), rules), rules)
+}
+
+fn complete_among<S: BlockStore>(
+    repo: &Repo<S>,
+    all: impl Iterator<Item = Result<Commit<'static>>>,
+    rules: CommitRules,
+) -> Option<String> {
+    let Candidate { cid, rev, .. } = Newest::of(repo, all).complete(repo, rules)?;
     let revision = if rev.is_empty() { String::new() } else { format!(", revision {rev},") };
     Some(format!("the tree of another commit{revision} is complete (see --commit {cid})"))
 }

@@ -213,9 +213,13 @@ impl Failure {
         if error.path().is_none() {
             write!(out, "{input}: ")?;
         }
+        let message = error.to_string();
+        // The name of the CAR takes the place of its number.
+        let number = error.input().map(|number| format!("input {number}: "));
+        let message = number.and_then(|number| message.strip_prefix(&number)).unwrap_or(&message);
         match self.remedy(error) {
-            Some(option) => writeln!(out, "{error} (see {option})")?,
-            None => writeln!(out, "{error}")?,
+            Some(option) => writeln!(out, "{message} (see {option})")?,
+            None => writeln!(out, "{message}")?,
         }
         write_causes(error, out)
     }

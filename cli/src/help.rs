@@ -33,11 +33,12 @@ Exit codes:
   2  wrong usage; also binary output that would go to a terminal
   3  invalid data: the CAR, a kept spill file or a DID document; also a truncated CAR, a limit
      exceeded (except --max-spill), or an invalid repo path. `get`, `blobs`, `ls --records`: also a
-     record that is not CBOR. `get`, `prove`: also another account. `get`: also an invalid
-     signature. `verify --strict`: also an odd record
+     record that is not CBOR. `get`, `prove`, `pack`: also another account. `pack`: also an older
+     revision than the first CAR's. `get`: also an invalid signature. `verify --strict`: also an odd
+     record
   4  the CAR is partial: a block that the command needs is missing
   5  reading, mapping or writing failed, also of a spill file; --max-spill was reached; the program
-     that reads binary output (`prove`, `get --raw`) ended early
+     that reads binary output (`prove`, `pack`, `get --raw`) ended early
 
 The signal SIGBUS ends carwalk if another process truncates a mapped file, or if the system cannot
 read a part of it: shells show exit code 135 on Linux. See --no-mmap.
@@ -115,6 +116,21 @@ a signal that file may remain and can be deleted. On standard output, a pipe or 
 is a proof only if the exit code is 0. With --force, OUT is replaced. The new file has the
 permissions of the old one; if OUT is a symbolic link, its target is replaced.",
     "carwalk prove repo.car app.bsky.actor.profile/self -o proof.car"
+);
+
+pub(crate) const PACK: &str = help!(
+    "\
+The new CAR is in pre-order: the commit, the root node, then depth first, each record after its
+entry. Unreached blocks are left out, and so is a record if an equal one is among the last 65,536
+written. One line on stderr counts the blocks that were left out, and the repeats of records.
+
+Several CARs are one repository: the snapshot, and answers of com.atproto.sync.getRepo with `since`.
+The commit with the greatest revision is packed. Blocks are looked up in all CARs, so each may be
+partial or have only a header. All must be of one account. A CAR that is older than the first, or
+two commits with one revision, are refused: exit code 3.
+
+OUT is written and replaced as by `prove`. With --bare-tree, further CARs only add blocks.",
+    "carwalk pack repo.car -o packed.car"
 );
 
 pub(crate) const VERIFY: &str = help!(

@@ -2,7 +2,9 @@
 
 mod compressed;
 mod folder;
+mod several;
 mod storage;
+mod store;
 mod stream;
 
 use std::fs::File;
@@ -10,12 +12,14 @@ use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 
 use carwalk::error::Structure;
-use carwalk::store::{CarStore, MemoryStore, RedbStore};
+use carwalk::store::{CarStore, MemoryStore, RedbStore, SpillFile};
 use carwalk::{Cid, CommitRules, Error, ErrorKind, Limits, Loaded, Loader, Repo, Verification};
 use clap::Args;
 
 pub(crate) use self::compressed::{Format, Undecodable};
+pub(crate) use self::several::{Fault, Several};
 use self::storage::Storage;
+pub(crate) use self::store::{InputStore, LeftOut};
 use self::stream::Stream;
 use crate::failure::{Cause, Failure};
 use crate::output::Output;
@@ -47,7 +51,7 @@ pub(crate) trait Command {
 }
 
 /// The arguments of every command that reads a CAR.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(crate) struct Input {
     /// The CAR file, also compressed with gzip or zstd; standard input if it is left out or `-`
     #[arg(value_name = "CAR", index = 1)]
@@ -102,10 +106,7 @@ impl Input {
         }
         self.storage.check()?;
         let source = self.source()?;
-        let use_of_file = match &source {
-            Origin::Kept(path) => format!("cannot read {path:?}"),
-            _ => self.storage.use_of_file(),
-        };
+        let use_of_file = self.use_of_file();
         // A kept spill file must have the whole CAR.
         let salvages = command.salvages() && !self.storage.keeps();
         let done = self.open(source, salvages).and_then(|(opened, fault)| match opened {
@@ -114,6 +115,11 @@ impl Input {
             Opened::InFile(repo) => self.finish(command, &repo, fault),
         });
         done.map_err(|cause| cause.of_spill_file(use_of_file))
+    }
+
+    /// Returns the beginning of the message for an error of the spill file.
+    fn use_of_file(&self) -> String {
+        if self.kept { format!("cannot read {}", self.name()) } else { self.storage.use_of_file() }
     }
 
     fn source(&self) -> Result<Origin<'_>, Cause> {
@@ -154,7 +160,7 @@ impl Input {
         match source {
             Origin::Stdin => self.read(io::stdin().lock(), None, salvages),
             Origin::File { file, len } => self.read(file, len, salvages),
-            Origin::Mapped { file, len } => match self.map(&file, len, salvages) {
+            Origin::Mapped { file, len } => match self.map(&file, len, salvages, map::open) {
                 // Some file systems cannot map.
                 Err(Cause::Map(error)) if !is_too_large(&error) => {
                     self.read(file, Some(len), salvages)
@@ -174,23 +180,27 @@ impl Input {
         }
     }
 
-    fn map(
+    /// Opens or loads a mapped file with `open`, which also returns how many bytes of the index were
+    /// stored in a file.
+    fn map<T>(
         &self,
         file: &File,
         len: u64,
         salvages: bool,
-    ) -> Result<Repo<impl CarStore + use<>>, Cause> {
+        open: impl FnOnce(Loader, &File, Option<(u64, SpillFile)>) -> carwalk::Result<(T, Option<u64>)>,
+    ) -> Result<T, Cause> {
         let progress = SharedProgress::new(Unit::Bytes, Some(len));
         let loader = self.loader(salvages).progress(progress.follow());
-        let opened = map::open(loader, file, self.storage.index());
-        let (repo, index_stored) = opened.map_err(|error| match error.kind() {
+        let opened = open(loader, file, self.storage.index());
+        let (opened, index_stored) = opened.map_err(|error| match error.kind() {
             ErrorKind::Io(_) => Cause::of_map(error),
             _ => self.explain(error, &mut &*file),
         })?;
         if let Some(stored) = index_stored {
-            self.storage.tell(None, stored, |note| progress.note(note));
+            let spilled = format_args!("spilled the index");
+            self.storage.tell(spilled, stored, |note| progress.note(note));
         }
-        Ok(repo)
+        Ok(opened)
     }
 
     /// Reads a stream. Returns the repository, and the message about a damaged part of the CAR.

@@ -1,5 +1,5 @@
 //! The command-line tool `carwalk`: lists, inspects and verifies AT Protocol repository exports,
-//! and prints or proves their records.
+//! and prints, proves or rewrites their records.
 
 mod account;
 mod args;
@@ -21,7 +21,9 @@ mod keys;
 mod ls;
 mod map;
 mod order;
+mod out_file;
 mod output;
+mod pack;
 mod progress;
 mod prove;
 mod records;
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         Commands::Inspect(inspect) => inspect.input.run(&inspect),
         Commands::Blobs(blobs) => blobs.input.run(&blobs),
         Commands::Prove(prove) => prove.input.run(&prove),
+        Commands::Pack(pack) => pack.run(),
         Commands::Verify(verify) => verify.input.run(&verify),
         Commands::Completions(completions) => completions.run(Cli::command()),
     };

@@ -3,7 +3,7 @@
 
 use std::fs::File;
 
-use carwalk::store::{CarStore, SpillFile};
+use carwalk::store::{CarStore, MappedFile, SliceStore, SpillFile};
 use carwalk::{Loader, Repo, Result};
 
 /// Maps a file and opens the repository in it. `index` is the memory limit of its index in bytes,
@@ -24,4 +24,20 @@ pub(crate) fn open(
     }?;
     let stored = repo.store().index_stored();
     Ok((repo, stored))
+}
+
+/// Maps a file and loads it without opening its commit, with the same arguments and results.
+pub(crate) fn load(
+    loader: Loader,
+    file: &File,
+    index: Option<(u64, SpillFile)>,
+) -> Result<(SliceStore<MappedFile>, Option<u64>)> {
+    // SAFETY: as in `open`.
+    let bytes = unsafe { MappedFile::map(file) }?;
+    let store = match index {
+        Some((limit, index)) => loader.memory_limit(limit).load_slice(bytes, index),
+        None => loader.load_slice(bytes),
+    }?;
+    let stored = store.index_stored();
+    Ok((store, stored))
 }

@@ -5,7 +5,8 @@ use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 
 use crate::progress::{ProgressLine, Unit};
 
-const BUFFER_LEN: usize = 1 << 16;
+/// Bytes of a buffer for output.
+pub(crate) const BUFFER_LEN: usize = 1 << 16;
 
 /// Buffered stdout, and stderr.
 pub(crate) struct Output {

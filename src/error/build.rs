@@ -35,6 +35,7 @@ impl Error {
             key: None,
             path: None,
             block: None,
+            input: None,
         }))
     }
 
@@ -165,6 +166,13 @@ impl Error {
         if self.0.path.is_none() {
             self.0.path = Some(path.into());
         }
+        self
+    }
+
+    /// Sets the number of the CAR among several.
+    #[cold]
+    pub(crate) fn in_input(mut self, number: usize) -> Self {
+        self.0.input = self.0.input.or(Some(number));
         self
     }
 

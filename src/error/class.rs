@@ -133,6 +133,7 @@ impl Error {
             | ErrorKind::Tree(_)
             | ErrorKind::HashMismatch { .. }
             | ErrorKind::OtherAccount { .. }
+            | ErrorKind::Revision(_)
             | ErrorKind::Signature(_) => ErrorClass::Invalid,
             // The program's own file, not what somebody sent.
             ErrorKind::InvalidSpillFile(_) => ErrorClass::Environment,

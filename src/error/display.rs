@@ -29,9 +29,12 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { kind, structure, within, key, path, .. } = &*self.0;
+        let Inner { kind, structure, within, key, path, input, .. } = &*self.0;
         if let Some(path) = path {
             write!(f, "{path:?}: ")?;
+        }
+        if let Some(input) = input {
+            write!(f, "input {input}: ")?;
         }
         self.write_structure(f)?;
         write!(f, "{kind}")?;
@@ -48,7 +51,7 @@ impl fmt::Display for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { kind, structure, offset, within, cid, key, path, .. } = &*self.0;
+        let Inner { kind, structure, offset, within, cid, key, path, input, .. } = &*self.0;
         f.debug_struct("Error")
             .field("kind", kind)
             .field("structure", structure)
@@ -57,6 +60,7 @@ impl fmt::Debug for Error {
             .field("cid", cid)
             .field("key", &key.as_ref().map(|key| key.escape_ascii().to_string()))
             .field("path", path)
+            .field("input", input)
             .finish()
     }
 }

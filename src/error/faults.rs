@@ -327,6 +327,31 @@ pub enum TreeRule {
     },
 }
 
+/// Why CARs are not one repository: their revisions contradict each other.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum RevisionFault {
+    /// The commit has a revision before that of the first CAR.
+    #[error(
+        "the commit has revision \"{}\", before \"{}\" of the first CAR",
+        found.escape_debug(), first.escape_debug()
+    )]
+    Older {
+        /// The revision of the first CAR.
+        first: Box<str>,
+        /// The revision of the commit.
+        found: Box<str>,
+    },
+    /// The commit has the same revision as another commit.
+    #[error("the commit has revision \"{}\", and so has commit {other}", rev.escape_debug())]
+    Conflict {
+        /// The revision.
+        rev: Box<str>,
+        /// The other commit, of an earlier CAR.
+        other: Cid,
+    },
+}
+
 /// Why a spill file cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -354,8 +379,8 @@ pub enum SpillFileFault {
          without verification"
     )]
     NotHashed,
-    /// The store holds processed values, and the loader has no process function, or a proof was
-    /// requested.
+    /// The store holds processed values, and the loader has no process function, or a CAR with
+    /// records is to be written.
     #[error("the spill file holds processed values, which need their process function")]
     Processed,
 }
@@ -393,6 +418,9 @@ pub enum ArgumentFault {
     /// A kept spill file was passed for a spilled index, which is of no use without its CAR.
     #[error("a spilled index cannot be kept: pass a temporary spill file")]
     KeptIndex,
+    /// Several CARs are to be opened as one repository, and there is none.
+    #[error("there is no CAR to open")]
+    NoCar,
     /// A kept spill file was to be emptied for the next load.
     #[error("a spill file that is kept cannot be emptied")]
     KeptFile,

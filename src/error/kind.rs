@@ -6,7 +6,8 @@ use thiserror::Error;
 
 use super::counted::Counted;
 use super::faults::{
-    ArgumentFault, LookAlike, Malformed, NonCanonical, PathFault, SpillFileFault, TreeRule,
+    ArgumentFault, LookAlike, Malformed, NonCanonical, PathFault, RevisionFault, SpillFileFault,
+    TreeRule,
 };
 use super::interval::KeyInterval;
 use super::signing::{PublicKeyFault, SignatureFault};
@@ -106,6 +107,10 @@ pub enum ErrorKind {
         /// The DID in the commit.
         found: Box<str>,
     },
+    /// The commits of several CARs contradict each other: see
+    /// [`Loader::from_cars`](crate::Loader::from_cars).
+    #[error(transparent)]
+    Revision(RevisionFault),
     /// A spill file cannot be used, or needs other settings.
     #[error(transparent)]
     InvalidSpillFile(SpillFileFault),

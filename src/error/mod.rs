@@ -20,7 +20,8 @@ use std::path::Path;
 
 pub use self::class::ErrorClass;
 pub use self::faults::{
-    ArgumentFault, LookAlike, Malformed, NonCanonical, PathFault, SpillFileFault, TreeRule,
+    ArgumentFault, LookAlike, Malformed, NonCanonical, PathFault, RevisionFault, SpillFileFault,
+    TreeRule,
 };
 pub use self::interval::KeyInterval;
 pub use self::kind::{ErrorKind, LimitName};
@@ -71,6 +72,7 @@ struct Inner {
     key: Option<Box<[u8]>>,
     path: Option<Box<Path>>,
     block: Option<Box<[u8]>>,
+    input: Option<usize>,
 }
 
 impl Error {
@@ -240,6 +242,27 @@ impl Error {
     #[must_use]
     pub fn block_start(&self) -> Option<&[u8]> {
         self.0.block.as_deref()
+    }
+
+    /// Returns the number of the CAR at fault among several, counted from 0: see
+    /// [`Loader::from_cars`](crate::Loader::from_cars). `None` for other errors.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use carwalk::store::SliceStore;
+    /// use carwalk::{ErrorClass, Repo};
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// // Two CARs of one header each: none of them has the commit.
+    /// let cars = vec![SliceStore::new(&bytes[..59])?, SliceStore::new(&bytes[..59])?];
+    /// let error = Repo::from_cars(cars).unwrap_err();
+    /// assert_eq!((error.class(), error.input()), (ErrorClass::Missing, Some(0)));
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
+    #[must_use]
+    pub fn input(&self) -> Option<usize> {
+        self.0.input
     }
 
     /// Converts the error into its kind, without the position. For kinds that own their cause.

@@ -10,9 +10,11 @@
 //! memory, spill     the sinks: into memory, into a spill file, into a spilled index
 //! ```
 //!
-//! A load that reaches its memory limit becomes a [`Suspended`].
+//! A load that reaches its memory limit becomes a [`Suspended`]. Several loaded CARs are opened as
+//! one repository in `cars`.
 
 mod bounded;
+mod cars;
 mod hashing;
 mod memory;
 #[cfg(feature = "mmap")]

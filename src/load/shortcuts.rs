@@ -4,13 +4,13 @@ use std::io::Read;
 use std::path::Path;
 
 use super::Loader;
-use super::open::{Load, slice_store};
+#[cfg(feature = "redb")]
+use super::open::Load;
 #[cfg(feature = "redb")]
 use crate::budget;
 use crate::cid::Cid;
 use crate::error::Result;
 use crate::repo::Repo;
-use crate::store::index::Notes;
 #[cfg(feature = "redb")]
 use crate::store::spill::SpillWriter;
 use crate::store::{BlockStore, MemoryStore, SliceStore};
@@ -219,9 +219,7 @@ impl<B: AsRef<[u8]>> SliceStore<B> {
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     pub fn new(bytes: B) -> Result<Self> {
-        let load =
-            |bytes: &[u8]| Load::slice(bytes, &Loader::new(), u64::MAX, Notes::new())?.into_index();
-        Ok(slice_store(bytes, load)?.0)
+        Loader::new().load_slice(bytes)
     }
 
     /// Loads the CAR in `bytes` with default limits: verifies every block and writes the index to
@@ -247,10 +245,7 @@ impl<B: AsRef<[u8]>> SliceStore<B> {
     /// ```
     #[cfg(feature = "redb")]
     pub fn with_index_in(bytes: B, file: SpillFile) -> Result<Self> {
-        let load = |bytes: &[u8]| {
-            Load::slice(bytes, &Loader::new(), u64::MAX, Notes::new())?.into_index_within(0, file)
-        };
-        Ok(slice_store(bytes, load)?.0)
+        Loader::new().memory_limit(0).load_slice(bytes, file)
     }
 }
 
@@ -284,9 +279,7 @@ impl MemoryStore {
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     pub fn new<R: Read>(reader: R) -> Result<Self> {
-        let mut load = Load::stream(reader, &Loader::new(), u64::MAX)?;
-        load.run_to_end()?;
-        Ok(load.into_store()?.0)
+        Loader::new().load_reader(reader)
     }
 }
 

@@ -2,13 +2,16 @@
 
 mod diff;
 mod opening;
+mod recent;
 mod tree;
+mod write;
 
 use core::fmt;
 
 pub(crate) use self::opening::{Opening, read_commit};
 pub use self::tree::Tree;
 use self::tree::TreeOptions;
+pub use self::write::{RepoWriter, WriteStats};
 use crate::commit::Commit;
 use crate::error::Result;
 use crate::mst::{KeyRange, Lookup, Walk};

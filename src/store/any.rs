@@ -125,6 +125,13 @@ impl BlockStore for AnyStore {
             AnyStore::File(store) => store.is_cached(),
         }
     }
+
+    fn has_unique_offsets(&self) -> bool {
+        match self {
+            AnyStore::Memory(store) => store.has_unique_offsets(),
+            AnyStore::File(store) => store.has_unique_offsets(),
+        }
+    }
 }
 
 impl sealed::Sealed for AnyStore {}

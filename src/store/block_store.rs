@@ -281,6 +281,28 @@ pub trait BlockStore {
     fn is_cached(&self) -> bool {
         false
     }
+
+    /// Returns whether blocks with the same [offset](Block::offset) are the same block. Default:
+    /// false, which is right for blocks of several CARs. The stores of one CAR return true.
+    ///
+    /// If so, a [writer](crate::RepoWriter) finds repeated records by their offsets, otherwise by
+    /// their CIDs, which take more memory. If a store returns true and has two blocks with one
+    /// offset, one of them may be missing in the written CAR.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use carwalk::store::{BlockStore, SliceStore, Union};
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let store = SliceStore::new(bytes)?;
+    /// assert!(store.has_unique_offsets());
+    /// assert!(!Union::new(vec![&store, &store]).has_unique_offsets());
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
+    fn has_unique_offsets(&self) -> bool {
+        false
+    }
 }
 
 /// Looks a block up in a store that the caller may have written.

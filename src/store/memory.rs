@@ -117,6 +117,10 @@ impl BlockStore for MemoryStore {
     fn is_cached(&self) -> bool {
         self.contents.stats.bytes <= CACHED_LEN
     }
+
+    fn has_unique_offsets(&self) -> bool {
+        true
+    }
 }
 
 impl sealed::Sealed for MemoryStore {}

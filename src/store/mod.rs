@@ -6,6 +6,7 @@
 //! | [`MemoryStore`] | in memory | at most 17/16 of the CAR, and 10 bytes a block |
 //! | `RedbStore` (feature `redb`) | in a spill file | caches of a fixed size |
 //! | `AnyStore` (feature `redb`) | in memory or in a spill file | that of the store in it |
+//! | [`Union`] | in several stores of one type | that of the stores in it |
 //!
 //! While a CAR is loaded, its index takes up to 20 bytes a section.
 //!
@@ -31,6 +32,7 @@ pub(crate) mod slice;
 #[cfg(feature = "redb")]
 pub(crate) mod spill;
 pub(crate) mod trust;
+mod union;
 
 #[cfg(feature = "redb")]
 pub use self::any::{AnyBytes, AnyStore};
@@ -48,3 +50,4 @@ pub use self::reached::Reached;
 pub use self::slice::SliceStore;
 #[cfg(feature = "redb")]
 pub use self::spill::{RedbStore, SpillFile, StoredBlock};
+pub use self::union::Union;

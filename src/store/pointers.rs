@@ -38,6 +38,10 @@ macro_rules! pointers {
                 fn is_cached(&self) -> bool {
                     S::is_cached(self)
                 }
+
+                fn has_unique_offsets(&self) -> bool {
+                    S::has_unique_offsets(self)
+                }
             }
 
             impl<S: CarStore> sealed::Sealed for $pointer {}

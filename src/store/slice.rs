@@ -124,6 +124,10 @@ impl<B: AsRef<[u8]>> BlockStore for SliceStore<B> {
             SliceIndex::Spilled(_) => false,
         }
     }
+
+    fn has_unique_offsets(&self) -> bool {
+        true
+    }
 }
 
 impl<B> sealed::Sealed for SliceStore<B> {}

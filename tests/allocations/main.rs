@@ -2,9 +2,12 @@
 //! counts them.
 #![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "tests fail by panicking")]
 
+use std::io::sink;
+
 use allocation_counter::measure;
-use carwalk::{LoadScratch, Loader, Verification};
-use carwalk_testkit::export::{Network, Order};
+use carwalk::store::{BlockStore, Union};
+use carwalk::{LoadScratch, Loader, Repo, Verification};
+use carwalk_testkit::export::{Export, Network, Order};
 
 /// Number of repositories after which a scratch has grown to the usual size.
 const FIRST: usize = 100;
@@ -56,4 +59,31 @@ fn a_repository_that_is_hashed_by_its_walk_costs_three_allocations_on_average() 
     let counts = allocations(&loader);
     let total: u64 = counts.iter().sum();
     assert!(total <= 3 * counts.len() as u64, "{counts:?}");
+}
+
+/// Neither before the window of written records is full nor after it does a record cost an
+/// allocation besides those of the walk.
+#[test]
+fn writing_allocates_nothing_per_record() {
+    let mut bytes = Vec::new();
+    Export { records: 150_000, seed: 1, order: Order::Pds }.write_to(&mut bytes).unwrap();
+    let repo = Repo::from_slice(&bytes).unwrap();
+    let both = Union::new(vec![repo.store(), repo.store()]);
+    let both = Repo::from_store(both, repo.commit().cid()).unwrap();
+    for (walked, written) in [
+        (walk(&repo), measure(|| assert!(repo.write(sink()).is_ok()))),
+        (walk(&both), measure(|| assert!(both.write(sink()).is_ok()))),
+    ] {
+        // Two lists that double up to the window, and a few bytes before each block.
+        assert!(written.count_total < walked + 50, "{written:?}, {walked}");
+    }
+}
+
+/// Returns the number of allocations of a walk over all blocks.
+fn walk<S: BlockStore>(repo: &Repo<S>) -> u64 {
+    let info = measure(|| {
+        let mut walk = repo.walk().nodes(true).start();
+        while walk.next_event().unwrap().is_some() {}
+    });
+    info.count_total
 }

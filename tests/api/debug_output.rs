@@ -82,6 +82,8 @@ fn repositories_stores_and_readers() {
     shown(repo.store());
     shown(&repo.stats());
     shown(&repo.prove().range(KeyRange::key(&hostile_keys()[0])).range(KeyRange::prefix(HOSTILE)));
+    shown(&repo.writer().range(KeyRange::key(&hostile_keys()[0])));
+    shown(&carwalk::store::Union::new(vec![repo.store()]));
     shown(&repo.reached().unwrap());
     let memory = Repo::from_reader(&bytes[..]).unwrap();
     shown(&memory);

@@ -145,7 +145,7 @@ fn a_missing_node_makes_the_keys_in_its_interval_unknown_and_no_others() {
             changes.iter().filter(|change| change.key().is_none()).cloned().collect();
         assert_eq!(diff.is_complete(), unknown.is_empty());
         for change in &unknown {
-            let Change::Unknown { side, node, .. } = change else { unreachable!() };
+            let Change::Unknown { side, node, .. } = change else { panic!() };
             let store = if *side == DiffSide::Old { &old_store } else { &new_store };
             assert!(!store.blocks.contains_key(node), "seed {seed}");
         }
@@ -160,7 +160,7 @@ fn a_missing_node_makes_the_keys_in_its_interval_unknown_and_no_others() {
                 assert_eq!(hidden, interval);
                 with_gaps += 1;
             }
-            _ => unreachable!(),
+            _ => panic!(),
         }
         let from_rows = new_tree.diff_rows(rows(&old)).partial(true);
         check_partial(&from_rows.collect::<Result<Vec<_>>>().unwrap(), &all);

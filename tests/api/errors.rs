@@ -7,7 +7,8 @@ use std::io;
 
 use carwalk::cid::Codec;
 use carwalk::error::{
-    KeyInterval, LimitName, LookAlike, Malformed, NonCanonical, PathFault, SpillFileFault, TreeRule,
+    ArgumentFault, KeyInterval, LimitName, LookAlike, Malformed, NonCanonical, PathFault,
+    RevisionFault, SpillFileFault, TreeRule,
 };
 use carwalk::{Cid, Error, ErrorKind, Limits, Loader, Repo, RepoPath, Result, Tree, peek_commit};
 use carwalk_testkit::breakage;
@@ -483,7 +484,7 @@ fn messages_count_in_the_singular_and_plural() {
 /// The kinds that no small input comes to, or that say the same wherever they come from.
 #[test]
 fn messages_of_kinds() {
-    let kinds: [(ErrorKind, &str); 20] = [
+    let kinds: [(ErrorKind, &str); 22] = [
         (ErrorKind::Io(io::ErrorKind::NotFound.into()), "reading failed"),
         (ErrorKind::Output(io::ErrorKind::StorageFull.into()), "writing failed"),
         (ErrorKind::Store("gone".into()), "the block store failed"),
@@ -494,6 +495,14 @@ fn messages_of_kinds() {
             },
             "the commit is by did:web:b.example, expected did:web:a.example",
         ),
+        (
+            ErrorKind::Revision(RevisionFault::Older {
+                first: "3l4z".into(),
+                found: "3l4y\n".into(),
+            }),
+            "the commit has revision \"3l4y\\n\", before \"3l4z\" of the first CAR",
+        ),
+        (ErrorKind::Argument(ArgumentFault::NoCar), "there is no CAR to open"),
         (ErrorKind::Decode("odd".into()), "the record does not decode into this type"),
         (ErrorKind::Encode("odd".into()), "the processed value cannot be encoded"),
         (ErrorKind::LookAlike(LookAlike::Gzip), "this is gzip data: decompress it first"),

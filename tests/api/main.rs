@@ -19,6 +19,7 @@ mod bombs;
 mod builder;
 mod car_sections;
 mod car_writer;
+mod cars;
 mod chunks;
 mod completeness;
 #[cfg(feature = "json")]
@@ -94,3 +95,4 @@ mod threads;
 mod truncation;
 mod verification;
 mod work_bounds;
+mod writer;

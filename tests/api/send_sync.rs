@@ -44,6 +44,8 @@ fn walks_are_send_and_sync() {
     is_send_and_sync::<Gaps<'_, MemoryStore>>();
     is_send_and_sync::<ProofBuilder<'_, Slice>>();
     is_send_and_sync::<ProofBuilder<'_, MemoryStore>>();
+    is_send_and_sync::<carwalk::RepoWriter<'_, MemoryStore>>();
+    is_send_and_sync::<Repo<carwalk::store::Union<MemoryStore>>>();
     is_send_and_sync::<Records<'_, Slice>>();
     is_send_and_sync::<Records<'_, Owned>>();
     is_send_and_sync::<Records<'_, MemoryStore>>();

@@ -267,6 +267,55 @@ contract! {
     counted_by_threads: |car| std::sync::Arc::new(SliceStore::new(car.to_vec()).unwrap());
 }
 
+/// A CAR, one with other blocks, and the first once more.
+fn union_of(car: &'static [u8]) -> carwalk::store::Union<carwalk::store::MemoryStore> {
+    use carwalk::store::{MemoryStore, Union};
+
+    let other = random::repo(7, 60).car;
+    let first = MemoryStore::new(car).unwrap();
+    Union::new(vec![first, MemoryStore::new(&other[..]).unwrap(), MemoryStore::new(car).unwrap()])
+}
+
+/// The sections of a CAR, every other one in each of two CARs.
+fn halves_of(car: &'static [u8]) -> carwalk::store::Union<carwalk::store::SliceStore<Vec<u8>>> {
+    use carwalk::store::{SliceStore, Union};
+
+    let half = |odd: usize| {
+        let mut car = Car::parse(car).unwrap();
+        let sections = car.sections.into_iter().enumerate();
+        car.sections =
+            sections.filter(|(at, _)| at % 2 == odd).map(|(_, section)| section).collect();
+        SliceStore::new(car.to_bytes()).unwrap()
+    };
+    Union::new(vec![half(0), half(1)])
+}
+
+contract! {
+    union_of_one: |car| carwalk::store::Union::new(vec![SliceStore::new(car).unwrap()]);
+    union_of_several: super::union_of;
+    union_of_halves: super::halves_of;
+}
+
+#[test]
+fn only_stores_of_one_car_have_unique_offsets() {
+    use carwalk::store::{MemoryStore, SliceStore, Union};
+    use std::sync::Arc;
+
+    let car = breakage::sample().to_bytes(Order::Pds);
+    let slice = || SliceStore::new(&car[..]).unwrap();
+    assert!(slice().has_unique_offsets() && Arc::new(slice()).has_unique_offsets());
+    assert!(MemoryStore::new(&car[..]).unwrap().has_unique_offsets());
+    assert!(Union::new(vec![slice()]).has_unique_offsets());
+    assert!(!Union::new(vec![slice(), slice()]).has_unique_offsets());
+    assert!(!common::MapStore::new(&car).has_unique_offsets());
+    #[cfg(feature = "redb")]
+    assert!(spilled::temporary(&car).has_unique_offsets());
+    // Nor has a block of several CARs an offset that could be taken for that of another.
+    let cid = common::cid(&breakage::sample().commit_cid());
+    let offset = |stores| Union::new(stores).get(&cid).unwrap().unwrap().offset;
+    assert!(offset(vec![slice()]).is_some() && offset(vec![slice(), slice()]).is_none());
+}
+
 #[cfg(feature = "redb")]
 contract! {
     any_in_memory: |car| carwalk::store::AnyStore::Memory(MemoryStore::new(car).unwrap());

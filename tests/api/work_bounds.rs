@@ -8,6 +8,8 @@
 //!
 //! In either order, and over any range.
 
+use std::io;
+
 use crate::common::ReverseIf as _;
 use crate::common::{self, MapStore, end};
 use carwalk::KeyRange;
@@ -373,6 +375,10 @@ fn a_proof_of_keys_asks_for_their_paths_and_records() {
             keys.range(..).write(&mut Vec::new()).is_ok()
         });
         assert_most(&bomb, "proof of all ranges", ranges, bomb.links + bomb.entries);
+        for (name, writer) in [("written", repo.writer()), ("tree", repo.tree().writer())] {
+            let asked = bomb.asked(|| writer.repeats(true).write(&mut io::sink()).is_ok());
+            assert_most(&bomb, name, asked, bomb.links + bomb.entries);
+        }
     }
 }
 

@@ -130,7 +130,7 @@ pub(crate) fn named(items: &[Item]) -> Option<Cid> {
     let conflicts = (0..items.len()).filter(|&number| is_in_conflict(items, number));
     let layer = |number: usize| match &items[number] {
         Item::Subtree { layer, .. } => *layer,
-        Item::Entry { .. } => unreachable!(),
+        Item::Entry { .. } => panic!(),
     };
     let highest = conflicts.clone().map(layer).max()?;
     let first = conflicts.into_iter().find(|&number| layer(number) == highest)?;

@@ -87,6 +87,8 @@ pub(crate) fn refused_by_all_walks(car: &[u8]) -> Error {
     assert!(repo.walk().gaps().any(|gap| gap.is_err()));
     let mut proof = Vec::new();
     repo.prove().range(..).write(&mut proof).unwrap_err();
+    repo.write(&mut proof).unwrap_err();
+    repo.tree().writer().records(false).write(&mut proof).unwrap_err();
     let error = refused(car);
     assert_eq!(error.class(), ErrorClass::Invalid, "{error}");
     let rule = if let ErrorKind::Tree(rule) = error.kind() { Some(rule) } else { None };

@@ -5,8 +5,8 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use carwalk::store::{RedbStore, SpillFile};
-use carwalk::{Repo, Suspended};
+use carwalk::store::{AnyStore, RedbStore, SpillFile};
+use carwalk::{Loader, Repo, Suspended};
 use clap::Args;
 
 use super::folder;
@@ -17,7 +17,7 @@ use crate::size;
 const USUAL_CACHE: u64 = 64 << 20;
 
 /// Options for memory and spill files.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(super) struct Storage {
     /// Memory limit for blocks and index (mapped file: index; --keep, --kept: cache), like 256MiB; the
     /// rest goes into a temporary file [default: no limit; --keep, --kept: 64MiB]
@@ -85,13 +85,33 @@ impl Storage {
     ) -> Result<Repo<RedbStore>, Cause> {
         let read = load.bytes_read();
         let repo = load.spill(self.file())?;
-        self.tell(Some(read), repo.store().bytes_stored(), note);
+        let spilled = format_args!("spilled after {read} bytes");
+        self.tell(spilled, repo.store().bytes_stored(), note);
         Ok(repo)
     }
 
-    /// Prints that blocks or an index were spilled. Blocks were spilled after `read` bytes of the
-    /// CAR; `stored` bytes are in the file.
-    pub(super) fn tell(&self, read: Option<u64>, stored: u64, note: impl Fn(fmt::Arguments<'_>)) {
+    /// Loads a stream without opening its commit: into memory, or into a file if it exceeds the
+    /// memory limit.
+    pub(super) fn load<R: Read>(
+        &self,
+        loader: Loader,
+        stream: R,
+        note: impl Fn(fmt::Arguments<'_>),
+    ) -> Result<AnyStore, Cause> {
+        let store = loader.memory_limit(self.memory_limit()).load_reader(stream, self.file())?;
+        if let AnyStore::File(file) = &store {
+            self.tell(format_args!("spilled the CAR"), file.bytes_stored(), note);
+        }
+        Ok(store)
+    }
+
+    /// Prints what was spilled. `stored` bytes are in the file.
+    pub(super) fn tell(
+        &self,
+        spilled: fmt::Arguments<'_>,
+        stored: u64,
+        note: impl Fn(fmt::Arguments<'_>),
+    ) {
         let folder = self.folder();
         if !self.keeps() && folder::is_memory(&folder) {
             note(format_args!(
@@ -103,12 +123,7 @@ impl Storage {
             return;
         }
         let place = self.place();
-        match read {
-            Some(read) => note(format_args!(
-                "spilled after {read} bytes: {stored} bytes are stored in {place}"
-            )),
-            None => note(format_args!("spilled the index: {stored} bytes are stored in {place}")),
-        }
+        note(format_args!("{spilled}: {stored} bytes are stored in {place}"));
     }
 
     /// Returns an empty file for blocks.

@@ -22,7 +22,7 @@ fn help_of(command: &str) -> String {
 #[test]
 fn all_commands_are_listed() {
     let commands = commands();
-    for name in ["ls", "get", "inspect", "blobs", "prove", "verify", "completions"] {
+    for name in ["ls", "get", "inspect", "blobs", "prove", "pack", "verify", "completions"] {
         assert!(commands.iter().any(|command| command == name), "{commands:?}");
     }
 }
@@ -89,6 +89,7 @@ fn examples_are_command_lines() {
         assert_eq!(run.code, Some(code), "{args:?}: {run:?}");
     }
     assert!(folder.path().join("proof.car").exists());
+    assert!(folder.path().join("packed.car").exists());
 }
 
 /// The long options that a help text lists.

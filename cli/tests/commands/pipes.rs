@@ -48,6 +48,14 @@ fn half_a_proof_is_a_failure_and_a_whole_one_is_not() {
 }
 
 #[test]
+fn half_a_pack_is_a_failure() {
+    let car = car();
+    let args = ["pack", "-o", "-", car.name()];
+    assert_failed(&args, "error: cannot write the output: Broken pipe\n");
+    assert_eq!(run_bytes(args, b"").code, Some(0));
+}
+
+#[test]
 #[cfg(target_os = "linux")]
 fn half_a_proof_in_a_pipe_with_a_name_is_a_failure() {
     let car = car();

@@ -80,10 +80,13 @@ fn text_is_written_to_a_terminal() {
 }
 
 #[test]
-fn proofs_are_not_written_to_a_terminal() {
+fn cars_are_not_written_to_a_terminal() {
     let car = car();
     assert_refused(run_args(&["prove", "-o", "-", car.name(), PATH]));
     assert_refused(run_args(&["prove", "-o", "-", "no/such.car", PATH]));
+    assert_refused(run_args(&["pack", "-o", "-", "no/such.car"]));
+    let named = |name: &str| ["pack", "-o", name, car.name()].map(str::to_owned).to_vec();
+    assert_refused(run_there(named));
     // Nor to one that is given by its name.
     let named = |name: &str| ["prove", "-o", name, car.name(), PATH].map(str::to_owned).to_vec();
     assert_refused(run_there(named));

@@ -106,6 +106,10 @@ fn errors_name_the_commit_whose_tree_is_complete() {
     let proof = format!("{}.proof", file.name());
     let error = file.run_with(&["prove", "-o", &proof], &[PATHS[0]]).one_error(4);
     assert!(error.ends_with(&hint), "{error}");
+    let error = file.run_with(&["pack", "-o", &proof], &[]).one_error(4);
+    assert!(error.ends_with(&hint), "{error}");
+    let error = file.run_with(&["pack", "-o", &proof], &[file.name()]).one_error(4);
+    assert!(error.contains(" and 1 more: node ") && error.ends_with(&hint), "{error}");
     for command in ["ls", "verify"] {
         let partial = each_way(&[command, "--partial"], &torn());
         assert_eq!(partial.code, Some(0), "{partial:?}");

@@ -441,6 +441,10 @@ impl BlockStore for RedbStore {
     fn memory_cost(&self, block: &StoredBlock) -> u64 {
         block.cost()
     }
+
+    fn has_unique_offsets(&self) -> bool {
+        true
+    }
 }
 
 impl sealed::Sealed for RedbStore {}

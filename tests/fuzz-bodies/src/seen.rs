@@ -20,6 +20,8 @@ pub(crate) struct Seen {
     /// The events of a partial walk, with the blocks.
     events: Vec<(String, Vec<u8>)>,
     lookups: Vec<String>,
+    /// The CAR that a writer makes of it.
+    written: Result<Vec<u8>, String>,
 }
 
 impl Seen {
@@ -33,8 +35,16 @@ impl Seen {
                 .step_by(17)
                 .map(|key| shown(&repo.tree().get_key(key)))
                 .collect(),
+            written: written(repo).map_err(|error| common::details(&error)),
         }
     }
+}
+
+fn written<S: BlockStore>(repo: &Repo<S>) -> carwalk::Result<Vec<u8>> {
+    let mut car = Vec::new();
+    let stats = repo.write(&mut car)?;
+    assert_eq!(stats.bytes, car.len() as u64);
+    Ok(car)
 }
 
 fn events<S: BlockStore>(repo: &Repo<S>) -> Vec<(String, Vec<u8>)> {

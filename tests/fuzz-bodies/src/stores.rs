@@ -9,8 +9,8 @@ use crate::export::{Export, damaged, lengthen, surrounded};
 use crate::seen::{Seen, assert_same};
 
 /// Slice, memory, a spill file with tiny segments and hardly any cache, the same file used again, a
-/// spilled index, and a reopened kept file: the same records, counts, partial walks and lookups, or
-/// the same error at the same position. CARs are damaged in any way, and some are longer than a
+/// spilled index, and a reopened kept file: the same records, counts, partial walks, lookups and
+/// written CARs, or the same error at the same position. CARs are damaged in any way, and some are longer than a
 /// reader's buffer. With threads, the same holds for CARs that are long enough to be hashed on
 /// several threads.
 pub fn store_independence(data: &[u8]) {
