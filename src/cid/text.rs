@@ -11,6 +11,29 @@ pub const TEXT_LEN: usize = 59;
 
 const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 
+/// The value of each byte as a digit.
+const VALUES: [u8; 256] = values();
+
+const NO_DIGIT: u8 = 0x80;
+
+/// Where the bits of eight digits begin in a word.
+const SHIFTS: [u32; 8] = [59, 54, 49, 44, 39, 34, 29, 24];
+
+#[expect(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "evaluated by the compiler"
+)]
+const fn values() -> [u8; 256] {
+    let mut values = [NO_DIGIT; 256];
+    let mut value = 0;
+    while value < 32 {
+        values[ALPHABET[value as usize] as usize] = value;
+        value += 1;
+    }
+    values
+}
+
 impl Cid {
     /// Returns the text: `b` and 58 characters of base32. Does not allocate.
     ///
@@ -46,25 +69,21 @@ impl Cid {
         let digits =
             text.strip_prefix('b').filter(|_| text.len() == TEXT_LEN).ok_or_else(cid_text)?;
         let mut bytes = [0; LEN];
-        let mut places = bytes.iter_mut();
-        let (mut bits, mut held) = (0u16, 0u32);
-        for digit in digits.bytes() {
-            let value = match digit {
-                b'a'..=b'z' => digit.wrapping_sub(b'a'),
-                b'2'..=b'7' => digit.wrapping_sub(b'2').wrapping_add(26),
-                _ => return Err(cid_text()),
-            };
-            bits = bits << 5 | u16::from(value);
-            held = held.saturating_add(5);
-            if held >= 8 {
-                held = held.saturating_sub(8);
-                let [_, byte] = (bits >> held).to_be_bytes();
-                if let Some(place) = places.next() {
-                    *place = byte;
-                }
+        let mut is_digits = true;
+        for (digits, bytes) in digits.as_bytes().chunks(8).zip(bytes.chunks_mut(5)) {
+            // Eight digits are five bytes: the upper bytes of a word.
+            let mut bits = 0_u64;
+            for (digit, shift) in digits.iter().zip(SHIFTS) {
+                let value = VALUES.get(usize::from(*digit)).copied().unwrap_or(NO_DIGIT);
+                is_digits &= value != NO_DIGIT;
+                bits |= u64::from(value) << shift;
             }
+            let word = bits.to_be_bytes();
+            bytes.iter_mut().zip(word).for_each(|(to, from)| *to = from);
+            // The last digits have two bits more than the last byte.
+            is_digits &= word.iter().skip(bytes.len()).all(|&stray| stray == 0);
         }
-        if bits & 0b11 != 0 {
+        if !is_digits {
             return Err(cid_text());
         }
         Self::parse(&bytes)

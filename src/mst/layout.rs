@@ -77,8 +77,13 @@ fn widen(at: u32) -> usize {
 /// Returns the CID at `at` in a block, or `None` if the block is not the one that was parsed.
 #[inline]
 pub(super) fn cid_at(block: &[u8], at: u32) -> Option<Cid> {
-    let at = widen(at);
-    Cid::parse(block.get(at..at.checked_add(cid::LEN)?)?).ok()
+    Cid::parse(cid_bytes_at(block, at)?).ok()
+}
+
+/// Returns the bytes of the CID at `at` in a block, or `None` if they are not in it.
+#[inline]
+pub(super) fn cid_bytes_at(block: &[u8], at: u32) -> Option<&[u8; cid::LEN]> {
+    block.get(widen(at)..)?.first_chunk()
 }
 
 /// The number of fields of an entry.

@@ -28,7 +28,7 @@ const MAX_BELOW: usize = 128;
 
 /// The most bytes of keys of nodes that are read together. Prefixes can make a few bytes of a node
 /// into long keys.
-const MAX_KEYS_LEN: usize = 1 << 13;
+pub(super) const MAX_KEYS_LEN: usize = 1 << 13;
 
 /// The same for nodes below siblings.
 const MAX_KEYS_LEN_BELOW: usize = 1 << 15;

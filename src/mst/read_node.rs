@@ -44,7 +44,7 @@ impl<B> ReadNode<B> {
     }
 
     /// Drops the parsed node.
-    fn forget(&mut self) {
+    pub(super) fn forget(&mut self) {
         if let Ok(Some(fetched)) = &mut self.fetched {
             fetched.read = None;
         }
@@ -186,6 +186,11 @@ impl Keys {
         self.bytes.capacity().saturating_add(ends) as u64
     }
 
+    /// Returns the number of keys.
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
     fn get(&self, number: usize) -> &[u8] {
         debug_assert!(number < self.ends.len());
         let end = |number: usize| self.ends.get(number).copied();
@@ -194,7 +199,7 @@ impl Keys {
     }
 
     /// Returns the number of keys before the first that belongs to another layer.
-    fn count_of(&self, layer: Layer) -> usize {
+    pub(super) fn count_of(&self, layer: Layer) -> usize {
         let mut count = self.ends.len();
         sha256_each(
             count,

@@ -24,6 +24,8 @@ pub use self::rows::RowSide;
 pub(crate) use self::side::Side;
 use self::side::{Item, Opened};
 pub use self::tree::TreeSide;
+use super::Layer;
+use super::read_node::Keys;
 use crate::cid::Cid;
 use crate::error::{KeyInterval, Result};
 
@@ -49,7 +51,7 @@ use crate::error::{KeyInterval, Result};
 /// // What a database has: all entries but the first.
 /// for entry in repo.entries().skip(1) {
 ///     let entry = entry?;
-///     rows.push((entry.path().as_bytes().to_vec(), entry.cid()));
+///     rows.push((entry.path().as_str().as_bytes().to_vec(), entry.cid()));
 /// }
 /// let changes: Vec<Change> = repo.diff_rows(rows.into_iter().map(Ok)).collect::<Result<_, _>>()?;
 /// let [Change::Created { key, cid, .. }] = &changes[..] else { panic!() };
@@ -65,6 +67,8 @@ pub struct Diff<O, N> {
     /// Where keys of the old side are unknown on the new side, and the other way round.
     old_hidden: Hidden,
     new_hidden: Hidden,
+    /// The keys of two nodes that are read together.
+    keys: Keys,
     has_ended: bool,
     is_complete: bool,
 }
@@ -86,6 +90,8 @@ enum Action {
     PassNew,
     OpenOld,
     OpenNew,
+    /// Opens the links of both sides, which are on this layer and have the same bounds.
+    OpenBoth(Layer),
     End,
 }
 
@@ -97,6 +103,7 @@ impl<O: Side, N: Side> Diff<O, N> {
             partial: false,
             old_hidden: Hidden::NONE,
             new_hidden: Hidden::NONE,
+            keys: Keys::default(),
             has_ended: false,
             is_complete: true,
         }
@@ -125,7 +132,6 @@ impl<O: Side, N: Side> Diff<O, N> {
     /// ```
     pub fn partial(mut self, yes: bool) -> Self {
         self.partial = yes;
-        self.new.set_partial(yes);
         self
     }
 
@@ -192,6 +198,11 @@ impl<O: Side, N: Side> Diff<O, N> {
                 Action::PassNew => Self::pass(&mut self.new, &self.new_hidden, created),
                 Action::OpenOld => self.open_old()?,
                 Action::OpenNew => self.open_new()?,
+                Action::OpenBoth(layer) => {
+                    self.read_both(layer);
+                    // The new side is next, because its layer is higher then.
+                    self.open_old()?
+                }
                 Action::End => return Ok(None),
             };
             if change.is_some() {
@@ -202,6 +213,9 @@ impl<O: Side, N: Side> Diff<O, N> {
 
     fn next_action(&mut self) -> Result<Action> {
         let Diff { old, new, old_hidden, new_hidden, .. } = self;
+        if let (Some(old), Some(new)) = (old.node(), new.node()) {
+            old.pass_equal(new);
+        }
         old.advance()?;
         new.advance()?;
         Ok(match (old.item(), new.item()) {
@@ -216,11 +230,19 @@ impl<O: Side, N: Side> Diff<O, N> {
             }
             (Item::Link { interval, .. }, _) if old_hidden.hides(&interval) => Action::PassOld,
             (_, Item::Link { interval, .. }) if new_hidden.hides(&interval) => Action::PassNew,
-            (Item::Link { layer: old, .. }, Item::Link { layer: new, .. }) => {
+            (
+                Item::Link { layer: old, interval: old_interval, .. },
+                Item::Link { layer: new, interval: new_interval, .. },
+            ) => match (old, new) {
+                // Neither node can come again: a later subtree has other keys.
+                (Some(old), Some(new)) if old == new && old_interval == new_interval => {
+                    Action::OpenBoth(old)
+                }
                 // A root of unknown layer is opened first.
-                let is_higher = old.is_none_or(|old| new.is_some_and(|new| old >= new));
-                if is_higher { Action::OpenOld } else { Action::OpenNew }
-            }
+                (None, _) => Action::OpenOld,
+                (old, new) if old >= new && new.is_some() => Action::OpenOld,
+                _ => Action::OpenNew,
+            },
             (Item::Link { interval, .. }, Item::Entry { key, .. }) => {
                 if begins_after(&interval, key) { Action::PassNew } else { Action::OpenOld }
             }
@@ -238,7 +260,7 @@ impl<O: Side, N: Side> Diff<O, N> {
     fn pass_both(&mut self) -> Option<Change> {
         let change = match (self.old.item(), self.new.item()) {
             (Item::Entry { key, cid: old }, Item::Entry { cid: new, .. }) if old != new => {
-                Some(Change::Updated { key: key.into(), old, new })
+                Some(Change::Updated { key: key.into(), old: *old, new: *new })
             }
             _ => None,
         };
@@ -255,11 +277,28 @@ impl<O: Side, N: Side> Diff<O, N> {
         change: fn(Box<[u8]>, Cid) -> Change,
     ) -> Option<Change> {
         let change = match side.item() {
-            Item::Entry { key, cid } if !hidden.has(key) => Some(change(key.into(), cid)),
+            Item::Entry { key, cid } if !hidden.has(key) => Some(change(key.into(), *cid)),
             _ => None,
         };
         side.pass();
         change
+    }
+
+    /// Reads the nodes of both sides, so that their keys are hashed together.
+    fn read_both(&mut self, layer: Layer) {
+        let Diff { old, new, keys, .. } = self;
+        keys.clear();
+        old.read(keys);
+        let of_old = keys.len();
+        new.read(keys);
+        // Most nodes differ in one link.
+        for (old_cid, new_cid) in old.links().zip(new.links()).filter(|(a, b)| a != b) {
+            old.prefetch(&old_cid);
+            new.prefetch(&new_cid);
+        }
+        let good = keys.count_of(layer);
+        old.judge(good >= of_old);
+        new.judge(good >= keys.len());
     }
 
     fn open_old(&mut self) -> Result<Option<Change>> {
@@ -279,7 +318,7 @@ impl<O: Side, N: Side> Diff<O, N> {
             return Ok(None);
         };
         // A missing node is rare, and its interval is needed after the side has moved on.
-        let interval = partial.then(|| interval.to_owned());
+        let (node, interval) = (*node, partial.then(|| interval.to_owned()));
         Ok(match (side.open(partial)?, interval) {
             (Opened::Missing, Some(interval)) => {
                 Some(Change::Unknown { side: name, node, layer, interval })

@@ -6,6 +6,7 @@ use core::mem::take;
 use super::side::{Item, Opened, Side};
 use crate::cid::Cid;
 use crate::error::{ArgumentFault, Error, Result};
+use crate::mst::frame::Frame;
 
 /// Sorted rows, each a key and the CID of its record, as the old side of a [`Diff`](super::Diff).
 pub struct RowSide<I, K> {
@@ -23,7 +24,15 @@ impl<I, K> RowSide<I, K> {
     }
 }
 
+#[expect(private_interfaces, reason = "the trait cannot be named outside of this module")]
 impl<I: Iterator<Item = Result<(K, Cid)>>, K: AsRef<[u8]>> Side for RowSide<I, K> {
+    type Bytes = [u8; 0];
+
+    #[inline]
+    fn node(&mut self) -> Option<&mut Frame<[u8; 0]>> {
+        None
+    }
+
     #[inline]
     fn advance(&mut self) -> Result<()> {
         // After the end, `row` is empty and was not passed.
@@ -48,7 +57,7 @@ impl<I: Iterator<Item = Result<(K, Cid)>>, K: AsRef<[u8]>> Side for RowSide<I, K
     #[inline]
     fn item(&self) -> Item<'_> {
         match &self.row {
-            Some((key, cid)) => Item::Entry { key: key.as_ref(), cid: *cid },
+            Some((key, cid)) => Item::Entry { key: key.as_ref(), cid },
             None => Item::End,
         }
     }

@@ -3,9 +3,18 @@
 use crate::cid::Cid;
 use crate::error::{KeyInterval, Result};
 use crate::mst::Layer;
+use crate::mst::frame::Frame;
+use crate::mst::read_node::Keys;
 
 /// One side of a diff.
+#[expect(private_interfaces, reason = "the trait cannot be named outside of this module")]
 pub trait Side {
+    /// The blocks of nodes.
+    type Bytes: AsRef<[u8]>;
+
+    /// Returns the node that was opened last, if no item is the current one.
+    fn node(&mut self) -> Option<&mut Frame<Self::Bytes>>;
+
     /// Moves to the next item, unless the current one was not passed or opened.
     fn advance(&mut self) -> Result<()>;
 
@@ -15,12 +24,24 @@ pub trait Side {
     /// Passes the current item: an entry, or a link, whose subtree is skipped.
     fn pass(&mut self);
 
+    /// Announces that a node is needed soon.
+    fn prefetch(&self, _cid: &Cid) {}
+
+    /// Returns the links of the node that was read, in order.
+    fn links(&self) -> impl Iterator<Item = Cid> {
+        core::iter::empty()
+    }
+
+    /// Reads the node of the current item, if it is a link to a node of known layer, and appends its
+    /// keys, whose layers are not checked yet.
+    fn read(&mut self, _keys: &mut Keys) {}
+
+    /// Tells whether all keys of the node that was read are on its layer.
+    fn judge(&mut self, _is_good: bool) {}
+
     /// Enters the node of the current item, which is a link. With `partial`, a missing node is no
     /// error.
     fn open(&mut self, partial: bool) -> Result<Opened>;
-
-    /// Sets whether missing nodes are expected.
-    fn set_partial(&mut self, _yes: bool) {}
 
     /// Sets whether the CIDs of opened nodes are kept.
     fn keep_opened(&mut self, _yes: bool) {}
@@ -38,7 +59,7 @@ pub enum Item<'i> {
     /// A link to a subtree.
     Link {
         /// The node.
-        cid: Cid,
+        cid: &'i Cid,
         /// Its layer; `None` for a root.
         layer: Option<Layer>,
         /// The keys that the subtree can have.
@@ -49,7 +70,7 @@ pub enum Item<'i> {
         /// The key.
         key: &'i [u8],
         /// The CID of the record.
-        cid: Cid,
+        cid: &'i Cid,
     },
     /// The end.
     End,

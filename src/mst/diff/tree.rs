@@ -8,17 +8,25 @@ use crate::cid::Cid;
 use crate::error::Result;
 use crate::mst::Walk;
 use crate::mst::ahead::ReadAhead;
-use crate::mst::descent::{Descent, Next};
+use crate::mst::descent::{Descent, Fetched, Next};
+use crate::mst::frame::{Frame, Link, NodeStep, Order, Steps};
+use crate::mst::layout::cid_at;
+use crate::mst::levels::MAX_KEYS_LEN;
+use crate::mst::read_node::{Keys, NODE_COST, ReadNode};
 use crate::store::BlockStore;
 
 /// A tree as a side of a [`Diff`](super::Diff).
 pub struct TreeSide<'s, S: BlockStore> {
+    store: &'s S,
     descent: Descent<S::Bytes<'s>>,
     ahead: ReadAhead<'s, S>,
-    /// Whether every node of the tree is opened, so that siblings are read together.
+    /// Whether every node of the tree is opened, so that siblings are read together. A bad node ends
+    /// the diff, so reading more than its first key costs little.
     reads_all: bool,
     /// The current item, unless it was passed or opened.
     next: Option<Next>,
+    /// The node of the current item, if it was read.
+    read: Option<ReadNode<S::Bytes<'s>>>,
     opened: Option<HashSet<Cid>>,
 }
 
@@ -27,16 +35,43 @@ impl<'s, S: BlockStore> TreeSide<'s, S> {
     pub(crate) fn new(walk: Walk<'s, S>, reads_all: bool) -> Self {
         let Walk { store, root, manner, .. } = walk;
         TreeSide {
+            store,
             descent: Descent::new(root, manner, Default::default()),
             ahead: ReadAhead::new(store, Default::default()),
             reads_all,
             next: None,
+            read: None,
             opened: None,
+        }
+    }
+
+    /// Looks up the node of a link, unless it was read.
+    fn fetch(&mut self, link: &Link) -> Result<Option<Fetched<S::Bytes<'s>>>> {
+        match self.read.take() {
+            Some(node) => {
+                debug_assert!(node.cid == link.cid, "another node was read");
+                node.fetched
+            }
+            None => self.ahead.fetch(link, &mut self.descent, self.reads_all, false),
+        }
+    }
+
+    fn forget(&mut self) {
+        if let Some(buffers) = self.read.take().and_then(ReadNode::into_buffers) {
+            self.descent.spare.put(buffers);
         }
     }
 }
 
-impl<S: BlockStore> Side for TreeSide<'_, S> {
+#[expect(private_interfaces, reason = "the trait cannot be named outside of this module")]
+impl<'s, S: BlockStore> Side for TreeSide<'s, S> {
+    type Bytes = S::Bytes<'s>;
+
+    #[inline]
+    fn node(&mut self) -> Option<&mut Frame<S::Bytes<'s>>> {
+        if self.next.is_some() { None } else { self.descent.top_mut() }
+    }
+
     #[inline]
     fn advance(&mut self) -> Result<()> {
         if self.next.is_none() {
@@ -53,11 +88,11 @@ impl<S: BlockStore> Side for TreeSide<'_, S> {
     fn item(&self) -> Item<'_> {
         match &self.next {
             Some(Next::Link(link)) => Item::Link {
-                cid: link.cid,
+                cid: &link.cid,
                 layer: link.layer,
                 interval: self.descent.interval(link),
             },
-            Some(Next::Entry(cid)) => Item::Entry { key: self.descent.key(), cid: *cid },
+            Some(Next::Entry(cid)) => Item::Entry { key: self.descent.key(), cid },
             Some(Next::End) | None => Item::End,
         }
     }
@@ -65,6 +100,37 @@ impl<S: BlockStore> Side for TreeSide<'_, S> {
     #[inline]
     fn pass(&mut self) {
         self.next = None;
+        self.forget();
+    }
+
+    fn prefetch(&self, cid: &Cid) {
+        self.store.prefetch(core::slice::from_ref(cid));
+    }
+
+    fn links(&self) -> impl Iterator<Item = Cid> {
+        self.read.iter().filter_map(ReadNode::read).flat_map(|(block, buffers)| {
+            let steps = Steps::all(Order::Ascending, &buffers.layout);
+            steps.filter_map(NodeStep::link).filter_map(|at| cid_at(block, at))
+        })
+    }
+
+    fn read(&mut self, keys: &mut Keys) {
+        self.forget();
+        let Some(Next::Link(link)) = &self.next else { return };
+        let (Some(depth), Some(layer)) = (self.descent.depth(), link.layer) else { return };
+        if !self.descent.has_room(|| NODE_COST) {
+            return;
+        }
+        let fetched = Fetched::get(self.store, link.cid);
+        let mut node = ReadNode { cid: link.cid, depth, fetched };
+        node.parse(layer, (keys, MAX_KEYS_LEN), &mut self.descent);
+        self.read = Some(node);
+    }
+
+    fn judge(&mut self, is_good: bool) {
+        if !is_good && let Some(node) = &mut self.read {
+            node.forget();
+        }
     }
 
     fn open(&mut self, partial: bool) -> Result<Opened> {
@@ -72,8 +138,7 @@ impl<S: BlockStore> Side for TreeSide<'_, S> {
             debug_assert!(false, "only links are opened");
             return Ok(Opened::Missing);
         };
-        let fetched = self.ahead.fetch(&link, &mut self.descent, self.reads_all, false)?;
-        let Some(fetched) = fetched else {
+        let Some(fetched) = self.fetch(&link)? else {
             return match (link.is_empty_tree(), partial) {
                 (true, _) => Ok(Opened::Node),
                 (false, true) => Ok(Opened::Missing),
@@ -90,11 +155,6 @@ impl<S: BlockStore> Side for TreeSide<'_, S> {
             opened.insert(link.cid);
         }
         Ok(Opened::Node)
-    }
-
-    fn set_partial(&mut self, yes: bool) {
-        // As in a partial walk, a bad node must cost no more than its first key.
-        self.reads_all &= !yes;
     }
 
     fn keep_opened(&mut self, yes: bool) {
