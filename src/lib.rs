@@ -169,7 +169,8 @@ pub use self::commit::{Commit, CommitRules};
 pub use self::error::{Error, ErrorClass, ErrorKind, Result};
 pub use self::limits::Limits;
 pub use self::load::{
-    BoundedLoader, LoadScratch, Loaded, Loader, Suspended, Verification, peek_commit,
+    BoundedLoader, LoadScratch, Loaded, Loader, StreamEntries, StreamRecords, StreamStats,
+    StreamWalk, Streamed, Suspended, Verification, peek_commit,
 };
 pub use self::mst::{Gap, KeyRange, Lookup};
 pub use self::path::{RepoPath, RepoPathBuf};

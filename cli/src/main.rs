@@ -33,6 +33,7 @@ mod target;
 mod testing;
 mod tid;
 mod verify;
+mod walking;
 
 use std::process::ExitCode;
 

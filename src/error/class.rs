@@ -55,7 +55,7 @@ pub enum ErrorClass {
     Truncated,
     /// A block is missing: the CAR is partial, or was cut between two sections.
     Missing,
-    /// The input exceeds a limit.
+    /// The input exceeds a limit, or a one-pass walk cannot read its block order: a load can.
     Limit,
     /// An argument, a public key or a setting is refused, a processed value cannot be encoded, or a
     /// record does not decode into the type.
@@ -111,7 +111,7 @@ impl Error {
                 ErrorClass::Truncated
             }
             ErrorKind::Missing { .. } | ErrorKind::MissingCommit => ErrorClass::Missing,
-            ErrorKind::Limit { .. } => ErrorClass::Limit,
+            ErrorKind::Limit { .. } | ErrorKind::OutOfOrder { .. } => ErrorClass::Limit,
             ErrorKind::Argument(_)
             | ErrorKind::PublicKey(_)
             | ErrorKind::Decode(_)

@@ -396,6 +396,12 @@ pub enum ArgumentFault {
     /// A kept spill file was to be emptied for the next load.
     #[error("a spill file that is kept cannot be emptied")]
     KeptFile,
+    /// A setting of the loader has no meaning for a one-pass walk.
+    #[error("a one-pass walk does not support `{setting}`: load the CAR instead")]
+    OnePass {
+        /// The setting.
+        setting: &'static str,
+    },
 }
 
 /// Why a key or an argument is not a repo path, or which part of it breaks the syntax.

@@ -48,8 +48,8 @@ const BUFFERS: u64 = 3 << 20;
 #[must_use]
 #[derive(Clone, Debug)]
 pub struct BoundedLoader<P = Keep> {
-    loader: Loader<P>,
-    memory_limit: u64,
+    pub(super) loader: Loader<P>,
+    pub(super) memory_limit: u64,
 }
 
 impl<P> BoundedLoader<P> {

@@ -10,7 +10,8 @@
 //! memory, spill     the sinks: into memory, into a spill file, into a spilled index
 //! ```
 //!
-//! A load that reaches its memory limit becomes a [`Suspended`].
+//! A load that reaches its memory limit becomes a [`Suspended`]. A stream in pre-order needs no load:
+//! `stream` walks over it while it is read.
 
 mod bounded;
 mod hashing;
@@ -26,6 +27,7 @@ mod settings;
 mod shortcuts;
 #[cfg(feature = "redb")]
 mod spill;
+mod stream;
 mod suspended;
 
 use core::fmt;
@@ -35,6 +37,7 @@ pub use self::peek::peek_commit;
 pub use self::scratch::LoadScratch;
 use self::settings::Settings;
 pub use self::settings::Verification;
+pub use self::stream::{StreamEntries, StreamRecords, StreamStats, StreamWalk, Streamed};
 pub use self::suspended::{Loaded, Suspended};
 use crate::budget::Budget;
 use crate::commit::CommitRules;

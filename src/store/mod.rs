@@ -19,7 +19,7 @@ mod block_store;
 mod car_store;
 mod commits;
 pub(crate) mod contents;
-mod hash;
+pub(crate) mod hash;
 pub(crate) mod index;
 #[cfg(feature = "mmap")]
 mod mapped;

@@ -13,6 +13,7 @@
 #[cfg(feature = "redb")]
 pub(crate) mod kept;
 pub(crate) mod keys;
+pub(crate) mod one_pass;
 pub(crate) mod part;
 pub(crate) mod ways;
 

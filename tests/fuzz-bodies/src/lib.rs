@@ -24,6 +24,7 @@ mod export;
 mod framing;
 mod judge;
 mod node;
+mod one_pass;
 mod partial;
 mod path;
 mod process;
@@ -43,6 +44,7 @@ pub use self::cid::cid;
 pub use self::commit::commit;
 pub use self::judge::{car_rehashed, walk_oracle};
 pub use self::node::node;
+pub use self::one_pass::one_pass;
 pub use self::partial::partial_trees;
 pub use self::path::path;
 pub use self::process::{process, processable};
@@ -73,5 +75,5 @@ pub const TARGETS: &[Target] = targets! {
     varint cid car_header section commit node path processable record
     car car_rehashed chunk_independence
     walk_oracle broken_rule partial_trees proofs signature
-    store_independence process spill_file
+    store_independence one_pass process spill_file
 };
