@@ -52,11 +52,6 @@ nodes that can contain their keys, must be present. If one is missing, the recor
 listed, the error names the missing keys, and the exit code is 4. An invalid repo path is named on
 stderr, the other records are listed, and the exit code is 3.
 
-With --one-pass, a CAR in pre-order is read once, in constant memory, as `prove` writes it. Lines are
-printed before the blocks after them are verified: they are a whole listing only if the exit code is
-0. Ranges choose what is printed; the whole CAR is read. A CAR in another order is loaded. If that
-is found only after the first record, the exit code is 3: run without --one-pass.
-
 With --partial, missing and bad subtrees and bad records are named on stderr. Missing and bad
 records have the size `-`, invalid repo paths are listed escaped, and none of these changes the exit
 code. If the CAR is damaged, the sections before the damage are read. With --records, a record that
@@ -131,13 +126,8 @@ subtree or a bad record either. Missing blocks are counted. Of the invalid repo 
 and bad records together, the first 20 are named on stderr, the others are counted, and the exit
 code is 3. It is 1 if the repository is of another account or the signature is invalid.
 
-With --one-pass, a CAR in pre-order is verified in constant memory while it is read; a CAR in another
-order is loaded. If that is found only after the first record, the exit code is 3: run without
---one-pass.
-
 Without a key the signature is not checked. An old commit may be signed with an old key: an audit
-log (https://plc.directory/DID/log/audit) has the earlier keys. carwalk trusts the log: it does not
-verify the signatures in it.
+log (https://plc.directory/DID/log/audit) has the earlier keys. carwalk trusts the log.
 
 --records prints `path TAB place in the record TAB oddity`. Oddities are violations of the data
 model, a `$type` that is missing or not the collection, and sizes over 1,000,000 bytes.",

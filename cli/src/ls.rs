@@ -43,8 +43,8 @@ pub(crate) struct Ls {
     #[arg(long)]
     partial: bool,
 
-    /// Use constant memory if the CAR is in pre-order, and load it otherwise. Records are printed
-    /// before later blocks are verified: wait for exit code 0
+    /// Read a CAR in pre-order in constant memory. Lines are printed before later blocks are
+    /// verified: only exit code 0 means that all are valid
     #[arg(long, conflicts_with_all = ["partial", "kept", "keep"])]
     one_pass: bool,
 

@@ -32,8 +32,7 @@ pub(crate) struct Verify {
     #[arg(long)]
     partial: bool,
 
-    /// Use constant memory if the CAR is in pre-order, and load it otherwise. Repeated and
-    /// unreached blocks are then not counted: null in the JSON
+    /// Verify a CAR in pre-order in constant memory, without counting distinct blocks
     #[arg(long, conflicts_with_all = ["partial", "kept", "keep"])]
     one_pass: bool,
 

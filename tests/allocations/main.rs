@@ -89,7 +89,7 @@ fn the_memory_of_a_one_pass_walk_does_not_depend_on_the_number_of_records() {
     });
     for info in [one, two] {
         assert!(info.bytes_max <= 8 << 20, "{info:?}");
-        assert!(info.count_total < 1000, "{info:?}");
+        assert!(info.count_total < 2000, "{info:?}");
     }
     // Nearly all lists have grown by then.
     assert!(two.bytes_max <= one.bytes_max + (64 << 10), "{one:?} {two:?}");

@@ -80,7 +80,7 @@ fn errors_after_the_first_record_have_their_exit_codes() {
     let bytes = car.to_bytes();
     let run = run_on(["ls", "--one-pass"], &bytes[..bytes.len() - 1]);
     assert_eq!(run.code, Some(3), "{run:?}");
-    assert!(run.stderr.contains("the input ends inside it"), "{run:?}");
+    assert!(run.stderr.contains("the input ends in the middle"), "{run:?}");
     assert_eq!(run.stdout.lines().count(), 10);
     car.sections.pop();
     let run = run_on(["ls", "--one-pass"], &car.to_bytes());
