@@ -15,7 +15,7 @@ use super::{Error, ErrorKind, LookAlike, SpillFileFault, Structure};
 /// | `Invalid` | reports the server or account: the same bytes will fail again |
 /// | `Truncated` | downloads again |
 /// | `Missing` | fetches the block or the whole repository, or reads with a partial walk |
-/// | `Limit` | raises the limit, or refuses the repository |
+/// | `Limit` | raises the limit, or refuses the repository. `OutOfOrder`: loads it |
 /// | `Caller` | fixes its program |
 /// | `Environment` | alerts its operator: trying again does not help |
 /// | `Io` | tries again |

@@ -90,8 +90,8 @@ pub enum ErrorKind {
     /// The error has the CID of the due block, and the key of a record. A load accepts any order.
     #[error("its block {}: load the CAR instead of walking it in one pass", displaced(*seen_at))]
     OutOfOrder {
-        /// The section offset of the earlier block. `None` if it was forgotten, or if it is a
-        /// record.
+        /// The section offset of the earlier block. `None` if it was forgotten, or if the block
+        /// was a record.
         seen_at: Option<u64>,
     },
     /// The input exceeds a limit.

@@ -42,6 +42,9 @@ pub(crate) struct OnePass {
     ahead: NodesAhead,
     /// The block that is due, if the descent has reached it.
     reached: Option<Reached>,
+    /// Whether the walk has passed over a record. Then sections that are not due may be records in
+    /// their places.
+    passes_records: bool,
     commit: Cid,
     /// Records that were taken.
     records: Recent<Span>,
@@ -116,6 +119,7 @@ impl OnePass {
             descent: Descent::new(root, manner, DescentBuffers::default()),
             ahead: NodesAhead::default(),
             reached: None,
+            passes_records: false,
             commit,
             records: Recent::new(MAX_RECORDS),
             kept: KeptBytes::new(keep_repeats),
@@ -149,6 +153,7 @@ impl OnePass {
     pub(crate) fn pass_record(&mut self) {
         debug_assert!(matches!(self.reached, Some(Reached::Record(_))), "no record is due");
         self.reached = None;
+        self.passes_records = true;
     }
 
     /// Compares the next section, which was verified, with what is due. Without a section, there
@@ -193,7 +198,7 @@ impl OnePass {
             let is_kept = self.kept.copy(span, &mut self.repeat);
             return Ok(Offered::Repeat(Repeat { cid, len, distance, is_kept }));
         }
-        self.check_order(reached)?;
+        self.check_order(reached, section.is_none())?;
         match (section, reached) {
             (Some(section), _) => {
                 self.extras.note(section.cid(), section.offset());
@@ -208,8 +213,9 @@ impl OnePass {
         }
     }
 
-    /// Checks that the block that is due did not come too early.
-    fn check_order(&self, reached: Reached) -> Result<()> {
+    /// Checks that the block that is due did not come too early. If records are passed over, one of
+    /// them may equal the node that is due, which can still come up to the end of the input.
+    fn check_order(&self, reached: Reached, is_end: bool) -> Result<()> {
         let (cid, is_record) = match reached {
             Reached::Node(link) => (link.cid, self.records.get(&link.cid).is_some()),
             Reached::Record(cid) => (cid, false),
@@ -220,6 +226,7 @@ impl OnePass {
             (Reached::Node(link), Some(&offset), _) if cid != self.commit => {
                 Err(self.linked_twice(&link, offset))
             }
+            _ if self.passes_records && !is_end => Ok(()),
             (_, Some(&offset), _) | (_, None, Some(&offset)) => {
                 Err(self.out_of_order(reached, Some(offset)))
             }

@@ -15,7 +15,7 @@ use carwalk::{
 use carwalk_testkit::breakage::{self, Breakage};
 use carwalk_testkit::car::{Car, Section};
 use carwalk_testkit::cid::Cid as KitCid;
-use carwalk_testkit::readers::{OneByte, Ragged};
+use carwalk_testkit::readers::{FailsAt, OneByte, Ragged};
 use carwalk_testkit::repo::{Order, Record, Repo as KitRepo};
 use carwalk_testkit::rng::Rng;
 use carwalk_testkit::{cases, key, legal, random};
@@ -319,6 +319,78 @@ fn a_repeated_record_that_is_in_its_place_is_taken() {
     let (way, found) = rows(&Loader::new(), &car[..]);
     assert_eq!(way, Way::OnePass);
     assert!(found.unwrap() == common::oracle_rows(&car));
+}
+
+/// A repository of so many different records, in which the last key has the record of the first.
+fn with_far_repeat(records: usize) -> Vec<u8> {
+    let key = |number: usize| format!("com.example.test/{number:08}").into_bytes();
+    let keys = (0..=records).map(key);
+    let of = |number: usize| key(if number == records { 0 } else { number });
+    let records = keys.enumerate().map(|(number, key)| (key, Record::sample(&of(number))));
+    KitRepo::new(records).to_bytes(Order::Preorder)
+}
+
+/// A repository whose first record equals its last node.
+fn with_a_record_like_a_later_node() -> KitRepo {
+    let repo = breakage::sample();
+    let (_, node) = repo.root.blocks().pop().unwrap();
+    let keys = repo.entries().into_iter().map(|(key, _)| key).enumerate();
+    let record = |number, key: &[u8]| match number {
+        0 => Record::new(node.clone()),
+        _ => Record::sample(key),
+    };
+    KitRepo::new(keys.map(|(number, key)| (key.clone(), record(number, &key))))
+}
+
+#[test]
+fn a_record_that_equals_a_later_node_is_not_taken_for_it() {
+    let repo = with_a_record_like_a_later_node();
+    let whole = repo.to_bytes(Order::PreorderRepeating);
+    let (way, found) = rows(&Loader::new(), &whole[..]);
+    assert_eq!(way, Way::OnePass);
+    assert!(found.unwrap() == common::oracle_rows(&whole));
+    let entries = |car: &[u8]| walk(&Loader::new(), car).into_entries().try_count();
+    assert_eq!(entries(&whole).unwrap(), 11);
+    // With each block once, the node is missing from its place.
+    let once = repo.to_bytes(Order::Preorder);
+    let offset = repo.to_car(Order::Preorder).offset_of(&repo.entries()[0].1) as u64;
+    let error = error_of(&Loader::new(), &once[..]);
+    assert!(matches!(error.kind(), ErrorKind::OutOfOrder { seen_at: None }), "{error:?}");
+    let error = entries(&once).unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::OutOfOrder { seen_at: Some(at) } if *at == offset),
+        "{error:?}"
+    );
+    assert_eq!(error.position().structure(), Structure::Node);
+}
+
+#[test]
+fn the_last_65536_records_are_remembered() {
+    let car = with_far_repeat(65_536);
+    let mut walk = walk(&Loader::new(), &car[..]);
+    let (mut records, mut repeats) = (0, 0);
+    while let Some(event) = walk.next_event().unwrap() {
+        match event {
+            Event::Record { .. } => records += 1,
+            Event::RepeatedRecord { .. } => repeats += 1,
+            event => panic!("{event:?}"),
+        }
+    }
+    assert_eq!((records, repeats), (65_536, 1));
+    // One more, and the first is forgotten. It may have come before, or be missing.
+    let error = error_of(&keeping(), &with_far_repeat(65_537)[..]);
+    assert!(matches!(error.kind(), ErrorKind::OutOfOrder { seen_at: None }), "{error:?}");
+    assert_eq!(error.key(), Some(&b"com.example.test/00065537"[..]));
+}
+
+#[test]
+fn a_source_that_fails_anywhere_is_an_error() {
+    let bytes = breakage::sample().to_bytes(Order::Preorder);
+    for at in (0..=bytes.len()).step_by(carwalk_testkit::step(7)) {
+        let stream = FailsAt::new(&bytes[..], at, std::io::ErrorKind::TimedOut);
+        let error = error_of(&Loader::new(), stream);
+        assert_eq!(error.class(), ErrorClass::Io, "{error:?}");
+    }
 }
 
 /// A section of a raw block.

@@ -231,13 +231,13 @@ fn try_count<T>(mut items: impl Iterator<Item = Result<T>>) -> Result<u64> {
     items.try_fold(0, |count: u64, item| item.map(|_| count.saturating_add(1)))
 }
 
-impl<R, P: fmt::Debug> fmt::Debug for StreamRecords<R, P> {
+impl<R, P> fmt::Debug for StreamRecords<R, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("StreamRecords").field(&self.0.walk).finish()
     }
 }
 
-impl<R, P: fmt::Debug> fmt::Debug for StreamEntries<R, P> {
+impl<R, P> fmt::Debug for StreamEntries<R, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("StreamEntries").field(&self.0.walk).finish()
     }

@@ -244,7 +244,7 @@ fn unexpected() -> Error {
     Error::store("a walk returned an event that was turned off")
 }
 
-impl<R, P: fmt::Debug> fmt::Debug for StreamWalk<R, P> {
+impl<R, P> fmt::Debug for StreamWalk<R, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StreamWalk")
             .field("commit", &self.commit().cid())

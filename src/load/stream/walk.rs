@@ -45,8 +45,8 @@ use crate::store::Form;
 /// # let bytes: &[u8] = include_bytes!("../../../samples/repo.car");
 /// # let mut packed = Vec::new();
 /// # Repo::from_slice(bytes)?.prove().range(..).write(&mut packed)?;
-/// // `packed` is a CAR in pre-order, of which 1,000 bytes arrived.
-/// let Streamed::PreOrder(mut walk) = Loader::new().stream(&packed[..1000])? else { panic!() };
+/// // `packed` is a CAR in pre-order, of which 10,000 bytes arrived.
+/// let Streamed::PreOrder(mut walk) = Loader::new().stream(&packed[..10_000])? else { panic!() };
 /// let end = loop {
 ///     match walk.next_event() {
 ///         Ok(Some(event)) => println!("{event:?}"),
@@ -295,9 +295,10 @@ impl<R, P> StreamWalk<R, P> {
     /// returns [`Event::Entry`] as soon as the node is there, and passes over the records in the
     /// stream, wherever they are. They count as extra sections.
     ///
-    /// Only nodes have to be in pre-order then. But a CAR of which some records come after their
-    /// place is in pre-order for [`Loader::stream`](crate::Loader::stream) only if the first record
-    /// is in its place, or if there are no records.
+    /// Then only nodes have to be in pre-order. If they are not, the error comes at the end of the
+    /// stream, because a section that is not due may be a record in its place. Before the walk,
+    /// [`Loader::stream`](crate::Loader::stream) requires the first record to be in its place, unless
+    /// there are no records.
     ///
     /// # Examples
     ///
