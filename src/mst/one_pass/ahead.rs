@@ -136,3 +136,59 @@ fn node_in(section: &[u8]) -> Option<&[u8]> {
     }
     Cid::parse(cid).is_ok_and(|cid| may_be_node(&cid, block)).then_some(block)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Repo;
+    use crate::mst::Event;
+    use crate::sha256::hashed;
+
+    /// The sample in pre-order, and the section offset and layer of each node.
+    fn packed() -> (Vec<u8>, Vec<(u64, Layer)>) {
+        let mut car = Vec::new();
+        let sample = Repo::from_slice(include_bytes!("../../../samples/repo.car")).unwrap();
+        sample.prove().range(..).write(&mut car).unwrap();
+        let repo = Repo::from_slice(&car[..]).unwrap();
+        let mut walk = repo.walk().nodes(true).records(false).start();
+        let mut nodes = Vec::new();
+        while let Some(event) = walk.next_event().unwrap() {
+            if let Event::Node { offset: Some(offset), layer, .. } = event {
+                nodes.push((offset, layer));
+            }
+        }
+        (car, nodes)
+    }
+
+    #[test]
+    fn each_node_is_parsed_once_and_each_key_hashed_once() {
+        let (car, nodes) = packed();
+        assert_eq!(nodes.len(), 9);
+        let (mut ahead, mut spare) = (NodesAhead::default(), Spare::default());
+        let (hashed, keys) = hashed::counted(|| {
+            let keys = nodes.iter().map(|&(offset, layer)| {
+                let bytes = &car[usize::try_from(offset).unwrap()..];
+                let buffers = ahead.take(bytes, offset, Some(layer), &mut spare).unwrap();
+                buffers.layout.entries().len()
+            });
+            keys.sum::<usize>()
+        });
+        assert_eq!((keys, hashed.messages), (40, 40));
+    }
+
+    #[test]
+    fn a_node_of_another_layer_or_at_another_offset_is_not_returned() {
+        let (car, nodes) = packed();
+        let (mut ahead, mut spare) = (NodesAhead::default(), Spare::default());
+        let mut take = |number: usize, layer| {
+            let offset = nodes[number].0;
+            let bytes = &car[usize::try_from(offset).unwrap()..];
+            ahead.take(bytes, offset, layer, &mut spare).is_some()
+        };
+        let layer = |number: usize| Some(nodes[number].1);
+        assert!(!take(0, None) && !take(1, layer(0)));
+        assert!(take(2, layer(2)) && !take(2, layer(2)) && take(4, layer(4)));
+        // The third one was passed.
+        assert!(!take(3, layer(3)));
+    }
+}
