@@ -35,6 +35,7 @@
 //! - Limits, damaged files, legacy commits, progress, a memory limit, process functions, which
 //!   store a value instead of each record: [`Loader`].
 //! - Many small repositories, one after the other: [`LoadScratch`].
+//! - A CAR in pre-order of any length, in constant memory, while it is read: [`Loader::stream`].
 //! - All records: [`Repo::records`], a plain iterator. One collection or any range of keys, from
 //!   either end: [`Repo::records_in`], [`KeyRange`], `rev()`. Only paths and CIDs:
 //!   [`Repo::entries`]. Batches for other threads: [`Records::next_chunk`].
