@@ -35,6 +35,7 @@
 //! - Limits, damaged files, legacy commits, progress, a memory limit, process functions, which
 //!   store a value instead of each record: [`Loader`].
 //! - Many small repositories, one after the other: [`LoadScratch`].
+//! - A CAR in pre-order of any length, in constant memory, while it is read: [`Loader::stream`].
 //! - All records: [`Repo::records`], a plain iterator. One collection or any range of keys, from
 //!   either end: [`Repo::records_in`], [`KeyRange`], `rev()`. Only paths and CIDs:
 //!   [`Repo::entries`]. Batches for other threads: [`Records::next_chunk`].
@@ -171,7 +172,8 @@ pub use self::commit::{Commit, CommitRules};
 pub use self::error::{Error, ErrorClass, ErrorKind, Result};
 pub use self::limits::Limits;
 pub use self::load::{
-    BoundedLoader, LoadScratch, Loaded, Loader, Suspended, Verification, peek_commit,
+    BoundedLoader, LoadScratch, Loaded, Loader, StreamEntries, StreamRecords, StreamStats,
+    StreamWalk, Streamed, Suspended, Verification, peek_commit,
 };
 pub use self::mst::{Gap, KeyRange, Lookup};
 pub use self::path::{RepoPath, RepoPathBuf};

@@ -1,5 +1,6 @@
 //! Counts of the sections of a CAR and of its tree.
 
+use carwalk::StreamStats;
 use carwalk::mst::Event;
 use carwalk::store::CarStats;
 use serde::Serialize;
@@ -22,6 +23,22 @@ impl SectionCounts {
             repeated_blocks: stats.repeated_blocks(),
             unreached_blocks: stats.distinct_blocks.saturating_sub(reached),
         }
+    }
+}
+
+/// The sections of a stream that was walked in one pass, which does not count blocks.
+#[derive(Serialize)]
+pub(crate) struct StreamCounts {
+    pub(crate) sections: u64,
+    distinct_blocks: (),
+    repeated_blocks: (),
+    unreached_blocks: (),
+}
+
+impl StreamCounts {
+    pub(crate) fn of(stats: StreamStats) -> Self {
+        let sections = stats.sections;
+        StreamCounts { sections, distinct_blocks: (), repeated_blocks: (), unreached_blocks: () }
     }
 }
 
@@ -52,6 +69,10 @@ impl TreeCounts {
             Event::Record { block, .. } => {
                 add(&mut self.records, 1);
                 add(&mut self.record_bytes, block.len() as u64);
+            }
+            Event::RepeatedRecord { len, .. } => {
+                add(&mut self.records, 1);
+                add(&mut self.record_bytes, *len as u64);
             }
             Event::MissingRecord { .. } => add(&mut self.missing_records, 1),
             Event::BadRecord { .. } => add(&mut self.bad_records, 1),

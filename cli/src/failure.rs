@@ -237,6 +237,7 @@ impl Failure {
             Kind::Limit { limit: LimitName::HeaderLen, found, .. } if *found <= most => {
                 Some("--max-header")
             }
+            Kind::OutOfOrder { .. } => Some("--one-pass"),
             Kind::Missing { .. } if self.has_partial => Some("--partial"),
             _ if is_full(error) => Some("--max-spill"),
             _ => None,

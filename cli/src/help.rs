@@ -143,8 +143,7 @@ and bad records together, the first 20 are named on stderr, the others are count
 code is 3. It is 1 if the repository is of another account or the signature is invalid.
 
 Without a key the signature is not checked. An old commit may be signed with an old key: an audit
-log (https://plc.directory/DID/log/audit) has the earlier keys. carwalk trusts the log: it does not
-verify the signatures in it.
+log (https://plc.directory/DID/log/audit) has the earlier keys. carwalk trusts the log.
 
 --records prints `path TAB place in the record TAB oddity`. Oddities are violations of the data
 model, a `$type` that is missing or not the collection, and sizes over 1,000,000 bytes.",

@@ -9,11 +9,18 @@ mod stream;
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use carwalk::error::Structure;
+use carwalk::mst::Entry;
 use carwalk::store::{CarStore, MemoryStore, RedbStore, SpillFile};
-use carwalk::{Cid, CommitRules, Error, ErrorKind, Limits, Loaded, Loader, Repo, Verification};
+use carwalk::{
+    Cid, CommitRules, Error, ErrorKind, Limits, Loaded, Loader, Repo, StreamWalk, Streamed,
+    Verification,
+};
 use clap::Args;
 
 pub(crate) use self::compressed::{Format, Undecodable};
@@ -25,6 +32,9 @@ use crate::failure::{Cause, Failure};
 use crate::output::Output;
 use crate::progress::{SharedProgress, Unit};
 use crate::{commits, hints, map, size};
+
+/// Bytes of records that are kept for repeats, in one pass.
+const KEPT_REPEATS: u64 = 16 << 20;
 
 /// A command over one repository in any store.
 pub(crate) trait Command {
@@ -46,8 +56,41 @@ pub(crate) trait Command {
         false
     }
 
+    /// Returns how the command reads the CAR in one pass, if it is asked to.
+    fn one_pass(&self) -> Option<OnePass> {
+        None
+    }
+
+    /// Runs the command over a stream in pre-order. Only if it can read a CAR in one pass.
+    fn pass<R: Read>(&self, _: StreamWalk<R>, _: &mut Output) -> Result<(), Cause> {
+        Err(Cause::Usage("the command has no option --one-pass"))
+    }
+
     /// Runs the command.
     fn run<S: CarStore>(&self, repo: &Repo<S>, out: &mut Output) -> Result<(), Cause>;
+}
+
+/// How a command reads a CAR in one pass.
+pub(crate) struct OnePass {
+    /// Whether it needs the bytes of every record.
+    pub(crate) needs_records: bool,
+}
+
+impl OnePass {
+    /// Returns how many bytes of records are kept, so that a repeated record can be read.
+    fn keep_repeats(&self) -> u64 {
+        if self.needs_records { KEPT_REPEATS } else { 0 }
+    }
+}
+
+/// Returns the error for a repeated record whose bytes are needed and were not kept.
+#[cold]
+pub(crate) fn repeated(entry: Entry<'_>) -> Cause {
+    let (cid, key) = (entry.cid(), entry.key().escape_ascii());
+    Cause::Invalid(format!(
+        "record {cid}: it equals a record that came too long before to be in memory, \
+         key \"{key}\" (run without --one-pass)"
+    ))
 }
 
 /// The arguments of every command that reads a CAR.
@@ -109,11 +152,14 @@ impl Input {
         let use_of_file = self.use_of_file();
         // A kept spill file must have the whole CAR.
         let salvages = command.salvages() && !self.storage.keeps();
-        let done = self.open(source, salvages).and_then(|(opened, fault)| match opened {
-            Opened::Mapped(repo) => self.finish(command, &repo, fault),
-            Opened::InMemory(repo) => self.finish(command, &repo, fault),
-            Opened::InFile(repo) => self.finish(command, &repo, fault),
-        });
+        let done = match command.one_pass() {
+            Some(one_pass) => self.pass(command, source, &one_pass),
+            None => self.open(source, salvages).and_then(|(opened, fault)| match opened {
+                Opened::Mapped(repo) => self.finish(command, &repo, fault),
+                Opened::InMemory(repo) => self.finish(command, &repo, fault),
+                Opened::InFile(repo) => self.finish(command, &repo, fault),
+            }),
+        };
         done.map_err(|cause| cause.of_spill_file(use_of_file))
     }
 
@@ -249,6 +295,62 @@ impl Input {
                 .storage
                 .spill(load, |note| progress.note(note))
                 .map(|repo| Opened::InFile(Box::new(repo))),
+        }
+    }
+
+    /// Runs the command over a stream: in one pass if its blocks are in pre-order, or else over the
+    /// loaded repository.
+    fn pass<C: Command>(
+        &self,
+        command: &C,
+        source: Origin<'_>,
+        one_pass: &OnePass,
+    ) -> Result<(), Cause> {
+        let (source, len): (Box<dyn Read>, _) = match source {
+            Origin::Stdin => (Box::new(io::stdin().lock()), None),
+            Origin::File { file, len } => (Box::new(file), len),
+            Origin::Mapped { file, len } => (Box::new(file), Some(len)),
+            Origin::Kept(_) => return Err(Cause::Usage("--kept has no blocks in pre-order")),
+        };
+        let mut stream =
+            Stream::new(source, self.limits().stream_len(), false).map_err(carwalk::Error::from)?;
+        let done = self.pass_stream(command, &mut stream, len, one_pass);
+        done.map_err(|cause| match cause {
+            Cause::Car(error) => self.explain(error, &mut stream),
+            cause => cause,
+        })
+    }
+
+    fn pass_stream<C: Command>(
+        &self,
+        command: &C,
+        stream: &mut Stream<'_>,
+        len: Option<u64>,
+        one_pass: &OnePass,
+    ) -> Result<(), Cause> {
+        let len = len.filter(|_| !stream.is_compressed());
+        let progress = SharedProgress::new(Unit::Bytes, len);
+        let loader = self.loader(false).keep_repeats(one_pass.keep_repeats());
+        // The output of a walk has its own bar.
+        let is_walk = Arc::new(AtomicBool::new(false));
+        let (follow, is_over) = (progress.follow(), Arc::clone(&is_walk));
+        let loader = loader.progress(move |position| match is_over.load(Ordering::Relaxed) {
+            true => ControlFlow::Continue(()),
+            false => follow(position),
+        });
+        match loader.memory_limit(self.storage.memory_limit()).stream(stream)? {
+            Streamed::PreOrder(walk) => {
+                is_walk.store(true, Ordering::Relaxed);
+                let mut out = Output::new(None);
+                let done = command.pass(walk, &mut out);
+                let flushed = out.flush();
+                done.and(flushed.map_err(Cause::from))
+            }
+            Streamed::Loaded(Loaded::Complete(repo)) => self.finish(command, &repo, None),
+            Streamed::Loaded(Loaded::Suspended(load)) => {
+                let repo = self.storage.spill(load, |note| progress.note(note))?;
+                self.finish(command, &repo, None)
+            }
         }
     }
 

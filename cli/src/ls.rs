@@ -1,23 +1,24 @@
 //! `carwalk ls`: lists the records in key order.
 
-use std::io::Write;
+use std::io::{Read, Write};
 
 use carwalk::cid::CidText;
 use carwalk::mst::{Entry, Event};
 use carwalk::record::{self, Layout};
 use carwalk::store::CarStore;
-use carwalk::{ErrorKind, Repo, RepoPath};
+use carwalk::{ErrorKind, Repo, RepoPath, StreamWalk};
 use clap::Args;
 use serde::Serialize;
 
 use crate::commits;
 use crate::counts::add;
 use crate::failure::Cause;
-use crate::input::{Command, Input};
+use crate::input::{Command, Input, OnePass, repeated};
 use crate::json;
 use crate::keys::Keys;
 use crate::output::Output;
 use crate::skipped::{Skipped, Unreadable};
+use crate::walking::Walking;
 
 /// List the records in key order: path, tab, CID
 #[derive(Args, Debug)]
@@ -42,6 +43,11 @@ pub(crate) struct Ls {
     #[arg(long)]
     partial: bool,
 
+    /// Read a CAR in pre-order in constant memory. Lines are printed before later blocks are
+    /// verified: only exit code 0 means that all are valid
+    #[arg(long, conflicts_with_all = ["partial", "kept", "keep"])]
+    one_pass: bool,
+
     #[command(flatten)]
     keys: Keys,
 }
@@ -58,6 +64,22 @@ struct Line<'a> {
     size: Option<Option<usize>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     present: Option<bool>,
+}
+
+/// A record that is present: its block, or its length if an equal record was read before.
+#[derive(Clone, Copy)]
+enum Present<'a> {
+    Block(&'a [u8]),
+    Repeated(usize),
+}
+
+impl Present<'_> {
+    fn len(self) -> usize {
+        match self {
+            Present::Block(block) => block.len(),
+            Present::Repeated(len) => len,
+        }
+    }
 }
 
 /// Counts of missing blocks in a partial walk.
@@ -78,24 +100,20 @@ impl Command for Ls {
         self.keys.check()
     }
 
+    fn one_pass(&self) -> Option<OnePass> {
+        self.one_pass.then_some(OnePass { needs_records: self.records })
+    }
+
+    fn pass<R: Read>(&self, mut walk: StreamWalk<R>, out: &mut Output) -> Result<(), Cause> {
+        let range = self.keys.range()?;
+        let is_wanted = |entry: &Entry<'_>| range.contains(entry.key());
+        let (_, skipped) = self.list_all(&mut walk, is_wanted, out)?;
+        skipped.into_result()
+    }
+
     fn run<S: CarStore>(&self, repo: &Repo<S>, out: &mut Output) -> Result<(), Cause> {
-        let (mut missing, mut skipped) = (Missing::default(), Skipped::default());
         let mut walk = repo.walk().partial(self.partial).range(self.keys.range()?).start();
-        while let Some(event) = walk.next_event()? {
-            out.step();
-            match event {
-                Event::Record { entry, block, .. } => match entry.path() {
-                    Err(error) if !self.partial => skipped.path(&error, out)?,
-                    path => {
-                        let unreadable = self.list(entry, path.ok(), Some(block), out)?;
-                        if let Some(why) = unreadable {
-                            skipped.record(entry, &why, out)?;
-                        }
-                    }
-                },
-                event => self.list_rest(event, &mut missing, out)?,
-            }
-        }
+        let (missing, skipped) = self.list_all(&mut walk, |_| true, out)?;
         if missing.records > 0 {
             out.note(format_args!("missing records: {}", missing.records))?;
         }
@@ -109,6 +127,40 @@ impl Command for Ls {
 }
 
 impl Ls {
+    /// Lists the records of a walk that are wanted.
+    fn list_all(
+        &self,
+        walk: &mut impl Walking,
+        is_wanted: impl Fn(&Entry<'_>) -> bool,
+        out: &mut Output,
+    ) -> Result<(Missing, Skipped), Cause> {
+        let (mut missing, mut skipped) = (Missing::default(), Skipped::default());
+        while let Some(event) = walk.next()? {
+            out.step();
+            let (entry, block) = match event {
+                Event::Record { entry, block, .. } => (entry, Present::Block(block)),
+                Event::RepeatedRecord { entry, len, .. } => (entry, Present::Repeated(len)),
+                event => {
+                    self.list_rest(event, &mut missing, out)?;
+                    continue;
+                }
+            };
+            if !is_wanted(&entry) {
+                continue;
+            }
+            match entry.path() {
+                Err(error) if !self.partial => skipped.path(&error, out)?,
+                path => {
+                    let unreadable = self.list(entry, path.ok(), Some(block), out)?;
+                    if let Some(why) = unreadable {
+                        skipped.record(entry, &why, out)?;
+                    }
+                }
+            }
+        }
+        Ok((missing, skipped))
+    }
+
     /// Handles the events that only a partial walk returns.
     #[cold]
     fn list_rest(
@@ -145,7 +197,7 @@ impl Ls {
         &self,
         entry: Entry<'_>,
         path: Option<RepoPath<'_>>,
-        block: Option<&[u8]>,
+        block: Option<Present<'_>>,
         out: &mut Output,
     ) -> Result<Option<Unreadable>, Cause> {
         if path.is_none() && self.keys.collection.is_some() {
@@ -153,7 +205,7 @@ impl Ls {
         }
         let escaped = path.is_none().then(|| entry.key().escape_ascii().to_string());
         let text = path.map(|path| path.as_str()).or(escaped.as_deref()).unwrap_or_default();
-        let (cid, size) = (entry.cid().to_text(), block.map(<[u8]>::len));
+        let (cid, size) = (entry.cid().to_text(), block.map(Present::len));
         if !self.json && !self.records {
             self.write(text, &cid, size, out)?;
             return Ok(None);
@@ -167,6 +219,11 @@ impl Ls {
             present: self.partial.then_some(size.is_some()),
         };
         if self.records {
+            let block = match block {
+                Some(Present::Repeated(_)) => return Err(repeated(entry)),
+                Some(Present::Block(block)) => Some(block),
+                None => None,
+            };
             return write_with_record(&line, entry, block, out);
         }
         json::write_line(&line, out)?;

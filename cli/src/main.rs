@@ -35,6 +35,7 @@ mod target;
 mod testing;
 mod tid;
 mod verify;
+mod walking;
 
 use std::process::ExitCode;
 

@@ -1,22 +1,23 @@
 //! `carwalk verify`: checks everything, including the signature if a key is given.
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 
-use carwalk::Repo;
 use carwalk::mst::{Entry, Event};
 use carwalk::store::CarStore;
+use carwalk::{Commit, Repo, StreamWalk};
 use clap::Args;
 use serde::{Serialize, Serializer};
 
 use crate::account::{Account, Signer};
 use crate::commits;
-use crate::counts::{SectionCounts, TreeCounts, add};
+use crate::counts::{SectionCounts, StreamCounts, TreeCounts, add};
 use crate::failure::Cause;
-use crate::input::{Command, Input};
+use crate::input::{Command, Input, OnePass, repeated};
 use crate::json;
 use crate::output::{Counted, Output};
 use crate::records::OddRecords;
+use crate::walking::Walking;
 
 /// Most problems that are printed one by one. The others are counted.
 const PROBLEMS_TOLD: u64 = 20;
@@ -30,6 +31,10 @@ pub(crate) struct Verify {
     /// Check the blocks that are present in a partial CAR
     #[arg(long)]
     partial: bool,
+
+    /// Verify a CAR in pre-order in constant memory, without counting distinct blocks
+    #[arg(long, conflicts_with_all = ["partial", "kept", "keep"])]
+    one_pass: bool,
 
     #[command(flatten)]
     account: Account,
@@ -51,6 +56,20 @@ pub(crate) struct Verify {
     json: bool,
 }
 
+/// The sections of a CAR, as far as they were counted.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Sections {
+    Loaded(SectionCounts),
+    Streamed(StreamCounts),
+}
+
+impl Default for Sections {
+    fn default() -> Self {
+        Sections::Loaded(SectionCounts::default())
+    }
+}
+
 /// The result of verification.
 #[derive(Default, Serialize)]
 struct Checked<'a> {
@@ -70,7 +89,7 @@ struct Checked<'a> {
     keys: usize,
     bytes: u64,
     #[serde(flatten)]
-    sections: SectionCounts,
+    sections: Sections,
     #[serde(flatten, serialize_with = "as_fields")]
     tree: TreeCounts,
     /// The oddities of records, with `--records`.
@@ -100,33 +119,44 @@ impl Command for Verify {
         self.account.check()
     }
 
+    fn one_pass(&self) -> Option<OnePass> {
+        self.one_pass.then_some(OnePass { needs_records: self.records })
+    }
+
+    fn pass<R: Read>(&self, walk: StreamWalk<R>, out: &mut Output) -> Result<(), Cause> {
+        let commit = walk.commit().clone();
+        let mut checked = self.begin(&commit)?;
+        let mut walk = walk.nodes(true);
+        self.walk(&mut walk, &mut checked, |_| {}, out)?;
+        let stats = walk.stats();
+        checked.bytes = stats.bytes;
+        checked.sections = Sections::Streamed(StreamCounts::of(stats));
+        self.tell(&mut checked, out)?;
+        self.outcome(&checked)
+    }
+
     fn run<S: CarStore>(&self, repo: &Repo<S>, out: &mut Output) -> Result<(), Cause> {
-        let signer = self.account.verify(repo.commit()).map_err(Cause::No)?;
-        let checked = self.walk(repo, signer, out)?;
-        if self.json {
-            json::write_line(&checked, &mut *out)?;
-        } else if checked.ok && !self.quiet {
-            checked.write_to(out)?;
-        }
+        let mut checked = self.begin(repo.commit())?;
+        let mut reached = repo.reached()?;
+        let mut walk = repo.walk().nodes(true).partial(self.partial).start();
+        self.walk(&mut walk, &mut checked, |offset| _ = reached.insert(offset), out)?;
+        checked.bytes = repo.stats().bytes;
+        checked.sections = Sections::Loaded(SectionCounts::of(repo.stats(), reached.len()));
+        self.tell(&mut checked, out)?;
         if checked.tree.missing_nodes.max(checked.tree.missing_records) > 0
             && let Some(other) = commits::complete(repo, self.input.commit_rules())
         {
             out.note(format_args!("{other}"))?;
         }
-        if checked.ok { Ok(()) } else { Err(Cause::Invalid(checked.problems(self.strict))) }
+        self.outcome(&checked)
     }
 }
 
 impl Verify {
-    /// Walks the whole tree. Framing, hashes and commit were checked before.
-    fn walk<'r, S: CarStore>(
-        &self,
-        repo: &'r Repo<S>,
-        signer: Option<Signer<'_>>,
-        out: &mut Output,
-    ) -> Result<Checked<'r>, Cause> {
-        let (commit, stats) = (repo.commit(), repo.stats());
-        let mut checked = Checked {
+    /// Checks the account and the signature of the commit.
+    fn begin<'r>(&self, commit: &'r Commit<'_>) -> Result<Checked<'r>, Cause> {
+        let signer: Option<Signer<'_>> = self.account.verify(commit).map_err(Cause::No)?;
+        Ok(Checked {
             did: commit.did(),
             rev: commit.rev(),
             commit: commit.cid().to_string(),
@@ -134,25 +164,48 @@ impl Verify {
             key: signer.as_ref().map(|signer| signer.key.to_string()),
             key_number: signer.as_ref().map(|signer| signer.number),
             keys: signer.as_ref().map_or(0, |signer| signer.of),
-            bytes: stats.bytes,
             odd_records: self.records.then(|| OddRecords::new(self.json)),
             ..Checked::default()
-        };
-        let mut reached = repo.reached()?;
-        let mut walk = repo.walk().nodes(true).partial(self.partial).start();
-        while let Some(event) = walk.next_event()? {
+        })
+    }
+
+    /// Walks the whole tree. `reach` gets the section offset of each block.
+    fn walk(
+        &self,
+        walk: &mut impl Walking,
+        checked: &mut Checked<'_>,
+        mut reach: impl FnMut(u64),
+        out: &mut Output,
+    ) -> Result<(), Cause> {
+        while let Some(event) = walk.next()? {
             out.step();
-            event.offset().map(|offset| reached.insert(offset));
+            event.offset().map(&mut reach);
+            if let (true, Event::RepeatedRecord { entry, .. }) = (self.records, &event) {
+                return Err(repeated(*entry));
+            }
             checked.take_in(&event, out)?;
         }
-        checked.sections = SectionCounts::of(stats, reached.len());
+        Ok(())
+    }
+
+    /// Prints the result.
+    fn tell(&self, checked: &mut Checked<'_>, out: &mut Output) -> Result<(), Cause> {
         let problems = checked.count_problems();
         checked.ok = problems == 0 && !(self.strict && checked.has_odd_records());
         checked.complete = checked.tree.is_complete();
         if problems > PROBLEMS_TOLD {
             out.note(format_args!("and {} more", problems.saturating_sub(PROBLEMS_TOLD)))?;
         }
-        Ok(checked)
+        if self.json {
+            json::write_line(&checked, &mut *out)?;
+        } else if checked.ok && !self.quiet {
+            checked.write_to(out)?;
+        }
+        Ok(())
+    }
+
+    fn outcome(&self, checked: &Checked<'_>) -> Result<(), Cause> {
+        if checked.ok { Ok(()) } else { Err(Cause::Invalid(checked.problems(self.strict))) }
     }
 }
 
@@ -166,7 +219,9 @@ impl Checked<'_> {
                 }
                 self.check_path(entry, out)
             }
-            Event::MissingRecord { entry, .. } => self.check_path(entry, out),
+            Event::MissingRecord { entry, .. } | Event::RepeatedRecord { entry, .. } => {
+                self.check_path(entry, out)
+            }
             Event::BadRecord { entry, error, .. } => {
                 self.tell(format_args!("bad record: {error}"), out)?;
                 self.check_path(entry, out)
@@ -217,18 +272,35 @@ impl Checked<'_> {
         told.chain(odd.map(ToString::to_string)).collect::<Vec<_>>().join(", ")
     }
 
+    fn write_sections(&self, out: &mut Output) -> io::Result<()> {
+        let bytes = Counted(self.bytes, "byte");
+        let section = |count| Counted(count, "section");
+        match &self.sections {
+            Sections::Loaded(SectionCounts {
+                sections,
+                distinct_blocks,
+                repeated_blocks,
+                unreached_blocks,
+            }) => {
+                let (sections, blocks) = (section(*sections), Counted(*distinct_blocks, "block"));
+                writeln!(out, "framing: {bytes}, {sections}, {repeated_blocks} of them repeated")?;
+                writeln!(out, "hashes: {blocks}, {unreached_blocks} of them unreached")
+            }
+            Sections::Streamed(StreamCounts { sections, .. }) => {
+                let sections = section(*sections);
+                writeln!(out, "framing: {bytes}, {sections}\nhashes: {sections}")
+            }
+        }
+    }
+
     fn write_to(&self, out: &mut Output) -> io::Result<()> {
         let Checked { did, rev, commit, tree, .. } = self;
-        let SectionCounts { sections, distinct_blocks, repeated_blocks, unreached_blocks } =
-            self.sections;
-        let (bytes, sections) = (Counted(self.bytes, "byte"), Counted(sections, "section"));
-        let (blocks, nodes) = (Counted(distinct_blocks, "block"), Counted(tree.nodes, "node"));
+        let nodes = Counted(tree.nodes, "node");
         // A legacy commit may have no revision.
         let at = if rev.is_empty() { "" } else { " at " };
         let part = if self.complete { "" } else { ", partial" };
         writeln!(out, "ok{part}: {did}{at}{rev}")?;
-        writeln!(out, "framing: {bytes}, {sections}, {repeated_blocks} of them repeated")?;
-        writeln!(out, "hashes: {blocks}, {unreached_blocks} of them unreached")?;
+        self.write_sections(out)?;
         match (&self.key, self.key_number) {
             (Some(key), Some(number)) if self.keys > 1 => {
                 writeln!(out, "commit: {commit}, signed with key {number} of {}: {key}", self.keys)?

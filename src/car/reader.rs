@@ -1,5 +1,7 @@
 //! CARs in streams. No other file of the library reads from a stream.
 
+mod hold;
+
 use core::fmt;
 use std::io::{self, Read};
 
@@ -47,6 +49,10 @@ pub struct Reader<R> {
     /// Where the current section begins and ends in the arena's last chunk.
     at: usize,
     end: usize,
+    /// Where the bytes that stay in the last chunk begin, if that is before the current section.
+    held: Option<usize>,
+    /// Whether the stream ended.
+    ended: bool,
     /// Whether the CAR ended, or an error did.
     done: bool,
 }
@@ -119,6 +125,8 @@ impl<R: Read> Reader<R> {
                         allowance,
                         at,
                         end,
+                        held: None,
+                        ended: false,
                         done: false,
                     });
                 }
@@ -206,11 +214,21 @@ impl<R: Read> Reader<R> {
     }
 
     fn fill(&mut self, expected: u64) -> Result<Filled> {
+        if self.ended {
+            return Ok(Filled::End);
+        }
         let mut stream = Stream { input: &mut self.input, max: self.limits.stream_len() };
-        let (arena, at) = (&mut self.arena, &mut self.at);
-        let filled = stream.fill(arena, at, expected, self.keep, self.allowance)?;
+        let mut start = self.held.unwrap_or(self.at);
+        debug_assert!(start <= self.at, "bytes are held from an earlier section on");
+        let before = self.at.saturating_sub(start);
+        let expected = expected.saturating_add(before as u64);
+        let filled = stream.fill(&mut self.arena, &mut start, expected, self.keep, self.allowance);
+        self.at = start.saturating_add(before);
+        self.held = self.held.map(|_| start);
+        let filled = filled?;
         // The position stays before the section until all of it was read.
         self.end = self.at;
+        self.ended = matches!(filled, Filled::End);
         Ok(filled)
     }
 }

@@ -15,7 +15,7 @@ use super::{Error, ErrorKind, LookAlike, SpillFileFault, Structure};
 /// | `Invalid` | reports the server or account: the same bytes will fail again |
 /// | `Truncated` | downloads again |
 /// | `Missing` | fetches the block or the whole repository, or reads with a partial walk |
-/// | `Limit` | raises the limit, or refuses the repository |
+/// | `Limit` | raises the limit, or refuses the repository. `OutOfOrder`: loads it |
 /// | `Caller` | fixes its program |
 /// | `Environment` | alerts its operator: trying again does not help |
 /// | `Io` | tries again |
@@ -55,7 +55,7 @@ pub enum ErrorClass {
     Truncated,
     /// A block is missing: the CAR is partial, or was cut between two sections.
     Missing,
-    /// The input exceeds a limit.
+    /// The input exceeds a limit, or a one-pass walk cannot read its block order: a load can.
     Limit,
     /// An argument, a public key or a setting is refused, a processed value cannot be encoded, or a
     /// record does not decode into the type.
@@ -113,7 +113,7 @@ impl Error {
             ErrorKind::Missing { .. } | ErrorKind::MissingCommit | ErrorKind::NeedsNode => {
                 ErrorClass::Missing
             }
-            ErrorKind::Limit { .. } => ErrorClass::Limit,
+            ErrorKind::Limit { .. } | ErrorKind::OutOfOrder { .. } => ErrorClass::Limit,
             ErrorKind::Argument(_)
             | ErrorKind::PublicKey(_)
             | ErrorKind::Decode(_)

@@ -445,6 +445,12 @@ pub enum ArgumentFault {
     /// A call after one that failed.
     #[error("an earlier call failed, so the tree cannot be built")]
     BuilderFailed,
+    /// A setting of the loader has no meaning for a one-pass walk.
+    #[error("a one-pass walk does not support `{setting}`: load the CAR instead")]
+    OnePass {
+        /// The setting.
+        setting: &'static str,
+    },
 }
 
 /// Why a key or an argument is not a repo path, or which part of it breaks the syntax.

@@ -89,6 +89,16 @@ pub enum ErrorKind {
     /// is below it.
     #[error("its block is needed, because something below it changes")]
     NeedsNode,
+    /// The blocks are not in pre-order, so that a one-pass walk cannot go on: the due block came
+    /// earlier. Or it is missing: the walk has forgotten some earlier blocks and cannot tell.
+    ///
+    /// The error has the CID of the due block, and the key of a record. A load accepts any order.
+    #[error("its block {}: load the CAR instead of walking it in one pass", displaced(*seen_at))]
+    OutOfOrder {
+        /// The section offset of the earlier block. `None` if it was forgotten, or if the block
+        /// was a record.
+        seen_at: Option<u64>,
+    },
     /// The input exceeds a limit.
     #[error("{limit} of {found} exceeds the limit of {max}{}", hint(*limit))]
     Limit {
@@ -152,9 +162,21 @@ fn hidden(interval: &Option<KeyInterval>) -> String {
     interval.as_ref().map(|interval| format!(", which hides {interval}")).unwrap_or_default()
 }
 
-/// Returns how to raise the one limit that valid repositories reach.
+/// Returns where the block came that is due.
+fn displaced(seen_at: Option<u64>) -> String {
+    match seen_at {
+        Some(offset) => format!("came too early, at byte {offset}"),
+        None => "came earlier or is missing".to_owned(),
+    }
+}
+
+/// Returns how to raise a limit that valid repositories reach.
 fn hint(limit: LimitName) -> &'static str {
-    if limit == LimitName::StreamLen { "; raise it with `Limits::max_stream_len`" } else { "" }
+    match limit {
+        LimitName::StreamLen => "; raise it with `Limits::max_stream_len`",
+        LimitName::KeptRepeats => "; raise it with `Loader::keep_repeats`",
+        _ => "",
+    }
 }
 
 /// The name of a limit, in the kind [`Limit`](ErrorKind::Limit).
@@ -186,6 +208,9 @@ pub enum LimitName {
     /// Segments of a spill file: 2^24.
     #[error("segment count")]
     Segments,
+    /// [`Loader::keep_repeats`](crate::Loader::keep_repeats), in bytes.
+    #[error("distance to a repeated record")]
+    KeptRepeats,
     /// [`Walk::memory_limit`](crate::mst::Walk::memory_limit), in bytes.
     #[error("walk memory")]
     WalkMemory,

@@ -11,7 +11,8 @@
 //! ```
 //!
 //! A load that reaches its memory limit becomes a [`Suspended`]. Several loaded CARs are opened as
-//! one repository in `cars`.
+//! one repository in `cars`. A stream in pre-order needs no load: `stream` walks over it while it is
+//! read.
 
 mod bounded;
 mod cars;
@@ -28,6 +29,7 @@ mod settings;
 mod shortcuts;
 #[cfg(feature = "redb")]
 mod spill;
+mod stream;
 mod suspended;
 
 use core::fmt;
@@ -37,6 +39,7 @@ pub use self::peek::peek_commit;
 pub use self::scratch::LoadScratch;
 use self::settings::Settings;
 pub use self::settings::Verification;
+pub use self::stream::{StreamEntries, StreamRecords, StreamStats, StreamWalk, Streamed};
 pub use self::suspended::{Loaded, Suspended};
 use crate::budget::Budget;
 use crate::commit::CommitRules;

@@ -86,16 +86,26 @@ impl<S: Source, P: Process> Load<S, P> {
 }
 
 impl<R: Read, P: Process> Load<Reader<R>, P> {
+    /// Whether sections stay where they were read: only without a process function.
+    pub(super) const KEEPS_SECTIONS: bool = P::STORE.is_none();
+
     /// Prepares the load of a stream.
     pub(super) fn stream(input: R, loader: &Loader<P>, memory_limit: u64) -> Result<Self>
     where
         P: Clone,
     {
-        // Without a process function, sections stay where they were read.
-        let in_place = P::STORE.is_none();
-        Load::begin(loader, memory_limit, in_place, Notes::new(), |limits| {
-            Reader::open(input, limits, in_place)
+        Load::begin(loader, memory_limit, Self::KEEPS_SECTIONS, Notes::new(), |limits| {
+            Reader::open(input, limits, Self::KEEPS_SECTIONS)
         })
+    }
+
+    /// Prepares the load of the sections that are left in a reader, which keeps them in memory if
+    /// [`KEEPS_SECTIONS`](Self::KEEPS_SECTIONS) is set.
+    pub(super) fn reader(reader: Reader<R>, loader: &Loader<P>, memory_limit: u64) -> Result<Self>
+    where
+        P: Clone,
+    {
+        Load::begin(loader, memory_limit, Self::KEEPS_SECTIONS, Notes::new(), |_| Ok(reader))
     }
 
     /// Returns the store of a complete load, and what else opening needs.

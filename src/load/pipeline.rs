@@ -14,7 +14,7 @@ use crate::store::packed::{Packed, State};
 use crate::store::trust::Trust;
 
 /// Number of bytes between two calls of the progress function.
-const PROGRESS_STEP: u64 = 1 << 20;
+pub(super) const PROGRESS_STEP: u64 = 1 << 20;
 
 /// Capacity that is kept for the next processed value, in bytes.
 const USUAL_VALUE_LEN: usize = 1 << 16;
@@ -277,7 +277,7 @@ impl<S: Source, K: Sink> Pass<'_, '_, '_, S, K> {
         let section = section.section(self.source)?;
         let trust = self.settings.trust;
         if trust.once_copied() == Trust::Hashed
-            && !self.state.is_good(self.source, at)
+            && !self.state.verdicts.next_in(self.source, at)
             && let Err(error) = section.verify()
         {
             // The store marks a damaged block, so that an intact one with the same CID is found.
@@ -346,16 +346,6 @@ impl<S: Source, K: Sink> Pass<'_, '_, '_, S, K> {
 }
 
 impl LoadState {
-    /// Returns whether the section at `at` has its CID. To be called for sections in their order.
-    /// Returns false, without hashing, for a section that is not whole in memory.
-    fn is_good(&mut self, source: &impl Source, at: Placement) -> bool {
-        if let Some(verdict) = self.verdicts.next() {
-            return verdict;
-        }
-        self.verdicts = Verdicts::of(source.bytes_from(at));
-        self.verdicts.next().unwrap_or(false)
-    }
-
     fn held(&self) -> u64 {
         self.value.capacity() as u64
     }

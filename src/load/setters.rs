@@ -238,6 +238,52 @@ impl<P> Loader<P> {
         self
     }
 
+    /// Sets how many bytes of records a one-pass walk keeps, so that repeated records are returned
+    /// as records: see [`StreamWalk`](crate::StreamWalk). Default: 0. Loads ignore it.
+    ///
+    /// The last records are kept, up to this many bytes together, in addition to the other memory
+    /// of the walk.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use carwalk::mst::Event;
+    /// use carwalk::{ErrorKind, Loader, Streamed};
+    ///
+    /// # use carwalk::car::Writer;
+    /// # use carwalk::cid::{Cid, Codec};
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// # let of = |block: &[u8]| Cid::of(Codec::DagCbor, block);
+    /// # let record = of(b"\xa0");
+    /// # let link = [b"\xd8\x2a\x58\x25\x00", &record.as_bytes()[..]].concat();
+    /// # let entry = |start: &[u8]| [start, b"\x61t\xf6\x61v", &link].concat();
+    /// # let entries = [entry(b"\xa4\x61k\x47notes/1\x61p\x00"), entry(b"\xa4\x61k\x413\x61p\x06")];
+    /// # let node = [b"\xa2\x61e\x82", &entries.concat()[..], b"\x61l\xf6"].concat();
+    /// # let sample = carwalk::Repo::from_slice(bytes)?;
+    /// # let mut block = sample.commit().bytes().to_vec();
+    /// # let data = sample.commit().data();
+    /// # let at = block.windows(36).position(|cid| cid == data.as_bytes()).unwrap();
+    /// # block[at..at + 36].copy_from_slice(of(&node).as_bytes());
+    /// # let mut car = Writer::new(Vec::new(), &[of(&block)])?;
+    /// # car.write(of(&block), &block)?;
+    /// # car.write(of(&node), &node)?;
+    /// # car.write(record, b"\xa0")?;
+    /// # let packed = car.finish()?;
+    /// // Two keys have the same record of one byte, which is in the CAR only once.
+    /// let Streamed::PreOrder(mut walk) = Loader::new().stream(&packed[..])? else { panic!() };
+    /// assert!(matches!(walk.next_event()?, Some(Event::Record { .. })));
+    /// assert!(matches!(walk.next_event()?, Some(Event::RepeatedRecord { len: 1, .. })));
+    ///
+    /// let loader = Loader::new().keep_repeats(1 << 20);
+    /// let Streamed::PreOrder(walk) = loader.stream(&packed[..])? else { panic!() };
+    /// assert_eq!(walk.into_records().try_count()?, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn keep_repeats(mut self, bytes: u64) -> Self {
+        self.settings.keep_repeats = bytes;
+        self
+    }
+
     /// Sets a function that is called with the number of bytes loaded so far, about every MiB and
     /// at the end. If it returns `Break`, the load ends with an error of kind `Cancelled`.
     ///

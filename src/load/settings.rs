@@ -80,6 +80,8 @@ pub(super) struct Settings {
     pub(super) progress: Option<Arc<ProgressFn>>,
     /// Threads that may hash, including the calling thread.
     pub(super) threads: usize,
+    /// Bytes of records that a one-pass walk keeps.
+    pub(super) keep_repeats: u64,
 }
 
 impl Settings {
@@ -91,12 +93,23 @@ impl Settings {
             commit: None,
             progress: None,
             threads: 0,
+            keep_repeats: 0,
         }
     }
 
     /// Checks the caller's settings, before anything is read.
     pub(super) fn check(&self) -> Result<()> {
         self.commit.map_or(Ok(()), check_commit_cid)
+    }
+
+    /// Checks the settings of a one-pass walk, before anything is read.
+    pub(super) fn check_one_pass(&self) -> Result<()> {
+        let setting = match (self.salvage, self.trust) {
+            (true, _) => "salvage",
+            (false, Trust::HashWhenReached) => "Verification::ReachedBlocks",
+            _ => return self.check(),
+        };
+        Err(Error::new(ErrorKind::Argument(ArgumentFault::OnePass { setting })))
     }
 
     /// Returns the CID of the commit to open in a CAR with this header.

@@ -159,7 +159,9 @@ impl Completeness {
         while let Some(event) = walk.next_event()? {
             match event {
                 Event::Node { .. } => {}
-                Event::Entry { .. } | Event::Record { .. } => entries = entries.saturating_add(1),
+                Event::Entry { .. } | Event::Record { .. } | Event::RepeatedRecord { .. } => {
+                    entries = entries.saturating_add(1);
+                }
                 Event::MissingRecord { .. } => {
                     entries = entries.saturating_add(1);
                     missing_records = missing_records.saturating_add(1);

@@ -12,6 +12,7 @@
 use core::mem::take;
 
 use super::digests::{Answer, Digests, is_unverified};
+use super::event::{Entry, Event};
 use super::frame::{Buffers, Frame, Link, Order, Spare};
 use super::key::Layer;
 use crate::budget;
@@ -314,6 +315,20 @@ impl<B: AsRef<[u8]>> Descent<B> {
     #[inline]
     pub(super) fn key(&self) -> &[u8] {
         self.frames.last().map_or(&[], |frame| frame.buffers.key.as_bytes())
+    }
+
+    /// Returns the event of the node that was entered last.
+    pub(super) fn node_event(&self) -> Option<Event<'_>> {
+        let Frame { block, link, offset, layer, .. } = self.top()?;
+        let (cid, layer, offset) = (link.cid, *layer, *offset);
+        Some(Event::Node { cid, layer, depth: self.depth()?, block: block.as_ref(), offset })
+    }
+
+    /// Returns the last entry, whose record has the CID `cid`.
+    #[inline]
+    pub(super) fn entry(&self, cid: Cid) -> Entry<'_> {
+        debug_assert!(self.depth().is_some(), "an entry without a node");
+        Entry::new(self.key(), cid, self.depth().unwrap_or(0))
     }
 
     /// Returns the interval of keys that the subtree of the last link can have.

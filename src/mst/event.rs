@@ -3,6 +3,7 @@
 use core::fmt;
 
 use super::key::Layer;
+use super::layout::EMPTY_NODE;
 use crate::cid::Cid;
 use crate::error::{Error, KeyInterval, Result, Structure};
 use crate::path::RepoPath;
@@ -19,6 +20,7 @@ use crate::store::{Block, Form};
 /// | `records(false)` | `Entry` instead of `Record` |
 /// | `nodes(true)` | `Node`, too |
 /// | `partial(true)` | `MissingRecord`, `BadRecord`, `MissingSubtree` and `BadSubtree`, too |
+/// | a [one-pass walk](crate::StreamWalk) | `RepeatedRecord`, too |
 ///
 /// # Examples
 ///
@@ -85,6 +87,15 @@ pub enum Event<'w> {
         /// The section offset of the block in the CAR, if the store knows it.
         offset: Option<u64>,
     },
+    /// An entry whose record equals an earlier one that is no longer in memory. Only in a one-pass
+    /// walk: [`StreamWalk`](crate::StreamWalk).
+    #[non_exhaustive]
+    RepeatedRecord {
+        /// The key and the CID of the record.
+        entry: Entry<'w>,
+        /// The length of the record, in bytes.
+        len: usize,
+    },
     /// An entry whose record is missing. Only in a partial walk.
     #[non_exhaustive]
     MissingRecord {
@@ -126,6 +137,11 @@ pub enum Event<'w> {
 }
 
 impl Event<'_> {
+    /// Returns the event of the root of an empty tree, which needs no block.
+    pub(super) fn empty_tree(cid: Cid) -> Self {
+        Event::Node { cid, layer: Layer::BOTTOM, depth: 0, block: EMPTY_NODE, offset: None }
+    }
+
     /// Returns the section offset of the node or record of the event, also of a `BadRecord` or
     /// `BadSubtree`. `None` if the block is missing or was not looked up, or if the store does not
     /// know its offset.
@@ -168,6 +184,9 @@ impl fmt::Debug for Event<'_> {
                 let mut debug = f.debug_struct("Record");
                 debug.field("entry", entry).field("block_len", &block.len()).field("form", form);
                 debug.field("offset", offset).finish()
+            }
+            Event::RepeatedRecord { entry, len } => {
+                f.debug_struct("RepeatedRecord").field("entry", entry).field("len", len).finish()
             }
             Event::MissingRecord { entry } => {
                 f.debug_struct("MissingRecord").field("entry", entry).finish()

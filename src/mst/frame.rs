@@ -425,7 +425,7 @@ impl Buffers {
     }
 
     /// Checks rules N10 to N12: where a node must have links, and where it must not.
-    fn check_links(&self, layer: Layer, is_root: bool) -> Result<()> {
+    pub(super) fn check_links(&self, layer: Layer, is_root: bool) -> Result<()> {
         if self.layout.entries().is_empty() {
             match (is_root, self.layout.has_links()) {
                 (true, true) => return Err(Error::tree(TreeRule::RootWithoutEntry)),

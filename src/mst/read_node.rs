@@ -13,7 +13,7 @@ use crate::sha256::sha256_each;
 use crate::store::{Block, Form};
 
 /// The length of the longest node that is read ahead, in bytes. Few real nodes are longer.
-const MAX_LEN: usize = 1 << 12;
+pub(super) const MAX_LEN: usize = 1 << 12;
 
 /// Bytes of memory that one node may take, with a copy of its block.
 pub(super) const NODE_COST: u64 = (MAX_LEN * 2) as u64;
@@ -163,6 +163,12 @@ impl Keys {
         self.ends.clear();
     }
 
+    /// Removes all keys but the first `len`.
+    pub(super) fn truncate(&mut self, len: usize) {
+        self.ends.truncate(len);
+        self.bytes.truncate(self.ends.last().copied().unwrap_or(0));
+    }
+
     /// Removes all content, and frees memory beyond a bound.
     pub(super) fn reset(&mut self) {
         self.bytes.reset();
@@ -171,7 +177,7 @@ impl Keys {
 
     /// Appends a key, unless all keys together would then be longer than `max_len` bytes.
     #[inline]
-    fn push(&mut self, key: &[u8], max_len: usize) -> bool {
+    pub(super) fn push(&mut self, key: &[u8], max_len: usize) -> bool {
         let has_room = self.bytes.len().saturating_add(key.len()) <= max_len;
         if has_room {
             self.bytes.extend_from_slice(key);
@@ -201,16 +207,18 @@ impl Keys {
     /// Returns the number of keys before the first that belongs to another layer.
     pub(super) fn count_of(&self, layer: Layer) -> usize {
         let mut count = self.ends.len();
-        sha256_each(
-            count,
-            |number| self.get(number),
-            |number, digest| {
-                if Layer::of_digest(digest) != layer {
-                    count = count.min(number);
-                }
-            },
-        );
+        self.layers(|number, found| {
+            if found != layer {
+                count = count.min(number);
+            }
+        });
         count
+    }
+
+    /// Hashes all keys together. Calls `tell` with the number and the layer of each, in any order.
+    pub(super) fn layers(&self, mut tell: impl FnMut(usize, Layer)) {
+        let key = |number| self.get(number);
+        sha256_each(self.len(), key, |number, digest| tell(number, Layer::of_digest(digest)));
     }
 }
 

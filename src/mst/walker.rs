@@ -8,10 +8,8 @@ use core::fmt;
 use super::ahead::ReadAhead;
 use super::buffers::WalkBuffers;
 use super::descent::{Descent, Fetched, Manner, Next};
-use super::event::{Entry, EntryAndRecord, Event};
-use super::frame::{Frame, Link, Order};
-use super::key::Layer;
-use super::layout::EMPTY_NODE;
+use super::event::{EntryAndRecord, Event};
+use super::frame::{Link, Order};
 use super::lookup::{Gap, Lookup};
 use super::walk::{Walk, WalkOptions};
 use super::window::{Side, Window};
@@ -246,7 +244,7 @@ impl<'s, S: BlockStore> Walker<'s, S> {
         match self.advance()? {
             Step::Entry { cid } | Step::Record { cid } => {
                 let record = self.record.take();
-                Ok(Some((self.entry(cid), record)))
+                Ok(Some((self.descent.entry(cid), record)))
             }
             Step::Done => Ok(None),
             _ => Err(Error::store("a complete walk without node events returned another event")),
@@ -409,39 +407,29 @@ impl<'s, S: BlockStore> Walker<'s, S> {
         error.in_structure(Structure::Record).at(offset).of_cid(cid).of_key(self.descent.key())
     }
 
-    #[inline]
-    fn entry(&self, cid: Cid) -> Entry<'_> {
-        debug_assert!(self.descent.depth().is_some(), "an entry without a node");
-        Entry::new(self.descent.key(), cid, self.descent.depth().unwrap_or(0))
-    }
-
     /// Returns the event of a step, or `None` at the end.
     fn event(&self, step: Step) -> Option<Event<'_>> {
         debug_assert!(!matches!(step, Step::Node) || self.descent.top().is_some());
         debug_assert!(!matches!(step, Step::Record { .. }) || self.record.is_some());
         Some(match step {
             Step::Done => return None,
-            Step::Node => {
-                let Frame { block, link, offset, layer, .. } = self.descent.top()?;
-                let depth = self.descent.depth()?;
-                let (cid, layer, offset) = (link.cid, *layer, *offset);
-                Event::Node { cid, layer, depth, block: block.as_ref(), offset }
-            }
-            Step::EmptyTree => Event::Node {
-                cid: self.root,
-                layer: Layer::BOTTOM,
-                depth: 0,
-                block: EMPTY_NODE,
-                offset: None,
-            },
-            Step::Entry { cid } => Event::Entry { entry: self.entry(cid) },
+            Step::Node => self.descent.node_event()?,
+            Step::EmptyTree => Event::empty_tree(self.root),
+            Step::Entry { cid } => Event::Entry { entry: self.descent.entry(cid) },
             Step::Record { cid } => {
                 let Block { bytes, form, offset, .. } = self.record.as_ref()?;
                 let (form, offset) = (*form, *offset);
-                Event::Record { entry: self.entry(cid), block: bytes.as_ref(), form, offset }
+                Event::Record {
+                    entry: self.descent.entry(cid),
+                    block: bytes.as_ref(),
+                    form,
+                    offset,
+                }
             }
-            Step::MissingRecord { cid } => Event::MissingRecord { entry: self.entry(cid) },
-            Step::BadRecord { cid, error } => Event::BadRecord { entry: self.entry(cid), error },
+            Step::MissingRecord { cid } => Event::MissingRecord { entry: self.descent.entry(cid) },
+            Step::BadRecord { cid, error } => {
+                Event::BadRecord { entry: self.descent.entry(cid), error }
+            }
             Step::MissingSubtree { link } => {
                 let interval = self.descent.interval(&link);
                 Event::MissingSubtree { cid: link.cid, interval, layer: link.layer }

@@ -34,6 +34,10 @@ pub struct RepoEntry {
 }
 
 impl RepoEntry {
+    pub(crate) fn new(path: RepoPathBuf, cid: Cid) -> Self {
+        RepoEntry { path, cid }
+    }
+
     /// Returns the path: the collection and the record key.
     #[must_use]
     pub fn path(&self) -> RepoPath<'_> {

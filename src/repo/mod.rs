@@ -2,7 +2,6 @@
 
 mod diff;
 mod opening;
-mod recent;
 mod tree;
 mod write;
 

@@ -3,7 +3,6 @@
 use core::fmt;
 use std::io::Write;
 
-use super::recent::{Recent, WINDOW};
 use super::{Repo, Tree};
 use crate::car::Writer;
 use crate::cid::Cid;
@@ -11,6 +10,7 @@ use crate::commit::Commit;
 use crate::error::{Error, ErrorKind, Result, SpillFileFault, Structure};
 use crate::mst::{Entry, Event, KeyRange};
 use crate::path::RepoPath;
+use crate::store::recent::{RECORDS, Recent};
 use crate::store::{BlockStore, Form};
 
 /// Counts of a written CAR.
@@ -313,16 +313,16 @@ impl<W: Write> Sections<W> {
 
 /// The last records that were written, by what identifies them in their store.
 enum Written {
-    Offsets(Recent<u64>),
-    Cids(Recent<Cid>),
+    Offsets(Recent<u64, ()>),
+    Cids(Recent<Cid, ()>),
 }
 
 impl Written {
     fn of<S: BlockStore>(store: &S) -> Self {
         if store.has_unique_offsets() {
-            Written::Offsets(Recent::new(WINDOW))
+            Written::Offsets(Recent::new(RECORDS))
         } else {
-            Written::Cids(Recent::new(WINDOW))
+            Written::Cids(Recent::new(RECORDS))
         }
     }
 
@@ -331,8 +331,8 @@ impl Written {
     #[inline]
     fn enter(&mut self, cid: Cid, offset: Option<u64>) -> bool {
         match self {
-            Written::Offsets(recent) => offset.is_none_or(|offset| recent.enter(offset)),
-            Written::Cids(recent) => recent.enter(cid),
+            Written::Offsets(recent) => offset.is_none_or(|offset| recent.note_new(offset, ())),
+            Written::Cids(recent) => recent.note_new(cid, ()),
         }
     }
 }

@@ -27,12 +27,27 @@ impl Secret {
     pub(crate) fn hash(&self, cid: &Cid) -> u64 {
         let [a, b, c, d] = words(cid.as_bytes());
         let [w, x, y, z] = self.words;
-        let product = |one: u64, other: u64| u128::from(one).wrapping_mul(u128::from(other));
         let sum = product(a.wrapping_add(w), b.wrapping_add(x))
             .wrapping_add(product(c.wrapping_add(y), d.wrapping_add(z)));
-        let folded = (sum >> 64) ^ (sum & u128::from(u64::MAX));
-        u64::try_from(folded).unwrap_or(0)
+        fold(sum)
     }
+
+    /// Returns a hash of 64 bits of a number.
+    #[inline]
+    pub(crate) fn hash_number(&self, number: u64) -> u64 {
+        let [w, x, y, z] = self.words;
+        fold(product(number.wrapping_add(w), number.wrapping_add(x)).wrapping_add(product(y, z)))
+    }
+}
+
+#[inline]
+fn product(one: u64, other: u64) -> u128 {
+    u128::from(one).wrapping_mul(u128::from(other))
+}
+
+#[inline]
+fn fold(sum: u128) -> u64 {
+    u64::try_from((sum >> 64) ^ (sum & u128::from(u64::MAX))).unwrap_or(0)
 }
 
 /// Returns in which of `parts` equal parts of the range of hashes `hash` is.

@@ -20,7 +20,7 @@ mod block_store;
 mod car_store;
 mod commits;
 pub(crate) mod contents;
-mod hash;
+pub(crate) mod hash;
 pub(crate) mod index;
 #[cfg(feature = "mmap")]
 mod mapped;
@@ -28,6 +28,7 @@ pub(crate) mod memory;
 pub(crate) mod packed;
 mod pointers;
 mod reached;
+pub(crate) mod recent;
 pub(crate) mod slice;
 #[cfg(feature = "redb")]
 pub(crate) mod spill;

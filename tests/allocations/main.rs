@@ -1,13 +1,20 @@
 //! Tests of the number of allocations. They are a program of their own, because the allocator
 //! counts them.
-#![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "tests fail by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "tests fail by panicking"
+)]
 
 use std::io::sink;
 
-use allocation_counter::measure;
+use allocation_counter::{AllocationInfo, measure};
 use carwalk::store::{BlockStore, Union};
-use carwalk::{LoadScratch, Loader, Repo, Verification};
+use carwalk::{LoadScratch, Loader, Repo, Streamed, Verification};
 use carwalk_testkit::export::{Export, Network, Order};
+use carwalk_testkit::repo::{self, Record, Repo as KitRepo};
 
 /// Number of repositories after which a scratch has grown to the usual size.
 const FIRST: usize = 100;
@@ -86,4 +93,44 @@ fn walk<S: BlockStore>(repo: &Repo<S>) -> u64 {
         while walk.next_event().unwrap().is_some() {}
     });
     info.count_total
+}
+
+/// Walks over a CAR in pre-order while it is read.
+fn one_pass(bytes: &[u8], records: usize) -> AllocationInfo {
+    measure(|| {
+        let Ok(Streamed::PreOrder(mut walk)) = Loader::new().stream(bytes) else {
+            panic!("not in pre-order")
+        };
+        let mut found = 0;
+        while walk.next_event().unwrap().is_some() {
+            found += 1;
+        }
+        assert_eq!(found, records);
+    })
+}
+
+/// Both exports have more records than are remembered.
+#[test]
+fn the_memory_of_a_one_pass_walk_does_not_depend_on_the_number_of_records() {
+    let [one, two] = [70_000, 140_000].map(|records| {
+        let mut bytes = Vec::new();
+        Export { records, seed: 1, order: Order::Preorder }.write_to(&mut bytes).unwrap();
+        one_pass(&bytes, records)
+    });
+    for info in [one, two] {
+        assert!(info.bytes_max <= 8 << 20, "{info:?}");
+        assert!(info.count_total < 2000, "{info:?}");
+    }
+    // Nearly all lists have grown by then.
+    assert!(two.bytes_max <= one.bytes_max + (64 << 10), "{one:?} {two:?}");
+    assert!(two.count_total <= one.count_total + 200, "{one:?} {two:?}");
+}
+
+#[test]
+fn a_one_pass_walk_over_long_blocks_takes_little_memory() {
+    let keys = (0..300).map(|number| format!("com.example.test/{number:05}").into_bytes());
+    let record = |number: usize| Record::raw(vec![number.to_le_bytes()[0]; (64 << 10) - number]);
+    let repo = KitRepo::new(keys.enumerate().map(|(number, key)| (key, record(number))));
+    let info = one_pass(&repo.to_bytes(repo::Order::Preorder), 300);
+    assert!(info.bytes_max <= 1 << 20, "{info:?}");
 }

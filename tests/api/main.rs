@@ -59,6 +59,7 @@ mod map;
 #[cfg(feature = "redb")]
 mod named_files;
 mod oddities;
+mod one_pass;
 mod pages;
 mod peek;
 mod prefetch;

@@ -97,6 +97,11 @@ fn loaders_are_send_and_sync() {
     is_send::<Loaded<std::fs::File>>();
     is_send::<Suspended<Box<dyn std::io::Read + Send>>>();
     is_send::<Loaded<Box<dyn std::io::Read + Send>>>();
+    is_send_and_sync::<carwalk::StreamWalk<std::fs::File>>();
+    is_send_and_sync::<carwalk::StreamRecords<std::fs::File>>();
+    is_send_and_sync::<carwalk::StreamEntries<std::fs::File>>();
+    is_send::<carwalk::StreamWalk<Box<dyn std::io::Read + Send>>>();
+    is_send::<carwalk::Streamed<std::fs::File>>();
 }
 
 #[cfg(feature = "redb")]

@@ -15,6 +15,7 @@ pub(crate) mod changes;
 #[cfg(feature = "redb")]
 pub(crate) mod kept;
 pub(crate) mod keys;
+pub(crate) mod one_pass;
 pub(crate) mod pack;
 pub(crate) mod part;
 pub(crate) mod ways;

@@ -37,6 +37,7 @@ mod ls;
 mod ls_records;
 #[cfg(unix)]
 mod mapping;
+mod one_pass;
 mod pack;
 mod pipes;
 mod prove;

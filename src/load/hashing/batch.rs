@@ -1,6 +1,6 @@
 //! Hashes the blocks of adjacent sections together.
 
-use crate::car::sections_in;
+use crate::car::{Placement, Source, sections_in};
 use crate::cid::{self, Cid};
 use crate::sha256::{BATCH, sha256_each};
 
@@ -77,6 +77,16 @@ pub(crate) struct Verdicts {
 }
 
 impl Verdicts {
+    /// Returns whether the section at `at` has its CID. To be called for the sections of a source
+    /// in their order. Returns false, without hashing, for a section that is not whole in memory.
+    pub(crate) fn next_in(&mut self, source: &impl Source, at: Placement) -> bool {
+        if let Some(verdict) = self.next() {
+            return verdict;
+        }
+        *self = Verdicts::of(source.bytes_from(at));
+        self.next().unwrap_or(false)
+    }
+
     /// Hashes the whole sections at the start of `bytes`, at most a batch.
     #[inline(never)]
     pub(crate) fn of(bytes: &[u8]) -> Self {

@@ -26,6 +26,7 @@ mod export;
 mod framing;
 mod judge;
 mod node;
+mod one_pass;
 mod partial;
 mod path;
 mod process;
@@ -47,6 +48,7 @@ pub use self::commit::commit;
 pub use self::diff::diff;
 pub use self::judge::{car_rehashed, walk_oracle};
 pub use self::node::node;
+pub use self::one_pass::one_pass;
 pub use self::partial::partial_trees;
 pub use self::path::path;
 pub use self::process::{process, processable};
@@ -77,5 +79,5 @@ pub const TARGETS: &[Target] = targets! {
     varint cid car_header section commit node path processable record
     car car_rehashed chunk_independence
     walk_oracle broken_rule partial_trees proofs signature builder diff
-    store_independence process spill_file
+    store_independence one_pass process spill_file
 };

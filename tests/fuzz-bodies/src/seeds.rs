@@ -381,6 +381,12 @@ fn repositories(seeds: &mut Vec<Seed>) {
             &format!("{name}_without_records"),
             with(&[], &[0, 2, 0, 1, 1, 3, 1, 2, 1, 0, 0]),
         );
+        for (way, start) in
+            [("pre_order", [0, 200, 1]), ("not_kept", [2, 9, 1]), ("one_byte", [1, 0, 0])]
+        {
+            add(seeds, "one_pass", &format!("{name}_{way}"), with(&start, &[0, 0, 0, 9]));
+        }
+        add(seeds, "one_pass", &format!("{name}_damaged"), with(&[0, 9, 1], &[1, 0, 2, 4, 3, 5]));
         // Undamaged: `EveryBlock`, some cache, small segments and a suspension. Damaged:
         // `ReachedBlocks` without these.
         for (kind, way) in ["spilled", "kept", "indexed"].into_iter().enumerate() {
