@@ -52,15 +52,17 @@
 //! - The account and revision from the first bytes of a download: [`peek_commit`].
 //! - Your own store: [`store::BlockStore`] with [`Repo::from_store`], or [`Tree`] for a tree
 //!   without a commit.
-//! - What changed between two exports: there is no diff yet. Compare [`Repo::entries`] of both; see
-//!   [comparing two exports](guide::records#compare-two-exports).
+//! - What changed between two exports, or what is wrong in a database: [`Repo::diff`],
+//!   [`Repo::diff_rows`]. A tree of your own keys: [`mst::Builder`].
+//! - A stream in pre-order, in constant memory: [`Loader::stream`].
 //! - What to do about an error: [`Error::class`].
 //! - Single sections of a CAR and nodes of a tree: [`car`], [`mst`].
 //!
 //! The guides combine these: [which limits and which store](guide::limits_and_stores), [async
 //! services and threads](guide::async_and_threads), [records as your own types, JSON and
 //! blobs](guide::records), [partial trees and proofs](guide::partial_trees), [an iterator that owns
-//! its repository](guide::owning_iterator), [fuzzing](guide::fuzzing), and [the format in
+//! its repository](guide::owning_iterator), [comparing and
+//! rewriting](guide::comparing_and_rewriting), [fuzzing](guide::fuzzing), and [the format in
 //! pictures](guide::format).
 //!
 //! # Guarantees

@@ -6,6 +6,7 @@
 //! | [`async_and_threads`] | How do I call a blocking library from tokio, or from many threads? |
 //! | [`records`] | How do I decode records, print them as JSON, and find their blobs? |
 //! | [`partial_trees`] | What does a proof prove? How do I read a CAR with missing blocks? |
+//! | [`comparing_and_rewriting`] | What changed between two exports? How do I keep an archive current? |
 //! | [`owning_iterator`] | How do I write an iterator that owns its repository? |
 //! | [`fuzzing`] | How do I fuzz my own code with repositories as input? |
 //! | [`format`](mod@format) | What is in a CAR, and what does the tree look like? |
@@ -18,6 +19,8 @@
 
 #[doc = include_str!("async_and_threads.md")]
 pub mod async_and_threads {}
+#[doc = include_str!("comparing_and_rewriting.md")]
+pub mod comparing_and_rewriting {}
 #[doc = include_str!("format.md")]
 pub mod format {}
 #[doc = include_str!("fuzzing.md")]
