@@ -130,19 +130,17 @@ impl OnePass {
     /// Returns what is due. After an error, the caller has to call [`stop`](OnePass::stop).
     #[inline]
     pub(crate) fn due(&mut self) -> Result<Due> {
-        let reached = match self.reached {
-            Some(reached) => reached,
-            None => match self.descent.next()? {
+        if self.reached.is_none() {
+            self.reached = Some(match self.descent.next()? {
                 Next::Link(link) => Reached::Node(link),
                 Next::Entry(record) => Reached::Record(record),
                 Next::End => Reached::End,
-            },
-        };
-        self.reached = Some(reached);
-        Ok(match reached {
-            Reached::Node(link) => Due::Node(link.cid),
-            Reached::Record(cid) => Due::Record(cid),
-            Reached::End => Due::End,
+            });
+        }
+        Ok(match &self.reached {
+            Some(Reached::Node(link)) => Due::Node(link.cid),
+            Some(Reached::Record(cid)) => Due::Record(*cid),
+            Some(Reached::End) | None => Due::End,
         })
     }
 
@@ -154,21 +152,27 @@ impl OnePass {
     }
 
     /// Compares the next section, which was verified, with what is due. Without a section, there
-    /// are no more. `bytes` begins with the section and may have others after it.
+    /// are no more. `bytes` returns the section and what was read after it.
     #[inline]
-    pub(crate) fn offer(&mut self, section: Option<&Section<'_>>, bytes: &[u8]) -> Result<Offered> {
-        match (self.reached, section) {
-            (Some(Reached::Record(cid)), Some(section)) if section.cid() == cid => {
+    pub(crate) fn offer<'b>(
+        &mut self,
+        section: Option<&Section<'_>>,
+        bytes: impl FnOnce() -> &'b [u8],
+    ) -> Result<Offered> {
+        match (&self.reached, section) {
+            (Some(Reached::Record(cid)), Some(section)) if section.cid() == *cid => {
+                let cid = *cid;
                 self.reached = None;
                 self.records.note(cid, self.kept.push(section.block()));
                 Ok(Offered::Record(cid))
             }
             (Some(Reached::Node(link)), Some(section)) if section.cid() == link.cid => {
+                let link = *link;
                 self.reached = None;
-                self.enter(&link, section, bytes)?;
+                self.enter(&link, section, bytes())?;
                 Ok(Offered::Node)
             }
-            (Some(reached), section) => self.offer_other(reached, section),
+            (Some(reached), section) => self.offer_other(*reached, section),
             (None, _) => Err(Error::store("a block was offered before it was known what is due")),
         }
     }

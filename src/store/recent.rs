@@ -7,8 +7,8 @@ use crate::cid::Cid;
 /// remembers.
 pub(crate) const RECORDS: usize = 1 << 16;
 
-/// Places of the first table. A table has at least two places for each key.
-const FIRST_PLACES: usize = 64;
+/// Number of slots of the first table. A table has at least two slots for each key.
+const FIRST_SLOTS: usize = 64;
 
 /// What identifies a block.
 pub(crate) trait Key: Copy + Eq {
@@ -33,18 +33,43 @@ impl Key for u64 {
 
 /// The last keys that were noted, at most a fixed number, each with a note.
 ///
-/// A ring of notes in the order in which they came, and a table of their positions with linear
-/// probing. Both grow as they fill, and then take no more memory.
+/// ```text
+/// notes   a ring of keys with notes, in the order in which they came
+/// slots   32 bits of a key's hash | its position in the ring + 1       0 is an empty slot
+/// ```
+///
+/// Slots are in a table with linear probing, of which at most half is used. A slot's home comes from
+/// its bits of the hash, so the ring is read only where these agree. Both lists grow as they fill,
+/// and then take no more memory.
 pub(crate) struct Recent<K, T> {
     secret: Secret,
     notes: Vec<(K, T)>,
     /// The position of the oldest note, once the ring is full.
     oldest: usize,
     max: usize,
-    /// For each place, the position of a note plus one, or 0 for none. If a key was noted several
-    /// times, the last note counts.
-    places: Vec<u32>,
+    /// If a key was noted several times, the last note counts.
+    slots: Vec<Slot>,
     has_forgotten: bool,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Slot {
+    tag: u32,
+    /// The position in the ring plus one, or 0 if the slot is empty.
+    number: u32,
+}
+
+impl Slot {
+    fn new(tag: u32, position: usize) -> Self {
+        let number = u32::try_from(position.saturating_add(1));
+        debug_assert!(number.is_ok(), "the ring is longer than its maximum");
+        Slot { tag, number: number.unwrap_or(0) }
+    }
+
+    #[inline]
+    fn position(self) -> Option<usize> {
+        usize::try_from(self.number).ok()?.checked_sub(1)
+    }
 }
 
 impl<K: Key, T> Recent<K, T> {
@@ -56,7 +81,7 @@ impl<K: Key, T> Recent<K, T> {
             notes: Vec::new(),
             oldest: 0,
             max,
-            places: Vec::new(),
+            slots: Vec::new(),
             has_forgotten: false,
         }
     }
@@ -69,8 +94,9 @@ impl<K: Key, T> Recent<K, T> {
     /// Returns the last note about a key.
     #[inline]
     pub(crate) fn get(&self, key: &K) -> Option<&T> {
-        let (_, position) = self.find(key)?;
-        self.notes.get(position).map(|(_, note)| note)
+        let tag = self.tag(key);
+        let (_, slot) = self.probe(tag, |position| self.key_at(position) == Some(key));
+        self.notes.get(slot?.position()?).map(|(_, note)| note)
     }
 
     /// Notes a key that is not in the list. Returns whether it was not.
@@ -87,7 +113,7 @@ impl<K: Key, T> Recent<K, T> {
     #[inline]
     pub(crate) fn note(&mut self, key: K, note: T) {
         let position = if self.notes.len() < self.max {
-            if self.places.len() <= self.notes.len().saturating_mul(2) {
+            if self.slots.len() <= self.notes.len().saturating_mul(2) {
                 self.grow();
             }
             self.notes.push((key, note));
@@ -95,7 +121,7 @@ impl<K: Key, T> Recent<K, T> {
         } else {
             self.replace_oldest(key, note)
         };
-        self.enter(key, position);
+        self.enter(&key, position);
     }
 
     fn replace_oldest(&mut self, key: K, note: T) -> usize {
@@ -111,96 +137,99 @@ impl<K: Key, T> Recent<K, T> {
         position
     }
 
-    /// Returns the place of a key in the table and the position of its note.
     #[inline]
-    fn find(&self, key: &K) -> Option<(usize, usize)> {
-        if self.places.is_empty() {
-            return None;
-        }
-        let mut place = self.home(key);
-        // At least half of the places are empty.
-        while let Some(position) = self.position_at(place) {
-            if self.notes.get(position).is_some_and(|(found, _)| found == key) {
-                return Some((place, position));
+    fn key_at(&self, position: usize) -> Option<&K> {
+        self.notes.get(position).map(|(key, _)| key)
+    }
+
+    /// Returns the number of the first slot with this tag that is the wanted one, or of the first
+    /// empty one, and the slot unless it is empty. At least half of the slots are empty.
+    #[inline]
+    fn probe(&self, tag: u32, is_wanted: impl Fn(usize) -> bool) -> (usize, Option<Slot>) {
+        let mut number = self.home(tag);
+        while let Some(slot) = self.slots.get(number).copied()
+            && let Some(position) = slot.position()
+        {
+            if slot.tag == tag && is_wanted(position) {
+                return (number, Some(slot));
             }
-            place = self.after(place);
+            number = self.after(number);
         }
-        None
+        (number, None)
     }
 
     /// Enters the position of a note, in place of an earlier one with the same key.
     #[inline]
-    fn enter(&mut self, key: K, position: usize) {
-        let mut place = self.home(&key);
-        while let Some(other) = self.position_at(place) {
-            if self.notes.get(other).is_some_and(|(found, _)| *found == key) {
-                break;
-            }
-            place = self.after(place);
-        }
-        let entry = u32::try_from(position.saturating_add(1)).unwrap_or(0);
-        if let Some(free) = self.places.get_mut(place) {
-            *free = entry;
+    fn enter(&mut self, key: &K, position: usize) {
+        let tag = self.tag(key);
+        let (number, _) = self.probe(tag, |other| self.key_at(other) == Some(key));
+        if let Some(place) = self.slots.get_mut(number) {
+            *place = Slot::new(tag, position);
         }
     }
 
     /// Removes the note at a position from the table, unless its key was noted again later.
     fn forget(&mut self, position: usize) {
-        let key = self.notes.get(position).map(|(key, _)| *key);
-        let Some((mut hole, found)) = key.and_then(|key| self.find(&key)) else { return };
-        if found != position {
+        let Some(tag) = self.key_at(position).map(|key| self.tag(key)) else { return };
+        let (mut hole, found) = self.probe(tag, |other| other == position);
+        if found.is_none() {
             return;
         }
         self.has_forgotten = true;
-        // Later entries of the same run move up, unless they would then stand before their homes.
-        let mut place = self.after(hole);
-        while let Some(other) = self.position_at(place) {
-            let home = self.notes.get(other).map_or(place, |(key, _)| self.home(key));
-            if self.distance(home, place) >= self.distance(hole, place) {
-                self.places.swap(hole, place);
-                hole = place;
+        // Later slots of the same run move up, unless they would then stand before their homes.
+        let mut number = self.after(hole);
+        while let Some(slot) = self.slots.get(number).copied()
+            && slot.number > 0
+        {
+            if self.distance(self.home(slot.tag), number) >= self.distance(hole, number) {
+                self.slots.swap(hole, number);
+                hole = number;
             }
-            place = self.after(place);
+            number = self.after(number);
         }
-        if let Some(last) = self.places.get_mut(hole) {
-            *last = 0;
+        if let Some(last) = self.slots.get_mut(hole) {
+            *last = Slot::default();
         }
     }
 
     /// Doubles the table.
     #[cold]
     fn grow(&mut self) {
-        let len = self.places.len().saturating_mul(2).max(FIRST_PLACES);
-        self.places = vec![0; len];
+        let len = self.slots.len().saturating_mul(2).max(FIRST_SLOTS);
+        self.slots = vec![Slot::default(); len];
         // The ring is not full yet, so positions are in the order of time.
         for position in 0..self.notes.len() {
             if let Some(&(key, _)) = self.notes.get(position) {
-                self.enter(key, position);
+                self.enter(&key, position);
             }
         }
     }
 
     #[inline]
-    fn position_at(&self, place: usize) -> Option<usize> {
-        let entry = *self.places.get(place)?;
-        usize::try_from(entry.checked_sub(1)?).ok()
+    fn tag(&self, key: &K) -> u32 {
+        let [a, b, c, d, ..] = key.hash(&self.secret).to_be_bytes();
+        u32::from_be_bytes([a, b, c, d])
     }
 
-    /// Returns the first place to look for a key. The number of places is a power of two.
+    /// Returns the number of the first slot to look at. The number of slots is a power of two.
     #[inline]
-    fn home(&self, key: &K) -> usize {
-        let mask = self.places.len().wrapping_sub(1);
-        usize::try_from(key.hash(&self.secret) & mask as u64).unwrap_or(0)
+    fn home(&self, tag: u32) -> usize {
+        usize::try_from(tag).unwrap_or(0) & self.mask()
     }
 
     #[inline]
-    fn after(&self, place: usize) -> usize {
-        place.wrapping_add(1) & self.places.len().wrapping_sub(1)
+    fn after(&self, number: usize) -> usize {
+        number.wrapping_add(1) & self.mask()
     }
 
     #[inline]
     fn distance(&self, from: usize, to: usize) -> usize {
-        to.wrapping_sub(from) & self.places.len().wrapping_sub(1)
+        to.wrapping_sub(from) & self.mask()
+    }
+
+    #[inline]
+    fn mask(&self) -> usize {
+        self.slots.len().wrapping_sub(1)
     }
 }
 
@@ -246,8 +275,7 @@ mod tests {
     #[test]
     fn a_full_list_takes_no_more_memory() {
         let mut recent = Recent::new(1000);
-        let memory =
-            |recent: &Recent<Cid, u64>| (recent.notes.capacity(), recent.places.capacity());
+        let memory = |recent: &Recent<Cid, u64>| (recent.notes.capacity(), recent.slots.capacity());
         (0..1000).for_each(|number| recent.note(cid(number), 0));
         let full = memory(&recent);
         assert!(full.1 >= 2000 && full.1 <= 4096);

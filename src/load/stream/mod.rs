@@ -227,7 +227,7 @@ fn is_pre_order<R: Read>(sections: &mut Sections<R>, pass: &mut OnePass) -> Resu
             }
             Due::Node(cid) if cid == located.cid => {
                 let section = sections.section(&located)?;
-                if pass.offer(Some(&section), sections.bytes_from(&located)).is_err() {
+                if pass.offer(Some(&section), || sections.bytes_from(&located)).is_err() {
                     return Ok(true);
                 }
                 sections.pass()?;

@@ -228,8 +228,8 @@ impl<R: Read, P> StreamWalk<R, P> {
     fn offer(&mut self) -> Result<Option<Step>> {
         let located = self.sections.current()?;
         let section = located.map(|located| self.sections.section(&located)).transpose()?;
-        let bytes = located.as_ref().map(|located| self.sections.bytes_from(located));
-        let offered = self.pass.offer(section.as_ref(), bytes.unwrap_or_default())?;
+        let bytes = || located.as_ref().map(|located| self.sections.bytes_from(located));
+        let offered = self.pass.offer(section.as_ref(), || bytes().unwrap_or_default())?;
         Ok(match (offered, located) {
             (Offered::Repeat(repeat), _) => Some(Step::Repeat(repeat)),
             (Offered::EmptyTree(root), _) => self.nodes.then_some(Step::EmptyTree(root)),
