@@ -13,6 +13,8 @@ use crate::cid::Cid;
 use crate::commit::Commit;
 use crate::error::Result;
 use crate::process::{Keep, Process};
+#[cfg(feature = "redb")]
+use crate::repo::Opening;
 use crate::repo::Repo;
 use crate::store::BlockStore;
 #[cfg(feature = "redb")]
@@ -48,8 +50,8 @@ const BUFFERS: u64 = 3 << 20;
 #[must_use]
 #[derive(Clone, Debug)]
 pub struct BoundedLoader<P = Keep> {
-    loader: Loader<P>,
-    memory_limit: u64,
+    pub(super) loader: Loader<P>,
+    pub(super) memory_limit: u64,
 }
 
 impl<P> BoundedLoader<P> {
@@ -277,11 +279,20 @@ impl<P: Process + Clone> BoundedLoader<P> {
         bytes: B,
         index: SpillFile,
     ) -> Result<Repo<SliceStore<B>, P>> {
-        let (store, opening) = slice_store(bytes, |bytes| {
+        let (store, opening) = self.slice_store(bytes, index)?;
+        open(store, &self.loader.settings, opening)
+    }
+
+    /// Creates a store over `bytes`, with its index in `index` if that exceeds the memory limit.
+    pub(super) fn slice_store<B: AsRef<[u8]>>(
+        &self,
+        bytes: B,
+        index: SpillFile,
+    ) -> Result<(SliceStore<B>, Opening<P>)> {
+        slice_store(bytes, |bytes| {
             let load = Load::slice(bytes, &self.loader, self.memory_limit, Notes::new())?;
             load.into_index_within(self.memory_limit, index)
-        })?;
-        open(store, &self.loader.settings, opening)
+        })
     }
 
     /// Opens the repository in a kept spill file.

@@ -27,6 +27,7 @@ mod shortcuts;
 #[cfg(feature = "redb")]
 mod spill;
 mod suspended;
+mod trees;
 
 use core::fmt;
 
