@@ -32,6 +32,7 @@ mod target;
 #[cfg(test)]
 mod testing;
 mod tid;
+mod tree;
 mod verify;
 
 use std::process::ExitCode;
@@ -42,8 +43,9 @@ use crate::args::{Cli, Commands};
 
 fn main() -> ExitCode {
     let done = match Cli::of_process().command {
-        Commands::Ls(ls) => ls.input.run(&ls),
+        Commands::Ls(ls) => ls.input.run_tree(&ls),
         Commands::Get(get) => get.input.run(&get),
+        Commands::Tree(tree) => tree.input.run_tree(&tree),
         Commands::Inspect(inspect) => inspect.input.run(&inspect),
         Commands::Blobs(blobs) => blobs.input.run(&blobs),
         Commands::Prove(prove) => prove.input.run(&prove),

@@ -85,13 +85,12 @@ impl Storage {
     ) -> Result<Repo<RedbStore>, Cause> {
         let read = load.bytes_read();
         let repo = load.spill(self.file())?;
-        self.tell(Some(read), repo.store().bytes_stored(), note);
+        self.tell(&format!("spilled after {read} bytes"), repo.store().bytes_stored(), note);
         Ok(repo)
     }
 
-    /// Prints that blocks or an index were spilled. Blocks were spilled after `read` bytes of the
-    /// CAR; `stored` bytes are in the file.
-    pub(super) fn tell(&self, read: Option<u64>, stored: u64, note: impl Fn(fmt::Arguments<'_>)) {
+    /// Prints `what` was spilled. `stored` bytes are in the file.
+    pub(super) fn tell(&self, what: &str, stored: u64, note: impl Fn(fmt::Arguments<'_>)) {
         let folder = self.folder();
         if !self.keeps() && folder::is_memory(&folder) {
             note(format_args!(
@@ -103,16 +102,11 @@ impl Storage {
             return;
         }
         let place = self.place();
-        match read {
-            Some(read) => note(format_args!(
-                "spilled after {read} bytes: {stored} bytes are stored in {place}"
-            )),
-            None => note(format_args!("spilled the index: {stored} bytes are stored in {place}")),
-        }
+        note(format_args!("{what}: {stored} bytes are stored in {place}"));
     }
 
     /// Returns an empty file for blocks.
-    fn file(&self) -> SpillFile {
+    pub(super) fn file(&self) -> SpillFile {
         let file = match &self.keep {
             Some(path) => SpillFile::keep(path).cache_size(self.cache_size()),
             None => SpillFile::temporary_in(self.folder()),
