@@ -4,6 +4,8 @@
 mod account;
 mod args;
 mod blobs;
+#[cfg_attr(not(test), expect(dead_code, reason = "no command compares trees yet"))]
+mod changes;
 mod commits;
 mod completions;
 mod contents;
@@ -26,6 +28,8 @@ mod progress;
 mod prove;
 mod records;
 mod remembered;
+#[cfg_attr(not(test), expect(dead_code, reason = "no command compares trees yet"))]
+mod rows;
 mod size;
 mod skipped;
 mod target;
