@@ -16,6 +16,7 @@ use crate::inspect::Inspect;
 use crate::ls::Ls;
 use crate::pack::Pack;
 use crate::prove::Prove;
+use crate::tree::PrintTree;
 use crate::verify::Verify;
 
 /// Most columns of a line of help.
@@ -80,6 +81,8 @@ pub(crate) enum Commands {
     Ls(Ls),
     #[command(after_help = help::GET)]
     Get(Get),
+    #[command(after_help = help::TREE)]
+    Tree(PrintTree),
     #[command(visible_alias = "info", after_help = help::INSPECT)]
     Inspect(Inspect),
     #[command(after_help = help::BLOBS)]

@@ -51,10 +51,10 @@ pub(crate) enum Cause {
     Invalid(String),
     /// The output could not be written.
     Output(io::Error),
-    /// Another file than the CAR could not be read.
-    Read { path: PathBuf, error: io::Error },
-    /// The content of another file is invalid: the message, safe to print.
-    Document { path: PathBuf, message: String },
+    /// Another input than the CAR could not be read. Its name is safe to print.
+    Read { name: String, error: io::Error },
+    /// The content of another input is invalid: its name and the message, safe to print.
+    Document { name: String, message: String },
     /// The output file of a command could not be written.
     File { path: PathBuf, error: io::Error },
 }
@@ -186,10 +186,10 @@ impl Failure {
                 None => writeln!(out, "{use_of_file}: {error}"),
             },
             Cause::Output(error) => writeln!(out, "cannot write the output: {}", reason(error)),
-            Cause::Read { path, error } => {
-                writeln!(out, "cannot read {path:?}: {}", reason(error))
+            Cause::Read { name, error } => {
+                writeln!(out, "cannot read {name}: {}", reason(error))
             }
-            Cause::Document { path, message } => writeln!(out, "{path:?}: {message}"),
+            Cause::Document { name, message } => writeln!(out, "{name}: {message}"),
             Cause::File { path, error } => {
                 let remedy =
                     if error.kind() == ErrorKind::AlreadyExists { " (see --force)" } else { "" };

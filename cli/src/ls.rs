@@ -5,15 +5,15 @@ use std::io::Write;
 use carwalk::cid::CidText;
 use carwalk::mst::{Entry, Event};
 use carwalk::record::{self, Layout};
-use carwalk::store::CarStore;
-use carwalk::{ErrorKind, Repo, RepoPath};
+use carwalk::store::{BlockStore, CarStore};
+use carwalk::{ErrorKind, Repo, RepoPath, Tree};
 use clap::Args;
 use serde::Serialize;
 
 use crate::commits;
 use crate::counts::add;
 use crate::failure::Cause;
-use crate::input::{Command, Input};
+use crate::input::{Command, Input, TreeCommand};
 use crate::json;
 use crate::keys::Keys;
 use crate::output::Output;
@@ -30,7 +30,7 @@ pub(crate) struct Ls {
     long: bool,
 
     /// Print JSON Lines with the fields path, collection, rkey, cid; also `size` with -l, `present`
-    /// with --partial
+    /// with --partial if records are looked up
     #[arg(long)]
     json: bool,
 
@@ -41,6 +41,14 @@ pub(crate) struct Ls {
     /// List the records that can be reached in a partial or damaged CAR
     #[arg(long)]
     partial: bool,
+
+    /// Require no records: only nodes are read
+    #[arg(long, conflicts_with_all = ["long", "records"])]
+    no_records: bool,
+
+    /// The first root of the CAR is a node of the tree, not a commit
+    #[arg(long)]
+    bare_tree: bool,
 
     #[command(flatten)]
     keys: Keys,
@@ -60,11 +68,12 @@ struct Line<'a> {
     present: Option<bool>,
 }
 
-/// Counts of missing blocks in a partial walk.
+/// What a listing could not show.
 #[derive(Default)]
-struct Missing {
-    records: u64,
-    subtrees: u64,
+struct Unlisted {
+    missing_records: u64,
+    missing_subtrees: u64,
+    skipped: Skipped,
 }
 
 impl Command for Ls {
@@ -79,47 +88,67 @@ impl Command for Ls {
     }
 
     fn run<S: CarStore>(&self, repo: &Repo<S>, out: &mut Output) -> Result<(), Cause> {
-        let (mut missing, mut skipped) = (Missing::default(), Skipped::default());
-        let mut walk = repo.walk().partial(self.partial).range(self.keys.range()?).start();
-        while let Some(event) = walk.next_event()? {
-            out.step();
-            match event {
-                Event::Record { entry, block, .. } => match entry.path() {
-                    Err(error) if !self.partial => skipped.path(&error, out)?,
-                    path => {
-                        let unreadable = self.list(entry, path.ok(), Some(block), out)?;
-                        if let Some(why) = unreadable {
-                            skipped.record(entry, &why, out)?;
-                        }
-                    }
-                },
-                event => self.list_rest(event, &mut missing, out)?,
-            }
-        }
-        if missing.records > 0 {
-            out.note(format_args!("missing records: {}", missing.records))?;
-        }
-        if missing.subtrees.max(missing.records) > 0
+        let unlisted = self.list_all(repo.tree(), out)?;
+        if unlisted.missing_subtrees.max(unlisted.missing_records) > 0
             && let Some(other) = commits::complete(repo, self.input.commit_rules())
         {
             out.note(format_args!("{other}"))?;
         }
-        skipped.into_result()
+        unlisted.skipped.into_result()
+    }
+}
+
+impl TreeCommand for Ls {
+    fn is_bare(&self) -> bool {
+        self.bare_tree
+    }
+
+    fn run_bare<S: BlockStore>(&self, tree: &Tree<S>, out: &mut Output) -> Result<(), Cause> {
+        self.list_all(tree, out)?.skipped.into_result()
     }
 }
 
 impl Ls {
+    fn list_all<S: BlockStore>(&self, tree: &Tree<S>, out: &mut Output) -> Result<Unlisted, Cause> {
+        let mut unlisted = Unlisted::default();
+        let walk = tree.walk().partial(self.partial).records(!self.no_records);
+        let mut walk = walk.range(self.keys.range()?).start();
+        while let Some(event) = walk.next_event()? {
+            out.step();
+            let (entry, block) = match event {
+                Event::Record { entry, block, .. } => (entry, Some(block)),
+                Event::Entry { entry, .. } => (entry, None),
+                event => {
+                    self.list_rest(event, &mut unlisted, out)?;
+                    continue;
+                }
+            };
+            match entry.path() {
+                Err(error) if !self.partial => unlisted.skipped.path(&error, out)?,
+                path => {
+                    if let Some(why) = self.list(entry, path.ok(), block, out)? {
+                        unlisted.skipped.record(entry, &why, out)?;
+                    }
+                }
+            }
+        }
+        if unlisted.missing_records > 0 {
+            out.note(format_args!("missing records: {}", unlisted.missing_records))?;
+        }
+        Ok(unlisted)
+    }
+
     /// Handles the events that only a partial walk returns.
     #[cold]
     fn list_rest(
         &self,
         event: Event<'_>,
-        missing: &mut Missing,
+        unlisted: &mut Unlisted,
         out: &mut Output,
     ) -> Result<(), Cause> {
         match event {
             Event::MissingRecord { entry, .. } => {
-                add(&mut missing.records, 1);
+                add(&mut unlisted.missing_records, 1);
                 self.list(entry, entry.path().ok(), None, out)?;
             }
             Event::BadRecord { entry, error, .. } => {
@@ -127,7 +156,7 @@ impl Ls {
                 self.list(entry, entry.path().ok(), None, out)?;
             }
             Event::MissingSubtree { cid, interval, .. } => {
-                add(&mut missing.subtrees, 1);
+                add(&mut unlisted.missing_subtrees, 1);
                 out.note(format_args!("missing subtree: node {cid} hides {interval}"))?;
             }
             Event::BadSubtree { interval, error, .. } => {
@@ -138,8 +167,8 @@ impl Ls {
         Ok(())
     }
 
-    /// Lists an entry. It has a path unless its key is invalid, and a block if its record is
-    /// present. Returns the reason if the record should be printed but has no JSON.
+    /// Lists an entry. It has a path unless its key is invalid, and a block if its record was looked
+    /// up and is present. Returns the reason if the record should be printed but has no JSON.
     #[inline]
     fn list(
         &self,
@@ -164,7 +193,7 @@ impl Ls {
             rkey: path.map(|path| path.record_key()),
             cid: cid.as_str(),
             size: self.long.then_some(size),
-            present: self.partial.then_some(size.is_some()),
+            present: (self.partial && !self.no_records).then_some(size.is_some()),
         };
         if self.records {
             return write_with_record(&line, entry, block, out);

@@ -4,6 +4,8 @@
 mod account;
 mod args;
 mod blobs;
+#[cfg_attr(not(test), expect(dead_code, reason = "no command compares trees yet"))]
+mod changes;
 mod commits;
 mod completions;
 mod contents;
@@ -28,12 +30,15 @@ mod progress;
 mod prove;
 mod records;
 mod remembered;
+#[cfg_attr(not(test), expect(dead_code, reason = "no command compares trees yet"))]
+mod rows;
 mod size;
 mod skipped;
 mod target;
 #[cfg(test)]
 mod testing;
 mod tid;
+mod tree;
 mod verify;
 
 use std::process::ExitCode;
@@ -44,8 +49,9 @@ use crate::args::{Cli, Commands};
 
 fn main() -> ExitCode {
     let done = match Cli::of_process().command {
-        Commands::Ls(ls) => ls.input.run(&ls),
+        Commands::Ls(ls) => ls.input.run_tree(&ls),
         Commands::Get(get) => get.input.run(&get),
+        Commands::Tree(tree) => tree.input.run_tree(&tree),
         Commands::Inspect(inspect) => inspect.input.run(&inspect),
         Commands::Blobs(blobs) => blobs.input.run(&blobs),
         Commands::Prove(prove) => prove.input.run(&prove),

@@ -11,7 +11,7 @@
 //! ```
 //!
 //! A load that reaches its memory limit becomes a [`Suspended`]. Several loaded CARs are opened as
-//! one repository in `cars`.
+//! one repository in `cars`, and CARs without a commit in `trees`.
 
 mod bounded;
 mod cars;
@@ -29,6 +29,7 @@ mod shortcuts;
 #[cfg(feature = "redb")]
 mod spill;
 mod suspended;
+mod trees;
 
 use core::fmt;
 

@@ -22,7 +22,8 @@ fn help_of(command: &str) -> String {
 #[test]
 fn all_commands_are_listed() {
     let commands = commands();
-    for name in ["ls", "get", "inspect", "blobs", "prove", "pack", "verify", "completions"] {
+    let names = ["ls", "get", "tree", "inspect", "blobs", "prove", "pack", "verify", "completions"];
+    for name in names {
         assert!(commands.iter().any(|command| command == name), "{commands:?}");
     }
 }
@@ -64,7 +65,7 @@ fn only_commands_that_answer_questions_have_exit_code_1() {
     for command in commands() {
         let help = help_of(&command);
         let (_, codes) = help.split_once("\nExit codes:").unwrap();
-        assert_eq!(codes.contains(" 1 "), ["get", "verify"].contains(&&*command), "{help}");
+        assert_eq!(codes.contains(" 1 "), ["get", "tree", "verify"].contains(&&*command), "{help}");
     }
 }
 

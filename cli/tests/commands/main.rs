@@ -18,6 +18,7 @@ mod escape;
 mod harness;
 
 mod account;
+mod bare_tree;
 mod blobs;
 mod block_order;
 mod compressed;
@@ -50,6 +51,7 @@ mod tails;
 #[cfg(unix)]
 mod terminals;
 mod torn;
+mod tree;
 mod vectors;
 mod verify;
 mod verify_records;
