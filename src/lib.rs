@@ -51,8 +51,8 @@
 //! - The account and revision from the first bytes of a download: [`peek_commit`].
 //! - Your own store: [`store::BlockStore`] with [`Repo::from_store`], or [`Tree`] for a tree
 //!   without a commit.
-//! - What changed between two exports: there is no diff yet. Compare [`Repo::entries`] of both; see
-//!   [comparing two exports](guide::records#compare-two-exports).
+//! - What changed between two exports, or between an export and a database: [`Repo::diff`],
+//!   [`Repo::diff_rows`].
 //! - What to do about an error: [`Error::class`].
 //! - Single sections of a CAR and nodes of a tree: [`car`], [`mst`].
 //!

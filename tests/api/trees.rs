@@ -42,6 +42,10 @@ fn a_bare_tree_has_the_records_of_the_repository() {
         assert_eq!(keys(&loader.tree_from_slice(&bare[..]).unwrap()).unwrap(), expected);
         assert_eq!(keys(&loader.tree_from_reader(&bare[..]).unwrap()).unwrap(), expected);
         assert_eq!(keys(&loader.tree_from_reader(OneByte(&bare[..])).unwrap()).unwrap(), expected);
+        let (store, root) = (MapStore::new(&bare), cid(&random.repo.root.cid()));
+        assert_eq!(keys(&loader.tree_from_store(&store, root)).unwrap(), expected);
+        let bounded = loader.clone().memory_limit(0);
+        assert_eq!(keys(&bounded.tree_from_store(&store, root)).unwrap(), expected);
         let reached = loader.verification(Verification::ReachedBlocks);
         assert_eq!(keys(&reached.tree_from_slice(&bare[..]).unwrap()).unwrap(), expected);
     }
@@ -117,9 +121,20 @@ fn settings_of_the_loader_apply_to_bare_trees() {
     let salvaged = Loader::new().salvage(true).tree_from_slice(cut).unwrap();
     assert!(salvaged.store().fault().is_some());
     assert_eq!(salvaged.entries().try_count().unwrap(), 11);
-    let lens = Loader::new().process(<[u8]>::len).tree_from_reader(&bare[..]).unwrap();
-    let total: usize = lens.records().map(|record| record.unwrap().into_value()).sum();
-    assert_eq!(total, repo.records.values().map(|record| record.bytes.len()).sum::<usize>());
+    let total = repo.records.values().map(|record| record.bytes.len()).sum::<usize>();
+    let lens = Loader::new().process(<[u8]>::len);
+    let tree = lens.tree_from_reader(&bare[..]).unwrap();
+    assert_eq!(tree.records().map(|record| record.unwrap().into_value()).sum::<usize>(), total);
+    let mut store = MapStore::new(&bare);
+    let root = cid(&repo.root.cid());
+    let tree = lens.tree_from_store(&store, root);
+    assert_eq!(tree.records().map(|record| record.unwrap().into_value()).sum::<usize>(), total);
+    // Blocks of a store are verified when they are reached, unless that is off.
+    let record = cid(&repo.entries()[0].1);
+    store.blocks.get_mut(&record).unwrap().push(0);
+    let count = |loader: Loader| loader.tree_from_store(&store, root).records().try_count();
+    assert_eq!(count(Loader::new()).unwrap_err().class(), ErrorClass::Invalid);
+    assert_eq!(count(Loader::new().verification(Verification::DangerouslyNone)).unwrap(), 11);
 }
 
 /// The CIDs of the nodes of a partial walk, and whether an entry came.

@@ -26,6 +26,7 @@ use self::side::{Item, Opened};
 pub use self::tree::TreeSide;
 use crate::cid::Cid;
 use crate::error::{KeyInterval, Result};
+use crate::mst::Layer;
 
 /// An iterator over the differences between two trees, or between sorted rows and a tree, in key
 /// order: see [`Repo::diff`](crate::Repo::diff) and [`Repo::diff_rows`](crate::Repo::diff_rows).
@@ -211,9 +212,10 @@ impl<O: Side, N: Side> Diff<O, N> {
                 Ordering::Equal => Action::PassBoth,
                 Ordering::Greater => Action::PassNew,
             },
-            (Item::Link { cid: old, .. }, Item::Link { cid: new, .. }) if old == new => {
-                Action::PassBoth
-            }
+            (
+                Item::Link { cid: old, layer: old_layer, .. },
+                Item::Link { cid: new, layer: new_layer, .. },
+            ) if old == new && may_be_equal(old_layer, new_layer) => Action::PassBoth,
             (Item::Link { interval, .. }, _) if old_hidden.hides(&interval) => Action::PassOld,
             (_, Item::Link { interval, .. }) if new_hidden.hides(&interval) => Action::PassNew,
             (Item::Link { layer: old, .. }, Item::Link { layer: new, .. }) => {
@@ -307,6 +309,12 @@ fn created(key: Box<[u8]>, cid: Cid) -> Change {
 
 fn deleted(key: Box<[u8]>, old: Cid) -> Change {
     Change::Deleted { key, old }
+}
+
+/// Returns whether one node can be on these layers. If not, one of the trees breaks a rule, which is
+/// found when the node is opened.
+fn may_be_equal(old: Option<Layer>, new: Option<Layer>) -> bool {
+    old.zip(new).is_none_or(|(old, new)| old == new)
 }
 
 /// Returns whether all keys of an interval are above a key.

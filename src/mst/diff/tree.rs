@@ -5,10 +5,11 @@ use std::collections::HashSet;
 
 use super::side::{Item, Opened, Side};
 use crate::cid::Cid;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::mst::Walk;
 use crate::mst::ahead::ReadAhead;
 use crate::mst::descent::{Descent, Next};
+use crate::mst::frame::Link;
 use crate::store::BlockStore;
 
 /// A tree as a side of a [`Diff`](super::Diff).
@@ -20,6 +21,8 @@ pub struct TreeSide<'s, S: BlockStore> {
     /// The current item, unless it was passed or opened.
     next: Option<Next>,
     opened: Option<HashSet<Cid>>,
+    /// The number of the tree in errors, if two are compared.
+    input: Option<usize>,
 }
 
 impl<'s, S: BlockStore> TreeSide<'s, S> {
@@ -32,7 +35,45 @@ impl<'s, S: BlockStore> TreeSide<'s, S> {
             reads_all,
             next: None,
             opened: None,
+            input: None,
         }
+    }
+
+    /// Sets the number of the tree in errors: see [`Error::input`].
+    pub(crate) fn of_input(mut self, number: usize) -> Self {
+        self.input = Some(number);
+        self
+    }
+
+    /// Enters the node of a link. Returns `Missing` for a missing one, with `partial`.
+    fn enter(&mut self, link: &Link, partial: bool) -> Result<Opened> {
+        let fetched = self.ahead.fetch(link, &mut self.descent, self.reads_all, false)?;
+        let Some(fetched) = fetched else {
+            return match (link.is_empty_tree(), partial) {
+                (true, _) => Ok(Opened::Node),
+                (false, true) => Ok(Opened::Missing),
+                (false, false) => Err(self.descent.missing(link)),
+            };
+        };
+        let was_read_ahead = fetched.read.is_some();
+        self.descent.enter(link, fetched)?;
+        self.ahead.make_room(&self.descent);
+        if self.reads_all && !was_read_ahead {
+            self.ahead.prefetch(&self.descent, false);
+        }
+        if let Some(opened) = &mut self.opened {
+            opened.insert(link.cid);
+        }
+        Ok(Opened::Node)
+    }
+}
+
+/// Adds the number of a tree to an error.
+#[cold]
+fn of_input(error: Error, input: Option<usize>) -> Error {
+    match input {
+        Some(number) => error.in_input(number),
+        None => error,
     }
 }
 
@@ -40,7 +81,7 @@ impl<S: BlockStore> Side for TreeSide<'_, S> {
     #[inline]
     fn advance(&mut self) -> Result<()> {
         if self.next.is_none() {
-            let next = self.descent.next()?;
+            let next = self.descent.next().map_err(|error| of_input(error, self.input))?;
             if let Next::Entry(_) = next {
                 self.ahead.count_entry();
             }
@@ -72,24 +113,7 @@ impl<S: BlockStore> Side for TreeSide<'_, S> {
             debug_assert!(false, "only links are opened");
             return Ok(Opened::Missing);
         };
-        let fetched = self.ahead.fetch(&link, &mut self.descent, self.reads_all, false)?;
-        let Some(fetched) = fetched else {
-            return match (link.is_empty_tree(), partial) {
-                (true, _) => Ok(Opened::Node),
-                (false, true) => Ok(Opened::Missing),
-                (false, false) => Err(self.descent.missing(&link)),
-            };
-        };
-        let was_read_ahead = fetched.read.is_some();
-        self.descent.enter(&link, fetched)?;
-        self.ahead.make_room(&self.descent);
-        if self.reads_all && !was_read_ahead {
-            self.ahead.prefetch(&self.descent, false);
-        }
-        if let Some(opened) = &mut self.opened {
-            opened.insert(link.cid);
-        }
-        Ok(Opened::Node)
+        self.enter(&link, partial).map_err(|error| of_input(error, self.input))
     }
 
     fn set_partial(&mut self, yes: bool) {
