@@ -9,6 +9,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::blobs::Blobs;
 use crate::completions::Completions;
+use crate::diff::PrintDiff;
 use crate::escape;
 use crate::get::Get;
 use crate::help;
@@ -83,6 +84,8 @@ pub(crate) enum Commands {
     Get(Get),
     #[command(after_help = help::TREE)]
     Tree(PrintTree),
+    #[command(after_help = help::DIFF)]
+    Diff(PrintDiff),
     #[command(visible_alias = "info", after_help = help::INSPECT)]
     Inspect(Inspect),
     #[command(after_help = help::BLOBS)]

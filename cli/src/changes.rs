@@ -3,54 +3,17 @@
 use std::io::{self, Write};
 
 use carwalk::cid::CidText;
+use carwalk::mst::{Change, DiffSide, Layer};
 use carwalk::{Cid, RepoPath};
 use serde::{Serialize, Serializer};
 
 use crate::json;
 
-/// A change between two trees.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Change<'c> {
-    Created {
-        key: &'c [u8],
-        new: Cid,
-    },
-    Updated {
-        key: &'c [u8],
-        old: Cid,
-        new: Cid,
-    },
-    Deleted {
-        key: &'c [u8],
-        old: Cid,
-    },
-    /// The keys between two bounds cannot be compared, because a node is missing.
-    Unknown {
-        side: Side,
-        node: Cid,
-        /// The layer of the node; `None` if it is a root.
-        layer: Option<u8>,
-        /// All keys are above this one.
-        after: Option<&'c [u8]>,
-        /// All keys are below this one.
-        before: Option<&'c [u8]>,
-    },
-}
-
-/// The tree that misses a node.
-#[derive(Clone, Copy, Debug, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Side {
-    Old,
-    New,
-}
-
-impl Side {
-    fn as_str(self) -> &'static str {
-        match self {
-            Side::Old => "old",
-            Side::New => "new",
-        }
+/// Returns the name of a side.
+fn name(side: DiffSide) -> &'static str {
+    match side {
+        DiffSide::Old => "old",
+        DiffSide::New => "new",
     }
 }
 
@@ -72,7 +35,7 @@ struct RecordLine<'c> {
 #[derive(Serialize)]
 struct UnknownLine<'c> {
     change: &'static str,
-    side: Side,
+    side: &'static str,
     #[serde(serialize_with = "as_text")]
     node: Option<Cid>,
     layer: Option<u8>,
@@ -100,56 +63,65 @@ fn as_escaped_if_any<S: Serializer>(key: &Option<&[u8]>, serializer: S) -> Resul
     }
 }
 
-impl Change<'_> {
-    /// Writes the change as a line of columns, separated by tabs. An empty bound means none. Keys
-    /// that are not repo paths are escaped.
-    pub(crate) fn write_text(&self, out: &mut impl Write) -> io::Result<()> {
-        match *self {
-            Change::Created { key, new } => {
-                writeln!(out, "+\t{}\t{}", key.escape_ascii(), new.to_text())
-            }
-            Change::Updated { key, old, new } => {
-                let (key, old, new) = (key.escape_ascii(), old.to_text(), new.to_text());
-                writeln!(out, "~\t{key}\t{old}\t{new}")
-            }
-            Change::Deleted { key, old } => {
-                writeln!(out, "-\t{}\t{}", key.escape_ascii(), old.to_text())
-            }
-            Change::Unknown { side, node, after, before, .. } => {
-                let [after, before] = [after, before].map(|key| key.unwrap_or_default());
-                let (after, before) = (after.escape_ascii(), before.escape_ascii());
-                writeln!(out, "?\t{after}\t{before}\t{}\t{}", node.to_text(), side.as_str())
-            }
+/// Writes a change as a line of columns, separated by tabs. An empty bound means none. Keys that are
+/// not repo paths are escaped.
+pub(crate) fn write_text(change: &Change, out: &mut impl Write) -> io::Result<()> {
+    match change {
+        Change::Created { key, cid } => {
+            writeln!(out, "+\t{}\t{}", key.escape_ascii(), cid.to_text())
+        }
+        Change::Updated { key, old, new } => {
+            let (key, old, new) = (key.escape_ascii(), old.to_text(), new.to_text());
+            writeln!(out, "~\t{key}\t{old}\t{new}")
+        }
+        Change::Deleted { key, old } => {
+            writeln!(out, "-\t{}\t{}", key.escape_ascii(), old.to_text())
+        }
+        Change::Unknown { side, node, interval, .. } => {
+            let [after, before] =
+                [&interval.lower, &interval.upper].map(|key| key.as_deref().unwrap_or_default());
+            let (after, before) = (after.escape_ascii(), before.escape_ascii());
+            writeln!(out, "?\t{after}\t{before}\t{}\t{}", node.to_text(), name(*side))
         }
     }
+}
 
-    /// Writes the change as a line with one JSON object.
-    pub(crate) fn write_json(&self, out: &mut impl Write) -> io::Result<()> {
-        match *self {
-            Change::Created { key, new } => write_record("create", key, None, Some(new), out),
-            Change::Updated { key, old, new } => {
-                write_record("update", key, Some(old), Some(new), out)
-            }
-            Change::Deleted { key, old } => write_record("delete", key, Some(old), None, out),
-            Change::Unknown { side, node, layer, after, before } => {
-                let (change, node) = ("unknown", Some(node));
-                json::write_line(&UnknownLine { change, side, node, layer, after, before }, out)
-            }
+/// Writes a change as a line with one JSON object.
+pub(crate) fn write_json(change: &Change, out: &mut impl Write) -> io::Result<()> {
+    match change {
+        Change::Created { key, .. } => write_record("create", key, change, out),
+        Change::Updated { key, .. } => write_record("update", key, change, out),
+        Change::Deleted { key, .. } => write_record("delete", key, change, out),
+        Change::Unknown { side, node, layer, interval } => {
+            let line = UnknownLine {
+                change: "unknown",
+                side: name(*side),
+                node: Some(*node),
+                layer: layer.map(Layer::get),
+                after: interval.lower.as_deref(),
+                before: interval.upper.as_deref(),
+            };
+            json::write_line(&line, out)
         }
     }
 }
 
 fn write_record(
-    change: &'static str,
+    kind: &'static str,
     key: &[u8],
-    old: Option<Cid>,
-    new: Option<Cid>,
+    change: &Change,
     out: &mut impl Write,
 ) -> io::Result<()> {
     let path = RepoPath::parse(key).ok();
-    let (collection, rkey) =
-        (path.map(|path| path.collection()), path.map(|path| path.record_key()));
-    json::write_line(&RecordLine { change, path: key, collection, rkey, old, new }, out)
+    let line = RecordLine {
+        change: kind,
+        path: key,
+        collection: path.map(|path| path.collection()),
+        rkey: path.map(|path| path.record_key()),
+        old: change.old_cid(),
+        new: change.new_cid(),
+    };
+    json::write_line(&line, out)
 }
 
 /// The nodes that only one of two trees has.
@@ -192,6 +164,7 @@ fn as_texts<S: Serializer>(texts: &[CidText], serializer: S) -> Result<S::Ok, S:
 #[cfg(test)]
 mod tests {
     use carwalk::cid::Codec;
+    use carwalk::error::KeyInterval;
 
     use super::*;
 
@@ -201,15 +174,42 @@ mod tests {
         Cid::of(Codec::DagCbor, name)
     }
 
-    fn text(change: Change<'_>) -> String {
+    fn created(key: &[u8], cid: Cid) -> Change {
+        Change::Created { key: key.into(), cid }
+    }
+
+    fn updated(key: &[u8], old: Cid, new: Cid) -> Change {
+        Change::Updated { key: key.into(), old, new }
+    }
+
+    fn deleted(key: &[u8], old: Cid) -> Change {
+        Change::Deleted { key: key.into(), old }
+    }
+
+    /// A missing node on layer 2, or a missing root.
+    fn unknown(
+        side: DiffSide,
+        node: Cid,
+        is_root: bool,
+        after: Option<&[u8]>,
+        before: Option<&[u8]>,
+    ) -> Change {
+        let interval = KeyInterval { lower: after.map(Box::from), upper: before.map(Box::from) };
+        let keys = (0..).map(|number: u32| number.to_string());
+        let mut layers = keys.map(|key| Layer::of(key.as_bytes()));
+        let layer = layers.find(|layer| layer.get() == 2).filter(|_| !is_root);
+        Change::Unknown { side, node, layer, interval }
+    }
+
+    fn text(change: Change) -> String {
         let mut out = Vec::new();
-        change.write_text(&mut out).unwrap();
+        write_text(&change, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
-    fn json(change: Change<'_>) -> String {
+    fn json(change: Change) -> String {
         let mut out = Vec::new();
-        change.write_json(&mut out).unwrap();
+        write_json(&change, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -217,19 +217,17 @@ mod tests {
     fn text_has_columns() {
         let (key, old, new) = (PATH, cid(b"old"), cid(b"new"));
         let path = "app.bsky.actor.profile/self";
-        assert_eq!(text(Change::Created { key, new }), format!("+\t{path}\t{new}\n"));
-        assert_eq!(text(Change::Deleted { key, old }), format!("-\t{path}\t{old}\n"));
-        assert_eq!(text(Change::Updated { key, old, new }), format!("~\t{path}\t{old}\t{new}\n"));
-        let unknown = |side, after, before| {
-            text(Change::Unknown { side, node: old, layer: Some(2), after, before })
-        };
-        assert_eq!(unknown(Side::New, None, None), format!("?\t\t\t{old}\tnew\n"));
+        assert_eq!(text(created(key, new)), format!("+\t{path}\t{new}\n"));
+        assert_eq!(text(deleted(key, old)), format!("-\t{path}\t{old}\n"));
+        assert_eq!(text(updated(key, old, new)), format!("~\t{path}\t{old}\t{new}\n"));
+        let unknown = |side, after, before| text(unknown(side, old, false, after, before));
+        assert_eq!(unknown(DiffSide::New, None, None), format!("?\t\t\t{old}\tnew\n"));
         assert_eq!(
-            unknown(Side::Old, Some(b"a/1"), Some(b"b/\t")),
+            unknown(DiffSide::Old, Some(b"a/1"), Some(b"b/\t")),
             format!("?\ta/1\tb/\\t\t{old}\told\n")
         );
         let key = b"a\tb\n\xff\"";
-        assert_eq!(text(Change::Created { key, new }), format!("+\ta\\tb\\n\\xff\\\"\t{new}\n"));
+        assert_eq!(text(created(key, new)), format!("+\ta\\tb\\n\\xff\\\"\t{new}\n"));
     }
 
     #[test]
@@ -243,15 +241,15 @@ mod tests {
             )
         };
         let (of_old, of_new) = (format!("\"{old}\""), format!("\"{new}\""));
-        assert_eq!(json(Change::Created { key, new }), line("create", "null", &of_new));
-        assert_eq!(json(Change::Deleted { key, old }), line("delete", &of_old, "null"));
-        assert_eq!(json(Change::Updated { key, old, new }), line("update", &of_old, &of_new));
+        assert_eq!(json(created(key, new)), line("create", "null", &of_new));
+        assert_eq!(json(deleted(key, old)), line("delete", &of_old, "null"));
+        assert_eq!(json(updated(key, old, new)), line("update", &of_old, &of_new));
     }
 
     #[test]
     fn json_of_a_key_that_is_no_path_is_escaped() {
         let new = cid(b"new");
-        let line = json(Change::Created { key: b"a\x1b\xff\"", new });
+        let line = json(created(b"a\x1b\xff\"", new));
         let expected = format!(
             r#"{{"change":"create","path":"a\\x1b\\xff\\\"","collection":null,"rkey":null,"old":null,"new":"{new}"}}"#
         );
@@ -261,17 +259,15 @@ mod tests {
     #[test]
     fn json_of_what_is_unknown_has_bounds() {
         let node = cid(b"node");
-        let unknown =
-            |side, layer, after, before| json(Change::Unknown { side, node, layer, after, before });
         assert_eq!(
-            unknown(Side::New, Some(2), Some(b"app.bsky.feed.like/3k"), None),
+            json(unknown(DiffSide::New, node, false, Some(b"app.bsky.feed.like/3k"), None)),
             format!(
                 "{{\"change\":\"unknown\",\"side\":\"new\",\"node\":\"{node}\",\"layer\":2,\
                  \"after\":\"app.bsky.feed.like/3k\",\"before\":null}}\n"
             )
         );
         assert_eq!(
-            unknown(Side::Old, None, None, Some(b"\n")),
+            json(unknown(DiffSide::Old, node, true, None, Some(b"\n"))),
             format!(
                 "{{\"change\":\"unknown\",\"side\":\"old\",\"node\":\"{node}\",\"layer\":null,\
                  \"after\":null,\"before\":\"\\\\n\"}}\n"

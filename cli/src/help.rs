@@ -28,14 +28,14 @@ Example:
 
 Exit codes:
   0  done; also if the program that reads text output ended early, as `head` does
-  1  the answer is no. `get`, `tree`: the tree proves the record absent. `verify`: another account,
-     or an invalid signature
+  1  the answer is no. `get`, `tree`: the tree proves the record absent. `diff`: the two differ.
+     `verify`: another account, or an invalid signature
   2  wrong usage; also binary output that would go to a terminal
-  3  invalid data: the CAR, a kept spill file or a DID document; also a truncated CAR, a limit
-     exceeded (except --max-spill), or an invalid repo path. `get`, `blobs`, `ls --records`: also a
-     record that is not CBOR. `get`, `prove`, `pack`, `tree`: also another account. `pack`: also an
-     older revision than the first CAR's. `get`: also an invalid signature. `verify --strict`: also
-     an odd record
+  3  invalid data: the CAR, a kept spill file, rows or a DID document; also a truncated CAR, a
+     limit exceeded (except --max-spill), or an invalid repo path. `get`, `blobs`, `ls --records`:
+     also a record that is not CBOR. `get`, `prove`, `pack`, `tree`: also another account. `pack`:
+     also an older revision than the first CAR's. `get`: also an invalid signature.
+     `verify --strict`: also an odd record
   4  the CAR is partial: a block that the command needs is missing
   5  reading, mapping or writing failed, also of a spill file; --max-spill was reached; the program
      that reads binary output (`prove`, `pack`, `get --raw`) ended early
@@ -74,6 +74,24 @@ of the record, `absent`, or `unknown`. The exit code is 1 if the key is absent, 
 way is bad or the repository is of another account, and 4 if a node on the way is missing.",
     "carwalk tree --depth 1 repo.car",
     no = "the key is absent"
+);
+
+pub(crate) const DIFF: &str = help!(
+    "\
+Prints one line for each change, in key order, with these columns, separated by tabs:
+  +  path  new CID                                   the record was created
+  -  path  old CID                                   it was deleted
+  ~  path  old CID  new CID                          it was updated
+  ?  after  before  CID of a missing node  old|new   unknown: the keys between these two
+An empty bound means none. Keys that are not repo paths are printed escaped. Records are not needed,
+and neither are the nodes that both trees have. The accounts and revisions are not compared.
+
+Rows are what `ls` and `ls --partial` print: `path TAB cid`, in ascending order of the keys' bytes.
+Further columns are ignored. They are the old side.
+
+The exit code is 0 if the two are equal, 1 if they differ, and 4 if any change is unknown.",
+    "carwalk diff old.car new.car",
+    no = "different"
 );
 
 pub(crate) const GET: &str = help!(

@@ -22,9 +22,9 @@ use carwalk::{
 use clap::Args;
 
 pub(crate) use self::compressed::{Format, Undecodable};
-pub(crate) use self::loaded::LoadedCar;
+use self::loaded::LoadedCar;
 use self::opened::{Opened, OpenedRepo};
-pub(crate) use self::several::{Fault, Several};
+pub(crate) use self::several::{Fault, OpenedTree, Several};
 use self::storage::Storage;
 pub(crate) use self::store::{InputStore, LeftOut};
 use self::stream::Stream;
@@ -406,10 +406,10 @@ enum Origin<'a> {
 
 /// Runs a command, after a note about the damaged part of the CAR. Output that was written before an
 /// error is printed before it.
-fn finish(
+pub(crate) fn finish<E: From<io::Error>>(
     fault: Option<String>,
-    run: impl FnOnce(&mut Output) -> Result<(), Cause>,
-) -> Result<(), Cause> {
+    run: impl FnOnce(&mut Output) -> Result<(), E>,
+) -> Result<(), E> {
     let mut out = Output::new(fault.clone());
     if let Some(fault) = fault {
         out.note(format_args!("damaged from here on: {fault}"))?;

@@ -4,13 +4,13 @@
 mod account;
 mod args;
 mod blobs;
-#[cfg_attr(not(test), expect(dead_code, reason = "no command compares trees yet"))]
 mod changes;
 mod commits;
 mod completions;
 mod contents;
 mod counts;
 mod did_doc;
+mod diff;
 mod escape;
 mod failure;
 mod get;
@@ -30,7 +30,6 @@ mod progress;
 mod prove;
 mod records;
 mod remembered;
-#[cfg_attr(not(test), expect(dead_code, reason = "no command compares trees yet"))]
 mod rows;
 mod size;
 mod skipped;
@@ -55,6 +54,7 @@ fn main() -> ExitCode {
         Commands::Inspect(inspect) => inspect.input.run(&inspect),
         Commands::Blobs(blobs) => blobs.input.run(&blobs),
         Commands::Prove(prove) => prove.input.run(&prove),
+        Commands::Diff(diff) => diff.run(),
         Commands::Pack(pack) => pack.run(),
         Commands::Verify(verify) => verify.input.run(&verify),
         Commands::Completions(completions) => completions.run(Cli::command()),

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _};
 use std::mem;
 use std::path::Path;
+use std::rc::Rc;
 
 use carwalk::Cid;
 use carwalk::limits::MAX_KEY_LEN;
@@ -19,8 +20,8 @@ const MAX_LINE_LEN: usize = 64 << 10;
 /// A reader of rows: `path TAB cid`, in ascending order of the keys' bytes. Further columns are
 /// ignored. Keys are unescaped as `ls --partial` escapes them.
 ///
-/// Allocates nothing per row once its buffers have grown. After an error or the end, every later
-/// call returns `None`.
+/// Allocates nothing per row once its buffers have grown, if only the last key is held. After an
+/// error or the end, every later call returns `None`.
 pub(crate) struct Rows<R> {
     input: R,
     /// The name of the input, safe to print.
@@ -28,10 +29,23 @@ pub(crate) struct Rows<R> {
     /// The number of the last line, from 1 on.
     number: u64,
     line: Vec<u8>,
-    key: Vec<u8>,
+    key: Key,
     /// The key of the row before; empty before the second row.
-    previous: Vec<u8>,
+    previous: Key,
     is_done: bool,
+    /// The error that ended the iterator.
+    error: Option<RowError>,
+}
+
+/// The key of a row.
+#[derive(Clone, Default)]
+pub(crate) struct Key(Rc<Vec<u8>>);
+
+impl AsRef<[u8]> for Key {
+    #[inline]
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 /// A row.
@@ -84,8 +98,8 @@ impl Rows<Box<dyn BufRead>> {
 impl<R: BufRead> Rows<R> {
     /// Creates a reader. `name` is the name of the input, safe to print.
     pub(crate) fn new(input: R, name: String) -> Self {
-        let (line, key, previous) = (Vec::new(), Vec::new(), Vec::new());
-        Rows { input, name, number: 0, line, key, previous, is_done: false }
+        let (line, key, previous) = (Vec::new(), Key::default(), Key::default());
+        Rows { input, name, number: 0, line, key, previous, is_done: false, error: None }
     }
 
     /// Reads the next row, or returns `None` at the end.
@@ -97,9 +111,14 @@ impl<R: BufRead> Rows<R> {
             self.read_line().and_then(|is_there| is_there.then(|| self.parse()).transpose());
         self.is_done = !matches!(parsed, Ok(Some(_)));
         match parsed {
-            Ok(cid) => Ok(cid.map(|cid| Row { key: &self.key, cid })),
+            Ok(cid) => Ok(cid.map(|cid| Row { key: self.key.as_ref(), cid })),
             Err(fault) => Err(RowError { name: self.name.clone(), number: self.number, fault }),
         }
+    }
+
+    /// Returns the error that ended the iterator, once.
+    pub(crate) fn take_error(&mut self) -> Option<RowError> {
+        self.error.take()
     }
 
     /// Reads a line without its line break. Returns false at the end of the input.
@@ -123,6 +142,8 @@ impl<R: BufRead> Rows<R> {
         let mut columns = line.split(|&byte| byte == b'\t');
         let text = columns.next().unwrap_or_default();
         let cid = columns.next().ok_or(Fault::NoTab)?;
+        // A key that is still held is left as it is.
+        let key = Rc::make_mut(&mut key.0);
         key.clear();
         escape::unescape_key(text, key).map_err(Fault::Escape)?;
         match key.len() {
@@ -131,13 +152,29 @@ impl<R: BufRead> Rows<R> {
             found => return Err(Fault::LongKey { found }),
         }
         // Before the second row, the previous key is empty and below every other.
-        match (*key).cmp(previous) {
+        match key.as_slice().cmp(previous.as_ref()) {
             std::cmp::Ordering::Greater => {}
             std::cmp::Ordering::Equal => return Err(Fault::Repeated),
             std::cmp::Ordering::Less => return Err(Fault::NotSorted),
         }
         let cid = std::str::from_utf8(cid).ok().and_then(|cid| cid.parse().ok());
         cid.ok_or(Fault::Cid)
+    }
+}
+
+/// An error of the iterator only says that there is one: [`Rows::take_error`] returns it.
+impl<R: BufRead> Iterator for Rows<R> {
+    type Item = carwalk::Result<(Key, Cid)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self.next_row() {
+            Ok(row) => row.map(|row| row.cid).map(|cid| Ok((self.key.clone(), cid))),
+            Err(error) => {
+                let told = io::Error::other(error.to_string());
+                self.error = Some(error);
+                Some(Err(told.into()))
+            }
+        }
     }
 }
 
@@ -240,6 +277,33 @@ mod tests {
         assert_eq!(read(line.as_bytes()).0, [b"a/1", b"a/2"]);
         let raw = format!("a/1\t{}\n", Cid::of(Codec::Raw, b""));
         assert_eq!(read(raw.as_bytes()).0, [b"a/1"]);
+    }
+
+    #[test]
+    fn the_iterator_has_the_same_rows_and_keeps_the_error() {
+        let input = [&text(&["a/1", "a/10", "a/2"])[..], b"a/2\n"].concat();
+        let mut rows = Rows::new(&input[..], "rows".to_owned());
+        // Keys that are held are not overwritten.
+        let read: Vec<_> = rows.by_ref().map_while(Result::ok).collect();
+        let read: Vec<_> = read.iter().map(|(key, cid)| (key.as_ref(), *cid)).collect();
+        let expected = ["a/1", "a/10", "a/2"].map(|key| (key.as_bytes(), cid(key)));
+        assert_eq!(read, expected);
+        assert!(rows.next().is_none());
+        assert!(rows.take_error().unwrap().to_string().starts_with("line 4: no tab"));
+        assert!(rows.take_error().is_none());
+    }
+
+    #[test]
+    fn keys_take_two_buffers_if_only_the_last_is_held() {
+        let keys: Vec<_> = (100..200).map(|number| number.to_string()).collect();
+        let input = text(&keys.iter().map(String::as_str).collect::<Vec<_>>());
+        let mut rows = Rows::new(&input[..], String::new());
+        let (mut held, mut buffers) = (None, std::collections::HashSet::new());
+        while let Some(Ok((key, _))) = rows.next() {
+            buffers.insert(key.as_ref().as_ptr());
+            held = Some(key);
+        }
+        assert_eq!((held.unwrap().as_ref(), buffers.len()), (&b"199"[..], 2));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use carwalk::{Cid, Repo, Tree};
 
 use super::Input;
 use super::loaded::LoadedCar;
-use super::opened::Opened;
+use super::opened::{Opened, OpenedRepo};
 use super::store::{InputStore, all_commits};
 use crate::commits;
 use crate::failure::{Cause, Failure};
@@ -17,10 +17,24 @@ use crate::failure::{Cause, Failure};
 /// input is read.
 pub(crate) struct Several(Vec<Input>);
 
+/// The tree of a CAR.
+pub(crate) struct OpenedTree {
+    pub(crate) tree: Tree<LoadedCar>,
+    /// The DID in the commit; `None` without a commit.
+    pub(crate) account: Option<String>,
+}
+
 /// An error, and the number of its CAR unless it is about all of them.
 pub(crate) struct Fault {
     input: Option<usize>,
     cause: Cause,
+}
+
+impl Fault {
+    /// An error of one CAR, or of all.
+    pub(crate) fn of(input: Option<usize>, cause: Cause) -> Self {
+        Fault { input, cause }
+    }
 }
 
 impl From<Cause> for Fault {
@@ -55,12 +69,22 @@ impl Several {
             inputs.iter().try_for_each(Input::check_bare)?;
         }
         if inputs.iter().filter(|input| input.is_stdin()).count() > 1 {
-            return Err(Cause::Usage("standard input can be read only once"));
+            return Err(Cause::STDIN_TWICE);
         }
         if inputs.len() > 1 && inputs.iter().any(|input| input.storage.keeps()) {
             return Err(Cause::Usage("--keep needs a single CAR"));
         }
         inputs.iter().try_for_each(|input| input.storage.check())
+    }
+
+    /// Returns whether one of the CARs comes from standard input.
+    pub(crate) fn read_stdin(&self) -> bool {
+        self.0.iter().any(Input::is_stdin)
+    }
+
+    /// Opens the tree of each CAR. With `is_bare`, their first roots are nodes, not commits.
+    pub(crate) fn open_trees(&self, is_bare: bool) -> Result<Vec<OpenedTree>, Fault> {
+        self.each(|input| input.open_tree(is_bare))
     }
 
     /// Loads all CARs, without opening their commits.
@@ -140,6 +164,17 @@ impl Several {
 impl Input {
     fn is_stdin(&self) -> bool {
         self.file.as_deref().is_none_or(|path| path == Path::new("-"))
+    }
+
+    fn open_tree(&self, is_bare: bool) -> Result<OpenedTree, Cause> {
+        if is_bare {
+            let car = self.opened::<LoadedCar>()?;
+            let root = car.root();
+            return Ok(OpenedTree { tree: self.bare_tree(car, root)?, account: None });
+        }
+        let (car, commit) = self.opened::<OpenedRepo>()?.into_parts();
+        let tree = self.bounded().tree_from_store(car, commit.data());
+        Ok(OpenedTree { tree, account: Some(commit.did().to_owned()) })
     }
 
     /// Opens the CAR, which must not be damaged.

@@ -156,9 +156,10 @@ fn limits_and_blocks_are_checked_in_bare_trees_too() {
 #[test]
 fn options_that_need_a_commit_are_refused() {
     let cid = sample().commit_cid().to_string();
-    for command in ["ls", "tree"] {
+    for command in [&["ls"][..], &["tree"], &["pack", "-o", "no/out.car"]] {
         for option in ["--legacy", "--kept", "--keep=x", &format!("--commit={cid}")] {
-            let error = run([command, "--bare-tree", option, "no/such.car"]).one_error(2);
+            let error = run([command, &["--bare-tree", option, "no/such.car"]].concat());
+            let error = error.one_error(2);
             assert_eq!(
                 error,
                 "error: --bare-tree cannot be combined with --commit, --legacy, --keep or --kept\n"

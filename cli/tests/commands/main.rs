@@ -23,6 +23,7 @@ mod blobs;
 mod block_order;
 mod compressed;
 mod declared_lengths;
+mod diff;
 mod escapes;
 mod exit_codes;
 mod forged_kept;
