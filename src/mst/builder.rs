@@ -44,7 +44,7 @@ use crate::limits::{Limits, MAX_KEY_LEN};
 /// });
 /// for entry in repo.entries() {
 ///     let entry = entry?;
-///     tree.entry(entry.path().as_bytes(), entry.cid())?;
+///     tree.entry(entry.path().as_str().as_bytes(), entry.cid())?;
 /// }
 /// assert_eq!(tree.finish()?, repo.commit().data());
 /// assert_eq!(nodes, 9);

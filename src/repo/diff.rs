@@ -70,7 +70,7 @@ impl<S: BlockStore, P: Process> Tree<S, P> {
     /// let repo = Repo::from_slice(bytes)?;
     /// let rows: Vec<_> = repo.entries().map(|entry| {
     ///     let entry = entry?;
-    ///     Ok((entry.path().as_bytes().to_vec(), entry.cid()))
+    ///     Ok((entry.path().as_str().as_bytes().to_vec(), entry.cid()))
     /// }).collect();
     /// assert_eq!(repo.tree().diff_rows(rows).count(), 0);
     /// # Ok::<(), carwalk::Error>(())

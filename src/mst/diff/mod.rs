@@ -50,7 +50,7 @@ use crate::mst::Layer;
 /// // What a database has: all entries but the first.
 /// for entry in repo.entries().skip(1) {
 ///     let entry = entry?;
-///     rows.push((entry.path().as_bytes().to_vec(), entry.cid()));
+///     rows.push((entry.path().as_str().as_bytes().to_vec(), entry.cid()));
 /// }
 /// let changes: Vec<Change> = repo.diff_rows(rows.into_iter().map(Ok)).collect::<Result<_, _>>()?;
 /// let [Change::Created { key, cid, .. }] = &changes[..] else { panic!() };
