@@ -1,5 +1,6 @@
 //! `carwalk diff`: prints the changes between two trees, or between rows and a tree.
 
+use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
 use carwalk::mst::{Change, DiffSide};
@@ -95,7 +96,7 @@ impl PrintDiff {
 
     fn compare_rows(
         &self,
-        rows: &mut Rows<impl std::io::BufRead>,
+        rows: &mut Rows<impl BufRead>,
         new: &OpenedTree,
         out: &mut Output,
     ) -> Result<(), Fault> {
