@@ -52,7 +52,7 @@
 //! - The account and revision from the first bytes of a download: [`peek_commit`].
 //! - Your own store: [`store::BlockStore`] with [`Repo::from_store`], or [`Tree`] for a tree
 //!   without a commit.
-//! - What changed between two exports, or what is wrong in a database: [`Repo::diff`],
+//! - What changed between two exports, or between an export and a database: [`Repo::diff`],
 //!   [`Repo::diff_rows`]. A tree of your own keys: [`mst::Builder`].
 //! - A stream in pre-order, in constant memory: [`Loader::stream`].
 //! - What to do about an error: [`Error::class`].

@@ -247,7 +247,7 @@ pub fn verify_record_proof<'a>(
     let commit = repo.commit();
     commit.verify_account(did)?;
     commit.verify_signature(key)?;
-    let found = repo.walk().partial(true).one(path.as_ref()).start().find()?;
+    let found = repo.walk().partial(true).key(path.as_str()).start().find()?;
     // Borrows from the CAR: the repository is dropped at the end of this function.
     let borrow = |cid: Cid, block: Block<_>| {
         let offset = block.offset;

@@ -52,7 +52,7 @@ impl Account {
         let document = DidDoc::read(path)?;
         if let Some(did) = self.did.as_ref().filter(|did| **did != document.did) {
             let message = format!("the account is {}, not {did}", document.did);
-            return Err(Cause::Document { path: path.clone(), message });
+            return Err(Cause::Document { name: format!("{path:?}"), message });
         }
         let _ = self.document.set(document);
         Ok(())

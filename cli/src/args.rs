@@ -9,6 +9,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::blobs::Blobs;
 use crate::completions::Completions;
+use crate::diff::PrintDiff;
 use crate::escape;
 use crate::get::Get;
 use crate::help;
@@ -16,6 +17,7 @@ use crate::inspect::Inspect;
 use crate::ls::Ls;
 use crate::pack::Pack;
 use crate::prove::Prove;
+use crate::tree::PrintTree;
 use crate::verify::Verify;
 
 /// Most columns of a line of help.
@@ -80,6 +82,10 @@ pub(crate) enum Commands {
     Ls(Ls),
     #[command(after_help = help::GET)]
     Get(Get),
+    #[command(after_help = help::TREE)]
+    Tree(PrintTree),
+    #[command(after_help = help::DIFF)]
+    Diff(PrintDiff),
     #[command(visible_alias = "info", after_help = help::INSPECT)]
     Inspect(Inspect),
     #[command(after_help = help::BLOBS)]

@@ -73,13 +73,13 @@ struct Methods {
 impl DidDoc {
     /// Reads a file.
     pub(crate) fn read(path: &Path) -> Result<Self, Cause> {
-        let text = read(path).map_err(|error| Cause::Read { path: path.to_owned(), error })?;
+        let text = read(path).map_err(|error| Cause::Read { name: format!("{path:?}"), error })?;
         let doc = if text.len() as u64 > MAX_LEN {
             Err(format!("longer than {MAX_LEN} bytes"))
         } else {
             Self::parse(&text)
         };
-        doc.map_err(|message| Cause::Document { path: path.to_owned(), message })
+        doc.map_err(|message| Cause::Document { name: format!("{path:?}"), message })
     }
 
     /// Reads a document or an audit log. An error is a message that is safe to print.

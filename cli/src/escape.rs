@@ -31,6 +31,49 @@ pub(crate) fn escaped(text: &str) -> String {
     text.chars().map(escape).collect()
 }
 
+/// An escape in a key that [`unescape_key`] does not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct InvalidEscape;
+
+impl fmt::Display for InvalidEscape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            r#"a backslash that begins none of \\ \" \' \t \n \r and \x with two hex digits"#,
+        )
+    }
+}
+
+/// Appends the bytes of a key that was escaped by `<[u8]>::escape_ascii`, as `ls --partial` prints
+/// it. All bytes but backslashes stand for themselves. Repo paths have no backslashes.
+pub(crate) fn unescape_key(text: &[u8], key: &mut Vec<u8>) -> Result<(), InvalidEscape> {
+    let mut rest = text;
+    while let Some(len) = rest.iter().position(|&byte| byte == b'\\') {
+        let (plain, escape) = rest.split_at_checked(len).unwrap_or_default();
+        let (byte, more) = unescape_byte(escape).ok_or(InvalidEscape)?;
+        key.extend_from_slice(plain);
+        key.push(byte);
+        rest = more;
+    }
+    key.extend_from_slice(rest);
+    Ok(())
+}
+
+/// Returns the byte of an escape, and what follows it.
+fn unescape_byte(text: &[u8]) -> Option<(u8, &[u8])> {
+    match text {
+        [b'\\', b't', rest @ ..] => Some((b'\t', rest)),
+        [b'\\', b'n', rest @ ..] => Some((b'\n', rest)),
+        [b'\\', b'r', rest @ ..] => Some((b'\r', rest)),
+        [b'\\', byte @ (b'\\' | b'"' | b'\''), rest @ ..] => Some((*byte, rest)),
+        [b'\\', b'x', high, low, rest @ ..] => {
+            let digit = |byte: &u8| char::from(*byte).to_digit(16);
+            let byte = u8::try_from(digit(high)? << 4 | digit(low)?).ok()?;
+            Some((byte, rest))
+        }
+        _ => None,
+    }
+}
+
 /// Text in quotes, with harmful characters, quotes and backslashes escaped. The number is the
 /// maximum of characters; longer text is cut.
 pub(crate) struct Quoted<'a>(pub(crate) &'a str, pub(crate) usize);
@@ -76,6 +119,30 @@ mod tests {
             }
         }
         assert_eq!(escaped("it's \"a\\b\" é"), "it's \"a\\b\" é");
+    }
+
+    fn unescaped(text: &[u8]) -> Result<Vec<u8>, InvalidEscape> {
+        let mut key = b"before ".to_vec();
+        unescape_key(text, &mut key).map(|()| key.split_off(7))
+    }
+
+    #[test]
+    fn keys_are_what_they_were_before_they_were_escaped() {
+        let all: Vec<u8> = (0..=u8::MAX).chain((0..=u8::MAX).rev()).collect();
+        assert_eq!(unescaped(all.escape_ascii().to_string().as_bytes()).unwrap(), all);
+        for byte in 0..=u8::MAX {
+            assert_eq!(unescaped(&byte.escape_ascii().collect::<Vec<_>>()).unwrap(), [byte]);
+        }
+        let plain: Vec<u8> = all.into_iter().filter(|&byte| byte != b'\\').collect();
+        assert_eq!(unescaped(&plain).unwrap(), plain);
+        assert_eq!(unescaped(br"\x1B").unwrap(), b"\x1b");
+    }
+
+    #[test]
+    fn other_escapes_are_refused() {
+        for text in [r"\", r"a\", r"\x", r"\x1", r"\xg0", r"\x+1", r"\0", r"\u{1b}", r"a\\\"] {
+            assert_eq!(unescaped(text.as_bytes()), Err(InvalidEscape), "{text}");
+        }
     }
 
     #[test]

@@ -45,16 +45,18 @@ pub(crate) enum Cause {
     },
     /// The answer is no: the message, safe to print.
     No(String),
+    /// The two sides of a comparison differ, as the output says.
+    Different,
     /// The answer depends on missing blocks: the message, safe to print.
     Incomplete(String),
     /// The content of the CAR is invalid for the command: the message, safe to print.
     Invalid(String),
     /// The output could not be written.
     Output(io::Error),
-    /// Another file than the CAR could not be read.
-    Read { path: PathBuf, error: io::Error },
-    /// The content of another file is invalid: the message, safe to print.
-    Document { path: PathBuf, message: String },
+    /// Another input than the CAR could not be read. Its name is safe to print.
+    Read { name: String, error: io::Error },
+    /// The content of another input is invalid: its name and the message, safe to print.
+    Document { name: String, message: String },
     /// The output file of a command could not be written.
     File { path: PathBuf, error: io::Error },
 }
@@ -84,6 +86,9 @@ impl Cause {
     /// Binary output to a terminal, which would interpret some bytes as commands.
     pub(crate) const TERMINAL: Self =
         Cause::Usage("the output is binary, and goes to a terminal: redirect it to a file or pipe");
+
+    /// Two inputs that are both standard input.
+    pub(crate) const STDIN_TWICE: Self = Cause::Usage("standard input can be read only once");
 
     /// Turns an I/O error of the store into an error of its spill file.
     pub(crate) fn of_spill_file(self, use_of_file: String) -> Self {
@@ -133,6 +138,9 @@ impl Failure {
         if self.cause.is_closed_pipe() && !self.is_binary {
             return ExitCode::SUCCESS;
         }
+        if let Cause::Different = self.cause {
+            return ExitCode::from(self.exit_code());
+        }
         // If stderr is closed, the exit code still reports the failure.
         let _ = self.write_to(&mut anstream::stderr().lock());
         ExitCode::from(self.exit_code())
@@ -141,7 +149,7 @@ impl Failure {
     fn exit_code(&self) -> u8 {
         match &self.cause {
             Cause::Usage(_) => USAGE,
-            Cause::No(_) => NO,
+            Cause::No(_) | Cause::Different => NO,
             Cause::Incomplete(_) => INCOMPLETE,
             Cause::Open(_)
             | Cause::Map(_)
@@ -173,6 +181,7 @@ impl Failure {
         write!(out, "{RED}error:{RED:#} ")?;
         match &self.cause {
             Cause::Usage(message) => writeln!(out, "{message}"),
+            Cause::Different => writeln!(out, "{input}: different"),
             Cause::No(message)
             | Cause::Incomplete(message)
             | Cause::Invalid(message)
@@ -186,10 +195,10 @@ impl Failure {
                 None => writeln!(out, "{use_of_file}: {error}"),
             },
             Cause::Output(error) => writeln!(out, "cannot write the output: {}", reason(error)),
-            Cause::Read { path, error } => {
-                writeln!(out, "cannot read {path:?}: {}", reason(error))
+            Cause::Read { name, error } => {
+                writeln!(out, "cannot read {name}: {}", reason(error))
             }
-            Cause::Document { path, message } => writeln!(out, "{path:?}: {message}"),
+            Cause::Document { name, message } => writeln!(out, "{name}: {message}"),
             Cause::File { path, error } => {
                 let remedy =
                     if error.kind() == ErrorKind::AlreadyExists { " (see --force)" } else { "" };

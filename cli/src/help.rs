@@ -20,22 +20,22 @@ macro_rules! help {
 pub(crate) const TOP: &str = "\
 Every command checks the framing of the CAR, the hash of every block, the commit, and the rules of
 the Merkle Search Tree in each node that it reads; `verify` reads all nodes. The exceptions are
-`inspect` and `ls --partial`: they also open damaged CARs, and check only the blocks that they
-reach. `verify` and `get` check the commit's signature if they are given keys.
+`inspect`, `tree` and `ls --partial`: they also open damaged CARs, and check only the blocks that
+they reach. `verify` and `get` check the commit's signature if they are given keys.
 
 Example:
   carwalk ls repo.car
 
 Exit codes:
   0  done; also if the program that reads text output ended early, as `head` does
-  1  the answer is no. `get`: the tree proves the record absent. `verify`: another account, or an
-     invalid signature
+  1  the answer is no. `get`, `tree`: the tree proves the record absent. `diff`: the two differ.
+     `verify`: another account, or an invalid signature
   2  wrong usage; also binary output that would go to a terminal
-  3  invalid data: the CAR, a kept spill file or a DID document; also a truncated CAR, a limit
-     exceeded (except --max-spill), or an invalid repo path. `get`, `blobs`, `ls --records`: also a
-     record that is not CBOR. `get`, `prove`, `pack`: also another account. `pack`: also an older
-     revision than the first CAR's. `get`: also an invalid signature. `verify --strict`: also an odd
-     record
+  3  invalid data: the CAR, a kept spill file, rows or a DID document; also a truncated CAR, a
+     limit exceeded (except --max-spill), or an invalid repo path. `get`, `blobs`, `ls --records`:
+     also a record that is not CBOR. `get`, `prove`, `pack`, `tree`: also another account. `pack`:
+     also an older revision than the first CAR's. `get`: also an invalid signature.
+     `verify --strict`: also an odd record
   4  the CAR is partial: a block that the command needs is missing
   5  reading, mapping or writing failed, also of a spill file; --max-spill was reached; the program
      that reads binary output (`prove`, `pack`, `get --raw`) ended early
@@ -51,13 +51,47 @@ pub(crate) const LS: &str = help!(
 Prints one line for each record: `collection/rkey TAB cid`. Only the records in the range, and the
 nodes that can contain their keys, must be present. If one is missing, the records before it are
 listed, the error names the missing keys, and the exit code is 4. An invalid repo path is named on
-stderr, the other records are listed, and the exit code is 3.
+stderr, the other records are listed, and the exit code is 3. With --no-records, only the nodes must
+be present.
 
 With --partial, missing and bad subtrees and bad records are named on stderr. Missing and bad
 records have the size `-`, invalid repo paths are listed escaped, and none of these changes the exit
 code. If the CAR is damaged, the sections before the damage are read. With --records, a record that
 is not CBOR is named on stderr and has the JSON `null`, and the exit code is 3.",
     "carwalk ls -l --collection app.bsky.feed.post repo.car"
+);
+
+pub(crate) const TREE: &str = help!(
+    "\
+Prints one line for each node, indented by its depth: layer, CID, number of entries, first and last
+key of the entries. The root of a subtree that is missing is marked `(missing)`, of one that is
+invalid `(bad)`, of one below --depth `(not shown)`. None of these changes the exit code. A bad
+subtree is named on stderr. The layer of a missing root is `?`. Records are not needed. Keys that
+are not repo paths are printed escaped.
+
+With PATH, only the nodes on the way to the key are needed. The last line is `present` and the CID
+of the record, `absent`, or `unknown`. The exit code is 1 if the key is absent, 3 if a node on the
+way is bad or the repository is of another account, and 4 if a node on the way is missing.",
+    "carwalk tree --depth 1 repo.car",
+    no = "the key is absent"
+);
+
+pub(crate) const DIFF: &str = help!(
+    "\
+Prints one line for each change, in key order, with these columns, separated by tabs:
+  +  path  new CID                                   the record was created
+  -  path  old CID                                   it was deleted
+  ~  path  old CID  new CID                          it was updated
+  ?  after  before  CID of a missing node  old|new   unknown: the keys between these two
+An empty bound means none. Keys that are not repo paths are printed escaped. Records are not needed,
+and neither are the nodes that both trees have. The accounts and revisions are not compared.
+
+Rows are what `ls` and `ls --partial` print: `path TAB cid`, in ascending order of the keys' bytes.
+Further columns are ignored. They are the old side.
+
+The exit code is 0 if the two are equal, 1 if they differ, and 4 if any change is unknown.",
+    "carwalk diff old.car new.car",
+    no = "different"
 );
 
 pub(crate) const GET: &str = help!(

@@ -2,6 +2,8 @@
 
 mod compressed;
 mod folder;
+mod loaded;
+mod opened;
 mod several;
 mod storage;
 mod store;
@@ -16,22 +18,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use carwalk::error::Structure;
 use carwalk::mst::Entry;
-use carwalk::store::{CarStore, MemoryStore, RedbStore, SpillFile};
+use carwalk::store::{BlockStore, CarStore};
 use carwalk::{
-    Cid, CommitRules, Error, ErrorKind, Limits, Loaded, Loader, Repo, StreamWalk, Streamed,
-    Verification,
+    BoundedLoader, Cid, Commit, CommitRules, Error, ErrorKind, Limits, Loaded, Loader, Repo,
+    StreamWalk, Streamed, Tree, Verification,
 };
 use clap::Args;
 
 pub(crate) use self::compressed::{Format, Undecodable};
-pub(crate) use self::several::{Fault, Several};
+use self::loaded::LoadedCar;
+use self::opened::{Opened, OpenedRepo};
+pub(crate) use self::several::{Fault, OpenedTree, Several};
 use self::storage::Storage;
 pub(crate) use self::store::{InputStore, LeftOut};
 use self::stream::Stream;
 use crate::failure::{Cause, Failure};
 use crate::output::Output;
 use crate::progress::{SharedProgress, Unit};
-use crate::{commits, hints, map, size};
+use crate::{commits, hints, size};
 
 /// Bytes of records that are kept for repeats, in one pass.
 const KEPT_REPEATS: u64 = 16 << 20;
@@ -93,6 +97,15 @@ pub(crate) fn repeated(entry: Entry<'_>) -> Cause {
     ))
 }
 
+/// A command that can also read a bare tree: a CAR whose first root is a node, and not a commit.
+pub(crate) trait TreeCommand: Command {
+    /// Returns whether the CAR has a bare tree.
+    fn is_bare(&self) -> bool;
+
+    /// Runs the command over a bare tree.
+    fn run_bare<S: BlockStore>(&self, tree: &Tree<S>, out: &mut Output) -> Result<(), Cause>;
+}
+
 /// The arguments of every command that reads a CAR.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Input {
@@ -136,13 +149,44 @@ pub(crate) struct Input {
 impl Input {
     /// Opens the repository and runs a command over it.
     pub(crate) fn run<C: Command>(&self, command: &C) -> Result<(), Failure> {
-        let (has_partial, is_binary) = (C::HAS_PARTIAL, command.is_binary());
-        let failure = |cause| Failure { input: self.name(), cause, has_partial, is_binary };
-        self.dispatch(command).map_err(failure)
+        self.run_over(command, |opened: OpenedRepo, out| match opened {
+            OpenedRepo::Mapped(repo) => self.run_repo(command, &repo, out),
+            OpenedRepo::InMemory(repo) => self.run_repo(command, &repo, out),
+            OpenedRepo::InFile(repo) => self.run_repo(command, &repo, out),
+        })
     }
 
-    /// Opens the repository in its store. Only this function knows all stores.
-    fn dispatch<C: Command>(&self, command: &C) -> Result<(), Cause> {
+    /// Opens the repository or the bare tree, and runs a command over it.
+    pub(crate) fn run_tree<C: TreeCommand>(&self, command: &C) -> Result<(), Failure> {
+        if !command.is_bare() {
+            return self.run(command);
+        }
+        self.check_bare().map_err(|cause| self.failure(command, cause))?;
+        self.run_over(command, |car: LoadedCar, out| {
+            let root = car.root();
+            command.run_bare(&self.bare_tree(car, root)?, out)
+        })
+    }
+
+    /// Opens the CAR, and calls `run`.
+    fn run_over<C: Command, O: Opened>(
+        &self,
+        command: &C,
+        run: impl FnOnce(O, &mut Output) -> Result<(), Cause>,
+    ) -> Result<(), Failure> {
+        self.dispatch(command, run).map_err(|cause| self.failure(command, cause))
+    }
+
+    fn failure<C: Command>(&self, command: &C, cause: Cause) -> Failure {
+        let (has_partial, is_binary) = (C::HAS_PARTIAL, command.is_binary());
+        Failure { input: self.name(), cause, has_partial, is_binary }
+    }
+
+    fn dispatch<O: Opened>(
+        &self,
+        command: &impl Command,
+        run: impl FnOnce(O, &mut Output) -> Result<(), Cause>,
+    ) -> Result<(), Cause> {
         command.check()?;
         if command.is_binary() && io::stdout().is_terminal() {
             return Err(Cause::TERMINAL);
@@ -154,11 +198,10 @@ impl Input {
         let salvages = command.salvages() && !self.storage.keeps();
         let done = match command.one_pass() {
             Some(one_pass) => self.pass(command, source, &one_pass),
-            None => self.open(source, salvages).and_then(|(opened, fault)| match opened {
-                Opened::Mapped(repo) => self.finish(command, &repo, fault),
-                Opened::InMemory(repo) => self.finish(command, &repo, fault),
-                Opened::InFile(repo) => self.finish(command, &repo, fault),
-            }),
+            None => {
+                let opened = self.open(source, salvages);
+                opened.and_then(|(opened, fault)| finish(fault, |out| run(opened, out)))
+            }
         };
         done.map_err(|cause| cause.of_spill_file(use_of_file))
     }
@@ -166,6 +209,30 @@ impl Input {
     /// Returns the beginning of the message for an error of the spill file.
     fn use_of_file(&self) -> String {
         if self.kept { format!("cannot read {}", self.name()) } else { self.storage.use_of_file() }
+    }
+
+    /// Refuses options that need a commit, or a spill file of a repository.
+    fn check_bare(&self) -> Result<(), Cause> {
+        if self.commit.is_some() || self.legacy || self.kept || self.storage.keeps() {
+            return Err(Cause::Usage(
+                "--bare-tree cannot be combined with --commit, --legacy, --keep or --kept",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Runs a command over a repository. Output that was written before an error is printed before
+    /// it.
+    fn run_repo<C: Command, S: CarStore>(
+        &self,
+        command: &C,
+        repo: &Repo<S>,
+        out: &mut Output,
+    ) -> Result<(), Cause> {
+        let done = command.run(repo, out);
+        let flushed = out.flush();
+        done.map_err(|cause| commits::hint(cause, repo, self.commit_rules()))?;
+        Ok(flushed?)
     }
 
     fn source(&self) -> Result<Origin<'_>, Cause> {
@@ -198,67 +265,59 @@ impl Input {
         Ok(Origin::Mapped { file, len })
     }
 
-    fn open(
+    /// Opens a CAR. Also returns the message about the damaged part of it.
+    fn open<O: Opened>(
         &self,
         source: Origin<'_>,
         salvages: bool,
-    ) -> Result<(Opened<impl CarStore + use<>>, Option<String>), Cause> {
+    ) -> Result<(O, Option<String>), Cause> {
         match source {
             Origin::Stdin => self.read(io::stdin().lock(), None, salvages),
             Origin::File { file, len } => self.read(file, len, salvages),
-            Origin::Mapped { file, len } => match self.map(&file, len, salvages, map::open) {
+            Origin::Mapped { file, len } => match self.map::<O>(&file, len, salvages) {
                 // Some file systems cannot map.
                 Err(Cause::Map(error)) if !is_too_large(&error) => {
                     self.read(file, Some(len), salvages)
                 }
-                repo => {
-                    let repo = repo?;
-                    let fault = fault_of(repo.store(), &mut &file);
-                    Ok((Opened::Mapped(Box::new(repo)), fault))
+                opened => {
+                    let opened = opened?;
+                    let fault = fault_of(&opened, &mut &file);
+                    Ok((opened, fault))
                 }
             },
             Origin::Kept(path) => {
                 let loader = self.loader(salvages).memory_limit(self.storage.cache_size());
-                let repo = loader.from_spill_file(path)?;
-                let fault = repo.store().fault().map(ToString::to_string);
-                Ok((Opened::InFile(Box::new(repo)), fault))
+                let opened = O::kept(&loader, path)?;
+                let fault = opened.fault().map(ToString::to_string);
+                Ok((opened, fault))
             }
         }
     }
 
-    /// Opens or loads a mapped file with `open`, which also returns how many bytes of the index were
-    /// stored in a file.
-    fn map<T>(
-        &self,
-        file: &File,
-        len: u64,
-        salvages: bool,
-        open: impl FnOnce(Loader, &File, Option<(u64, SpillFile)>) -> carwalk::Result<(T, Option<u64>)>,
-    ) -> Result<T, Cause> {
+    fn map<O: Opened>(&self, file: &File, len: u64, salvages: bool) -> Result<O, Cause> {
         let progress = SharedProgress::new(Unit::Bytes, Some(len));
         let loader = self.loader(salvages).progress(progress.follow());
-        let opened = open(loader, file, self.storage.index());
+        let opened = O::map(loader, file, self.storage.index());
         let (opened, index_stored) = opened.map_err(|error| match error.kind() {
             ErrorKind::Io(_) => Cause::of_map(error),
             _ => self.explain(error, &mut &*file),
         })?;
         if let Some(stored) = index_stored {
-            let spilled = format_args!("spilled the index");
-            self.storage.tell(spilled, stored, |note| progress.note(note));
+            self.storage.tell("spilled the index", stored, |note| progress.note(note));
         }
         Ok(opened)
     }
 
-    /// Reads a stream. Returns the repository, and the message about a damaged part of the CAR.
-    fn read<S>(
+    /// Reads a stream. Also returns the message about a damaged part of the CAR.
+    fn read<O: Opened>(
         &self,
         source: impl Read,
         len: Option<u64>,
         salvages: bool,
-    ) -> Result<(Opened<S>, Option<String>), Cause> {
+    ) -> Result<(O, Option<String>), Cause> {
         let mut stream = Stream::new(source, self.limits().stream_len(), salvages)
             .map_err(carwalk::Error::from)?;
-        let opened = self.load(&mut stream, len, salvages);
+        let opened = self.load::<O>(&mut stream, len, salvages);
         if let Some(fault) = stream.fault() {
             let fault = fault.to_string();
             return match opened {
@@ -270,32 +329,23 @@ impl Input {
             Cause::Car(error) => self.explain(error, &mut stream),
             cause => cause,
         })?;
-        let fault = match &opened {
-            Opened::InMemory(repo) => fault_of(repo.store(), &mut stream),
-            Opened::InFile(repo) => fault_of(repo.store(), &mut stream),
-            Opened::Mapped(_) => None,
-        };
+        let fault = fault_of(&opened, &mut stream);
         Ok((opened, fault))
     }
 
     /// Loads a stream into memory, and into a file from the memory limit on.
-    fn load<S>(
+    fn load<O: Opened>(
         &self,
         stream: &mut Stream<'_>,
         len: Option<u64>,
         salvages: bool,
-    ) -> Result<Opened<S>, Cause> {
+    ) -> Result<O, Cause> {
         // The length of compressed data does not tell that of the decompressed data.
         let len = len.filter(|_| !stream.is_compressed());
         let progress = SharedProgress::new(Unit::Bytes, len);
         let loader = self.loader(salvages).progress(progress.follow());
-        match loader.memory_limit(self.storage.memory_limit()).from_reader(stream)? {
-            Loaded::Complete(repo) => Ok(Opened::InMemory(Box::new(repo))),
-            Loaded::Suspended(load) => self
-                .storage
-                .spill(load, |note| progress.note(note))
-                .map(|repo| Opened::InFile(Box::new(repo))),
-        }
+        let loader = loader.memory_limit(self.storage.memory_limit());
+        O::load(&loader, stream, &self.storage, &progress)
     }
 
     /// Runs the command over a stream: in one pass if its blocks are in pre-order, or else over the
@@ -341,15 +391,12 @@ impl Input {
         match loader.memory_limit(self.storage.memory_limit()).stream(stream)? {
             Streamed::PreOrder(walk) => {
                 is_walk.store(true, Ordering::Relaxed);
-                let mut out = Output::new(None);
-                let done = command.pass(walk, &mut out);
-                let flushed = out.flush();
-                done.and(flushed.map_err(Cause::from))
+                finish(None, |out| command.pass(walk, out))
             }
-            Streamed::Loaded(Loaded::Complete(repo)) => self.finish(command, &repo, None),
+            Streamed::Loaded(Loaded::Complete(repo)) => finish(None, |out| command.run(&repo, out)),
             Streamed::Loaded(Loaded::Suspended(load)) => {
                 let repo = self.storage.spill(load, |note| progress.note(note))?;
-                self.finish(command, &repo, None)
+                finish(None, |out| command.run(&repo, out))
             }
         }
     }
@@ -372,24 +419,6 @@ impl Input {
         Cause::Explained { error, message }
     }
 
-    /// Runs the command. Output that was written before an error is printed before it.
-    fn finish<C: Command, S: CarStore>(
-        &self,
-        command: &C,
-        repo: &Repo<S>,
-        fault: Option<String>,
-    ) -> Result<(), Cause> {
-        let mut out = Output::new(fault.clone());
-        let told = match fault {
-            Some(fault) => out.note(format_args!("damaged from here on: {fault}")),
-            None => Ok(()),
-        };
-        let done = told.map_err(Cause::from).and_then(|()| command.run(repo, &mut out));
-        let flushed = out.flush();
-        done.map_err(|cause| commits::hint(cause, repo, self.commit_rules()))?;
-        Ok(flushed?)
-    }
-
     /// Returns which commits are accepted.
     pub(crate) fn commit_rules(&self) -> CommitRules {
         if self.legacy { CommitRules::Legacy } else { CommitRules::Current }
@@ -409,6 +438,24 @@ impl Input {
                 Verification::EveryBlock
             })
             .salvage(salvages)
+    }
+
+    /// Returns the tree below `root`, the first root of a CAR, unless that is a commit.
+    fn bare_tree<S: BlockStore>(&self, store: S, root: Cid) -> Result<Tree<S>, Cause> {
+        let is_commit = store.get(&root)?.is_some_and(|block| {
+            Commit::parse(root, block.bytes.as_ref(), CommitRules::Legacy).is_ok()
+        });
+        if is_commit {
+            return Err(Cause::Invalid(format!(
+                "the first root {root} is a commit, not a node of a tree: leave out --bare-tree"
+            )));
+        }
+        Ok(self.bounded().tree_from_store(store, root))
+    }
+
+    /// Returns the loader for what is opened over loaded blocks.
+    fn bounded(&self) -> BoundedLoader {
+        self.loader(false).memory_limit(self.storage.memory_limit())
     }
 
     fn limits(&self) -> Limits {
@@ -455,16 +502,25 @@ enum Origin<'a> {
     Kept(&'a Path),
 }
 
-/// A repository, by the location of its blocks.
-enum Opened<S> {
-    Mapped(Box<Repo<S>>),
-    InMemory(Box<Repo<MemoryStore>>),
-    InFile(Box<Repo<RedbStore>>),
+/// Runs a command, after a note about the damaged part of the CAR. Output that was written before an
+/// error is printed before it.
+pub(crate) fn finish<E: From<io::Error>>(
+    fault: Option<String>,
+    run: impl FnOnce(&mut Output) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut out = Output::new(fault.clone());
+    if let Some(fault) = fault {
+        out.note(format_args!("damaged from here on: {fault}"))?;
+    }
+    let done = run(&mut out);
+    let flushed = out.flush();
+    done?;
+    Ok(flushed?)
 }
 
 /// Returns the message about the damaged part of a CAR, if there is one.
-fn fault_of(store: &impl CarStore, evidence: &mut dyn hints::Evidence) -> Option<String> {
-    let fault = store.fault()?;
+fn fault_of(opened: &impl Opened, evidence: &mut dyn hints::Evidence) -> Option<String> {
+    let fault = opened.fault()?;
     Some(hints::message(fault, evidence).unwrap_or_else(|| fault.to_string()))
 }
 

@@ -5,15 +5,15 @@ use std::io::{Read, Write};
 use carwalk::cid::CidText;
 use carwalk::mst::{Entry, Event};
 use carwalk::record::{self, Layout};
-use carwalk::store::CarStore;
-use carwalk::{ErrorKind, Repo, RepoPath, StreamWalk};
+use carwalk::store::{BlockStore, CarStore};
+use carwalk::{ErrorKind, Repo, RepoPath, StreamWalk, Tree};
 use clap::Args;
 use serde::Serialize;
 
 use crate::commits;
 use crate::counts::add;
 use crate::failure::Cause;
-use crate::input::{Command, Input, OnePass, repeated};
+use crate::input::{Command, Input, OnePass, TreeCommand, repeated};
 use crate::json;
 use crate::keys::Keys;
 use crate::output::Output;
@@ -31,7 +31,7 @@ pub(crate) struct Ls {
     long: bool,
 
     /// Print JSON Lines with the fields path, collection, rkey, cid; also `size` with -l, `present`
-    /// with --partial
+    /// with --partial if records are looked up
     #[arg(long)]
     json: bool,
 
@@ -45,8 +45,16 @@ pub(crate) struct Ls {
 
     /// Read a CAR in pre-order in constant memory. Lines are printed before later blocks are
     /// verified: only exit code 0 means that all are valid
-    #[arg(long, conflicts_with_all = ["partial", "kept", "keep"])]
+    #[arg(long, conflicts_with_all = ["partial", "kept", "keep", "bare_tree"])]
     one_pass: bool,
+
+    /// Require no records: only nodes are read
+    #[arg(long, conflicts_with_all = ["long", "records"])]
+    no_records: bool,
+
+    /// The first root of the CAR is a node of the tree, not a commit
+    #[arg(long)]
+    bare_tree: bool,
 
     #[command(flatten)]
     keys: Keys,
@@ -82,11 +90,12 @@ impl Present<'_> {
     }
 }
 
-/// Counts of missing blocks in a partial walk.
+/// What a listing could not show.
 #[derive(Default)]
-struct Missing {
-    records: u64,
-    subtrees: u64,
+struct Unlisted {
+    missing_records: u64,
+    missing_subtrees: u64,
+    skipped: Skipped,
 }
 
 impl Command for Ls {
@@ -104,44 +113,61 @@ impl Command for Ls {
         self.one_pass.then_some(OnePass { needs_records: self.records })
     }
 
-    fn pass<R: Read>(&self, mut walk: StreamWalk<R>, out: &mut Output) -> Result<(), Cause> {
+    fn pass<R: Read>(&self, walk: StreamWalk<R>, out: &mut Output) -> Result<(), Cause> {
         let range = self.keys.range()?;
         let is_wanted = |entry: &Entry<'_>| range.contains(entry.key());
-        let (_, skipped) = self.list_all(&mut walk, is_wanted, out)?;
-        skipped.into_result()
+        let mut walk = walk.records(!self.no_records);
+        self.list_all(&mut walk, is_wanted, out)?.skipped.into_result()
     }
 
     fn run<S: CarStore>(&self, repo: &Repo<S>, out: &mut Output) -> Result<(), Cause> {
-        let mut walk = repo.walk().partial(self.partial).range(self.keys.range()?).start();
-        let (missing, skipped) = self.list_all(&mut walk, |_| true, out)?;
-        if missing.records > 0 {
-            out.note(format_args!("missing records: {}", missing.records))?;
-        }
-        if missing.subtrees.max(missing.records) > 0
+        let unlisted = self.list_tree(repo.tree(), out)?;
+        if unlisted.missing_subtrees.max(unlisted.missing_records) > 0
             && let Some(other) = commits::complete(repo, self.input.commit_rules())
         {
             out.note(format_args!("{other}"))?;
         }
-        skipped.into_result()
+        unlisted.skipped.into_result()
+    }
+}
+
+impl TreeCommand for Ls {
+    fn is_bare(&self) -> bool {
+        self.bare_tree
+    }
+
+    fn run_bare<S: BlockStore>(&self, tree: &Tree<S>, out: &mut Output) -> Result<(), Cause> {
+        self.list_tree(tree, out)?.skipped.into_result()
     }
 }
 
 impl Ls {
+    fn list_tree<S: BlockStore>(
+        &self,
+        tree: &Tree<S>,
+        out: &mut Output,
+    ) -> Result<Unlisted, Cause> {
+        let walk = tree.walk().partial(self.partial).records(!self.no_records);
+        let mut walk = walk.range(self.keys.range()?).start();
+        self.list_all(&mut walk, |_| true, out)
+    }
+
     /// Lists the records of a walk that are wanted.
     fn list_all(
         &self,
         walk: &mut impl Walking,
         is_wanted: impl Fn(&Entry<'_>) -> bool,
         out: &mut Output,
-    ) -> Result<(Missing, Skipped), Cause> {
-        let (mut missing, mut skipped) = (Missing::default(), Skipped::default());
+    ) -> Result<Unlisted, Cause> {
+        let mut unlisted = Unlisted::default();
         while let Some(event) = walk.next()? {
             out.step();
             let (entry, block) = match event {
-                Event::Record { entry, block, .. } => (entry, Present::Block(block)),
-                Event::RepeatedRecord { entry, len, .. } => (entry, Present::Repeated(len)),
+                Event::Record { entry, block, .. } => (entry, Some(Present::Block(block))),
+                Event::RepeatedRecord { entry, len, .. } => (entry, Some(Present::Repeated(len))),
+                Event::Entry { entry, .. } => (entry, None),
                 event => {
-                    self.list_rest(event, &mut missing, out)?;
+                    self.list_rest(event, &mut unlisted, out)?;
                     continue;
                 }
             };
@@ -149,16 +175,18 @@ impl Ls {
                 continue;
             }
             match entry.path() {
-                Err(error) if !self.partial => skipped.path(&error, out)?,
+                Err(error) if !self.partial => unlisted.skipped.path(&error, out)?,
                 path => {
-                    let unreadable = self.list(entry, path.ok(), Some(block), out)?;
-                    if let Some(why) = unreadable {
-                        skipped.record(entry, &why, out)?;
+                    if let Some(why) = self.list(entry, path.ok(), block, out)? {
+                        unlisted.skipped.record(entry, &why, out)?;
                     }
                 }
             }
         }
-        Ok((missing, skipped))
+        if unlisted.missing_records > 0 {
+            out.note(format_args!("missing records: {}", unlisted.missing_records))?;
+        }
+        Ok(unlisted)
     }
 
     /// Handles the events that only a partial walk returns.
@@ -166,12 +194,12 @@ impl Ls {
     fn list_rest(
         &self,
         event: Event<'_>,
-        missing: &mut Missing,
+        unlisted: &mut Unlisted,
         out: &mut Output,
     ) -> Result<(), Cause> {
         match event {
             Event::MissingRecord { entry, .. } => {
-                add(&mut missing.records, 1);
+                add(&mut unlisted.missing_records, 1);
                 self.list(entry, entry.path().ok(), None, out)?;
             }
             Event::BadRecord { entry, error, .. } => {
@@ -179,7 +207,7 @@ impl Ls {
                 self.list(entry, entry.path().ok(), None, out)?;
             }
             Event::MissingSubtree { cid, interval, .. } => {
-                add(&mut missing.subtrees, 1);
+                add(&mut unlisted.missing_subtrees, 1);
                 out.note(format_args!("missing subtree: node {cid} hides {interval}"))?;
             }
             Event::BadSubtree { interval, error, .. } => {
@@ -190,8 +218,8 @@ impl Ls {
         Ok(())
     }
 
-    /// Lists an entry. It has a path unless its key is invalid, and a block if its record is
-    /// present. Returns the reason if the record should be printed but has no JSON.
+    /// Lists an entry. It has a path unless its key is invalid, and a block if its record was looked
+    /// up and is present. Returns the reason if the record should be printed but has no JSON.
     #[inline]
     fn list(
         &self,
@@ -216,7 +244,7 @@ impl Ls {
             rkey: path.map(|path| path.record_key()),
             cid: cid.as_str(),
             size: self.long.then_some(size),
-            present: self.partial.then_some(size.is_some()),
+            present: (self.partial && !self.no_records).then_some(size.is_some()),
         };
         if self.records {
             let block = match block {

@@ -4,11 +4,13 @@
 mod account;
 mod args;
 mod blobs;
+mod changes;
 mod commits;
 mod completions;
 mod contents;
 mod counts;
 mod did_doc;
+mod diff;
 mod escape;
 mod failure;
 mod get;
@@ -28,12 +30,14 @@ mod progress;
 mod prove;
 mod records;
 mod remembered;
+mod rows;
 mod size;
 mod skipped;
 mod target;
 #[cfg(test)]
 mod testing;
 mod tid;
+mod tree;
 mod verify;
 mod walking;
 
@@ -45,11 +49,13 @@ use crate::args::{Cli, Commands};
 
 fn main() -> ExitCode {
     let done = match Cli::of_process().command {
-        Commands::Ls(ls) => ls.input.run(&ls),
+        Commands::Ls(ls) => ls.input.run_tree(&ls),
         Commands::Get(get) => get.input.run(&get),
+        Commands::Tree(tree) => tree.input.run_tree(&tree),
         Commands::Inspect(inspect) => inspect.input.run(&inspect),
         Commands::Blobs(blobs) => blobs.input.run(&blobs),
         Commands::Prove(prove) => prove.input.run(&prove),
+        Commands::Diff(diff) => diff.run(),
         Commands::Pack(pack) => pack.run(),
         Commands::Verify(verify) => verify.input.run(&verify),
         Commands::Completions(completions) => completions.run(Cli::command()),

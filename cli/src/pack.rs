@@ -40,7 +40,7 @@ pub(crate) struct Pack {
     no_records: bool,
 
     /// The root of the first CAR is a node, not a commit
-    #[arg(long, conflicts_with = "commit")]
+    #[arg(long)]
     bare_tree: bool,
 
     #[command(flatten)]
@@ -60,7 +60,7 @@ impl Pack {
         if self.out.is_stdout() && io::stdout().is_terminal() {
             return Err(Cause::TERMINAL.into());
         }
-        cars.check()?;
+        cars.check(self.bare_tree)?;
         let loaded = cars.load()?;
         if self.bare_tree {
             let tree = cars.open_tree(loaded)?;

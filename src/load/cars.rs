@@ -320,6 +320,7 @@ impl<P: Process + Clone> BoundedLoader<P> {
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     pub fn load_reader<R: Read>(&self, reader: R, file: SpillFile) -> Result<AnyStore> {
+        // Also if the file is not needed: the error must not depend on the length of the CAR.
         file.check()?;
         let mut load = Load::stream(reader, &self.loader, self.memory_limit)?;
         if load.run(self.memory_limit)? {

@@ -11,8 +11,8 @@
 //! ```
 //!
 //! A load that reaches its memory limit becomes a [`Suspended`]. Several loaded CARs are opened as
-//! one repository in `cars`. A stream in pre-order needs no load: `stream` walks over it while it is
-//! read.
+//! one repository in `cars`, and CARs without a commit in `trees`. A stream in pre-order needs no
+//! load: `stream` walks over it while it is read.
 
 mod bounded;
 mod cars;
@@ -31,6 +31,7 @@ mod shortcuts;
 mod spill;
 mod stream;
 mod suspended;
+mod trees;
 
 use core::fmt;
 

@@ -260,10 +260,10 @@ impl<B: AsRef<[u8]>> Frame<B> {
         Ok(Some(Link { cid, layer: self.layer.below(), from_side, to_side }))
     }
 
-    /// Passes the links and entries that come next in both nodes and are equal, if the nodes agree so
-    /// far. The subtrees of equal links are skipped.
+    /// Passes the links and entries that come next in both nodes and are equal, if the nodes are on
+    /// one layer and agree so far. The subtrees of equal links are skipped.
     pub(super) fn pass_equal<C: AsRef<[u8]>>(&mut self, other: &mut Frame<C>) {
-        let is_between = !self.has_next_key && !other.has_next_key;
+        let is_between = !self.has_next_key && !other.has_next_key && self.layer == other.layer;
         if !is_between || self.buffers.key.as_bytes() != other.buffers.key.as_bytes() {
             return;
         }

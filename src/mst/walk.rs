@@ -237,9 +237,35 @@ impl<'s, S: BlockStore> Walk<'s, S> {
         self.over(Window::of(ranges), None)
     }
 
-    /// Sets the wanted keys to one.
-    pub(crate) fn one(self, key: &[u8]) -> Self {
-        self.over(Window::one(key), None)
+    /// Restricts the walk to one key. Only the nodes on its [search path](super), at most
+    /// `height + 1`, and its record are requested.
+    ///
+    /// A [`range`](Walk::range) with one key also requests the nodes below the key's layer, which
+    /// cannot have it. If the key is not in the ranges that were set before, no key is wanted.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    /// use carwalk::mst::Event;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// let mut walk = repo.walk().nodes(true).key("app.bsky.feed.post/3l4ozvargq22l").start();
+    /// let mut layers = Vec::new();
+    /// while let Some(event) = walk.next_event()? {
+    ///     match event {
+    ///         Event::Node { layer, .. } => layers.push(layer.get()),
+    ///         Event::Record { block, .. } => assert_eq!((block.len(), layers.len()), (89, 2)),
+    ///         _ => {}
+    ///     }
+    /// }
+    /// assert_eq!(layers, [1, 0]);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
+    pub fn key(self, key: impl AsRef<[u8]>) -> Self {
+        let window = self.window.and_key(key.as_ref());
+        self.over(window, None)
     }
 
     fn over(mut self, window: Window, refused: Option<Error>) -> Self {

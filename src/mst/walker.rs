@@ -464,9 +464,9 @@ mod tests {
         let repo = Repo::from_slice(include_bytes!("../../samples/repo.car")).unwrap();
         let walk = || repo.walk().nodes(true);
         assert!(matches!(walk().start().next_entry().err().unwrap().kind(), ErrorKind::Store(_)));
-        let of_key = walk().one(b"key").start();
+        let of_key = walk().key(b"key").start();
         assert!(matches!(of_key.find().err().unwrap().kind(), ErrorKind::Store(_)));
         assert!(repo.walk().start().next_entry().unwrap().is_some());
-        assert!(matches!(repo.walk().one(b"key").start().find().unwrap(), Lookup::Absent));
+        assert!(matches!(repo.walk().key(b"key").start().find().unwrap(), Lookup::Absent));
     }
 }

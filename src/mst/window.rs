@@ -60,13 +60,14 @@ impl Window {
         if self.is_all {
             return Window::of(vec![range.clone()]);
         }
-        Window::of(self.spans.iter().map(|span| span.and(range)).collect())
+        let spans = self.spans.iter().map(|span| span.and(range)).collect();
+        Window { layer: self.layer, ..Window::of(spans) }
     }
 
-    /// Returns the window of one key. Unlike a span with one key, it excludes subtrees below the
-    /// key's layer.
-    pub(super) fn one(key: &[u8]) -> Self {
-        Window { layer: Some(Layer::of(key)), ..Window::of(vec![KeyRange::key(key)]) }
+    /// Returns the window of one key, or of no key if this window does not have it. Unlike a span
+    /// with one key, it excludes subtrees below the key's layer.
+    pub(super) fn and_key(&self, key: &[u8]) -> Self {
+        Window { layer: Some(Layer::of(key)), ..self.and(&KeyRange::key(key)) }
     }
 
     /// Returns whether no key is wanted.
@@ -429,7 +430,8 @@ mod tests {
 
     #[test]
     fn one_key_touches_no_node_below_its_layer() {
-        let (one, range) = (Window::one(b"blue"), Window::of(vec![KeyRange::key(b"blue")]));
+        let (one, range) =
+            (Window::all().and_key(b"blue"), Window::of(vec![KeyRange::key(b"blue")]));
         let (layer, below) = (Layer::of(b"blue"), Layer::of(b"blue").below().unwrap());
         let interval = || KeyInterval { lower: None, upper: None };
         assert!(one.layer.is_some() && range.layer.is_none());

@@ -22,6 +22,8 @@ impl<S: BlockStore, P: Process> Tree<S, P> {
     /// - `Limit` if the open nodes exceed the memory limit of the walk
     /// - `Store`, `Io` or `InvalidSpillFile` if a store fails
     ///
+    /// [`Error::input`](crate::Error::input) is 0 for this tree and 1 for `new`.
+    ///
     /// # Examples
     ///
     /// ```
@@ -37,7 +39,9 @@ impl<S: BlockStore, P: Process> Tree<S, P> {
         &'o self,
         new: &'n Tree<S2, P2>,
     ) -> Diff<TreeSide<'o, S>, TreeSide<'n, S2>> {
-        Diff::new(TreeSide::new(self.walk(), false), TreeSide::new(new.walk(), false))
+        let old = TreeSide::new(self.walk(), false).of_input(0);
+        let new = TreeSide::new(new.walk(), false).of_input(1);
+        Diff::new(old, new)
     }
 
     /// Returns an iterator over the changes that turn sorted rows into this tree, in key order. Each
@@ -92,6 +96,8 @@ impl<S: BlockStore, P: Process> Repo<S, P> {
     /// - `Tree`, `Malformed`, `NonCanonical` or `Limit` if a node breaks a rule
     /// - `Limit` if the open nodes exceed the memory limit of the walk
     /// - `Store`, `Io` or `InvalidSpillFile` if a store fails
+    ///
+    /// [`Error::input`](crate::Error::input) is 0 for this tree and 1 for `new`.
     ///
     /// # Examples
     ///

@@ -9,7 +9,6 @@ use core::fmt;
 
 pub(crate) use self::opening::{Opening, read_commit};
 pub use self::tree::Tree;
-use self::tree::TreeOptions;
 pub use self::write::{RepoWriter, WriteStats};
 use crate::commit::Commit;
 use crate::error::Result;
@@ -58,9 +57,7 @@ pub struct Repo<S = MemoryStore, P = Keep> {
 impl<S: BlockStore, P: Process> Repo<S, P> {
     /// Creates a repository from a commit that was found in `store`.
     pub(crate) fn of(commit: Commit<'static>, store: S, opening: Opening<P>) -> Self {
-        let Opening { trust, strict_paths, walk_memory, buffers, process, .. } = opening;
-        let options = TreeOptions { trust, strict_paths, memory_limit: walk_memory };
-        let tree = Tree { store, root: commit.data(), options, buffers, process };
+        let tree = Tree::of(commit.data(), store, opening);
         Repo { commit, tree }
     }
 

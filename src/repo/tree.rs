@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::opening::Opening;
 use crate::cid::Cid;
 use crate::error::Result;
 use crate::mst::{KeyRange, Lookup, Walk, WalkBuffers};
@@ -84,6 +85,13 @@ impl<S: BlockStore> Tree<S> {
 }
 
 impl<S: BlockStore, P: Process> Tree<S, P> {
+    /// Creates the tree below the node `root` of a loaded CAR.
+    pub(crate) fn of(root: Cid, store: S, opening: Opening<P>) -> Self {
+        let Opening { trust, strict_paths, walk_memory, buffers, process, .. } = opening;
+        let options = TreeOptions { trust, strict_paths, memory_limit: walk_memory };
+        Tree { store, root, options, buffers, process }
+    }
+
     /// Sets whether the iterators check the full syntax of repo paths, as
     /// [`RepoPath::check_syntax`](crate::RepoPath::check_syntax) does. Off by default. If on, a
     /// path that breaks the syntax is an error of kind `Path`. Lookups and [`walk`](Tree::walk) are
@@ -291,7 +299,7 @@ impl<S: BlockStore, P: Process> Tree<S, P> {
     /// ```
     pub fn get_key(&self, key: impl AsRef<[u8]>) -> Result<Lookup<P::Value<S::Bytes<'_>>>> {
         let key = key.as_ref();
-        let found = self.walk().partial(true).one(key).start().find()?;
+        let found = self.walk().partial(true).key(key).start().find()?;
         found.try_map(|cid, block| restore(&self.process, block, cid, key))
     }
 
@@ -299,7 +307,7 @@ impl<S: BlockStore, P: Process> Tree<S, P> {
     #[expect(clippy::type_complexity, reason = "as that of `Repo::get`")]
     pub(super) fn get(&self, path: RepoPath<'_>) -> Result<Lookup<Record<P::Value<S::Bytes<'_>>>>> {
         let key = path.as_str().as_bytes();
-        let found = self.walk().partial(true).one(key).start().find()?;
+        let found = self.walk().partial(true).key(key).start().find()?;
         found.try_map(|cid, block| record(&self.process, path.to_owned(), cid, block))
     }
 }

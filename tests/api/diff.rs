@@ -247,7 +247,7 @@ fn reads_of<T>(store: &MapStore, run: impl FnOnce() -> T) -> u64 {
 /// For each broken rule of a tree, the diff to no rows finds what a walk finds.
 #[test]
 fn a_broken_rule_is_the_error_of_a_walk() {
-    let mut broken = 0;
+    let (mut broken, mut compared) = (0, 0);
     for breakage in breakage::all() {
         let case = breakage.make();
         let Ok(repo) = Repo::from_slice(&case.broken[..]) else { continue };
@@ -256,13 +256,25 @@ fn a_broken_rule_is_the_error_of_a_walk() {
             continue;
         }
         let found = repo.diff_rows(no_rows()).find_map(Result::err).unwrap();
+        assert_eq!(found.input(), None);
         assert_eq!(found.to_string(), walked.to_string(), "{}", breakage.name);
         let good = Repo::from_slice(&case.valid[..]).unwrap();
         let count = good.diff_rows(no_rows()).collect::<Result<Vec<_>>>().unwrap().len();
         assert_eq!(count as u64, good.entries().try_count().unwrap());
         broken += 1;
+        if good.tree().root() == repo.tree().root() {
+            continue;
+        }
+        // Beside its valid twin, with the number of the side.
+        for (old, new, input) in [(&good, &repo, 1), (&repo, &good, 0)] {
+            let error = old.diff(new).find_map(Result::err);
+            let error = error.unwrap_or_else(|| panic!("{}", breakage.name));
+            assert_eq!(error.input(), Some(input));
+            assert_eq!(error.to_string(), format!("input {input}: {walked}"), "{}", breakage.name);
+        }
+        compared += 1;
     }
-    assert!(broken > 20, "{broken}");
+    assert!(broken > 20 && compared > 20, "{broken} {compared}");
 }
 
 #[test]

@@ -93,6 +93,7 @@ mod spill_groups;
 mod store_contract;
 mod strict_paths;
 mod threads;
+mod trees;
 mod truncation;
 mod verification;
 mod work_bounds;

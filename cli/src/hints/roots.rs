@@ -32,7 +32,8 @@ pub(super) fn what(error: &Error, evidence: &mut dyn Evidence) -> Option<String>
         }),
         ErrorKind::LookAlike(LookAlike::BareTree) => Some(
             "the root is a node of a tree, not a commit: the CAR holds a bare tree, which no \
-             account signed; com.atproto.sync.getRepo returns the repository"
+             account signed (see `carwalk ls --bare-tree`); com.atproto.sync.getRepo returns the \
+             repository"
                 .to_owned(),
         ),
         kind => {

@@ -1,27 +1,40 @@
 //! Several CARs as one repository.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use carwalk::store::{AnyStore, Union};
+use carwalk::store::Union;
 use carwalk::{Cid, Repo, Tree};
 
-use super::store::{InputStore, Place, all_commits};
-use super::stream::Stream;
-use super::{Input, Origin, is_too_large};
+use super::Input;
+use super::loaded::LoadedCar;
+use super::opened::{Opened, OpenedRepo};
+use super::store::{InputStore, all_commits};
+use crate::commits;
 use crate::failure::{Cause, Failure};
-use crate::progress::{SharedProgress, Unit};
-use crate::{commits, map};
 
 /// The CARs that are one repository, by their arguments. Never empty: without an argument, standard
 /// input is read.
 pub(crate) struct Several(Vec<Input>);
 
+/// The tree of a CAR.
+pub(crate) struct OpenedTree {
+    pub(crate) tree: Tree<LoadedCar>,
+    /// The DID in the commit; `None` without a commit.
+    pub(crate) account: Option<String>,
+}
+
 /// An error, and the number of its CAR unless it is about all of them.
 pub(crate) struct Fault {
     input: Option<usize>,
     cause: Cause,
+}
+
+impl Fault {
+    /// An error of one CAR, or of all.
+    pub(crate) fn of(input: Option<usize>, cause: Cause) -> Self {
+        Fault { input, cause }
+    }
 }
 
 impl From<Cause> for Fault {
@@ -50,10 +63,13 @@ impl Several {
     }
 
     /// Checks the arguments before anything is read.
-    pub(crate) fn check(&self) -> Result<(), Cause> {
+    pub(crate) fn check(&self, is_bare: bool) -> Result<(), Cause> {
         let Several(inputs) = self;
+        if is_bare {
+            inputs.iter().try_for_each(Input::check_bare)?;
+        }
         if inputs.iter().filter(|input| input.is_stdin()).count() > 1 {
-            return Err(Cause::Usage("standard input can be read only once"));
+            return Err(Cause::STDIN_TWICE);
         }
         if inputs.len() > 1 && inputs.iter().any(|input| input.storage.keeps()) {
             return Err(Cause::Usage("--keep needs a single CAR"));
@@ -61,15 +77,32 @@ impl Several {
         inputs.iter().try_for_each(|input| input.storage.check())
     }
 
-    /// Loads all CARs.
+    /// Returns whether one of the CARs comes from standard input.
+    pub(crate) fn read_stdin(&self) -> bool {
+        self.0.iter().any(Input::is_stdin)
+    }
+
+    /// Opens the tree of each CAR. With `is_bare`, their first roots are nodes, not commits.
+    pub(crate) fn open_trees(&self, is_bare: bool) -> Result<Vec<OpenedTree>, Fault> {
+        self.each(|input| input.open_tree(is_bare))
+    }
+
+    /// Loads all CARs, without opening their commits.
     pub(crate) fn load(&self) -> Result<Union<InputStore>, Fault> {
-        let load = |(number, input): (usize, &Input)| {
-            let loaded =
-                input.load_store().map_err(|cause| cause.of_spill_file(input.use_of_file()));
-            loaded.map_err(|cause| Fault { input: Some(number), cause })
-        };
-        let stores = self.0.iter().enumerate().map(load);
-        stores.collect::<Result<_, _>>().map(Union::new)
+        let load = |input: &Input| input.opened::<LoadedCar>().map(InputStore::new);
+        self.each(load).map(Union::new)
+    }
+
+    /// Does something with each CAR. An error is about that CAR.
+    fn each<T>(&self, act: impl Fn(&Input) -> Result<T, Cause>) -> Result<Vec<T>, Fault> {
+        let Several(inputs) = self;
+        let done = inputs.iter().enumerate().map(|(number, input)| {
+            act(input).map_err(|cause| Fault {
+                input: Some(number),
+                cause: cause.of_spill_file(input.use_of_file()),
+            })
+        });
+        done.collect()
     }
 
     /// Opens the newest revision in the CARs, or the commit of `--commit`.
@@ -77,7 +110,7 @@ impl Several {
         let Some(first) = self.0.first() else {
             return Err(Cause::Usage("no CAR given").into());
         };
-        let loader = first.loader(false).memory_limit(first.storage.memory_limit());
+        let loader = first.bounded();
         Ok(match first.commit {
             Some(commit) => loader.from_store(cars, commit)?,
             None => {
@@ -100,8 +133,10 @@ impl Several {
         cars: Union<InputStore>,
     ) -> Result<Tree<Union<InputStore>>, Fault> {
         let root = cars.stores().first().map(InputStore::root);
-        let root = root.ok_or_else(|| Fault::from(Cause::Usage("no CAR given")))?;
-        Ok(Tree::new(cars, root))
+        let Some((root, first)) = root.zip(self.0.first()) else {
+            return Err(Cause::Usage("no CAR given").into());
+        };
+        Ok(first.bare_tree(cars, root)?)
     }
 
     /// Returns the failure of a command over the CARs.
@@ -131,40 +166,19 @@ impl Input {
         self.file.as_deref().is_none_or(|path| path == Path::new("-"))
     }
 
-    /// Loads the CAR without opening its commit.
-    fn load_store(&self) -> Result<InputStore, Cause> {
-        let place = match self.source()? {
-            Origin::Stdin => Place::Read(self.load_stream(io::stdin().lock(), None)?),
-            Origin::File { file, len } => Place::Read(self.load_stream(file, len)?),
-            Origin::Mapped { file, len } => self.load_mapped(file, len)?,
-            Origin::Kept(path) => {
-                let loader = self.loader(false).memory_limit(self.storage.cache_size());
-                Place::Read(AnyStore::File(loader.from_spill_file(path)?.into_store()))
-            }
-        };
-        Ok(InputStore::new(place))
-    }
-
-    fn load_mapped(&self, file: File, len: u64) -> Result<Place, Cause> {
-        match self.map(&file, len, false, map::load) {
-            // Some file systems cannot map.
-            Err(Cause::Map(error)) if !is_too_large(&error) => {
-                self.load_stream(file, Some(len)).map(Place::Read)
-            }
-            store => store.map(Place::Mapped),
+    fn open_tree(&self, is_bare: bool) -> Result<OpenedTree, Cause> {
+        if is_bare {
+            let car = self.opened::<LoadedCar>()?;
+            let root = car.root();
+            return Ok(OpenedTree { tree: self.bare_tree(car, root)?, account: None });
         }
+        let (car, commit) = self.opened::<OpenedRepo>()?.into_parts();
+        let tree = self.bounded().tree_from_store(car, commit.data());
+        Ok(OpenedTree { tree, account: Some(commit.did().to_owned()) })
     }
 
-    fn load_stream(&self, source: impl Read, len: Option<u64>) -> Result<AnyStore, Cause> {
-        let mut stream =
-            Stream::new(source, self.limits().stream_len(), false).map_err(carwalk::Error::from)?;
-        let len = len.filter(|_| !stream.is_compressed());
-        let progress = SharedProgress::new(Unit::Bytes, len);
-        let loader = self.loader(false).progress(progress.follow());
-        let loaded = self.storage.load(loader, &mut stream, |note| progress.note(note));
-        loaded.map_err(|cause| match cause {
-            Cause::Car(error) => self.explain(error, &mut stream),
-            cause => cause,
-        })
+    /// Opens the CAR, which must not be damaged.
+    fn opened<O: Opened>(&self) -> Result<O, Cause> {
+        Ok(self.open(self.source()?, false)?.0)
     }
 }

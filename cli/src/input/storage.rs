@@ -5,8 +5,8 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use carwalk::store::{AnyStore, RedbStore, SpillFile};
-use carwalk::{Loader, Repo, Suspended};
+use carwalk::store::{RedbStore, SpillFile};
+use carwalk::{Repo, Suspended};
 use clap::Args;
 
 use super::folder;
@@ -85,33 +85,12 @@ impl Storage {
     ) -> Result<Repo<RedbStore>, Cause> {
         let read = load.bytes_read();
         let repo = load.spill(self.file())?;
-        let spilled = format_args!("spilled after {read} bytes");
-        self.tell(spilled, repo.store().bytes_stored(), note);
+        self.tell(&format!("spilled after {read} bytes"), repo.store().bytes_stored(), note);
         Ok(repo)
     }
 
-    /// Loads a stream without opening its commit: into memory, or into a file if it exceeds the
-    /// memory limit.
-    pub(super) fn load<R: Read>(
-        &self,
-        loader: Loader,
-        stream: R,
-        note: impl Fn(fmt::Arguments<'_>),
-    ) -> Result<AnyStore, Cause> {
-        let store = loader.memory_limit(self.memory_limit()).load_reader(stream, self.file())?;
-        if let AnyStore::File(file) = &store {
-            self.tell(format_args!("spilled the CAR"), file.bytes_stored(), note);
-        }
-        Ok(store)
-    }
-
-    /// Prints what was spilled. `stored` bytes are in the file.
-    pub(super) fn tell(
-        &self,
-        spilled: fmt::Arguments<'_>,
-        stored: u64,
-        note: impl Fn(fmt::Arguments<'_>),
-    ) {
+    /// Prints `what` was spilled. `stored` bytes are in the file.
+    pub(super) fn tell(&self, what: &str, stored: u64, note: impl Fn(fmt::Arguments<'_>)) {
         let folder = self.folder();
         if !self.keeps() && folder::is_memory(&folder) {
             note(format_args!(
@@ -123,11 +102,11 @@ impl Storage {
             return;
         }
         let place = self.place();
-        note(format_args!("{spilled}: {stored} bytes are stored in {place}"));
+        note(format_args!("{what}: {stored} bytes are stored in {place}"));
     }
 
     /// Returns an empty file for blocks.
-    fn file(&self) -> SpillFile {
+    pub(super) fn file(&self) -> SpillFile {
         let file = match &self.keep {
             Some(path) => SpillFile::keep(path).cache_size(self.cache_size()),
             None => SpillFile::temporary_in(self.folder()),

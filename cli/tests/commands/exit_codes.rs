@@ -63,7 +63,7 @@ fn wrong_command_lines_are_usage_errors() {
 #[test]
 fn hostile_arguments_are_escaped_whatever_is_wrong_with_them() {
     let hostile = "\u{1b}[31m\n\u{9b}2J\u{7}\u{202e}\u{7f}";
-    let lines: [&[&str]; 17] = [
+    let lines: [&[&str]; 18] = [
         &[hostile],
         &[&format!("ls{hostile}")],
         &[&format!("--{hostile}")],
@@ -77,6 +77,7 @@ fn hostile_arguments_are_escaped_whatever_is_wrong_with_them() {
         &["ls", "--collection", hostile],
         &["get", "a.car", hostile],
         &["get", "a.car", &format!("at://{hostile}/a/b")],
+        &["tree", "a.car", &format!("at://{hostile}/a/b")],
         &["prove", "-o", "-", "a.car", "a/b", hostile],
         &["verify", "--did", &format!("did:plc:abc{hostile}")],
         &["verify", "--key", hostile],
@@ -213,7 +214,7 @@ fn cut_short_anywhere_is_never_a_success() {
 #[test]
 fn closed_pipe_is_quiet() {
     let file = TempCar::new(&export(20_000, carwalk_testkit::export::Order::Preorder));
-    for args in [&["ls"][..], &["ls", "--json"], &["ls", "--partial"]] {
+    for args in [&["ls"][..], &["ls", "--json"], &["ls", "--partial"], &["tree"]] {
         let mut tool = tool();
         tool.args(args)
             .arg(file.path())
@@ -235,8 +236,15 @@ fn closed_pipe_is_quiet() {
 #[cfg(target_os = "linux")]
 fn full_disk_is_an_io_error() {
     let one = "com.example.test/one";
-    let commands: [&[&str]; 6] =
-        [&["ls"], &["inspect"], &["verify"], &["get"], &["get", "--raw"], &["get", "--cid"]];
+    let commands: [&[&str]; 7] = [
+        &["ls"],
+        &["tree"],
+        &["inspect"],
+        &["verify"],
+        &["get"],
+        &["get", "--raw"],
+        &["get", "--cid"],
+    ];
     for args in commands {
         let file = TempCar::new(&small());
         let full = File::options().write(true).open("/dev/full").unwrap();

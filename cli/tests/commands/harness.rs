@@ -63,10 +63,11 @@ impl Run {
 }
 
 /// Commands that read all of a CAR, each with its forms of output.
-pub(crate) const COMMANDS: [&[&str]; 8] = [
+pub(crate) const COMMANDS: [&[&str]; 9] = [
     &["ls"],
     &["ls", "-l", "--json"],
     &["ls", "-l", "--partial"],
+    &["tree"],
     &["inspect"],
     &["inspect", "--json"],
     &["verify"],

@@ -22,7 +22,8 @@ fn help_of(command: &str) -> String {
 #[test]
 fn all_commands_are_listed() {
     let commands = commands();
-    for name in ["ls", "get", "inspect", "blobs", "prove", "pack", "verify", "completions"] {
+    let names = ["ls", "get", "tree", "inspect", "blobs", "prove", "pack", "verify", "completions"];
+    for name in names {
         assert!(commands.iter().any(|command| command == name), "{commands:?}");
     }
 }
@@ -64,7 +65,11 @@ fn only_commands_that_answer_questions_have_exit_code_1() {
     for command in commands() {
         let help = help_of(&command);
         let (_, codes) = help.split_once("\nExit codes:").unwrap();
-        assert_eq!(codes.contains(" 1 "), ["get", "verify"].contains(&&*command), "{help}");
+        assert_eq!(
+            codes.contains(" 1 "),
+            ["get", "tree", "diff", "verify"].contains(&&*command),
+            "{help}"
+        );
     }
 }
 
@@ -79,7 +84,9 @@ fn example(help: &str) -> Vec<&str> {
 fn examples_are_command_lines() {
     let folder = tempfile::tempdir().unwrap();
     let car = Repo::sample(["app.bsky.actor.profile/self", "app.bsky.feed.post/1"]);
-    fs::write(folder.path().join("repo.car"), car.to_bytes(Order::Pds)).unwrap();
+    for name in ["repo.car", "old.car", "new.car"] {
+        fs::write(folder.path().join(name), car.to_bytes(Order::Pds)).unwrap();
+    }
     for command in commands() {
         let help = help_of(&command);
         let args = example(&help);

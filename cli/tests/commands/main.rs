@@ -18,10 +18,12 @@ mod escape;
 mod harness;
 
 mod account;
+mod bare_tree;
 mod blobs;
 mod block_order;
 mod compressed;
 mod declared_lengths;
+mod diff;
 mod escapes;
 mod exit_codes;
 mod forged_kept;
@@ -51,6 +53,7 @@ mod tails;
 #[cfg(unix)]
 mod terminals;
 mod torn;
+mod tree;
 mod vectors;
 mod verify;
 mod verify_records;

@@ -103,7 +103,8 @@ fn a_node_is_a_bare_tree() {
     let at = repo.to_car(Order::Preorder).offset_of(&root);
     let message = format!(
         "commit {root} at byte {at}: the root is a node of a tree, not a commit: the CAR holds a \
-         bare tree, which no account signed; com.atproto.sync.getRepo returns the repository"
+         bare tree, which no account signed (see `carwalk ls --bare-tree`); \
+         com.atproto.sync.getRepo returns the repository"
     );
     assert_says(3, &car, &message);
 }

@@ -225,9 +225,10 @@ impl<O: Side, N: Side> Diff<O, N> {
                 Ordering::Equal => Action::PassBoth,
                 Ordering::Greater => Action::PassNew,
             },
-            (Item::Link { cid: old, .. }, Item::Link { cid: new, .. }) if old == new => {
-                Action::PassBoth
-            }
+            (
+                Item::Link { cid: old, layer: old_layer, .. },
+                Item::Link { cid: new, layer: new_layer, .. },
+            ) if old == new && may_be_equal(old_layer, new_layer) => Action::PassBoth,
             (Item::Link { interval, .. }, _) if old_hidden.hides(&interval) => Action::PassOld,
             (_, Item::Link { interval, .. }) if new_hidden.hides(&interval) => Action::PassNew,
             (
@@ -313,18 +314,14 @@ impl<O: Side, N: Side> Diff<O, N> {
 
     /// Opens the link of a side. Returns what is unknown if its node is missing.
     fn open(side: &mut impl Side, name: DiffSide, partial: bool) -> Result<Option<Change>> {
-        let Item::Link { cid: node, layer, interval } = side.item() else {
-            debug_assert!(false, "only links are opened");
-            return Ok(None);
-        };
-        // A missing node is rare, and its interval is needed after the side has moved on.
-        let (node, interval) = (*node, partial.then(|| interval.to_owned()));
-        Ok(match (side.open(partial)?, interval) {
-            (Opened::Missing, Some(interval)) => {
-                Some(Change::Unknown { side: name, node, layer, interval })
+        let missing = match (side.open(partial)?, side.item()) {
+            (Opened::Missing, Item::Link { cid, layer, interval }) => {
+                Change::Unknown { side: name, node: *cid, layer, interval: interval.to_owned() }
             }
-            _ => None,
-        })
+            _ => return Ok(None),
+        };
+        side.pass();
+        Ok(Some(missing))
     }
 
     fn note_missing(&mut self, missing: Option<Change>) -> Option<Change> {
@@ -346,6 +343,12 @@ fn created(key: Box<[u8]>, cid: Cid) -> Change {
 
 fn deleted(key: Box<[u8]>, old: Cid) -> Change {
     Change::Deleted { key, old }
+}
+
+/// Returns whether one node can be on these layers. If not, one of the trees breaks a rule, which is
+/// found when the node is opened.
+fn may_be_equal(old: Option<Layer>, new: Option<Layer>) -> bool {
+    old.zip(new).is_none_or(|(old, new)| old == new)
 }
 
 /// Returns whether all keys of an interval are above a key.

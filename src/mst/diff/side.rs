@@ -81,6 +81,6 @@ pub enum Item<'i> {
 pub enum Opened {
     /// The items of the node follow.
     Node,
-    /// The node is missing. The item was passed.
+    /// The node is missing. The link is still the current item.
     Missing,
 }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use super::side::{Item, Opened, Side};
 use crate::cid::Cid;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::mst::Walk;
 use crate::mst::ahead::ReadAhead;
 use crate::mst::descent::{Descent, Fetched, Next};
@@ -28,6 +28,8 @@ pub struct TreeSide<'s, S: BlockStore> {
     /// The node of the current item, if it was read.
     read: Option<ReadNode<S::Bytes<'s>>>,
     opened: Option<HashSet<Cid>>,
+    /// The number of the tree in errors, if two are compared.
+    input: Option<usize>,
 }
 
 impl<'s, S: BlockStore> TreeSide<'s, S> {
@@ -42,6 +44,7 @@ impl<'s, S: BlockStore> TreeSide<'s, S> {
             next: None,
             read: None,
             opened: None,
+            input: None,
         }
     }
 
@@ -61,6 +64,42 @@ impl<'s, S: BlockStore> TreeSide<'s, S> {
             self.descent.spare.put(buffers);
         }
     }
+
+    /// Sets the number of the tree in errors: see [`Error::input`].
+    pub(crate) fn of_input(mut self, number: usize) -> Self {
+        self.input = Some(number);
+        self
+    }
+
+    /// Enters the node of a link. Returns `Missing` for a missing one, with `partial`.
+    fn enter(&mut self, link: &Link, partial: bool) -> Result<Opened> {
+        let Some(fetched) = self.fetch(link)? else {
+            return match (link.is_empty_tree(), partial) {
+                (true, _) => Ok(Opened::Node),
+                (false, true) => Ok(Opened::Missing),
+                (false, false) => Err(self.descent.missing(link)),
+            };
+        };
+        let was_read_ahead = fetched.read.is_some();
+        self.descent.enter(link, fetched)?;
+        self.ahead.make_room(&self.descent);
+        if self.reads_all && !was_read_ahead {
+            self.ahead.prefetch(&self.descent, false);
+        }
+        if let Some(opened) = &mut self.opened {
+            opened.insert(link.cid);
+        }
+        Ok(Opened::Node)
+    }
+}
+
+/// Adds the number of a tree to an error.
+#[cold]
+fn of_input(error: Error, input: Option<usize>) -> Error {
+    match input {
+        Some(number) => error.in_input(number),
+        None => error,
+    }
 }
 
 #[expect(private_interfaces, reason = "the trait cannot be named outside of this module")]
@@ -75,7 +114,7 @@ impl<'s, S: BlockStore> Side for TreeSide<'s, S> {
     #[inline]
     fn advance(&mut self) -> Result<()> {
         if self.next.is_none() {
-            let next = self.descent.next()?;
+            let next = self.descent.next().map_err(|error| of_input(error, self.input))?;
             if let Next::Entry(_) = next {
                 self.ahead.count_entry();
             }
@@ -138,23 +177,11 @@ impl<'s, S: BlockStore> Side for TreeSide<'s, S> {
             debug_assert!(false, "only links are opened");
             return Ok(Opened::Missing);
         };
-        let Some(fetched) = self.fetch(&link)? else {
-            return match (link.is_empty_tree(), partial) {
-                (true, _) => Ok(Opened::Node),
-                (false, true) => Ok(Opened::Missing),
-                (false, false) => Err(self.descent.missing(&link)),
-            };
-        };
-        let was_read_ahead = fetched.read.is_some();
-        self.descent.enter(&link, fetched)?;
-        self.ahead.make_room(&self.descent);
-        if self.reads_all && !was_read_ahead {
-            self.ahead.prefetch(&self.descent, false);
+        let opened = self.enter(&link, partial).map_err(|error| of_input(error, self.input))?;
+        if opened == Opened::Missing {
+            self.next = Some(Next::Link(link));
         }
-        if let Some(opened) = &mut self.opened {
-            opened.insert(link.cid);
-        }
-        Ok(Opened::Node)
+        Ok(opened)
     }
 
     fn keep_opened(&mut self, yes: bool) {
