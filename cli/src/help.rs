@@ -51,8 +51,7 @@ pub(crate) const LS: &str = help!(
 Prints one line for each record: `collection/rkey TAB cid`. Only the records in the range, and the
 nodes that can contain their keys, must be present. If one is missing, the records before it are
 listed, the error names the missing keys, and the exit code is 4. An invalid repo path is named on
-stderr, the other records are listed, and the exit code is 3. With --no-records, only the nodes must
-be present.
+stderr, the other records are listed, and the exit code is 3.
 
 With --partial, missing and bad subtrees and bad records are named on stderr. Missing and bad
 records have the size `-`, invalid repo paths are listed escaped, and none of these changes the exit
