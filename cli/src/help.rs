@@ -81,9 +81,10 @@ Prints one line for each change, in key order, with these columns, separated by 
   +  path  new CID                                   the record was created
   -  path  old CID                                   it was deleted
   ~  path  old CID  new CID                          it was updated
-  ?  after  before  CID of a missing node  old|new   unknown: the keys between these two
-An empty bound means none. Keys that are not repo paths are printed escaped. Records are not needed,
-and neither are the nodes that both trees have. The accounts and revisions are not compared.
+  ?  after  before  CID of a missing node  old|new   unknown: the keys between
+An empty `after` or `before` means that there is no bound. Keys that are not repo paths are printed
+escaped. Records are not needed, and neither are the nodes that both trees have. Different accounts
+are named on stderr and do not change the exit code.
 
 Rows are what `ls` and `ls --partial` print: `path TAB cid`, in ascending order of the keys' bytes.
 Further columns are ignored. They are the old side.

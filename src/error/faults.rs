@@ -437,7 +437,7 @@ pub enum ArgumentFault {
         found: KeyInterval,
     },
     /// A row of a diff that is not above the row before it, or has an empty key.
-    #[error("row {row} is empty or not above the row before it")]
+    #[error("the key of row {row} is empty or not above the key before it")]
     RowOrder {
         /// The number of the row, counted from 1.
         row: u64,

@@ -85,12 +85,12 @@ pub enum ErrorKind {
     /// [`Repo::from_store`](crate::Repo::from_store).
     #[error("its block is missing: not a repository, or only a part of one")]
     MissingCommit,
-    /// A [`Builder`](crate::mst::Builder) was given only the CID of this node, but has to change what
-    /// is below it.
+    /// A [`Builder`](crate::mst::Builder) was given only the CID of this node, but has to change
+    /// what is below it.
     #[error("its block is needed, because something below it changes")]
     NeedsNode,
-    /// The blocks are not in pre-order, so that a one-pass walk cannot go on: the due block came
-    /// earlier. Or it is missing: the walk has forgotten some earlier blocks and cannot tell.
+    /// A one-pass walk cannot continue: the due block, the next one in pre-order, came too early.
+    /// Or it may be missing: the walk no longer remembers all earlier blocks.
     ///
     /// The error has the CID of the due block, and the key of a record. A load accepts any order.
     #[error("its block {}: load the CAR instead of walking it in one pass", displaced(*seen_at))]

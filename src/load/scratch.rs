@@ -11,10 +11,10 @@ use crate::store::index::Notes;
 /// [`Loader::from_slice_in`](crate::Loader::from_slice_in) takes the memory of the index from a
 /// scratch, and each walk over the repository takes its buffers from there. The memory of the index
 /// returns when the repository is dropped. The buffers of a walk or lookup return when it ends or
-/// fails. A walk that is dropped earlier frees them, and a walk with a memory limit has its own. Once the scratch has grown to the usual size of a repository,
-/// loading one with every block verified and walking it with
-/// [`next_event`](crate::mst::Walker::next_event) costs at most three allocations. Iterators
-/// allocate a path for each record in addition.
+/// fails. A walk that is dropped earlier frees them, and a walk with a memory limit has its own.
+/// Once the scratch has grown to the usual size of a repository, loading one with every block
+/// verified and walking it with [`next_event`](crate::mst::Walker::next_event) costs at most three
+/// allocations. Iterators allocate a path for each record in addition.
 ///
 /// Only memory is shared: a load returns the same result with any scratch, also after loads that
 /// failed. If two repositories or two walks are in use at the same time, the second gets memory of

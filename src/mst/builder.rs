@@ -25,9 +25,9 @@ use crate::limits::{Limits, MAX_KEY_LEN};
 /// [`finish`](Builder::finish) has returned the root.
 ///
 /// Instead of all entries below a node, [`subtree`](Builder::subtree) takes the CID of the node, if
-/// nothing changes below it. Memory: one open node for each layer, and two keys. The cost of an entry
-/// is hashing it, and comparing it with the entry before it. Nothing is allocated once the buffers
-/// have grown.
+/// nothing changes below it. Memory: one open node for each layer, and two keys. The cost of an
+/// entry is hashing it, and comparing it with the entry before it. Nothing is allocated once the
+/// buffers have grown.
 ///
 /// # Examples
 ///
@@ -114,8 +114,8 @@ impl<F: FnMut(&Cid, Layer, &[u8]) -> Result<()>> Builder<F> {
         }
     }
 
-    /// Sets the maximum length of a node, in bytes. Default: 2 MiB, as for readers. A node that would
-    /// be longer is an error of kind `Limit`.
+    /// Sets the maximum length of a node, in bytes. Default: 2 MiB, as for readers. A node that
+    /// would be longer is an error of kind `Limit`.
     ///
     /// # Examples
     ///
@@ -142,7 +142,8 @@ impl<F: FnMut(&Cid, Layer, &[u8]) -> Result<()>> Builder<F> {
     ///
     /// - `Argument` if the key is empty or not above everything before it, or if an earlier call
     ///   failed
-    /// - `NeedsNode` if the entry lies in the span of the last subtree
+    /// - `NeedsNode` if the entry is in the interval of the last subtree, or belongs into its root
+    ///   node or a node below
     /// - `Limit` if the key is longer than [`MAX_KEY_LEN`] bytes, or a node longer than
     ///   [`max_block_len`](Builder::max_block_len)
     /// - those of the sink
@@ -178,9 +179,9 @@ impl<F: FnMut(&Cid, Layer, &[u8]) -> Result<()>> Builder<F> {
     ///
     /// - `Argument` if the interval begins before the end of the interval before it, or lies before
     ///   the last entry, or is empty, or if an earlier call failed
-    /// - `NeedsNode` if the node cannot stay as it is: something else lies in its span or interval.
-    ///   Of several such subtrees, the error names the one of the highest layer, and of these the
-    ///   first in key order
+    /// - `NeedsNode` if the node cannot stay as it is: something else is in its interval, or belongs
+    ///   into the node or below it. Of several such subtrees, the error names the one of the
+    ///   highest layer, and of these the first in key order
     /// - `Malformed` if the CID is not that of a dag-cbor block
     ///
     /// After an error, every further call fails.

@@ -61,13 +61,13 @@ impl<P: Process + Clone> Loader<P> {
     ///
     /// Pre-order is the commit, the root, and then each node before its entries and subtrees, and
     /// each record after its entry. A [`StreamWalk`] over such a stream takes constant memory. CARs
-    /// that [`Repo::prove`] wrote are in pre-order; exports of the reference PDS are not.
+    /// that [`Repo::write`] wrote are in pre-order; exports of the reference PDS are not.
     ///
     /// To find out, reads up to the first record, but at most about 1 MiB. If a block before it is
     /// not the next one in pre-order, or the first record does not come within 1 MiB, these bytes
     /// and the rest of the stream are loaded, as [`from_reader`](Loader::from_reader) does: nothing
-    /// is lost. A tree without records is in pre-order if all its nodes are, and they take at most
-    /// 1 MiB.
+    /// is lost. A CAR without records is walked in one pass if its nodes are in pre-order and take
+    /// at most 1 MiB; otherwise it is loaded.
     ///
     /// All settings work as in a load, with these exceptions:
     ///
@@ -76,8 +76,8 @@ impl<P: Process + Clone> Loader<P> {
     /// - [`threads`](Loader::threads) has no effect on the walk. The calling thread hashes many
     ///   blocks together.
     /// - The process function is applied to each record when [`StreamRecords`] reaches it, and only
-    ///   to records. Like a [`Walker`](crate::mst::Walker), [`StreamWalk::next_event`] does not call
-    ///   it; but it returns records themselves.
+    ///   to records. Like a [`Walker`](crate::mst::Walker), [`StreamWalk::next_event`] does not
+    ///   call it; but it returns records themselves.
     /// - If [`commit`](Loader::commit) names another commit than the first block, the stream is
     ///   loaded.
     ///

@@ -20,9 +20,9 @@ use crate::store::Form;
 /// what [`Loader::keep_repeats`] allows. Once its buffers have grown, a walk allocates nothing per
 /// node or record.
 ///
-/// Events are returned before later blocks are verified. Only `Ok(None)` means that the repository
-/// is complete and intact: then the tree was complete, and the rest of the stream was framed and
-/// verified, too.
+/// Events are returned before later blocks are verified. The repository is complete and intact only
+/// if `Ok(None)` is returned without an error before, and verification is not off: then the tree
+/// was complete, and the rest of the stream was framed and verified, too.
 ///
 /// - **Repeated records.** Several keys can have equal records. If a record is due that is not the
 ///   next block, but one of the last 65,536 that came, it is a repeated record. Its event is
@@ -297,8 +297,8 @@ impl<R, P> StreamWalk<R, P> {
     ///
     /// Then only nodes have to be in pre-order. If they are not, the error comes at the end of the
     /// stream, because a section that is not due may be a record in its place. Before the walk,
-    /// [`Loader::stream`](crate::Loader::stream) requires the first record to be in its place, unless
-    /// there are no records.
+    /// [`Loader::stream`](crate::Loader::stream) requires the first record to be in its place,
+    /// unless there are no records.
     ///
     /// # Examples
     ///
@@ -337,7 +337,8 @@ impl<R, P> StreamWalk<R, P> {
     }
 
     /// Returns the counts up to the last section that was used. They are those of the whole stream
-    /// after [`next_event`](StreamWalk::next_event) has returned `Ok(None)` without an error before.
+    /// after [`next_event`](StreamWalk::next_event) has returned `Ok(None)` without an error
+    /// before.
     #[must_use]
     pub fn stats(&self) -> StreamStats {
         StreamStats {

@@ -46,8 +46,9 @@ pub enum Change {
         /// The CID of the record.
         old: Cid,
     },
-    /// A node is missing on one side, so that nothing is known of the keys in its interval. Only with
-    /// [`Diff::partial`](super::Diff::partial). No change is returned for keys in the interval.
+    /// A node is missing on one side, so that nothing is known of the keys in its interval. Only
+    /// with [`Diff::partial`](super::Diff::partial). No change is returned for keys in the
+    /// interval.
     Unknown {
         /// The side whose node is missing.
         side: DiffSide,

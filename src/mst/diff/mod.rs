@@ -8,8 +8,8 @@
 //!       equal CIDs: skipped unread
 //! ```
 //!
-//! Of two links that differ, the one of the higher layer is opened, so that equal subtrees meet. Of a
-//! link and an entry, the link is opened, unless the entry comes before it.
+//! Of two links that differ, the one of the higher layer is opened, so that equal subtrees meet. Of
+//! a link and an entry, the link is opened, unless the entry comes before it.
 
 mod change;
 mod rows;
@@ -32,10 +32,10 @@ use crate::error::{KeyInterval, Result};
 /// An iterator over the differences between two trees, or between sorted rows and a tree, in key
 /// order: see [`Repo::diff`](crate::Repo::diff) and [`Repo::diff_rows`](crate::Repo::diff_rows).
 ///
-/// Subtrees whose nodes have equal CIDs are skipped, even if their blocks are missing, so the cost
+/// Subtrees whose roots have equal CIDs are skipped, even if their blocks are missing, so the cost
 /// depends on the size of the change and not on the size of the trees. Records are never read. All
-/// rules of the tree are checked in each node that is read. Memory: one open node for each layer and
-/// side, and an allocation for each change.
+/// rules of the tree are checked in each node that is read. Memory: one open node for each layer
+/// and side, and an allocation for each change.
 ///
 /// After an error, the iterator returns `None`.
 ///
@@ -135,9 +135,9 @@ impl<O: Side, N: Side> Diff<O, N> {
         self
     }
 
-    /// Sets whether the CIDs of opened nodes are kept, for [`created_nodes`](Diff::created_nodes) and
-    /// [`deleted_nodes`](Diff::deleted_nodes). Off by default. Takes up to 100 bytes of memory for
-    /// each node.
+    /// Sets whether the CIDs of the nodes that are read are kept, for
+    /// [`created_nodes`](Diff::created_nodes) and [`deleted_nodes`](Diff::deleted_nodes). Off by
+    /// default. Takes up to 100 bytes of memory for each node.
     ///
     /// # Examples
     ///
@@ -148,8 +148,9 @@ impl<O: Side, N: Side> Diff<O, N> {
         self
     }
 
-    /// Returns the nodes that the new tree has and the old tree does not, in no order. Complete after
-    /// the end of the iterator, with [`nodes(true)`](Diff::nodes), if no change was unknown.
+    /// Returns the CIDs of the nodes that only the new tree has, in no order. Needs
+    /// [`nodes(true)`](Diff::nodes); empty without it. All are known when the iterator has ended
+    /// and [`is_complete`](Diff::is_complete) is true.
     ///
     /// # Examples
     ///
@@ -345,8 +346,8 @@ fn deleted(key: Box<[u8]>, old: Cid) -> Change {
     Change::Deleted { key, old }
 }
 
-/// Returns whether one node can be on these layers. If not, one of the trees breaks a rule, which is
-/// found when the node is opened.
+/// Returns whether one node can be on these layers. If not, one of the trees breaks a rule, which
+/// is found when the node is opened.
 fn may_be_equal(old: Option<Layer>, new: Option<Layer>) -> bool {
     old.zip(new).is_none_or(|(old, new)| old == new)
 }

@@ -32,8 +32,8 @@ pub trait Side {
         core::iter::empty()
     }
 
-    /// Reads the node of the current item, if it is a link to a node of known layer, and appends its
-    /// keys, whose layers are not checked yet.
+    /// Reads the node of the current item, if it is a link to a node of known layer, and appends
+    /// its keys, whose layers are not checked yet.
     fn read(&mut self, _keys: &mut Keys) {}
 
     /// Tells whether all keys of the node that was read are on its layer.

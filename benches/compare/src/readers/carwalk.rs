@@ -4,7 +4,7 @@ use std::fs::File;
 
 use carwalk::mst::{Event, Walk};
 use carwalk::store::{BlockStore, SpillFile};
-use carwalk::{Limits, LoadScratch, Loaded, Loader, Repo, Verification};
+use carwalk::{Limits, LoadScratch, Loaded, Loader, Repo, Streamed, Verification};
 
 use super::{Input, Items, Reader, Work};
 use crate::Result;
@@ -66,6 +66,13 @@ pub(super) const SPILLED: Reader = Reader {
     ..PIPE
 };
 
+pub(super) const ONE_PASS: Reader = Reader {
+    name: "carwalk-one-pass",
+    title: "carwalk, in one pass from a pipe, if in pre-order",
+    work: Work::Rust(|| Box::new(one_pass)),
+    ..PIPE
+};
+
 pub(super) const ENTRIES: Reader = Reader {
     name: "carwalk-entries",
     title: "carwalk, entries only, mapped",
@@ -105,6 +112,20 @@ fn spilled(source: &Source<'_>, tally: &mut Tally) -> Result<()> {
     }
 }
 
+/// Other orders than pre-order are loaded. Records that were left out because they are repeated come
+/// from memory.
+fn one_pass(source: &Source<'_>, tally: &mut Tally) -> Result<()> {
+    let loader = Loader::new().limits(unlimited()).keep_repeats(16 << 20);
+    let mut walk = match loader.stream(source.stream()?)? {
+        Streamed::PreOrder(walk) => walk,
+        Streamed::Loaded(repo) => return self::walk(repo.walk(), tally),
+    };
+    while let Some(event) = walk.next_event()? {
+        tell(event, tally)?;
+    }
+    Ok(())
+}
+
 #[expect(unsafe_code, reason = "mapping a file is always unsafe")]
 fn entries(source: &Source<'_>, tally: &mut Tally) -> Result<()> {
     let loader = Loader::new().verification(Verification::ReachedBlocks);
@@ -127,15 +148,20 @@ fn unlimited() -> Limits {
 fn walk<S: BlockStore>(walk: Walk<'_, S>, tally: &mut Tally) -> Result<()> {
     let mut walk = walk.start();
     while let Some(event) = walk.next_event()? {
-        match event {
-            Event::Record { entry, block, .. } => {
-                tally.record(entry.path()?.as_str().as_bytes(), block, || *entry.cid().as_bytes());
-            }
-            Event::Entry { entry, .. } => {
-                tally.entry(entry.path()?.as_str().as_bytes(), || *entry.cid().as_bytes())
-            }
-            other => return Err(format!("unexpected event: {other:?}").into()),
+        tell(event, tally)?;
+    }
+    Ok(())
+}
+
+fn tell(event: Event<'_>, tally: &mut Tally) -> Result<()> {
+    match event {
+        Event::Record { entry, block, .. } => {
+            tally.record(entry.path()?.as_str().as_bytes(), block, || *entry.cid().as_bytes());
         }
+        Event::Entry { entry, .. } => {
+            tally.entry(entry.path()?.as_str().as_bytes(), || *entry.cid().as_bytes())
+        }
+        other => return Err(format!("unexpected event: {other:?}").into()),
     }
     Ok(())
 }

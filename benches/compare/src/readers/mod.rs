@@ -102,6 +102,7 @@ pub const READERS: &[Reader] = &[
     carwalk::READER,
     carwalk::PIPE,
     carwalk::SPILLED,
+    carwalk::ONE_PASS,
     carwalk::ENTRIES,
     repo_stream::IN_MEMORY,
     repo_stream::KEYS,
