@@ -58,7 +58,8 @@ pub struct Builder<F> {
     closed: Option<Closed>,
     /// The key of the last entry. Empty before the first.
     key: Vec<u8>,
-    /// The upper bound of the last subtree, if no entry came after it.
+    /// The bounds of the last subtree. Empty where it has none.
+    lower: Vec<u8>,
     upper: Vec<u8>,
     max_block_len: u32,
     has_failed: bool,
@@ -107,6 +108,7 @@ impl<F: FnMut(&Cid, Layer, &[u8]) -> Result<()>> Builder<F> {
             open: Vec::new(),
             closed: None,
             key: Vec::new(),
+            lower: Vec::new(),
             upper: Vec::new(),
             max_block_len: Limits::new().block_len(),
             has_failed: false,
@@ -302,6 +304,9 @@ impl<F: FnMut(&Cid, Layer, &[u8]) -> Result<()>> Builder<F> {
         }
         let layer = Layer::of(key);
         if let Some(closed) = self.closed {
+            if !self.lower.is_empty() && key <= self.lower.as_slice() {
+                return Err(Error::argument(ArgumentFault::KeyOrder));
+            }
             let is_inside = !closed.is_bounded || key < self.upper.as_slice();
             if is_inside || layer <= closed.layer {
                 return Err(closed.needed());
@@ -353,8 +358,10 @@ impl<F: FnMut(&Cid, Layer, &[u8]) -> Result<()>> Builder<F> {
             return Err(new.needed());
         }
         self.closed = Some(new);
-        self.upper.clear();
-        self.upper.extend_from_slice(interval.upper.unwrap_or_default());
+        for (bound, new) in [(&mut self.lower, interval.lower), (&mut self.upper, interval.upper)] {
+            bound.clear();
+            bound.extend_from_slice(new.unwrap_or_default());
+        }
         Ok(())
     }
 
@@ -363,9 +370,9 @@ impl<F: FnMut(&Cid, Layer, &[u8]) -> Result<()>> Builder<F> {
         let KeyInterval { lower, upper } = *interval;
         let is_empty = upper.is_some_and(|upper| lower.unwrap_or_default() >= upper);
         let is_before_key = upper.is_some_and(|upper| upper <= self.key.as_slice());
-        let overlaps = self.closed.is_some_and(|closed| {
-            !closed.is_bounded || lower.unwrap_or_default() < self.upper.as_slice()
-        });
+        // An unbounded subtree and an entry after it are a conflict, so it is the last one here.
+        let overlaps = lower.unwrap_or_default() < self.upper.as_slice()
+            || self.closed.is_some_and(|closed| !closed.is_bounded);
         if is_empty || is_before_key || overlaps {
             return Err(Error::argument(ArgumentFault::Interval { found: interval.to_owned() }));
         }

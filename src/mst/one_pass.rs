@@ -231,7 +231,7 @@ impl OnePass {
             (_, Some(&offset), _) | (_, None, Some(&offset)) => {
                 Err(self.out_of_order(reached, Some(offset)))
             }
-            (_, None, None) if is_record => Err(self.out_of_order(reached, None)),
+            (_, None, None) if is_record && is_end => Err(self.out_of_order(reached, None)),
             (_, None, None) => Ok(()),
         }
     }

@@ -203,9 +203,19 @@ fn intervals_out_of_order_are_refused() {
     for (lower, upper) in [("z", "z"), ("z", "y"), ("a", "b"), ("a", &key)] {
         assert!(is_argument(tree().subtree(record(), leaf, between(lower, upper))), "{lower}");
     }
-    let mut tree = Builder::new(|_, _, _| Ok(()));
-    tree.subtree(record(), leaf, between("a", "d")).unwrap();
-    assert!(is_argument(tree.subtree(record(), leaf, between("c", "e"))));
+    let closed = || {
+        let mut tree = Builder::new(|_, _, _| Ok(()));
+        tree.subtree(record(), leaf, between("b", "d")).unwrap();
+        tree
+    };
+    assert!(is_argument(closed().subtree(record(), leaf, between("c", "e"))));
+    // Overlapping intervals are refused also with an entry between.
+    assert!(is_argument(tree().subtree(record(), leaf, between("b", "z"))));
+    // An entry below the interval is out of order, one inside it a conflict.
+    assert!(is_argument(closed().entry(b"a", record())));
+    assert!(is_argument(closed().entry(b"b", record())));
+    let error = closed().entry(b"c", record()).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::NeedsNode), "{error}");
     // The CID of a record cannot be that of a node.
     let raw = Cid::of(carwalk::cid::Codec::Raw, b"");
     let error = Builder::new(|_, _, _| Ok(())).subtree(raw, leaf, ALL).unwrap_err();

@@ -360,3 +360,25 @@ fn intervals_of_unknown_keys_are_those_of_a_partial_walk() {
     assert!(!gaps.is_empty());
     assert_eq!(unknown, gaps);
 }
+
+/// A subtree that both trees have, after an entry that only one of them has: it is not read.
+#[test]
+fn an_equal_subtree_is_passed_unread_behind_an_entry_of_one_side() {
+    let keys = key::ascending(&[1, 0, 0, 1]);
+    let mut rng = Rng::new(1);
+    let whole: Entries = keys.iter().map(|key| (key.clone(), random_cid(&mut rng))).collect();
+    let mut less = whole.clone();
+    less.remove(&keys[0]);
+    let ((mut whole_store, whole_root), (mut less_store, less_root)) =
+        (store_of(&whole), store_of(&less));
+    // Only the roots are left.
+    whole_store.blocks.retain(|cid, _| *cid == whole_root);
+    less_store.blocks.retain(|cid, _| *cid == less_root);
+    let (whole_tree, less_tree) =
+        (Tree::new(&whole_store, whole_root), Tree::new(&less_store, less_root));
+    let changes = |from: &Tree<&MapStore>, to: &Tree<&MapStore>| {
+        from.diff(to).collect::<Result<Vec<_>>>().unwrap()
+    };
+    assert_eq!(changes(&whole_tree, &less_tree), expected(&whole, &less));
+    assert_eq!(changes(&less_tree, &whole_tree), expected(&less, &whole));
+}

@@ -245,11 +245,15 @@ impl<O: Side, N: Side> Diff<O, N> {
                 (old, new) if old >= new && new.is_some() => Action::OpenOld,
                 _ => Action::OpenNew,
             },
-            (Item::Link { interval, .. }, Item::Entry { key, .. }) => {
-                if begins_after(&interval, key) { Action::PassNew } else { Action::OpenOld }
+            (Item::Link { cid, layer, interval }, Item::Entry { key, .. }) => {
+                let is_first =
+                    begins_after(&interval, key) || leads_to(new.next_link(), cid, layer);
+                if is_first { Action::PassNew } else { Action::OpenOld }
             }
-            (Item::Entry { key, .. }, Item::Link { interval, .. }) => {
-                if begins_after(&interval, key) { Action::PassOld } else { Action::OpenNew }
+            (Item::Entry { key, .. }, Item::Link { cid, layer, interval }) => {
+                let is_first =
+                    begins_after(&interval, key) || leads_to(old.next_link(), cid, layer);
+                if is_first { Action::PassOld } else { Action::OpenNew }
             }
             (Item::Link { .. }, Item::End) => Action::OpenOld,
             (Item::End, Item::Link { .. }) => Action::OpenNew,
@@ -350,6 +354,12 @@ fn deleted(key: Box<[u8]>, old: Cid) -> Change {
 /// is found when the node is opened.
 fn may_be_equal(old: Option<Layer>, new: Option<Layer>) -> bool {
     old.zip(new).is_none_or(|(old, new)| old == new)
+}
+
+/// Returns whether the link after an entry leads to the same subtree as a link of the other side.
+/// Then the entry comes before all keys of the subtree, so it need not be opened.
+fn leads_to(next: Option<(Cid, Layer)>, cid: &Cid, layer: Option<Layer>) -> bool {
+    next.is_some_and(|(next_cid, next_layer)| next_cid == *cid && layer == Some(next_layer))
 }
 
 /// Returns whether all keys of an interval are above a key.

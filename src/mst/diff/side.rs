@@ -32,6 +32,11 @@ pub trait Side {
         core::iter::empty()
     }
 
+    /// Returns the first link after the current entry in its node, with the layer that it leads to.
+    fn next_link(&self) -> Option<(Cid, Layer)> {
+        None
+    }
+
     /// Reads the node of the current item, if it is a link to a node of known layer, and appends
     /// its keys, whose layers are not checked yet.
     fn read(&mut self, _keys: &mut Keys) {}

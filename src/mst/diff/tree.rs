@@ -6,13 +6,13 @@ use std::collections::HashSet;
 use super::side::{Item, Opened, Side};
 use crate::cid::Cid;
 use crate::error::{Error, Result};
-use crate::mst::Walk;
 use crate::mst::ahead::ReadAhead;
 use crate::mst::descent::{Descent, Fetched, Next};
 use crate::mst::frame::{Frame, Link, NodeStep, Order, Steps};
 use crate::mst::layout::cid_at;
 use crate::mst::levels::MAX_KEYS_LEN;
 use crate::mst::read_node::{Keys, NODE_COST, ReadNode};
+use crate::mst::{Layer, Walk};
 use crate::store::BlockStore;
 
 /// A tree as a side of a [`Diff`](super::Diff).
@@ -75,7 +75,10 @@ impl<'s, S: BlockStore> TreeSide<'s, S> {
     fn enter(&mut self, link: &Link, partial: bool) -> Result<Opened> {
         let Some(fetched) = self.fetch(link)? else {
             return match (link.is_empty_tree(), partial) {
-                (true, _) => Ok(Opened::Node),
+                (true, _) => {
+                    self.note_opened(link.cid);
+                    Ok(Opened::Node)
+                }
                 (false, true) => Ok(Opened::Missing),
                 (false, false) => Err(self.descent.missing(link)),
             };
@@ -86,10 +89,14 @@ impl<'s, S: BlockStore> TreeSide<'s, S> {
         if self.reads_all && !was_read_ahead {
             self.ahead.prefetch(&self.descent, false);
         }
-        if let Some(opened) = &mut self.opened {
-            opened.insert(link.cid);
-        }
+        self.note_opened(link.cid);
         Ok(Opened::Node)
+    }
+
+    fn note_opened(&mut self, cid: Cid) {
+        if let Some(opened) = &mut self.opened {
+            opened.insert(cid);
+        }
     }
 }
 
@@ -151,6 +158,12 @@ impl<'s, S: BlockStore> Side for TreeSide<'s, S> {
             let steps = Steps::all(Order::Ascending, &buffers.layout);
             steps.filter_map(NodeStep::link).filter_map(|at| cid_at(block, at))
         })
+    }
+
+    fn next_link(&self) -> Option<(Cid, Layer)> {
+        let frame = self.descent.top()?;
+        let at = frame.steps_to_come().find_map(NodeStep::link)?;
+        Some((cid_at(frame.block.as_ref(), at)?, frame.layer.below()?))
     }
 
     fn read(&mut self, keys: &mut Keys) {
