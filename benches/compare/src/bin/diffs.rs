@@ -14,8 +14,8 @@ use carwalk::cid::Codec;
 use carwalk::mst::{Builder, Event};
 use carwalk::store::SliceStore;
 use carwalk::{Cid, Repo, Tree};
-use carwalk_compare::machine::Machine;
 use carwalk_compare::Result;
+use carwalk_compare::machine::Machine;
 use clap::Parser;
 use jacquard_repo::{MemoryBlockStore, Mst};
 use shrike::mst::{BlockStore as _, MemBlockStore};
@@ -48,8 +48,16 @@ struct Trees {
 type Diff = fn(&Trees) -> Result<(usize, Duration)>;
 
 const DIFFS: [(&str, &str, Diff); 3] = [
-    ("carwalk", "Every rule of the tree, in each node that differs. Nodes were hashed before.", carwalk),
-    ("shrike 0.8.2, mst::diff", "The order of keys, and the fields of every node. It reads both trees whole.", shrike),
+    (
+        "carwalk",
+        "Every rule of the tree, in each node that differs. Nodes were hashed before.",
+        carwalk,
+    ),
+    (
+        "shrike 0.8.2, mst::diff",
+        "The order of keys, and the fields of every node. It reads both trees whole.",
+        shrike,
+    ),
     ("jacquard-repo 0.12.2, Mst::diff", "The fields of the nodes that differ.", jacquard),
 ];
 
