@@ -3,6 +3,7 @@
 mod compressed;
 mod folder;
 mod loaded;
+mod one_pass;
 mod opened;
 mod several;
 mod storage;
@@ -11,22 +12,19 @@ mod stream;
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use carwalk::error::Structure;
-use carwalk::mst::Entry;
 use carwalk::store::{BlockStore, CarStore};
 use carwalk::{
-    BoundedLoader, Cid, Commit, CommitRules, Error, ErrorKind, Limits, Loaded, Loader, Repo,
-    StreamWalk, Streamed, Tree, Verification,
+    BoundedLoader, Cid, Commit, CommitRules, Error, ErrorKind, Limits, Loader, Repo, StreamWalk,
+    Tree, Verification,
 };
 use clap::Args;
 
 pub(crate) use self::compressed::{Format, Undecodable};
 use self::loaded::LoadedCar;
+pub(crate) use self::one_pass::{OnePass, repeated};
 use self::opened::{Opened, OpenedRepo};
 pub(crate) use self::several::{Fault, OpenedTree, Several};
 use self::storage::Storage;
@@ -36,9 +34,6 @@ use crate::failure::{Cause, Failure};
 use crate::output::Output;
 use crate::progress::{SharedProgress, Unit};
 use crate::{commits, hints, size};
-
-/// Bytes of records that are kept for repeats, in one pass.
-const KEPT_REPEATS: u64 = 16 << 20;
 
 /// A command over one repository in any store.
 pub(crate) trait Command {
@@ -72,29 +67,6 @@ pub(crate) trait Command {
 
     /// Runs the command.
     fn run<S: CarStore>(&self, repo: &Repo<S>, out: &mut Output) -> Result<(), Cause>;
-}
-
-/// How a command reads a CAR in one pass.
-pub(crate) struct OnePass {
-    /// Whether it needs the bytes of every record.
-    pub(crate) needs_records: bool,
-}
-
-impl OnePass {
-    /// Returns how many bytes of records are kept, so that a repeated record can be read.
-    fn keep_repeats(&self) -> u64 {
-        if self.needs_records { KEPT_REPEATS } else { 0 }
-    }
-}
-
-/// Returns the error for a repeated record whose bytes are needed and were not kept.
-#[cold]
-pub(crate) fn repeated(entry: Entry<'_>) -> Cause {
-    let (cid, key) = (entry.cid(), entry.key().escape_ascii());
-    Cause::Invalid(format!(
-        "record {cid}: it equals a record that came too long before to be in memory, \
-         key \"{key}\" (run without --one-pass)"
-    ))
 }
 
 /// A command that can also read a bare tree: a CAR whose first root is a node, and not a commit.
@@ -346,59 +318,6 @@ impl Input {
         let loader = self.loader(salvages).progress(progress.follow());
         let loader = loader.memory_limit(self.storage.memory_limit());
         O::load(&loader, stream, &self.storage, &progress)
-    }
-
-    /// Runs the command over a stream: in one pass if its blocks are in pre-order, or else over the
-    /// loaded repository.
-    fn pass<C: Command>(
-        &self,
-        command: &C,
-        source: Origin<'_>,
-        one_pass: &OnePass,
-    ) -> Result<(), Cause> {
-        let (source, len): (Box<dyn Read>, _) = match source {
-            Origin::Stdin => (Box::new(io::stdin().lock()), None),
-            Origin::File { file, len } => (Box::new(file), len),
-            Origin::Mapped { file, len } => (Box::new(file), Some(len)),
-            Origin::Kept(_) => return Err(Cause::Usage("--kept has no blocks in pre-order")),
-        };
-        let mut stream =
-            Stream::new(source, self.limits().stream_len(), false).map_err(carwalk::Error::from)?;
-        let done = self.pass_stream(command, &mut stream, len, one_pass);
-        done.map_err(|cause| match cause {
-            Cause::Car(error) => self.explain(error, &mut stream),
-            cause => cause,
-        })
-    }
-
-    fn pass_stream<C: Command>(
-        &self,
-        command: &C,
-        stream: &mut Stream<'_>,
-        len: Option<u64>,
-        one_pass: &OnePass,
-    ) -> Result<(), Cause> {
-        let len = len.filter(|_| !stream.is_compressed());
-        let progress = SharedProgress::new(Unit::Bytes, len);
-        let loader = self.loader(false).keep_repeats(one_pass.keep_repeats());
-        // The output of a walk has its own bar.
-        let is_walk = Arc::new(AtomicBool::new(false));
-        let (follow, is_over) = (progress.follow(), Arc::clone(&is_walk));
-        let loader = loader.progress(move |position| match is_over.load(Ordering::Relaxed) {
-            true => ControlFlow::Continue(()),
-            false => follow(position),
-        });
-        match loader.memory_limit(self.storage.memory_limit()).stream(stream)? {
-            Streamed::PreOrder(walk) => {
-                is_walk.store(true, Ordering::Relaxed);
-                finish(None, |out| command.pass(walk, out))
-            }
-            Streamed::Loaded(Loaded::Complete(repo)) => finish(None, |out| command.run(&repo, out)),
-            Streamed::Loaded(Loaded::Suspended(load)) => {
-                let repo = self.storage.spill(load, |note| progress.note(note))?;
-                finish(None, |out| command.run(&repo, out))
-            }
-        }
     }
 
     /// Explains why an input was refused.

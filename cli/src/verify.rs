@@ -32,7 +32,7 @@ pub(crate) struct Verify {
     #[arg(long)]
     partial: bool,
 
-    /// Verify a CAR in pre-order in constant memory, without counting distinct blocks
+    /// In constant memory, if in pre-order; oddities are printed before all is verified
     #[arg(long, conflicts_with_all = ["partial", "kept", "keep"])]
     one_pass: bool,
 

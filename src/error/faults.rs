@@ -418,7 +418,7 @@ pub enum ArgumentFault {
     /// A kept spill file was passed for a spilled index, which is of no use without its CAR.
     #[error("a spilled index cannot be kept: pass a temporary spill file")]
     KeptIndex,
-    /// Several CARs are to be opened as one repository, and there is none.
+    /// An empty list of CARs that should be opened as one repository.
     #[error("there is no CAR to open")]
     NoCar,
     /// A kept spill file was to be emptied for the next load.

@@ -708,3 +708,25 @@ fn proofs_of_ranges_end_at_their_gaps() {
     let (_, found) = rows(&Loader::new(), &proof[..]);
     assert_eq!(found.unwrap_err().class(), ErrorClass::Missing);
 }
+
+/// What `Repo::write` leaves out as repeated is what a walk remembers.
+#[test]
+fn a_written_repository_is_walked_in_one_pass_with_and_without_repeats() {
+    for (seed, repo) in random_repos() {
+        let source = repo.to_bytes(Order::Preorder);
+        let (loaded, expected) =
+            (Repo::from_slice(&source[..]).unwrap(), common::oracle_rows(&source));
+        for (repeats, loader) in [(false, keeping()), (true, Loader::new())] {
+            let mut car = Vec::new();
+            let stats = loaded.writer().repeats(repeats).write(&mut car).unwrap();
+            assert!(!repeats || stats.repeats == 0, "seed {seed}");
+            let streams: [Box<dyn Read + '_>; 2] =
+                [Box::new(&car[..]), Box::new(OneByte(&car[..]))];
+            for stream in streams {
+                let (way, found) = rows(&loader, stream);
+                assert_eq!(way, Way::OnePass, "seed {seed}");
+                assert!(found.unwrap() == expected, "seed {seed}, {repeats}");
+            }
+        }
+    }
+}

@@ -1,8 +1,10 @@
 //! The blocks of a CAR whose commit is not opened, in one type of store.
 
 use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
+use carwalk::car::Writer;
 use carwalk::cid::Cid;
 use carwalk::store::{
     AnyBytes, AnyStore, Block, BlockStore, CarStats, CarStore, MappedFile, SliceStore, SpillFile,
@@ -14,6 +16,7 @@ use super::opened::{Opened, OpenedRepo};
 use super::storage::Storage;
 use super::stream::Stream;
 use crate::failure::Cause;
+use crate::hints::Evidence;
 use crate::map;
 use crate::progress::SharedProgress;
 
@@ -50,6 +53,17 @@ impl LoadedCar {
         }
     }
 
+    /// Returns the header, and nothing of the blocks, for explanations of an error.
+    pub(super) fn evidence(&self) -> Header {
+        let (roots, len) = match self {
+            LoadedCar::Mapped(store) => (store.header().roots(), store.stats().bytes),
+            LoadedCar::Read(store) => (store.header().roots(), store.stats().bytes),
+        };
+        // Only the header is written, into memory.
+        let head = Writer::new(Vec::new(), roots).and_then(Writer::finish).unwrap_or_default();
+        Header { head, len }
+    }
+
     pub(super) fn stats(&self) -> CarStats {
         match self {
             LoadedCar::Mapped(store) => store.stats(),
@@ -75,6 +89,35 @@ impl LoadedCar {
             LoadedCar::Read(store) => (None, Some(commits(store, rules))),
         };
         mapped.into_iter().flatten().chain(read.into_iter().flatten())
+    }
+}
+
+/// The header of a CAR whose bytes are no longer there.
+pub(super) struct Header {
+    head: Vec<u8>,
+    /// The length of the CAR, in bytes.
+    len: u64,
+}
+
+impl Evidence for Header {
+    fn head(&mut self) -> Vec<u8> {
+        self.head.clone()
+    }
+
+    fn from(&mut self, _offset: u64) -> Option<Box<dyn Read + '_>> {
+        None
+    }
+
+    fn most(&self) -> u64 {
+        self.len
+    }
+
+    fn len_within(&mut self, most: u64) -> Option<u64> {
+        (self.len <= most).then_some(self.len)
+    }
+
+    fn is_compressed(&self) -> bool {
+        false
     }
 }
 

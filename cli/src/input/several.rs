@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use carwalk::store::Union;
-use carwalk::{Cid, Repo, Tree};
+use carwalk::{Cid, ErrorKind, Repo, Tree};
 
 use super::Input;
 use super::loaded::LoadedCar;
@@ -111,11 +111,24 @@ impl Several {
             return Err(Cause::Usage("no CAR given").into());
         };
         let loader = first.bounded();
-        Ok(match first.commit {
-            Some(commit) => loader.from_store(cars, commit)?,
+        let mut evidence: Vec<_> = cars.stores().iter().map(InputStore::evidence).collect();
+        let opened = match first.commit {
+            Some(commit) => loader.from_store(cars, commit),
             None => {
                 let roots: Vec<Cid> = cars.stores().iter().map(InputStore::root).collect();
-                loader.from_newest(cars, &roots)?
+                loader.from_newest(cars, &roots)
+            }
+        };
+        opened.map_err(|error| {
+            let is_single = evidence.len() == 1;
+            let input = error.input().or(is_single.then_some(0));
+            // One of several CARs may have only a header.
+            let is_explained = is_single || !matches!(error.kind(), ErrorKind::MissingCommit);
+            match input.and_then(|number| evidence.get_mut(number)) {
+                Some(evidence) if is_explained => {
+                    Fault { input, cause: first.explain(error, evidence) }
+                }
+                _ => error.into(),
             }
         })
     }

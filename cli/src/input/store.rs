@@ -6,7 +6,7 @@ use carwalk::cid::{Cid, LEN as CID_LEN};
 use carwalk::store::{Block, BlockStore, Reached, Union};
 use carwalk::{Commit, CommitRules};
 
-use super::loaded::{Bytes, LoadedCar};
+use super::loaded::{Bytes, Header, LoadedCar};
 
 /// A loaded CAR, which counts the blocks that are taken from it.
 pub(crate) struct InputStore {
@@ -58,6 +58,10 @@ impl InputStore {
     /// Returns the first root.
     pub(super) fn root(&self) -> Cid {
         self.car.root()
+    }
+
+    pub(super) fn evidence(&self) -> Header {
+        self.car.evidence()
     }
 
     #[inline]

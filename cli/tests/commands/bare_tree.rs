@@ -76,10 +76,12 @@ fn the_message_about_a_bare_tree_names_the_option() {
     let repo = sample();
     let car = repo.to_bytes(Order::Preorder);
     let bare = TempCar::new(&bare(&repo, &car));
-    let error = bare.run(&["ls"]).one_error(3);
-    let command = error.split('`').nth(1).unwrap();
-    let args: Vec<_> = command.strip_prefix("carwalk ").unwrap().split(' ').collect();
-    assert_eq!(bare.run(&args).quiet_success(), run_on(["ls"], &car).quiet_success());
+    for command in [&["ls"][..], &["pack", "-o", "-"]] {
+        let error = bare.run(command).one_error(3);
+        let command = error.split('`').nth(1).unwrap();
+        let args: Vec<_> = command.strip_prefix("carwalk ").unwrap().split(' ').collect();
+        assert_eq!(bare.run(&args).quiet_success(), run_on(["ls"], &car).quiet_success());
+    }
 }
 
 #[test]

@@ -257,6 +257,8 @@ fn a_later_car_may_have_only_a_header() {
     let unknown = TempCar::new(&Car::new(&[revision(&NEW, 1).commit_cid()]).to_bytes());
     let error = assert_refused(pack(&[snapshot.name(), unknown.name()]), 4, unknown.name());
     assert!(error.contains(": commit baf") && error.contains("its block is missing"), "{error}");
+    let error = assert_refused(pack(&[unknown.name()]), 4, unknown.name());
+    assert!(error.contains("the CAR has a header and no blocks"), "{error}");
 }
 
 #[test]

@@ -23,7 +23,7 @@ use crate::store::MemoryStore;
 
 /// The outcome of [`Loader::stream`]: a one-pass walk if the blocks come in pre-order, or a load.
 ///
-/// `L` is the outcome of the load: a [`Repo`], or a [`Loaded`] from [`BoundedLoader::stream`].
+/// `L` is the result of the load: a [`Repo`], or a [`Loaded`] from [`BoundedLoader::stream`].
 ///
 /// # Examples
 ///

@@ -25,7 +25,7 @@ pub(crate) use self::side::Side;
 use self::side::{Item, Opened};
 pub use self::tree::TreeSide;
 use super::Layer;
-use super::read_node::Keys;
+use super::read_node::{Keys, MAX_PREFETCH};
 use crate::cid::Cid;
 use crate::error::{KeyInterval, Result};
 
@@ -235,16 +235,7 @@ impl<O: Side, N: Side> Diff<O, N> {
             (
                 Item::Link { layer: old, interval: old_interval, .. },
                 Item::Link { layer: new, interval: new_interval, .. },
-            ) => match (old, new) {
-                // Neither node can come again: a later subtree has other keys.
-                (Some(old), Some(new)) if old == new && old_interval == new_interval => {
-                    Action::OpenBoth(old)
-                }
-                // A root of unknown layer is opened first.
-                (None, _) => Action::OpenOld,
-                (old, new) if old >= new && new.is_some() => Action::OpenOld,
-                _ => Action::OpenNew,
-            },
+            ) => open_higher(old, new, old_interval == new_interval),
             (Item::Link { cid, layer, interval }, Item::Entry { key, .. }) => {
                 let is_first =
                     begins_after(&interval, key) || leads_to(new.next_link(), cid, layer);
@@ -298,7 +289,8 @@ impl<O: Side, N: Side> Diff<O, N> {
         let of_old = keys.len();
         new.read(keys);
         // Most nodes differ in one link.
-        for (old_cid, new_cid) in old.links().zip(new.links()).filter(|(a, b)| a != b) {
+        let pairs = old.links().zip(new.links()).filter(|(a, b)| a != b);
+        for (old_cid, new_cid) in pairs.take(MAX_PREFETCH) {
             old.prefetch(&old_cid);
             new.prefetch(&new_cid);
         }
@@ -354,6 +346,18 @@ fn deleted(key: Box<[u8]>, old: Cid) -> Change {
 /// is found when the node is opened.
 fn may_be_equal(old: Option<Layer>, new: Option<Layer>) -> bool {
     old.zip(new).is_none_or(|(old, new)| old == new)
+}
+
+/// Returns which of two different links is opened: the one of the higher layer, so that equal
+/// subtrees meet. A root of unknown layer is opened first.
+fn open_higher(old: Option<Layer>, new: Option<Layer>, have_same_bounds: bool) -> Action {
+    match (old, new) {
+        // Neither node can come again: a later subtree has other keys.
+        (Some(old), Some(new)) if old == new && have_same_bounds => Action::OpenBoth(old),
+        (None, _) => Action::OpenOld,
+        (old, new) if old >= new && new.is_some() => Action::OpenOld,
+        _ => Action::OpenNew,
+    }
 }
 
 /// Returns whether the link after an entry leads to the same subtree as a link of the other side.

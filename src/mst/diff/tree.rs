@@ -175,6 +175,10 @@ impl<'s, S: BlockStore> Side for TreeSide<'s, S> {
         }
         let fetched = Fetched::get(self.store, link.cid);
         let mut node = ReadNode { cid: link.cid, depth, fetched };
+        // A long block is looked up again when it is opened, and not held beside the other side's.
+        if !self.descent.has_room(|| node.held()) {
+            return;
+        }
         node.parse(layer, (keys, MAX_KEYS_LEN), &mut self.descent);
         self.read = Some(node);
     }

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use carwalk::mst::Change;
+use carwalk::mst::{Change, DiffSide};
 use carwalk::{Cid, Result, Tree};
 use carwalk_testkit::tree;
 
@@ -41,6 +41,12 @@ pub fn diff(data: &[u8]) {
     let (from, to) = (Tree::new(old_store, *old_root), Tree::new(new_store, *new_root));
     let changes = from.diff(&to).partial(true).collect::<Result<Vec<_>>>().unwrap();
     check_partial(&changes, &all);
+    for change in &changes {
+        if let Change::Unknown { side, node, .. } = change {
+            let store = if *side == DiffSide::Old { old_store } else { new_store };
+            assert!(!store.blocks.contains_key(node), "{node} is there");
+        }
+    }
     let is_unknown = |change: &&Change| change.key().is_none();
     match (from.diff(&to).collect::<Result<Vec<_>>>(), changes.iter().find(is_unknown)) {
         (Ok(found), None) => assert_eq!(found, all),
