@@ -48,6 +48,38 @@ pub fn is_tid(text: &str) -> bool {
         && text.bytes().next().is_some_and(|first| first <= b'j')
 }
 
+/// Returns the time in a TID, in microseconds since 1970, or `None` if `text` is not a TID. At most
+/// 2^53 - 1.
+///
+/// See [the specification](https://atproto.com/specs/tid#tid-layout). The time is what the author of
+/// the TID wrote, and nothing proves it.
+///
+/// # Examples
+///
+/// ```
+/// use carwalk::syntax::tid_micros;
+///
+/// // 2024-09-21T08:00:00Z
+/// assert_eq!(tid_micros("3l4nm7hmk2222"), Some(1_726_905_600_000_000));
+/// assert_eq!(tid_micros("self"), None);
+/// ```
+#[must_use]
+pub fn tid_micros(text: &str) -> Option<u64> {
+    if !is_tid(text) {
+        return None;
+    }
+    let number = text.bytes().fold(0, |number: u64, digit| number << 5 | tid_digit(digit));
+    // The lower 10 bits are the number of the clock.
+    Some(number >> 10)
+}
+
+/// Returns the value of a digit of a TID.
+fn tid_digit(digit: u8) -> u64 {
+    debug_assert!(matches!(digit, b'2'..=b'7' | b'a'..=b'z'), "not a digit of a TID");
+    // `2` to `7` are 0 to 5, then come the letters.
+    u64::from(if digit < b'a' { digit.wrapping_sub(b'2') } else { digit.wrapping_sub(b'a' - 6) })
+}
+
 /// Returns whether `text` is an NSID: see [the
 /// specification](https://atproto.com/specs/nsid#nsid-syntax).
 ///

@@ -5,9 +5,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use carwalk::syntax;
 
-/// Digits of a TID, in the order of their values.
-const DIGITS: &[u8; 32] = b"234567abcdefghijklmnopqrstuvwxyz";
-
 /// Tolerated difference between the clocks of two machines.
 const CLOCKS_DIFFER: Duration = Duration::from_secs(300);
 
@@ -20,15 +17,7 @@ pub(crate) struct Time(u64);
 impl Time {
     /// Returns the time in a TID, or `None` if the text is not a TID.
     pub(crate) fn of_tid(text: &str) -> Option<Self> {
-        if !syntax::is_tid(text) {
-            return None;
-        }
-        let number = text.bytes().try_fold(0_u64, |number, byte| {
-            let digit = DIGITS.iter().position(|digit| *digit == byte)?;
-            Some(number << 5 | digit as u64)
-        })?;
-        // The lower 10 bits are the number of the clock.
-        Some(Time(number >> 10))
+        syntax::tid_micros(text).map(Time)
     }
 
     /// Returns whether the time is after `now` by more than the tolerated difference of clocks.
