@@ -161,6 +161,8 @@ mod shape;
 #[cfg(feature = "signature")]
 pub mod signature;
 pub mod store;
+#[cfg(feature = "sync")]
+pub mod sync;
 pub mod syntax;
 #[cfg(test)]
 mod testing;

@@ -24,6 +24,10 @@ pub(super) const MAP: u8 = 5;
 pub(super) const TAG: u8 = 6;
 pub(super) const SIMPLE: u8 = 7;
 
+#[cfg(feature = "sync")]
+const FALSE: u8 = 0xf4;
+#[cfg(feature = "sync")]
+const TRUE: u8 = 0xf5;
 pub(super) const NULL: u8 = 0xf6;
 
 #[derive(Clone, Copy, Debug)]
@@ -203,6 +207,35 @@ impl<'a> Cursor<'a> {
     #[inline]
     pub(crate) fn uint(&mut self) -> Result<u64> {
         self.number(UINT, "an unsigned integer")
+    }
+
+    /// Reads an integer of at most 63 bits and a sign.
+    #[cfg(feature = "sync")]
+    pub(crate) fn int(&mut self) -> Result<i64> {
+        let head = self.head()?;
+        let value = i64::try_from(head.value);
+        match (head.major(), value) {
+            (UINT, Ok(value)) => Ok(value),
+            // -1 is encoded as 0.
+            (NEGATIVE, Ok(value)) => Ok(!value),
+            _ => Err(self.unexpected(head, "an integer of at most 63 bits")),
+        }
+    }
+
+    #[cfg(feature = "sync")]
+    pub(crate) fn bool(&mut self) -> Result<bool> {
+        let head = self.head()?;
+        match head.initial {
+            FALSE => Ok(false),
+            TRUE => Ok(true),
+            _ => Err(self.unexpected(head, "true or false")),
+        }
+    }
+
+    /// Moves past a null, if one is next.
+    #[cfg(feature = "sync")]
+    pub(crate) fn accept_null(&mut self) -> bool {
+        self.accept(&[NULL])
     }
 
     #[inline]

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::Path;
 
+#[cfg(feature = "sync")]
+use super::MessageFault;
 #[cfg(feature = "redb")]
 use super::SpillFileFault;
 #[cfg(feature = "redb")]
@@ -73,6 +75,12 @@ impl Error {
     #[cold]
     pub(crate) fn argument(fault: ArgumentFault) -> Self {
         Error::new(ErrorKind::Argument(fault))
+    }
+
+    #[cfg(feature = "sync")]
+    #[cold]
+    pub(crate) fn message(fault: MessageFault) -> Self {
+        Error::new(ErrorKind::Message(fault))
     }
 
     #[cold]

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::kind::SpillIo;
-use super::{Error, ErrorKind, LookAlike, SpillFileFault, Structure};
+use super::{Error, ErrorKind, LookAlike, MessageFault, SpillFileFault, Structure};
 
 /// The class of an [`Error`]: what a program should do about it.
 ///
@@ -107,6 +107,7 @@ impl Error {
                 None => ErrorClass::Io,
             },
             ErrorKind::Cancelled => ErrorClass::Cancelled,
+            ErrorKind::Message(MessageFault::NoNeighbour) => ErrorClass::Missing,
             ErrorKind::Truncated { .. } | ErrorKind::LookAlike(LookAlike::Empty) => {
                 ErrorClass::Truncated
             }
@@ -134,7 +135,8 @@ impl Error {
             | ErrorKind::HashMismatch { .. }
             | ErrorKind::OtherAccount { .. }
             | ErrorKind::Revision(_)
-            | ErrorKind::Signature(_) => ErrorClass::Invalid,
+            | ErrorKind::Signature(_)
+            | ErrorKind::Message(_) => ErrorClass::Invalid,
             // The program's own file, not what somebody sent.
             ErrorKind::InvalidSpillFile(_) => ErrorClass::Environment,
         }

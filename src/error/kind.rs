@@ -10,6 +10,7 @@ use super::faults::{
     TreeRule,
 };
 use super::interval::KeyInterval;
+use super::message::MessageFault;
 use super::signing::{PublicKeyFault, SignatureFault};
 use crate::cid::Cid;
 
@@ -139,6 +140,9 @@ pub enum ErrorKind {
     /// A signature is not valid for this key and these bytes.
     #[error(transparent)]
     Signature(SignatureFault),
+    /// A message of the live stream, or an operation in it, is refused.
+    #[error(transparent)]
+    Message(MessageFault),
     /// A record does not decode into the requested type, or a stored value not into the type of the
     /// process function. The cause is the error's source.
     #[error("the record does not decode into this type")]
@@ -217,4 +221,16 @@ pub enum LimitName {
     /// [`MAX_COMMIT_FIELDS`](crate::limits::MAX_COMMIT_FIELDS).
     #[error("commit field count")]
     CommitFields,
+    /// `sync::Verifier::max_frame_len` (feature `sync`), in bytes.
+    #[error("frame length")]
+    FrameLen,
+    /// `sync::Verifier::max_blocks_len` or `max_sync_blocks_len` (feature `sync`), in bytes.
+    #[error("length of `blocks`")]
+    BlocksLen,
+    /// `sync::Verifier::max_ops` (feature `sync`).
+    #[error("operation count")]
+    Operations,
+    /// `sync::Verifier::max_record_len` (feature `sync`), in bytes.
+    #[error("record length")]
+    RecordLen,
 }

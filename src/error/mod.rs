@@ -13,6 +13,7 @@ mod faults;
 mod interval;
 mod io;
 mod kind;
+mod message;
 mod position;
 mod signing;
 
@@ -25,6 +26,7 @@ pub use self::faults::{
 };
 pub use self::interval::KeyInterval;
 pub use self::kind::{ErrorKind, LimitName};
+pub use self::message::MessageFault;
 pub use self::position::{Position, Structure};
 pub use self::signing::{PublicKeyFault, SignatureFault};
 use crate::cid::Cid;

@@ -18,6 +18,10 @@ pub enum Structure {
     Node,
     /// A record.
     Record,
+    /// A message of the live stream.
+    Message,
+    /// An operation of a message.
+    Operation,
 }
 
 /// Writes the name that messages use.
@@ -40,6 +44,8 @@ impl fmt::Display for Structure {
             Structure::Commit => "commit",
             Structure::Node => "node",
             Structure::Record => "record",
+            Structure::Message => "message",
+            Structure::Operation => "operation",
         })
     }
 }

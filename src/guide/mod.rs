@@ -7,6 +7,7 @@
 //! | [`records`] | How do I decode records, print them as JSON, and find their blobs? |
 //! | [`partial_trees`] | What does a proof prove? How do I read a CAR with missing blocks? |
 //! | [`comparing_and_rewriting`] | What changed between two exports? How do I keep an archive current? |
+//! | [`live_stream`] | Does a commit message prove what it says? What do I do if not? |
 //! | [`owning_iterator`] | How do I write an iterator that owns its repository? |
 //! | [`fuzzing`] | How do I fuzz my own code with repositories as input? |
 //! | [`format`](mod@format) | What is in a CAR, and what does the tree look like? |
@@ -27,6 +28,8 @@ pub mod format {}
 pub mod fuzzing {}
 #[doc = include_str!("limits_and_stores.md")]
 pub mod limits_and_stores {}
+#[doc = include_str!("live_stream.md")]
+pub mod live_stream {}
 #[doc = include_str!("owning_iterator.md")]
 pub mod owning_iterator {}
 #[doc = include_str!("partial_trees.md")]

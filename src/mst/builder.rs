@@ -167,7 +167,14 @@ impl<F: FnMut(&Cid, Layer, &[u8]) -> Result<()>> Builder<F> {
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     pub fn entry(&mut self, key: &[u8], record: Cid) -> Result<()> {
-        let added = self.check_state().and_then(|()| self.add_entry(key, record));
+        self.entry_of_layer(key, Layer::of(key), record)
+    }
+
+    /// Adds an entry whose layer is known: that of the node in which a walk found it.
+    #[inline]
+    pub(crate) fn entry_of_layer(&mut self, key: &[u8], layer: Layer, record: Cid) -> Result<()> {
+        debug_assert!(layer == Layer::of(key), "another layer than that of the key");
+        let added = self.check_state().and_then(|()| self.add_entry(key, layer, record));
         self.note(added.map_err(|error| error.in_structure(Structure::Record).of_key(key)))
     }
 
@@ -292,7 +299,7 @@ impl<F: FnMut(&Cid, Layer, &[u8]) -> Result<()>> Builder<F> {
         added
     }
 
-    fn add_entry(&mut self, key: &[u8], record: Cid) -> Result<()> {
+    fn add_entry(&mut self, key: &[u8], layer: Layer, record: Cid) -> Result<()> {
         if key.is_empty() {
             return Err(Error::argument(ArgumentFault::EmptyKey));
         }
@@ -302,7 +309,6 @@ impl<F: FnMut(&Cid, Layer, &[u8]) -> Result<()>> Builder<F> {
         if key <= self.key.as_slice() {
             return Err(Error::argument(ArgumentFault::KeyOrder));
         }
-        let layer = Layer::of(key);
         if let Some(closed) = self.closed {
             if !self.lower.is_empty() && key <= self.lower.as_slice() {
                 return Err(Error::argument(ArgumentFault::KeyOrder));

@@ -328,7 +328,8 @@ impl<B: AsRef<[u8]>> Descent<B> {
     #[inline]
     pub(super) fn entry(&self, cid: Cid) -> Entry<'_> {
         debug_assert!(self.depth().is_some(), "an entry without a node");
-        Entry::new(self.key(), cid, self.depth().unwrap_or(0))
+        let layer = self.top().map_or(Layer::BOTTOM, |node| node.layer);
+        Entry::new(self.key(), cid, self.depth().unwrap_or(0), layer)
     }
 
     /// Returns the interval of keys that the subtree of the last link can have.

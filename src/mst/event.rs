@@ -237,12 +237,13 @@ pub struct Entry<'w> {
     key: &'w [u8],
     cid: Cid,
     depth: usize,
+    layer: Layer,
 }
 
 impl<'w> Entry<'w> {
     #[inline]
-    pub(super) fn new(key: &'w [u8], cid: Cid, depth: usize) -> Self {
-        Entry { key, cid, depth }
+    pub(super) fn new(key: &'w [u8], cid: Cid, depth: usize, layer: Layer) -> Self {
+        Entry { key, cid, depth, layer }
     }
 
     /// Returns the key: 1 to 1,024 bytes, which may be an invalid path.
@@ -261,6 +262,12 @@ impl<'w> Entry<'w> {
     #[must_use]
     pub fn depth(&self) -> usize {
         self.depth
+    }
+
+    /// Returns the layer of the key, which is that of the entry's node.
+    #[must_use]
+    pub fn layer(&self) -> Layer {
+        self.layer
     }
 
     /// Parses the key as a repo path: a collection and a record key.

@@ -14,6 +14,12 @@ const EMPTY_NODE_DIGEST: [u8; 32] =
     *b"\x9d\xfe\xfe\x61\xdd\x76\xea\x3d\xca\xe5\x02\x38\x80\xb0\x83\x79\
        \xd5\x7a\xdf\x20\x48\x2d\x6f\xdb\xe2\x75\x92\x89\xf6\x47\x67\x7b";
 
+/// Returns the root of the empty tree.
+#[cfg(feature = "sync")]
+pub(crate) fn empty_root() -> Cid {
+    Cid::of(Codec::DagCbor, EMPTY_NODE)
+}
+
 /// Returns whether a CID is that of the empty tree's node. Its CID fixes its bytes, so it need not
 /// be read.
 pub(super) fn is_empty_node(cid: &Cid) -> bool {

@@ -53,6 +53,8 @@ pub use self::completeness::{Completeness, Gaps};
 pub use self::diff::{Change, Diff, DiffSide, RowSide, TreeSide};
 pub use self::event::{Entry, Event};
 pub use self::key::Layer;
+#[cfg(feature = "sync")]
+pub(crate) use self::layout::empty_root;
 pub use self::lookup::{Gap, Lookup};
 pub use self::node::{Node, TreeEntries, TreeEntry};
 pub(crate) use self::one_pass::{Due, Offered, OnePass, Repeat};

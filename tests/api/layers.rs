@@ -11,7 +11,7 @@ use syn::{Attribute, ItemMod, ItemUse, Macro, UseTree, Visibility};
 
 /// The modules below `lib.rs`, from the lowest layer to the highest. Those of the first row use
 /// nothing of the library.
-const LAYERS: [&[&str]; 12] = [
+const LAYERS: [&[&str]; 13] = [
     &["limits", "budget", "syntax", "prefetch", "reuse", "sha256"],
     &["error", "cid"],
     &["varint", "cbor"],
@@ -23,6 +23,7 @@ const LAYERS: [&[&str]; 12] = [
     &["process"],
     &["records", "repo"],
     &["load", "proof"],
+    &["sync"],
     &["guide"],
 ];
 
