@@ -13,6 +13,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[cfg(feature = "sync")]
+mod inversion;
 mod lookup_vectors;
 mod mst_suite;
 mod oddities;

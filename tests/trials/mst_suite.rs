@@ -16,9 +16,9 @@ use crate::common::MapStore;
 const CASES: usize = 2048;
 
 /// A bare tree: its blocks and its root.
-struct Bare {
-    blocks: MapStore,
-    root: Cid,
+pub(crate) struct Bare {
+    pub(crate) blocks: MapStore,
+    pub(crate) root: Cid,
 }
 
 impl Bare {
@@ -28,12 +28,12 @@ impl Bare {
         Bare { blocks: MapStore::new(&bytes), root }
     }
 
-    fn tree(&self) -> Tree<&MapStore> {
+    pub(crate) fn tree(&self) -> Tree<&MapStore> {
         Tree::new(&self.blocks, self.root)
     }
 
     /// The tree of which only some nodes are there.
-    fn part(&self, is_kept: impl Fn(&Cid) -> bool) -> Bare {
+    pub(crate) fn part(&self, is_kept: impl Fn(&Cid) -> bool) -> Bare {
         let mut blocks = MapStore::default();
         let kept = self.blocks.blocks.iter().filter(|(cid, _)| is_kept(cid));
         blocks.blocks = kept.map(|(cid, block)| (*cid, block.clone())).collect();
@@ -42,18 +42,20 @@ impl Bare {
 }
 
 /// A key, with the old and the new value.
-type Op = (String, Option<String>, Option<String>);
+pub(crate) type Op = (String, Option<String>, Option<String>);
 
 /// A diff case.
-struct Case {
-    inputs: [String; 2],
-    ops: BTreeSet<Op>,
-    created: BTreeSet<String>,
+pub(crate) struct Case {
+    pub(crate) inputs: [String; 2],
+    pub(crate) ops: BTreeSet<Op>,
+    pub(crate) created: BTreeSet<String>,
     deleted: BTreeSet<String>,
     proof: BTreeSet<String>,
+    #[cfg_attr(not(feature = "sync"), expect(dead_code, reason = "for the tests of `sync`"))]
+    pub(crate) inductive: BTreeSet<String>,
 }
 
-fn cases(folder: &Path) -> Vec<Case> {
+pub(crate) fn cases(folder: &Path) -> Vec<Case> {
     let text = fs::read_to_string(folder.join("diff-cases.jsonl")).unwrap();
     let cases: Vec<_> = text.lines().map(case).collect();
     assert_eq!(cases.len(), CASES);
@@ -77,6 +79,7 @@ fn case(line: &str) -> Case {
         created: set("created_nodes"),
         deleted: set("deleted_nodes"),
         proof: set("proof_nodes"),
+        inductive: set("inductive_proof_nodes"),
     }
 }
 
@@ -86,7 +89,7 @@ fn op(change: &Change) -> Op {
 }
 
 /// The trees of the cases, by file name.
-fn trees(folder: &Path, cases: &[Case]) -> HashMap<String, Bare> {
+pub(crate) fn trees(folder: &Path, cases: &[Case]) -> HashMap<String, Bare> {
     let names: BTreeSet<_> = cases.iter().flat_map(|case| case.inputs.clone()).collect();
     names.into_iter().map(|name| (name.clone(), Bare::read(&folder.join(&name)))).collect()
 }

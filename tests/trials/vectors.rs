@@ -101,6 +101,17 @@ pub(crate) fn trials() -> Vec<Trial> {
     }
     trial("mst_suite::differences".to_owned(), "mst-suite", mst_suite::differences_agree);
     trial("mst_suite::proof_nodes".to_owned(), "mst-suite", mst_suite::proof_nodes_never_mislead);
+    #[cfg(feature = "sync")]
+    {
+        use crate::inversion::{fixtures_are_proven, suite_is_inverted, suite_is_proven};
+        trial("inversion::mst_suite".to_owned(), "mst-suite", suite_is_inverted);
+        trial("inversion::proofs_of_mst_suite".to_owned(), "mst-suite", suite_is_proven);
+        trial(
+            "inversion::fixtures".to_owned(),
+            "interop/firehose/commit-proof-fixtures.json",
+            fixtures_are_proven,
+        );
+    }
     for name in DASL {
         trial(format!("dasl::{name}"), &format!("dasl/{name}"), cbor_is_judged);
     }
