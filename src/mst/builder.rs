@@ -17,6 +17,7 @@ use super::key::Layer;
 use crate::cid::{Cid, Codec};
 use crate::error::{ArgumentFault, Error, ErrorKind, KeyInterval, LimitName, Result, Structure};
 use crate::limits::{Limits, MAX_KEY_LEN};
+use crate::reuse::Reuse;
 
 /// Builds a tree from its entries in key order, node by node.
 ///
@@ -52,17 +53,24 @@ use crate::limits::{Limits, MAX_KEY_LEN};
 /// ```
 pub struct Builder<F> {
     sink: F,
-    /// The open nodes, from layer 0 up.
-    open: Vec<OpenNode>,
     /// A subtree that was passed, with nothing after it.
     closed: Option<Closed>,
+    max_block_len: u32,
+    has_failed: bool,
+    buffers: BuilderBuffers,
+}
+
+/// What a builder keeps of the tree, empty in the beginning. Another builder can use the memory
+/// again.
+#[derive(Default)]
+pub(crate) struct BuilderBuffers {
+    /// The open nodes, from layer 0 up.
+    open: Vec<OpenNode>,
     /// The key of the last entry. Empty before the first.
     key: Vec<u8>,
     /// The bounds of the last subtree. Empty where it has none.
     lower: Vec<u8>,
     upper: Vec<u8>,
-    max_block_len: u32,
-    has_failed: bool,
     block: Vec<u8>,
 }
 
@@ -103,17 +111,14 @@ impl<F: FnMut(&Cid, Layer, &[u8]) -> Result<()>> Builder<F> {
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     pub fn new(sink: F) -> Self {
-        Builder {
-            sink,
-            open: Vec::new(),
-            closed: None,
-            key: Vec::new(),
-            lower: Vec::new(),
-            upper: Vec::new(),
-            max_block_len: Limits::new().block_len(),
-            has_failed: false,
-            block: Vec::new(),
-        }
+        Builder::in_buffers(sink, BuilderBuffers::default())
+    }
+
+    /// Creates a builder in the buffers of one that has finished.
+    pub(crate) fn in_buffers(sink: F, buffers: BuilderBuffers) -> Self {
+        debug_assert!(buffers.is_empty(), "the other builder has not finished");
+        let max_block_len = Limits::new().block_len();
+        Builder { sink, closed: None, max_block_len, has_failed: false, buffers }
     }
 
     /// Sets the maximum length of a node, in bytes. Default: 2 MiB, as for readers. A node that
@@ -271,8 +276,21 @@ impl<F: FnMut(&Cid, Layer, &[u8]) -> Result<()>> Builder<F> {
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     pub fn finish(mut self) -> Result<Cid> {
+        self.finish_root()
+    }
+
+    /// Finishes like [`finish`](Builder::finish), and leaves the buffers to another builder.
+    #[cfg(feature = "sync")]
+    pub(crate) fn finish_into(mut self, buffers: &mut BuilderBuffers) -> Result<Cid> {
+        let root = self.finish_root()?;
+        self.buffers.reset();
+        *buffers = self.buffers;
+        Ok(root)
+    }
+
+    fn finish_root(&mut self) -> Result<Cid> {
         self.check_state()?;
-        let top = self.open.iter().rposition(|open| !open.node.is_empty());
+        let top = self.buffers.open.iter().rposition(|open| !open.node.is_empty());
         match (top, self.closed) {
             (Some(top), _) => {
                 let subtree = self.finish_below(top)?;
@@ -281,7 +299,7 @@ impl<F: FnMut(&Cid, Layer, &[u8]) -> Result<()>> Builder<F> {
             (None, Some(closed)) if closed.layer == Layer::BOTTOM => Ok(closed.cid),
             (None, Some(closed)) => Err(closed.needed()),
             (None, None) => {
-                self.open.resize_with(1, OpenNode::default);
+                self.open_up_to(0);
                 self.emit(0, None)
             }
         }
@@ -306,14 +324,14 @@ impl<F: FnMut(&Cid, Layer, &[u8]) -> Result<()>> Builder<F> {
         if key.len() > MAX_KEY_LEN {
             return Err(Error::limit(LimitName::KeyLen, MAX_KEY_LEN as u64, key.len() as u64));
         }
-        if key <= self.key.as_slice() {
+        if key <= self.buffers.key.as_slice() {
             return Err(Error::argument(ArgumentFault::KeyOrder));
         }
         if let Some(closed) = self.closed {
-            if !self.lower.is_empty() && key <= self.lower.as_slice() {
+            if !self.buffers.lower.is_empty() && key <= self.buffers.lower.as_slice() {
                 return Err(Error::argument(ArgumentFault::KeyOrder));
             }
-            let is_inside = !closed.is_bounded || key < self.upper.as_slice();
+            let is_inside = !closed.is_bounded || key < self.buffers.upper.as_slice();
             if is_inside || layer <= closed.layer {
                 return Err(closed.needed());
             }
@@ -331,11 +349,11 @@ impl<F: FnMut(&Cid, Layer, &[u8]) -> Result<()>> Builder<F> {
         key: &[u8],
         record: &Cid,
     ) -> Result<()> {
-        let shared = common_prefix(&self.key, key);
-        for open in self.open.iter_mut().skip(number) {
+        let shared = common_prefix(&self.buffers.key, key);
+        for open in self.buffers.open.iter_mut().skip(number) {
             open.shared = open.shared.min(shared);
         }
-        let Some(open) = self.open.get_mut(number) else {
+        let Some(open) = self.buffers.open.get_mut(number) else {
             debug_assert!(false, "the node of the layer is not open");
             return Ok(());
         };
@@ -345,8 +363,8 @@ impl<F: FnMut(&Cid, Layer, &[u8]) -> Result<()>> Builder<F> {
         open.shared = key.len();
         // The exact length is checked when the node is finished.
         check_len(self.max_block_len, open.node.entries_len())?;
-        self.key.clear();
-        self.key.extend_from_slice(key);
+        self.buffers.key.clear();
+        self.buffers.key.extend_from_slice(key);
         Ok(())
     }
 
@@ -358,13 +376,15 @@ impl<F: FnMut(&Cid, Layer, &[u8]) -> Result<()>> Builder<F> {
             let highest = if layer > closed.layer { new } else { closed };
             return Err(highest.needed());
         }
-        let is_inside = interval.contains(&self.key) && !self.key.is_empty();
-        let span = self.open.iter().take(usize::from(layer.get()).saturating_add(1));
+        let is_inside = interval.contains(&self.buffers.key) && !self.buffers.key.is_empty();
+        let span = self.buffers.open.iter().take(usize::from(layer.get()).saturating_add(1));
         if is_inside || span.into_iter().any(|open| !open.node.is_empty()) {
             return Err(new.needed());
         }
         self.closed = Some(new);
-        for (bound, new) in [(&mut self.lower, interval.lower), (&mut self.upper, interval.upper)] {
+        for (bound, new) in
+            [(&mut self.buffers.lower, interval.lower), (&mut self.buffers.upper, interval.upper)]
+        {
             bound.clear();
             bound.extend_from_slice(new.unwrap_or_default());
         }
@@ -375,9 +395,9 @@ impl<F: FnMut(&Cid, Layer, &[u8]) -> Result<()>> Builder<F> {
     fn check_interval(&self, interval: &KeyInterval<&[u8]>) -> Result<()> {
         let KeyInterval { lower, upper } = *interval;
         let is_empty = upper.is_some_and(|upper| lower.unwrap_or_default() >= upper);
-        let is_before_key = upper.is_some_and(|upper| upper <= self.key.as_slice());
+        let is_before_key = upper.is_some_and(|upper| upper <= self.buffers.key.as_slice());
         // An unbounded subtree and an entry after it are a conflict, so it is the last one here.
-        let overlaps = lower.unwrap_or_default() < self.upper.as_slice()
+        let overlaps = lower.unwrap_or_default() < self.buffers.upper.as_slice()
             || self.closed.is_some_and(|closed| !closed.is_bounded);
         if is_empty || is_before_key || overlaps {
             return Err(Error::argument(ArgumentFault::Interval { found: interval.to_owned() }));
@@ -385,14 +405,19 @@ impl<F: FnMut(&Cid, Layer, &[u8]) -> Result<()>> Builder<F> {
         Ok(())
     }
 
+    /// Makes sure that there is an open node of a layer, and of all layers below.
+    fn open_up_to(&mut self, number: usize) {
+        if self.buffers.open.len() <= number {
+            self.buffers.open.resize_with(number.saturating_add(1), OpenNode::default);
+        }
+    }
+
     /// Finishes the nodes below a layer. Returns the link to the highest one, if there is one.
     fn finish_below(&mut self, number: usize) -> Result<Option<Cid>> {
-        if self.open.len() <= number {
-            self.open.resize_with(number.saturating_add(1), OpenNode::default);
-        }
+        self.open_up_to(number);
         let mut subtree = None;
         for below in 0..number {
-            let is_empty = self.open.get(below).is_none_or(|open| open.node.is_empty());
+            let is_empty = self.buffers.open.get(below).is_none_or(|open| open.node.is_empty());
             match self.closed.take_if(|closed| usize::from(closed.layer.get()) == below) {
                 Some(closed) => {
                     debug_assert!(subtree.is_none() && is_empty, "the span has something else");
@@ -408,14 +433,14 @@ impl<F: FnMut(&Cid, Layer, &[u8]) -> Result<()>> Builder<F> {
 
     /// Finishes the open node of a layer, with `subtree` after its last entry.
     fn emit(&mut self, number: usize, subtree: Option<&Cid>) -> Result<Cid> {
-        let Some(open) = self.open.get_mut(number) else {
+        let Some(open) = self.buffers.open.get_mut(number) else {
             debug_assert!(false, "the node of the layer is not open");
             return Err(Error::argument(ArgumentFault::BuilderFailed));
         };
-        open.node.finish(subtree, &mut self.block);
-        check_len(self.max_block_len, self.block.len())?;
-        let cid = Cid::of(Codec::DagCbor, &self.block);
-        (self.sink)(&cid, Layer::from_number(number), &self.block)?;
+        open.node.finish(subtree, &mut self.buffers.block);
+        check_len(self.max_block_len, self.buffers.block.len())?;
+        let cid = Cid::of(Codec::DagCbor, &self.buffers.block);
+        (self.sink)(&cid, Layer::from_number(number), &self.buffers.block)?;
         Ok(cid)
     }
 }
@@ -423,9 +448,34 @@ impl<F: FnMut(&Cid, Layer, &[u8]) -> Result<()>> Builder<F> {
 impl<F> fmt::Debug for Builder<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")
-            .field("key", &format_args!("\"{}\"", self.key.escape_ascii()))
+            .field("key", &format_args!("\"{}\"", self.buffers.key.escape_ascii()))
             .field("has_failed", &self.has_failed)
             .finish_non_exhaustive()
+    }
+}
+
+impl BuilderBuffers {
+    fn is_empty(&self) -> bool {
+        self.key.is_empty() && self.open.iter().all(|open| open.node.is_empty())
+    }
+}
+
+impl Reuse for BuilderBuffers {
+    fn reset(&mut self) {
+        for open in &mut self.open {
+            open.node.reset();
+            open.shared = 0;
+        }
+        for list in [&mut self.key, &mut self.lower, &mut self.upper, &mut self.block] {
+            list.reset();
+        }
+    }
+
+    fn held(&self) -> u64 {
+        let lists = [&self.key, &self.lower, &self.upper, &self.block];
+        let lists = lists.into_iter().map(Reuse::held);
+        let nodes = self.open.iter().map(|open| open.node.held());
+        lists.chain(nodes).fold(self.open.held(), u64::saturating_add)
     }
 }
 

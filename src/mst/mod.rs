@@ -49,6 +49,8 @@ mod window;
 
 pub(crate) use self::buffers::WalkBuffers;
 pub use self::builder::Builder;
+#[cfg(feature = "sync")]
+pub(crate) use self::builder::BuilderBuffers;
 pub use self::completeness::{Completeness, Gaps};
 pub use self::diff::{Change, Diff, DiffSide, RowSide, TreeSide};
 pub use self::event::{Entry, Event};

@@ -10,14 +10,14 @@
 //! that some order would not need.
 
 use core::iter::Peekable;
-use core::mem::replace;
+use core::mem::{replace, take};
 use std::slice::Iter;
 
 use super::edits::{Edit, EditChange, Paths, edits};
 use super::{Operation, Reason, Rule};
 use crate::cid::Cid;
 use crate::error::{Error, ErrorKind, KeyInterval, MessageFault, Result};
-use crate::mst::{Builder, Event, Layer, Walk};
+use crate::mst::{Builder, BuilderBuffers, Event, Layer, Walk};
 use crate::store::BlockStore;
 
 /// The tree before some operations: the result of [`invert`].
@@ -93,7 +93,9 @@ pub fn invert<'o, S: BlockStore>(
     if edits.is_empty() {
         return Ok(Inverted { root: data, unproven: Vec::new() });
     }
-    let undone = undo(Walk::new(blocks, data), data, &edits).map_err(Reason::into_error)?;
+    let walk = Walk::new(blocks, data);
+    let undone = undo(walk, data, &edits, &mut BuilderBuffers::default());
+    let undone = undone.map_err(Reason::into_error)?;
     let root = undone.root.map_err(Reason::into_error)?;
     let unproven = undone.unproven.iter().map(|(edit, node)| Unproven {
         op: edit.op,
@@ -119,8 +121,10 @@ pub(super) fn undo<'e, 'o, S: BlockStore>(
     walk: Walk<'_, S>,
     data: Cid,
     edits: &'e [Edit<'o>],
+    buffers: &mut BuilderBuffers,
 ) -> Result<Undone<'e, 'o>, Reason> {
-    let mut undo = Undo::new(edits, |_: &Cid, _, _: &[u8]| Ok(()));
+    let builder = Builder::in_buffers(|_: &Cid, _, _: &[u8]| Ok(()), take(buffers));
+    let mut undo = Undo::new(edits, builder);
     let mut walk = walk.records(false).partial(true).start();
     while let Some(event) = walk.next_event().map_err(|error| Reason::new(Rule::Tree, error))? {
         match event {
@@ -132,7 +136,7 @@ pub(super) fn undo<'e, 'o, S: BlockStore>(
             _ => debug_assert!(false, "an event that the walk was not asked for"),
         }
     }
-    undo.finish(data)
+    undo.finish(data, buffers)
 }
 
 /// Operations that are undone while the new tree passes by.
@@ -156,12 +160,15 @@ enum Last<'e, 'o> {
 }
 
 impl<'e, 'o, F: FnMut(&Cid, Layer, &[u8]) -> Result<()>> Undo<'e, 'o, F> {
-    fn new(edits: &'e [Edit<'o>], sink: F) -> Self {
-        // The old tree may have longer nodes than those that were read.
-        let builder = (!edits.is_empty()).then(|| Builder::new(sink).max_block_len(u32::MAX));
-        let edits_left = edits.iter().peekable();
-        let last = Last::Known;
-        let mut undo = Undo { edits: edits_left, builder, stuck: None, unproven: Vec::new(), last };
+    fn new(edits: &'e [Edit<'o>], builder: Builder<F>) -> Self {
+        let mut undo = Undo {
+            edits: edits.iter().peekable(),
+            // The old tree may have longer nodes than those that were read.
+            builder: (!edits.is_empty()).then(|| builder.max_block_len(u32::MAX)),
+            stuck: None,
+            unproven: Vec::new(),
+            last: Last::Known,
+        };
         if let Some(edit) = edits.iter().find(|edit| edit.lacks_old()) {
             undo.give_up(edit.refuse(Rule::NoPrev, MessageFault::NoPrev));
         }
@@ -271,13 +278,14 @@ impl<'e, 'o, F: FnMut(&Cid, Layer, &[u8]) -> Result<()>> Undo<'e, 'o, F> {
         }
     }
 
-    fn finish(mut self, data: Cid) -> Result<Undone<'e, 'o>, Reason> {
+    fn finish(mut self, data: Cid, buffers: &mut BuilderBuffers) -> Result<Undone<'e, 'o>, Reason> {
         self.pass_absent(None)?;
         let root = match (self.stuck.take(), self.builder.take()) {
             (Some(stuck), _) => Err(stuck),
             (None, None) => Ok(data),
             (None, Some(builder)) => {
-                builder.finish().map_err(|error| Reason::new(Rule::MissingNode, error))
+                let root = builder.finish_into(buffers);
+                root.map_err(|error| Reason::new(Rule::MissingNode, error))
             }
         };
         Ok(Undone { root, unproven: self.unproven })

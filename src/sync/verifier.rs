@@ -13,7 +13,7 @@ use super::{CommitMessage, Examined, Message, Reason, Rule, SyncMessage};
 use crate::cid::Cid;
 use crate::error::{Error, LimitName, MessageFault};
 use crate::load::{LoadScratch, Loader};
-use crate::mst::empty_root;
+use crate::mst::{BuilderBuffers, empty_root};
 use crate::repo::Repo;
 use crate::signature::VerifyingKey;
 use crate::store::SliceStore;
@@ -58,7 +58,14 @@ pub struct Verifier {
     ops: usize,
     record_len: usize,
     loader: Loader,
-    scratches: Arc<Mutex<Vec<LoadScratch>>>,
+    scratches: Arc<Mutex<Vec<Scratch>>>,
+}
+
+/// The buffers of a check.
+#[derive(Default)]
+struct Scratch {
+    load: LoadScratch,
+    tree: BuilderBuffers,
 }
 
 impl Verifier {
@@ -215,11 +222,11 @@ impl Verifier {
         check_len(LimitName::Operations, self.ops, ops.len())?;
         self.with_scratch(|scratch| {
             let envelope = Envelope { did, rev, commit: Some(message.commit), blocks };
-            let repo = self.open(&envelope, key, scratch)?;
+            let repo = self.open(&envelope, key, &mut scratch.load)?;
             let edits = edits(&ops, Paths::Strict)?;
             let records = self.records(&repo, blocks, &edits, ops.len())?;
             let before = message.prev_data.or_else(|| since.is_none().then(empty_root));
-            let before = self.tree_before(&repo, &edits, before)?;
+            let before = self.tree_before(&repo, &edits, before, &mut scratch.tree)?;
             let data = repo.commit().data();
             let is_signature_checked = key.is_some();
             drop(edits);
@@ -233,8 +240,9 @@ impl Verifier {
         repo: &Repo<SliceStore<&[u8]>>,
         edits: &[Edit<'_>],
         expected: Option<Cid>,
+        buffers: &mut BuilderBuffers,
     ) -> Result<Cid, Reason> {
-        let undone = undo(repo.walk(), repo.commit().data(), edits)?;
+        let undone = undo(repo.walk(), repo.commit().data(), edits, buffers)?;
         let found = undone.root?;
         if let Some(expected) = expected.filter(|expected| *expected != found) {
             let fault = MessageFault::OtherPrevious { expected, found };
@@ -258,7 +266,7 @@ impl Verifier {
         check_len(LimitName::BlocksLen, self.sync_blocks_len, blocks.len())?;
         self.with_scratch(|scratch| {
             let envelope = Envelope { did, rev, commit: None, blocks };
-            let data = self.open(&envelope, key, scratch)?.commit().data();
+            let data = self.open(&envelope, key, &mut scratch.load)?.commit().data();
             Ok(Outcome::Sound(Sound {
                 did,
                 rev,
@@ -330,7 +338,7 @@ impl Verifier {
     }
 
     /// Runs `work` in the buffers of an earlier check.
-    fn with_scratch<T>(&self, work: impl FnOnce(&mut LoadScratch) -> T) -> T {
+    fn with_scratch<T>(&self, work: impl FnOnce(&mut Scratch) -> T) -> T {
         let lock = || self.scratches.lock().unwrap_or_else(PoisonError::into_inner);
         let mut scratch = lock().pop().unwrap_or_default();
         let done = work(&mut scratch);

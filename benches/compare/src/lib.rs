@@ -15,6 +15,7 @@ pub mod record;
 pub mod source;
 pub mod table;
 pub mod tally;
+pub mod traffic;
 pub mod worker;
 
 /// An error of any kind. The programs only print it.
