@@ -204,9 +204,10 @@ reason`, with `-` where there is none. The verdicts are:
 The first message of an account without a state may be an old one. Without a key, the signature is
 not checked. With --json, `signature` and `anchored` (there was a state) tell.
 
---state: lines {\"did\":..,\"rev\":..,\"data\":..}, sorted by DID; no file is an empty one. Only valid
-messages change a state. The file is replaced at the end, also if messages were invalid or an input
-could not be read, but not after a signal or if the output failed. A state takes 300 bytes of memory.
+A file of states has lines {\"did\":..,\"rev\":..,\"data\":..}, sorted by DID. A missing file is empty.
+Only valid messages change a state. The file is replaced at the end, also if messages were invalid
+or an input could not be read, but not after a signal or if the output failed. Memory grows by 300
+bytes for each account.
 
 The exit code is 5 if an input cannot be read, else 3 if any message is invalid, else 4 if any is
 unverifiable, else 1 if any is out of sync. The counts are printed on stderr.",

@@ -191,7 +191,8 @@ fn cut(text: &str) -> Cow<'_, str> {
     if text.len() <= MAX_TEXT_LEN {
         return text.into();
     }
-    let start = text.get(..text.floor_char_boundary(MAX_TEXT_LEN)).unwrap_or_default();
+    let end = (0..=MAX_TEXT_LEN).rev().find(|&end| text.is_char_boundary(end));
+    let start = text.get(..end.unwrap_or_default()).unwrap_or_default();
     format!("{start}..").into()
 }
 

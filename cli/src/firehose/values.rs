@@ -139,16 +139,16 @@ mod tests {
             match values.step(&text.as_bytes()[start..end], end == text.len()) {
                 Found::More => {
                     assert!(end < text.len());
-                    end = text.len().min(end + piece);
+                    end = text.len().min(end.saturating_add(piece));
                 }
-                Found::Skip(len) => start += len,
+                Found::Skip(len) => start = start.saturating_add(len),
                 Found::Value { len, line } => {
                     found.push((Some(&text[start..][..len]), line));
-                    start += len;
+                    start = start.saturating_add(len);
                 }
                 Found::TooLong { len, line } => {
                     found.push((None, line));
-                    start += len;
+                    start = start.saturating_add(len);
                 }
                 Found::End => {
                     assert_eq!(start, text.len());
