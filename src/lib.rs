@@ -55,6 +55,8 @@
 //! - What changed between two exports, or between an export and a database: [`Repo::diff`],
 //!   [`Repo::diff_rows`]. A tree of your own keys: [`mst::Builder`].
 //! - A stream in pre-order, in constant memory: [`Loader::stream`].
+//! - Messages of the live stream (firehose): `sync::Verifier` checks them, `sync::diff_blocks` makes
+//!   them, `sync::invert` undoes operations.
 //! - What to do about an error: [`Error::class`].
 //! - Single sections of a CAR and nodes of a tree: [`car`], [`mst`].
 //!
@@ -62,8 +64,8 @@
 //! services and threads](guide::async_and_threads), [records as your own types, JSON and
 //! blobs](guide::records), [partial trees and proofs](guide::partial_trees), [an iterator that owns
 //! its repository](guide::owning_iterator), [comparing and
-//! rewriting](guide::comparing_and_rewriting), [fuzzing](guide::fuzzing), and [the format in
-//! pictures](guide::format).
+//! rewriting](guide::comparing_and_rewriting), [checking the live stream](guide::live_stream),
+//! [fuzzing](guide::fuzzing), and [the format in pictures](guide::format).
 //!
 //! # Guarantees
 //!
@@ -110,6 +112,7 @@
 //! - `json`: `Record::to_json` and `Record::write_json`, in the form of the data model.
 //! - `signature`: `VerifyingKey`, `Commit::verify_signature` and `verify_record_proof`, for the
 //!   curves P-256 and K-256 (secp256k1).
+//! - `sync`: the module `sync`: checks and makes messages of the live stream. Includes `signature`.
 //!
 //! # Platforms
 //!
@@ -140,7 +143,8 @@ pub mod error;
         feature = "mmap",
         feature = "redb",
         feature = "serde",
-        feature = "signature"
+        feature = "signature",
+        feature = "sync"
     )),
     allow(rustdoc::broken_intra_doc_links)
 )]

@@ -11,6 +11,7 @@ use crate::blobs::Blobs;
 use crate::completions::Completions;
 use crate::diff::PrintDiff;
 use crate::escape;
+use crate::firehose::Firehose;
 use crate::get::Get;
 use crate::help;
 use crate::inspect::Inspect;
@@ -96,6 +97,8 @@ pub(crate) enum Commands {
     Pack(Pack),
     #[command(after_help = help::VERIFY)]
     Verify(Verify),
+    #[command(after_help = help::FIREHOSE)]
+    Firehose(Firehose),
     #[command(after_help = help::COMPLETIONS)]
     Completions(Completions),
 }

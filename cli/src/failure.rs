@@ -17,11 +17,11 @@ const RED: Style = AnsiColor::Red.on_default().bold();
 
 pub(crate) const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 
-const NO: u8 = 1;
+pub(crate) const NO: u8 = 1;
 const USAGE: u8 = 2;
-const INVALID: u8 = 3;
-const INCOMPLETE: u8 = 4;
-const IO: u8 = 5;
+pub(crate) const INVALID: u8 = 3;
+pub(crate) const INCOMPLETE: u8 = 4;
+pub(crate) const IO: u8 = 5;
 
 /// An error of a command, by kind.
 #[derive(Debug)]
@@ -47,6 +47,8 @@ pub(crate) enum Cause {
     No(String),
     /// The two sides of a comparison differ, as the output says.
     Different,
+    /// Everything is printed; the program ends with this exit code.
+    Told(u8),
     /// The answer depends on missing blocks: the message, safe to print.
     Incomplete(String),
     /// The content of the CAR is invalid for the command: the message, safe to print.
@@ -57,6 +59,8 @@ pub(crate) enum Cause {
     Read { name: String, error: io::Error },
     /// The content of another input is invalid: its name and the message, safe to print.
     Document { name: String, message: String },
+    /// A file with settings has a fault: its name and the message, safe to print.
+    Settings { name: String, message: String },
     /// The output file of a command could not be written.
     File { path: PathBuf, error: io::Error },
 }
@@ -138,7 +142,7 @@ impl Failure {
         if self.cause.is_closed_pipe() && !self.is_binary {
             return ExitCode::SUCCESS;
         }
-        if let Cause::Different = self.cause {
+        if let Cause::Different | Cause::Told(_) = self.cause {
             return ExitCode::from(self.exit_code());
         }
         // If stderr is closed, the exit code still reports the failure.
@@ -148,7 +152,8 @@ impl Failure {
 
     fn exit_code(&self) -> u8 {
         match &self.cause {
-            Cause::Usage(_) => USAGE,
+            Cause::Usage(_) | Cause::Settings { .. } => USAGE,
+            Cause::Told(code) => *code,
             Cause::No(_) | Cause::Different => NO,
             Cause::Incomplete(_) => INCOMPLETE,
             Cause::Open(_)
@@ -182,6 +187,7 @@ impl Failure {
         match &self.cause {
             Cause::Usage(message) => writeln!(out, "{message}"),
             Cause::Different => writeln!(out, "{input}: different"),
+            Cause::Told(code) => writeln!(out, "{input}: exit code {code}"),
             Cause::No(message)
             | Cause::Incomplete(message)
             | Cause::Invalid(message)
@@ -198,7 +204,9 @@ impl Failure {
             Cause::Read { name, error } => {
                 writeln!(out, "cannot read {name}: {}", reason(error))
             }
-            Cause::Document { name, message } => writeln!(out, "{name}: {message}"),
+            Cause::Document { name, message } | Cause::Settings { name, message } => {
+                writeln!(out, "{name}: {message}")
+            }
             Cause::File { path, error } => {
                 let remedy =
                     if error.kind() == ErrorKind::AlreadyExists { " (see --force)" } else { "" };

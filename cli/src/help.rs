@@ -29,14 +29,15 @@ Example:
 Exit codes:
   0  done; also if the program that reads text output ended early, as `head` does
   1  the answer is no. `get`, `tree`: the tree proves the record absent. `diff`: the two differ.
-     `verify`: another account, or an invalid signature
+     `verify`: another account, or an invalid signature. `firehose`: a message is out of sync
   2  wrong usage; also binary output that would go to a terminal
   3  invalid data: the CAR, a kept spill file, rows or a DID document; also a truncated CAR, a
      limit exceeded (except --max-spill), or an invalid repo path. `get`, `blobs`, `ls --records`:
      also a record that is not CBOR. `get`, `prove`, `pack`, `tree`: also another account. `pack`:
      also an older revision than the first CAR's. `get`: also an invalid signature.
-     `verify --strict`: also an odd record
-  4  the CAR is partial: a block that the command needs is missing
+     `verify --strict`: also an odd record. `firehose`: a message is invalid
+  4  the CAR is partial: a block that the command needs is missing. `firehose`: a message is
+     unverifiable
   5  reading, mapping or writing failed, also of a spill file; --max-spill was reached; the program
      that reads binary output (`prove`, `pack`, `get --raw`) ended early
 
@@ -183,6 +184,35 @@ log (https://plc.directory/DID/log/audit) has the earlier keys. carwalk trusts t
 model, a `$type` that is missing or not the collection, and sizes over 1,000,000 bytes.",
     "carwalk verify --did-doc did.json repo.car",
     no = "another account or invalid signature"
+);
+
+pub(crate) const FIREHOSE: &str = help!(
+    "\
+Formats: `frame`, one frame per file; `varint`, frames each behind its length; `json`, values with
+white space between: as `goat firehose --blocks` prints them, {\"header\":..,\"body\":..}, or bodies.
+Frames of more than 5,000,000 bytes are skipped. After a bad length or JSON syntax, the rest of the
+file is not read.
+
+Prints one line for each message, in the order of the input: `seq TAB did TAB rev TAB verdict TAB
+reason`, with `-` where there is none. The verdicts are:
+  valid         the message proves its operations, and continues from the account's state
+  invalid       it breaks a rule, with which the reason begins
+  unverifiable  it lacks what would prove it: refuse it like an invalid one
+  out_of_sync   it does not continue from the state: get the repository again
+  stale         its revision is not after the state's
+  passed        it is of a type that is not checked
+The first message of an account without a state may be an old one. Without a key, the signature is
+not checked. With --json, `signature` and `anchored` (there was a state) tell.
+
+A file of states has lines {\"did\":..,\"rev\":..,\"data\":..}, sorted by DID. A missing file is empty.
+Only valid messages change a state. The file is replaced at the end, also if messages were invalid
+or an input could not be read, but not after a signal or if the output failed. Memory grows by 300
+bytes for each account.
+
+The exit code is 5 if an input cannot be read, else 3 if any message is invalid, else 4 if any is
+unverifiable, else 1 if any is out of sync. The counts are printed on stderr.",
+    "carwalk firehose --state state.json frames.bin",
+    no = "a message is out of sync"
 );
 
 pub(crate) const COMPLETIONS: &str = "\

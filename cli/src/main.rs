@@ -13,6 +13,7 @@ mod did_doc;
 mod diff;
 mod escape;
 mod failure;
+mod firehose;
 mod get;
 mod help;
 mod hints;
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
         Commands::Diff(diff) => diff.run(),
         Commands::Pack(pack) => pack.run(),
         Commands::Verify(verify) => verify.input.run(&verify),
+        Commands::Firehose(firehose) => firehose.run(),
         Commands::Completions(completions) => completions.run(Cli::command()),
     };
     match done {

@@ -1,4 +1,4 @@
-//! The CAR file that a command writes.
+//! The file that a command writes.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -24,7 +24,6 @@ pub(crate) struct OutFile {
 
 /// How OUT is written.
 enum Destination {
-    Stdout,
     /// Devices and pipes are written into, never replaced.
     Device,
     New,
@@ -36,6 +35,11 @@ enum Destination {
 }
 
 impl OutFile {
+    /// A file that is replaced if it exists.
+    pub(crate) fn replacing(path: PathBuf) -> Self {
+        OutFile { output: path, force: true }
+    }
+
     /// Returns whether OUT is standard output.
     pub(crate) fn is_stdout(&self) -> bool {
         self.output == Path::new("-")
@@ -43,6 +47,9 @@ impl OutFile {
 
     /// Checks that OUT can be written, before anything is read.
     pub(crate) fn check(&self) -> Result<(), Cause> {
+        if self.is_stdout() {
+            return Ok(());
+        }
         self.place().map(drop).map_err(|error| self.refused(error))
     }
 
@@ -52,9 +59,19 @@ impl OutFile {
         out: &mut Output,
         write: impl FnOnce(&mut dyn Write) -> carwalk::Result<T>,
     ) -> Result<T, Cause> {
+        if self.is_stdout() {
+            return Ok(write(out)?);
+        }
+        self.write_file(write)
+    }
+
+    /// Writes OUT, which is not standard output, with a function, and returns its result.
+    pub(crate) fn write_file<T, E: Into<Cause>>(
+        &self,
+        write: impl FnOnce(&mut dyn Write) -> Result<T, E>,
+    ) -> Result<T, Cause> {
         let refused = |error| self.refused(error);
         match self.place().map_err(refused)? {
-            Destination::Stdout => Ok(write(out)?),
             Destination::Device => {
                 let file = File::options().write(true).open(&self.output).map_err(refused)?;
                 if file.is_terminal() {
@@ -76,9 +93,6 @@ impl OutFile {
 
     /// Examines OUT.
     fn place(&self) -> io::Result<Destination> {
-        if self.is_stdout() {
-            return Ok(Destination::Stdout);
-        }
         let metadata = match self.output.metadata() {
             // A dangling symbolic link is not a new file: its target is not created.
             Err(error)
@@ -106,11 +120,11 @@ impl OutFile {
 
     /// Writes a temporary file beside `path` and syncs it, so that half a CAR never has the final
     /// name.
-    fn write_beside<T>(
+    fn write_beside<T, E: Into<Cause>>(
         &self,
         path: &Path,
         replaced: Option<Permissions>,
-        write: impl FnOnce(&mut dyn Write) -> carwalk::Result<T>,
+        write: impl FnOnce(&mut dyn Write) -> Result<T, E>,
     ) -> Result<(NamedTempFile, T), Cause> {
         let file = new_file(path, replaced).map_err(|error| self.refused(error))?;
         let done = self.write_into(file.as_file(), write)?;
@@ -118,14 +132,14 @@ impl OutFile {
         Ok((file, done))
     }
 
-    fn write_into<T>(
+    fn write_into<T, E: Into<Cause>>(
         &self,
         file: &File,
-        write: impl FnOnce(&mut dyn Write) -> carwalk::Result<T>,
+        write: impl FnOnce(&mut dyn Write) -> Result<T, E>,
     ) -> Result<T, Cause> {
         let mut buffered = BufWriter::with_capacity(BUFFER_LEN, file);
         // The function flushes its output.
-        write(&mut buffered).map_err(|error| match Cause::from(error) {
+        write(&mut buffered).map_err(|error| match error.into() {
             Cause::Output(error) => self.refused(error),
             cause => cause,
         })

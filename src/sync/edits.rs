@@ -28,7 +28,7 @@ impl Edit<'_> {
     }
 
     /// Returns the record that the new tree must have.
-    pub(super) fn new(&self) -> Option<Cid> {
+    pub(super) fn new_record(&self) -> Option<Cid> {
         match self.change {
             EditChange::Created { new } | EditChange::Updated { new, .. } => Some(new),
             EditChange::Deleted { .. } => None,

@@ -182,7 +182,7 @@ impl<'e, 'o, F: FnMut(&Cid, Layer, &[u8]) -> Result<()>> Undo<'e, 'o, F> {
             self.last = Last::Known;
             return self.build(|tree| tree.entry_of_layer(key, layer, cid));
         };
-        match edit.new() {
+        match edit.new_record() {
             None => {
                 return Err(edit.refuse(Rule::OpPresent, MessageFault::Present { found: cid }));
             }

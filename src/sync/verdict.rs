@@ -128,6 +128,7 @@ impl<'m> Valid<'m> {
     }
 
     /// Returns the operations in the order of the message, with their records. None for a `#sync`.
+    #[must_use]
     pub fn ops(&self) -> impl ExactSizeIterator<Item = ValidOperation<'_, 'm>> {
         let records = self.records.iter();
         self.ops.iter().zip(records).map(|(op, record)| ValidOperation { op, record: *record })

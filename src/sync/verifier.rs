@@ -322,7 +322,7 @@ impl Verifier {
     ) -> Result<Vec<Option<&'m [u8]>>, Reason> {
         let mut records = vec![None; count];
         for edit in edits {
-            let Some(cid) = edit.new() else { continue };
+            let Some(cid) = edit.new_record() else { continue };
             let record = record_in(repo, blocks, &cid)
                 .map_err(|error| edit.reason(Rule::RecordMissing, error.of_cid(cid)))?;
             if record.len() > self.record_len {

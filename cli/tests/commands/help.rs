@@ -22,7 +22,18 @@ fn help_of(command: &str) -> String {
 #[test]
 fn all_commands_are_listed() {
     let commands = commands();
-    let names = ["ls", "get", "tree", "inspect", "blobs", "prove", "pack", "verify", "completions"];
+    let names = [
+        "ls",
+        "get",
+        "tree",
+        "inspect",
+        "blobs",
+        "prove",
+        "pack",
+        "verify",
+        "firehose",
+        "completions",
+    ];
     for name in names {
         assert!(commands.iter().any(|command| command == name), "{commands:?}");
     }
@@ -67,7 +78,7 @@ fn only_commands_that_answer_questions_have_exit_code_1() {
         let (_, codes) = help.split_once("\nExit codes:").unwrap();
         assert_eq!(
             codes.contains(" 1 "),
-            ["get", "tree", "diff", "verify"].contains(&&*command),
+            ["get", "tree", "diff", "verify", "firehose"].contains(&&*command),
             "{help}"
         );
     }
@@ -87,6 +98,9 @@ fn examples_are_command_lines() {
     for name in ["repo.car", "old.car", "new.car"] {
         fs::write(folder.path().join(name), car.to_bytes(Order::Pds)).unwrap();
     }
+    // A frame: {"t": "#info", "op": 1}, then {"name": "OutdatedCursor"}.
+    let frame = b"\xa2at\x65#infobop\x01\xa1dnamenOutdatedCursor";
+    fs::write(folder.path().join("frames.bin"), frame).unwrap();
     for command in commands() {
         let help = help_of(&command);
         let args = example(&help);
@@ -109,7 +123,8 @@ fn options(help: &str) -> Vec<&str> {
 
 #[test]
 fn options_are_grouped() {
-    for command in commands().iter().filter(|command| *command != "completions") {
+    let reads_cars = |command: &&String| !["completions", "firehose"].contains(&command.as_str());
+    for command in commands().iter().filter(reads_cars) {
         let help = help_of(command);
         for heading in ["\nOptions:\n", "\nInput options:\n", "\nMemory options:\n"] {
             assert!(help.contains(heading), "{help}");

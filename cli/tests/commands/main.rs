@@ -26,6 +26,7 @@ mod declared_lengths;
 mod diff;
 mod escapes;
 mod exit_codes;
+mod firehose;
 mod forged_kept;
 mod get;
 mod get_json;
