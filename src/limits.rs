@@ -25,6 +25,10 @@ pub const MAX_RECORD_NESTING: usize = 100;
 /// the signature. Openers and [`Commit::parse`](crate::Commit::parse) check it.
 pub const MAX_COMMIT_FIELDS: usize = 255;
 
+/// Maximum number of operations of a commit message that `sync::Message::parse` (feature `sync`)
+/// reads. The specification allows 200, which is the default of `sync::Verifier`.
+pub const MAX_OPERATIONS: usize = 10_000;
+
 /// Maximum length of the text of a public key, in bytes without `did:key:`. The longest valid text,
 /// that of an uncompressed point, has 90 bytes.
 pub const MAX_PUBLIC_KEY_TEXT_LEN: usize = 128;

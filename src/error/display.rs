@@ -14,7 +14,8 @@ impl Error {
     /// Writes the structure at fault, its CID and its offset.
     fn write_structure(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.0.structure, self.0.cid) {
-            (Structure::Value, None) => return Ok(()),
+            // What displays the error names the message or the operation.
+            (Structure::Value | Structure::Message | Structure::Operation, None) => return Ok(()),
             // Bytes outside a CAR, compared with this CID.
             (Structure::Value, Some(cid)) => write!(f, "block {cid}")?,
             (structure, None) => write!(f, "{structure}")?,

@@ -68,11 +68,11 @@ fn operation(change: &Change) -> Result<Operation<'static>> {
 ///
 /// - the commit of `new`
 /// - every node of the new tree that the old one does not have
-/// - every created or updated record, once
+/// - every created or updated record
 /// - the nodes of the new tree on the search paths of each operation's key, of the key before it
 ///   and of the key after it
 ///
-/// Costs a diff, three lookups for each operation, and a walk over the written nodes. Each section
+/// Each block is there once. Costs a diff, three lookups for each operation, and a walk over the written nodes. Each section
 /// is two writes: wrap sockets in a `BufWriter`. [`ops`] returns the operations.
 ///
 /// # Errors
@@ -115,11 +115,12 @@ pub fn diff_blocks<S1: BlockStore, P1: Process, S2: BlockStore, W: Write>(
     let commit = new.commit();
     let mut writer = Writer::new(out, &[commit.cid()]).map_err(Error::output)?;
     writer.write(commit.cid(), commit.bytes()).map_err(Error::output)?;
-    let mut written = HashSet::new();
+    // A record may equal another, a node, or the commit.
+    let mut written = HashSet::from([commit.cid()]);
     visit(old, new.tree(), |item| match item {
+        Item::Node { cid, .. } | Item::Record { cid } if !written.insert(cid) => Ok(()),
         Item::Node { cid, block } => writer.write(cid, block).map_err(Error::output),
-        Item::Record { cid } if written.insert(cid) => write_record(new.store(), cid, &mut writer),
-        Item::Record { .. } => Ok(()),
+        Item::Record { cid } => write_record(new.store(), cid, &mut writer),
     })?;
     let mut stats = WriteStats::default();
     (stats.bytes, stats.sections) = (writer.bytes(), writer.sections());

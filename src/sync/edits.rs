@@ -2,7 +2,8 @@
 
 use super::{Action, Operation, Reason, Rule};
 use crate::cid::Cid;
-use crate::error::{Error, MessageFault};
+use crate::error::{Error, LimitName, MessageFault};
+use crate::limits::MAX_KEY_LEN;
 use crate::path::RepoPath;
 
 /// An operation whose fields fit its action.
@@ -63,6 +64,19 @@ pub(super) enum Paths {
     AnyKey,
 }
 
+impl Paths {
+    fn check(self, path: &str) -> Result<(), Error> {
+        match (self, path.len()) {
+            (Paths::Strict, _) => RepoPath::try_from(path).and_then(|path| path.check_syntax()),
+            (Paths::AnyKey, 0) => Err(Error::message(MessageFault::Shape("the path is empty"))),
+            (Paths::AnyKey, 1..=MAX_KEY_LEN) => Ok(()),
+            (Paths::AnyKey, len) => {
+                Err(Error::limit(LimitName::KeyLen, MAX_KEY_LEN as u64, len as u64))
+            }
+        }
+    }
+}
+
 /// Checks the operations by themselves and returns them in key order.
 ///
 /// The result does not depend on their order: one rule after the other is checked, in key order.
@@ -78,12 +92,10 @@ pub(super) fn edits<'o>(ops: &'o [Operation<'_>], paths: Paths) -> Result<Vec<Ed
             return refuse(Rule::OpAction, (number, op), MessageFault::Action { found });
         }
     }
-    if paths == Paths::Strict {
-        for &(number, op) in &sorted {
-            RepoPath::try_from(&*op.path)
-                .and_then(|path| path.check_syntax())
-                .map_err(|error| Reason::of_op(Rule::OpPath, number, &op.path, error))?;
-        }
+    for &(number, op) in &sorted {
+        paths
+            .check(&op.path)
+            .map_err(|error| Reason::of_op(Rule::OpPath, number, &op.path, error))?;
     }
     for (one, two) in sorted.iter().zip(sorted.iter().skip(1)) {
         if one.1.path == two.1.path {

@@ -35,8 +35,49 @@ pub(super) struct Sound<'m> {
 }
 
 impl<'m> Examined<'m> {
+    /// Returns why the message is invalid or unverifiable, which no state can change. `None` if it
+    /// depends on the state, or if the message is passed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::SystemTime;
+    ///
+    /// use carwalk::VerifyingKey;
+    /// use carwalk::sync::{FrameError, Message, Rule, Verdict, Verifier};
+    ///
+    /// /// Checks a frame. If the signature does not match, tries once more with another key.
+    /// fn check<'f>(
+    ///     verifier: &Verifier,
+    ///     frame: &'f [u8],
+    ///     key: &VerifyingKey,
+    ///     get_key: impl Fn(&str) -> VerifyingKey,
+    /// ) -> Result<Verdict<'f>, FrameError> {
+    ///     let message = Message::parse(frame)?;
+    ///     let did = message.did();
+    ///     let mut examined = verifier.examine(message, Some(key));
+    ///     let rule = examined.reason().and_then(|reason| reason.rule());
+    ///     if let (Some(Rule::Signature), Some(did)) = (rule, did) {
+    ///         examined = verifier.examine(Message::parse(frame)?, Some(&get_key(did)));
+    ///     }
+    ///     Ok(examined.against(None))
+    /// }
+    /// # let key = "did:key:zQ3shokFTS3brHcDQrn82RUDfCZESWL1ZdCEJwekUDPQiYBme".parse().unwrap();
+    /// # let frame = b"\xa2at\x65#infobop\x01\xa1dnamenOutdatedCursor";
+    /// # let verdict = check(&Verifier::new(SystemTime::now), frame, &key, |_| unreachable!());
+    /// # assert_eq!(verdict.unwrap().name(), "passed");
+    /// ```
+    #[must_use]
+    pub fn reason(&self) -> Option<&Reason> {
+        match &self.outcome {
+            Outcome::Invalid(reason) | Outcome::Unverifiable(reason) => Some(reason),
+            Outcome::Sound(_) | Outcome::Passed => None,
+        }
+    }
+
     /// Compares the message with the state of its account. `None` if there is no state yet: then
-    /// the message is valid if it proves what it says.
+    /// the message is valid if it proves what it says. The state of another account is an error of
+    /// the caller: the message is out of sync.
     ///
     /// Costs a few comparisons, and two small allocations for the next state.
     ///

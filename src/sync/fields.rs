@@ -3,7 +3,8 @@
 use super::{Action, Operation, Reason, Rule};
 use crate::cbor::{Cursor, KeyOrder};
 use crate::cid::Cid;
-use crate::error::{Error, MessageFault, Result};
+use crate::error::{Error, LimitName, MessageFault, Result};
+use crate::limits::MAX_OPERATIONS;
 
 /// What a field must be, for messages.
 pub(super) const TEXT: &str = "a text";
@@ -98,9 +99,14 @@ impl<'m> Fields<'m> {
         // Not with the capacity `count`: only what was read takes memory.
         let mut ops = Vec::new();
         for number in 0..count {
-            if let Some(op) = self.op(number)? {
-                ops.push(op);
+            match self.op(number)? {
+                Some(op) if number < MAX_OPERATIONS => ops.push(op),
+                _ => {}
             }
+        }
+        if count > MAX_OPERATIONS {
+            let (max, found) = (MAX_OPERATIONS as u64, count as u64);
+            self.note(Reason::new(Rule::Limit, Error::limit(LimitName::Operations, max, found)));
         }
         Ok(Some(ops))
     }
@@ -110,7 +116,8 @@ impl<'m> Fields<'m> {
         let mut as_map = self.cursor;
         if as_map.map().is_err() {
             let fault = MessageFault::Field { name: "ops", expected: "an array of maps" };
-            self.note(Reason::fault(Rule::Field, fault));
+            let error = Error::message(fault).within(self.cursor.position());
+            self.note(Reason::new(Rule::Field, error).in_op(number, None));
             self.skip()?;
             return Ok(None);
         }

@@ -8,6 +8,7 @@
 use core::fmt;
 
 use super::fields::{BOOLEAN, BYTES, COMMIT, Fields, TREE, cbor_link};
+use super::reason::start_of;
 use super::{
     AccountMessage, CommitMessage, ErrorMessage, IdentityMessage, InfoMessage, Message,
     OtherMessage, Reason, Rule, SyncMessage,
@@ -20,15 +21,19 @@ const MESSAGE: i64 = 1;
 const ERROR: i64 = -1;
 
 impl<'m> Message<'m> {
-    /// Parses a frame. Texts and blocks are borrowed from it; the operations take one allocation.
+    /// Parses a frame. Texts and blocks are borrowed from it; only the list of operations is
+    /// allocated, at most 128 bytes for each of the first 10,000.
     ///
     /// The whole frame must be strict DAG-CBOR: a header, a body, and nothing after it. Unknown
-    /// fields are skipped. Costs one pass over the frame.
+    /// fields are skipped. Costs one pass over the frame, whatever its length: that is compared
+    /// with the limit when the message is examined.
     ///
     /// # Errors
     ///
     /// - [`Rule::Frame`] if the frame is not strict DAG-CBOR, ends early or has trailing bytes
     /// - [`Rule::Field`] if a field is missing or has another type
+    /// - [`Rule::Limit`] if there are more than
+    ///   [`MAX_OPERATIONS`](crate::limits::MAX_OPERATIONS) operations
     ///
     /// Either makes the message invalid: the error converts to a [`Verdict`](super::Verdict).
     ///
@@ -100,6 +105,9 @@ impl<'m> Parser<'m> {
             Ok(())
         })?;
         self.known.type_name = type_name;
+        if op == Some(MESSAGE) && type_name.is_none() {
+            self.fields.lack::<()>("t");
+        }
         let op = op.or_else(|| self.fields.lack("op"));
         self.fields.finish(op)
     }
@@ -238,7 +246,7 @@ impl<'m> Parser<'m> {
 /// // The field `active` is missing.
 /// let frame = b"\xa2at\x68#accountbop\x01\xa2cdidqdid:web:a.examplecseq\x07";
 /// let error = Message::parse(frame).unwrap_err();
-/// assert_eq!(error.to_string(), "field: message: `active` is missing");
+/// assert_eq!(error.to_string(), "field: `active` is missing");
 /// assert_eq!((error.type_name(), error.seq()), (Some("#account"), Some(7)));
 /// assert_eq!(error.did(), Some("did:web:a.example"));
 /// assert_eq!(Verdict::from(error).name(), "invalid");
@@ -253,17 +261,16 @@ struct Refused {
     rev: Option<Box<str>>,
 }
 
+/// The number of bytes of each text that an error keeps: as many as a DID can have.
+const MAX_COPIED: usize = 2048;
+
 impl FrameError {
     #[cold]
     fn new(reason: Reason, known: &Known<'_>) -> Self {
         let Known { type_name, seq, did, rev } = *known;
-        FrameError(Box::new(Refused {
-            reason,
-            type_name: type_name.map(Into::into),
-            seq,
-            did: did.map(Into::into),
-            rev: rev.map(Into::into),
-        }))
+        let copy = |text: Option<&str>| text.map(|text| start_of(text, MAX_COPIED).into());
+        let (type_name, did, rev) = (copy(type_name), copy(did), copy(rev));
+        FrameError(Box::new(Refused { reason, type_name, seq, did, rev }))
     }
 
     /// Creates the error of a frame whose bytes cannot be had, like one behind a bad length.
@@ -296,7 +303,7 @@ impl FrameError {
         self.0.seq
     }
 
-    /// Returns the account, if it could be read. Nothing is checked.
+    /// Returns the account, if it could be read: at most 2,048 bytes of it. Nothing is checked.
     #[must_use]
     pub fn did(&self) -> Option<&str> {
         self.0.did.as_deref()

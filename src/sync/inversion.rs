@@ -16,7 +16,7 @@ use std::slice::Iter;
 use super::edits::{Edit, EditChange, Paths, edits};
 use super::{Operation, Reason, Rule};
 use crate::cid::Cid;
-use crate::error::{Error, ErrorKind, KeyInterval, MessageFault, Result};
+use crate::error::{Error, ErrorKind, KeyInterval, MessageFault, Result, Structure};
 use crate::mst::{Builder, BuilderBuffers, Event, Layer, Walk};
 use crate::store::BlockStore;
 
@@ -49,14 +49,15 @@ pub struct Unproven<'o> {
 ///
 /// `blocks` has the nodes of the new tree, or some of them. Records are not needed. Without
 /// operations the root is `data`, and no node is needed. The result does not depend on the order of
-/// the operations. Every node that is there is checked, and nothing else: no commit, no limits, and
-/// paths may be any keys.
+/// the operations. With operations, every node that is there is checked, and nothing else: no
+/// commit, no limits, and paths may be any keys.
 ///
 /// If the new tree is valid and has the operations' records, then the root is that of the tree
 /// before them. [`Verifier`](super::Verifier) checks all that a message has to prove.
 ///
 /// # Errors
 ///
+/// - `Limit` if a path is longer than [`MAX_KEY_LEN`](crate::limits::MAX_KEY_LEN) bytes
 /// - `Message` if an operation is malformed, changes nothing, or has the path of another; if the
 ///   tree has another record than an operation says, or none, or a deleted key; if an update or
 ///   delete has no `prev`
@@ -123,7 +124,9 @@ pub(super) fn undo<'e, 'o, S: BlockStore>(
     edits: &'e [Edit<'o>],
     buffers: &mut BuilderBuffers,
 ) -> Result<Undone<'e, 'o>, Reason> {
-    let builder = Builder::in_buffers(|_: &Cid, _, _: &[u8]| Ok(()), take(buffers));
+    // Without operations, the old tree is the new one.
+    let builder = (!edits.is_empty())
+        .then(|| Builder::in_buffers(|_: &Cid, _, _: &[u8]| Ok(()), take(buffers)));
     let mut undo = Undo::new(edits, builder);
     let mut walk = walk.records(false).partial(true).start();
     while let Some(event) = walk.next_event().map_err(|error| Reason::new(Rule::Tree, error))? {
@@ -160,11 +163,11 @@ enum Last<'e, 'o> {
 }
 
 impl<'e, 'o, F: FnMut(&Cid, Layer, &[u8]) -> Result<()>> Undo<'e, 'o, F> {
-    fn new(edits: &'e [Edit<'o>], builder: Builder<F>) -> Self {
+    fn new(edits: &'e [Edit<'o>], builder: Option<Builder<F>>) -> Self {
         let mut undo = Undo {
             edits: edits.iter().peekable(),
             // The old tree may have longer nodes than those that were read.
-            builder: (!edits.is_empty()).then(|| builder.max_block_len(u32::MAX)),
+            builder: builder.map(|builder| builder.max_block_len(u32::MAX)),
             stuck: None,
             unproven: Vec::new(),
             last: Last::Known,
@@ -223,7 +226,8 @@ impl<'e, 'o, F: FnMut(&Cid, Layer, &[u8]) -> Result<()>> Undo<'e, 'o, F> {
         let is_inside = |edit: &&Edit<'_>| interval.upper.is_none_or(|upper| edit.key() < upper);
         while let Some(edit) = self.edits.next_if(is_inside) {
             let error = Error::new(ErrorKind::Missing { interval: Some(interval.to_owned()) });
-            self.give_up(edit.reason(Rule::MissingNode, error.of_cid(cid)));
+            let error = error.in_structure(Structure::Node).of_cid(cid);
+            self.give_up(edit.reason(Rule::MissingNode, error));
         }
         match layer {
             Some(layer) => self.build(|tree| tree.subtree(cid, layer, interval)),
@@ -262,11 +266,27 @@ impl<'e, 'o, F: FnMut(&Cid, Layer, &[u8]) -> Result<()>> Undo<'e, 'o, F> {
     #[cold]
     fn conflict(&mut self, error: Error) -> Result<(), Reason> {
         if matches!(error.kind(), ErrorKind::NeedsNode) {
-            self.give_up(Reason::new(Rule::MissingNode, error));
+            let reason = self.needed(error);
+            self.give_up(reason);
             return Ok(());
         }
         debug_assert!(false, "the walk gave the builder what it refuses: {error}");
         Err(Reason::new(Rule::Tree, error))
+    }
+
+    /// Returns the reason of a node that the builder needs. A created key beside it was removed, so
+    /// that something else moves into the node's span.
+    #[cold]
+    fn needed(&self, error: Error) -> Reason {
+        let node = error.cid().copied();
+        let beside = self.unproven.iter().find(|(_, beside)| Some(*beside) == node);
+        match (beside, node) {
+            (Some((edit, _)), Some(node)) => {
+                let error = Error::new(ErrorKind::NeedsNode).in_structure(Structure::Node);
+                edit.reason(Rule::MissingNode, error.of_cid(node))
+            }
+            _ => Reason::new(Rule::MissingNode, error),
+        }
     }
 
     /// Notes that the old tree cannot be known. The first rule is reported.
@@ -284,8 +304,7 @@ impl<'e, 'o, F: FnMut(&Cid, Layer, &[u8]) -> Result<()>> Undo<'e, 'o, F> {
             (Some(stuck), _) => Err(stuck),
             (None, None) => Ok(data),
             (None, Some(builder)) => {
-                let root = builder.finish_into(buffers);
-                root.map_err(|error| Reason::new(Rule::MissingNode, error))
+                builder.finish_into(buffers).map_err(|error| self.needed(error))
             }
         };
         Ok(Undone { root, unproven: self.unproven })

@@ -102,7 +102,8 @@ pub struct CommitMessage<'m> {
     pub repo: &'m str,
     /// The revision of the commit.
     pub rev: &'m str,
-    /// The revision of the commit before. `None` if this is the first commit.
+    /// The revision of the commit before. `None`, null or absent in a frame, if this is the first
+    /// commit.
     pub since: Option<&'m str>,
     /// The commit.
     pub commit: Cid,

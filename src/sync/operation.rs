@@ -95,6 +95,18 @@ impl<'m> Operation<'m> {
         Operation { action, path: path.into(), cid, prev }
     }
 
+    /// Copies the texts, so that the operation no longer borrows from the frame.
+    #[must_use]
+    pub fn into_owned(self) -> Operation<'static> {
+        let action = match self.action {
+            Action::Create => Action::Create,
+            Action::Update => Action::Update,
+            Action::Delete => Action::Delete,
+            Action::Other(name) => Action::Other(name.into_owned().into()),
+        };
+        Operation::new(action, self.path.into_owned(), self.cid, self.prev)
+    }
+
     /// Creates an operation that adds a key.
     pub fn create(path: impl Into<Cow<'m, str>>, cid: Cid) -> Self {
         Operation::new(Action::Create, path, Some(cid), None)

@@ -5,6 +5,7 @@ use core::fmt;
 use super::Rule;
 use crate::cid::Cid;
 use crate::error::{Error, ErrorKind, MessageFault, Structure};
+use crate::limits::MAX_KEY_LEN;
 
 /// Why a message is not valid: the rule, the operation, and the fault.
 ///
@@ -21,7 +22,7 @@ use crate::error::{Error, ErrorKind, MessageFault, Structure};
 /// assert_eq!(reason.rule(), Some(Rule::Frame));
 /// assert_eq!(
 ///     reason.to_string(),
-///     "frame: message: map keys are not in canonical order, at byte 5 of the message"
+///     "frame: map keys are not in canonical order, at byte 5 of the message"
 /// );
 /// ```
 #[derive(Debug)]
@@ -52,6 +53,7 @@ impl Reason {
     /// Creates a reason from a fault of an operation.
     #[cold]
     pub(super) fn of_op(rule: Rule, op: usize, path: &str, error: Error) -> Self {
+        let path = start_of(path, MAX_KEY_LEN);
         let error = error.in_structure(Structure::Operation).of_key(path.as_bytes());
         Reason { rule: Some(rule), op: Some(op), error }
     }
@@ -60,7 +62,7 @@ impl Reason {
     #[cold]
     pub(super) fn in_op(self, op: usize, path: Option<&str>) -> Self {
         let error = match path {
-            Some(path) => self.error.of_key(path.as_bytes()),
+            Some(path) => self.error.of_key(start_of(path, MAX_KEY_LEN).as_bytes()),
             None => self.error,
         };
         Reason { op: Some(op), error, ..self }
@@ -78,7 +80,7 @@ impl Reason {
         self.op
     }
 
-    /// Returns the path of the operation at fault, or the key of the tree.
+    /// Returns the path of the operation at fault, or the key of the tree: at most 1,024 bytes.
     #[must_use]
     pub fn path(&self) -> Option<&[u8]> {
         self.error.key()
@@ -90,7 +92,7 @@ impl Reason {
     /// - the CID that the tree has instead of the operation's
     /// - the tree before the operations, if it is not `prevData`
     /// - the first root of the CAR, if the message names another commit
-    /// - `data` of the state, if the message is out of sync
+    /// - `data` of the state, if the message continues from another tree
     #[must_use]
     pub fn cid(&self) -> Option<Cid> {
         let ErrorKind::Message(fault) = self.error.kind() else { return self.error.cid().copied() };
@@ -104,7 +106,7 @@ impl Reason {
         }
     }
 
-    /// Returns the fault, whose message says what was found and what was expected.
+    /// Returns the fault.
     #[must_use]
     pub fn error(&self) -> &Error {
         &self.error
@@ -115,6 +117,11 @@ impl Reason {
     pub fn into_error(self) -> Error {
         self.error
     }
+}
+
+/// Returns at most `max` bytes of a text, which the sender chose, so that errors stay short.
+pub(super) fn start_of(text: &str, max: usize) -> &str {
+    text.get(..text.floor_char_boundary(max)).unwrap_or(text)
 }
 
 impl fmt::Display for Reason {

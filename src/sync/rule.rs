@@ -5,8 +5,10 @@ use core::fmt;
 /// A rule that a message breaks: the name that a [`Reason`](super::Reason) begins with.
 ///
 /// [`is_invalid`](Rule::is_invalid) tells the rules that make a message invalid from those that
-/// make it unverifiable. Several rules may be broken: the first in this order is reported, of the
-/// rules `record_missing`, `tree`, `op_mismatch` and `op_present` the first in key order.
+/// make it unverifiable. If several rules are broken, the first in this order is reported, with these
+/// exceptions. Of faults in the CAR, the first in the CAR is reported. The length of records is
+/// checked with [`RecordMissing`](Rule::RecordMissing), and the tree in key order, where a node is
+/// checked before what is below it.
 ///
 /// # Examples
 ///
@@ -19,7 +21,8 @@ use core::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Rule {
-    /// The frame is not a header and a body in strict DAG-CBOR.
+    /// The frame is not a header and a body in strict DAG-CBOR, or an unknown field is nested more
+    /// than [`MAX_NESTING`](crate::limits::MAX_NESTING) deep.
     Frame,
     /// A field is missing, or has another type or syntax than its schema.
     Field,

@@ -61,7 +61,8 @@ impl RepoState {
         Ok(RepoState::checked(did, rev, data.into_dag_cbor()?))
     }
 
-    /// Creates the state of a repository.
+    /// Creates the state of a repository. Legacy repositories of version 2 have no revision: it is
+    /// empty, and every message is newer.
     #[must_use]
     pub fn of<S: BlockStore, P: Process>(repo: &Repo<S, P>) -> Self {
         let commit = repo.commit();

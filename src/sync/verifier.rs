@@ -11,7 +11,7 @@ use super::examined::{Outcome, Sound};
 use super::inversion::undo;
 use super::{CommitMessage, Examined, Message, Reason, Rule, SyncMessage};
 use crate::cid::Cid;
-use crate::error::{Error, LimitName, MessageFault};
+use crate::error::{Error, LimitName, MessageFault, Structure};
 use crate::load::{LoadScratch, Loader};
 use crate::mst::{BuilderBuffers, empty_root};
 use crate::repo::Repo;
@@ -26,9 +26,9 @@ use crate::syntax::tid_micros;
 /// of 5,000,000 bytes, `blocks` of 2,000,000 bytes and of 10,000 bytes in a `#sync`, 200
 /// operations, records of 1,000,000 bytes, and revisions of at most 5 minutes in the future.
 ///
-/// A verifier is shared by any number of threads: they check messages independently. It keeps the
-/// buffers of finished checks for later ones, as many as were in use at the same time. Clones share
-/// them.
+/// A verifier is shared by any number of threads: they check messages independently. It keeps
+/// buffers for later checks, as many as were in use at the same time: a few MiB each at most, of
+/// usual messages some KiB. Clones share them.
 ///
 /// # Examples
 ///
@@ -146,7 +146,8 @@ impl Verifier {
         self
     }
 
-    /// Sets the maximum number of operations. Default: 200.
+    /// Sets the maximum number of operations. Default: 200. Messages that were parsed have at most
+    /// [`MAX_OPERATIONS`](crate::limits::MAX_OPERATIONS).
     #[must_use]
     pub fn max_ops(mut self, count: usize) -> Self {
         self.ops = count;
@@ -165,10 +166,11 @@ impl Verifier {
     ///
     /// Which key is the account's is not checked: it is in the DID document of
     /// [`Message::did`]. If the signature does not match, get the document again, once, because the
-    /// key may have changed.
+    /// key may have changed, and parse the frame again: see [`Examined::reason`].
     ///
-    /// Costs about as much as hashing the blocks, and a verification on the curve with a key.
-    /// Messages other than `#commit` and `#sync` are passed unchecked.
+    /// Of real messages, costs about as much as hashing the blocks, and a verification on the curve
+    /// with a key. At worst, keys that are compressed a thousandfold are hashed and compared: some
+    /// tenths of a second for 2 MB. Messages other than `#commit` and `#sync` are passed unchecked.
     ///
     /// # Examples
     ///
@@ -243,16 +245,22 @@ impl Verifier {
         buffers: &mut BuilderBuffers,
     ) -> Result<Cid, Reason> {
         let undone = undo(repo.walk(), repo.commit().data(), edits, buffers)?;
-        let found = undone.root?;
-        if let Some(expected) = expected.filter(|expected| *expected != found) {
-            let fault = MessageFault::OtherPrevious { expected, found };
+        if let (Some(expected), Ok(found)) = (expected, &undone.root)
+            && expected != *found
+        {
+            let fault = MessageFault::OtherPrevious { expected, found: *found };
             return Err(Reason::fault(Rule::PrevData, fault));
         }
-        if let Some((edit, node)) = undone.unproven.first().filter(|_| self.neighbours) {
-            let error = Error::message(MessageFault::NoNeighbour).of_cid(*node);
-            return Err(edit.reason(Rule::MissingNeighbour, error));
+        let unproven = undone.unproven.first().filter(|_| self.neighbours);
+        let lacks = [
+            undone.root.err(),
+            unproven.map(|(edit, node)| no_neighbour(edit, *node)),
+            expected.is_none().then(no_prev_data),
+        ];
+        match lacks.into_iter().flatten().min_by_key(Reason::rule) {
+            Some(first) => Err(first),
+            None => expected.ok_or_else(no_prev_data),
         }
-        expected.ok_or_else(|| Reason::fault(Rule::NoPrevData, MessageFault::NoPrevData))
     }
 
     fn examine_sync<'m>(
@@ -307,8 +315,10 @@ impl Verifier {
         if ahead <= self.tolerance {
             return Ok(());
         }
+        // Rounded up, so that it is more than the tolerance.
+        let ahead = ahead.saturating_add(Duration::from_nanos(999_999_999)).as_secs();
         let (rev, tolerance) = (rev.into(), self.tolerance.as_secs());
-        let fault = MessageFault::FutureRev { rev, ahead: ahead.as_secs(), tolerance };
+        let fault = MessageFault::FutureRev { rev, ahead, tolerance };
         Err(Reason::fault(Rule::FutureRev, fault))
     }
 
@@ -323,12 +333,13 @@ impl Verifier {
         let mut records = vec![None; count];
         for edit in edits {
             let Some(cid) = edit.new_record() else { continue };
+            let locate = |error: Error| error.in_structure(Structure::Record).of_cid(cid);
             let record = record_in(repo, blocks, &cid)
-                .map_err(|error| edit.reason(Rule::RecordMissing, error.of_cid(cid)))?;
+                .map_err(|error| edit.reason(Rule::RecordMissing, locate(error)))?;
             if record.len() > self.record_len {
                 let (max, found) = (self.record_len as u64, record.len() as u64);
-                let error = Error::limit(LimitName::RecordLen, max, found).of_cid(cid);
-                return Err(edit.reason(Rule::Limit, error));
+                let error = Error::limit(LimitName::RecordLen, max, found);
+                return Err(edit.reason(Rule::Limit, locate(error)));
             }
             if let Some(place) = records.get_mut(edit.op) {
                 *place = Some(record);
@@ -345,6 +356,17 @@ impl Verifier {
         lock().push(scratch);
         done
     }
+}
+
+#[cold]
+fn no_neighbour(edit: &Edit<'_>, node: Cid) -> Reason {
+    let error = Error::message(MessageFault::NoNeighbour);
+    edit.reason(Rule::MissingNeighbour, error.in_structure(Structure::Node).of_cid(node))
+}
+
+#[cold]
+fn no_prev_data() -> Reason {
+    Reason::fault(Rule::NoPrevData, MessageFault::NoPrevData)
 }
 
 impl Outcome<'_> {

@@ -41,7 +41,7 @@ fn a_bad_length_ends_the_reading() {
         let run = read(&length);
         assert_eq!(verdicts(&run), ["passed", "invalid frame"], "{run:?}");
         assert_eq!(run.code, Some(3));
-        assert!(run.stdout.contains("frame: message: length of a frame: "), "{message}: {run:?}");
+        assert!(run.stdout.contains("frame: length of a frame: "), "{message}: {run:?}");
     }
 }
 
@@ -56,7 +56,7 @@ fn a_frame_that_is_too_long_is_skipped() {
     assert_eq!((longest.len(), longer.len()), (5_000_000, 5_000_001));
     let run = run_on(["firehose"], &varints([longest.clone(), longer.clone(), identity(1)]));
     assert_eq!(verdicts(&run), ["passed", "invalid limit", "passed"]);
-    let message = "limit: message: frame length of 5000001 exceeds the limit of 5000000\n";
+    let message = "limit: frame length of 5000001 exceeds the limit of 5000000\n";
     assert!(run.stdout.contains(message), "{run:?}");
     assert_eq!(verdicts(&run_on(["firehose"], &longest)), ["passed"]);
     assert_eq!(verdicts(&run_on(["firehose"], &longer)), ["invalid limit"]);
