@@ -55,8 +55,8 @@
 //! - What changed between two exports, or between an export and a database: [`Repo::diff`],
 //!   [`Repo::diff_rows`]. A tree of your own keys: [`mst::Builder`].
 //! - A stream in pre-order, in constant memory: [`Loader::stream`].
-//! - Messages of the live stream (firehose): `sync::Verifier` checks them, `sync::diff_blocks` makes
-//!   them, `sync::invert` undoes operations.
+//! - Messages of the live stream, the firehose: `sync::Verifier` checks them, `sync::diff_blocks`
+//!   makes them, `sync::invert` undoes operations.
 //! - What to do about an error: [`Error::class`].
 //! - Single sections of a CAR and nodes of a tree: [`car`], [`mst`].
 //!
