@@ -135,12 +135,12 @@ impl Split {
     /// Ends the reading of the input with an invalid message.
     fn broken(&mut self, bytes: &[u8], message: &str) -> Step {
         *self = Split::Done;
-        let refusal = Refusal::new(Rule::Frame, format!("message: {message}"));
+        let refusal = Refusal::new(Rule::Frame, message.to_string());
         Step::Refused(bytes.len(), refusal)
     }
 }
 
 fn too_long(what: &str, found: &str, max: usize) -> Refusal {
-    let message = format!("message: {what} length of {found} exceeds the limit of {max}");
+    let message = format!("{what} length of {found} exceeds the limit of {max}");
     Refusal::new(Rule::Limit, message)
 }

@@ -94,7 +94,7 @@ impl<'j> Body<'j> {
 
 /// A fault of the message as a whole.
 pub(super) fn fault(message: &str) -> Refusal {
-    Refusal::new(Rule::Field, format!("message: {message}"))
+    Refusal::new(Rule::Field, message.to_string())
 }
 
 /// Reads operations one by one, so that only those that are read take memory.

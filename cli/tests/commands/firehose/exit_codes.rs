@@ -40,10 +40,10 @@ fn the_worst_verdict_decides() {
         verdicts(&run),
         [
             "valid",
-            "out_of_sync message",
+            "out_of_sync",
             "unverifiable no_prev_data",
             "invalid commit_rev",
-            "stale message",
+            "stale",
             "valid"
         ]
     );

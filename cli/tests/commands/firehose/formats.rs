@@ -101,7 +101,7 @@ fn json_lines_have_all_fields_in_their_order() {
             first.did, first.rev
         )
     };
-    let stale = format!("\"message: revision {} is not after {0}, the last one\"", first.rev);
+    let stale = format!("\"revision {} is not after {0}, the last one\"", first.rev);
     let expected = line(0, "valid", false, "null") + &line(1, "stale", true, &stale);
     assert_eq!((run.code, run.stdout), (Some(0), expected));
 }

@@ -31,9 +31,9 @@ fn payloads_without_blocks_name_the_option_of_goat() {
         if body["blocks"].is_string() {
             body.as_object_mut().unwrap().remove("blocks");
         }
-        let goat = "message: `blocks` is missing: `goat firehose` prints it with --blocks";
+        let goat = "`blocks` is missing: `goat firehose` prints it with --blocks";
         assert_field(&json!({ "type": "commit", "payload": body }), goat);
-        assert_field(&body, "message: `blocks` is missing");
+        assert_field(&body, "`blocks` is missing");
     }
 }
 
@@ -55,10 +55,7 @@ fn goat_prints_other_types_too() {
     }
     let mut wrong = account;
     wrong["active"] = json!("yes");
-    assert_field(
-        &json!({ "type": "account", "payload": wrong }),
-        "message: `active` is not true or false",
-    );
+    assert_field(&json!({ "type": "account", "payload": wrong }), "`active` is not true or false");
 }
 
 #[test]
@@ -81,7 +78,7 @@ fn syncs_may_be_bare() {
     let line = judged(&body.clone().into());
     assert_eq!((&line["verdict"], &line["type"]), (&json!("valid"), &json!("#sync")));
     body.remove("rev");
-    assert_field(&body.into(), "message: `rev` is missing");
+    assert_field(&body.into(), "`rev` is missing");
 }
 
 #[test]
@@ -128,7 +125,7 @@ fn fields_of_other_types_are_named() {
         ("ops", json!({}), "an array of objects"),
         ("ops", json!([1]), "an array of objects"),
     ] {
-        assert_field(&with(name, value), &format!("message: `{name}` is not {expected}"));
+        assert_field(&with(name, value), &format!("`{name}` is not {expected}"));
     }
     for (name, message) in [("time", json!({})), ("tooBig", json!("no")), ("new", json!([[]]))] {
         assert_eq!(judged(&with(name, message))["verdict"], "valid");
@@ -137,7 +134,7 @@ fn fields_of_other_types_are_named() {
     body["ops"][0]["cid"] = json!(7);
     let line = judged(&body);
     assert_eq!((&line["op"], &line["path"]), (&json!(0), &json!("com.example.test/005a")));
-    let expected = "operation 0: message: `cid` is not an object with `$link` to a record";
+    let expected = "operation 0: `cid` is not an object with `$link` to a record";
     assert_eq!(line["message"], expected);
     let twice = message(1).body().to_string().replacen('{', "{\"seq\":1,", 1);
     let run = run_on(["firehose"], twice.as_bytes());
@@ -181,7 +178,7 @@ fn a_syntax_error_ends_the_reading() {
         assert_eq!(verdicts(&run), ["valid", "invalid frame"], "{broken}");
         assert!(run.stdout.contains("frame: not JSON: "), "{run:?}");
         let run = run_on(["firehose"], format!("{body} {body}").as_bytes());
-        assert_eq!(verdicts(&run), ["valid", "stale message"]);
+        assert_eq!(verdicts(&run), ["valid", "stale"]);
     }
     let mut bytes = body.clone().into_bytes();
     bytes.extend(b"{\"\xff\":1}");

@@ -194,15 +194,18 @@ fn counts(run: &Run) -> Vec<(String, u64)> {
     counts.filter(|(_, count)| *count > 0).collect()
 }
 
-/// The verdict and the rule, or the whole reason without one, of each line.
+/// The verdict and the rule, if there is one, of each line.
 fn verdicts(run: &Run) -> Vec<String> {
     let lines = run.stdout.lines();
     lines
         .map(|line| {
             let columns: Vec<_> = line.split('\t').collect();
             let [_, _, _, verdict, reason] = columns[..] else { panic!("{line}") };
-            let rule = reason.split(':').next().unwrap();
-            if rule == "-" { verdict.to_owned() } else { format!("{verdict} {rule}") }
+            match reason.split_once(": ") {
+                Some((rule, _)) => format!("{verdict} {rule}"),
+                // A sentence, or none.
+                None => verdict.to_owned(),
+            }
         })
         .collect()
 }

@@ -51,10 +51,10 @@ fn states_are_kept_and_only_valid_messages_change_them() {
     folder.assert_state(&[&second]);
     // A message is missing before the last one.
     let run = check(&folder.state(), &[&last], &[]);
-    assert_eq!((run.code, verdicts(&run)), (Some(1), vec!["out_of_sync message".to_owned()]));
+    assert_eq!((run.code, verdicts(&run)), (Some(1), vec!["out_of_sync".to_owned()]));
     folder.assert_state(&[&second]);
     let run = check(&folder.state(), &[&second, &first], &[]);
-    assert_eq!((run.code, verdicts(&run)), (Some(0), vec!["stale message".to_owned(); 2]));
+    assert_eq!((run.code, verdicts(&run)), (Some(0), vec!["stale".to_owned(); 2]));
     folder.assert_state(&[&second]);
     // An invalid one between two others.
     let mut invalid = third.clone();
@@ -77,7 +77,7 @@ fn an_out_of_sync_line_names_what_is_held() {
     assert_eq!(line["rule"], serde_json::Value::Null);
     assert_eq!(line["cid"], first.data.to_string());
     let expected = format!(
-        "message: the message continues from {}, but the last tree is {}",
+        "the message continues from {}, but the last tree is {}",
         last.prev_data.unwrap(),
         first.data
     );
