@@ -110,7 +110,7 @@ impl<'m> Fields<'m> {
         let mut as_map = self.cursor;
         if as_map.map().is_err() {
             let fault = MessageFault::Field { name: "ops", expected: "an array of maps" };
-            self.note(Reason::fault(Rule::Field, fault));
+            self.note(Reason::fault(Rule::Field, fault).in_op(number, None));
             self.skip()?;
             return Ok(None);
         }

@@ -65,12 +65,12 @@ pub enum Rule {
     PrevData,
     /// A node is missing without which the operations cannot be undone.
     MissingNode,
+    /// An update or delete has no `prev`.
+    NoPrev,
     /// A node is missing that may have a key next to a created one.
     MissingNeighbour,
     /// `prevData` is missing, and `since` is not null.
     NoPrevData,
-    /// An update or delete has no `prev`.
-    NoPrev,
 }
 
 impl Rule {
@@ -99,9 +99,9 @@ impl Rule {
         Rule::OpPresent,
         Rule::PrevData,
         Rule::MissingNode,
+        Rule::NoPrev,
         Rule::MissingNeighbour,
         Rule::NoPrevData,
-        Rule::NoPrev,
     ];
 
     /// Returns the name of the rule, in snake case.
