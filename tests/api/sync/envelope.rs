@@ -7,7 +7,7 @@ use carwalk_testkit::car::Section;
 use carwalk_testkit::cbor::Value;
 use carwalk_testkit::cid::Cid as KitCid;
 use carwalk_testkit::commit::{Commit, DID, REV};
-use carwalk_testkit::message::{SINCE, frame, header};
+use carwalk_testkit::message::{SINCE, frame as encode, header};
 
 use super::{
     At, MESSAGE, assert_judged, assert_refused, assert_valid, batch, judge_by, other_cid,
@@ -15,7 +15,7 @@ use super::{
 };
 
 #[test]
-fn frame_rule() {
+fn frame() {
     let mut bytes = batch().message().frame();
     assert_valid(&bytes);
     bytes.push(0);
@@ -37,7 +37,7 @@ fn field() {
     let mut body = message.body();
     *body.at_mut("rev") = Value::Uint(3);
     assert_refused(
-        &frame(&header("#commit"), &body),
+        &encode(&header("#commit"), &body),
         Rule::Field,
         MESSAGE,
         "field: message: `rev` is not a text, at byte 353 of the message",
@@ -45,7 +45,7 @@ fn field() {
     let mut body = message.body();
     body.remove("blocks");
     assert_refused(
-        &frame(&header("#commit"), &body),
+        &encode(&header("#commit"), &body),
         Rule::Field,
         MESSAGE,
         "field: message: `blocks` is missing",
@@ -54,7 +54,7 @@ fn field() {
     *body.at_mut("ops").items_mut()[1].at_mut("path") = Value::Null;
     let at = At { op: Some(1), ..MESSAGE };
     assert_refused(
-        &frame(&header("#commit"), &body),
+        &encode(&header("#commit"), &body),
         Rule::Field,
         at,
         "field: operation 1: message: `path` is not a text, at byte 164 of the message",
@@ -113,7 +113,7 @@ fn car() {
     );
     let mut body = message.body();
     *body.at_mut("blocks") = Value::Bytes(Vec::new());
-    let bytes = frame(&header("#commit"), &body);
+    let bytes = encode(&header("#commit"), &body);
     assert_refused(&bytes, Rule::Car, MESSAGE, "car: CAR header at byte 0: the input is empty");
     message = batch().message();
     message.blocks.set_header(carwalk_testkit::car::header(&[]));

@@ -143,7 +143,7 @@ fn deep_nesting_in_an_unknown_field_is_refused() {
         assert_broken(&with(arrays(depth)));
         assert_broken(&with([b"\xa1aa".repeat(depth), vec![0xa0]].concat()));
         // Tags, which would nest without a count.
-        assert_broken(&with([vec![0xd8, 0x2a].repeat(depth), vec![0xa0]].concat()));
+        assert_broken(&with([[0xd8, 0x2a].repeat(depth), vec![0xa0]].concat()));
         assert_broken(&arrays(depth));
         assert_broken(&[header("#labels").encode(), arrays(depth)].concat());
     }

@@ -9,7 +9,7 @@ use super::{assert_valid, batch, judge_by, other_cid, state_before, verifier};
 
 /// The frame of the message with a field added or replaced.
 fn with_field(message: &CommitMessage, name: &str, value: Option<Value>) -> Vec<u8> {
-    let Value::Map(pairs) = message.body() else { unreachable!() };
+    let Value::Map(pairs) = message.body() else { panic!("not a map") };
     let pairs = pairs.into_iter().map(|(key, value)| match key {
         Value::Text(key) => (key, value),
         other => panic!("{other:?}"),

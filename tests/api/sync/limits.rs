@@ -141,15 +141,9 @@ fn records_of_1_000_000_bytes() {
         let batch = batch_with(1_000_001, is_update);
         let (bytes, op) = (batch.message().frame(), &batch.ops[0]);
         let at = at_op(0, &op.path).with(op.cid.unwrap());
-        let text = if is_update {
-            "limit: operation 0: operation \
+        let text = "limit: operation 0: operation \
              bafyreidywfifbx2poa443ortreomytdk7zspqkgvz5gzfbdzgmislpvtcu: record length of \
-             1000001 exceeds the limit of 1000000, key \"com.example.test/00000019\""
-        } else {
-            "limit: operation 0: operation \
-             bafyreidywfifbx2poa443ortreomytdk7zspqkgvz5gzfbdzgmislpvtcu: record length of \
-             1000001 exceeds the limit of 1000000, key \"com.example.test/00000019\""
-        };
+             1000001 exceeds the limit of 1000000, key \"com.example.test/00000019\"";
         assert_refused(&bytes, Rule::Limit, at, text);
         let raised = judge_by(&verifier().max_record_len(1_000_001), &bytes, None, None);
         assert_eq!(raised.verdict, "valid");

@@ -83,7 +83,7 @@ fn written(message: &Message<'_>) -> Option<Vec<u8>> {
     Some(encode(&head, &Value::map_sorted(pairs)))
 }
 
-fn commit<'p>(message: &CommitMessage<'_>, pairs: &mut Vec<(&'p str, Option<Value>)>) {
+fn commit(message: &CommitMessage<'_>, pairs: &mut Vec<(&str, Option<Value>)>) {
     pairs.extend([
         ("repo", Some(Value::text(message.repo))),
         ("rev", Some(Value::text(message.rev))),

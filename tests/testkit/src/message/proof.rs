@@ -19,7 +19,7 @@ pub fn all_nodes(batch: &Batch) -> Proof {
 /// The CIDs of the nodes of the new tree that the old tree does not have.
 pub fn new_nodes(batch: &Batch) -> BTreeSet<Cid> {
     let cids = |node: &Node| node.blocks().iter().map(|(cid, _)| *cid).collect::<BTreeSet<_>>();
-    &cids(&batch.new_root()) - &cids(&batch.old_root())
+    &cids(batch.new_root()) - &cids(batch.old_root())
 }
 
 /// The nodes of a message: new ones, and those on the search paths of each operation's key, of the
