@@ -134,3 +134,58 @@ fn a_one_pass_walk_over_long_blocks_takes_little_memory() {
     let info = one_pass(&repo.to_bytes(repo::Order::Preorder), 300);
     assert!(info.bytes_max <= 1 << 20, "{info:?}");
 }
+
+/// Frames whose `ops`, header, body or unknown field declares much more than there is.
+#[cfg(feature = "sync")]
+fn declaring_frames() -> Vec<Vec<u8>> {
+    use carwalk_testkit::cbor::{Value, head};
+    use carwalk_testkit::message::{frame, header};
+
+    let commit = header("#commit");
+    let mut frames = Vec::new();
+    for number in [1 << 20, 1 << 40, u64::MAX] {
+        for major in 2..=5 {
+            let huge = Value::Raw(head(major, number));
+            frames.push(huge.encode());
+            frames.push(frame(&commit, &huge));
+            for name in ["ops", "blocks", "unknown"] {
+                frames.push(frame(&commit, &Value::map([(name, huge.clone())])));
+            }
+        }
+    }
+    // As many items as declared, none of which is an operation.
+    let nulls = [head(4, 1 << 20), vec![0xf6; 1 << 20]].concat();
+    frames.push(frame(&commit, &Value::map([("ops", Value::Raw(nulls))])));
+    frames
+}
+
+#[cfg(feature = "sync")]
+#[test]
+fn a_frame_allocates_nothing_for_what_it_declares() {
+    use carwalk::sync::Message;
+
+    for frame in declaring_frames() {
+        let info = measure(|| assert!(Message::parse(&frame).is_err()));
+        assert!(info.bytes_max < 2_000, "{info:?}");
+    }
+}
+
+#[cfg(feature = "sync")]
+#[test]
+fn a_frame_is_parsed_with_one_allocation_for_its_operations() {
+    use carwalk::sync::Message;
+    use carwalk_testkit::message::{Batch, IdentityMessage, Records};
+
+    let records = |paths: &[&[u8]]| -> Records {
+        paths.iter().map(|path| (path.to_vec(), Record::sample(path))).collect()
+    };
+    let (one, two) = (&b"com.example.test/one"[..], &b"com.example.test/two"[..]);
+    let batch = Batch::between(records(&[one]), records(&[one, two]));
+    let identity = IdentityMessage { seq: 1, did: "did:web:a.example".into(), handle: None };
+    for (frame, count) in
+        [(batch.message().frame(), 1), (batch.sync_message().frame(), 0), (identity.frame(), 0)]
+    {
+        let info = measure(|| assert!(Message::parse(&frame).is_ok()));
+        assert_eq!(info.count_total, count, "{info:?}");
+    }
+}

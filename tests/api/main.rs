@@ -92,6 +92,8 @@ mod spill_errors;
 mod spill_groups;
 mod store_contract;
 mod strict_paths;
+#[cfg(feature = "sync")]
+mod sync;
 mod threads;
 mod trees;
 mod truncation;

@@ -23,6 +23,8 @@ mod common;
 mod diff;
 mod edits;
 mod export;
+mod falsified;
+mod frame;
 mod framing;
 mod judge;
 mod node;
@@ -46,6 +48,8 @@ pub use self::car::{car, car_header, chunk_independence, section};
 pub use self::cid::cid;
 pub use self::commit::commit;
 pub use self::diff::diff;
+pub use self::falsified::falsified_commit;
+pub use self::frame::frame;
 pub use self::judge::{car_rehashed, walk_oracle};
 pub use self::node::node;
 pub use self::one_pass::one_pass;
@@ -79,5 +83,6 @@ pub const TARGETS: &[Target] = targets! {
     varint cid car_header section commit node path processable record
     car car_rehashed chunk_independence
     walk_oracle broken_rule partial_trees proofs signature builder diff
+    frame falsified_commit
     store_independence one_pass process spill_file
 };

@@ -4,6 +4,8 @@
 //! files are up to date. Where bytes are choices, a new order of the choices changes their meaning,
 //! and the name of a seed no longer describes it.
 
+mod live;
+
 use carwalk_testkit::breakage::{self, Breakage};
 use carwalk_testkit::car::Car;
 use carwalk_testkit::cbor::Value;
@@ -40,6 +42,7 @@ pub fn all() -> Vec<Seed> {
     cars(&mut seeds);
     repositories(&mut seeds);
     signatures(&mut seeds);
+    live::messages(&mut seeds);
     seeds
 }
 

@@ -7,6 +7,7 @@
 //! - [`legal`] lists exports that look odd and are valid.
 //! - [`oracle`] walks a CAR in the simplest way.
 //! - [`random`] makes small repositories for property tests, [`export`] large ones for benchmarks.
+//! - [`message`] makes messages of the live stream, honest and false.
 //! - [`readers`] are the streams that loads are tested with.
 //! - [`vectors`] finds the folder with external test data.
 //! - [`cases`] and [`step`] return how many random cases a test tries.
@@ -38,6 +39,7 @@ pub mod commit;
 pub mod export;
 pub mod key;
 pub mod legal;
+pub mod message;
 pub mod oracle;
 pub mod random;
 pub mod readers;

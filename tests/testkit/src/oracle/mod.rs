@@ -5,7 +5,7 @@
 //! same, every byte of every node is right. Commit and header are checked by encoding them again.
 
 mod decode;
-mod syntax;
+pub(crate) mod syntax;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
