@@ -161,6 +161,15 @@ impl Error {
         self
     }
 
+    /// Keeps at most `max` bytes of the key.
+    #[cfg(feature = "sync")]
+    #[cold]
+    pub(crate) fn cut_key(mut self, max: usize) -> Self {
+        let start = self.key().and_then(|key| key.get(..max)).map(Into::into);
+        self.0.key = start.or_else(|| self.0.key.take());
+        self
+    }
+
     /// Keeps the start of the text that could not be parsed.
     #[cold]
     pub(crate) fn of_text(self, text: &str) -> Self {

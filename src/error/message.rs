@@ -91,7 +91,7 @@ pub enum MessageFault {
     #[error("`prevData` is missing, and `since` is not null")]
     NoPrevData,
     /// An update or delete does not name the record before it.
-    #[error("the operation has no `prev`")]
+    #[error("`prev` is missing")]
     NoPrev,
     /// The revision is not after the one of the state.
     #[error("revision {found} is not after {held}, the last one")]

@@ -8,7 +8,6 @@
 use core::fmt;
 
 use super::fields::{BOOLEAN, BYTES, COMMIT, Fields, TREE, cbor_link};
-use super::reason::start_of;
 use super::{
     AccountMessage, CommitMessage, ErrorMessage, IdentityMessage, InfoMessage, Message,
     OtherMessage, Reason, Rule, SyncMessage,
@@ -264,11 +263,18 @@ struct Refused {
 /// The number of bytes of each text that an error keeps: as many as a DID can have.
 const MAX_COPIED: usize = 2048;
 
+/// Returns the start of a text, which the sender chose, so that errors stay short.
+fn start_of(text: &str) -> &str {
+    // A character has at most 4 bytes.
+    let ends = (MAX_COPIED.saturating_sub(3)..=MAX_COPIED).rev();
+    ends.filter_map(|end| text.get(..end)).next().unwrap_or(text)
+}
+
 impl FrameError {
     #[cold]
     fn new(reason: Reason, known: &Known<'_>) -> Self {
         let Known { type_name, seq, did, rev } = *known;
-        let copy = |text: Option<&str>| text.map(|text| start_of(text, MAX_COPIED).into());
+        let copy = |text: Option<&str>| text.map(|text| start_of(text).into());
         let (type_name, did, rev) = (copy(type_name), copy(did), copy(rev));
         FrameError(Box::new(Refused { reason, type_name, seq, did, rev }))
     }

@@ -53,8 +53,8 @@ impl Reason {
     /// Creates a reason from a fault of an operation.
     #[cold]
     pub(super) fn of_op(rule: Rule, op: usize, path: &str, error: Error) -> Self {
-        let path = start_of(path, MAX_KEY_LEN);
         let error = error.in_structure(Structure::Operation).of_key(path.as_bytes());
+        let error = error.cut_key(MAX_KEY_LEN);
         Reason { rule: Some(rule), op: Some(op), error }
     }
 
@@ -62,7 +62,7 @@ impl Reason {
     #[cold]
     pub(super) fn in_op(self, op: usize, path: Option<&str>) -> Self {
         let error = match path {
-            Some(path) => self.error.of_key(start_of(path, MAX_KEY_LEN).as_bytes()),
+            Some(path) => self.error.of_key(path.as_bytes()).cut_key(MAX_KEY_LEN),
             None => self.error,
         };
         Reason { op: Some(op), error, ..self }
@@ -117,11 +117,6 @@ impl Reason {
     pub fn into_error(self) -> Error {
         self.error
     }
-}
-
-/// Returns at most `max` bytes of a text, which the sender chose, so that errors stay short.
-pub(super) fn start_of(text: &str, max: usize) -> &str {
-    text.get(..text.floor_char_boundary(max)).unwrap_or(text)
 }
 
 impl fmt::Display for Reason {

@@ -22,7 +22,7 @@ fn a_create_of_a_key_in_neither_tree() {
         &message.frame(),
         Rule::OpMismatch,
         at,
-        "op_mismatch: operation 3: operation: the tree does not have the key, key \
+        "op_mismatch: operation 3: the tree does not have the key, key \
              \"com.example.test/neither\"",
     );
 }
@@ -56,7 +56,7 @@ fn an_update_to_the_same_record() {
         &message.frame(),
         Rule::OpUnchanged,
         at_op(3, &path),
-        "op_unchanged: operation 3: operation: the update changes nothing: `prev` equals \
+        "op_unchanged: operation 3: the update changes nothing: `prev` equals \
              `cid`, key \"com.example.test/00000034\"",
     );
 }
@@ -92,7 +92,7 @@ fn a_closed_subtree_at_the_wrong_side_of_a_created_key() {
         &message.frame(),
         Rule::MissingNeighbour,
         at,
-        "missing_neighbour: operation 0: operation \
+        "missing_neighbour: operation 0: node \
              bafyreiarnfajnygzglgipgrx6cdos37m6ozaknbu6o5773nf7r26shstnq: its block is missing, \
              and may have a key next to a created one, key \"com.example.test/00000002\"",
     );

@@ -23,7 +23,7 @@ fn frame() {
         &bytes,
         Rule::Frame,
         MESSAGE,
-        "frame: message: 1 byte follows the end, at byte 2220 of the message",
+        "frame: 1 byte follows the end, at byte 2220 of the message",
     );
     let error = Message::parse(&bytes).unwrap_err();
     let known = (error.type_name(), error.seq(), error.did(), error.rev());
@@ -40,7 +40,7 @@ fn field() {
         &encode(&header("#commit"), &body),
         Rule::Field,
         MESSAGE,
-        "field: message: `rev` is not a text, at byte 353 of the message",
+        "field: `rev` is not a text, at byte 353 of the message",
     );
     let mut body = message.body();
     body.remove("blocks");
@@ -48,7 +48,7 @@ fn field() {
         &encode(&header("#commit"), &body),
         Rule::Field,
         MESSAGE,
-        "field: message: `blocks` is missing",
+        "field: `blocks` is missing",
     );
     let mut body = message.body();
     *body.at_mut("ops").items_mut()[1].at_mut("path") = Value::Null;
@@ -57,33 +57,23 @@ fn field() {
         &encode(&header("#commit"), &body),
         Rule::Field,
         at,
-        "field: operation 1: message: `path` is not a text, at byte 164 of the message",
+        "field: operation 1: `path` is not a text, at byte 164 of the message",
     );
 
     for did in ["did:plc", "", "plc:abc", "did:plc:a b", &format!("did:web:{}", "a".repeat(2048))] {
         message.repo = did.to_owned();
-        assert_refused(
-            &message.frame(),
-            Rule::Field,
-            MESSAGE,
-            "field: message: `repo` is not a DID",
-        );
+        assert_refused(&message.frame(), Rule::Field, MESSAGE, "field: `repo` is not a DID");
     }
     message = batch().message();
     for rev in
         ["", "3l4zyhoqkbk2", "3l4zyhoqkbk2c2", "3L4ZYHOQKBK2C", "kl4zyhoqkbk2c", "3l4zyhoqkbk21"]
     {
         message.rev = rev.to_owned();
-        assert_refused(
-            &message.frame(),
-            Rule::Field,
-            MESSAGE,
-            "field: message: `rev` is not a TID",
-        );
+        assert_refused(&message.frame(), Rule::Field, MESSAGE, "field: `rev` is not a TID");
     }
     message = batch().message();
     message.since = Some("yesterday".to_owned());
-    assert_refused(&message.frame(), Rule::Field, MESSAGE, "field: message: `since` is not a TID");
+    assert_refused(&message.frame(), Rule::Field, MESSAGE, "field: `since` is not a TID");
 }
 
 #[test]
@@ -95,7 +85,7 @@ fn limit() {
         &by(2),
         Rule::Limit,
         MESSAGE,
-        "limit: message: operation count of 3 exceeds the limit of 2",
+        "limit: operation count of 3 exceeds the limit of 2",
     );
 }
 
@@ -213,7 +203,7 @@ fn commit_cid() {
         &message.frame(),
         Rule::CommitCid,
         MESSAGE.with(found),
-        "commit_cid: message: the message names the commit \
+        "commit_cid: the message names the commit \
              bafyreifoisfmq3corzg6yzcxffyi55ayooxhtrw77bhp64zwbgeuq7yi4u, but the first root is \
              bafyreicff2bthgeb5miq3wv7l5py5qfpvc6fburcaf5sbfz2fdtkz56kbu",
     );
@@ -252,7 +242,7 @@ fn commit_rev() {
         &message.frame(),
         Rule::CommitRev,
         MESSAGE,
-        "commit_rev: message: the commit has revision 3l4zyhoqkbk2c, and the message \
+        "commit_rev: the commit has revision 3l4zyhoqkbk2c, and the message \
              3l4nm7hmk2222",
     );
 }
@@ -274,7 +264,7 @@ fn future_rev() {
         &at(five_minutes + instant, None),
         Rule::FutureRev,
         MESSAGE,
-        "future_rev: message: revision 3l4zyhoqkbk2c is 300 seconds in the future, at most \
+        "future_rev: revision 3l4zyhoqkbk2c is 301 seconds in the future, at most \
              300 tolerated",
     );
     assert_eq!(at(five_minutes * 2, Some(600)).verdict, "valid");

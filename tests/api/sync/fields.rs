@@ -43,7 +43,7 @@ fn check(type_name: &str, body: &Value, name: &str, types: &[&str], absent: bool
             Ok(()) => assert!(types.contains(&found), "{name} may be {found}"),
             Err(text) => {
                 assert!(!types.contains(&found), "{text}");
-                assert!(text.starts_with(&format!("field: message: `{name}` is not ")), "{text}");
+                assert!(text.starts_with(&format!("field: `{name}` is not ")), "{text}");
             }
         }
     }
@@ -53,7 +53,7 @@ fn check(type_name: &str, body: &Value, name: &str, types: &[&str], absent: bool
         Ok(()) => assert!(absent, "{name} may be absent"),
         Err(text) => {
             assert!(!absent, "{name} is required: {text}");
-            assert_eq!(text, format!("field: message: `{name}` is missing"));
+            assert_eq!(text, format!("field: `{name}` is missing"));
         }
     }
 }
@@ -161,10 +161,7 @@ fn sequence_numbers_have_63_bits() {
     let max = u64::MAX >> 1;
     assert_eq!(with(max), Ok(Some(max)));
     let text = with(max + 1).unwrap_err();
-    assert!(
-        text.starts_with("field: message: `seq` is not an integer from 0 to 2^63 - 1"),
-        "{text}"
-    );
+    assert!(text.starts_with("field: `seq` is not an integer from 0 to 2^63 - 1"), "{text}");
 }
 
 /// The first fault is reported, with all that names the message, wherever it is.

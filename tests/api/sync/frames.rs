@@ -253,7 +253,6 @@ fn unknown_types_and_kinds_of_frame_are_other_messages() {
         (1, Some("#migrate")),
         (1, Some("com.example.sync#other")),
         (1, Some("")),
-        (1, None),
         (0, Some("#commit")),
         (2, Some("#commit")),
         (-2, None),
@@ -269,8 +268,48 @@ fn unknown_types_and_kinds_of_frame_are_other_messages() {
         assert_broken(&bytes[..bytes.len() - 1]);
         assert_broken(&[&bytes[..], &[0]].concat());
     }
+    // A message must have a type.
+    let bytes = frame(&head(Value::Int(1), None), &body);
+    let error = Message::parse(&bytes).unwrap_err();
+    assert_eq!(error.to_string(), "field: `t` is missing");
     // An error frame may have a type.
     let bytes =
         frame(&head(Value::Int(-1), Some("#commit")), &Value::map([("error", Value::text("E"))]));
     assert!(matches!(parsed(&bytes), Message::Error(_)));
+}
+
+/// What parsing keeps of a frame is bounded, before any limit of a verifier applies.
+#[test]
+fn a_message_has_at_most_10_000_operations() {
+    let bytes = |count: usize| {
+        let mut message = batch().message();
+        let op = message.ops[0].clone();
+        message.ops = vec![op; count];
+        message.frame()
+    };
+    let most = bytes(carwalk::limits::MAX_OPERATIONS);
+    let Message::Commit(message) = parsed(&most) else { panic!("another message") };
+    assert_eq!(message.ops.len(), 10_000);
+    let error = Message::parse(&bytes(10_001)).map(drop).unwrap_err();
+    assert_eq!(error.to_string(), "limit: operation count of 10001 exceeds the limit of 10000");
+    assert_eq!(error.did(), Some(DID));
+}
+
+/// Texts of the sender do not make errors long.
+#[test]
+fn errors_keep_the_start_of_long_texts() {
+    let long = "a".repeat(100_000);
+    let mut message = batch().message();
+    message.ops[0].path = long.clone();
+    let judged = judge(&message.frame());
+    assert!(judged.rule == Some(Rule::OpPath) && judged.text.len() < 2_000, "{judged:?}");
+
+    let mut message = batch().message();
+    message.repo = long.clone();
+    let frame = message.frame();
+    assert!(judge(&frame).text.len() < 200);
+    // The last field, `prevData`, is missing its last byte.
+    let error = Message::parse(&frame[..frame.len() - 1]).unwrap_err();
+    assert!(error.did().is_none_or(|did| did.len() == 2048), "{}", error.to_string().len());
+    assert!(error.to_string().len() < 500);
 }

@@ -33,7 +33,7 @@ fn frames_of_5_000_000_bytes() {
         &bytes,
         Rule::Limit,
         MESSAGE,
-        "limit: message: frame length of 5000001 exceeds the limit of 5000000",
+        "limit: frame length of 5000001 exceeds the limit of 5000000",
     );
     let raised = judge_by(&verifier().max_frame_len(5_000_001), &bytes, None, None);
     assert_eq!(raised.verdict, "valid");
@@ -44,7 +44,7 @@ fn frames_of_5_000_000_bytes() {
         &frame(&header("#sync"), &body),
         Rule::Limit,
         MESSAGE,
-        "limit: message: frame length of 5000415 exceeds the limit of 5000000",
+        "limit: frame length of 5000415 exceeds the limit of 5000000",
     );
     // Without a frame, there is no such limit.
     let len = |bytes: &[u8]| match Message::parse(bytes).unwrap() {
@@ -81,7 +81,7 @@ fn blocks_of_2_000_000_bytes() {
         &with(2_000_001),
         Rule::Limit,
         MESSAGE,
-        "limit: message: length of `blocks` of 2000001 exceeds the limit of 2000000",
+        "limit: length of `blocks` of 2000001 exceeds the limit of 2000000",
     );
     let raised = judge_by(&verifier().max_blocks_len(2_000_001), &with(2_000_001), None, None);
     assert_eq!(raised.verdict, "valid");
@@ -99,7 +99,7 @@ fn blocks_of_10_000_bytes_in_a_sync() {
         &with(10_001),
         Rule::Limit,
         MESSAGE,
-        "limit: message: length of `blocks` of 10001 exceeds the limit of 10000",
+        "limit: length of `blocks` of 10001 exceeds the limit of 10000",
     );
     let raised = verifier().max_sync_blocks_len(10_001).max_blocks_len(0);
     assert_eq!(judge_by(&raised, &with(10_001), None, None).verdict, "valid");
@@ -117,7 +117,7 @@ fn operations_up_to_200() {
         &with(201),
         Rule::Limit,
         MESSAGE,
-        "limit: message: operation count of 201 exceeds the limit of 200",
+        "limit: operation count of 201 exceeds the limit of 200",
     );
     assert_eq!(judge_by(&verifier().max_ops(201), &with(201), None, None).verdict, "valid");
 }
@@ -141,7 +141,7 @@ fn records_of_1_000_000_bytes() {
         let batch = batch_with(1_000_001, is_update);
         let (bytes, op) = (batch.message().frame(), &batch.ops[0]);
         let at = at_op(0, &op.path).with(op.cid.unwrap());
-        let text = "limit: operation 0: operation \
+        let text = "limit: operation 0: record \
              bafyreidywfifbx2poa443ortreomytdk7zspqkgvz5gzfbdzgmislpvtcu: record length of \
              1000001 exceeds the limit of 1000000, key \"com.example.test/00000019\"";
         assert_refused(&bytes, Rule::Limit, at, text);

@@ -25,7 +25,7 @@ fn op_action() {
         &bytes,
         Rule::OpAction,
         at_op(1, UPDATED),
-        "op_action: operation 1: operation: unknown action \"Update\\n\", expected create, \
+        "op_action: operation 1: unknown action \"Update\\n\", expected create, \
              update or delete, key \"com.example.test/00000020\"",
     );
     // A long action is cut in the message.
@@ -42,7 +42,7 @@ fn op_path() {
         &bytes,
         Rule::OpPath,
         at_op(0, "com.example/x"),
-        "op_path: operation 0: operation: collection is not a normalized NSID, key \
+        "op_path: operation 0: collection is not a normalized NSID, key \
              \"com.example/x\"",
     );
     for path in [
@@ -80,7 +80,7 @@ fn op_duplicate() {
         &bytes,
         Rule::OpDuplicate,
         at_op(3, UPDATED),
-        "op_duplicate: operation 3: operation: operation 1 has the same path, key \
+        "op_duplicate: operation 3: operation 1 has the same path, key \
              \"com.example.test/00000020\"",
     );
     // Also if the actions differ, and neither by itself is wrong.
@@ -91,7 +91,7 @@ fn op_duplicate() {
         &bytes,
         Rule::OpDuplicate,
         at_op(1, CREATED),
-        "op_duplicate: operation 1: operation: operation 0 has the same path, key \
+        "op_duplicate: operation 1: operation 0 has the same path, key \
              \"com.example.test/00000004\"",
     );
 }
@@ -106,7 +106,7 @@ fn op_shape() {
         &bytes,
         Rule::OpShape,
         at_op(0, CREATED),
-        "op_shape: operation 0: operation: a create has a `prev`, key \
+        "op_shape: operation 0: a create has a `prev`, key \
              \"com.example.test/00000004\"",
     );
     let bytes = with(0, |op| op.cid = None);
@@ -114,7 +114,7 @@ fn op_shape() {
         &bytes,
         Rule::OpShape,
         at_op(0, CREATED),
-        "op_shape: operation 0: operation: a create has no `cid`, key \
+        "op_shape: operation 0: a create has no `cid`, key \
              \"com.example.test/00000004\"",
     );
     let bytes = with(1, |op| op.cid = None);
@@ -122,7 +122,7 @@ fn op_shape() {
         &bytes,
         Rule::OpShape,
         at_op(1, UPDATED),
-        "op_shape: operation 1: operation: an update has no `cid`, key \
+        "op_shape: operation 1: an update has no `cid`, key \
              \"com.example.test/00000020\"",
     );
     let bytes = with(2, |op| op.cid = Some(other_cid()));
@@ -130,7 +130,7 @@ fn op_shape() {
         &bytes,
         Rule::OpShape,
         at_op(2, DELETED),
-        "op_shape: operation 2: operation: a delete has a `cid`, key \
+        "op_shape: operation 2: a delete has a `cid`, key \
              \"com.example.test/00000029\"",
     );
 }
@@ -142,7 +142,7 @@ fn op_unchanged() {
         &bytes,
         Rule::OpUnchanged,
         at_op(1, UPDATED),
-        "op_unchanged: operation 1: operation: the update changes nothing: `prev` equals \
+        "op_unchanged: operation 1: the update changes nothing: `prev` equals \
              `cid`, key \"com.example.test/00000020\"",
     );
 }
@@ -154,10 +154,10 @@ fn record_missing() {
         let record = honest.ops[number].cid.unwrap();
         let bytes = changed(|message| message.blocks.remove(&record));
         let text = [
-            "record_missing: operation 0: operation \
+            "record_missing: operation 0: record \
              bafyreicaj7227vxy4y2iqhsvo23bopogdip2sia4l4lnziqk5ntfyvntdq: its block is missing, \
              key \"com.example.test/00000004\"",
-            "record_missing: operation 1: operation \
+            "record_missing: operation 1: record \
              bafyreiey2j5pfnsboxx4h4vdavqtfnarb6kks7bt7lhwofyskxblydksxe: its block is missing, \
              key \"com.example.test/00000020\"",
         ][number];
@@ -235,7 +235,7 @@ fn op_mismatch() {
         &bytes,
         Rule::OpMismatch,
         at_op(1, UPDATED).with(record),
-        "op_mismatch: operation 1: operation: the tree has the record \
+        "op_mismatch: operation 1: the tree has the record \
              bafyreiey2j5pfnsboxx4h4vdavqtfnarb6kks7bt7lhwofyskxblydksxe instead, key \
              \"com.example.test/00000020\"",
     );
@@ -246,7 +246,7 @@ fn op_mismatch() {
         &bytes,
         Rule::OpMismatch,
         at_op(0, &path),
-        "op_mismatch: operation 0: operation: the tree does not have the key, key \
+        "op_mismatch: operation 0: the tree does not have the key, key \
              \"com.example.test/00000004a\"",
     );
     let bytes = changed(|message| {
@@ -256,7 +256,7 @@ fn op_mismatch() {
         &bytes,
         Rule::OpMismatch,
         at_op(2, DELETED),
-        "op_mismatch: operation 2: operation: the tree does not have the key, key \
+        "op_mismatch: operation 2: the tree does not have the key, key \
              \"com.example.test/00000029\"",
     );
 }
@@ -272,7 +272,7 @@ fn op_present() {
         &bytes,
         Rule::OpPresent,
         at_op(3, path).with(record),
-        "op_present: operation 3: operation: the key is deleted, but the tree has it, with \
+        "op_present: operation 3: the key is deleted, but the tree has it, with \
              the record bafyreicob44ncwe3hhp5e22mdxmowxk74lvj4cebf3tecq3sc3fjmjq3wu, key \
              \"com.example.test/00000028\"",
     );
@@ -286,7 +286,7 @@ fn prev_data() {
         &bytes,
         Rule::PrevData,
         MESSAGE.with(before),
-        "prev_data: message: before the operations, the tree was \
+        "prev_data: before the operations, the tree was \
              bafyreiflte7izopkf5td6mxbn3n2xopztlds4d7gtvw2pjcfi2utmsi52e, expected \
              bafyreifoisfmq3corzg6yzcxffyi55ayooxhtrw77bhp64zwbgeuq7yi4u",
     );

@@ -151,3 +151,20 @@ fn random_orders_of_long_batches() {
         }
     }
 }
+
+/// `invert` takes any keys of a tree, and refuses what cannot be one.
+#[test]
+fn paths_that_cannot_be_keys_are_refused() {
+    let blocks = crate::common::MapStore::default();
+    let (data, old) = (other(b"data"), other(b"old"));
+    for (len, is_key) in [(0, false), (1, true), (1024, true), (1025, false)] {
+        let delete = [carwalk::sync::Operation::delete("a".repeat(len), old)];
+        let error = carwalk::sync::invert(data, &blocks, &delete).unwrap_err();
+        let is_missing = error.class() == carwalk::ErrorClass::Missing;
+        assert_eq!(is_missing, is_key, "{len}: {error}");
+    }
+}
+
+fn other(block: &[u8]) -> carwalk::Cid {
+    carwalk::Cid::of(carwalk::cid::Codec::DagCbor, block)
+}

@@ -37,8 +37,8 @@ const FAULTS: &[Fault] = &[
         let root = batch().new_root().cid();
         message.blocks.remove(&root);
     }),
-    (Rule::NoPrev, |message| message.ops[2].prev = None),
     (Rule::NoPrevData, |message| message.prev_data = None),
+    (Rule::NoPrev, |message| message.ops[2].prev = None),
 ];
 
 #[test]

@@ -5,7 +5,7 @@ use carwalk_testkit::key;
 use carwalk_testkit::message::{Batch, Records};
 
 use super::{
-    At, DELETED, MESSAGE, UPDATED, assert_refused, assert_valid, at_op, batch, judge, judge_by,
+    DELETED, MESSAGE, UPDATED, assert_refused, assert_valid, at_op, batch, judge, judge_by,
     records, verifier,
 };
 
@@ -21,7 +21,7 @@ fn missing_node() {
         &message.frame(),
         Rule::MissingNode,
         at,
-        "missing_node: operation 0: operation \
+        "missing_node: operation 0: node \
              bafyreiaf27bhq4vwsaemvdxyumkcbd5yszffjqyibwpvvktbynkhvbu77e: its block is missing, \
              which hides all keys, key \"com.example.test/00000004\"",
     );
@@ -35,7 +35,7 @@ fn missing_node() {
         &message.frame(),
         Rule::MissingNode,
         at,
-        "missing_node: operation 2: operation \
+        "missing_node: operation 2: node \
              bafyreigviegkmubqnyowdkejouxghdvvhut4ab4jjmqq7jprltoxhronx4: its block is missing, \
              which hides keys between \"com.example.test/00000027\" and \
              \"com.example.test/00000032\", key \"com.example.test/00000029\"",
@@ -52,15 +52,15 @@ fn a_node_that_must_be_opened_to_undo_an_operation_is_a_missing_node() {
     assert_valid(&message.frame());
     let left = batch.new_root().left.node().unwrap().cid();
     message.blocks.remove(&left);
-    let path = std::str::from_utf8(&keys[2]).unwrap();
-    let at = At { path: Some(path), ..MESSAGE.with(left) };
+    let path = std::str::from_utf8(&keys[1]).unwrap();
+    let at = at_op(0, path).with(left);
     assert_refused(
         &message.frame(),
         Rule::MissingNode,
         at,
-        "missing_node: node bafyreihntcevhzjabxgyxco44fodfpp4qe2aporudt6m6m6jves3577o74: \
-             its block is needed, because something below it changes, key \
-             \"com.example.test/00000003\"",
+        "missing_node: operation 0: node \
+             bafyreihntcevhzjabxgyxco44fodfpp4qe2aporudt6m6m6jves3577o74: its block is needed, \
+             because something below it changes, key \"com.example.test/00000002\"",
     );
 }
 
@@ -84,7 +84,7 @@ fn missing_neighbour() {
         &message.frame(),
         Rule::MissingNeighbour,
         at,
-        "missing_neighbour: operation 0: operation \
+        "missing_neighbour: operation 0: node \
              bafyreifr47jnkaal2xyjsuk6vwtehb3lel6sbgfokkzdcdxpfhhjm4p4mi: its block is missing, \
              and may have a key next to a created one, key \"com.example.test/00000002\"",
     );
@@ -131,7 +131,7 @@ fn no_prev_data() {
         &message.frame(),
         Rule::NoPrevData,
         MESSAGE,
-        "no_prev_data: message: `prevData` is missing, and `since` is not null",
+        "no_prev_data: `prevData` is missing, and `since` is not null",
     );
     // If `since` is null too, the message says that it is the first commit, which is wrong.
     message.since = None;
@@ -152,7 +152,7 @@ fn no_prev() {
         &message.frame(),
         Rule::NoPrev,
         at_op(2, DELETED),
-        "no_prev: operation 2: operation: the operation has no `prev`, key \
+        "no_prev: operation 2: `prev` is missing, key \
              \"com.example.test/00000029\"",
     );
     message = batch().message();
@@ -161,7 +161,7 @@ fn no_prev() {
         &message.frame(),
         Rule::NoPrev,
         at_op(1, UPDATED),
-        "no_prev: operation 1: operation: the operation has no `prev`, key \
+        "no_prev: operation 1: `prev` is missing, key \
              \"com.example.test/00000020\"",
     );
 }

@@ -70,7 +70,7 @@ fn stale() {
         &judged,
         "stale",
         None,
-        "message: revision 3l4zyhoqkbk2c is not after 3l4zyhoqkbk2c, the last one",
+        "revision 3l4zyhoqkbk2c is not after 3l4zyhoqkbk2c, the last one",
     );
     for rev in ["3l4zyhoqkbk2d", "3lzzzzzzzzzzz"] {
         assert_eq!(against(&bytes, &state(rev, before)).verdict, "stale");
@@ -91,7 +91,7 @@ fn out_of_sync() {
         &judged,
         "out_of_sync",
         Some(other_cid()),
-        "message: the message continues from \
+        "the message continues from \
              bafyreiflte7izopkf5td6mxbn3n2xopztlds4d7gtvw2pjcfi2utmsi52e, but the last tree is \
              bafyreifoisfmq3corzg6yzcxffyi55ayooxhtrw77bhp64zwbgeuq7yi4u",
     );
@@ -103,7 +103,7 @@ fn out_of_sync() {
         &judged,
         "out_of_sync",
         None,
-        "message: the commit is by did:plc:ewvi7nxzyoun6zhxrhs64oiz, expected \
+        "the commit is by did:plc:ewvi7nxzyoun6zhxrhs64oiz, expected \
              did:web:example.com",
     );
 }
@@ -122,7 +122,7 @@ fn first_commit() {
         &judged,
         "out_of_sync",
         Some(other_cid()),
-        "message: the message continues from \
+        "the message continues from \
              bafyreie5737gdxlw5i64vzichcalba3z2v5n6icifvx5xytvske7mr3hpm, but the last tree is \
              bafyreifoisfmq3corzg6yzcxffyi55ayooxhtrw77bhp64zwbgeuq7yi4u",
     );
@@ -140,7 +140,7 @@ fn first_commit() {
         &message.frame(),
         Rule::PrevData,
         MESSAGE.with(before),
-        "prev_data: message: before the operations, the tree was \
+        "prev_data: before the operations, the tree was \
              bafyreidy37k6xwo46fokyt2mvxhbujns5bempcdm5ckix2b56mrl72i7hu, expected \
              bafyreie5737gdxlw5i64vzichcalba3z2v5n6icifvx5xytvske7mr3hpm",
     );
@@ -182,7 +182,7 @@ fn a_commit_without_operations_keeps_the_tree() {
         &message.frame(),
         Rule::PrevData,
         at,
-        "prev_data: message: before the operations, the tree was \
+        "prev_data: before the operations, the tree was \
              bafyreibntjisabkfdqq6dxvgemrghitqtfepp7slxiqbvhcl2vcp3lmlgm, expected \
              bafyreifoisfmq3corzg6yzcxffyi55ayooxhtrw77bhp64zwbgeuq7yi4u",
     );
@@ -208,7 +208,7 @@ fn sync_messages() {
         &judged,
         "out_of_sync",
         Some(other_cid()),
-        "message: the message continues from \
+        "the message continues from \
              bafyreiaf27bhq4vwsaemvdxyumkcbd5yszffjqyibwpvvktbynkhvbu77e, but the last tree is \
              bafyreifoisfmq3corzg6yzcxffyi55ayooxhtrw77bhp64zwbgeuq7yi4u",
     );
@@ -236,7 +236,7 @@ fn sync_messages_break_the_rules_of_their_commit() {
     assert_eq!(judge(&message.frame()).rule, Some(Rule::BlockHash));
     message = honest.clone();
     message.did = "example.com".to_owned();
-    assert_refused(&message.frame(), Rule::Field, MESSAGE, "field: message: `did` is not a DID");
+    assert_refused(&message.frame(), Rule::Field, MESSAGE, "field: `did` is not a DID");
     message = honest.clone();
     message.rev = "today".to_owned();
     assert_eq!(judge(&message.frame()).rule, Some(Rule::Field));
