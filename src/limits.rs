@@ -13,8 +13,8 @@
 /// The reference implementation has the same limit. The longest valid repo path has 830 bytes.
 pub const MAX_KEY_LEN: usize = 1024;
 
-/// Maximum nesting of arrays and maps in unknown fields of a CAR header or commit. Openers and
-/// [`Commit::parse`](crate::Commit::parse) check it.
+/// Maximum nesting of arrays and maps in unknown fields of a CAR header, a commit or a
+/// message. Openers, [`Commit::parse`](crate::Commit::parse) and `sync::Message::parse` check it.
 pub const MAX_NESTING: usize = 32;
 
 /// Maximum nesting of arrays, maps and tags in a record, for the functions of

@@ -107,7 +107,9 @@ impl Error {
                 None => ErrorClass::Io,
             },
             ErrorKind::Cancelled => ErrorClass::Cancelled,
-            ErrorKind::Message(MessageFault::NoNeighbour) => ErrorClass::Missing,
+            ErrorKind::Message(
+                MessageFault::NoNeighbour | MessageFault::NoPrevData | MessageFault::NoPrev,
+            ) => ErrorClass::Missing,
             ErrorKind::Truncated { .. } | ErrorKind::LookAlike(LookAlike::Empty) => {
                 ErrorClass::Truncated
             }

@@ -85,7 +85,7 @@ pub enum MessageFault {
         found: Cid,
     },
     /// The tree may have a key next to a created one in a missing node.
-    #[error("its block is missing, and may have a key next to a created one")]
+    #[error("its block is missing: it may have a key next to the created one")]
     NoNeighbour,
     /// The message does not name the tree before it.
     #[error("`prevData` is missing, and `since` is not null")]

@@ -28,12 +28,11 @@ use crate::store::{BlockStore, Form, look_up};
 ///
 /// ```
 /// use carwalk::sync::{Action, ops};
-/// use carwalk::{Repo, Tree};
-/// # use carwalk::cid::Cid;
+/// use carwalk::{Cid, Repo, Tree};
 ///
 /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
 /// let repo = Repo::from_slice(bytes)?;
-/// # let empty: Cid = "bafyreie5737gdxlw5i64vzichcalba3z2v5n6icifvx5xytvske7mr3hpm".parse()?;
+/// let empty: Cid = "bafyreie5737gdxlw5i64vzichcalba3z2v5n6icifvx5xytvske7mr3hpm".parse()?;
 /// // The empty tree needs no blocks.
 /// let none = Tree::new(repo.store(), empty);
 /// let ops = ops(&none, repo.tree())?;
@@ -72,8 +71,9 @@ fn operation(change: &Change) -> Result<Operation<'static>> {
 /// - the nodes of the new tree on the search paths of each operation's key, of the key before it
 ///   and of the key after it
 ///
-/// Each block is there once. Costs a diff, three lookups for each operation, and a walk over the written nodes. Each section
-/// is two writes: wrap sockets in a `BufWriter`. [`ops`] returns the operations.
+/// Each block is written once. Costs a diff, three lookups for each operation, and a walk over the
+/// written nodes. Each section is two writes: wrap sockets in a `BufWriter`. [`ops`] returns the
+/// operations.
 ///
 /// # Errors
 ///
@@ -90,12 +90,11 @@ fn operation(change: &Change) -> Result<Operation<'static>> {
 /// use std::time::SystemTime;
 ///
 /// use carwalk::sync::{CommitMessage, Verifier, diff_blocks, ops};
-/// use carwalk::{Repo, Tree};
-/// # use carwalk::cid::Cid;
+/// use carwalk::{Cid, Repo, Tree};
 ///
 /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
 /// let repo = Repo::from_slice(bytes)?;
-/// # let empty: Cid = "bafyreie5737gdxlw5i64vzichcalba3z2v5n6icifvx5xytvske7mr3hpm".parse()?;
+/// let empty: Cid = "bafyreie5737gdxlw5i64vzichcalba3z2v5n6icifvx5xytvske7mr3hpm".parse()?;
 /// // The first commit of the account: the tree before it is empty.
 /// let none = Tree::new(repo.store(), empty);
 /// let mut blocks = Vec::new();

@@ -24,8 +24,8 @@ impl<'m> Message<'m> {
     /// allocated, at most 128 bytes for each of the first 10,000.
     ///
     /// The whole frame must be strict DAG-CBOR: a header, a body, and nothing after it. Unknown
-    /// fields are skipped. Costs one pass over the frame, whatever its length: that is compared
-    /// with the limit when the message is examined.
+    /// fields are skipped. Costs one pass over the frame. Its length is not limited here, but
+    /// by [`Verifier::examine`](super::Verifier::examine).
     ///
     /// # Errors
     ///
@@ -34,7 +34,7 @@ impl<'m> Message<'m> {
     /// - [`Rule::Limit`] if there are more than
     ///   [`MAX_OPERATIONS`](crate::limits::MAX_OPERATIONS) operations
     ///
-    /// Either makes the message invalid: the error converts to a [`Verdict`](super::Verdict).
+    /// Any of them makes the message invalid: the error converts to a [`Verdict`](super::Verdict).
     ///
     /// # Examples
     ///
@@ -233,7 +233,7 @@ impl<'m> Parser<'m> {
     }
 }
 
-/// A frame that is not a message: its reason, and what could be read of the message.
+/// The error of a frame that cannot be parsed: the reason, and what could be read of the message.
 ///
 /// Has the size of a pointer. Displays as the reason.
 ///
@@ -279,7 +279,7 @@ impl FrameError {
         FrameError(Box::new(Refused { reason, type_name, seq, did, rev }))
     }
 
-    /// Creates the error of a frame whose bytes cannot be had, like one behind a bad length.
+    /// Creates the error of a frame that could not be read, for example after a malformed length.
     #[must_use]
     pub fn from_error(error: Error) -> Self {
         FrameError::new(Reason::new(Rule::Frame, error), &Known::default())

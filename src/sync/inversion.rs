@@ -6,8 +6,8 @@
 //! the old tree    a  [..]     [..]  e  f'  g       given to the builder
 //! ```
 //!
-//! All operations are undone in one pass, so their order does not matter, and no node is needed
-//! that some order would not need.
+//! All operations are undone in one pass, so their order does not matter. No order of them needs
+//! fewer nodes.
 
 use core::iter::Peekable;
 use core::mem::{replace, take};
@@ -28,7 +28,7 @@ pub struct Inverted<'o> {
     pub root: Cid,
     /// The created keys that are next to a missing node of the new tree, in key order.
     ///
-    /// The new tree may have that node at the wrong side of such a key. The root is right all the
+    /// The new tree may have that node on the wrong side of such a key. The root is right all the
     /// same if the new tree is valid.
     pub unproven: Vec<Unproven<'o>>,
 }
@@ -45,12 +45,14 @@ pub struct Unproven<'o> {
     pub node: Cid,
 }
 
-/// Undoes operations: returns the root of the tree from which they lead to the tree `data`.
+/// Undoes operations: returns the root of the tree before them. `data` is the root of the tree
+/// after them.
 ///
 /// `blocks` has the nodes of the new tree, or some of them. Records are not needed. Without
 /// operations the root is `data`, and no node is needed. The result does not depend on the order of
-/// the operations. With operations, every node that is there is checked, and nothing else: no
-/// commit, no limits, and paths may be any keys.
+/// the operations. With operations, walks and checks every node of the tree that `blocks` has: pass
+/// the blocks of a message, not a full store. The commit and the limits of a verifier are not
+/// checked, and paths may be any keys.
 ///
 /// If the new tree is valid and has the operations' records, then the root is that of the tree
 /// before them. [`Verifier`](super::Verifier) checks all that a message has to prove.
@@ -58,9 +60,9 @@ pub struct Unproven<'o> {
 /// # Errors
 ///
 /// - `Limit` if a path is longer than [`MAX_KEY_LEN`](crate::limits::MAX_KEY_LEN) bytes
-/// - `Message` if an operation is malformed, changes nothing, or has the path of another; if the
-///   tree has another record than an operation says, or none, or a deleted key; if an update or
-///   delete has no `prev`
+/// - `Message` if an operation is malformed, changes nothing, or repeats a path
+/// - `Message` if the tree contradicts an operation
+/// - `Message` if an update or delete has no `prev`
 /// - `Missing` or `NeedsNode` if a node is missing without which an operation cannot be undone
 /// - `HashMismatch` if a node does not hash to its CID
 /// - `Tree`, `Malformed`, `NonCanonical` or `Limit` if a node breaks a rule

@@ -39,8 +39,8 @@ pub enum Message<'m> {
 }
 
 impl<'m> Message<'m> {
-    /// Returns the type as frames name it, like `#commit`. `None` for an error frame, and for a
-    /// frame of an unknown kind.
+    /// Returns the type as frames name it, like `#commit`. `None` for an error frame, or if
+    /// the header has no type.
     #[must_use]
     pub fn type_name(&self) -> Option<&'m str> {
         match self {
@@ -92,7 +92,8 @@ impl<'m> Message<'m> {
 /// A `#commit` message. Nothing is checked yet, except the types of the fields.
 ///
 /// The fields `tooBig`, `rebase`, `blobs` and `time` say nothing about the commit and are left out.
-/// See the [lexicon](https://github.com/bluesky-social/atproto/blob/main/lexicons/com/atproto/sync/subscribeRepos.json).
+/// See the
+/// [lexicon](https://github.com/bluesky-social/atproto/blob/main/lexicons/com/atproto/sync/subscribeRepos.json).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct CommitMessage<'m> {
@@ -102,8 +103,8 @@ pub struct CommitMessage<'m> {
     pub repo: &'m str,
     /// The revision of the commit.
     pub rev: &'m str,
-    /// The revision of the commit before. `None`, null or absent in a frame, if this is the first
-    /// commit.
+    /// The revision before. `None` (null or absent in a frame) for a first commit: without
+    /// `prev_data`, the tree before it is the empty one.
     pub since: Option<&'m str>,
     /// The commit.
     pub commit: Cid,

@@ -80,15 +80,16 @@ impl Reason {
         self.op
     }
 
-    /// Returns the path of the operation at fault, or the key of the tree: at most 1,024 bytes.
+    /// Returns the path of the operation or the key of the tree at fault: at most 1,024 bytes.
     #[must_use]
     pub fn path(&self) -> Option<&[u8]> {
         self.error.key()
     }
 
-    /// Returns the missing node, the other value, or the block at fault:
+    /// Returns the CID at fault:
     ///
     /// - the CID of a node that breaks a rule or is missing, or of a block with another hash
+    /// - the CID of a record that is missing or too long
     /// - the CID that the tree has instead of the operation's
     /// - the tree before the operations, if it is not `prevData`
     /// - the first root of the CAR, if the message names another commit

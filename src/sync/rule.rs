@@ -5,10 +5,9 @@ use core::fmt;
 /// A rule that a message breaks: the name that a [`Reason`](super::Reason) begins with.
 ///
 /// [`is_invalid`](Rule::is_invalid) tells the rules that make a message invalid from those that
-/// make it unverifiable. If several rules are broken, the first in this order is reported, with these
-/// exceptions. Of faults in the CAR, the first in the CAR is reported. The length of records is
-/// checked with [`RecordMissing`](Rule::RecordMissing), and the tree in key order, where a node is
-/// checked before what is below it.
+/// make it unverifiable. If several are broken, the first in the order of the
+/// variants is reported, except: the CAR is checked section by section; the length of a record with
+/// [`RecordMissing`](Rule::RecordMissing); the tree in key order, each node before those below it.
 ///
 /// # Examples
 ///
@@ -34,13 +33,13 @@ pub enum Rule {
     BlockHash,
     /// The block of the commit is missing.
     CommitMissing,
-    /// The commit does not have the form of one.
+    /// The commit is malformed.
     CommitForm,
     /// The message names another commit than the first root of the CAR.
     CommitCid,
-    /// The commit is by another account.
+    /// The commit is by another account than the message names.
     CommitDid,
-    /// The commit has another revision.
+    /// The commit has another revision than the message names.
     CommitRev,
     /// The revision lies too far in the future.
     FutureRev,
@@ -77,7 +76,7 @@ pub enum Rule {
 }
 
 impl Rule {
-    /// All rules, in the order in which they are checked.
+    /// All rules, in the order of the variants.
     pub const ALL: [Rule; 26] = [
         Rule::Frame,
         Rule::Field,

@@ -6,8 +6,8 @@ use super::{FrameError, Operation, Reason, RepoState};
 
 /// What a check of a message found.
 ///
-/// Of several, the first in the order `Invalid`, `Unverifiable`, `Stale`, `OutOfSync` holds. Only a
-/// `Valid` message may change what is held of an account. See [the
+/// If several apply, the first of `Invalid`, `Unverifiable`, `Stale` and `OutOfSync` is returned.
+/// Only a `Valid` message may change your data. See [the
 /// guide](crate::guide::live_stream#what-to-do) for what to do on each.
 ///
 /// # Examples
@@ -25,9 +25,9 @@ use super::{FrameError, Operation, Reason, RepoState};
 pub enum Verdict<'m> {
     /// The message proves what it says and continues from the state.
     Valid(Valid<'m>),
-    /// The message breaks a rule. Whatever the state is, it is wrong.
+    /// The message contradicts itself, its key or a limit, whatever the state is.
     Invalid(Reason),
-    /// The message lacks something without which it proves nothing.
+    /// Blocks or fields are missing without which the message proves nothing.
     Unverifiable(Reason),
     /// The revision is not after that of the state.
     Stale(Reason),
@@ -127,7 +127,8 @@ impl<'m> Valid<'m> {
         self.is_anchored
     }
 
-    /// Returns the operations in the order of the message, with their records. None for a `#sync`.
+    /// Returns the operations in the order of the message, with their records. Empty for a
+    /// `#sync`.
     #[must_use]
     pub fn ops(&self) -> impl ExactSizeIterator<Item = ValidOperation<'_, 'm>> {
         let records = self.records.iter();

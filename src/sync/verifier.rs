@@ -26,9 +26,8 @@ use crate::syntax::tid_micros;
 /// of 5,000,000 bytes, `blocks` of 2,000,000 bytes and of 10,000 bytes in a `#sync`, 200
 /// operations, records of 1,000,000 bytes, and revisions of at most 5 minutes in the future.
 ///
-/// A verifier is shared by any number of threads: they check messages independently. It keeps
-/// buffers for later checks, as many as were in use at the same time: a few MiB each at most, of
-/// usual messages some KiB. Clones share them.
+/// Threads can share a verifier, and clones share its buffers. It keeps one set of buffers for each
+/// check that ran at the same time: usually some KiB, at most a few MiB.
 ///
 /// # Examples
 ///
@@ -146,8 +145,8 @@ impl Verifier {
         self
     }
 
-    /// Sets the maximum number of operations. Default: 200. Messages that were parsed have at most
-    /// [`MAX_OPERATIONS`](crate::limits::MAX_OPERATIONS).
+    /// Sets the maximum number of operations. Default: 200. Above
+    /// [`MAX_OPERATIONS`](crate::limits::MAX_OPERATIONS), it has no effect on parsed messages.
     #[must_use]
     pub fn max_ops(mut self, count: usize) -> Self {
         self.ops = count;
@@ -161,16 +160,17 @@ impl Verifier {
         self
     }
 
-    /// Checks all of a message that needs no state. With `key`, the public key of the account, also
-    /// the signature.
+    /// Checks everything about a message that needs no state. The signature is checked if `key`,
+    /// the account's public key, is given.
     ///
     /// Which key is the account's is not checked: it is in the DID document of
     /// [`Message::did`]. If the signature does not match, get the document again, once, because the
     /// key may have changed, and parse the frame again: see [`Examined::reason`].
     ///
-    /// Of real messages, costs about as much as hashing the blocks, and a verification on the curve
-    /// with a key. At worst, keys that are compressed a thousandfold are hashed and compared: some
-    /// tenths of a second for 2 MB. Messages other than `#commit` and `#sync` are passed unchecked.
+    /// A usual message takes less than twice as long as hashing its blocks, keys and rebuilt nodes.
+    /// With a key, most of the time is the signature. At worst, a message of 2 MB whose keys share
+    /// long prefixes takes some tenths of a second. Messages other than `#commit` and `#sync` are
+    /// passed unchecked.
     ///
     /// # Examples
     ///

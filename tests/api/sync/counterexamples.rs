@@ -93,8 +93,8 @@ fn a_closed_subtree_at_the_wrong_side_of_a_created_key() {
         Rule::MissingNeighbour,
         at,
         "missing_neighbour: operation 0: node \
-             bafyreiarnfajnygzglgipgrx6cdos37m6ozaknbu6o5773nf7r26shstnq: its block is missing, \
-             and may have a key next to a created one, key \"com.example.test/00000002\"",
+             bafyreiarnfajnygzglgipgrx6cdos37m6ozaknbu6o5773nf7r26shstnq: its block is missing: \
+             it may have a key next to the created one, key \"com.example.test/00000002\"",
     );
     // Without the rule, nothing is wrong with the message itself.
     let judged = judge_by(&verifier().neighbours(false), &message.frame(), None, None);

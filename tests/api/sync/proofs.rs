@@ -85,8 +85,8 @@ fn missing_neighbour() {
         Rule::MissingNeighbour,
         at,
         "missing_neighbour: operation 0: node \
-             bafyreifr47jnkaal2xyjsuk6vwtehb3lel6sbgfokkzdcdxpfhhjm4p4mi: its block is missing, \
-             and may have a key next to a created one, key \"com.example.test/00000002\"",
+             bafyreifr47jnkaal2xyjsuk6vwtehb3lel6sbgfokkzdcdxpfhhjm4p4mi: its block is missing: \
+             it may have a key next to the created one, key \"com.example.test/00000002\"",
     );
     let judged = judge_by(&verifier().neighbours(false), &message.frame(), None, None);
     assert_eq!(judged.verdict, "valid");

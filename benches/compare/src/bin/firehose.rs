@@ -37,7 +37,7 @@ const CHECKS: [(&str, &str, Check); 5] = [
     ("hashing alone", "Blocks, keys and rebuilt nodes, one after the other with sha2.", hashing),
     (
         "shrike 0.8.2",
-        "parse, decode, invert_decoded_commit and check_op_cids: no rule of the tree but its order.",
+        "Hashes; operations undone and their CIDs compared. Of the tree's rules, only key order.",
         shrike,
     ),
     ("carwalk, with signatures", "All rules.", signed),
