@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
+use carwalk::ErrorKind as Kind;
 use carwalk::error::{LimitName, LookAlike, Malformed};
-use carwalk::{ErrorClass, ErrorKind as Kind};
+use carwalk_batch::compressed::Undecodable;
+use carwalk_batch::{Reason, ReportError};
 
 use crate::escape::escaped;
-use crate::input::Undecodable;
 use crate::output::Counted;
 
 const RED: Style = AnsiColor::Red.on_default().bold();
@@ -57,13 +58,19 @@ pub(crate) enum Cause {
     Read { name: String, error: io::Error },
     /// The content of another input is invalid: its name and the message, safe to print.
     Document { name: String, message: String },
+    /// There are no inputs: the message, safe to print.
+    NoInputs(String),
+    /// The report of a batch cannot be used.
+    Report(ReportError),
+    /// Inputs of a batch failed, as the output says: the exit code.
+    Inputs(u8),
     /// The output file of a command could not be written.
     File { path: PathBuf, error: io::Error },
 }
 
 impl From<carwalk::Error> for Cause {
     fn from(error: carwalk::Error) -> Self {
-        if let Some(fault) = undecodable(&error) {
+        if let Some(fault) = Undecodable::of(&error) {
             return Cause::Invalid(fault.to_string());
         }
         if !matches!(error.kind(), Kind::Output(_)) {
@@ -138,7 +145,7 @@ impl Failure {
         if self.cause.is_closed_pipe() && !self.is_binary {
             return ExitCode::SUCCESS;
         }
-        if let Cause::Different = self.cause {
+        if let Cause::Different | Cause::Inputs(_) = self.cause {
             return ExitCode::from(self.exit_code());
         }
         // If stderr is closed, the exit code still reports the failure.
@@ -158,21 +165,10 @@ impl Failure {
             | Cause::Read { .. }
             | Cause::File { .. } => IO,
             Cause::Invalid(_) | Cause::Document { .. } => INVALID,
-            Cause::Car(error) | Cause::Explained { error, .. }
-                if matches!(error.kind(), Kind::InvalidSpillFile(_)) =>
-            {
-                INVALID
-            }
-            Cause::Car(error) | Cause::Explained { error, .. } => match error.class() {
-                ErrorClass::Missing => INCOMPLETE,
-                ErrorClass::Environment | ErrorClass::Io => IO,
-                ErrorClass::Limit if is_full(error) => IO,
-                ErrorClass::Invalid
-                | ErrorClass::Truncated
-                | ErrorClass::Limit
-                | ErrorClass::Caller
-                | ErrorClass::Cancelled => INVALID,
-            },
+            Cause::Car(error) | Cause::Explained { error, .. } => code_of(Reason::of(error)),
+            Cause::NoInputs(_) => USAGE,
+            Cause::Report(error) => code_of_report(error),
+            Cause::Inputs(code) => *code,
         }
     }
 
@@ -182,6 +178,9 @@ impl Failure {
         match &self.cause {
             Cause::Usage(message) => writeln!(out, "{message}"),
             Cause::Different => writeln!(out, "{input}: different"),
+            Cause::Inputs(_) => writeln!(out, "{input}: not all inputs are done"),
+            Cause::NoInputs(message) => writeln!(out, "{message}"),
+            Cause::Report(error) => writeln!(out, "{}", report_message(error)),
             Cause::No(message)
             | Cause::Incomplete(message)
             | Cause::Invalid(message)
@@ -254,11 +253,30 @@ impl Failure {
     }
 }
 
-/// Returns why compressed input was not decoded, if that is the error.
-fn undecodable(error: &carwalk::Error) -> Option<&Undecodable> {
-    match error.kind() {
-        Kind::Io(error) => error.get_ref()?.downcast_ref(),
-        _ => None,
+/// Returns the exit code for the failure of an input.
+pub(crate) fn code_of(reason: Reason) -> u8 {
+    match reason {
+        Reason::Missing => INCOMPLETE,
+        Reason::Io => IO,
+        Reason::NotACar | Reason::Truncated | Reason::Invalid | Reason::Legacy | Reason::Limit => {
+            INVALID
+        }
+    }
+}
+
+fn code_of_report(error: &ReportError) -> u8 {
+    match error {
+        ReportError::OtherRun { .. } => USAGE,
+        ReportError::Line { .. } => INVALID,
+        _ => IO,
+    }
+}
+
+/// Returns the message about a report, without the number of a system error.
+fn report_message(error: &ReportError) -> String {
+    match error {
+        ReportError::Io { path, error } => format!("report {path:?}: {}", reason(error)),
+        error => escaped(&error.to_string()),
     }
 }
 

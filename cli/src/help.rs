@@ -169,18 +169,18 @@ OUT is written and replaced as by `prove`. With --bare-tree, further CARs only a
 
 pub(crate) const VERIFY: &str = help!(
     "\
-Checks the framing of the CAR, every block against its CID, the commit, every rule of the tree, and
-that each node and record is present and each key a valid repo path. Verification stops at the first
-error, but not at an invalid repo path. With --partial it does not stop at a missing block, a bad
-subtree or a bad record either. Missing blocks are counted. Of the invalid repo paths, bad subtrees
-and bad records together, the first 20 are named on stderr, the others are counted, and the exit
-code is 3. It is 1 if the repository is of another account or the signature is invalid.
-
-Without a key the signature is not checked. An old commit may be signed with an old key: an audit
-log (https://plc.directory/DID/log/audit) has the earlier keys. carwalk trusts the log.
+Checks the framing, every block against its CID, the commit, every rule of the tree, and that each
+node and record is present and each key a valid repo path. An error ends it, an invalid path does
+not. With --partial, missing blocks are counted, and bad subtrees and records do not end it. The
+first 20 problems are named on stderr, the others are counted. Without a key the signature is not
+checked. An audit log (https://plc.directory/DID/log/audit) has old keys; carwalk trusts the log.
 
 --records prints `path TAB place in the record TAB oddity`. Oddities are violations of the data
-model, a `$type` that is missing or not the collection, and sizes over 1,000,000 bytes.",
+model, a `$type` that is missing or not the collection, and sizes over 1,000,000 bytes.
+
+Of several inputs, a folder (*.car, *.car.gz, *.car.zst), --files-from or --report, it prints one
+line each: `path TAB outcome TAB did TAB rev TAB records TAB reason`. Outcomes are done, failed and
+skipped: by --report, or of another account than --did. The largest exit code counts.",
     "carwalk verify --did-doc did.json repo.car",
     no = "another account or invalid signature"
 );

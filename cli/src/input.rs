@@ -1,6 +1,5 @@
 //! The origin of the CAR, and the settings for reading it.
 
-mod compressed;
 mod folder;
 mod loaded;
 mod one_pass;
@@ -20,9 +19,10 @@ use carwalk::{
     BoundedLoader, Cid, Commit, CommitRules, Error, ErrorKind, Limits, Loader, Repo, StreamWalk,
     Tree, Verification,
 };
+use carwalk_batch::Settings;
+use carwalk_batch::compressed::is_compressed;
 use clap::Args;
 
-pub(crate) use self::compressed::{Format, Undecodable};
 use self::loaded::LoadedCar;
 pub(crate) use self::one_pass::{OnePass, repeated};
 use self::opened::{Opened, OpenedRepo};
@@ -230,7 +230,7 @@ impl Input {
             return Ok(Origin::File { file, len: Some(len).filter(|&len| len > 0) });
         }
         // On an error, reading the file fails too and reports it.
-        let is_compressed = stream::is_compressed(&file).unwrap_or(true);
+        let is_compressed = is_compressed(&file).unwrap_or(true);
         if self.no_mmap || self.storage.keeps() || is_compressed {
             return Ok(Origin::File { file, len: Some(len) });
         }
@@ -375,6 +375,32 @@ impl Input {
     /// Returns the loader for what is opened over loaded blocks.
     fn bounded(&self) -> BoundedLoader {
         self.loader(false).memory_limit(self.storage.memory_limit())
+    }
+
+    /// Returns the argument, unless it is left out.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
+    /// Returns how the inputs of a batch are read.
+    pub(crate) fn settings(&self) -> Settings {
+        Settings::new().limits(self.limits()).commits(self.commit_rules()).map(!self.no_mmap)
+    }
+
+    /// Returns whether an option is set that only a single CAR can have.
+    pub(crate) fn is_of_one_car(&self) -> bool {
+        self.kept || self.commit.is_some() || self.storage.is_set()
+    }
+
+    /// Returns the options that shape what is read, by name, for the digest of a run.
+    pub(crate) fn shape(&self) -> [(&'static str, String); 4] {
+        let limits = self.limits();
+        [
+            ("legacy", self.legacy.to_string()),
+            ("max-block", limits.block_len().to_string()),
+            ("max-header", limits.header_len().to_string()),
+            ("max-stream", limits.stream_len().to_string()),
+        ]
     }
 
     fn limits(&self) -> Limits {

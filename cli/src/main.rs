@@ -3,6 +3,7 @@
 
 mod account;
 mod args;
+mod batch;
 mod blobs;
 mod changes;
 mod commits;
@@ -18,6 +19,7 @@ mod help;
 mod hints;
 mod input;
 mod inspect;
+mod interrupt;
 mod json;
 mod keys;
 mod ls;
@@ -57,7 +59,7 @@ fn main() -> ExitCode {
         Commands::Prove(prove) => prove.input.run(&prove),
         Commands::Diff(diff) => diff.run(),
         Commands::Pack(pack) => pack.run(),
-        Commands::Verify(verify) => verify.input.run(&verify),
+        Commands::Verify(verify) => verify.run(),
         Commands::Completions(completions) => completions.run(Cli::command()),
     };
     match done {

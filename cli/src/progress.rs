@@ -41,6 +41,23 @@ impl SharedProgress {
         }
     }
 
+    /// Creates a bar over the bytes of many inputs, unless standard output is a terminal: a bar among
+    /// the lines of a listing would spoil both.
+    pub(crate) fn over_inputs(bytes: u64) -> Self {
+        let line = if io::stdout().is_terminal() {
+            ProgressLine::none()
+        } else {
+            ProgressLine::new(Unit::Bytes, Some(bytes))
+        };
+        SharedProgress(Arc::new(Mutex::new(line)))
+    }
+
+    /// Returns a function that advances the bar by a number of bytes.
+    pub(crate) fn advance(&self) -> impl Fn(u64) + Send + Sync + use<> {
+        let line = Arc::clone(&self.0);
+        move |bytes| line.lock().unwrap_or_else(PoisonError::into_inner).advance(bytes)
+    }
+
     /// Prints a line on stderr.
     pub(crate) fn note(&self, note: fmt::Arguments<'_>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).note(note);
@@ -77,6 +94,12 @@ impl ProgressLine {
         if self.position.is_multiple_of(STRIDE) {
             self.set(self.position);
         }
+    }
+
+    /// Advances the bar by some steps.
+    fn advance(&mut self, steps: u64) {
+        self.position = self.position.saturating_add(steps);
+        self.set(self.position);
     }
 
     /// Moves the bar to a position.

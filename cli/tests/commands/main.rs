@@ -56,4 +56,5 @@ mod torn;
 mod tree;
 mod vectors;
 mod verify;
+mod verify_many;
 mod verify_records;
