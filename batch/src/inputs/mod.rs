@@ -48,7 +48,7 @@ impl Input {
     }
 
     fn of(path: PathBuf, metadata: &Metadata) -> Self {
-        let bytes = metadata.is_file().then(|| metadata.len());
+        let bytes = metadata.is_file().then_some(metadata.len());
         let modified = bytes.and_then(|_| metadata.modified().ok());
         Input { path, bytes, modified, problem: None }
     }

@@ -102,7 +102,7 @@ fn a_folder_that_cannot_be_read_is_an_input_with_a_problem() {
     folder.write("a.car", b"");
     let closed = folder.path().join("closed");
     fs::create_dir(&closed).unwrap();
-    fs::set_permissions(&closed, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o0)).unwrap();
     // Permissions do not bind the superuser.
     if fs::read_dir(&closed).is_err() {
         let mut inputs = Inputs::new();

@@ -2,12 +2,25 @@
 
 use std::collections::HashMap;
 
+use carwalk::store::CarStore;
 use carwalk::{Loader, Repo};
 use carwalk_batch::compressed::Decompressed;
-use carwalk_batch::{Failure, Outcome, Reason, Settings};
+use carwalk_batch::{Failure, Input, Line, Outcome, Reason, Settings, Visit};
 use carwalk_testkit::breakage::{self, Fault};
 
-use crate::common::{Folder, car, count, gzip, zstd};
+use crate::common::{Count, Folder, car, count, gzip, worker, zstd};
+
+/// Checks the path of each record.
+struct Paths;
+
+impl Visit for Paths {
+    fn visit<S: CarStore>(&mut self, repo: &Repo<S>, _: &mut Line) -> Result<(), Failure> {
+        for record in repo.records() {
+            record?.path().check_syntax()?;
+        }
+        Ok(())
+    }
+}
 
 #[test]
 fn each_breakage_has_the_reason_of_its_fault() {
@@ -17,7 +30,11 @@ fn each_breakage_has_the_reason_of_its_fault() {
         let case = breakage.make();
         let valid = folder.write("valid.car", &case.valid);
         assert_eq!(count(Settings::new(), &valid).outcome, Outcome::Done, "{breakage:?}");
-        let line = count(Settings::new(), &folder.write("broken.car", &case.broken));
+        let broken = Input::new(folder.write("broken.car", &case.broken));
+        let line = match breakage.fault {
+            Fault::Path => worker(Settings::new()).process(&broken, &mut Paths),
+            _ => worker(Settings::new()).process(&broken, &mut Count),
+        };
         let Outcome::Failed(reason) = line.outcome else { panic!("{breakage:?}: {line:?}") };
         let expected: &[Reason] = match breakage.fault {
             Fault::Missing => &[Reason::Missing],

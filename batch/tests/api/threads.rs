@@ -213,17 +213,17 @@ fn a_flag_ends_long_work_and_threads_that_wait_for_room() {
     for order in [Order::Inputs, Order::Finished] {
         let flag = Arc::new(std::sync::atomic::AtomicBool::new(false));
         let stop = Stop::watching(Arc::clone(&flag));
-        let (sends, gave_up) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let (sends, gave_up) = ([const { AtomicUsize::new(0) }; 3], AtomicUsize::new(0));
         let endless = |input: u64, sender: &Sender<'_, u64, ()>| -> Result<(), Failure> {
             for number in 0.. {
                 if input > 0 {
-                    sends.fetch_add(1, Ordering::SeqCst);
+                    sends[input as usize].fetch_add(1, Ordering::SeqCst);
                     sender.send(number, 7)?;
                     continue;
                 }
                 stop.check()?;
                 // Each of the others may send one piece: the signal comes while one of them waits.
-                if sends.load(Ordering::SeqCst) > 3 {
+                if sends[1..].iter().all(|count| count.load(Ordering::SeqCst) > 1) {
                     flag.store(true, Ordering::SeqCst);
                 }
             }

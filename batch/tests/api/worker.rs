@@ -190,7 +190,7 @@ fn files_that_cannot_be_read_fail() {
     let none = count(Settings::new(), &folder.path().join("none.car"));
     assert_eq!(none.outcome, Outcome::Failed(Reason::Io));
     assert_eq!(none.error.as_deref(), Some("reading failed: No such file or directory"));
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o0)).unwrap();
     // Permissions do not bind the superuser.
     if std::fs::File::open(&path).is_err() {
         let line = count(Settings::new(), &path);
