@@ -8,6 +8,8 @@
 //!   order of the inputs or as they finish; what waits for delivery is bounded in bytes. [`Stop`]
 //!   ends it early.
 //! - Every input has one [`Outcome`]. A [`Failure`] is a [`Reason`] with a message.
+//! - A [`Row`](row::Row) is a record as a row of a table; [`columns`] are its columns, and [`text`]
+//!   writes rows as JSON Lines or CSV.
 //! - [`Report`] is a file with one [`Line`] for each input, which a later run continues. [`Summary`]
 //!   has the sums.
 //!
@@ -54,6 +56,7 @@
 //! # Ok::<(), carwalk_batch::ListError>(())
 //! ```
 
+pub mod columns;
 pub mod compressed;
 mod counted;
 pub mod header;
@@ -61,8 +64,10 @@ mod inputs;
 mod outcome;
 mod reading;
 mod report;
+pub mod row;
 mod stop;
 mod summary;
+pub mod text;
 mod threads;
 mod timestamp;
 

@@ -18,6 +18,7 @@ use crate::ls::Ls;
 use crate::pack::Pack;
 use crate::prove::Prove;
 use crate::tree::PrintTree;
+use crate::unpack::Unpack;
 use crate::verify::Verify;
 
 /// Most columns of a line of help.
@@ -82,6 +83,8 @@ pub(crate) enum Commands {
     Ls(Ls),
     #[command(after_help = help::GET)]
     Get(Get),
+    #[command(after_help = help::UNPACK)]
+    Unpack(Unpack),
     #[command(after_help = help::TREE)]
     Tree(PrintTree),
     #[command(after_help = help::DIFF)]

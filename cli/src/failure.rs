@@ -66,6 +66,8 @@ pub(crate) enum Cause {
     Inputs(u8),
     /// The output file of a command could not be written.
     File { path: PathBuf, error: io::Error },
+    /// The output folder of a command cannot be used.
+    Folder { path: PathBuf, reason: &'static str },
 }
 
 impl From<carwalk::Error> for Cause {
@@ -155,7 +157,7 @@ impl Failure {
 
     fn exit_code(&self) -> u8 {
         match &self.cause {
-            Cause::Usage(_) => USAGE,
+            Cause::Usage(_) | Cause::Folder { .. } => USAGE,
             Cause::No(_) | Cause::Different => NO,
             Cause::Incomplete(_) => INCOMPLETE,
             Cause::Open(_)
@@ -202,6 +204,9 @@ impl Failure {
                 let remedy =
                     if error.kind() == ErrorKind::AlreadyExists { " (see --force)" } else { "" };
                 writeln!(out, "cannot write {path:?}: {}{remedy}", reason(error))
+            }
+            Cause::Folder { path, reason } => {
+                writeln!(out, "cannot write into {path:?}: {reason}")
             }
             Cause::Car(error) => self.write_car_error(error, out),
         }

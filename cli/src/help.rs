@@ -109,6 +109,23 @@ is 3: use --raw. The output of --raw is the whole record only if the exit code i
     no = "the record is absent"
 );
 
+pub(crate) const UNPACK: &str = help!(
+    "\
+Each file has the JSON that `get` prints. All records in the range must be present: if a block is
+missing or bad, the files before it remain. An invalid repo path is named on stderr, and so is a
+record that is not CBOR. Neither is written, the other records are, and the exit code is 3. FOLDER
+has all records only if the exit code is 0.
+
+In names, bytes other than `a-z 0-9 . _ - ~` are written as %XX, so that records differ also where
+upper and lower case do not. So are a dot at the end, and the first byte of a name that Windows
+reserves, such as `con`. A name of more than 200 bytes is cut into folders of at most 200 bytes that
+end in `+`. To get the path back, join the parts of a name and decode %XX.
+
+Files are written to temporary files in FOLDER, `.carwalk+` and six letters, and renamed. After a
+signal one may remain and can be deleted.",
+    "carwalk unpack repo.car -o records"
+);
+
 pub(crate) const INSPECT: &str = help!(
     "\
 Missing blocks are counted. Neither they nor damage to the CAR or the tree is an error: the exit

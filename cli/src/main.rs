@@ -40,6 +40,7 @@ mod target;
 mod testing;
 mod tid;
 mod tree;
+mod unpack;
 mod verify;
 mod walking;
 
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
     let done = match Cli::of_process().command {
         Commands::Ls(ls) => ls.input.run_tree(&ls),
         Commands::Get(get) => get.input.run(&get),
+        Commands::Unpack(unpack) => unpack.input.run(&unpack),
         Commands::Tree(tree) => tree.input.run_tree(&tree),
         Commands::Inspect(inspect) => inspect.input.run(&inspect),
         Commands::Blobs(blobs) => blobs.input.run(&blobs),

@@ -22,7 +22,18 @@ fn help_of(command: &str) -> String {
 #[test]
 fn all_commands_are_listed() {
     let commands = commands();
-    let names = ["ls", "get", "tree", "inspect", "blobs", "prove", "pack", "verify", "completions"];
+    let names = [
+        "ls",
+        "get",
+        "unpack",
+        "tree",
+        "inspect",
+        "blobs",
+        "prove",
+        "pack",
+        "verify",
+        "completions",
+    ];
     for name in names {
         assert!(commands.iter().any(|command| command == name), "{commands:?}");
     }
@@ -97,6 +108,7 @@ fn examples_are_command_lines() {
     }
     assert!(folder.path().join("proof.car").exists());
     assert!(folder.path().join("packed.car").exists());
+    assert!(folder.path().join("records/app.bsky.feed.post/1.json").exists());
 }
 
 /// The long options that a help text lists.

@@ -54,6 +54,7 @@ mod tails;
 mod terminals;
 mod torn;
 mod tree;
+mod unpack;
 mod vectors;
 mod verify;
 mod verify_many;
