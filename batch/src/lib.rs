@@ -10,6 +10,8 @@
 //! - Every input has one [`Outcome`]. A [`Failure`] is a [`Reason`] with a message.
 //! - A [`Row`](row::Row) is a record as a row of a table; [`columns`] are its columns, and [`text`]
 //!   writes rows as JSON Lines or CSV.
+//! - [`staging`] makes the rows of whole inputs, and [`parts`] writes them into the files of a
+//!   folder, so that a later run continues where an earlier one ended.
 //! - [`Report`] is a file with one [`Line`] for each input, which a later run continues. [`Summary`]
 //!   has the sums.
 //!
@@ -62,9 +64,11 @@ mod counted;
 pub mod header;
 mod inputs;
 mod outcome;
+pub mod parts;
 mod reading;
 mod report;
 pub mod row;
+pub mod staging;
 mod stop;
 mod summary;
 pub mod text;

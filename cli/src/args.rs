@@ -11,6 +11,7 @@ use crate::blobs::Blobs;
 use crate::completions::Completions;
 use crate::diff::PrintDiff;
 use crate::escape;
+use crate::export::Export;
 use crate::get::Get;
 use crate::help;
 use crate::inspect::Inspect;
@@ -85,6 +86,8 @@ pub(crate) enum Commands {
     Get(Get),
     #[command(after_help = help::UNPACK)]
     Unpack(Unpack),
+    #[command(after_help = help::EXPORT)]
+    Export(Export),
     #[command(after_help = help::TREE)]
     Tree(PrintTree),
     #[command(after_help = help::DIFF)]

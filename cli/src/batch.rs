@@ -8,7 +8,7 @@ use carwalk_batch::{History, Inputs, ListError, Report, Stop, Threads};
 use clap::Args;
 
 use crate::failure::{Cause, code_of};
-use carwalk_batch::{Line, Outcome};
+use carwalk_batch::{Line, Outcome, Reason};
 
 /// Options of commands over many inputs.
 #[derive(Args, Debug)]
@@ -85,6 +85,10 @@ impl Batch {
 /// Returns the exit code for the outcome of one input.
 pub(crate) fn code_of_line(line: &Line) -> u8 {
     match line.outcome {
+        // Its other records are done.
+        Outcome::Done if line.invalid_paths.is_some_and(|paths| paths > 0) => {
+            code_of(Reason::Invalid)
+        }
         Outcome::Done | Outcome::Skipped(_) => 0,
         Outcome::Failed(reason) => code_of(reason),
     }

@@ -9,6 +9,7 @@ use anstyle::{AnsiColor, Style};
 use carwalk::ErrorKind as Kind;
 use carwalk::error::{LimitName, LookAlike, Malformed};
 use carwalk_batch::compressed::Undecodable;
+use carwalk_batch::parts::PartsError;
 use carwalk_batch::{Reason, ReportError};
 
 use crate::escape::escaped;
@@ -62,6 +63,8 @@ pub(crate) enum Cause {
     NoInputs(String),
     /// The report of a batch cannot be used.
     Report(ReportError),
+    /// The folder of the rows cannot be used.
+    Parts(PartsError),
     /// Inputs of a batch failed, as the output says: the exit code.
     Inputs(u8),
     /// The output file of a command could not be written.
@@ -170,6 +173,8 @@ impl Failure {
             Cause::Car(error) | Cause::Explained { error, .. } => code_of(Reason::of(error)),
             Cause::NoInputs(_) => USAGE,
             Cause::Report(error) => code_of_report(error),
+            Cause::Parts(PartsError::OtherParts { .. }) => USAGE,
+            Cause::Parts(_) => IO,
             Cause::Inputs(code) => *code,
         }
     }
@@ -183,6 +188,7 @@ impl Failure {
             Cause::Inputs(_) => writeln!(out, "{input}: not all inputs are done"),
             Cause::NoInputs(message) => writeln!(out, "{message}"),
             Cause::Report(error) => writeln!(out, "{}", report_message(error)),
+            Cause::Parts(error) => writeln!(out, "{}", parts_message(error)),
             Cause::No(message)
             | Cause::Incomplete(message)
             | Cause::Invalid(message)
@@ -281,6 +287,15 @@ fn code_of_report(error: &ReportError) -> u8 {
 fn report_message(error: &ReportError) -> String {
     match error {
         ReportError::Io { path, error } => format!("report {path:?}: {}", reason(error)),
+        error => escaped(&error.to_string()),
+    }
+}
+
+/// Returns the message about the folder of the rows, without the number of a system error.
+fn parts_message(error: &PartsError) -> String {
+    match error {
+        PartsError::Io { path, error } => format!("cannot write {path:?}: {}", reason(error)),
+        PartsError::Report(error) => report_message(error),
         error => escaped(&error.to_string()),
     }
 }

@@ -38,7 +38,7 @@ Exit codes:
      `verify --strict`: also an odd record
   4  the CAR is partial: a block that the command needs is missing
   5  reading, mapping or writing failed, also of a spill file; --max-spill was reached; the program
-     that reads binary output (`prove`, `pack`, `get --raw`) ended early
+     that reads binary output (`prove`, `pack`, `get --raw`, `export --compress`) ended early
 
 The signal SIGBUS ends carwalk if another process truncates a mapped file, or if the system cannot
 read a part of it: shells show exit code 135 on Linux. See --no-mmap.
@@ -124,6 +124,21 @@ end in `+`. To get the path back, join the parts of a name and decode %XX.
 Files are written to temporary files in FOLDER, `.carwalk+` and six letters, and renamed. After a
 signal one may remain and can be deleted.",
     "carwalk unpack repo.car -o records"
+);
+
+pub(crate) const EXPORT: &str = help!(
+    "\
+Writes one row for each record, in key order within each INPUT: the columns did, rev, collection,
+rkey, cid, size, time (of the record key), created_at, subject and record (JSON). A failed INPUT has
+no rows and does not stop the others. An invalid repo path is counted, and the exit code is 3; the
+largest exit code counts. A folder stands for its *.car, *.car.gz and *.car.zst.
+
+To a file or standard output, rows are in the order of the INPUTS. A file gets its name when it is
+complete. If OUT is a folder or ends with a slash, it gets parts, each with the rows of whole INPUTS.
+A part gets its name when it is complete. The same command with the same --report and folder then
+continues where an earlier one ended. If the reader of a pipe ends early, so does carwalk: with exit
+code 0, with --compress 5.",
+    "carwalk export --as jsonl repo.car -o rows/ --report report.jsonl"
 );
 
 pub(crate) const INSPECT: &str = help!(

@@ -4,6 +4,7 @@ mod folder;
 mod loaded;
 mod one_pass;
 mod opened;
+mod reading;
 mod several;
 mod storage;
 mod store;
@@ -26,6 +27,7 @@ use clap::Args;
 use self::loaded::LoadedCar;
 pub(crate) use self::one_pass::{OnePass, repeated};
 use self::opened::{Opened, OpenedRepo};
+pub(crate) use self::reading::Reading;
 pub(crate) use self::several::{Fault, OpenedTree, Several};
 use self::storage::Storage;
 pub(crate) use self::store::{InputStore, LeftOut};
@@ -33,7 +35,7 @@ use self::stream::Stream;
 use crate::failure::{Cause, Failure};
 use crate::output::Output;
 use crate::progress::{SharedProgress, Unit};
-use crate::{commits, hints, size};
+use crate::{commits, hints};
 
 /// A command over one repository in any store.
 pub(crate) trait Command {
@@ -89,30 +91,12 @@ pub(crate) struct Input {
     #[arg(long, conflicts_with = "keep", help_heading = "Input options")]
     kept: bool,
 
-    /// Accept legacy commits: version 2, and version 3 without `prev`
-    #[arg(long, help_heading = "Input options")]
-    legacy: bool,
-
     /// Open this commit instead of the first root (see `inspect`)
     #[arg(long, value_name = "CID", value_parser = commits::cid, help_heading = "Input options")]
     commit: Option<Cid>,
 
-    /// Read the file into memory instead of mapping it. If a mapped file is truncated, the signal
-    /// SIGBUS ends carwalk
-    #[arg(long, help_heading = "Input options")]
-    no_mmap: bool,
-
-    /// Longest accepted block, like 16MiB [default: 2MiB]
-    #[arg(long, value_name = "SIZE", value_parser = size::parse_u32, help_heading = "Input options")]
-    max_block: Option<u32>,
-
-    /// Longest accepted CAR header [default: 1MiB]
-    #[arg(long, value_name = "SIZE", value_parser = size::parse_u32, help_heading = "Input options")]
-    max_header: Option<u32>,
-
-    /// Most bytes to read, decompressed, if CAR is not mapped [default: 1GiB]
-    #[arg(long, value_name = "SIZE", value_parser = size::parse, help_heading = "Input options")]
-    max_stream: Option<u64>,
+    #[command(flatten)]
+    reading: Reading,
 
     #[command(flatten)]
     storage: Storage,
@@ -185,7 +169,7 @@ impl Input {
 
     /// Refuses options that need a commit, or a spill file of a repository.
     fn check_bare(&self) -> Result<(), Cause> {
-        if self.commit.is_some() || self.legacy || self.kept || self.storage.keeps() {
+        if self.commit.is_some() || self.reading.legacy || self.kept || self.storage.keeps() {
             return Err(Cause::Usage(
                 "--bare-tree cannot be combined with --commit, --legacy, --keep or --kept",
             ));
@@ -231,7 +215,7 @@ impl Input {
         }
         // On an error, reading the file fails too and reports it.
         let is_compressed = is_compressed(&file).unwrap_or(true);
-        if self.no_mmap || self.storage.keeps() || is_compressed {
+        if self.reading.no_mmap || self.storage.keeps() || is_compressed {
             return Ok(Origin::File { file, len: Some(len) });
         }
         Ok(Origin::Mapped { file, len })
@@ -340,7 +324,7 @@ impl Input {
 
     /// Returns which commits are accepted.
     pub(crate) fn commit_rules(&self) -> CommitRules {
-        if self.legacy { CommitRules::Legacy } else { CommitRules::Current }
+        self.reading.commit_rules()
     }
 
     fn loader(&self, salvages: bool) -> Loader {
@@ -384,7 +368,7 @@ impl Input {
 
     /// Returns how the inputs of a batch are read.
     pub(crate) fn settings(&self) -> Settings {
-        Settings::new().limits(self.limits()).commits(self.commit_rules()).map(!self.no_mmap)
+        self.reading.settings()
     }
 
     /// Returns whether an option is set that only a single CAR can have.
@@ -394,27 +378,11 @@ impl Input {
 
     /// Returns the options that shape what is read, by name, for the digest of a run.
     pub(crate) fn shape(&self) -> [(&'static str, String); 4] {
-        let limits = self.limits();
-        [
-            ("legacy", self.legacy.to_string()),
-            ("max-block", limits.block_len().to_string()),
-            ("max-header", limits.header_len().to_string()),
-            ("max-stream", limits.stream_len().to_string()),
-        ]
+        self.reading.shape()
     }
 
     fn limits(&self) -> Limits {
-        let mut limits = Limits::default();
-        if let Some(len) = self.max_stream {
-            limits = limits.max_stream_len(len);
-        }
-        if let Some(len) = self.max_block {
-            limits = limits.max_block_len(len);
-        }
-        if let Some(len) = self.max_header {
-            limits = limits.max_header_len(len);
-        }
-        limits
+        self.reading.limits()
     }
 
     fn name(&self) -> String {

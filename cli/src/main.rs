@@ -13,6 +13,7 @@ mod counts;
 mod did_doc;
 mod diff;
 mod escape;
+mod export;
 mod failure;
 mod get;
 mod help;
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
         Commands::Ls(ls) => ls.input.run_tree(&ls),
         Commands::Get(get) => get.input.run(&get),
         Commands::Unpack(unpack) => unpack.input.run(&unpack),
+        Commands::Export(export) => export.run(),
         Commands::Tree(tree) => tree.input.run_tree(&tree),
         Commands::Inspect(inspect) => inspect.input.run(&inspect),
         Commands::Blobs(blobs) => blobs.input.run(&blobs),

@@ -36,6 +36,11 @@ enum Destination {
 }
 
 impl OutFile {
+    /// Creates OUT from options of a command's own.
+    pub(crate) fn new(output: PathBuf, force: bool) -> Self {
+        OutFile { output, force }
+    }
+
     /// Returns whether OUT is standard output.
     pub(crate) fn is_stdout(&self) -> bool {
         self.output == Path::new("-")
@@ -47,14 +52,14 @@ impl OutFile {
     }
 
     /// Writes OUT with a function, and returns its result.
-    pub(crate) fn write<T>(
+    pub(crate) fn write<T, E: Into<Cause>>(
         &self,
         out: &mut Output,
-        write: impl FnOnce(&mut dyn Write) -> carwalk::Result<T>,
+        write: impl FnOnce(&mut dyn Write) -> Result<T, E>,
     ) -> Result<T, Cause> {
         let refused = |error| self.refused(error);
         match self.place().map_err(refused)? {
-            Destination::Stdout => Ok(write(out)?),
+            Destination::Stdout => write(out).map_err(Into::into),
             Destination::Device => {
                 let file = File::options().write(true).open(&self.output).map_err(refused)?;
                 if file.is_terminal() {
@@ -106,11 +111,11 @@ impl OutFile {
 
     /// Writes a temporary file beside `path` and syncs it, so that half a CAR never has the final
     /// name.
-    fn write_beside<T>(
+    fn write_beside<T, E: Into<Cause>>(
         &self,
         path: &Path,
         replaced: Option<Permissions>,
-        write: impl FnOnce(&mut dyn Write) -> carwalk::Result<T>,
+        write: impl FnOnce(&mut dyn Write) -> Result<T, E>,
     ) -> Result<(NamedTempFile, T), Cause> {
         let file = new_file(path, replaced).map_err(|error| self.refused(error))?;
         let done = self.write_into(file.as_file(), write)?;
@@ -118,14 +123,14 @@ impl OutFile {
         Ok((file, done))
     }
 
-    fn write_into<T>(
+    fn write_into<T, E: Into<Cause>>(
         &self,
         file: &File,
-        write: impl FnOnce(&mut dyn Write) -> carwalk::Result<T>,
+        write: impl FnOnce(&mut dyn Write) -> Result<T, E>,
     ) -> Result<T, Cause> {
         let mut buffered = BufWriter::with_capacity(BUFFER_LEN, file);
         // The function flushes its output.
-        write(&mut buffered).map_err(|error| match Cause::from(error) {
+        write(&mut buffered).map_err(|error| match error.into() {
             Cause::Output(error) => self.refused(error),
             cause => cause,
         })

@@ -25,6 +25,7 @@ pub(crate) enum Unit {
 }
 
 /// A progress bar that a load updates.
+#[derive(Clone)]
 pub(crate) struct SharedProgress(Arc<Mutex<ProgressLine>>);
 
 impl SharedProgress {
@@ -41,10 +42,10 @@ impl SharedProgress {
         }
     }
 
-    /// Creates a bar over the bytes of many inputs, unless standard output is a terminal: a bar among
+    /// Creates a bar over the bytes of many inputs, unless the output goes to a terminal: a bar among
     /// the lines of a listing would spoil both.
-    pub(crate) fn over_inputs(bytes: u64) -> Self {
-        let line = if io::stdout().is_terminal() {
+    pub(crate) fn over_inputs(bytes: u64, writes_stdout: bool) -> Self {
+        let line = if writes_stdout && io::stdout().is_terminal() {
             ProgressLine::none()
         } else {
             ProgressLine::new(Unit::Bytes, Some(bytes))

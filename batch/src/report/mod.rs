@@ -3,7 +3,7 @@
 mod line;
 mod read;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -90,7 +90,10 @@ pub struct Report {
 ///
 /// [`Report`] has an example.
 #[derive(Clone, Debug, Default)]
-pub struct History(HashMap<String, Finished>);
+pub struct History {
+    finished: HashMap<String, Finished>,
+    outputs: HashSet<String>,
+}
 
 impl History {
     /// Returns the last line about an input if it is done and the file has not changed since: same
@@ -98,28 +101,38 @@ impl History {
     #[must_use]
     pub fn finished(&self, input: &Input) -> Option<&Finished> {
         // Without a report, no name is made.
-        let found = if self.0.is_empty() { None } else { self.0.get(&input.name()) }?;
+        let found = if self.finished.is_empty() { None } else { self.finished.get(&input.name()) }?;
         let is_same = found.bytes == input.bytes() && found.modified == input.modified();
         is_same.then_some(found)
     }
 
     /// Returns the paths of all finished inputs and what is known of them, in any order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Finished)> {
-        self.0.iter().map(|(path, finished)| (path.as_str(), finished))
+        self.finished.iter().map(|(path, finished)| (path.as_str(), finished))
     }
 
     /// Removes the inputs for which `keep` returns false: those whose output is gone, for example.
     pub fn retain(&mut self, mut keep: impl FnMut(&str, &Finished) -> bool) {
-        self.0.retain(|path, finished| keep(path, finished));
+        self.finished.retain(|path, finished| keep(path, finished));
+    }
+
+    /// Returns whether any line about a finished input names this output, also if a later line is
+    /// about the same input.
+    #[must_use]
+    pub fn has_output(&self, output: &str) -> bool {
+        self.outputs.contains(output)
     }
 
     /// Takes in a line of the report.
     fn take(&mut self, line: Line) {
         if line.is_done() {
             let Line { path, bytes, modified, output, records, .. } = line;
-            self.0.insert(path, Finished { bytes, modified, output, records });
+            if let Some(output) = output.as_ref().filter(|output| !self.has_output(output)) {
+                self.outputs.insert(output.clone());
+            }
+            self.finished.insert(path, Finished { bytes, modified, output, records });
         } else if !line.is_skipped() {
-            self.0.remove(&line.path);
+            self.finished.remove(&line.path);
         }
     }
 }

@@ -11,6 +11,8 @@
 mod common;
 mod inputs;
 mod outcomes;
+mod parts;
 mod report;
+mod staging;
 mod threads;
 mod worker;

@@ -86,7 +86,7 @@ impl Verify {
         stop: &Stop,
         lines: &mut Lines,
     ) -> Result<(), Cause> {
-        let progress = SharedProgress::over_inputs(inputs.bytes());
+        let progress = SharedProgress::over_inputs(inputs.bytes(), true);
         let settings = self.input.settings().did(self.account.did().map(str::to_owned));
         let mut fault = None;
         self.batch.threads(stop.clone()).run(

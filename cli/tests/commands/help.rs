@@ -26,6 +26,7 @@ fn all_commands_are_listed() {
         "ls",
         "get",
         "unpack",
+        "export",
         "tree",
         "inspect",
         "blobs",
@@ -108,6 +109,7 @@ fn examples_are_command_lines() {
     }
     assert!(folder.path().join("proof.car").exists());
     assert!(folder.path().join("packed.car").exists());
+    assert!(folder.path().join("rows/part-00000.jsonl").exists());
     assert!(folder.path().join("records/app.bsky.feed.post/1.json").exists());
 }
 
@@ -123,9 +125,10 @@ fn options(help: &str) -> Vec<&str> {
 fn options_are_grouped() {
     for command in commands().iter().filter(|command| *command != "completions") {
         let help = help_of(command);
-        for heading in ["\nOptions:\n", "\nInput options:\n", "\nMemory options:\n"] {
+        for heading in ["\nOptions:\n", "\nInput options:\n"] {
             assert!(help.contains(heading), "{help}");
         }
+        assert_eq!(help.contains("\nMemory options:\n"), command != "export", "{help}");
         let has = |text: &str| help.contains(text);
         assert_eq!(has("\nAccount:\n"), has("--did-doc <FILE>"), "{help}");
         assert_eq!(has("\nRanges:\n"), has("--prefix <PREFIX>"), "{help}");

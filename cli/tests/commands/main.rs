@@ -26,6 +26,8 @@ mod declared_lengths;
 mod diff;
 mod escapes;
 mod exit_codes;
+mod export;
+mod export_folder;
 mod forged_kept;
 mod get;
 mod get_json;
