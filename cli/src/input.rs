@@ -382,6 +382,11 @@ impl Input {
         self.file.as_deref()
     }
 
+    /// Returns whether the argument is a kept spill file.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.kept
+    }
+
     /// Returns how the inputs of a batch are read.
     pub(crate) fn settings(&self) -> Settings {
         Settings::new().limits(self.limits()).commits(self.commit_rules()).map(!self.no_mmap)
