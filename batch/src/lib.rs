@@ -8,8 +8,8 @@
 //!   order of the inputs or as they finish; what waits for delivery is bounded in bytes. [`Stop`]
 //!   ends it early.
 //! - Every input has one [`Outcome`]. A [`Failure`] is a [`Reason`] with a message.
-//! - [`Report`] is a file with one [`Line`] for each input, which a later run continues. [`Summary`]
-//!   has the sums.
+//! - [`Report`] is a file with one [`Line`] for each input, which a later run continues.
+//!   [`Summary`] has the sums.
 //!
 //! # Examples
 //!
