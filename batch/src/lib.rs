@@ -12,8 +12,8 @@
 //!   writes rows as JSON Lines or CSV.
 //! - [`staging`] makes the rows of whole inputs, and [`parts`] writes them into the files of a
 //!   folder, so that a later run continues where an earlier one ended.
-//! - [`Report`] is a file with one [`Line`] for each input, which a later run continues. [`Summary`]
-//!   has the sums.
+//! - [`Report`] is a file with one [`Line`] for each input, which a later run continues.
+//!   [`Summary`] has the sums.
 //!
 //! # Examples
 //!

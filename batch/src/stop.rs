@@ -7,9 +7,9 @@ use crate::outcome::Failure;
 
 /// A flag that ends a batch. Its clones are one flag.
 ///
-/// Workers look at it while they wait, during loads about every MiB, and wherever their caller calls
-/// [`check`](Stop::check): once per row is cheap. Once it is set, nothing more is delivered, so
-/// nobody sees what a worker returns that gave up.
+/// Workers look at it while they wait, during loads about every MiB, and wherever their caller
+/// calls [`check`](Stop::check): once per row is cheap. Once it is set, nothing more is delivered,
+/// so nobody sees what a worker returns that gave up.
 ///
 /// # Examples
 ///

@@ -4,11 +4,10 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use carwalk_batch::{History, Inputs, ListError, Report, Stop, Threads};
+use carwalk_batch::{History, Inputs, Line, ListError, Outcome, Reason, Report, Stop, Threads};
 use clap::Args;
 
 use crate::failure::{Cause, code_of};
-use carwalk_batch::{Line, Outcome, Reason};
 
 /// Options of commands over many inputs.
 #[derive(Args, Debug)]

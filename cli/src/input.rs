@@ -2,6 +2,7 @@
 
 mod folder;
 mod loaded;
+mod many;
 mod one_pass;
 mod opened;
 mod reading;
@@ -20,7 +21,6 @@ use carwalk::{
     BoundedLoader, Cid, Commit, CommitRules, Error, ErrorKind, Limits, Loader, Repo, StreamWalk,
     Tree, Verification,
 };
-use carwalk_batch::Settings;
 use carwalk_batch::compressed::is_compressed;
 use clap::Args;
 
@@ -359,26 +359,6 @@ impl Input {
     /// Returns the loader for what is opened over loaded blocks.
     fn bounded(&self) -> BoundedLoader {
         self.loader(false).memory_limit(self.storage.memory_limit())
-    }
-
-    /// Returns the argument, unless it is left out.
-    pub(crate) fn file(&self) -> Option<&Path> {
-        self.file.as_deref()
-    }
-
-    /// Returns how the inputs of a batch are read.
-    pub(crate) fn settings(&self) -> Settings {
-        self.reading.settings()
-    }
-
-    /// Returns whether an option is set that only a single CAR can have.
-    pub(crate) fn is_of_one_car(&self) -> bool {
-        self.kept || self.commit.is_some() || self.storage.is_set()
-    }
-
-    /// Returns the options that shape what is read, by name, for the digest of a run.
-    pub(crate) fn shape(&self) -> [(&'static str, String); 4] {
-        self.reading.shape()
     }
 
     fn limits(&self) -> Limits {

@@ -10,9 +10,9 @@ use super::{Decoder, Format, Undecodable};
 
 /// The bytes of a source, decompressed if it begins like gzip or zstd data.
 ///
-/// Memory: one window of at most 8 MiB for zstd, 32 KiB for gzip, and a buffer of 64 KiB. Bytes that
-/// have next to no content end the stream with an error: at most 16 MiB may be read beyond twice
-/// the number of decoded bytes.
+/// Memory: one window of at most 8 MiB for zstd, 32 KiB for gzip, and a buffer of 64 KiB. Bytes
+/// that have next to no content end the stream with an error: at most 16 MiB may be read beyond
+/// twice the number of decoded bytes.
 ///
 /// # Examples
 ///

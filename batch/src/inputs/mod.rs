@@ -148,9 +148,10 @@ impl Inputs {
 
     /// Adds a file, or all CARs in a folder and the folders in it.
     ///
-    /// The CARs of a folder are its files with names that end in `.car`, `.car.gz` or `.car.zst`, in
-    /// byte order of their paths. Symbolic links to such files are followed, links to folders are
-    /// not, except for `path` itself. Folders and files that cannot be read are inputs that fail.
+    /// The CARs of a folder are its files with names that end in `.car`, `.car.gz` or `.car.zst`,
+    /// in byte order of their paths. Symbolic links to such files are followed, links to folders
+    /// are not, except for `path` itself. Folders and files that cannot be read are inputs that
+    /// fail.
     ///
     /// # Errors
     ///

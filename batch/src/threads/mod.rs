@@ -162,8 +162,8 @@ impl Threads {
     ///
     /// # Panics
     ///
-    /// If `worker`, `work` or `sink` panics, the threads are stopped, and the panic continues on the
-    /// calling thread.
+    /// If `worker`, `work` or `sink` panics, the threads are stopped, and the panic continues on
+    /// the calling thread.
     pub fn run<I, W, P, T>(
         &self,
         inputs: &[I],

@@ -24,7 +24,7 @@ use crate::progress::SharedProgress;
 impl Verify {
     /// Returns whether there is more than one input, or a folder, or a list.
     pub(super) fn is_of_many(&self) -> bool {
-        let is_folder = self.input.file().is_some_and(Path::is_dir);
+        let is_folder = !self.input.is_kept() && self.input.file().is_some_and(Path::is_dir);
         is_folder || !self.more.is_empty() || self.batch.is_asked()
     }
 
