@@ -1,40 +1,16 @@
 //! Records as JSON: in one pass if a record is of the data model, in two otherwise.
 
+mod layout;
 mod plain;
 mod text;
 mod two_passes;
 
 use std::io::{self, Write};
 
+pub use self::layout::Layout;
 pub use self::text::append_json_text;
 use super::origin::Origin;
 use crate::error::{Error, Result};
-
-/// The layout of JSON that [`write_json`](super::write_json()) writes. Default: `Compact`.
-///
-/// # Examples
-///
-/// ```
-/// use carwalk::record::{Layout, write_json};
-///
-/// // {"v": [1]}
-/// let mut out = Vec::new();
-/// write_json(b"\xa1\x61v\x81\x01", &mut out, Layout::Compact)?;
-/// assert_eq!(out, b"{\"v\":[1]}");
-/// out.clear();
-/// write_json(b"\xa1\x61v\x81\x01", &mut out, Layout::Indented)?;
-/// assert_eq!(out, b"{\n  \"v\": [\n    1\n  ]\n}");
-/// # Ok::<(), carwalk::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "JSON is on one line or on several")]
-pub enum Layout {
-    /// One line without spaces between items.
-    #[default]
-    Compact,
-    /// One line for each member and item, indented by two spaces a level.
-    Indented,
-}
 
 /// Returns a record as compact JSON in the [data model's
 /// form](https://atproto.com/specs/data-model#json-representation).
@@ -176,5 +152,7 @@ pub(super) fn write_json_of(
     if is_plain && plain::append(record, &mut json) {
         return out.write_all(&json).map_err(Error::output);
     }
+    // Freed before the two passes allocate.
+    drop(json);
     two_passes::write(record, origin, out, layout)
 }

@@ -72,17 +72,16 @@ impl<'a> Search<'a> {
         let Head { major: MAP, number } = self.items.head()? else { return None };
         let (mut members, mut has_time, mut has_subject) = (Members(number), false, false);
         while members.next(&mut self.items)? {
-            match self.items.text()?.as_deref() {
-                Some("createdAt") if !has_time => {
-                    has_time = true;
-                    let text = self.items.text()?;
-                    self.fields.created_at = text.as_deref().and_then(datetime_micros);
-                }
-                Some("subject") if !has_subject => {
-                    has_subject = true;
-                    self.subject()?;
-                }
-                _ => self.items.skip()?,
+            let [is_time, is_subject] = self.items.is_one_of(["createdAt", "subject"])?;
+            if is_time && !has_time {
+                has_time = true;
+                let text = self.items.text()?;
+                self.fields.created_at = text.as_deref().and_then(datetime_micros);
+            } else if is_subject && !has_subject {
+                has_subject = true;
+                self.subject()?;
+            } else {
+                self.items.skip()?;
             }
             if has_time && has_subject {
                 break;
@@ -99,7 +98,8 @@ impl<'a> Search<'a> {
         };
         let (mut members, mut has_uri) = (Members(number), false);
         while members.next(&mut self.items)? {
-            if self.items.text()?.as_deref() == Some("uri") && !has_uri {
+            let [is_uri] = self.items.is_one_of(["uri"])?;
+            if is_uri && !has_uri {
                 has_uri = true;
                 self.fields.subject = self.items.text()?.filter(|text| !text.is_empty());
             } else {

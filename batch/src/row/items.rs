@@ -73,6 +73,18 @@ impl<'a> Items<'a> {
         }
     }
 
+    /// Reads the next item, and returns whether it is this text; one result for each of `names`.
+    #[inline]
+    pub(super) fn is_one_of<const N: usize>(&mut self, names: [&str; N]) -> Option<[bool; N]> {
+        let head = self.head()?;
+        if let Head { major: TEXT, number: Some(len) } = head {
+            let bytes = self.take(len)?;
+            return Some(names.map(|name| name.as_bytes() == bytes));
+        }
+        let text = self.text_after(head)?;
+        Some(names.map(|name| text.as_deref() == Some(name)))
+    }
+
     /// Reads the next item if it is a text in UTF-8, and skips it otherwise.
     #[inline]
     pub(super) fn text(&mut self) -> Option<Option<Cow<'a, str>>> {

@@ -58,16 +58,13 @@ fn seconds(text: &[u8; 19]) -> Option<i64> {
 /// Returns the days from 1970-01-01 to a date, if that exists.
 fn days(year: i64, month: i64, day: i64) -> Option<i64> {
     let month = usize::try_from(month).ok()?.checked_sub(1)?;
-    let leap = i64::from(is_leap(year));
-    let before = |month: usize| {
-        let after_february = if month > 1 { leap } else { 0 };
-        MONTHS.get(month)?.checked_add(after_february)
-    };
-    let (start, end) = (before(month)?, before(month.checked_add(1)?).unwrap_or(365 + leap));
-    let len = end.checked_sub(start)?;
+    let (is_leap, before) = (is_leap(year), *MONTHS.get(month)?);
+    let after = MONTHS.get(month.checked_add(1)?).copied().unwrap_or(365);
+    let len = after.checked_sub(before)?.checked_add(i64::from(is_leap && month == 1))?;
     if year < 1 || !(1..=len).contains(&day) {
         return None;
     }
+    let start = before.checked_add(i64::from(is_leap && month > 1))?;
     let days = days_before(year).checked_sub(EPOCH)?.checked_add(start)?;
     days.checked_add(day)?.checked_sub(1)
 }
@@ -138,24 +135,23 @@ pub fn append_time(micros: i64, out: &mut Vec<u8>) {
     let day = micros.div_euclid(MICROS_OF_DAY);
     let micros = micros.rem_euclid(MICROS_OF_DAY);
     let (year, month, day) = date(day.wrapping_add(EPOCH));
-    let second = micros / MICROS_OF_SECOND;
+    let (second, micros) = (micros / MICROS_OF_SECOND, micros % MICROS_OF_SECOND);
     let mut text = *b"0000-00-00T00:00:00.000000Z";
-    put(&mut text, 0, [year / 1000, year / 100, year / 10, year]);
-    put(&mut text, 5, [month / 10, month]);
-    put(&mut text, 8, [day / 10, day]);
-    put(&mut text, 11, [second / 36_000, second / 3600 % 24 % 10]);
-    put(&mut text, 14, [second / 600 % 6, second / 60]);
-    put(&mut text, 17, [second / 10 % 6, second]);
-    put(&mut text, 20, [micros / 100_000, micros / 10_000, micros / 1000]);
-    put(&mut text, 23, [micros / 100, micros / 10, micros]);
+    let fields = [(0..4, year), (5..7, month), (8..10, day)];
+    let times = [(11..13, second / 3600), (14..16, second / 60 % 60), (17..19, second % 60)];
+    for (digits, number) in fields.into_iter().chain(times).chain([(20..26, micros)]) {
+        put(text.get_mut(digits).unwrap_or_default(), number);
+    }
     out.extend_from_slice(&text);
 }
 
-/// Writes the last digits of numbers.
+/// Writes a number that fits its digits.
 #[inline]
-fn put<const N: usize>(text: &mut [u8], at: usize, numbers: [i64; N]) {
-    for (byte, number) in text.iter_mut().skip(at).zip(numbers) {
-        *byte = b'0' | u8::try_from(number % 10).unwrap_or_default();
+fn put(digits: &mut [u8], number: i64) {
+    let mut rest = u32::try_from(number).unwrap_or_default();
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' | u8::try_from(rest % 10).unwrap_or_default();
+        rest /= 10;
     }
 }
 

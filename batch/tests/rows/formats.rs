@@ -90,7 +90,7 @@ fn check(columns: Columns, row: &Row<'_>) {
 
 /// A random record, often with the two fields, sometimes damaged.
 fn random_record(random: &mut Rng) -> Vec<u8> {
-    let Value::Map(mut members) = map(random, 3) else { unreachable!() };
+    let Value::Map(mut members) = map(random, 3) else { panic!("a map") };
     if random.chance(1, 2) {
         members.push((Value::text("subject"), Value::text(*random.pick(&TEXTS))));
     }

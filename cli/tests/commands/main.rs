@@ -45,6 +45,7 @@ mod one_pass;
 mod pack;
 mod pipes;
 mod prove;
+mod record_column;
 mod revision_dates;
 mod roots;
 mod spill;

@@ -23,7 +23,7 @@ const STOPS: [bool; 256] = {
 
 /// Appends a text to `out` as a JSON string, in quotes.
 ///
-/// The string is the same as in [`to_json`](super::to_json()): JSON's own escapes, and `\\u` escapes
+/// The string is the same as in [`to_json`](super::to_json()): JSON's own escapes, and `\u` escapes
 /// for control characters and for characters that change how text is shown. Costs one pass over
 /// printable ASCII, and two over other text. Allocates only if `out` has to grow.
 ///

@@ -10,7 +10,7 @@ use serde::Serializer as _;
 use serde_json::Serializer;
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
 
-use super::Layout;
+use super::layout::Layout;
 use super::text::is_control;
 use crate::error::{Error, Result};
 use crate::record::items::{Container, Item, Items, What};
