@@ -134,8 +134,8 @@ no rows and does not stop the others. An invalid repo path is counted, and the e
 largest exit code counts. A folder stands for its *.car, *.car.gz and *.car.zst.
 
 To a file or standard output, rows are in the order of the INPUTS. A file gets its name when it is
-complete. If OUT is a folder or ends with a slash, it gets parts, each with the rows of whole INPUTS.
-A part gets its name when it is complete. The same command with the same --report and folder then
+complete. If OUT is a folder or ends with a slash, it gets parts with the rows of whole INPUTS. A
+part gets its name when it is complete. The same command with the same --report and folder then
 continues where an earlier one ended. If the reader of a pipe ends early, so does carwalk: with exit
 code 0, with --compress 5.",
     "carwalk export --as jsonl repo.car -o rows/ --report report.jsonl"

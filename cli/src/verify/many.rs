@@ -5,9 +5,9 @@ use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use carwalk::Repo;
-use carwalk::mst::Event;
+use carwalk::mst::{Entry, Event};
 use carwalk::store::CarStore;
+use carwalk::{Error, Repo, syntax};
 use carwalk_batch::{
     Delivery, Failure as BatchFailure, History, Input, Inputs, Line, Outcome, Reason, Report,
     Sender, Skip, Stop, Summary, Visit, Worker, run_digest,
@@ -123,12 +123,13 @@ struct Check<'s> {
 impl Visit for Check<'_> {
     fn visit<S: CarStore>(&mut self, repo: &Repo<S>, line: &mut Line) -> Result<(), BatchFailure> {
         let (mut records, mut invalid_paths, mut first) = (0, 0, None);
+        let mut paths = Paths::default();
         let mut walk = repo.walk().start();
         while let Some(event) = walk.next_event()? {
             self.stop.check()?;
             if let Event::Record { entry, .. } = event {
                 add(&mut records, 1);
-                if let Err(error) = entry.strict_path() {
+                if let Err(error) = paths.check(&entry) {
                     add(&mut invalid_paths, 1);
                     first.get_or_insert(error);
                 }
@@ -145,6 +146,26 @@ impl Visit for Check<'_> {
                 Err(BatchFailure::new(Reason::Invalid, &message))
             }
         }
+    }
+}
+
+/// Checks paths. Most have the collection of the path before, which need not be checked again.
+#[derive(Default)]
+struct Paths {
+    /// The last collection that is valid.
+    collection: String,
+}
+
+impl Paths {
+    #[inline]
+    fn check(&mut self, entry: &Entry<'_>) -> Result<(), Error> {
+        let path = entry.path()?;
+        if path.collection() == self.collection && syntax::is_record_key(path.record_key()) {
+            return Ok(());
+        }
+        entry.strict_path()?;
+        path.collection().clone_into(&mut self.collection);
+        Ok(())
     }
 }
 
