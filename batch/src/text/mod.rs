@@ -112,9 +112,9 @@ impl core::error::Error for UnknownFormat {}
 /// let mut writer = RowWriter::new(Format::Csv, columns);
 /// writer.header(&mut csv);
 /// writer.row(&row, &mut csv);
-/// assert_eq!(csv, b"collection,rkey,size,time\napp.bsky.actor.profile,self,151,\n");
+/// assert_eq!(csv, b"collection,rkey,size,time\napp.bsky.actor.profile,self,128,\n");
 /// RowWriter::new(Format::JsonLines, columns).row(&row, &mut json);
-/// assert!(json.ends_with(b"\"rkey\":\"self\",\"size\":151,\"time\":null}\n"));
+/// assert!(json.ends_with(b"\"rkey\":\"self\",\"size\":128,\"time\":null}\n"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct RowWriter {

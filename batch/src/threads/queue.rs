@@ -18,6 +18,10 @@ use crate::stop::Stop;
 /// Bytes that a result counts as, so that results cannot pile up without bound.
 const RESULT_COST: u64 = 1 << 10;
 
+/// Bytes that are added before the calling thread is woken. To wake it for every small input would
+/// take longer than to read one. It also looks by itself from time to time.
+const NEWS: u64 = 256 << 10;
+
 /// Time between two looks at the flag while waiting: a signal handler cannot wake a thread.
 const PATIENCE: Duration = Duration::from_millis(100);
 
@@ -51,6 +55,8 @@ struct State<P, T> {
     current: Option<usize>,
     /// Bytes of each job that are not delivered.
     held: Vec<u64>,
+    /// Bytes that were added since the calling thread looked.
+    news: u64,
     /// The number of worker threads that have not ended.
     running: usize,
     is_closed: bool,
@@ -76,6 +82,7 @@ impl<P, T> Queue<P, T> {
             finished: VecDeque::new(),
             current: None,
             held: vec![0; jobs],
+            news: 0,
             running: jobs,
             is_closed: false,
         };
@@ -88,6 +95,7 @@ impl<P, T> Queue<P, T> {
     pub(super) fn take(&self, job: usize) -> Option<usize> {
         let mut state = self.lock();
         while state.held_by(job) > self.waiting && !self.is_stopped(&state) {
+            self.news.notify_one();
             state = self.wait(&self.room, state);
         }
         if self.is_stopped(&state) || state.next == state.len {
@@ -116,7 +124,7 @@ impl<P, T> Queue<P, T> {
             slot.pieces.push_back((piece, bytes));
         }
         state.hold(job, bytes);
-        self.news.notify_one();
+        self.tell(&mut state, bytes);
         true
     }
 
@@ -130,7 +138,15 @@ impl<P, T> Queue<P, T> {
             state.finished.push_back(index);
         }
         state.hold(job, RESULT_COST);
-        self.news.notify_one();
+        self.tell(&mut state, RESULT_COST);
+    }
+
+    /// Wakes the calling thread if there is enough to deliver.
+    fn tell(&self, state: &mut State<P, T>, bytes: u64) {
+        state.news = state.news.saturating_add(bytes);
+        if state.news >= NEWS {
+            self.news.notify_one();
+        }
     }
 
     /// Waits for the next item and returns it with the number of its input. `None` if everything is
@@ -149,6 +165,7 @@ impl<P, T> Queue<P, T> {
             if state.running == 0 {
                 return None;
             }
+            state.news = 0;
             state = self.wait(&self.news, state);
         }
     }

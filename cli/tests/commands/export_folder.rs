@@ -2,11 +2,12 @@
 
 use std::fs;
 
-use carwalk_testkit::cases;
 use carwalk_testkit::repo::{Order, Repo};
 use serde_json::json;
 
-use crate::export::{Folder, export, failed, listed, paths_of, report, sample, write_network};
+use crate::export::{
+    Folder, accounts, export, failed, listed, paths_of, report, sample, write_network,
+};
 
 /// The names of the files in the folder of rows.
 fn names(folder: &Folder) -> Vec<String> {
@@ -29,7 +30,7 @@ fn sorted(folder: &Folder) -> Vec<String> {
 #[test]
 fn parts_have_the_rows_of_all_good_inputs_whatever_the_number_of_jobs() {
     let folder = Folder::new();
-    let bad = write_network(&folder, cases(24).min(1980) as usize);
+    let bad = write_network(&folder, accounts());
     let mut expected = listed(&folder, &bad);
     expected.sort();
     let (network, log) = (folder.name("network"), folder.name("report"));
