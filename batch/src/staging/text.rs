@@ -112,7 +112,7 @@ impl Rows for TextRows {
         let piece = if self.is_gzip {
             self.compress(is_end)?
         } else {
-            // A copy, so that the buffer is used again: new memory costs more.
+            // A copy of the right length: the buffer is used again, and may have grown.
             self.text.as_slice().to_vec()
         };
         self.text.clear();
