@@ -69,8 +69,7 @@ impl Window {
         if self.is_all {
             return Window::of(ranges);
         }
-        let shared = |span: &KeyRange| ranges.iter().map(|range| span.and(range)).collect();
-        let spans = self.spans.iter().flat_map::<Vec<_>, _>(shared).collect();
+        let spans = ranges.iter().flat_map(|range| self.and(range).spans).collect();
         Window { layer: self.layer, ..Window::of(spans) }
     }
 

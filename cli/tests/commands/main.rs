@@ -28,6 +28,7 @@ mod escapes;
 mod exit_codes;
 mod export;
 mod export_folder;
+mod export_output;
 mod forged_kept;
 mod get;
 mod get_json;
