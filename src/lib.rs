@@ -64,8 +64,9 @@
 //! services and threads](guide::async_and_threads), [records as your own types, JSON and
 //! blobs](guide::records), [partial trees and proofs](guide::partial_trees), [an iterator that owns
 //! its repository](guide::owning_iterator), [comparing and
-//! rewriting](guide::comparing_and_rewriting), [checking the live stream](guide::live_stream),
-//! [fuzzing](guide::fuzzing), and [the format in pictures](guide::format).
+//! rewriting](guide::comparing_and_rewriting), [many CARs as rows](guide::tables), [checking the live
+//! stream](guide::live_stream), [fuzzing](guide::fuzzing), and [the format in
+//! pictures](guide::format).
 //!
 //! # Guarantees
 //!

@@ -141,7 +141,7 @@ pub fn is_normalized_nsid(text: &str) -> bool {
 #[must_use]
 pub fn is_record_key(text: &str) -> bool {
     (1..=MAX_RECORD_KEY_LEN).contains(&text.len())
-        && text.bytes().all(is_record_key_byte)
+        && text.bytes().fold(true, |is_key, byte| is_key & is_record_key_byte(byte))
         && text != "."
         && text != ".."
 }

@@ -58,7 +58,13 @@ impl Account {
         Ok(())
     }
 
-    fn did(&self) -> Option<&str> {
+    /// Returns whether keys are given, or a document with keys.
+    pub(crate) fn has_keys(&self) -> bool {
+        !self.keys.is_empty() || self.did_doc.is_some()
+    }
+
+    /// Returns the account that the repository must be of, if one is given.
+    pub(crate) fn did(&self) -> Option<&str> {
         let document = self.document.get();
         self.did.as_deref().or(document.map(|document| document.did.as_str()))
     }

@@ -11,6 +11,7 @@ use crate::blobs::Blobs;
 use crate::completions::Completions;
 use crate::diff::PrintDiff;
 use crate::escape;
+use crate::export::Export;
 use crate::firehose::Firehose;
 use crate::get::Get;
 use crate::help;
@@ -19,6 +20,7 @@ use crate::ls::Ls;
 use crate::pack::Pack;
 use crate::prove::Prove;
 use crate::tree::PrintTree;
+use crate::unpack::Unpack;
 use crate::verify::Verify;
 
 /// Most columns of a line of help.
@@ -83,6 +85,10 @@ pub(crate) enum Commands {
     Ls(Ls),
     #[command(after_help = help::GET)]
     Get(Get),
+    #[command(after_help = help::UNPACK)]
+    Unpack(Unpack),
+    #[command(after_help = help::EXPORT)]
+    Export(Export),
     #[command(after_help = help::TREE)]
     Tree(PrintTree),
     #[command(after_help = help::DIFF)]

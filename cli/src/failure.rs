@@ -6,11 +6,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
+use carwalk::ErrorKind as Kind;
 use carwalk::error::{LimitName, LookAlike, Malformed};
-use carwalk::{ErrorClass, ErrorKind as Kind};
+use carwalk_batch::compressed::Undecodable;
+use carwalk_batch::parts::PartsError;
+use carwalk_batch::{Reason, ReportError};
 
 use crate::escape::escaped;
-use crate::input::Undecodable;
 use crate::output::Counted;
 
 const RED: Style = AnsiColor::Red.on_default().bold();
@@ -47,8 +49,6 @@ pub(crate) enum Cause {
     No(String),
     /// The two sides of a comparison differ, as the output says.
     Different,
-    /// Everything is printed; the program ends with this exit code.
-    Told(u8),
     /// The answer depends on missing blocks: the message, safe to print.
     Incomplete(String),
     /// The content of the CAR is invalid for the command: the message, safe to print.
@@ -61,13 +61,23 @@ pub(crate) enum Cause {
     Document { name: String, message: String },
     /// A file with settings has a fault: its name and the message, safe to print.
     Settings { name: String, message: String },
+    /// There are no inputs: the message, safe to print.
+    NoInputs(String),
+    /// The report of a batch cannot be used.
+    Report(ReportError),
+    /// The folder of the rows cannot be used.
+    Parts(PartsError),
+    /// Inputs of a batch failed, or messages are not valid, as the output says: the exit code.
+    Inputs(u8),
     /// The output file of a command could not be written.
     File { path: PathBuf, error: io::Error },
+    /// The output folder of a command cannot be used.
+    Folder { path: PathBuf, reason: &'static str },
 }
 
 impl From<carwalk::Error> for Cause {
     fn from(error: carwalk::Error) -> Self {
-        if let Some(fault) = undecodable(&error) {
+        if let Some(fault) = Undecodable::of(&error) {
             return Cause::Invalid(fault.to_string());
         }
         if !matches!(error.kind(), Kind::Output(_)) {
@@ -142,7 +152,7 @@ impl Failure {
         if self.cause.is_closed_pipe() && !self.is_binary {
             return ExitCode::SUCCESS;
         }
-        if let Cause::Different | Cause::Told(_) = self.cause {
+        if let Cause::Different | Cause::Inputs(_) = self.cause {
             return ExitCode::from(self.exit_code());
         }
         // If stderr is closed, the exit code still reports the failure.
@@ -152,8 +162,7 @@ impl Failure {
 
     fn exit_code(&self) -> u8 {
         match &self.cause {
-            Cause::Usage(_) | Cause::Settings { .. } => USAGE,
-            Cause::Told(code) => *code,
+            Cause::Usage(_) | Cause::Settings { .. } | Cause::Folder { .. } => USAGE,
             Cause::No(_) | Cause::Different => NO,
             Cause::Incomplete(_) => INCOMPLETE,
             Cause::Open(_)
@@ -163,21 +172,12 @@ impl Failure {
             | Cause::Read { .. }
             | Cause::File { .. } => IO,
             Cause::Invalid(_) | Cause::Document { .. } => INVALID,
-            Cause::Car(error) | Cause::Explained { error, .. }
-                if matches!(error.kind(), Kind::InvalidSpillFile(_)) =>
-            {
-                INVALID
-            }
-            Cause::Car(error) | Cause::Explained { error, .. } => match error.class() {
-                ErrorClass::Missing => INCOMPLETE,
-                ErrorClass::Environment | ErrorClass::Io => IO,
-                ErrorClass::Limit if is_full(error) => IO,
-                ErrorClass::Invalid
-                | ErrorClass::Truncated
-                | ErrorClass::Limit
-                | ErrorClass::Caller
-                | ErrorClass::Cancelled => INVALID,
-            },
+            Cause::Car(error) | Cause::Explained { error, .. } => code_of(Reason::of(error)),
+            Cause::NoInputs(_) => USAGE,
+            Cause::Report(error) => code_of_report(error),
+            Cause::Parts(PartsError::OtherParts { .. }) => USAGE,
+            Cause::Parts(_) => IO,
+            Cause::Inputs(code) => *code,
         }
     }
 
@@ -187,7 +187,10 @@ impl Failure {
         match &self.cause {
             Cause::Usage(message) => writeln!(out, "{message}"),
             Cause::Different => writeln!(out, "{input}: different"),
-            Cause::Told(code) => writeln!(out, "{input}: exit code {code}"),
+            Cause::Inputs(_) => writeln!(out, "{input}: not all inputs are done"),
+            Cause::NoInputs(message) => writeln!(out, "{message}"),
+            Cause::Report(error) => writeln!(out, "{}", report_message(error)),
+            Cause::Parts(error) => writeln!(out, "{}", parts_message(error)),
             Cause::No(message)
             | Cause::Incomplete(message)
             | Cause::Invalid(message)
@@ -211,6 +214,9 @@ impl Failure {
                 let remedy =
                     if error.kind() == ErrorKind::AlreadyExists { " (see --force)" } else { "" };
                 writeln!(out, "cannot write {path:?}: {}{remedy}", reason(error))
+            }
+            Cause::Folder { path, reason } => {
+                writeln!(out, "cannot write into {path:?}: {reason}")
             }
             Cause::Car(error) => self.write_car_error(error, out),
         }
@@ -262,11 +268,39 @@ impl Failure {
     }
 }
 
-/// Returns why compressed input was not decoded, if that is the error.
-fn undecodable(error: &carwalk::Error) -> Option<&Undecodable> {
-    match error.kind() {
-        Kind::Io(error) => error.get_ref()?.downcast_ref(),
-        _ => None,
+/// Returns the exit code for the failure of an input.
+pub(crate) fn code_of(reason: Reason) -> u8 {
+    match reason {
+        Reason::Missing => INCOMPLETE,
+        Reason::Io => IO,
+        Reason::NotACar | Reason::Truncated | Reason::Invalid | Reason::Legacy | Reason::Limit => {
+            INVALID
+        }
+    }
+}
+
+fn code_of_report(error: &ReportError) -> u8 {
+    match error {
+        ReportError::OtherRun { .. } => USAGE,
+        ReportError::Line { .. } => INVALID,
+        _ => IO,
+    }
+}
+
+/// Returns the message about a report, without the number of a system error.
+fn report_message(error: &ReportError) -> String {
+    match error {
+        ReportError::Io { path, error } => format!("report {path:?}: {}", reason(error)),
+        error => escaped(&error.to_string()),
+    }
+}
+
+/// Returns the message about the folder of the rows, without the number of a system error.
+fn parts_message(error: &PartsError) -> String {
+    match error {
+        PartsError::Io { path, error } => format!("cannot write {path:?}: {}", reason(error)),
+        PartsError::Report(error) => report_message(error),
+        error => escaped(&error.to_string()),
     }
 }
 

@@ -124,7 +124,7 @@ impl Firehose {
     /// Checks that the states can be written, before anything is read.
     fn state_file(&self) -> Result<Option<OutFile>, Cause> {
         let Some(path) = &self.state else { return Ok(None) };
-        let file = OutFile::replacing(path.clone());
+        let file = OutFile::new(path.clone(), true);
         if file.is_stdout() {
             return Err(Cause::Usage("--state needs the name of a file (./- for one named -)"));
         }
@@ -157,6 +157,6 @@ impl Counts {
             Counts { out_of_sync: 1.., .. } => NO,
             _ => return Ok(()),
         };
-        Err(Cause::Told(code))
+        Err(Cause::Inputs(code))
     }
 }

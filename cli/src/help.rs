@@ -39,7 +39,7 @@ Exit codes:
   4  the CAR is partial: a block that the command needs is missing. `firehose`: a message is
      unverifiable
   5  reading, mapping or writing failed, also of a spill file; --max-spill was reached; the program
-     that reads binary output (`prove`, `pack`, `get --raw`) ended early
+     that reads binary output (`prove`, `pack`, `get --raw`, `export --compress`) ended early
 
 The signal SIGBUS ends carwalk if another process truncates a mapped file, or if the system cannot
 read a part of it: shells show exit code 135 on Linux. See --no-mmap.
@@ -110,6 +110,38 @@ is 3: use --raw. The output of --raw is the whole record only if the exit code i
     no = "the record is absent"
 );
 
+pub(crate) const UNPACK: &str = help!(
+    "\
+Each file has the JSON that `get` prints. All records in the range must be present: if a block is
+missing or bad, the files before it remain. An invalid repo path is named on stderr, and so is a
+record that is not CBOR. Neither is written, the other records are, and the exit code is 3. FOLDER
+has all records only if the exit code is 0.
+
+In names, bytes other than `a-z 0-9 . _ - ~` are written as %XX, so that records differ also where
+upper and lower case do not. So are a dot at the end, and the first byte of a name that Windows
+reserves, such as `con`. A name of more than 200 bytes is cut into folders of at most 200 bytes that
+end in `+`. To get the path back, join the parts of a name and decode %XX.
+
+Files are written to temporary files in FOLDER, `.carwalk+` and six letters, and renamed. After a
+signal one may remain and can be deleted.",
+    "carwalk unpack repo.car -o records"
+);
+
+pub(crate) const EXPORT: &str = help!(
+    "\
+Writes one row for each record, in key order within each INPUT: the columns did, rev, collection,
+rkey, cid, size, time (of the record key), created_at, subject and record (JSON). A failed INPUT has
+no rows and does not stop the others. An invalid repo path is counted, and the exit code is 3; the
+largest exit code counts. A folder stands for its *.car, *.car.gz and *.car.zst.
+
+To a file or standard output, rows are in the order of the INPUTS. A file gets its name when it is
+complete. If OUT is a folder or ends with a slash, it gets parts with the rows of whole INPUTS. A
+part gets its name when it is complete. The same command with the same --report and folder then
+continues where an earlier one ended. If the reader of a pipe ends early, so does carwalk: with exit
+code 0, with --compress 5.",
+    "carwalk export --as jsonl repo.car -o rows/ --report report.jsonl"
+);
+
 pub(crate) const INSPECT: &str = help!(
     "\
 Missing blocks are counted. Neither they nor damage to the CAR or the tree is an error: the exit
@@ -170,18 +202,18 @@ OUT is written and replaced as by `prove`. With --bare-tree, further CARs only a
 
 pub(crate) const VERIFY: &str = help!(
     "\
-Checks the framing of the CAR, every block against its CID, the commit, every rule of the tree, and
-that each node and record is present and each key a valid repo path. Verification stops at the first
-error, but not at an invalid repo path. With --partial it does not stop at a missing block, a bad
-subtree or a bad record either. Missing blocks are counted. Of the invalid repo paths, bad subtrees
-and bad records together, the first 20 are named on stderr, the others are counted, and the exit
-code is 3. It is 1 if the repository is of another account or the signature is invalid.
-
-Without a key the signature is not checked. An old commit may be signed with an old key: an audit
-log (https://plc.directory/DID/log/audit) has the earlier keys. carwalk trusts the log.
+Checks the framing, every block against its CID, the commit, every rule of the tree, and that each
+node and record is present and each key a valid repo path. An error ends it, an invalid path does
+not. With --partial, missing blocks are counted, and bad subtrees and records do not end it. The
+first 20 problems are named on stderr, the others are counted. Without a key the signature is not
+checked. An audit log (https://plc.directory/DID/log/audit) has old keys; carwalk trusts the log.
 
 --records prints `path TAB place in the record TAB oddity`. Oddities are violations of the data
-model, a `$type` that is missing or not the collection, and sizes over 1,000,000 bytes.",
+model, a `$type` that is missing or not the collection, and sizes over 1,000,000 bytes.
+
+Of several inputs, a folder (*.car, *.car.gz, *.car.zst), --files-from or --report, it prints one
+line each: `path TAB outcome TAB did TAB rev TAB records TAB reason`. Outcomes are done, failed and
+skipped: by --report, or of another account than --did. The largest exit code counts.",
     "carwalk verify --did-doc did.json repo.car",
     no = "another account or invalid signature"
 );

@@ -1,10 +1,11 @@
 //! The origin of the CAR, and the settings for reading it.
 
-mod compressed;
 mod folder;
 mod loaded;
+mod many;
 mod one_pass;
 mod opened;
+mod reading;
 mod several;
 mod storage;
 mod store;
@@ -20,12 +21,13 @@ use carwalk::{
     BoundedLoader, Cid, Commit, CommitRules, Error, ErrorKind, Limits, Loader, Repo, StreamWalk,
     Tree, Verification,
 };
+use carwalk_batch::compressed::is_compressed;
 use clap::Args;
 
-pub(crate) use self::compressed::{Format, Undecodable};
 use self::loaded::LoadedCar;
 pub(crate) use self::one_pass::{OnePass, repeated};
 use self::opened::{Opened, OpenedRepo};
+pub(crate) use self::reading::Reading;
 pub(crate) use self::several::{Fault, OpenedTree, Several};
 use self::storage::Storage;
 pub(crate) use self::store::{InputStore, LeftOut};
@@ -33,7 +35,7 @@ use self::stream::Stream;
 use crate::failure::{Cause, Failure};
 use crate::output::Output;
 use crate::progress::{SharedProgress, Unit};
-use crate::{commits, hints, size};
+use crate::{commits, hints};
 
 /// A command over one repository in any store.
 pub(crate) trait Command {
@@ -89,30 +91,12 @@ pub(crate) struct Input {
     #[arg(long, conflicts_with = "keep", help_heading = "Input options")]
     kept: bool,
 
-    /// Accept legacy commits: version 2, and version 3 without `prev`
-    #[arg(long, help_heading = "Input options")]
-    legacy: bool,
-
     /// Open this commit instead of the first root (see `inspect`)
     #[arg(long, value_name = "CID", value_parser = commits::cid, help_heading = "Input options")]
     commit: Option<Cid>,
 
-    /// Read the file into memory instead of mapping it. If a mapped file is truncated, the signal
-    /// SIGBUS ends carwalk
-    #[arg(long, help_heading = "Input options")]
-    no_mmap: bool,
-
-    /// Longest accepted block, like 16MiB [default: 2MiB]
-    #[arg(long, value_name = "SIZE", value_parser = size::parse_u32, help_heading = "Input options")]
-    max_block: Option<u32>,
-
-    /// Longest accepted CAR header [default: 1MiB]
-    #[arg(long, value_name = "SIZE", value_parser = size::parse_u32, help_heading = "Input options")]
-    max_header: Option<u32>,
-
-    /// Most bytes to read, decompressed, if CAR is not mapped [default: 1GiB]
-    #[arg(long, value_name = "SIZE", value_parser = size::parse, help_heading = "Input options")]
-    max_stream: Option<u64>,
+    #[command(flatten)]
+    reading: Reading,
 
     #[command(flatten)]
     storage: Storage,
@@ -185,7 +169,7 @@ impl Input {
 
     /// Refuses options that need a commit, or a spill file of a repository.
     fn check_bare(&self) -> Result<(), Cause> {
-        if self.commit.is_some() || self.legacy || self.kept || self.storage.keeps() {
+        if self.commit.is_some() || self.reading.legacy || self.kept || self.storage.keeps() {
             return Err(Cause::Usage(
                 "--bare-tree cannot be combined with --commit, --legacy, --keep or --kept",
             ));
@@ -230,8 +214,8 @@ impl Input {
             return Ok(Origin::File { file, len: Some(len).filter(|&len| len > 0) });
         }
         // On an error, reading the file fails too and reports it.
-        let is_compressed = stream::is_compressed(&file).unwrap_or(true);
-        if self.no_mmap || self.storage.keeps() || is_compressed {
+        let is_compressed = is_compressed(&file).unwrap_or(true);
+        if self.reading.no_mmap || self.storage.keeps() || is_compressed {
             return Ok(Origin::File { file, len: Some(len) });
         }
         Ok(Origin::Mapped { file, len })
@@ -340,7 +324,7 @@ impl Input {
 
     /// Returns which commits are accepted.
     pub(crate) fn commit_rules(&self) -> CommitRules {
-        if self.legacy { CommitRules::Legacy } else { CommitRules::Current }
+        self.reading.commit_rules()
     }
 
     fn loader(&self, salvages: bool) -> Loader {
@@ -378,17 +362,7 @@ impl Input {
     }
 
     fn limits(&self) -> Limits {
-        let mut limits = Limits::default();
-        if let Some(len) = self.max_stream {
-            limits = limits.max_stream_len(len);
-        }
-        if let Some(len) = self.max_block {
-            limits = limits.max_block_len(len);
-        }
-        if let Some(len) = self.max_header {
-            limits = limits.max_header_len(len);
-        }
-        limits
+        self.reading.limits()
     }
 
     fn name(&self) -> String {

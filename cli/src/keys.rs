@@ -14,6 +14,13 @@ pub(crate) struct Keys {
     #[arg(long, value_name = "NSID", value_parser = nsid, help_heading = "Ranges")]
     pub(crate) collection: Option<String>,
 
+    #[command(flatten)]
+    bounds: Bounds,
+}
+
+/// A range of keys, whatever their collection is.
+#[derive(Args, Debug)]
+pub(crate) struct Bounds {
     /// Only keys that begin with PREFIX, which is all or part of collection/rkey
     #[arg(long, value_name = "PREFIX", help_heading = "Ranges")]
     prefix: Option<OsString>,
@@ -30,36 +37,49 @@ pub(crate) struct Keys {
 impl Keys {
     /// Returns whether any of the options is given.
     pub(crate) fn any(&self) -> bool {
-        let Keys { collection, prefix, from, to } = self;
-        collection.is_some() || prefix.is_some() || from.is_some() || to.is_some()
+        self.collection.is_some() || self.bounds.given().count() > 0
     }
 
     /// Refuses a range that no key can be in.
     pub(crate) fn check(&self) -> Result<(), Cause> {
-        if self.range()?.is_empty() {
-            return Err(Cause::Usage(
-                "no key can be in the range: its options contradict each other",
-            ));
-        }
-        Ok(())
+        if self.range()?.is_empty() { Err(CONTRADICTION) } else { Ok(()) }
     }
 
     /// Returns the keys that are in the range of each option.
     pub(crate) fn range(&self) -> carwalk::Result<KeyRange> {
-        let Keys { collection, prefix, from, to } = self;
-        let bytes = OsStr::as_encoded_bytes;
-        let parts = [
-            collection.as_deref().map(KeyRange::collection).transpose()?,
-            prefix.as_deref().map(|prefix| KeyRange::prefix(bytes(prefix))),
-            from.as_deref().map(|from| (bytes(from)..).into()),
-            to.as_deref().map(|to| (..bytes(to)).into()),
-        ];
-        Ok(parts.into_iter().flatten().fold(KeyRange::all(), |range, part| range.and(&part)))
+        let collection = self.collection.as_deref().map(KeyRange::collection).transpose()?;
+        let collection = collection.unwrap_or_else(KeyRange::all);
+        Ok(collection.and(&self.bounds.range()))
     }
 }
 
+impl Bounds {
+    /// Returns the given options, by name.
+    pub(crate) fn given(&self) -> impl Iterator<Item = (&'static str, &OsStr)> {
+        let Bounds { prefix, from, to } = self;
+        let options = [("prefix", prefix), ("from", from), ("to", to)];
+        options.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)))
+    }
+
+    /// Returns the keys that are in the range of each option.
+    pub(crate) fn range(&self) -> KeyRange {
+        self.given().fold(KeyRange::all(), |range, (name, value)| {
+            let bytes = value.as_encoded_bytes();
+            range.and(&match name {
+                "prefix" => KeyRange::prefix(bytes),
+                "from" => (bytes..).into(),
+                _ => (..bytes).into(),
+            })
+        })
+    }
+}
+
+/// A range that no key can be in.
+pub(crate) const CONTRADICTION: Cause =
+    Cause::Usage("no key can be in the range: its options contradict each other");
+
 /// Parses the name of a collection.
-fn nsid(text: &str) -> Result<String, String> {
+pub(crate) fn nsid(text: &str) -> Result<String, String> {
     if syntax::is_nsid(text) {
         Ok(text.to_owned())
     } else {

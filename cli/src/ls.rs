@@ -4,9 +4,9 @@ use std::io::{Read, Write};
 
 use carwalk::cid::CidText;
 use carwalk::mst::{Entry, Event};
-use carwalk::record::{self, Layout};
+use carwalk::record;
 use carwalk::store::{BlockStore, CarStore};
-use carwalk::{ErrorKind, Repo, RepoPath, StreamWalk, Tree};
+use carwalk::{Repo, RepoPath, StreamWalk, Tree};
 use clap::Args;
 use serde::Serialize;
 
@@ -290,32 +290,18 @@ fn write_with_record(
     json::write(line, &mut object)?;
     let end = object.pop();
     debug_assert_eq!(end, Some(b'}'), "a line is an object");
-    out.write_all(&object)?;
-    out.write_all(b",\"record\":")?;
-    let unreadable = match block {
-        Some(block) => write_record(entry, block, out)?,
-        None => None,
-    };
+    object.extend_from_slice(b",\"record\":");
+    let unreadable = block.and_then(|block| append_record(entry, block, &mut object).err());
     if block.is_none() || unreadable.is_some() {
-        out.write_all(b"null")?;
+        object.extend_from_slice(b"null");
     }
-    out.write_all(b"}\n")?;
+    object.extend_from_slice(b"}\n");
+    out.write_all(&object)?;
     Ok(unreadable)
 }
 
-/// Writes a record as JSON, or nothing if it has none.
-fn write_record(
-    entry: Entry<'_>,
-    block: &[u8],
-    out: &mut Output,
-) -> Result<Option<Unreadable>, Cause> {
-    if let Err(why) = Unreadable::check(entry) {
-        return Ok(Some(why));
-    }
-    match record::write_json(block, out, Layout::Compact) {
-        Ok(()) => Ok(None),
-        Err(error) if matches!(error.kind(), ErrorKind::Output(_)) => Err(error.into()),
-        // Nothing was written.
-        Err(error) => Ok(Some(Unreadable::of(&error))),
-    }
+/// Appends a record as JSON. Fails and appends nothing if it has none.
+fn append_record(entry: Entry<'_>, block: &[u8], object: &mut Vec<u8>) -> Result<(), Unreadable> {
+    Unreadable::check(entry)?;
+    record::append_json(block, object).map_err(|error| Unreadable::of(&error))
 }

@@ -3,6 +3,7 @@
 
 mod account;
 mod args;
+mod batch;
 mod blobs;
 mod changes;
 mod commits;
@@ -12,6 +13,7 @@ mod counts;
 mod did_doc;
 mod diff;
 mod escape;
+mod export;
 mod failure;
 mod firehose;
 mod get;
@@ -19,6 +21,7 @@ mod help;
 mod hints;
 mod input;
 mod inspect;
+mod interrupt;
 mod json;
 mod keys;
 mod ls;
@@ -39,6 +42,7 @@ mod target;
 mod testing;
 mod tid;
 mod tree;
+mod unpack;
 mod verify;
 mod walking;
 
@@ -52,13 +56,15 @@ fn main() -> ExitCode {
     let done = match Cli::of_process().command {
         Commands::Ls(ls) => ls.input.run_tree(&ls),
         Commands::Get(get) => get.input.run(&get),
+        Commands::Unpack(unpack) => unpack.input.run(&unpack),
+        Commands::Export(export) => export.run(),
         Commands::Tree(tree) => tree.input.run_tree(&tree),
         Commands::Inspect(inspect) => inspect.input.run(&inspect),
         Commands::Blobs(blobs) => blobs.input.run(&blobs),
         Commands::Prove(prove) => prove.input.run(&prove),
         Commands::Diff(diff) => diff.run(),
         Commands::Pack(pack) => pack.run(),
-        Commands::Verify(verify) => verify.input.run(&verify),
+        Commands::Verify(verify) => verify.run(),
         Commands::Firehose(firehose) => firehose.run(),
         Commands::Completions(completions) => completions.run(Cli::command()),
     };

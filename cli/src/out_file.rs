@@ -35,9 +35,9 @@ enum Destination {
 }
 
 impl OutFile {
-    /// A file that is replaced if it exists.
-    pub(crate) fn replacing(path: PathBuf) -> Self {
-        OutFile { output: path, force: true }
+    /// Creates OUT from options of a command's own.
+    pub(crate) fn new(output: PathBuf, force: bool) -> Self {
+        OutFile { output, force }
     }
 
     /// Returns whether OUT is standard output.
@@ -54,13 +54,13 @@ impl OutFile {
     }
 
     /// Writes OUT with a function, and returns its result.
-    pub(crate) fn write<T>(
+    pub(crate) fn write<T, E: Into<Cause>>(
         &self,
         out: &mut Output,
-        write: impl FnOnce(&mut dyn Write) -> carwalk::Result<T>,
+        write: impl FnOnce(&mut dyn Write) -> Result<T, E>,
     ) -> Result<T, Cause> {
         if self.is_stdout() {
-            return Ok(write(out)?);
+            return write(out).map_err(Into::into);
         }
         self.write_file(write)
     }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 
+pub(crate) use carwalk_batch::Counted;
+
 use crate::progress::{ProgressLine, Unit};
 
 /// Bytes of a buffer for output.
@@ -28,6 +30,12 @@ impl Output {
         Output { stdout: BufWriter::with_capacity(BUFFER_LEN, stdout), progress, fault }
     }
 
+    /// Creates the output of a command that has another progress bar, or none.
+    pub(crate) fn without_progress() -> Self {
+        let stdout = BufWriter::with_capacity(BUFFER_LEN, io::stdout().lock());
+        Output { stdout, progress: ProgressLine::none(), fault: None }
+    }
+
     /// Counts a block that was walked.
     #[inline]
     pub(crate) fn step(&mut self) {
@@ -44,16 +52,6 @@ impl Output {
         self.stdout.flush()?;
         self.progress.note(note);
         Ok(())
-    }
-}
-
-/// A number of things: `1 block`, `2 blocks`.
-pub(crate) struct Counted(pub(crate) u64, pub(crate) &'static str);
-
-impl fmt::Display for Counted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Counted(count, noun) = self;
-        write!(f, "{count} {noun}{}", if *count == 1 { "" } else { "s" })
     }
 }
 

@@ -25,6 +25,7 @@ pub(crate) enum Unit {
 }
 
 /// A progress bar that a load updates.
+#[derive(Clone)]
 pub(crate) struct SharedProgress(Arc<Mutex<ProgressLine>>);
 
 impl SharedProgress {
@@ -39,6 +40,23 @@ impl SharedProgress {
             line.lock().unwrap_or_else(PoisonError::into_inner).set(position);
             ControlFlow::Continue(())
         }
+    }
+
+    /// Creates a bar over the bytes of many inputs, unless the output goes to a terminal: a bar among
+    /// the lines of a listing would spoil both.
+    pub(crate) fn over_inputs(bytes: u64, writes_stdout: bool) -> Self {
+        let line = if writes_stdout && io::stdout().is_terminal() {
+            ProgressLine::none()
+        } else {
+            ProgressLine::new(Unit::Bytes, Some(bytes))
+        };
+        SharedProgress(Arc::new(Mutex::new(line)))
+    }
+
+    /// Returns a function that advances the bar by a number of bytes.
+    pub(crate) fn advance(&self) -> impl Fn(u64) + Send + Sync + use<> {
+        let line = Arc::clone(&self.0);
+        move |bytes| line.lock().unwrap_or_else(PoisonError::into_inner).advance(bytes)
     }
 
     /// Prints a line on stderr.
@@ -77,6 +95,12 @@ impl ProgressLine {
         if self.position.is_multiple_of(STRIDE) {
             self.set(self.position);
         }
+    }
+
+    /// Advances the bar by some steps.
+    fn advance(&mut self, steps: u64) {
+        self.position = self.position.saturating_add(steps);
+        self.set(self.position);
     }
 
     /// Moves the bar to a position.

@@ -1,7 +1,10 @@
 //! `carwalk verify`: checks everything, including the signature if a key is given.
 
+mod many;
+
 use std::fmt;
 use std::io::{self, Read, Write};
+use std::path::PathBuf;
 
 use carwalk::mst::{Entry, Event};
 use carwalk::store::CarStore;
@@ -10,9 +13,10 @@ use clap::Args;
 use serde::{Serialize, Serializer};
 
 use crate::account::{Account, Signer};
+use crate::batch::Batch;
 use crate::commits;
 use crate::counts::{SectionCounts, StreamCounts, TreeCounts, add};
-use crate::failure::Cause;
+use crate::failure::{Cause, Failure};
 use crate::input::{Command, Input, OnePass, repeated};
 use crate::json;
 use crate::output::{Counted, Output};
@@ -22,17 +26,33 @@ use crate::walking::Walking;
 /// Most problems that are printed one by one. The others are counted.
 const PROBLEMS_TOLD: u64 = 20;
 
+// Shorter than elsewhere: `verify` has more options than other commands.
+const INPUT: &str = "A CAR, also compressed with gzip or zstd, or a folder; else standard input";
+const KEPT: &str = "INPUT is a file made with --keep, by somebody you trust";
+const NO_MMAP: &str = "Read large files instead of mapping them (see `carwalk --help`)";
+const MEMORY_LIMIT: &str = "Memory limit; the rest goes into a temporary file [default: none]";
+
 /// Check everything: framing, hashes, commit, tree, paths, completeness
 #[derive(Args, Debug)]
+#[command(
+    mut_arg("file", |arg| arg.value_name("INPUT").help(INPUT)),
+    mut_arg("kept", |arg| arg.help(KEPT)),
+    mut_arg("no_mmap", |arg| arg.help(NO_MMAP)),
+    mut_arg("memory_limit", |arg| arg.help(MEMORY_LIMIT)),
+)]
 pub(crate) struct Verify {
     #[command(flatten)]
     pub(crate) input: Input,
+
+    /// Further files and folders
+    #[arg(value_name = "INPUTS", index = 2)]
+    more: Vec<PathBuf>,
 
     /// Check the blocks that are present in a partial CAR
     #[arg(long)]
     partial: bool,
 
-    /// In constant memory, if in pre-order; oddities are printed before all is verified
+    /// In constant memory, if in pre-order; prints oddities before it is done
     #[arg(long, conflicts_with_all = ["partial", "kept", "keep"])]
     one_pass: bool,
 
@@ -51,9 +71,12 @@ pub(crate) struct Verify {
     #[arg(short, long, conflicts_with_all = ["json", "verbose"])]
     quiet: bool,
 
-    /// Print one JSON object, also if problems are found; nothing if an error stops verification
+    /// Print one JSON object, also about problems, but not about an error
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    batch: Batch,
 }
 
 /// The sections of a CAR, as far as they were counted.
@@ -153,6 +176,11 @@ impl Command for Verify {
 }
 
 impl Verify {
+    /// Verifies one CAR, or many.
+    pub(crate) fn run(&self) -> Result<(), Failure> {
+        if self.is_of_many() { self.run_many() } else { self.input.run(self) }
+    }
+
     /// Checks the account and the signature of the commit.
     fn begin<'r>(&self, commit: &'r Commit<'_>) -> Result<Checked<'r>, Cause> {
         let signer: Option<Signer<'_>> = self.account.verify(commit).map_err(Cause::No)?;

@@ -8,6 +8,7 @@
 //! | [`partial_trees`] | What does a proof prove? How do I read a CAR with missing blocks? |
 //! | [`comparing_and_rewriting`] | What changed between two exports? How do I keep an archive current? |
 //! | [`live_stream`] | Does a commit message prove what it says? What do I do if not? |
+//! | [`tables`] | How do I turn a folder of CARs into rows for DuckDB, ClickHouse or Postgres? |
 //! | [`owning_iterator`] | How do I write an iterator that owns its repository? |
 //! | [`fuzzing`] | How do I fuzz my own code with repositories as input? |
 //! | [`format`](mod@format) | What is in a CAR, and what does the tree look like? |
@@ -36,3 +37,5 @@ pub mod owning_iterator {}
 pub mod partial_trees {}
 #[doc = include_str!("records.md")]
 pub mod records {}
+#[doc = include_str!("tables.md")]
+pub mod tables {}

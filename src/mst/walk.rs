@@ -203,8 +203,8 @@ impl<'s, S: BlockStore> Walk<'s, S> {
     }
 
     /// Restricts the walk to the keys in a range. Several ranges intersect: the walk returns the
-    /// keys that are in all of them. Those of [`ProofBuilder::range`](crate::ProofBuilder::range)
-    /// add up instead.
+    /// keys that are in all of them. Those of [`ranges`](Walk::ranges) and
+    /// [`ProofBuilder::range`](crate::ProofBuilder::range) add up instead.
     ///
     /// Subtrees that cannot have such a key are not requested, whether they are present or not. So
     /// the first event costs at most `height + 1` node lookups. If a complete walk ends without an
@@ -231,10 +231,38 @@ impl<'s, S: BlockStore> Walk<'s, S> {
         self.over(window, range.check().err())
     }
 
-    /// Sets the wanted keys to those in any of the ranges, all of which were checked.
-    pub(crate) fn ranges(self, ranges: Vec<KeyRange>) -> Self {
-        debug_assert!(ranges.iter().all(|range| range.check().is_ok()));
-        self.over(Window::of(ranges), None)
+    /// Restricts the walk to the keys in any of several ranges. They may overlap, and come in any
+    /// order: the walk returns each key once, in key order.
+    ///
+    /// Subtrees that cannot have a key in any of the ranges are not requested. Like that of
+    /// [`range`](Walk::range), the restriction is added to those before: if other ranges were set,
+    /// only keys that are in them too are returned. Without any range in `ranges`, the walk returns
+    /// no keys. Each step of the walk takes time in proportion to the logarithm of the number of
+    /// ranges.
+    ///
+    /// If a range ends before it starts, the walk returns an error of kind `Argument` and no
+    /// events.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use carwalk::{KeyRange, Repo};
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// let collections = ["app.bsky.feed.post", "app.bsky.feed.like"].map(KeyRange::collection);
+    /// let ranges = collections.into_iter().collect::<Result<Vec<_>, _>>()?;
+    /// assert_eq!(repo.walk().ranges(&ranges).completeness()?.entries, 30);
+    /// // Of those, the ones from a record key on.
+    /// let new = "app.bsky.feed.post/3l4o"..;
+    /// assert_eq!(repo.walk().ranges(ranges).range(new).completeness()?.entries, 6);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
+    pub fn ranges<R: Into<KeyRange>>(self, ranges: impl IntoIterator<Item = R>) -> Self {
+        let ranges: Vec<KeyRange> = ranges.into_iter().map(Into::into).collect();
+        let refused = ranges.iter().find_map(|range| range.check().err());
+        let window = self.window.and_any(ranges);
+        self.over(window, refused)
     }
 
     /// Restricts the walk to one key. Only the nodes on its [search path](super), at most

@@ -64,6 +64,15 @@ impl Window {
         Window { layer: self.layer, ..Window::of(spans) }
     }
 
+    /// Returns the window of the keys that are in this window and in any of the ranges.
+    pub(super) fn and_any(&self, ranges: Vec<KeyRange>) -> Self {
+        if self.is_all {
+            return Window::of(ranges);
+        }
+        let spans = ranges.iter().flat_map(|range| self.and(range).spans).collect();
+        Window { layer: self.layer, ..Window::of(spans) }
+    }
+
     /// Returns the window of one key, or of no key if this window does not have it. Unlike a span
     /// with one key, it excludes subtrees below the key's layer.
     pub(super) fn and_key(&self, key: &[u8]) -> Self {
@@ -376,6 +385,18 @@ mod tests {
             spans.sort_by_cached_key(|_| rng.below(1000));
             assert_eq!(Window::of(spans).spans, window.spans);
         }
+    }
+
+    #[test]
+    fn a_window_and_several_ranges_share_the_keys_of_both() {
+        let mut shared = 0;
+        for ((window, inside), (other, of_other)) in windows(400).zip(windows(800).skip(400)) {
+            let both: Vec<_> = inside.into_iter().filter(|key| of_other.contains(key)).collect();
+            let spans = if other.is_all() { vec![KeyRange::all()] } else { other.spans };
+            assert_holds(&window.and_any(spans), &both);
+            shared += usize::from(!both.is_empty());
+        }
+        assert!(shared > 50, "{shared}");
     }
 
     #[test]

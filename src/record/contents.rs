@@ -260,10 +260,45 @@ impl<B: AsRef<[u8]>> Record<B> {
         json::to_json_of(self.bytes(), self.origin())
     }
 
+    /// Appends the record to `out` as compact JSON, without a line break at the end.
+    ///
+    /// [`record::append_json`](super::append_json()) describes the form and the cost. After an
+    /// error, `out` is what it was before.
+    ///
+    /// # Errors
+    ///
+    /// The error has the record's path in [`Error::key`](crate::Error::key) and its CID in
+    /// [`Error::cid`](crate::Error::cid):
+    ///
+    /// - `Malformed` if the record is not CBOR: `RecordEnd` or `RecordItem`, with the position in
+    ///   the record, or `CidCodec` if the record's own CID has the codec raw
+    /// - `Limit` if arrays, maps and tags are nested more than
+    ///   [`MAX_RECORD_NESTING`](crate::limits::MAX_RECORD_NESTING) deep
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use carwalk::Repo;
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let repo = Repo::from_slice(bytes)?;
+    /// let mut line = Vec::new();
+    /// for record in repo.records() {
+    ///     line.clear();
+    ///     record?.append_json(&mut line)?;
+    ///     assert!(line.starts_with(b"{") && line.ends_with(b"}"));
+    /// }
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
+    #[cfg(feature = "json")]
+    pub fn append_json(&self, out: &mut Vec<u8>) -> Result<()> {
+        json::append_json_of(self.bytes(), self.origin(), out)
+    }
+
     /// Writes the record as JSON, without a line break at the end.
     ///
     /// [`record::to_json`](super::to_json()) describes the form. Errors of the record are returned
-    /// before the first byte is written. Writes in small pieces: wrap files and sockets in a
+    /// before the first byte is written. May write in small pieces: wrap files and sockets in a
     /// [`BufWriter`](std::io::BufWriter).
     ///
     /// # Errors

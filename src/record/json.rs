@@ -1,47 +1,16 @@
-//! Records as JSON, written item by item in a second pass: the first finds the items without a
-//! JSON form.
+//! Records as JSON: in one pass if a record is of the data model, in two otherwise.
 
-use core::iter::Peekable;
-use core::ops::Range;
+mod layout;
+mod plain;
+mod text;
+mod two_passes;
+
 use std::io::{self, Write};
-use std::slice::Iter;
 
-use data_encoding::BASE64_NOPAD;
-use serde::Serializer as _;
-use serde_json::Serializer;
-use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
-
-use super::items::{Container, Item, Items, What};
-use super::oddity::{BYTES, CBOR, LINK};
+pub use self::layout::Layout;
+pub use self::text::append_json_text;
 use super::origin::Origin;
-use super::survey::Survey;
 use crate::error::{Error, Result};
-
-/// The layout of JSON that [`write_json`](super::write_json()) writes. Default: `Compact`.
-///
-/// # Examples
-///
-/// ```
-/// use carwalk::record::{Layout, write_json};
-///
-/// // {"v": [1]}
-/// let mut out = Vec::new();
-/// write_json(b"\xa1\x61v\x81\x01", &mut out, Layout::Compact)?;
-/// assert_eq!(out, b"{\"v\":[1]}");
-/// out.clear();
-/// write_json(b"\xa1\x61v\x81\x01", &mut out, Layout::Indented)?;
-/// assert_eq!(out, b"{\n  \"v\": [\n    1\n  ]\n}");
-/// # Ok::<(), carwalk::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "JSON is on one line or on several")]
-pub enum Layout {
-    /// One line without spaces between items.
-    #[default]
-    Compact,
-    /// One line for each member and item, indented by two spaces a level.
-    Indented,
-}
 
 /// Returns a record as compact JSON in the [data model's
 /// form](https://atproto.com/specs/data-model#json-representation).
@@ -64,8 +33,10 @@ pub enum Layout {
 /// Control characters and characters that change how text is shown, such as its direction, are
 /// escaped, so the JSON can be printed to a terminal.
 ///
-/// Reads the record twice. Takes at most 64 bytes of memory for each byte of the record, plus the
-/// JSON, which is at most 20 times as long as the record.
+/// Reads a record without oddities once, and allocates only the JSON. Another record is read three
+/// times at most, and takes at most 64 bytes of memory for each of its bytes, plus the JSON. The
+/// JSON is at most 20 times as long as the record. [`append_json`](super::append_json()) writes
+/// into a buffer that can be used again.
 ///
 /// # Errors
 ///
@@ -89,11 +60,53 @@ pub fn to_json(record: &[u8]) -> Result<String> {
 }
 
 pub(super) fn to_json_of(record: &[u8], origin: Origin<'_>) -> Result<String> {
-    let mut out = Vec::with_capacity(record.len());
-    write_json_of(record, origin, &mut out, Layout::Compact)?;
+    let mut out = Vec::new();
+    append_json_of(record, origin, &mut out)?;
     let json = String::from_utf8(out);
     debug_assert!(json.is_ok(), "texts are UTF-8, and the rest is ASCII");
     json.map_err(|error| Error::output(io::Error::other(error)))
+}
+
+/// Appends a record to `out` as compact JSON in the [data model's
+/// form](https://atproto.com/specs/data-model#json-representation), without a line break at the
+/// end.
+///
+/// The form and the cost are those of [`to_json`](super::to_json()). A record without oddities
+/// allocates nothing unless `out` has to grow. After an error, `out` is what it was before.
+///
+/// # Errors
+///
+/// - `Malformed` if the bytes are not CBOR: `RecordEnd` or `RecordItem`, with the position in the
+///   record
+/// - `Limit` if arrays, maps and tags are nested more than
+///   [`MAX_RECORD_NESTING`](crate::limits::MAX_RECORD_NESTING) deep
+///
+/// # Examples
+///
+/// ```
+/// use carwalk::{Repo, record};
+///
+/// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+/// let repo = Repo::from_slice(bytes)?;
+/// // JSON Lines in one buffer.
+/// let mut lines = Vec::new();
+/// for record in repo.records() {
+///     record::append_json(record?.bytes(), &mut lines)?;
+///     lines.push(b'\n');
+/// }
+/// assert!(lines.starts_with(br#"{"$type":"app.bsky.actor.profile","#));
+/// # Ok::<(), carwalk::Error>(())
+/// ```
+pub fn append_json(record: &[u8], out: &mut Vec<u8>) -> Result<()> {
+    append_json_of(record, Origin::default(), out)
+}
+
+pub(super) fn append_json_of(record: &[u8], origin: Origin<'_>, out: &mut Vec<u8>) -> Result<()> {
+    // Raw bytes could look like CBOR by chance. The second way refuses them.
+    if origin.check_codec().is_ok() && plain::append(record, out) {
+        return Ok(());
+    }
+    two_passes::write(record, origin, out, Layout::Compact)
 }
 
 /// Writes a record as JSON in the [data model's
@@ -101,8 +114,9 @@ pub(super) fn to_json_of(record: &[u8], origin: Origin<'_>) -> Result<String> {
 /// end.
 ///
 /// The form is that of [`to_json`](super::to_json()). Errors of the record are returned before the
-/// first byte is written. Writes in small pieces: wrap files and sockets in a
-/// [`BufWriter`](std::io::BufWriter).
+/// first byte is written. May write in small pieces: wrap files and sockets in a
+/// [`BufWriter`](std::io::BufWriter). For many records,
+/// [`append_json`](super::append_json()) is faster.
 ///
 /// # Errors
 ///
@@ -133,177 +147,12 @@ pub(super) fn write_json_of(
     mut out: impl Write,
     layout: Layout,
 ) -> Result<()> {
-    let mut survey = Survey::new(record, origin);
-    while survey.next()?.is_some() {}
-    let formless = survey.into_formless();
-    let items = Items::new(record, origin);
-    match layout {
-        Layout::Compact => JsonWriter::new(&mut out, CompactFormatter).write(items, &formless),
-        Layout::Indented => {
-            JsonWriter::new(&mut out, PrettyFormatter::new()).write(items, &formless)
-        }
+    let mut json = Vec::new();
+    let is_plain = layout == Layout::Compact && origin.check_codec().is_ok();
+    if is_plain && plain::append(record, &mut json) {
+        return out.write_all(&json).map_err(Error::output);
     }
-}
-
-/// Returns the formless item that begins here, if one does.
-fn due(formless: &mut Peekable<Iter<'_, Range<usize>>>, item: &Item<'_>) -> Option<Range<usize>> {
-    if matches!(item.what, What::End) {
-        return None;
-    }
-    formless.next_if(|range| range.start == item.at).cloned()
-}
-
-struct JsonWriter<'o, W, F> {
-    out: &'o mut W,
-    format: F,
-    open: Vec<OpenOutput>,
-}
-
-/// An array or map that is being written.
-struct OpenOutput {
-    is_map: bool,
-    is_empty: bool,
-}
-
-impl<'o, W: Write, F: Formatter> JsonWriter<'o, W, F> {
-    fn new(out: &'o mut W, format: F) -> Self {
-        JsonWriter { out, format, open: Vec::new() }
-    }
-
-    fn write(mut self, mut items: Items<'_>, formless: &[Range<usize>]) -> Result<()> {
-        let mut formless = formless.iter().peekable();
-        while let Some(item) = items.next()? {
-            match due(&mut formless, &item) {
-                Some(range) => {
-                    items.pass_over(&item, range.end);
-                    let bytes = items.record().get(range).unwrap_or_default();
-                    self.leaf(&item, |writer| writer.wrapped(CBOR, &BASE64_NOPAD.encode(bytes)))
-                }
-                None => self.item(&item),
-            }
-            .map_err(Error::output)?;
-        }
-        debug_assert!(formless.next().is_none(), "every formless item was met");
-        Ok(())
-    }
-
-    fn item(&mut self, item: &Item<'_>) -> io::Result<()> {
-        match &item.what {
-            What::Begin(shape) => self.begin(item, *shape == Container::Map),
-            What::End => self.end(),
-            what => self.leaf(item, |writer| writer.value(what)),
-        }
-    }
-
-    fn begin(&mut self, item: &Item<'_>, is_map: bool) -> io::Result<()> {
-        self.before(item.is_key)?;
-        self.open.push(OpenOutput { is_map, is_empty: true });
-        if is_map { self.format.begin_object(self.out) } else { self.format.begin_array(self.out) }
-    }
-
-    fn end(&mut self) -> io::Result<()> {
-        if self.open.pop().is_some_and(|open| open.is_map) {
-            self.format.end_object(self.out)?;
-        } else {
-            self.format.end_array(self.out)?;
-        }
-        self.after(false)
-    }
-
-    fn leaf(
-        &mut self,
-        item: &Item<'_>,
-        write: impl FnOnce(&mut Self) -> io::Result<()>,
-    ) -> io::Result<()> {
-        self.before(item.is_key)?;
-        write(self)?;
-        self.after(item.is_key)
-    }
-
-    fn value(&mut self, what: &What<'_>) -> io::Result<()> {
-        match what {
-            What::Bool(value) => self.format.write_bool(self.out, *value),
-            What::Integer(value) => self.format.write_i128(self.out, *value),
-            What::Float(value) => self.format.write_f64(self.out, *value),
-            What::Text(text) => self.text(text),
-            What::Bytes(bytes) => self.wrapped(BYTES, &BASE64_NOPAD.encode(bytes)),
-            What::Link(cid) => self.wrapped(LINK, cid.to_text().as_str()),
-            What::Null | What::Formless(_) | What::Begin(_) | What::End => {
-                self.format.write_null(self.out)
-            }
-        }
-    }
-
-    /// Writes a map of one name and a text.
-    fn wrapped(&mut self, name: &str, text: &str) -> io::Result<()> {
-        self.format.begin_object(self.out)?;
-        self.format.begin_object_key(self.out, true)?;
-        self.text(name)?;
-        self.format.end_object_key(self.out)?;
-        self.format.begin_object_value(self.out)?;
-        self.text(text)?;
-        self.format.end_object_value(self.out)?;
-        self.format.end_object(self.out)
-    }
-
-    fn text(&mut self, text: &str) -> io::Result<()> {
-        Ok(Serializer::with_formatter(&mut *self.out, Harmless).serialize_str(text)?)
-    }
-
-    fn before(&mut self, is_key: bool) -> io::Result<()> {
-        let Some(open) = self.open.last_mut() else {
-            return Ok(());
-        };
-        let is_first = core::mem::take(&mut open.is_empty);
-        match open.is_map {
-            true if is_key => self.format.begin_object_key(self.out, is_first),
-            true => self.format.begin_object_value(self.out),
-            false => self.format.begin_array_value(self.out, is_first),
-        }
-    }
-
-    fn after(&mut self, is_key: bool) -> io::Result<()> {
-        match self.open.last() {
-            Some(OpenOutput { is_map: true, .. }) if is_key => self.format.end_object_key(self.out),
-            Some(OpenOutput { is_map: true, .. }) => self.format.end_object_value(self.out),
-            Some(_) => self.format.end_array_value(self.out),
-            None => Ok(()),
-        }
-    }
-}
-
-/// Writes texts that are harmless to terminals: also escapes the control characters that JSON
-/// allows.
-struct Harmless;
-
-impl Formatter for Harmless {
-    fn write_string_fragment<W: ?Sized + Write>(
-        &mut self,
-        out: &mut W,
-        fragment: &str,
-    ) -> io::Result<()> {
-        // Of ASCII, JSON itself escapes all controls but DEL. Most texts are ASCII.
-        if fragment.is_ascii() && !fragment.contains('\u{7f}') {
-            return out.write_all(fragment.as_bytes());
-        }
-        for part in fragment.split_inclusive(is_control) {
-            let (plain, control) = part.split_at(part.trim_end_matches(is_control).len());
-            out.write_all(plain.as_bytes())?;
-            for unit in control.encode_utf16() {
-                write!(out, "\\u{unit:04x}")?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Returns whether a character controls a terminal or changes how other text is shown: control
-/// characters, line separators and format characters, including those of writing direction. The two
-/// joiners are not among them, because words and emoji need them.
-fn is_control(char: char) -> bool {
-    char.is_control()
-        || matches!(char,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}'
-            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
-            | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+    // Freed before the two passes allocate.
+    drop(json);
+    two_passes::write(record, origin, out, layout)
 }

@@ -1,5 +1,6 @@
 //! Records as JSON: what the data model has, and each thing that it does not have.
 
+use crate::json_properties::{appended, compacted};
 use carwalk::ErrorKind;
 use carwalk::error::{Malformed, Structure};
 use carwalk::record::{self, Layout};
@@ -12,6 +13,10 @@ use data_encoding::BASE64_NOPAD;
 #[track_caller]
 fn json(bytes: Vec<u8>) -> (String, Vec<String>) {
     let text = record::to_json(&bytes).unwrap();
+    let mut indented = Vec::new();
+    record::write_json(&bytes, &mut indented, Layout::Indented).unwrap();
+    assert_eq!(text, compacted(&String::from_utf8(indented).unwrap()));
+    assert_eq!(text, appended(&bytes).unwrap());
     serde_json::from_str::<serde::de::IgnoredAny>(&text).unwrap();
     let notes = record::oddities(&bytes).map(|odd| {
         let odd = odd.unwrap();
@@ -58,6 +63,7 @@ fn refused(bytes: Vec<u8>, reason: &str) {
     assert_eq!(error.position().structure(), Structure::Record);
     assert!(out.is_empty());
     let text = error.to_string();
+    assert_eq!(appended(&bytes).unwrap_err().to_string(), text);
     assert_eq!(record::to_json(&bytes).unwrap_err().to_string(), text);
     assert_eq!(record::links(&bytes).last().unwrap().unwrap_err().to_string(), text);
     assert_eq!(record::blobs(&bytes).last().unwrap().unwrap_err().to_string(), text);
@@ -408,6 +414,7 @@ fn raw_blocks_are_not_taken_for_cbor() {
         let results = [
             record.to_json().map(drop),
             record.write_json(&mut out, Layout::Compact),
+            record.append_json(&mut Vec::new()),
             record.links().next().transpose().map(drop),
             record.blobs().next().transpose().map(drop),
             record.oddities().next().transpose().map(drop),
@@ -435,6 +442,7 @@ fn errors_of_records_name_them() {
     let errors = [
         record.to_json().unwrap_err(),
         record.write_json(Vec::new(), Layout::Compact).unwrap_err(),
+        record.append_json(&mut Vec::new()).unwrap_err(),
         record.links().next().unwrap().unwrap_err(),
         record.blobs().next().unwrap().unwrap_err(),
         record.oddities().last().unwrap().unwrap_err(),

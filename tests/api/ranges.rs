@@ -117,6 +117,53 @@ fn a_range_that_ends_before_it_starts_is_refused_and_names_the_caller() {
     }
 }
 
+/// The keys of a walk.
+fn walked<S: BlockStore>(walk: Walk<'_, S>) -> Vec<Vec<u8>> {
+    let (mut walk, mut keys) = (walk.records(false).start(), Vec::new());
+    while let Some(event) = walk.next_event().unwrap() {
+        if let Event::Entry { entry, .. } = event {
+            keys.push(entry.key().to_vec());
+        }
+    }
+    keys
+}
+
+#[test]
+fn several_ranges_of_a_walk_add_up_and_share_keys_with_those_before() {
+    for seed in 0..seeds() {
+        let part = Part::of(seed, Removal::None);
+        let repo = Repo::from_slice(&part.car).unwrap();
+        let all: Vec<Vec<u8>> = part.random.records.keys().cloned().collect();
+        let mut rng = Rng::for_item(21, seed);
+        for count in 0..5 {
+            let ranges: Vec<KeyRange> = (0..count)
+                .map(|_| match rng.chance(1, 2) || all.is_empty() {
+                    true => KeyRange::prefix(rng.bytes(1)),
+                    false => {
+                        let (one, other) = (rng.pick(&all).clone(), rng.pick(&all).clone());
+                        KeyRange::from(one.clone().min(other.clone())..=one.max(other))
+                    }
+                })
+                .collect();
+            let is_in = |key: &[u8]| ranges.iter().any(|range| range.contains(key));
+            let expected: Vec<_> = all.iter().filter(|key| is_in(key)).cloned().collect();
+            assert_eq!(walked(repo.walk().ranges(&ranges)), expected, "{}: {ranges:?}", part.name);
+            let Some(middle) = all.get(all.len() / 2) else { continue };
+            let expected: Vec<_> = expected.into_iter().filter(|key| key >= middle).collect();
+            for walk in [
+                repo.walk().ranges(&ranges).range(&middle[..]..),
+                repo.walk().range(&middle[..]..).ranges(&ranges),
+                repo.walk().ranges(&ranges).ranges([KeyRange::from(&middle[..]..)]),
+            ] {
+                assert_eq!(walked(walk), expected, "{}: {ranges:?}", part.name);
+            }
+        }
+        let mut walk = repo.walk().ranges(["a".."b", "b".."a"]).start();
+        assert_eq!(walk.next_event().unwrap_err().class(), ErrorClass::Caller);
+        assert!(walk.next_event().unwrap().is_none());
+    }
+}
+
 #[test]
 fn a_range_without_a_key_is_empty_even_without_a_root() {
     for seed in 0..seeds() {

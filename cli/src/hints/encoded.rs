@@ -2,12 +2,12 @@
 
 use std::io::{self, Write};
 
+use carwalk_batch::compressed::Format;
+use carwalk_batch::header::begins_like_car;
 use data_encoding::{BASE64_NOPAD, HEXLOWER_PERMISSIVE};
 
 use super::LEAST_CUT;
-use super::header::begins_like_car;
 use super::text::Text;
-use crate::input::Format;
 
 /// Most digits that are decoded: enough for the header's first key.
 const MOST_DECODED: usize = 64;

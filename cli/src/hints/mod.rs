@@ -4,7 +4,6 @@
 pub(crate) mod answer;
 mod delay;
 mod encoded;
-mod header;
 mod http;
 mod json;
 mod roots;
@@ -17,6 +16,7 @@ use std::io::{self, Read};
 
 use carwalk::error::{LimitName, LookAlike, Malformed, Structure};
 use carwalk::{Error, ErrorKind};
+use carwalk_batch::header;
 
 use self::delay::Delay;
 use self::encoded::Base64;

@@ -4,8 +4,9 @@ use carwalk::Error;
 use carwalk::error::{LookAlike, Malformed};
 use carwalk::minicbor::Decoder;
 use carwalk::{ErrorKind, limits};
+use carwalk_batch::header;
 
-use super::{Evidence, header};
+use super::Evidence;
 use crate::escape::Quoted;
 
 /// Most characters of a record's type that are printed: the longest NSID has 317.

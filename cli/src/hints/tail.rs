@@ -2,10 +2,11 @@
 
 use std::io::{self, Read};
 
-use super::header::begins_like_car;
+use carwalk_batch::compressed::Format;
+use carwalk_batch::header::begins_like_car;
+
 use super::{Evidence, GAP_LEN, MOST_COUNTED, Shortage, unit};
 use crate::escape::Quoted;
-use crate::input::Format;
 use crate::output::Counted;
 
 /// Bytes after the last section that are examined to identify them.

@@ -1,8 +1,9 @@
 //! Files that are not CARs: bytes that were destroyed or encoded as text, archives, and HTTP
 //! responses.
 
+use carwalk_batch::header::{ROOTS_KEY, begins_like_car};
+
 use super::encoded::{Base64, base64, hex};
-use super::header::{ROOTS_KEY, begins_like_car};
 use super::{http, json};
 use crate::escape::{Quoted, is_harmful};
 

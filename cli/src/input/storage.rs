@@ -62,6 +62,13 @@ impl Storage {
         })
     }
 
+    /// Returns whether any of the options is set.
+    pub(super) fn is_set(&self) -> bool {
+        let Storage { memory_limit, spill_dir, max_spill, keep, verbose } = self;
+        let is_sized = memory_limit.is_some() || max_spill.is_some();
+        is_sized || spill_dir.is_some() || keep.is_some() || *verbose
+    }
+
     /// Returns whether the blocks go into a kept spill file.
     pub(super) fn keeps(&self) -> bool {
         self.keep.is_some()

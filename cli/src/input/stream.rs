@@ -1,11 +1,10 @@
 //! Decompressed streams whose first and last bytes are kept for messages.
 
-use std::cell::OnceCell;
 use std::fs::File;
-use std::io::{self, Cursor, Read, Seek, SeekFrom};
-use std::rc::Rc;
+use std::io::{self, Read, Seek, SeekFrom};
 
-use super::compressed::{Decoder, Format, Undecodable};
+use carwalk_batch::compressed::{Decompressed, Undecodable};
+
 use crate::hints::Evidence;
 
 /// Bytes of the beginning that are kept: several lines of any text.
@@ -20,62 +19,32 @@ const MARGIN: usize = 64;
 
 /// A stream of a CAR's bytes, decompressed. Keeps the first and last bytes.
 pub(super) struct Stream<'a> {
-    bytes: Box<dyn Read + 'a>,
+    bytes: Decompressed<'a>,
     head: Vec<u8>,
     /// The last piece that was read, and some bytes before it.
     last: Vec<u8>,
     len: u64,
     /// The limit for streams.
     max: u64,
-    format: Option<Format>,
-    fault: Rc<OnceCell<Undecodable>>,
 }
 
 impl<'a> Stream<'a> {
     /// Detects compression by the first bytes of a source. At most `max` bytes may be read. With
     /// `salvages`, damaged compression ends the stream.
     pub(super) fn new(source: impl Read + 'a, max: u64, salvages: bool) -> io::Result<Self> {
-        let fault = Rc::default();
-        let (magic, bytes) = peek(Box::new(source))?;
-        let format = Format::of(&magic);
-        let bytes = match format {
-            None => bytes,
-            Some(format) => {
-                let decoder = Decoder::new(format, bytes, salvages, Rc::clone(&fault));
-                let (magic, bytes) = peek(Box::new(decoder))?;
-                if let Some(inner) = Format::of(&magic) {
-                    return Err(Decoder::twice(format, inner));
-                }
-                bytes
-            }
-        };
-        Ok(Stream { bytes, head: Vec::new(), last: Vec::new(), len: 0, max, format, fault })
+        let bytes = Decompressed::new(source, salvages)?;
+        Ok(Stream { bytes, head: Vec::new(), last: Vec::new(), len: 0, max })
     }
 
     /// Returns whether the source is compressed.
     pub(super) fn is_compressed(&self) -> bool {
-        self.format.is_some()
+        self.bytes.format().is_some()
     }
 
     /// Returns the fault that ended compressed data, with `salvages`.
     pub(super) fn fault(&self) -> Option<&Undecodable> {
-        self.fault.get()
+        self.bytes.fault()
     }
-}
-
-/// Reads the bytes of a magic number, and returns them with a source that still begins with them.
-fn peek<'a>(mut bytes: Box<dyn Read + 'a>) -> io::Result<(Vec<u8>, Box<dyn Read + 'a>)> {
-    let mut magic = Vec::with_capacity(Format::MAGIC_LEN);
-    bytes.by_ref().take(Format::MAGIC_LEN as u64).read_to_end(&mut magic)?;
-    Ok((magic.clone(), Box::new(Cursor::new(magic).chain(bytes))))
-}
-
-/// Returns whether a file is compressed. The file must be at its beginning, and is afterwards.
-pub(super) fn is_compressed(mut file: &File) -> io::Result<bool> {
-    let mut magic = Vec::new();
-    file.take(Format::MAGIC_LEN as u64).read_to_end(&mut magic)?;
-    file.rewind()?;
-    Ok(Format::of(&magic).is_some())
 }
 
 impl Read for Stream<'_> {

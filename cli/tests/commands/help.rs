@@ -25,6 +25,8 @@ fn all_commands_are_listed() {
     let names = [
         "ls",
         "get",
+        "unpack",
+        "export",
         "tree",
         "inspect",
         "blobs",
@@ -111,6 +113,8 @@ fn examples_are_command_lines() {
     }
     assert!(folder.path().join("proof.car").exists());
     assert!(folder.path().join("packed.car").exists());
+    assert!(folder.path().join("rows/part-00000.jsonl").exists());
+    assert!(folder.path().join("records/app.bsky.feed.post/1.json").exists());
 }
 
 /// The long options that a help text lists.
@@ -126,9 +130,10 @@ fn options_are_grouped() {
     let reads_cars = |command: &&String| !["completions", "firehose"].contains(&command.as_str());
     for command in commands().iter().filter(reads_cars) {
         let help = help_of(command);
-        for heading in ["\nOptions:\n", "\nInput options:\n", "\nMemory options:\n"] {
+        for heading in ["\nOptions:\n", "\nInput options:\n"] {
             assert!(help.contains(heading), "{help}");
         }
+        assert_eq!(help.contains("\nMemory options:\n"), command != "export", "{help}");
         let has = |text: &str| help.contains(text);
         assert_eq!(has("\nAccount:\n"), has("--did-doc <FILE>"), "{help}");
         assert_eq!(has("\nRanges:\n"), has("--prefix <PREFIX>"), "{help}");

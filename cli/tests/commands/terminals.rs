@@ -96,6 +96,16 @@ fn cars_are_not_written_to_a_terminal() {
 }
 
 #[test]
+fn compressed_rows_are_not_written_to_a_terminal() {
+    let car = car();
+    let args = ["export", "--as=jsonl", car.name()];
+    assert_refused(run_args(&[&args[..], &["--compress=gzip"]].concat()));
+    let rows = run_args(&args);
+    assert_eq!(rows.code, Some(0), "{rows:?}");
+    assert!(rows.stdout.starts_with("{\"did\":"), "{rows:?}");
+}
+
+#[test]
 fn a_proof_is_written_to_a_file_from_a_terminal() {
     let car = car();
     let folder = tempfile::tempdir().unwrap();

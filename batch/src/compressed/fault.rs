@@ -4,8 +4,11 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
+use carwalk::ErrorKind;
+
 use super::{Format, MAX_WINDOW};
-use crate::output::Counted;
+use crate::counted::Counted;
+use crate::outcome::Reason;
 
 /// Largest window that `zstd -d --long=31` decodes, in bytes.
 const MAX_WINDOW_OF_TOOL: u64 = 2 << 30;
@@ -111,27 +114,69 @@ impl fmt::Display for Trailing {
     }
 }
 
-/// Compressed input that is not decoded, with its message.
+/// Why compressed input is not decoded. The message is one line without control characters.
+///
+/// # Examples
+///
+/// ```
+/// use carwalk::Loader;
+/// use carwalk_batch::compressed::{Decompressed, Undecodable};
+///
+/// let cut = Decompressed::new(&b"\x1f\x8b\x08"[..], false).map_err(carwalk::Error::from);
+/// let error = cut.unwrap_err();
+/// let message = Undecodable::of(&error).unwrap().to_string();
+/// assert!(message.starts_with("gzip data: the input ends in the middle: 3 compressed bytes"));
+/// ```
 #[derive(Debug)]
-pub(crate) enum Undecodable {
+pub struct Undecodable(Kind);
+
+#[derive(Debug)]
+enum Kind {
     /// The data has a fault after `decoded` decoded bytes.
-    #[expect(private_interfaces, reason = "only the message is for others")]
     Data { format: Format, decoded: u64, fault: Fault },
     /// The content is compressed again.
     Twice { outer: Format, inner: Format },
+}
+
+impl Undecodable {
+    /// Returns why compressed input was not decoded, if that is the error.
+    #[must_use]
+    pub fn of(error: &carwalk::Error) -> Option<&Self> {
+        match error.kind() {
+            ErrorKind::Io(error) => error.get_ref()?.downcast_ref(),
+            _ => None,
+        }
+    }
+
+    pub(super) fn data(format: Format, decoded: u64, fault: Fault) -> Self {
+        Undecodable(Kind::Data { format, decoded, fault })
+    }
+
+    pub(super) fn twice(outer: Format, inner: Format) -> Self {
+        Undecodable(Kind::Twice { outer, inner })
+    }
+
+    /// Returns the reason of the failure of an input.
+    pub(crate) fn reason(&self) -> Reason {
+        match &self.0 {
+            Kind::Data { fault: Fault::Cut { .. }, .. } => Reason::Truncated,
+            Kind::Data { fault: Fault::Window(_), .. } => Reason::Limit,
+            Kind::Data { .. } | Kind::Twice { .. } => Reason::Invalid,
+        }
+    }
 }
 
 impl Error for Undecodable {}
 
 impl fmt::Display for Undecodable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Undecodable::Data { format, decoded: 0, fault } => write!(f, "{format} data: {fault}"),
-            Undecodable::Data { format, decoded, fault } => {
+        match &self.0 {
+            Kind::Data { format, decoded: 0, fault } => write!(f, "{format} data: {fault}"),
+            Kind::Data { format, decoded, fault } => {
                 let decoded = Counted(*decoded, "decompressed byte");
                 write!(f, "{format} data after {decoded}: {fault}")
             }
-            Undecodable::Twice { outer, inner } => write!(
+            Kind::Twice { outer, inner } => write!(
                 f,
                 "{outer} data: the input is compressed twice, there is {inner} data inside: \
                  decompress it once first, with `{outer} -d`"

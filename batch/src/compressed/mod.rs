@@ -1,5 +1,6 @@
-//! Compressed input, gzip and zstd, which is decoded while it is read.
+//! Compressed input, gzip and zstd: recognized by its first bytes, decoded while it is read.
 
+mod decompressed;
 mod fault;
 mod gzip;
 mod source;
@@ -11,7 +12,8 @@ use std::fmt;
 use std::io::{self, Read};
 use std::rc::Rc;
 
-pub(crate) use self::fault::Undecodable;
+pub use self::decompressed::{Decompressed, is_compressed};
+pub use self::fault::Undecodable;
 use self::fault::{Fault, Stop};
 use self::source::Source;
 
@@ -25,18 +27,33 @@ const MAX_WINDOW: u64 = 8 << 20;
 const MAX_EMPTY: u64 = 2 * MAX_WINDOW;
 
 /// A format of compressed data.
+///
+/// # Examples
+///
+/// ```
+/// use carwalk_batch::compressed::Format;
+///
+/// assert_eq!(Format::of(b"\x1f\x8b\x08\x00"), Some(Format::Gzip));
+/// assert_eq!(Format::of(b"\x3a\xa2eroots"), None);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Format {
+#[non_exhaustive]
+pub enum Format {
+    /// gzip: RFC 1952.
     Gzip,
+    /// zstd: RFC 8878.
     Zstd,
 }
 
 impl Format {
-    /// Length of the longest magic number.
+    /// Length of the longest magic number, in bytes.
     pub(super) const MAGIC_LEN: usize = 4;
 
     /// Returns the format of data that begins with `head`. No CAR header begins like these formats.
-    pub(crate) fn of(head: &[u8]) -> Option<Self> {
+    ///
+    /// Four bytes are enough.
+    #[must_use]
+    pub fn of(head: &[u8]) -> Option<Self> {
         match head {
             [0x1f, 0x8b, ..] => Some(Format::Gzip),
             // A frame, or a skippable frame.
@@ -106,7 +123,7 @@ impl<'a> Decoder<'a> {
 
     /// Returns the error for data that is compressed twice.
     pub(super) fn twice(outer: Format, inner: Format) -> io::Error {
-        io::Error::other(Undecodable::Twice { outer, inner })
+        io::Error::other(Undecodable::twice(outer, inner))
     }
 
     fn end(&mut self, stop: Stop) -> io::Result<usize> {
@@ -120,7 +137,7 @@ impl<'a> Decoder<'a> {
             Stop::Fault(fault) => fault,
         };
         let is_salvaged = self.salvages && fault.has_content_before();
-        let undecodable = Undecodable::Data { format: self.format, decoded: self.decoded, fault };
+        let undecodable = Undecodable::data(self.format, self.decoded, fault);
         if !is_salvaged {
             return Err(io::Error::other(undecodable));
         }

@@ -1,11 +1,12 @@
-//! The beginning of a CAR header: its length, the head of its map, and the first key.
+//! The beginning of a CAR header: its length, the head of its map, and the first key. Tells damaged
+//! and truncated CARs from files that are something else.
 
 use std::ops::RangeInclusive;
 
 use carwalk::varint;
 
 /// The key `roots`, which every header has, with its CBOR head.
-pub(super) const ROOTS_KEY: &[u8] = b"eroots";
+pub const ROOTS_KEY: &[u8] = b"eroots";
 
 const VERSION_KEY: &[u8] = b"gversion";
 
@@ -19,13 +20,33 @@ const MAPS: RangeInclusive<u8> = 0xa1..=0xb7;
 /// Fewest bytes that identify a header: with a length of one byte, they have the whole first key.
 const LEAST_LEN: usize = 8;
 
-/// Returns whether bytes begin like a CAR.
-pub(super) fn begins_like_car(bytes: &[u8]) -> bool {
+/// Returns whether bytes begin like a CAR. At least 8 bytes are needed.
+///
+/// # Examples
+///
+/// ```
+/// use carwalk_batch::header::begins_like_car;
+///
+/// assert!(begins_like_car(b"\x3a\xa2eroots\x81"));
+/// assert!(!begins_like_car(b"upstream connect error"));
+/// ```
+#[must_use]
+pub fn begins_like_car(bytes: &[u8]) -> bool {
     bytes.len() >= LEAST_LEN && may_be_header(bytes)
 }
 
 /// Returns whether bytes are the beginning of a header, as far as they go.
-pub(super) fn may_be_header(bytes: &[u8]) -> bool {
+///
+/// # Examples
+///
+/// ```
+/// use carwalk_batch::header::may_be_header;
+///
+/// assert!(may_be_header(b"\x3a\xa2er"));
+/// assert!(!may_be_header(b"Not Found"));
+/// ```
+#[must_use]
+pub fn may_be_header(bytes: &[u8]) -> bool {
     let begins = |map: &[u8], key: &[u8]| {
         let len = map.len().min(key.len());
         map.get(..len) == key.get(..len)
@@ -46,7 +67,16 @@ pub(super) fn may_be_header(bytes: &[u8]) -> bool {
 
 /// Returns the length of the header or section at the beginning of `bytes`, and the length of its
 /// prefix, which is included.
-pub(super) fn lengths(bytes: &[u8]) -> Option<(u64, usize)> {
+///
+/// # Examples
+///
+/// ```
+/// use carwalk_batch::header::lengths;
+///
+/// assert_eq!(lengths(b"\x3a\xa2eroots"), Some((59, 1)));
+/// ```
+#[must_use]
+pub fn lengths(bytes: &[u8]) -> Option<(u64, usize)> {
     let (len, prefix) = varint::decode(bytes).ok()??;
     Some((len.checked_add(prefix as u64)?, prefix))
 }

@@ -1,0 +1,67 @@
+//! Which rows of a repository are wanted, and which of their columns.
+
+use carwalk::mst::Walk;
+use carwalk::store::CarStore;
+use carwalk::{KeyRange, Repo};
+
+use crate::columns::Columns;
+
+/// Which rows of a repository are wanted, and which of their columns.
+///
+/// # Examples
+///
+/// ```
+/// use carwalk::{KeyRange, Repo};
+/// use carwalk_batch::staging::Selection;
+///
+/// # let bytes: &[u8] = include_bytes!("../../../samples/repo.car");
+/// let repo = Repo::from_slice(bytes)?;
+/// let selection = Selection::new("rkey".parse().unwrap())
+///     .ranges(vec![KeyRange::collection("app.bsky.feed.post")?])
+///     .range(KeyRange::from("app.bsky.feed.post/3l4o"..));
+/// assert_eq!(selection.walk(&repo).completeness()?.entries, 6);
+/// # Ok::<(), carwalk::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Selection {
+    columns: Columns,
+    ranges: Option<Vec<KeyRange>>,
+    range: KeyRange,
+}
+
+impl Selection {
+    /// Creates the selection of all rows.
+    pub fn new(columns: Columns) -> Self {
+        Selection { columns, ranges: None, range: KeyRange::all() }
+    }
+
+    /// Selects the keys that are in any of several ranges. Default: all keys.
+    pub fn ranges(mut self, ranges: Vec<KeyRange>) -> Self {
+        self.ranges = Some(ranges);
+        self
+    }
+
+    /// Selects only keys that are also in this range. Default: all keys.
+    pub fn range(mut self, range: KeyRange) -> Self {
+        self.range = range;
+        self
+    }
+
+    /// Returns the columns.
+    #[must_use]
+    pub fn columns(&self) -> Columns {
+        self.columns
+    }
+
+    /// Returns the walk over the selected keys. It looks records up only if a column needs their
+    /// blocks.
+    pub fn walk<'r, S: CarStore>(&self, repo: &'r Repo<S>) -> Walk<'r, S> {
+        let walk = repo.walk().records(self.columns.needs_block());
+        let walk = match &self.ranges {
+            Some(ranges) => walk.ranges(ranges),
+            None => walk,
+        };
+        walk.range(&self.range)
+    }
+}

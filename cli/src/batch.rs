@@ -1,0 +1,104 @@
+//! Commands over many inputs: their options, the inputs, and the report.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use carwalk_batch::{History, Inputs, Line, ListError, Outcome, Reason, Report, Stop, Threads};
+use clap::Args;
+
+use crate::failure::{Cause, code_of};
+
+/// Options of commands over many inputs.
+#[derive(Args, Debug)]
+pub(crate) struct Batch {
+    /// Read paths of inputs from this file, one per line; `-` is standard input
+    #[arg(long, value_name = "LIST")]
+    files_from: Option<PathBuf>,
+
+    /// Threads that read inputs [default: all cores]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    jobs: Option<u16>,
+
+    /// End at the first input that fails
+    #[arg(long)]
+    pub(crate) fail_fast: bool,
+
+    /// Append a JSON line per input; inputs that it has as done are skipped
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+}
+
+impl Batch {
+    /// Returns whether an option asks for a line per input, also if there is only one.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.files_from.is_some() || self.report.is_some()
+    }
+
+    /// Lists the inputs: the arguments, then those of the list.
+    pub(crate) fn inputs<'a>(
+        &self,
+        paths: impl IntoIterator<Item = &'a Path>,
+    ) -> Result<Inputs, Cause> {
+        let mut inputs = Inputs::new();
+        for path in paths {
+            if path == Path::new("-") {
+                return Err(Cause::Usage("standard input cannot be one of several inputs"));
+            }
+            inputs.add(path).map_err(refused)?;
+        }
+        match self.files_from.as_deref() {
+            None => {}
+            Some(path) if path == Path::new("-") => {
+                inputs.add_list(io::stdin().lock(), "standard input").map_err(refused)?;
+            }
+            Some(path) => {
+                let name = format!("{path:?}");
+                let file =
+                    File::open(path).map_err(|error| Cause::Read { name: name.clone(), error })?;
+                inputs.add_list(file, &name).map_err(refused)?;
+            }
+        }
+        if inputs.as_slice().is_empty() {
+            return Err(Cause::Usage("no inputs: the list is empty"));
+        }
+        Ok(inputs)
+    }
+
+    /// Opens the report, if there is one. `run` is the digest of the options.
+    pub(crate) fn report(&self, run: &str) -> Result<(Option<Report>, History), Cause> {
+        let Some(path) = &self.report else {
+            return Ok((None, History::default()));
+        };
+        let (report, history) = Report::open(path, run).map_err(Cause::Report)?;
+        Ok((Some(report), history))
+    }
+
+    /// Returns the threads.
+    pub(crate) fn threads(&self, stop: Stop) -> Threads {
+        let jobs = self.jobs.and_then(|jobs| usize::from(jobs).try_into().ok());
+        jobs.map_or_else(Threads::all_cores, Threads::new).stop(stop)
+    }
+}
+
+/// Returns the exit code for the outcome of one input.
+pub(crate) fn code_of_line(line: &Line) -> u8 {
+    match line.outcome {
+        // Its other records are done.
+        Outcome::Done if line.invalid_paths.is_some_and(|paths| paths > 0) => {
+            code_of(Reason::Invalid)
+        }
+        Outcome::Done | Outcome::Skipped(_) => 0,
+        Outcome::Failed(reason) => code_of(reason),
+    }
+}
+
+fn refused(error: ListError) -> Cause {
+    match error {
+        ListError::Read { list, error } => Cause::Read { name: list, error },
+        ListError::Line { list, line, fault } => {
+            Cause::Document { name: list, message: format!("line {line}: {fault}") }
+        }
+        error => Cause::NoInputs(error.to_string()),
+    }
+}

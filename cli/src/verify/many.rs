@@ -1,0 +1,239 @@
+//! `carwalk verify` over many inputs: one line for each.
+
+use std::convert::Infallible;
+use std::io::{self, IsTerminal, Write};
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use carwalk::mst::{Entry, Event};
+use carwalk::store::CarStore;
+use carwalk::{Error, Repo, syntax};
+use carwalk_batch::{
+    Delivery, Failure as BatchFailure, History, Input, Inputs, Line, Outcome, Reason, Report,
+    Sender, Skip, Stop, Summary, Visit, Worker, run_digest,
+};
+
+use super::Verify;
+use crate::batch::code_of_line;
+use crate::counts::add;
+use crate::failure::{Cause, Failure};
+use crate::interrupt::Interrupt;
+use crate::output::{Counted, Output};
+use crate::progress::SharedProgress;
+
+impl Verify {
+    /// Returns whether there is more than one input, or a folder, or a list.
+    pub(super) fn is_of_many(&self) -> bool {
+        let is_folder = !self.input.is_kept() && self.input.file().is_some_and(Path::is_dir);
+        is_folder || !self.more.is_empty() || self.batch.is_asked()
+    }
+
+    /// Verifies many inputs.
+    pub(super) fn run_many(&self) -> Result<(), Failure> {
+        self.verify_many().map_err(|cause| Failure {
+            input: "inputs".to_owned(),
+            cause,
+            has_partial: false,
+            is_binary: false,
+        })
+    }
+
+    fn verify_many(&self) -> Result<(), Cause> {
+        self.check_many()?;
+        let paths = self.input.file().into_iter().chain(self.more.iter().map(AsRef::as_ref));
+        let inputs = self.batch.inputs(paths)?;
+        let (report, history) = self.batch.report(&self.run_digest())?;
+        let interrupt = Interrupt::watch();
+        let mut lines = Lines::new(self, report);
+        let done = self.verify_each(&inputs, &history, &interrupt.stop(), &mut lines);
+        let flushed = lines.out.flush();
+        interrupt.end();
+        done?;
+        flushed?;
+        lines.finish()
+    }
+
+    /// Refuses options that need a single CAR.
+    fn check_many(&self) -> Result<(), Cause> {
+        if self.account.has_keys() {
+            return Err(Cause::Usage(
+                "--key and --did-doc need a single CAR: each account has its own keys",
+            ));
+        }
+        let is_report = self.partial || self.records || self.json;
+        if self.one_pass || is_report || self.input.is_of_one_car() {
+            return Err(Cause::Usage(
+                "--partial, --one-pass, --records, --json, --kept, --keep, --commit, \
+                 --memory-limit, --max-spill, --spill-dir and --verbose need a single CAR, \
+                 without --report and --files-from",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Returns the digest of the options that shape the lines.
+    fn run_digest(&self) -> String {
+        let shape = self.input.shape();
+        let shape = shape.iter().map(|(name, value)| (*name, value.as_str()));
+        let did = self.account.did().map(|did| ("did", did));
+        run_digest([("command", "verify")].into_iter().chain(shape).chain(did))
+    }
+
+    fn verify_each(
+        &self,
+        inputs: &Inputs,
+        history: &History,
+        stop: &Stop,
+        lines: &mut Lines,
+    ) -> Result<(), Cause> {
+        let progress = SharedProgress::over_inputs(inputs.bytes(), true);
+        let settings = self.input.settings().did(self.account.did().map(str::to_owned));
+        let mut fault = None;
+        self.batch.threads(stop.clone()).run(
+            inputs.as_slice(),
+            || Worker::new(settings.clone(), stop.clone(), progress.advance()),
+            |worker, input, _: &Sender<'_, Infallible, Line>| verify(worker, input, history, stop),
+            |delivery| match lines.take(delivery) {
+                Ok(flow) => flow,
+                Err(cause) => {
+                    fault = Some(cause);
+                    ControlFlow::Break(())
+                }
+            },
+        );
+        fault.map_or(Ok(()), Err)
+    }
+}
+
+/// Verifies one input.
+fn verify(worker: &mut Worker, input: &Input, history: &History, stop: &Stop) -> Line {
+    if history.finished(input).is_some() {
+        let mut line = Line::of(input);
+        line.outcome = Outcome::Skipped(Skip::Finished);
+        return line;
+    }
+    worker.process(input, &mut Check { stop })
+}
+
+/// Walks the whole tree of a repository.
+struct Check<'s> {
+    stop: &'s Stop,
+}
+
+impl Visit for Check<'_> {
+    fn visit<S: CarStore>(&mut self, repo: &Repo<S>, line: &mut Line) -> Result<(), BatchFailure> {
+        let (mut records, mut invalid_paths, mut first) = (0, 0, None);
+        let mut paths = Paths::default();
+        let mut walk = repo.walk().start();
+        while let Some(event) = walk.next_event()? {
+            self.stop.check()?;
+            if let Event::Record { entry, .. } = event {
+                add(&mut records, 1);
+                if let Err(error) = paths.check(&entry) {
+                    add(&mut invalid_paths, 1);
+                    first.get_or_insert(error);
+                }
+            }
+        }
+        line.records = Some(records);
+        line.invalid_paths = Some(invalid_paths);
+        match first {
+            None => Ok(()),
+            Some(error) => {
+                let are = if invalid_paths == 1 { "is" } else { "are" };
+                let paths = Counted(invalid_paths, "path");
+                let message = format!("{paths} {are} invalid, the first: {error}");
+                Err(BatchFailure::new(Reason::Invalid, &message))
+            }
+        }
+    }
+}
+
+/// Checks paths. Most have the collection of the path before, which need not be checked again.
+#[derive(Default)]
+struct Paths {
+    /// The last collection that is valid.
+    collection: String,
+}
+
+impl Paths {
+    #[inline]
+    fn check(&mut self, entry: &Entry<'_>) -> Result<(), Error> {
+        let path = entry.path()?;
+        if path.collection() == self.collection && syntax::is_record_key(path.record_key()) {
+            return Ok(());
+        }
+        entry.strict_path()?;
+        path.collection().clone_into(&mut self.collection);
+        Ok(())
+    }
+}
+
+/// The output: lines, the report, and the sums.
+struct Lines {
+    out: Output,
+    report: Option<Report>,
+    summary: Summary,
+    /// The largest exit code of an input.
+    code: u8,
+    is_quiet: bool,
+    ends_at_failure: bool,
+    /// Whether somebody watches the lines.
+    is_watched: bool,
+}
+
+impl Lines {
+    fn new(verify: &Verify, report: Option<Report>) -> Self {
+        Lines {
+            out: Output::without_progress(),
+            report,
+            summary: Summary::default(),
+            code: 0,
+            is_quiet: verify.quiet,
+            ends_at_failure: verify.batch.fail_fast,
+            is_watched: io::stdout().is_terminal(),
+        }
+    }
+
+    fn take(
+        &mut self,
+        delivery: Delivery<'_, Input, Infallible, Line>,
+    ) -> Result<ControlFlow<()>, Cause> {
+        let Delivery::Result { result: line, .. } = delivery;
+        self.summary.add(&line);
+        self.code = self.code.max(code_of_line(&line));
+        if line.is_failed() || !self.is_quiet {
+            write_line(&line, &mut self.out)?;
+            if self.is_watched {
+                self.out.flush()?;
+            }
+        }
+        let is_last = line.is_failed() && self.ends_at_failure;
+        if let Some(report) = &mut self.report {
+            report.append([line]).map_err(Cause::Report)?;
+        }
+        Ok(if is_last { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    }
+
+    /// Prints the sums.
+    fn finish(mut self) -> Result<(), Cause> {
+        if self.code != 0 || !self.is_quiet {
+            self.out.note(format_args!("{}", self.summary))?;
+        }
+        if self.code == 0 { Ok(()) } else { Err(Cause::Inputs(self.code)) }
+    }
+}
+
+/// Writes the columns of an input, `-` for what is not known.
+fn write_line(line: &Line, out: &mut Output) -> io::Result<()> {
+    let text = |field: &Option<String>| field.clone().unwrap_or_else(|| "-".to_owned());
+    let (did, rev) = (text(&line.did), text(&line.rev));
+    let records = text(&line.records.map(|records| records.to_string()));
+    let (path, outcome) = (&line.path, line.outcome.name());
+    write!(out, "{path}\t{outcome}\t{did}\t{rev}\t{records}\t")?;
+    match (line.outcome.reason(), &line.error) {
+        (None, _) => writeln!(out, "-"),
+        (Some(reason), None) => writeln!(out, "{reason}"),
+        (Some(reason), Some(message)) => writeln!(out, "{reason}: {message}"),
+    }
+}
