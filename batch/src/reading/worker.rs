@@ -23,6 +23,13 @@ use crate::stop::Stop;
 /// it.
 const MAPPED_LEN: u64 = 8 << 20;
 
+/// Bytes at the beginning of a CAR in which its commit is looked for, to skip other accounts. The
+/// same for mapped files and streams, so that the outcome does not depend on how a CAR is read.
+const PEEKED_LEN: u64 = 1 << 20;
+
+/// Bytes that recognize a header.
+const HEAD_LEN: usize = 16;
+
 /// What is done with each repository.
 ///
 /// # Examples
@@ -64,6 +71,10 @@ pub trait Visit {
 /// Keeps a buffer of at most 8 MiB for files below 8 MiB, which are never mapped, and the memory of
 /// loads and walks: a [`LoadScratch`]. Larger files are mapped. Compressed files, pipes, and files
 /// that cannot be mapped are read as streams into memory.
+///
+/// If the settings select an account, the commit is looked for in the first MiB, decompressed. If
+/// it is there and of another account, the input is skipped, whatever follows. Otherwise the whole
+/// input is loaded first. A stream needs up to 1 MiB more memory for that.
 pub struct Worker {
     settings: Settings,
     loader: Loader,
@@ -113,6 +124,11 @@ impl Worker {
             return Err(Failure::of_io(error));
         }
         let file = File::open(input.path()).map_err(failed)?;
+        // The length of the listing is enough for small files: that it still holds is seen while
+        // reading.
+        if let Some(len) = input.bytes().filter(|len| *len < MAPPED_LEN) {
+            return self.read(&file, len, visit, line);
+        }
         let metadata = file.metadata().map_err(failed)?;
         match metadata.len() {
             len if metadata.is_file() && len < MAPPED_LEN => self.read(&file, len, visit, line),
@@ -134,19 +150,17 @@ impl Worker {
         visit: &mut V,
         line: &mut Line,
     ) -> Result<Outcome, Failure> {
-        self.buffer.clear();
-        // One byte more, so that the end is found without a longer buffer.
-        let room = usize::try_from(len).unwrap_or(usize::MAX).saturating_add(1);
-        self.buffer.try_reserve_exact(room).map_err(|error| failed(io::Error::other(error)))?;
-        let read = file.take(MAPPED_LEN).read_to_end(&mut self.buffer).map_err(failed)?;
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
+        let read = fill(&mut self.buffer, file, len).map_err(failed)?;
         self.gauge.count_to(read as u64);
-        let is_plain = Format::of(&self.buffer).is_none();
+        let bytes = self.buffer.get(..read).unwrap_or_default();
+        let is_plain = Format::of(bytes).is_none();
+        let Worker { settings, loader, scratch, .. } = self;
         // A file that has grown has more bytes.
-        if is_plain && (read as u64) < MAPPED_LEN && read as u64 <= self.settings.stream_len() {
-            return self.load(None, visit, line);
+        if is_plain && (read as u64) < MAPPED_LEN && read as u64 <= settings.stream_len() {
+            return load((settings, loader, scratch), Bytes::Buffer(bytes), visit, line);
         }
-        let Worker { settings, loader, buffer, .. } = self;
-        stream(settings, loader, buffer.chain(file), visit, line)
+        stream(settings, loader, bytes.chain(file), visit, line)
     }
 
     /// Maps a file.
@@ -159,7 +173,8 @@ impl Worker {
         match map::bytes(file) {
             Ok(mapped) => {
                 self.gauge.follow_load();
-                self.load(Some(Bytes::Mapped(mapped)), visit, line)
+                let Worker { settings, loader, scratch, .. } = self;
+                load((settings, loader, scratch), Bytes::Mapped(mapped), visit, line)
             }
             Err(error) => match error.kind() {
                 ErrorKind::Io(cause) if is_too_large(cause) => Err(error.into()),
@@ -167,27 +182,6 @@ impl Worker {
                 _ => self.stream(file, visit, line),
             },
         }
-    }
-
-    /// Loads mapped bytes, or those in the buffer.
-    fn load<V: Visit>(
-        &mut self,
-        mapped: Option<Bytes<'_>>,
-        visit: &mut V,
-        line: &mut Line,
-    ) -> Result<Outcome, Failure> {
-        let Worker { settings, loader, scratch, buffer, .. } = self;
-        let bytes = mapped.unwrap_or(Bytes::Buffer(buffer));
-        if settings.selects()
-            && let Ok(commit) = loader.peek_commit(bytes.as_ref())
-            && settings.skips(commit.did())
-        {
-            line.identify(&commit);
-            return Ok(Outcome::Skipped(Skip::NotSelected));
-        }
-        let head = head(bytes.as_ref());
-        let repo = loader.from_slice_in(scratch, bytes);
-        visited(settings, repo, &head, visit, line)
     }
 
     /// Reads a stream into memory.
@@ -208,6 +202,77 @@ impl fmt::Debug for Worker {
     }
 }
 
+/// Reads a file that had `len` bytes into the buffer: all of it, or as much as files have that are
+/// not mapped. Returns how much that is; the buffer may be longer.
+fn fill(buffer: &mut Vec<u8>, mut file: &File, len: usize) -> io::Result<usize> {
+    // One byte more shows whether there is more.
+    let room = len.saturating_add(1);
+    if buffer.len() < room {
+        buffer.try_reserve_exact(room.saturating_sub(buffer.len())).map_err(io::Error::other)?;
+        buffer.resize(room, 0);
+    }
+    let read = loop {
+        match file.read(buffer.get_mut(..room).unwrap_or_default()) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            read => break read?,
+        }
+    };
+    if read == len {
+        return Ok(read);
+    }
+    // The file has changed since, or comes in pieces.
+    buffer.truncate(read);
+    let more = MAPPED_LEN.saturating_sub(read as u64);
+    Ok(read.saturating_add(file.take(more).read_to_end(buffer)?))
+}
+
+/// Loads bytes that are in memory or mapped.
+fn load<V: Visit>(
+    (settings, loader, scratch): (&Settings, &Loader, &mut LoadScratch),
+    bytes: Bytes<'_>,
+    visit: &mut V,
+    line: &mut Line,
+) -> Result<Outcome, Failure> {
+    if settings.selects() && is_skipped(settings, loader, bytes.as_ref(), line)? {
+        return Ok(Outcome::Skipped(Skip::NotSelected));
+    }
+    let head = head(bytes.as_ref());
+    let repo = loader.from_slice_in(scratch, bytes);
+    visited(settings, repo, &head, visit, line)
+}
+
+/// Returns whether the first bytes have the commit of an account that is skipped.
+fn is_skipped(
+    settings: &Settings,
+    loader: &Loader,
+    source: impl Read,
+    line: &mut Line,
+) -> Result<bool, Failure> {
+    match loader.peek_commit(source.take(PEEKED_LEN)) {
+        Ok(commit) if settings.skips(commit.did()) => {
+            line.identify(&commit);
+            Ok(true)
+        }
+        // A source that failed may not fail again.
+        Err(error) if matches!(error.kind(), ErrorKind::Io(_)) => Err(error.into()),
+        _ => Ok(false),
+    }
+}
+
+/// A source that keeps what is read.
+struct Tee<'t, R> {
+    source: &'t mut R,
+    kept: &'t mut Vec<u8>,
+}
+
+impl<R: Read> Read for Tee<'_, R> {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        let len = self.source.read(room)?;
+        self.kept.extend_from_slice(room.get(..len).unwrap_or_default());
+        Ok(len)
+    }
+}
+
 /// Decompresses a stream, and reads it into memory.
 fn stream<V: Visit>(
     settings: &Settings,
@@ -217,9 +282,18 @@ fn stream<V: Visit>(
     line: &mut Line,
 ) -> Result<Outcome, Failure> {
     let plain = Decompressed::new(source, false);
-    let plain = plain.map_err(|error| Failure::from(carwalk::Error::from(error)))?;
-    let head = plain.head().to_vec();
-    visited(settings, loader.from_reader(plain), &head, visit, line)
+    let refused = |error| Failure::from(carwalk::Error::from(error));
+    let mut plain = plain.map_err(refused)?;
+    let mut head = Vec::new();
+    plain.by_ref().take(HEAD_LEN as u64).read_to_end(&mut head).map_err(refused)?;
+    let mut start = head.clone();
+    if settings.selects() {
+        let tee = Tee { source: &mut plain, kept: &mut start };
+        if is_skipped(settings, loader, head.as_slice().chain(tee), line)? {
+            return Ok(Outcome::Skipped(Skip::NotSelected));
+        }
+    }
+    visited(settings, loader.from_reader(start.as_slice().chain(plain)), &head, visit, line)
 }
 
 /// Visits an opened repository, unless it is of another account.
@@ -242,7 +316,7 @@ fn visited<S: CarStore, V: Visit>(
 
 /// Returns the first bytes of a CAR: enough to recognize a header.
 fn head(bytes: &[u8]) -> Vec<u8> {
-    bytes.iter().copied().take(16).collect()
+    bytes.iter().copied().take(HEAD_LEN).collect()
 }
 
 fn failed(error: io::Error) -> Failure {
@@ -254,4 +328,38 @@ fn failed(error: io::Error) -> Failure {
 fn is_too_large(error: &io::Error) -> bool {
     // On 32-bit systems, memmap2's check of the length returns `InvalidData`.
     matches!(error.kind(), io::ErrorKind::OutOfMemory | io::ErrorKind::InvalidData)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_to_its_end_also_if_its_length_has_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.car");
+        let mut buffer = Vec::new();
+        // What another file left in the buffer is not read.
+        for bytes in [&[1; 9][..], &[2; 5], &[], &[3; 7]] {
+            fs::write(&path, bytes).unwrap();
+            for len in [bytes.len(), 0, 3, 20] {
+                let file = File::open(&path).unwrap();
+                let read = fill(&mut buffer, &file, len).unwrap();
+                assert_eq!(&buffer[..read], bytes, "{len}");
+            }
+        }
+    }
+
+    #[test]
+    fn of_a_file_that_has_grown_no_more_is_read_than_of_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.car");
+        let file = File::create_new(&path).unwrap();
+        file.set_len(MAPPED_LEN + 5).unwrap();
+        let mut buffer = Vec::new();
+        let read = fill(&mut buffer, &File::open(&path).unwrap(), 10).unwrap();
+        assert_eq!(read as u64, MAPPED_LEN);
+    }
 }
