@@ -47,22 +47,37 @@ pub fn begins_like_car(bytes: &[u8]) -> bool {
 /// ```
 #[must_use]
 pub fn may_be_header(bytes: &[u8]) -> bool {
+    split(bytes).is_some_and(|(prefix, map)| prefix <= MAX_PREFIX && has_known_key(map))
+}
+
+/// Returns whether bytes are the beginning of a header that is longer than accepted, as far as they
+/// go. Its first key may be another one; if its length has a longer prefix, only a known one.
+pub(crate) fn may_be_long_header(bytes: &[u8]) -> bool {
+    split(bytes).is_some_and(|(prefix, map)| {
+        has_known_key(map) || (prefix <= MAX_PREFIX && has_text_key(map))
+    })
+}
+
+/// Returns the length of the prefix, and what follows it.
+fn split(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let prefix = varint::decode(bytes).ok()?.map_or(bytes.len(), |(_, prefix)| prefix);
+    Some((prefix, bytes.get(prefix..)?))
+}
+
+fn has_known_key(map: &[u8]) -> bool {
     let begins = |map: &[u8], key: &[u8]| {
         let len = map.len().min(key.len());
         map.get(..len) == key.get(..len)
     };
-    let prefix = match varint::decode(bytes) {
-        Ok(Some((_, prefix))) => prefix,
-        Ok(None) => bytes.len(),
-        Err(_) => return false,
-    };
-    prefix <= MAX_PREFIX
-        && match bytes.get(prefix..) {
-            Some([head, rest @ ..]) => {
-                MAPS.contains(head) && (begins(rest, ROOTS_KEY) || begins(rest, VERSION_KEY))
-            }
-            _ => true,
-        }
+    map.split_first().is_none_or(|(head, rest)| {
+        MAPS.contains(head) && (begins(rest, ROOTS_KEY) || begins(rest, VERSION_KEY))
+    })
+}
+
+fn has_text_key(map: &[u8]) -> bool {
+    let is_text = |head: &u8| head >> 5 == 3;
+    map.split_first()
+        .is_none_or(|(head, rest)| MAPS.contains(head) && rest.first().is_none_or(is_text))
 }
 
 /// Returns the length of the header or section at the beginning of `bytes`, and the length of its
@@ -98,6 +113,11 @@ mod tests {
         for other in [&b"\xa2eroots\x80"[..], b"\x3a\x82eroots\x80", b"\x80\x80\x80\x01\xa2eroots"]
         {
             assert!(!begins_like_car(other), "{other:x?}");
+        }
+        assert!(may_be_long_header(b"\x80\x80\x80\x01\xa2eroots"));
+        assert!(may_be_long_header(b"\xff\xff\x7f\xa2aa"));
+        for other in [&b"\x80\x80\x80\x01\x82eroots"[..], b"\xff\xff\x7f\xa2\x01", &[0x80; 12]] {
+            assert!(!may_be_long_header(other), "{other:x?}");
         }
     }
 

@@ -205,11 +205,11 @@ impl Failure {
 
     /// Returns the failure for an error of an input that begins with `head`.
     ///
-    /// A header that is malformed or truncated means `not_a_car` if `head` does not begin like a
-    /// CAR. Four bytes are enough; without any, the error alone decides.
+    /// A header that is malformed, truncated or too long means `not_a_car` if `head` does not begin
+    /// like a CAR. 16 bytes are enough; without any, the error alone decides.
     #[must_use]
     pub fn of(error: &Error, head: &[u8]) -> Self {
-        if is_of_header(error) && !header::may_be_header(head) {
+        if !may_be_car(error, head) {
             let message =
                 format!("{} at byte 0: this does not begin like a CAR", Structure::Header);
             return Failure::new(Reason::NotACar, &message);
@@ -255,13 +255,19 @@ impl From<Error> for Failure {
     }
 }
 
-/// Returns whether a header does not parse. The library names formats that it knows.
-fn is_of_header(error: &Error) -> bool {
-    error.position().structure() == Structure::Header
-        && matches!(
-            error.kind(),
-            ErrorKind::Malformed(_) | ErrorKind::NonCanonical(_) | ErrorKind::Truncated { .. }
-        )
+/// Returns false if a header does not parse, and does not begin like one. The library names formats
+/// that it knows.
+fn may_be_car(error: &Error, head: &[u8]) -> bool {
+    if error.position().structure() != Structure::Header {
+        return true;
+    }
+    match error.kind() {
+        ErrorKind::Malformed(_) | ErrorKind::NonCanonical(_) | ErrorKind::Truncated { .. } => {
+            header::may_be_header(head)
+        }
+        ErrorKind::Limit { limit: LimitName::HeaderLen, .. } => header::may_be_long_header(head),
+        _ => true,
+    }
 }
 
 /// Returns the message of an error, with those of its causes.
@@ -331,6 +337,21 @@ mod tests {
         let error = io::Error::from_raw_os_error(2);
         let message = Failure::of_io(&error).into_message();
         assert!(message.starts_with("reading failed: ") && !message.contains("os error"));
+    }
+
+    #[test]
+    fn a_long_header_is_a_limit_only_if_it_begins_like_one() {
+        let reason = |bytes: &[u8]| {
+            let error = carwalk::Repo::from_slice(bytes).unwrap_err();
+            Failure::of(&error, bytes).reason()
+        };
+        // Lengths of 1.9 MiB and of 64 GiB.
+        for prefix in [&b"\xff\xff\x74"[..], b"\x80\x80\x80\x80\x80\x02"] {
+            let header = [prefix, b"\xa2eroots\x81"].concat();
+            assert_eq!(reason(&header), Reason::Limit);
+            let noise = [prefix, b"\x37\x12\x9f\xc4\x05\x5d\x77\xe1"].concat();
+            assert_eq!(reason(&noise), Reason::NotACar);
+        }
     }
 
     #[test]
