@@ -8,6 +8,7 @@
 //! An [`Exporter`] does so for the inputs of a thread.
 
 mod exporter;
+mod paths;
 mod selection;
 mod text;
 
@@ -15,14 +16,14 @@ use std::fmt;
 use std::io;
 use std::ops::Bound;
 
+use carwalk::Repo;
 use carwalk::mst::{Entry, Event};
 use carwalk::store::CarStore;
-use carwalk::{Error, Repo};
 
 pub use self::exporter::Exporter;
+pub use self::paths::InvalidPaths;
 pub use self::selection::Selection;
 pub use self::text::{Encoding, TextRows};
-use crate::counted::Counted;
 use crate::outcome::Failure;
 use crate::reading::Visit;
 use crate::report::Line;
@@ -105,17 +106,14 @@ where
 
     fn pass<S: CarStore>(&mut self, repo: &Repo<S>, line: &mut Line) -> Result<(), Failure> {
         let (did, rev) = (repo.commit().did(), repo.commit().rev());
-        let (mut records, mut invalid, mut limit) = (0_u64, Invalid::default(), STAGED);
+        let (mut records, mut invalid, mut limit) = (0_u64, InvalidPaths::default(), STAGED);
         let mut walk = self.selection.walk(repo).start();
         while let Some(event) = walk.next_event()? {
             self.stop.check()?;
             let Some((entry, block)) = entry(&event) else { continue };
-            match entry.path() {
-                Err(error) => invalid.add(&error),
-                Ok(path) => {
-                    records = records.saturating_add(1);
-                    self.rows.push(&Row::new(did, rev, path, entry.cid(), block));
-                }
+            if let Some(path) = invalid.check(&entry) {
+                records = records.saturating_add(1);
+                self.rows.push(&Row::new(did, rev, path, entry.cid(), block));
             }
             if self.rows.bytes() >= limit {
                 if limit == STAGED {
@@ -127,7 +125,7 @@ where
         }
         self.send(true)?;
         line.records = Some(records);
-        line.invalid_paths = Some(invalid.count);
+        line.invalid_paths = Some(invalid.count());
         line.error = invalid.message();
         Ok(())
     }
@@ -156,8 +154,9 @@ where
     R: Rows,
     F: FnMut(R::Piece, u64) -> Result<(), Failure>,
 {
-    /// Sends the rows of the repository. Sets the number of rows in `line`, and that of keys which
-    /// are not repo paths; `error` then names the first.
+    /// Sends the rows of the repository: one for each key that has the two halves of a repo path,
+    /// also if their syntax is invalid. Sets the number of rows in `line`, and that of keys which
+    /// are not valid repo paths; `error` then names the first.
     ///
     /// # Errors
     ///
@@ -185,26 +184,5 @@ fn entry<'w>(event: &Event<'w>) -> Option<(Entry<'w>, Option<&'w [u8]>)> {
         Event::Entry { entry, .. } => Some((entry, None)),
         // A complete walk of a loaded repository has no others.
         _ => None,
-    }
-}
-
-/// The keys that are not repo paths.
-#[derive(Default)]
-struct Invalid {
-    count: u64,
-    first: Option<String>,
-}
-
-impl Invalid {
-    #[cold]
-    fn add(&mut self, error: &Error) {
-        self.count = self.count.saturating_add(1);
-        self.first.get_or_insert_with(|| error.to_string());
-    }
-
-    fn message(self) -> Option<String> {
-        let are = if self.count == 1 { "is" } else { "are" };
-        let paths = Counted(self.count, "path");
-        self.first.map(|first| format!("{paths} {are} invalid, the first: {first}"))
     }
 }
