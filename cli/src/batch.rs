@@ -4,7 +4,9 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use carwalk_batch::{History, Inputs, Line, ListError, Outcome, Reason, Report, Stop, Threads};
+use carwalk_batch::{
+    History, Input, Inputs, Line, ListError, Outcome, Reason, Report, Skip, Stop, Threads,
+};
 use clap::Args;
 
 use crate::failure::{Cause, code_of};
@@ -78,6 +80,41 @@ impl Batch {
     pub(crate) fn threads(&self, stop: Stop) -> Threads {
         let jobs = self.jobs.and_then(|jobs| usize::from(jobs).try_into().ok());
         jobs.map_or_else(Threads::all_cores, Threads::new).stop(stop)
+    }
+}
+
+/// Returns whether an input may be a pipe, whose next bytes may never come. Output that waits in a
+/// buffer would then wait too.
+pub(crate) fn may_wait(inputs: &Inputs) -> bool {
+    let is_pipe = |input: &Input| input.bytes().is_none() && input.problem().is_none();
+    inputs.as_slice().iter().any(is_pipe)
+}
+
+/// Whether any input is of the account that `--did` selects.
+pub(crate) struct OfAccount {
+    did: Option<String>,
+    is_found: bool,
+}
+
+impl OfAccount {
+    pub(crate) fn new(did: Option<&str>) -> Self {
+        OfAccount { did: did.map(str::to_owned), is_found: false }
+    }
+
+    /// Takes in the line of an input.
+    pub(crate) fn add(&mut self, line: &Line) {
+        // What an earlier run finished was of the account.
+        let is_finished = line.outcome == Outcome::Skipped(Skip::Finished);
+        self.is_found |= is_finished || line.did == self.did;
+    }
+
+    /// Returns the note that no input is of the account: then a check of the account was probably
+    /// meant, or another account.
+    pub(crate) fn note(&self) -> Option<String> {
+        let did = self.did.as_deref().filter(|_| !self.is_found)?;
+        Some(format!(
+            "no input is known to be of {did}: --did selects inputs, and skips the others"
+        ))
     }
 }
 

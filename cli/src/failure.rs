@@ -71,6 +71,8 @@ pub(crate) enum Cause {
     Inputs(u8),
     /// The output file of a command could not be written.
     File { path: PathBuf, error: io::Error },
+    /// OUT of an export is a file that exists.
+    Taken { path: PathBuf },
     /// The output folder of a command cannot be used.
     Folder { path: PathBuf, reason: &'static str },
 }
@@ -141,14 +143,15 @@ pub(crate) struct Failure {
     pub(crate) cause: Cause,
     /// Whether the command has the option `--partial`.
     pub(crate) has_partial: bool,
-    /// Whether the output is bytes and not text.
+    /// Whether an output that its reader cut short is a failure: bytes, or rows.
     pub(crate) is_binary: bool,
 }
 
 impl Failure {
     /// Prints the error, and returns the exit code.
     pub(crate) fn report(&self) -> ExitCode {
-        // Text may be cut by a reader that has seen enough. Half a record or proof is a failure.
+        // Text may be cut by a reader that has seen enough. Half a record, a proof or the rows of
+        // some inputs are a failure.
         if self.cause.is_closed_pipe() && !self.is_binary {
             return ExitCode::SUCCESS;
         }
@@ -170,6 +173,7 @@ impl Failure {
             | Cause::SpillFile { .. }
             | Cause::Output(_)
             | Cause::Read { .. }
+            | Cause::Taken { .. }
             | Cause::File { .. } => IO,
             Cause::Invalid(_) | Cause::Document { .. } => INVALID,
             Cause::Car(error) | Cause::Explained { error, .. } => code_of(Reason::of(error)),
@@ -214,6 +218,10 @@ impl Failure {
                 let remedy =
                     if error.kind() == ErrorKind::AlreadyExists { " (see --force)" } else { "" };
                 writeln!(out, "cannot write {path:?}: {}{remedy}", reason(error))
+            }
+            Cause::Taken { path } => {
+                let remedy = "(see --force); a folder of parts ends with a slash";
+                writeln!(out, "cannot write {path:?}: it exists already {remedy}")
             }
             Cause::Folder { path, reason } => {
                 writeln!(out, "cannot write into {path:?}: {reason}")

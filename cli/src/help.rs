@@ -27,7 +27,7 @@ Example:
   carwalk ls repo.car
 
 Exit codes:
-  0  done; also if the program that reads text output ended early, as `head` does
+  0  done; also if the program that reads text output ended early, as `head` does (not rows)
   1  the answer is no. `get`, `tree`: the tree proves the record absent. `diff`: the two differ.
      `verify`: another account, or an invalid signature. `firehose`: a message is out of sync
   2  wrong usage; also binary output that would go to a terminal
@@ -39,7 +39,7 @@ Exit codes:
   4  the CAR is partial: a block that the command needs is missing. `firehose`: a message is
      unverifiable
   5  reading, mapping or writing failed, also of a spill file; --max-spill was reached; the program
-     that reads binary output (`prove`, `pack`, `get --raw`, `export --compress`) ended early
+     that reads binary output or rows (`prove`, `pack`, `get --raw`, `export`) ended early
 
 The signal SIGBUS ends carwalk if another process truncates a mapped file, or if the system cannot
 read a part of it: shells show exit code 135 on Linux. See --no-mmap.
@@ -131,14 +131,14 @@ pub(crate) const EXPORT: &str = help!(
     "\
 Writes one row for each record, in key order within each INPUT: the columns did, rev, collection,
 rkey, cid, size, time (of the record key), created_at, subject and record (JSON). A failed INPUT has
-no rows and does not stop the others. An invalid repo path is counted, and the exit code is 3; the
-largest exit code counts. A folder stands for its *.car, *.car.gz and *.car.zst.
+no rows and does not stop the others. Invalid repo paths are counted, and the exit code is 3; they
+have rows if they have two halves. The largest exit code counts. A folder stands for its *.car,
+*.car.gz and *.car.zst.
 
 To a file or standard output, rows are in the order of the INPUTS. A file gets its name when it is
 complete. If OUT is a folder or ends with a slash, it gets parts with the rows of whole INPUTS. A
 part gets its name when it is complete. The same command with the same --report and folder then
-continues where an earlier one ended. If the reader of a pipe ends early, so does carwalk: with exit
-code 0, with --compress 5.",
+continues where an earlier one ended. If the reader of a pipe ends early, the exit code is 5.",
     "carwalk export --as jsonl repo.car -o rows/ --report report.jsonl"
 );
 
@@ -212,8 +212,8 @@ checked. An audit log (https://plc.directory/DID/log/audit) has old keys; carwal
 model, a `$type` that is missing or not the collection, and sizes over 1,000,000 bytes.
 
 Of several inputs, a folder (*.car, *.car.gz, *.car.zst), --files-from or --report, it prints one
-line each: `path TAB outcome TAB did TAB rev TAB records TAB reason`. Outcomes are done, failed and
-skipped: by --report, or of another account than --did. The largest exit code counts.",
+line each: `path TAB outcome TAB did TAB rev TAB records TAB reason`. The largest exit code counts.
+Outcomes are done, failed and skipped: by --report, or not of --did, which selects inputs here.",
     "carwalk verify --did-doc did.json repo.car",
     no = "another account or invalid signature"
 );

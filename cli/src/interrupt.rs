@@ -22,13 +22,18 @@ impl Interrupt {
     /// Watches for Ctrl-C from now on. Pressed twice, it ends the process at once; pressed once, the
     /// process ends when the work has ended, or within a second.
     pub(crate) fn watch() -> Self {
+        Self::watch_with(|| {})
+    }
+
+    /// Does so too. `clean` is called if the work has not ended within a second, on another thread.
+    pub(crate) fn watch_with(clean: impl FnOnce() + Send + 'static) -> Self {
         let flag = Arc::new(AtomicBool::new(false));
         // In this order, the first signal sets the flag and the second ends the process. Without
         // handlers, each ends it.
         let second = flag::register_conditional_default(SIGINT, Arc::clone(&flag));
         if second.and_then(|_| flag::register(SIGINT, Arc::clone(&flag))).is_ok() {
             let watched = Arc::clone(&flag);
-            thread::spawn(move || end_late(&watched));
+            thread::spawn(move || end_late(&watched, clean));
         }
         Interrupt(flag)
     }
@@ -47,11 +52,12 @@ impl Interrupt {
 }
 
 /// Ends the process some time after the signal.
-fn end_late(flag: &AtomicBool) {
+fn end_late(flag: &AtomicBool, clean: impl FnOnce()) {
     while !flag.load(Ordering::Relaxed) {
         thread::sleep(STRIDE);
     }
     thread::sleep(PATIENCE);
+    clean();
     end();
 }
 

@@ -3,6 +3,7 @@
 use std::fs::{self, File, Permissions};
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::Args;
 use tempfile::NamedTempFile;
@@ -20,6 +21,27 @@ pub(crate) struct OutFile {
     /// Overwrite OUT if it exists
     #[arg(long)]
     force: bool,
+
+    #[arg(skip)]
+    temporary: Temporary,
+}
+
+/// The path of the temporary file, once there is one.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Temporary(Arc<Mutex<Option<PathBuf>>>);
+
+impl Temporary {
+    fn set(&self, path: &Path) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(path.to_owned());
+    }
+
+    /// Deletes the file, if it has not got its name.
+    pub(crate) fn delete(&self) {
+        if let Some(path) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            // The process ends. What cannot be deleted remains.
+            let _ = fs::remove_file(path);
+        }
+    }
 }
 
 /// How OUT is written.
@@ -37,7 +59,12 @@ enum Destination {
 impl OutFile {
     /// Creates OUT from options of a command's own.
     pub(crate) fn new(output: PathBuf, force: bool) -> Self {
-        OutFile { output, force }
+        OutFile { output, force, temporary: Temporary::default() }
+    }
+
+    /// Returns the temporary file, for a process that ends before it is dropped.
+    pub(crate) fn temporary(&self) -> Temporary {
+        self.temporary.clone()
     }
 
     /// Returns whether OUT is standard output.
@@ -127,6 +154,7 @@ impl OutFile {
         write: impl FnOnce(&mut dyn Write) -> Result<T, E>,
     ) -> Result<(NamedTempFile, T), Cause> {
         let file = new_file(path, replaced).map_err(|error| self.refused(error))?;
+        self.temporary.set(file.path());
         let done = self.write_into(file.as_file(), write)?;
         file.as_file().sync_all().map_err(|error| self.refused(error))?;
         Ok((file, done))

@@ -6,7 +6,7 @@ mod ranges;
 mod stream;
 mod tally;
 
-use std::io::{self, IsTerminal};
+use std::io::{self, ErrorKind, IsTerminal};
 use std::ops::ControlFlow;
 use std::path::{self, Path, PathBuf};
 
@@ -18,7 +18,7 @@ use clap::{Args, ValueEnum};
 
 use self::ranges::Ranges;
 use self::tally::Tally;
-use crate::batch::Batch;
+use crate::batch::{Batch, OfAccount};
 use crate::failure::{Cause, Failure};
 use crate::input::Reading;
 use crate::out_file::OutFile;
@@ -89,7 +89,8 @@ impl Export {
             input: "inputs".to_owned(),
             cause,
             has_partial: false,
-            is_binary: self.compress.is_some(),
+            // Rows are data: a reader that misses some must not take them for all.
+            is_binary: true,
         })
     }
 
@@ -102,7 +103,7 @@ impl Export {
             return Err(Cause::Usage("--part-size needs a folder: -o FOLDER/"));
         }
         let out = OutFile::new(self.output.clone(), self.force);
-        out.check()?;
+        out.check().map_err(taken)?;
         if self.compress.is_some() && out.is_stdout() && io::stdout().is_terminal() {
             return Err(Cause::TERMINAL);
         }
@@ -156,6 +157,17 @@ impl Export {
 
     /// Creates the sums and the progress bar.
     fn tally(&self, inputs: &Inputs, writes_stdout: bool) -> Tally {
-        Tally::new(SharedProgress::over_inputs(inputs.bytes(), writes_stdout), self.batch.fail_fast)
+        let progress = SharedProgress::over_inputs(inputs.bytes(), writes_stdout);
+        Tally::new(progress, OfAccount::new(self.did.as_deref()), self.batch.fail_fast)
+    }
+}
+
+/// Returns the cause for an output that exists: perhaps a folder was meant.
+fn taken(cause: Cause) -> Cause {
+    match cause {
+        Cause::File { path, error } if error.kind() == ErrorKind::AlreadyExists => {
+            Cause::Taken { path }
+        }
+        cause => cause,
     }
 }

@@ -9,6 +9,7 @@ use carwalk_batch::{Delivery, Ending, History, Inputs, Line, Order, Report, Stop
 
 use super::tally::Tally;
 use super::{Delivered, Export};
+use crate::batch::may_wait;
 use crate::failure::Cause;
 use crate::interrupt::Interrupt;
 use crate::out_file::OutFile;
@@ -20,14 +21,17 @@ impl Export {
         let inputs = self.inputs()?;
         // Lines of earlier runs stay in the report, and mean nothing here.
         let (report, _) = self.batch.report(&self.run_digest())?;
-        let interrupt = Interrupt::watch();
+        let temporary = out.temporary();
+        let interrupt = Interrupt::watch_with(move || temporary.delete());
         let (stop, mut tally) = (interrupt.stop(), self.tally(&inputs, out.is_stdout()));
         let mut output = Output::without_progress();
-        let mut rows = Rows { report, output: self.output_name(out), has_pieces: false };
+        let mut rows = Rows::new(report, self.output_name(out), may_wait(&inputs));
         let written = out.write(&mut output, |file| {
             self.write_rows(&inputs, selection, &stop, &mut tally, &mut rows, file)
         });
         let flushed = output.flush();
+        // Without a complete file, no input is done.
+        let reported = if written.is_ok() { rows.finish() } else { Ok(()) };
         interrupt.end();
         match written {
             // Rows that were written before stay on standard output; a file gets no name.
@@ -35,6 +39,7 @@ impl Export {
             written => written?,
         }
         flushed?;
+        reported?;
         tally.finish()
     }
 
@@ -66,15 +71,26 @@ impl Export {
 /// The batch ended before the last input.
 const UNFINISHED: Cause = Cause::Inputs(5);
 
+/// Lines that are written at once. All of them as text would take as much memory again.
+const APPENDED: usize = 256;
+
 /// Where the lines of inputs go.
 struct Rows {
     report: Option<Report>,
     output: Option<String>,
+    /// The lines of done inputs, which wait until the file has its name. About 500 bytes each.
+    held: Vec<Line>,
+    /// Whether the rows of each input are flushed, because the next may take forever.
+    flushes: bool,
     /// Whether pieces of an input were written whose line has not come.
     has_pieces: bool,
 }
 
 impl Rows {
+    fn new(report: Option<Report>, output: Option<String>, flushes: bool) -> Self {
+        Rows { report, output, held: Vec::new(), flushes, has_pieces: false }
+    }
+
     fn take<W: Write>(
         &mut self,
         delivery: Delivered<'_>,
@@ -97,13 +113,33 @@ impl Rows {
         }
     }
 
-    /// Appends a line to the report, after the rows of the input.
+    /// Appends a line to the report, after the rows of the input. If these go to a file, the line
+    /// waits for the file's name.
     fn append<W: Write>(&mut self, mut line: Line, sheet: &mut TextSheet<W>) -> Result<(), Cause> {
-        let Some(report) = &mut self.report else { return Ok(()) };
-        if line.is_done() {
+        if line.is_done() && (self.flushes || self.report.is_some()) {
             sheet.flush()?;
-            line.output.clone_from(&self.output);
+        }
+        let Some(report) = &mut self.report else { return Ok(()) };
+        if line.is_done()
+            && let Some(output) = &self.output
+        {
+            line.output = Some(output.clone());
+            self.held.push(line);
+            return Ok(());
         }
         report.append([line]).map_err(Cause::Report)
+    }
+
+    /// Appends the lines that wait, after the output got its name.
+    fn finish(mut self) -> Result<(), Cause> {
+        let Some(report) = &mut self.report else { return Ok(()) };
+        let mut lines = self.held.into_iter();
+        loop {
+            let some: Vec<_> = lines.by_ref().take(APPENDED).collect();
+            if some.is_empty() {
+                return Ok(());
+            }
+            report.append(some).map_err(Cause::Report)?;
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use carwalk_batch::{Line, Summary};
 
-use crate::batch::code_of_line;
+use crate::batch::{OfAccount, code_of_line};
 use crate::failure::Cause;
 use crate::progress::SharedProgress;
 
@@ -14,19 +14,25 @@ pub(super) struct Tally {
     summary: Summary,
     /// The largest exit code of an input.
     code: u8,
+    of_account: OfAccount,
     ends_at_failure: bool,
     has_failed: bool,
 }
 
 impl Tally {
-    pub(super) fn new(progress: SharedProgress, ends_at_failure: bool) -> Self {
+    pub(super) fn new(
+        progress: SharedProgress,
+        of_account: OfAccount,
+        ends_at_failure: bool,
+    ) -> Self {
         let summary = Summary::default();
-        Tally { progress, summary, code: 0, ends_at_failure, has_failed: false }
+        Tally { progress, summary, code: 0, of_account, ends_at_failure, has_failed: false }
     }
 
     /// Counts an input. One line on stderr says why it failed, or which of its paths are invalid.
     pub(super) fn add(&mut self, line: &Line) {
         self.summary.add(line);
+        self.of_account.add(line);
         self.code = self.code.max(code_of_line(line));
         self.has_failed |= line.is_failed();
         let path = &line.path;
@@ -51,6 +57,9 @@ impl Tally {
 
     /// Prints the sums. Fails if an input did.
     pub(super) fn finish(self) -> Result<(), Cause> {
+        if let Some(note) = self.of_account.note() {
+            self.progress.note(format_args!("{note}"));
+        }
         self.progress.note(format_args!("{}", self.summary));
         if self.code == 0 { Ok(()) } else { Err(Cause::Inputs(self.code)) }
     }

@@ -5,20 +5,21 @@ use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use carwalk::mst::{Entry, Event};
+use carwalk::Repo;
+use carwalk::mst::Event;
 use carwalk::store::CarStore;
-use carwalk::{Error, Repo, syntax};
+use carwalk_batch::staging::InvalidPaths;
 use carwalk_batch::{
     Delivery, Failure as BatchFailure, History, Input, Inputs, Line, Outcome, Reason, Report,
     Sender, Skip, Stop, Summary, Visit, Worker, run_digest,
 };
 
 use super::Verify;
-use crate::batch::code_of_line;
+use crate::batch::{OfAccount, code_of_line, may_wait};
 use crate::counts::add;
 use crate::failure::{Cause, Failure};
 use crate::interrupt::Interrupt;
-use crate::output::{Counted, Output};
+use crate::output::Output;
 use crate::progress::SharedProgress;
 
 impl Verify {
@@ -44,7 +45,7 @@ impl Verify {
         let inputs = self.batch.inputs(paths)?;
         let (report, history) = self.batch.report(&self.run_digest())?;
         let interrupt = Interrupt::watch();
-        let mut lines = Lines::new(self, report);
+        let mut lines = Lines::new(self, &inputs, report);
         let done = self.verify_each(&inputs, &history, &interrupt.stop(), &mut lines);
         let flushed = lines.out.flush();
         interrupt.end();
@@ -122,50 +123,21 @@ struct Check<'s> {
 
 impl Visit for Check<'_> {
     fn visit<S: CarStore>(&mut self, repo: &Repo<S>, line: &mut Line) -> Result<(), BatchFailure> {
-        let (mut records, mut invalid_paths, mut first) = (0, 0, None);
-        let mut paths = Paths::default();
+        let (mut records, mut invalid) = (0, InvalidPaths::default());
         let mut walk = repo.walk().start();
         while let Some(event) = walk.next_event()? {
             self.stop.check()?;
             if let Event::Record { entry, .. } = event {
                 add(&mut records, 1);
-                if let Err(error) = paths.check(&entry) {
-                    add(&mut invalid_paths, 1);
-                    first.get_or_insert(error);
-                }
+                let _ = invalid.check(&entry);
             }
         }
         line.records = Some(records);
-        line.invalid_paths = Some(invalid_paths);
-        match first {
+        line.invalid_paths = Some(invalid.count());
+        match invalid.message() {
             None => Ok(()),
-            Some(error) => {
-                let are = if invalid_paths == 1 { "is" } else { "are" };
-                let paths = Counted(invalid_paths, "path");
-                let message = format!("{paths} {are} invalid, the first: {error}");
-                Err(BatchFailure::new(Reason::Invalid, &message))
-            }
+            Some(message) => Err(BatchFailure::new(Reason::Invalid, &message)),
         }
-    }
-}
-
-/// Checks paths. Most have the collection of the path before, which need not be checked again.
-#[derive(Default)]
-struct Paths {
-    /// The last collection that is valid.
-    collection: String,
-}
-
-impl Paths {
-    #[inline]
-    fn check(&mut self, entry: &Entry<'_>) -> Result<(), Error> {
-        let path = entry.path()?;
-        if path.collection() == self.collection && syntax::is_record_key(path.record_key()) {
-            return Ok(());
-        }
-        entry.strict_path()?;
-        path.collection().clone_into(&mut self.collection);
-        Ok(())
     }
 }
 
@@ -178,20 +150,23 @@ struct Lines {
     code: u8,
     is_quiet: bool,
     ends_at_failure: bool,
-    /// Whether somebody watches the lines.
-    is_watched: bool,
+    of_account: OfAccount,
+    /// Whether each line is flushed: somebody watches, the report has the input too, or the next
+    /// input may take forever.
+    flushes: bool,
 }
 
 impl Lines {
-    fn new(verify: &Verify, report: Option<Report>) -> Self {
+    fn new(verify: &Verify, inputs: &Inputs, report: Option<Report>) -> Self {
         Lines {
+            flushes: io::stdout().is_terminal() || report.is_some() || may_wait(inputs),
             out: Output::without_progress(),
             report,
             summary: Summary::default(),
             code: 0,
             is_quiet: verify.quiet,
             ends_at_failure: verify.batch.fail_fast,
-            is_watched: io::stdout().is_terminal(),
+            of_account: OfAccount::new(verify.account.did()),
         }
     }
 
@@ -201,10 +176,11 @@ impl Lines {
     ) -> Result<ControlFlow<()>, Cause> {
         let Delivery::Result { result: line, .. } = delivery;
         self.summary.add(&line);
+        self.of_account.add(&line);
         self.code = self.code.max(code_of_line(&line));
         if line.is_failed() || !self.is_quiet {
             write_line(&line, &mut self.out)?;
-            if self.is_watched {
+            if self.flushes {
                 self.out.flush()?;
             }
         }
@@ -217,6 +193,9 @@ impl Lines {
 
     /// Prints the sums.
     fn finish(mut self) -> Result<(), Cause> {
+        if let Some(note) = self.of_account.note() {
+            self.out.note(format_args!("{note}"))?;
+        }
         if self.code != 0 || !self.is_quiet {
             self.out.note(format_args!("{}", self.summary))?;
         }

@@ -19,6 +19,7 @@ mod harness;
 
 mod account;
 mod bare_tree;
+mod batches;
 mod blobs;
 mod block_order;
 mod compressed;
