@@ -28,6 +28,7 @@ const PROBLEMS_TOLD: u64 = 20;
 
 // Shorter than elsewhere: `verify` has more options than other commands.
 const INPUT: &str = "A CAR, also compressed with gzip or zstd, or a folder; else standard input";
+const DID: &str = "The required account; of several inputs, others are skipped";
 const KEPT: &str = "INPUT is a file made with --keep, by somebody you trust";
 const NO_MMAP: &str = "Read large files instead of mapping them (see `carwalk --help`)";
 const MEMORY_LIMIT: &str = "Memory limit; the rest goes into a temporary file [default: none]";
@@ -36,6 +37,7 @@ const MEMORY_LIMIT: &str = "Memory limit; the rest goes into a temporary file [d
 #[derive(Args, Debug)]
 #[command(
     mut_arg("file", |arg| arg.value_name("INPUT").help(INPUT)),
+    mut_arg("did", |arg| arg.help(DID)),
     mut_arg("kept", |arg| arg.help(KEPT)),
     mut_arg("no_mmap", |arg| arg.help(NO_MMAP)),
     mut_arg("memory_limit", |arg| arg.help(MEMORY_LIMIT)),

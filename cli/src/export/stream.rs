@@ -116,7 +116,8 @@ impl Rows {
     /// Appends a line to the report, after the rows of the input. If these go to a file, the line
     /// waits for the file's name.
     fn append<W: Write>(&mut self, mut line: Line, sheet: &mut TextSheet<W>) -> Result<(), Cause> {
-        if line.is_done() && (self.flushes || self.report.is_some()) {
+        let is_told = self.report.is_some() && self.output.is_none();
+        if line.is_done() && (self.flushes || is_told) {
             sheet.flush()?;
         }
         let Some(report) = &mut self.report else { return Ok(()) };
