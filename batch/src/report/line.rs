@@ -54,7 +54,8 @@ pub struct Line {
     pub invalid_paths: Option<u64>,
     /// The file with the rows.
     pub output: Option<String>,
-    /// The digest of the options: see [`run_digest`](crate::run_digest).
+    /// The digest of the options: see [`run_digest`](crate::run_digest). With the rows in a folder,
+    /// `-` and the number in its file `.carwalk-run` follow.
     pub run: Option<String>,
     /// The time that it took, in seconds.
     pub seconds: Option<f64>,
