@@ -10,6 +10,7 @@ use super::PartsError;
 /// The file with the identity: 16 hex digits and a line break.
 const NAME: &str = ".carwalk-run";
 const DIGITS: usize = 16;
+const LEN: usize = DIGITS + 1;
 
 /// The identity of a folder: random digits in a file, so that a report knows its folder after the
 /// folder was moved, and no other.
@@ -64,14 +65,15 @@ fn read(path: &Path) -> io::Result<State> {
         Ok(metadata) if !metadata.is_file() => return Err(foreign()),
         Ok(_) => {}
     }
+    // One byte more shows whether the file is longer.
     let mut text = Vec::new();
-    File::open(path)?.take(DIGITS as u64 + 2).read_to_end(&mut text)?;
+    File::open(path)?.take(LEN.saturating_add(1) as u64).read_to_end(&mut text)?;
     let is_digit = |byte: &u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte);
     match text.split_last() {
         Some((b'\n', digits)) if digits.len() == DIGITS && digits.iter().all(is_digit) => {
             Ok(State::Known(String::from_utf8_lossy(digits).into_owned()))
         }
-        _ if text.len() <= DIGITS + 1 && text.iter().all(|byte| is_digit(byte) || *byte == 0) => {
+        _ if text.len() <= LEN && text.iter().all(|byte| is_digit(byte) || *byte == 0) => {
             Ok(State::Torn)
         }
         _ => Err(foreign()),
