@@ -47,7 +47,7 @@ impl Batch {
             if path == Path::new("-") {
                 return Err(Cause::Usage("standard input cannot be one of several inputs"));
             }
-            inputs.add(path).map_err(refused)?;
+            inputs.add_one_of(path);
         }
         match self.files_from.as_deref() {
             None => {}
@@ -61,10 +61,24 @@ impl Batch {
                 inputs.add_list(file, &name).map_err(refused)?;
             }
         }
+        inputs.check().map_err(refused)?;
         if inputs.as_slice().is_empty() {
             return Err(Cause::Usage("no inputs: the list is empty"));
         }
         Ok(inputs)
+    }
+
+    /// Returns whether a path is that of the report. Neither need exist.
+    pub(crate) fn is_report(&self, path: &Path) -> bool {
+        let real = |path: &Path| {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            let folder = folder.unwrap_or(Path::new(".")).canonicalize();
+            path.canonicalize().ok().or_else(|| Some(folder.ok()?.join(path.file_name()?)))
+        };
+        let same = |report: &PathBuf| {
+            report == path || (real(report).is_some() && real(report) == real(path))
+        };
+        self.report.as_ref().is_some_and(same)
     }
 
     /// Opens the report, if there is one. `run` is the digest of the options.

@@ -179,7 +179,7 @@ impl Failure {
             Cause::Car(error) | Cause::Explained { error, .. } => code_of(Reason::of(error)),
             Cause::NoInputs(_) => USAGE,
             Cause::Report(error) => code_of_report(error),
-            Cause::Parts(PartsError::OtherParts { .. }) => USAGE,
+            Cause::Parts(PartsError::OtherParts { .. } | PartsError::OtherFolder { .. }) => USAGE,
             Cause::Parts(_) => IO,
             Cause::Inputs(code) => *code,
         }

@@ -1,6 +1,7 @@
 //! Paths as text.
 
-use std::path::Path;
+use std::borrow::Cow;
+use std::path::{Component, Path, PathBuf};
 
 /// Returns a path as one line of text: as it is if it is UTF-8 without control and format
 /// characters and does not begin with a quote, else quoted and escaped.
@@ -34,6 +35,23 @@ fn is_plain(text: &str) -> bool {
     !text.starts_with('"') && !text.chars().any(is_escaped)
 }
 
+/// Returns the key by which names of inputs are compared: without repeated slashes and components
+/// `.`. Links are not resolved, and names that are quoted are compared as they are.
+pub(crate) fn key(name: &str) -> Cow<'_, str> {
+    if name.starts_with('"') {
+        return Cow::Borrowed(name);
+    }
+    let components = Path::new(name).components();
+    let path: PathBuf = components.filter(|part| *part != Component::CurDir).collect();
+    match path.to_str() {
+        // Such a key could be that of a quoted name.
+        Some(text) if text.starts_with('"') => Cow::Owned(format!("./{text}")),
+        Some("") | None => Cow::Borrowed(name),
+        Some(text) if text == name => Cow::Borrowed(name),
+        Some(text) => Cow::Owned(text.to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,5 +79,19 @@ mod tests {
         assert_eq!(name(b"\xff.car"), "\"\\xFF.car\"");
         assert_ne!(name(b"\xff.car"), name(b"\xfe.car"));
         assert_ne!(name(b"\xff.car"), name(b"\"\\xFF.car\""));
+    }
+
+    #[test]
+    fn keys_do_not_depend_on_the_spelling() {
+        for same in ["a/b.car", "./a/b.car", "a//b.car", "a/./b.car", "././/a/b.car"] {
+            assert_eq!(key(same), "a/b.car");
+        }
+        assert_eq!(key("//a/./b.car"), key("/a/b.car"));
+        for other in ["/a/b.car", "a/../a/b.car", "a/b.car.gz", "A/b.car", "", "."] {
+            assert_ne!(key(other), "a/b.car");
+        }
+        assert_eq!(key("../a"), "../a");
+        // A quoted name is that of another path than the same characters after `./`.
+        assert_ne!(key(r#"./"a\tb""#), key(&path_name("a\tb".as_ref())));
     }
 }

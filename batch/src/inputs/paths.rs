@@ -28,6 +28,11 @@ pub(super) fn each(
             return Err(refuse("it is too long for a path"));
         }
         let text = line.strip_suffix(b"\n").unwrap_or(&line);
+        // Tools of Windows end lines with CR LF.
+        let text = text.strip_suffix(b"\r").unwrap_or(text);
+        if text == b"-" {
+            return Err(ListError::StandardInput { list: name.to_owned(), line: number });
+        }
         if !text.is_empty() {
             add(path(text).ok_or_else(|| refuse("it is not UTF-8"))?)?;
         }
@@ -44,6 +49,5 @@ fn path(text: &[u8]) -> Option<PathBuf> {
 
 #[cfg(not(unix))]
 fn path(text: &[u8]) -> Option<PathBuf> {
-    let text = text.strip_suffix(b"\r").unwrap_or(text);
     std::str::from_utf8(text).ok().map(PathBuf::from)
 }

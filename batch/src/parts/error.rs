@@ -26,6 +26,14 @@ pub enum PartsError {
         /// The part.
         path: PathBuf,
     },
+    /// The parts that the report knows are in another folder.
+    #[error(
+        "{folder:?} is not the folder of the report's parts: name that folder, or a new report"
+    )]
+    OtherFolder {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// Another process writes parts into the folder.
     #[error("{path:?}: another process is writing it")]
     Locked {

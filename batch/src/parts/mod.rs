@@ -1,6 +1,6 @@
 //! A folder of parts: files of about one size, each with the rows of whole inputs.
 //!
-//! The order of writing makes a run safe against a kill at any moment:
+//! The order of writing makes a run safe against a kill after any step:
 //!
 //! 1. The rows are written into a file with a temporary name, and synced.
 //! 2. The lines of its inputs are appended to the report, and synced.
@@ -8,9 +8,14 @@
 //!
 //! A `done` line therefore counts only if the part that it names exists. A later run with the same
 //! report keeps the inputs of such lines, deletes files with temporary names, and processes the
-//! other inputs into new parts.
+//! other inputs into new parts. Names are never used again: numbers continue after the highest that
+//! the folder has or the report ever named.
+//!
+//! A report belongs to one folder. The file `.carwalk-run` in it has a random number, which the
+//! lines of the report have too, so the folder can be moved, but not be taken for another.
 
 mod error;
+mod identity;
 mod names;
 mod part;
 mod sheet;
@@ -21,6 +26,7 @@ use std::io;
 use std::path::PathBuf;
 
 pub use self::error::PartsError;
+use self::identity::Identity;
 use self::names::Listed;
 use self::part::Part;
 pub use self::sheet::{Sheet, TextSheet};
@@ -110,15 +116,22 @@ impl<S: Sheet> Parts<S> {
     /// Opens a folder, or creates it, and begins the first part: so it is known before anything is
     /// read whether the folder can be written.
     ///
-    /// Inputs whose part does not exist are removed from `history`. Files with temporary names are
-    /// deleted. `open` begins the contents of each part. Numbers continue after the highest part.
+    /// Lines whose part does not exist are removed from `history`. Files with temporary names are
+    /// deleted. `open` begins the contents of each part. Numbers continue after the highest that a
+    /// part has or a line of the report names. With a report, a folder without the file
+    /// `.carwalk-run` gets one.
+    ///
+    /// Parts are known by their names only: one that was changed or emptied still counts.
     ///
     /// # Errors
     ///
+    /// - `OtherFolder` if the report has lines about parts in another folder
     /// - `OtherParts` if the folder has a part that the report does not know
     /// - `Locked` if another process writes parts into the folder
     /// - `Numbers` if no number is left
     /// - `Io` if the folder or a file in it cannot be created, read or deleted
+    ///
+    /// After an error, a report that is new and empty is deleted.
     pub fn open(
         folder: impl Into<PathBuf>,
         extension: &str,
@@ -126,29 +139,26 @@ impl<S: Sheet> Parts<S> {
         history: &mut History,
         open: impl FnMut(File) -> io::Result<S> + 'static,
     ) -> Result<Self, PartsError> {
-        let folder = folder.into();
-        let listed = Listed::of(&folder)?;
-        if let Some(name) = listed.names.iter().find(|name| !history.has_output(name)) {
-            return Err(PartsError::OtherParts { path: folder.join(name) });
-        }
-        listed.delete_temporaries(&folder)?;
-        let exists = |output: &Option<String>| {
-            output.as_ref().is_some_and(|output| listed.names.contains(output))
-        };
-        history.retain(|_, finished| exists(&finished.output));
         let mut parts = Parts {
-            next: listed.next(&folder)?,
-            folder,
+            folder: folder.into(),
             extension: extension.to_owned(),
             size: SIZE,
+            next: 0,
             report,
             open: Box::new(open),
             watch: Box::new(|_step| Ok(())),
             part: None,
             has_pieces: false,
         };
-        parts.begin()?;
-        Ok(parts)
+        match parts.start(history) {
+            Ok(()) => Ok(parts),
+            Err(error) => {
+                if let Some(report) = parts.report {
+                    report.discard();
+                }
+                Err(error)
+            }
+        }
     }
 
     /// Sets the size in bytes from which on a part is closed, in written bytes: compressed if its
@@ -225,6 +235,27 @@ impl<S: Sheet> Parts<S> {
             self.close()?;
         }
         Ok(())
+    }
+
+    /// Checks that the folder is that of the report, and begins the first part.
+    fn start(&mut self, history: &mut History) -> Result<(), PartsError> {
+        let folder = &self.folder;
+        let identity = Identity::of(folder)?;
+        if self.report.is_some() && !history.is_of(identity.known()) {
+            return Err(PartsError::OtherFolder { folder: folder.clone() });
+        }
+        let listed = Listed::of(folder)?;
+        if let Some(name) = listed.names.iter().find(|name| !history.has_output(name)) {
+            return Err(PartsError::OtherParts { path: folder.join(name) });
+        }
+        listed.delete_temporaries(folder)?;
+        self.next = listed.next(folder, history)?;
+        if let Some(report) = &mut self.report {
+            report.bind(&identity.establish()?);
+        }
+        let exists = |output: &String| listed.names.contains(output);
+        history.retain(|_, finished| finished.output.as_ref().is_some_and(exists));
+        self.begin()
     }
 
     /// Begins a part if none is open.

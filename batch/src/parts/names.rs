@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::PartsError;
+use crate::report::{History, sync_parent};
 
 const PREFIX: &str = "part-";
 
@@ -48,7 +49,7 @@ impl Listed {
     /// Lists a folder, which is created if it does not exist.
     pub(super) fn of(folder: &Path) -> Result<Self, PartsError> {
         let failed = |error| PartsError::Io { path: folder.to_owned(), error };
-        fs::create_dir_all(folder).map_err(failed)?;
+        create(folder).map_err(failed)?;
         let (mut names, mut temporaries) = (BTreeSet::new(), Vec::new());
         for entry in fs::read_dir(folder).map_err(failed)? {
             // Names of parts are ASCII.
@@ -77,9 +78,13 @@ impl Listed {
         Ok(())
     }
 
-    /// Returns the number after the highest.
-    pub(super) fn next(&self, folder: &Path) -> Result<u64, PartsError> {
-        let highest = self.names.iter().filter_map(|name| number(name)).max();
+    /// Returns the number after the highest of all parts that exist or that the report ever named.
+    ///
+    /// A name in the report is never given to another part, also if the part is gone or was never
+    /// named: its lines would seem to be about the new part.
+    pub(super) fn next(&self, folder: &Path, history: &History) -> Result<u64, PartsError> {
+        let names = self.names.iter().map(String::as_str).chain(history.outputs());
+        let highest = names.filter_map(number).max();
         let next = highest.map_or(Some(0), |number| number.checked_add(1));
         // One more must fit, or numbers would repeat.
         let next = next.filter(|next| *next < u64::MAX);
@@ -87,8 +92,23 @@ impl Listed {
     }
 }
 
+/// Creates a folder and those above it. Their names are on the disk before the report says that
+/// something is in them.
+fn create(folder: &Path) -> io::Result<()> {
+    let new: Vec<_> = folder.ancestors().take_while(|path| !path.exists()).collect();
+    fs::create_dir_all(folder)?;
+    for path in new.iter().filter(|path| !path.as_os_str().is_empty()) {
+        sync_parent(path);
+    }
+    Ok(())
+}
+
 /// Deletes a file unless a process has locked it.
-fn delete(path: &PathBuf) -> io::Result<()> {
+fn delete(path: &Path) -> io::Result<()> {
+    // To open a pipe could wait for ever.
+    if !fs::symlink_metadata(path)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
     let file = File::open(path)?;
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),

@@ -50,11 +50,13 @@ pub struct Line {
     pub commit: Option<String>,
     /// The number of records that were read.
     pub records: Option<u64>,
-    /// The number of keys that are not valid repo paths.
+    /// The number of keys that are not valid repo paths, by full syntax: the same for every command.
+    /// An export has rows for those with two halves.
     pub invalid_paths: Option<u64>,
     /// The file with the rows.
     pub output: Option<String>,
-    /// The digest of the options: see [`run_digest`](crate::run_digest).
+    /// The digest of the options: see [`run_digest`](crate::run_digest). With the rows in a folder,
+    /// `-` and the number in its file `.carwalk-run` follow.
     pub run: Option<String>,
     /// The time that it took, in seconds.
     pub seconds: Option<f64>,

@@ -1,18 +1,18 @@
 //! The report: one JSON line for each input, which a later run continues.
 
+mod history;
 mod line;
 mod read;
 
-use std::collections::{HashMap, HashSet};
-use std::fs::{File, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use carwalk::cid::{Cid, Codec};
 use thiserror::Error;
 
+pub use self::history::{Finished, History};
 pub use self::line::Line;
-use crate::inputs::Input;
 
 /// Why a report cannot be used. The message names the file.
 #[derive(Debug, Error)]
@@ -33,7 +33,7 @@ pub enum ReportError {
         /// The file.
         path: PathBuf,
     },
-    /// A line before the last is not a line of a report.
+    /// A line is not a line of a report.
     #[error("report {path:?}, line {line}: {fault}")]
     Line {
         /// The file.
@@ -84,100 +84,55 @@ pub struct Report {
     path: PathBuf,
     file: File,
     run: String,
-}
-
-/// The inputs that are done according to a report. About 200 bytes of memory each.
-///
-/// [`Report`] has an example.
-#[derive(Clone, Debug, Default)]
-pub struct History {
-    finished: HashMap<String, Finished>,
-    outputs: HashSet<String>,
-}
-
-impl History {
-    /// Returns the last line about an input if it is done and the file has not changed since: same
-    /// path, length and time of modification. Lines about skipped inputs are ignored.
-    #[must_use]
-    pub fn finished(&self, input: &Input) -> Option<&Finished> {
-        // Without a report, no name is made.
-        let found = if self.finished.is_empty() { None } else { self.finished.get(&input.name()) }?;
-        let is_same = found.bytes == input.bytes() && found.modified == input.modified();
-        is_same.then_some(found)
-    }
-
-    /// Returns the paths of all finished inputs and what is known of them, in any order.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Finished)> {
-        self.finished.iter().map(|(path, finished)| (path.as_str(), finished))
-    }
-
-    /// Removes the inputs for which `keep` returns false: those whose output is gone, for example.
-    pub fn retain(&mut self, mut keep: impl FnMut(&str, &Finished) -> bool) {
-        self.finished.retain(|path, finished| keep(path, finished));
-    }
-
-    /// Returns whether any line about a finished input names this output, also if a later line is
-    /// about the same input.
-    #[must_use]
-    pub fn has_output(&self, output: &str) -> bool {
-        self.outputs.contains(output)
-    }
-
-    /// Takes in a line of the report.
-    fn take(&mut self, line: Line) {
-        if line.is_done() {
-            let Line { path, bytes, modified, output, records, .. } = line;
-            if let Some(output) = output.as_ref().filter(|output| !self.has_output(output)) {
-                self.outputs.insert(output.clone());
-            }
-            self.finished.insert(path, Finished { bytes, modified, output, records });
-        } else if !line.is_skipped() {
-            self.finished.remove(&line.path);
-        }
-    }
-}
-
-/// An input that is done according to a report.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Finished {
-    /// The length of the input in bytes.
-    pub bytes: Option<u64>,
-    /// When the input was last modified.
-    pub modified: Option<String>,
-    /// Where its rows are.
-    pub output: Option<String>,
-    /// The number of its records.
-    pub records: Option<u64>,
+    /// The identity of the folder of the outputs, which follows `run` in each line.
+    folder: Option<String>,
+    /// Whether the file did not exist before.
+    is_new: bool,
 }
 
 impl Report {
     /// Opens a report, or creates one. `run` is the digest of the options: see [`run_digest`].
     ///
-    /// A last line that is not valid was being written when its process ended. It is removed from
-    /// the file. The file is locked until the report is dropped, where the system has locks. A
-    /// device or pipe is written only.
+    /// A last line that was not written to its end, because its process was killed, is removed from
+    /// the file: one without a line break that begins as all lines do, or zero bytes. The file is
+    /// locked until the report is dropped, where the system has locks. A device or pipe is written
+    /// only.
     ///
     /// # Errors
     ///
     /// - `Io` if the file cannot be opened, read or cut
     /// - `Locked` if another process has opened the report
-    /// - `Line` if another line than the last is not valid, or longer than 1 MiB
+    /// - `Line` if any other line is not valid, or longer than 1 MiB. The file stays as it is
     /// - `OtherRun` if a line is of a run with another digest
     pub fn open(path: impl AsRef<Path>, run: &str) -> Result<(Self, History), ReportError> {
         let path = path.as_ref().to_path_buf();
         let failed = |error| ReportError::Io { path: path.clone(), error };
         let is_file = !path.exists() || path.is_file();
         let mut options = File::options();
-        options.append(true).create(true).read(is_file);
-        let file = options.open(&path).map_err(failed)?;
-        let mut report = Report { path, file, run: run.to_owned() };
+        options.append(true).read(is_file);
+        let (file, is_new) = create(&path, &mut options).map_err(failed)?;
+        let mut report = Report { path, file, run: run.to_owned(), folder: None, is_new };
         let mut history = History::default();
         if is_file {
             report.lock()?;
             read::lines(&mut report, &mut history)?;
         }
         Ok((report, history))
+    }
+
+    /// Adds the identity of the folder of the outputs to all lines that are appended from now on.
+    pub(crate) fn bind(&mut self, identity: &str) {
+        self.folder = Some(identity.to_owned());
+    }
+
+    /// Deletes the file if it was created by [`open`](Report::open) and nothing was appended: for a
+    /// run that is refused.
+    pub fn discard(self) {
+        let is_empty = self.file.metadata().is_ok_and(|metadata| metadata.len() == 0);
+        if self.is_new && is_empty {
+            // An empty report does no harm.
+            let _ = fs::remove_file(&self.path);
+        }
     }
 
     fn lock(&self) -> Result<(), ReportError> {
@@ -188,15 +143,20 @@ impl Report {
         }
     }
 
-    /// Appends lines, with the digest of this run, in one write.
+    /// Appends lines, with the digest of this run, in one write. Lines of
+    /// [`Parts`](crate::parts::Parts) have the digest, `-`, and the identity of the folder.
     ///
     /// # Errors
     ///
     /// `Io` if writing fails. A part of the lines may be in the file.
     pub fn append(&mut self, lines: impl IntoIterator<Item = Line>) -> Result<(), ReportError> {
         let mut text = Vec::new();
+        let run = match &self.folder {
+            Some(folder) => format!("{}-{folder}", self.run),
+            None => self.run.clone(),
+        };
         for mut line in lines {
-            line.run = Some(self.run.clone());
+            line.run = Some(run.clone());
             line.write_to(&mut text).map_err(|error| self.failed(error))?;
         }
         self.file.write_all(&text).map_err(|error| self.failed(error))
@@ -213,6 +173,31 @@ impl Report {
 
     fn failed(&self, error: io::Error) -> ReportError {
         ReportError::Io { path: self.path.clone(), error }
+    }
+}
+
+/// Opens a file, and returns whether it was created.
+fn create(path: &Path, options: &mut OpenOptions) -> io::Result<(File, bool)> {
+    match options.clone().create_new(true).open(path) {
+        Ok(file) => {
+            sync_parent(path);
+            Ok((file, true))
+        }
+        // This creates the target of a symbolic link.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            options.create(true).open(path).map(|file| (file, false))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Syncs the folder of a new file or folder, so that its name is on the disk. Some systems cannot
+/// do that.
+pub(crate) fn sync_parent(path: &Path) {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    if cfg!(unix) {
+        let folder = File::open(parent.unwrap_or(Path::new(".")));
+        let _ = folder.and_then(|folder| folder.sync_all());
     }
 }
 

@@ -58,6 +58,28 @@ fn a_folder_without_cars_is_refused_by_name() {
 }
 
 #[test]
+fn a_folder_without_cars_does_not_stop_the_others() {
+    let folder = Folder::new();
+    let file = folder.write("a.car", b"");
+    let empty = folder.path().join("empty");
+    fs::create_dir(&empty).unwrap();
+    let mut inputs = Inputs::new();
+    assert!(inputs.check().is_ok());
+    inputs.add_one_of(&empty);
+    inputs.add_one_of(&empty);
+    // Nothing is to be read.
+    let error = inputs.check().unwrap_err();
+    assert!(matches!(&error, ListError::NoCars { folder } if *folder == empty), "{error}");
+    let list = format!("{}\n{}\n", file.display(), empty.display());
+    inputs.add_list(list.as_bytes(), "the list").unwrap();
+    inputs.check().unwrap();
+    assert_eq!(names(&inputs, &folder), ["empty", "empty", "a.car", "empty"]);
+    let problem = inputs.as_slice()[0].problem().unwrap();
+    assert_eq!(problem.to_string(), "the folder has no CARs");
+    assert!(inputs.as_slice()[2].problem().is_none());
+}
+
+#[test]
 fn a_file_that_is_not_there_is_an_input_with_a_problem() {
     let folder = Folder::new();
     let mut inputs = Inputs::new();
@@ -120,8 +142,11 @@ fn lists_have_one_path_per_line() {
     let paths = ["a.car", "sub/b.car", "c d.car"].map(|name| folder.write(name, b""));
     let [one, two, three] = paths.each_ref().map(|path| path.to_str().unwrap());
     let sub = folder.path().join("sub");
-    for list in [format!("{three}\n\n{one}\n{}\n", sub.display()), format!("{three}\n{one}\n{two}")]
-    {
+    for list in [
+        format!("{three}\n\n{one}\n{}\n", sub.display()),
+        format!("{three}\n{one}\n{two}"),
+        format!("{three}\r\n\r\n{one}\r\n{two}\r"),
+    ] {
         let mut inputs = Inputs::new();
         inputs.add_list(list.as_bytes(), "the list").unwrap();
         assert_eq!(names(&inputs, &folder), ["c d.car", "a.car", "sub/b.car"]);
@@ -138,6 +163,10 @@ fn errors_of_lists_name_the_list_and_the_line() {
     }
     let error = Inputs::new().add_list(Fails, "\"paths.txt\"").unwrap_err().to_string();
     assert!(error.starts_with("cannot read \"paths.txt\": "), "{error}");
+    let error = Inputs::new().add_list(&b"a.car\n-\n"[..], "\"paths.txt\"").unwrap_err();
+    let expected = "\"paths.txt\", line 2: standard input cannot be one of several inputs";
+    assert_eq!(error.to_string(), expected);
+    assert!(Inputs::new().add_list(&b"./-\n"[..], "\"paths.txt\"").is_ok());
     let long = format!("a.car\n{}\n", "x".repeat(1 << 20));
     let error = Inputs::new().add_list(long.as_bytes(), "\"paths.txt\"").unwrap_err();
     assert_eq!(error.to_string(), "\"paths.txt\", line 2: it is too long for a path");

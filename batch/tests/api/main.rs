@@ -12,6 +12,7 @@ mod common;
 mod inputs;
 mod outcomes;
 mod parts;
+mod parts_again;
 mod report;
 mod staging;
 mod threads;

@@ -1,4 +1,4 @@
-//! A folder of parts: the order of writing, and going on after any end.
+//! A folder of parts: the order of writing, and going on after a kill at any step.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -20,6 +20,8 @@ use carwalk_batch::{
 use carwalk_testkit::repo;
 
 use crate::common::Folder;
+
+const IDENTITY: &str = ".carwalk-run";
 
 type Watch = Box<dyn FnMut(Step) -> io::Result<()>>;
 
@@ -121,10 +123,12 @@ fn inputs(folder: &Folder) -> Inputs {
     inputs
 }
 
+/// The names of the files in a folder, but not that of its identity.
 fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).unwrap();
     let mut names: Vec<_> =
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.retain(|name| name != IDENTITY);
     names.sort();
     names
 }
@@ -133,7 +137,8 @@ fn names(folder: &Path) -> Vec<String> {
 fn copy(run: &Run, to: &Path) {
     fs::create_dir_all(to.join("rows")).unwrap();
     fs::copy(run.report(), to.join("report.jsonl")).unwrap();
-    for name in names(&run.rows()) {
+    let identity = run.rows().join(IDENTITY).exists().then(|| IDENTITY.to_owned());
+    for name in names(&run.rows()).into_iter().chain(identity) {
         fs::copy(run.rows().join(&name), to.join("rows").join(name)).unwrap();
     }
 }
@@ -392,18 +397,25 @@ fn a_folder_that_another_process_writes_is_refused() {
 #[test]
 fn the_highest_number_has_no_next() {
     let folder = Folder::new();
-    let name = format!("part-{}.csv", u64::MAX);
-    folder.write(&format!("rows/{name}"), b"");
-    let mut line = done("a.car");
-    line.output = Some(name);
     let run = Run::new(folder.path());
-    let (mut report, _) = run.open_report();
-    report.append([line]).unwrap();
-    drop(report);
-    let (report, mut history) = run.open_report();
-    let begin = |file| TextSheet::begin(file, b"");
-    let error = Parts::open(run.rows(), "csv", Some(report), &mut history, begin).unwrap_err();
-    assert!(error.to_string().starts_with("no number is left"), "{error}");
+    let (mut parts, _) = run.open();
+    parts.write(b"a\n".to_vec()).unwrap();
+    parts.take(done("a.car")).unwrap();
+    parts.finish().unwrap();
+    let name = format!("part-{}.csv", u64::MAX);
+    let report = fs::read_to_string(run.report()).unwrap();
+    fs::write(run.report(), report.replace("part-00000.csv", &name)).unwrap();
+    fs::remove_file(run.rows().join("part-00000.csv")).unwrap();
+    // The report names the part, whether it exists or not.
+    for exists in [false, true] {
+        if exists {
+            folder.write(&format!("rows/{name}"), b"");
+        }
+        let (report, mut history) = run.open_report();
+        let begin = |file| TextSheet::begin(file, b"");
+        let error = Parts::open(run.rows(), "csv", Some(report), &mut history, begin).unwrap_err();
+        assert!(error.to_string().starts_with("no number is left"), "{error}");
+    }
 }
 
 #[test]

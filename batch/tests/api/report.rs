@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use carwalk_batch::{Input, Line, Outcome, Reason, Report, ReportError, Skip};
+use carwalk_batch::{Input, Inputs, Line, Outcome, Reason, Report, ReportError, Skip};
 
 use crate::common::Folder;
 
@@ -70,8 +70,9 @@ fn inputs_are_finished_if_they_are_done_and_did_not_change() {
     report.sync().unwrap();
     drop(report);
     let (_, mut history) = Report::open(&path, "run").unwrap();
+    // A failure that passed does not undo what is done.
     let found = inputs.each_ref().map(|input| history.finished(input).is_some());
-    assert_eq!(found, [true, false, false, true]);
+    assert_eq!(found, [true, true, false, true]);
     let last = history.finished(later).unwrap();
     assert_eq!((last.output.as_deref(), last.records), (Some("part-00007.jsonl"), Some(3)));
     history.retain(|_, finished| finished.output.is_some());
@@ -97,6 +98,12 @@ fn a_line_that_was_not_written_to_its_end_is_removed() {
         report.append([line(&input, Outcome::Done)]).unwrap();
         drop(report);
         assert_eq!(fs::read(&path).unwrap(), [&whole[..], &whole[..]].concat());
+    }
+    // After a failure of the system, its end may be zero bytes.
+    for len in [0, 1, 9, 50, whole.len() - 1] {
+        fs::write(&path, [&whole[..], &whole[..len], &[0; 100]].concat()).unwrap();
+        assert!(Report::open(&path, "run").unwrap().1.finished(&input).is_some());
+        assert_eq!(fs::read(&path).unwrap(), whole);
     }
     // Alone, it leaves nothing.
     fs::write(&path, &whole[..9]).unwrap();
@@ -131,6 +138,79 @@ fn other_bad_lines_are_refused_by_number() {
     let error = Report::open(&path, "run").unwrap_err();
     assert!(matches!(error, ReportError::Line { line: 1, .. }), "{error}");
     assert_eq!(fs::read(&path).unwrap(), long);
+}
+
+#[test]
+fn files_that_are_not_reports_stay_as_they_are() {
+    let folder = Folder::new();
+    let car = crate::common::car(3);
+    for (number, text) in [
+        &b"{\"name\": \"package\"}"[..],
+        b"{\"name\": \"package\"}\n",
+        b"{\n  \"path\": \"a.car\"\n}\n",
+        b"{\"path\":\"a.car\"}",
+        b"{\"path\":\"a.car\",\"bytes\":\n",
+        b"note",
+        b"a note\n",
+        b"\n",
+        b"{\"path\": \"a",
+        b"\0\0x",
+        &car,
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let path = folder.write(&number.to_string(), text);
+        let error = Report::open(&path, "run").unwrap_err();
+        assert!(matches!(error, ReportError::Line { line: 1, .. }), "{number}: {error}");
+        assert_eq!(fs::read(&path).unwrap(), text, "{number}");
+    }
+    let empty = folder.write("empty", b"");
+    assert_eq!(Report::open(&empty, "run").unwrap().1.iter().count(), 0);
+}
+
+#[test]
+fn a_new_report_can_be_discarded_and_others_stay() {
+    let folder = Folder::new();
+    let path = folder.path().join("report");
+    Report::open(&path, "run").unwrap().0.discard();
+    assert!(!path.exists());
+    let (mut report, _) = Report::open(&path, "run").unwrap();
+    report.append([line(&Input::new("a.car"), Outcome::Done)]).unwrap();
+    report.discard();
+    assert!(path.exists());
+    let empty = folder.write("empty", b"");
+    Report::open(&empty, "run").unwrap().0.discard();
+    assert!(empty.exists());
+}
+
+#[test]
+fn equal_inputs_need_a_line_each_and_spellings_of_a_path_are_equal() {
+    let folder = Folder::new();
+    let file = folder.write("a.car", b"123");
+    let spelled = folder.path().join("./").join("a.car");
+    let doubled = format!("{}//a.car", folder.path().display());
+    let mut inputs = Inputs::new();
+    inputs.add(&file).unwrap();
+    inputs.add(&spelled).unwrap();
+    inputs.add(&doubled).unwrap();
+    let path = folder.path().join("report");
+    for expected in 0..=3 {
+        let (mut report, history) = Report::open(&path, "run").unwrap();
+        let finished = inputs.as_slice().iter().map(|input| history.finished(input).is_some());
+        let finished: Vec<_> = finished.collect();
+        assert_eq!(finished, [0, 1, 2].map(|number| number < expected));
+        assert_eq!(history.iter().count(), expected);
+        report.append([line(&inputs.as_slice()[0], Outcome::Done)]).unwrap();
+    }
+    // The file was changed between: its older lines count for the older file.
+    let (mut report, _) = Report::open(&path, "run").unwrap();
+    folder.write("a.car", b"1234");
+    report.append([line(&Input::new(&file), Outcome::Done)]).unwrap();
+    drop(report);
+    let (_, history) = Report::open(&path, "run").unwrap();
+    assert_eq!(history.finished(&Input::new(&file)).unwrap().bytes, Some(4));
+    assert_eq!(history.finished(&inputs.as_slice()[2]).unwrap().bytes, Some(3));
 }
 
 #[test]

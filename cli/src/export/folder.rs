@@ -2,19 +2,21 @@
 
 use carwalk_batch::parts::{Parts, PartsError, TextSheet};
 use carwalk_batch::staging::Selection;
-use carwalk_batch::{Delivery, Ending, Order};
+use carwalk_batch::{Delivery, Ending, History, Inputs, Order};
 
 use super::Export;
+use super::tally::Tally;
 use crate::failure::Cause;
 use crate::interrupt::Interrupt;
+use crate::output::Counted;
 
 impl Export {
     /// Writes the rows into parts. With a report, a later run goes on where this one ended.
     pub(super) fn to_folder(&self, selection: &Selection) -> Result<(), Cause> {
         let inputs = self.inputs()?;
-        let (report, mut history) = self.batch.report(&self.run_digest())?;
         let encoding = self.encoding();
         let header = encoding.header()?;
+        let (report, mut history) = self.batch.report(&self.run_digest())?;
         let begin = move |file| TextSheet::begin(file, &header);
         let parts = Parts::open(&self.output, &encoding.extension(), report, &mut history, begin)?;
         let mut parts = match self.part_size {
@@ -23,6 +25,7 @@ impl Export {
         };
         let interrupt = Interrupt::watch();
         let (stop, mut tally) = (interrupt.stop(), self.tally(&inputs, false));
+        note_unknown(&inputs, &history, &tally);
         let (what, how) = ((selection, &history), (Order::Finished, &stop));
         let ended = self.export_each(&inputs, what, how, &mut tally, |delivery, tally| {
             match delivery {
@@ -47,6 +50,19 @@ impl Export {
         interrupt.end();
         done?;
         tally.finish()
+    }
+}
+
+/// Prints a note if the folder has rows, but of none of the inputs: the paths may be other ones for
+/// the same files.
+fn note_unknown(inputs: &Inputs, history: &History, tally: &Tally) {
+    let count = history.iter().count();
+    if count > 0 && inputs.as_slice().iter().all(|input| history.finished(input).is_none()) {
+        tally.progress.note(format_args!(
+            "note: the folder has the rows of {}, none of which is among these. The same files \
+             under other paths, or with other times, are exported again",
+            Counted(count as u64, "input")
+        ));
     }
 }
 

@@ -103,6 +103,11 @@ impl Export {
             return Err(Cause::Usage("--part-size needs a folder: -o FOLDER/"));
         }
         let out = OutFile::new(self.output.clone(), self.force);
+        // Devices such as `/dev/null` take both.
+        let is_file = !out.is_stdout() && (self.output.is_file() || !self.output.exists());
+        if is_file && self.batch.is_report(&self.output) {
+            return Err(Cause::Usage("--report and -o are the same file"));
+        }
         out.check().map_err(taken)?;
         if self.compress.is_some() && out.is_stdout() && io::stdout().is_terminal() {
             return Err(Cause::TERMINAL);

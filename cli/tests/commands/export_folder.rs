@@ -9,11 +9,12 @@ use crate::export::{
     Folder, accounts, export, failed, listed, paths_of, report, sample, write_network,
 };
 
-/// The names of the files in the folder of rows.
+/// The names of the files in the folder of rows, but not that of its identity.
 fn names(folder: &Folder) -> Vec<String> {
     let entries = fs::read_dir(folder.path("rows")).unwrap();
     let mut names: Vec<_> =
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.retain(|name| name != ".carwalk-run");
     names.sort();
     names
 }
@@ -135,9 +136,105 @@ fn with_fail_fast_the_inputs_before_the_failure_are_complete() {
     assert_eq!(export(&args).code, Some(3));
     assert_eq!((sorted(&folder).len(), report(&log).len()), (2, 2));
     folder.write("b.car", &sample().to_bytes(Order::Pds));
-    // The list has the first input twice, and it is finished.
+    // The list has the first input twice, and it is finished once.
     let run = export(&args);
-    assert_eq!((run.code, sorted(&folder).len()), (Some(0), 4), "{run:?}");
+    assert_eq!((run.code, sorted(&folder).len()), (Some(0), 6), "{run:?}");
+    let run = export(&args);
+    assert_eq!((run.code, sorted(&folder).len()), (Some(0), 6), "{run:?}");
+}
+
+#[test]
+fn a_report_with_two_folders_is_refused_and_a_folder_can_be_moved() {
+    let folder = Folder::new();
+    let car = |name: &str| {
+        let car = Repo::sample([format!("a.b.c/{name}")]).to_bytes(Order::Pds);
+        folder.write(&format!("{name}.car"), &car)
+    };
+    let (one, two) = (car("one"), car("two"));
+    let (rows, other, log) = (folder.name("rows/"), folder.name("other/"), folder.name("report"));
+    assert_eq!(export(&["jsonl", &one, "-o", &rows, "--report", &log]).code, Some(0));
+    let before = fs::read(&log).unwrap();
+    let error = export(&["jsonl", &one, &two, "-o", &other, "--report", &log]).one_error(2);
+    let reason = "is not the folder of the report's parts: name that folder, or a new report";
+    assert_eq!(error, format!("error: {other:?} {reason}\n"));
+    assert!(!folder.path("other").exists() && fs::read(&log).unwrap() == before);
+    fs::rename(folder.path("rows"), folder.path("other")).unwrap();
+    let run = export(&["jsonl", &one, &two, "-o", &other, "--report", &log]);
+    assert_eq!(run.stderr, "2 inputs: 1 done, 1 skipped, 0 failed; 1 record\n");
+    // `run` is the digest, and the identity of the folder.
+    let identity = fs::read_to_string(folder.path("other/.carwalk-run")).unwrap();
+    assert_eq!(identity.len(), 17);
+    for line in report(&log) {
+        let run = line["run"].as_str().unwrap();
+        assert_eq!((run.len(), &run[33..]), (49, identity.trim_end()), "{run}");
+    }
+}
+
+#[test]
+fn other_spellings_of_a_path_are_the_same_input() {
+    let folder = Folder::new();
+    folder.write("cars/a.car", &sample().to_bytes(Order::Pds));
+    let (rows, log, name) = (folder.name("rows/"), folder.name("report"), folder.name(""));
+    let name = name.trim_end_matches('/');
+    for (cars, expected) in
+        [("cars", "1 done, 0 skipped"), ("./cars", "0 done, 1 skipped"), ("/cars/", "0 done, 1")]
+    {
+        let run = export(&["jsonl", &format!("{name}/{cars}"), "-o", &rows, "--report", &log]);
+        assert!(run.stderr.contains(expected), "{cars}: {}", run.stderr);
+    }
+    assert_eq!(sorted(&folder).len(), 2);
+    // If nothing is known, standard error says so.
+    fs::rename(folder.path("cars"), folder.path("moved")).unwrap();
+    let run = export(&["jsonl", &folder.name("moved"), "-o", &rows, "--report", &log]);
+    let start = "note: the folder has the rows of 1 input, none of which is among these.";
+    assert!(run.code == Some(0) && run.stderr.starts_with(start), "{run:?}");
+    assert_eq!(sorted(&folder).len(), 4);
+}
+
+#[test]
+fn a_run_that_is_refused_creates_and_changes_nothing() {
+    let folder = Folder::new();
+    let car = folder.write("a.car", &sample().to_bytes(Order::Pds));
+    let (log, note) = (folder.name("r.jsonl"), folder.write("note", b"mine"));
+    let error = export(&["jsonl", &car, "-o", &log, "--report", &log]).one_error(2);
+    assert_eq!(error, "error: --report and -o are the same file\n");
+    let spelled = folder.name("./r.jsonl");
+    let error = export(&["jsonl", &car, "-o", &spelled, "--report", &log]).one_error(2);
+    assert_eq!(error, "error: --report and -o are the same file\n");
+    folder.write("rows/part-00000.jsonl", b"");
+    let rows = folder.name("rows/");
+    export(&["jsonl", &car, "-o", &rows, "--report", &log]).one_error(2);
+    assert!(!folder.path("r.jsonl").exists());
+    for report in [&note, &car] {
+        let before = fs::read(report).unwrap();
+        for out in [&rows[..], "-"] {
+            let error = export(&["jsonl", &car, "-o", out, "--report", report]).one_error(3);
+            assert!(error.contains("line 1: not a line of a report: "), "{error}");
+        }
+        assert_eq!(fs::read(report).unwrap(), before);
+    }
+}
+
+#[test]
+fn a_folder_without_cars_among_others_fails_alone() {
+    let folder = Folder::new();
+    let car = folder.write("a.car", &sample().to_bytes(Order::Pds));
+    fs::create_dir(folder.path("empty")).unwrap();
+    let (empty, rows, log) = (folder.name("empty"), folder.name("rows/"), folder.name("report"));
+    let list = folder.write("list", format!("{empty}\r\n{car}\r\n").as_bytes());
+    let listed = ["jsonl", "--files-from", &list, "-o", &rows, "--report", &log];
+    for args in [&["jsonl", &*empty, &car, "-o", &rows, "--report", &log][..], &listed] {
+        let run = export(args);
+        assert_eq!(run.code, Some(5), "{run:?}");
+        let expected = format!("{empty}: io: reading failed: the folder has no CARs\n2 inputs: ");
+        assert!(run.stderr.starts_with(&expected), "{}", run.stderr);
+    }
+    assert_eq!(sorted(&folder).len(), 2);
+    let list = folder.write("list", b"-\n");
+    let error = export(&["jsonl", "--files-from", &list]).one_error(2);
+    let reason = "line 1: standard input cannot be one of several inputs";
+    assert_eq!(error, format!("error: {list:?}, {reason}\n"));
+    assert!(export(&["jsonl", &empty, &empty]).one_error(2).contains("no CARs in "));
 }
 
 #[test]
