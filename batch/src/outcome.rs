@@ -54,7 +54,7 @@ impl Outcome {
         }
     }
 
-    /// Returns the outcome with these names; `None` if there is none.
+    /// Returns the outcome with these names, or `None` for other names.
     #[must_use]
     pub fn of_names(name: &str, reason: Option<&str>) -> Option<Self> {
         let skips = Skip::ALL.map(Outcome::Skipped);
@@ -165,7 +165,7 @@ impl Reason {
             ErrorClass::Missing => Reason::Missing,
             ErrorClass::Limit => Reason::Limit,
             ErrorClass::Environment | ErrorClass::Io => Reason::Io,
-            // Nobody sees the outcome of a cancelled load.
+            // The outcome of a cancelled load is not reported.
             ErrorClass::Invalid | ErrorClass::Caller | ErrorClass::Cancelled => Reason::Invalid,
         }
     }

@@ -1,20 +1,8 @@
-//! Escaping of text from the input. [`is_harmful`] decides which characters may reach a terminal;
-//! `src/record/json.rs` of the library has the same list for the JSON of records.
+//! Escaping of text from the input. [`is_harmful`] decides which characters may reach a terminal.
 
 use core::fmt::{self, Write as _};
 
-/// Returns whether a character controls a terminal or changes how other text is shown. These are
-/// control characters, line separators, and format characters, such as those for text direction.
-///
-/// The two joiners U+200C and U+200D are not escaped: words and emoji need them, and they hide
-/// nothing.
-pub(crate) fn is_harmful(char: char) -> bool {
-    char.is_control()
-        || matches!(char,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}'
-            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
-            | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
-}
+pub(crate) use carwalk::record::is_harmful;
 
 /// Returns whether text is printable ASCII, which needs no escapes. Nearly all text is.
 pub(crate) fn is_printable_ascii(text: &str) -> bool {

@@ -226,7 +226,7 @@ Frames of more than 5,000,000 bytes are skipped. After a bad length or JSON synt
 file is not read.
 
 Prints one line for each message, in the order of the input: `seq TAB did TAB rev TAB verdict TAB
-reason`, with `-` where there is none. The verdicts are:
+reason`, with `-` for a missing value. The verdicts are:
   valid         the message proves its operations, and continues from the account's state
   invalid       it breaks a rule, with which the reason begins
   unverifiable  it lacks what would prove it: refuse it like an invalid one

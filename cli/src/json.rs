@@ -2,11 +2,12 @@
 
 use std::io::{self, Write};
 
+use carwalk::record::append_json_text;
 use serde::Serialize;
 use serde_json::Serializer;
 use serde_json::ser::Formatter;
 
-use crate::escape::{is_harmful, is_printable_ascii};
+use crate::escape::is_printable_ascii;
 
 /// Writes a value as JSON in one line, with a line break, and with harmful characters escaped.
 pub(crate) fn write_line(value: &impl Serialize, mut out: impl Write) -> io::Result<()> {
@@ -31,14 +32,10 @@ impl Formatter for Harmless {
         if is_printable_ascii(fragment) {
             return out.write_all(fragment.as_bytes());
         }
-        for part in fragment.split_inclusive(is_harmful) {
-            let (plain, harmful) = part.split_at(part.trim_end_matches(is_harmful).len());
-            out.write_all(plain.as_bytes())?;
-            for unit in harmful.encode_utf16() {
-                write!(out, "\\u{unit:04x}")?;
-            }
-        }
-        Ok(())
+        // Nothing in a fragment needs an escape of JSON's own. The quotes are written elsewhere.
+        let mut text = Vec::new();
+        append_json_text(fragment, &mut text);
+        out.write_all(text.get(1..text.len().saturating_sub(1)).unwrap_or_default())
     }
 }
 
@@ -48,6 +45,7 @@ mod tests {
     use carwalk::record;
 
     use super::*;
+    use crate::escape::is_harmful;
 
     fn json(text: &str) -> String {
         let mut json = Vec::new();
@@ -55,7 +53,6 @@ mod tests {
         String::from_utf8(json).unwrap()
     }
 
-    /// The library has a list of its own, for the JSON of records.
     #[test]
     fn every_character_is_written_as_in_the_json_of_records() {
         let all: Vec<_> = (0..=0x10_ffff).filter_map(char::from_u32).collect();

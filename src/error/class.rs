@@ -107,9 +107,7 @@ impl Error {
                 None => ErrorClass::Io,
             },
             ErrorKind::Cancelled => ErrorClass::Cancelled,
-            ErrorKind::Message(
-                MessageFault::NoNeighbour | MessageFault::NoPrevData | MessageFault::NoPrev,
-            ) => ErrorClass::Missing,
+            ErrorKind::Message(fault) => of_message(fault),
             ErrorKind::Truncated { .. } | ErrorKind::LookAlike(LookAlike::Empty) => {
                 ErrorClass::Truncated
             }
@@ -137,11 +135,20 @@ impl Error {
             | ErrorKind::HashMismatch { .. }
             | ErrorKind::OtherAccount { .. }
             | ErrorKind::Revision(_)
-            | ErrorKind::Signature(_)
-            | ErrorKind::Message(_) => ErrorClass::Invalid,
+            | ErrorKind::Signature(_) => ErrorClass::Invalid,
             // The program's own file, not what somebody sent.
             ErrorKind::InvalidSpillFile(_) => ErrorClass::Environment,
         }
+    }
+}
+
+/// Returns the class of a fault of a message: whether something is missing.
+fn of_message(fault: &MessageFault) -> ErrorClass {
+    match fault {
+        MessageFault::NoNeighbour | MessageFault::NoPrevData | MessageFault::NoPrev => {
+            ErrorClass::Missing
+        }
+        _ => ErrorClass::Invalid,
     }
 }
 

@@ -10,13 +10,16 @@
 //! has only the keys that lie between two entries of higher layers, its span. So a subtree whose
 //! nodes are not known can stay as it is only if nothing else lies in its span.
 
+mod buffers;
+
 use core::fmt;
 
-use super::encode::NodeEncoder;
+pub(crate) use self::buffers::BuilderBuffers;
 use super::key::Layer;
 use crate::cid::{Cid, Codec};
 use crate::error::{ArgumentFault, Error, ErrorKind, KeyInterval, LimitName, Result, Structure};
 use crate::limits::{Limits, MAX_KEY_LEN};
+#[cfg(feature = "sync")]
 use crate::reuse::Reuse;
 
 /// Builds a tree from its entries in key order, node by node.
@@ -58,28 +61,6 @@ pub struct Builder<F> {
     max_block_len: u32,
     has_failed: bool,
     buffers: BuilderBuffers,
-}
-
-/// What a builder keeps of the tree, empty in the beginning. Another builder can use the memory
-/// again.
-#[derive(Default)]
-pub(crate) struct BuilderBuffers {
-    /// The open nodes, from layer 0 up.
-    open: Vec<OpenNode>,
-    /// The key of the last entry. Empty before the first.
-    key: Vec<u8>,
-    /// The bounds of the last subtree. Empty where it has none.
-    lower: Vec<u8>,
-    upper: Vec<u8>,
-    block: Vec<u8>,
-}
-
-/// A node to which more entries may be added.
-#[derive(Default)]
-struct OpenNode {
-    node: NodeEncoder,
-    /// Number of bytes that all keys since the last entry of this node share with it.
-    shared: usize,
 }
 
 /// A subtree of which only the CID is known.
@@ -299,7 +280,7 @@ impl<F: FnMut(&Cid, Layer, &[u8]) -> Result<()>> Builder<F> {
             (None, Some(closed)) if closed.layer == Layer::BOTTOM => Ok(closed.cid),
             (None, Some(closed)) => Err(closed.needed()),
             (None, None) => {
-                self.open_up_to(0);
+                self.buffers.open_up_to(0);
                 self.emit(0, None)
             }
         }
@@ -405,16 +386,9 @@ impl<F: FnMut(&Cid, Layer, &[u8]) -> Result<()>> Builder<F> {
         Ok(())
     }
 
-    /// Makes sure that there is an open node of a layer, and of all layers below.
-    fn open_up_to(&mut self, number: usize) {
-        if self.buffers.open.len() <= number {
-            self.buffers.open.resize_with(number.saturating_add(1), OpenNode::default);
-        }
-    }
-
     /// Finishes the nodes below a layer. Returns the link to the highest one, if there is one.
     fn finish_below(&mut self, number: usize) -> Result<Option<Cid>> {
-        self.open_up_to(number);
+        self.buffers.open_up_to(number);
         let mut subtree = None;
         for below in 0..number {
             let is_empty = self.buffers.open.get(below).is_none_or(|open| open.node.is_empty());
@@ -451,31 +425,6 @@ impl<F> fmt::Debug for Builder<F> {
             .field("key", &format_args!("\"{}\"", self.buffers.key.escape_ascii()))
             .field("has_failed", &self.has_failed)
             .finish_non_exhaustive()
-    }
-}
-
-impl BuilderBuffers {
-    fn is_empty(&self) -> bool {
-        self.key.is_empty() && self.open.iter().all(|open| open.node.is_empty())
-    }
-}
-
-impl Reuse for BuilderBuffers {
-    fn reset(&mut self) {
-        for open in &mut self.open {
-            open.node.reset();
-            open.shared = 0;
-        }
-        for list in [&mut self.key, &mut self.lower, &mut self.upper, &mut self.block] {
-            list.reset();
-        }
-    }
-
-    fn held(&self) -> u64 {
-        let lists = [&self.key, &self.lower, &self.upper, &self.block];
-        let lists = lists.into_iter().map(Reuse::held);
-        let nodes = self.open.iter().map(|open| open.node.held());
-        lists.chain(nodes).fold(self.open.held(), u64::saturating_add)
     }
 }
 

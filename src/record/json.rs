@@ -8,7 +8,7 @@ mod two_passes;
 use std::io::{self, Write};
 
 pub use self::layout::Layout;
-pub use self::text::append_json_text;
+pub use self::text::{append_json_text, is_harmful};
 use super::origin::Origin;
 use crate::error::{Error, Result};
 

@@ -68,7 +68,7 @@ pub use self::blobs::{Blob, Blobs, blobs};
 #[cfg(feature = "serde")]
 pub use self::decode::decode;
 #[cfg(feature = "json")]
-pub use self::json::{Layout, append_json, append_json_text, to_json, write_json};
+pub use self::json::{Layout, append_json, append_json_text, is_harmful, to_json, write_json};
 pub use self::links::{Links, links};
 pub use self::oddities::{OddItem, Oddities, oddities};
 pub use self::oddity::Oddity;

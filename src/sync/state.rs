@@ -1,4 +1,4 @@
-//! What is held of an account between two messages.
+//! The state of an account between two messages.
 
 use crate::cid::Cid;
 use crate::error::{ArgumentFault, Error, Malformed, Result};

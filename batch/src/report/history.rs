@@ -95,7 +95,7 @@ impl History {
     pub(crate) fn is_of(&self, identity: Option<&str>) -> bool {
         match &self.origin {
             Origin::None => true,
-            // Without an identity, a folder cannot be told from others.
+            // Without an identity, the folder of a report cannot be recognized.
             Origin::One(known) => known.is_some() && known.as_deref() == identity,
             Origin::Several => false,
         }

@@ -256,7 +256,7 @@ impl<P, T> State<P, T> {
         Some((index, Item::Result(result)))
     }
 
-    /// Returns the current input. Chooses one if there is none.
+    /// Returns the current input, or chooses one.
     fn choose(&mut self, order: Order) -> Option<usize> {
         if self.current.is_none() {
             self.current = match order {

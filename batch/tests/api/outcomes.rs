@@ -41,7 +41,7 @@ fn each_breakage_has_the_reason_of_its_fault() {
             Fault::Limit => &[Reason::Limit],
             Fault::Truncated => &[Reason::Truncated],
             Fault::Mismatch | Fault::Tree | Fault::Path => &[Reason::Invalid],
-            // A header can be so malformed that it is none.
+            // A malformed header may not look like a header at all.
             Fault::Malformed | Fault::NonCanonical => {
                 &[Reason::Invalid, Reason::NotACar, Reason::Legacy]
             }

@@ -5,7 +5,7 @@ const CHUNK: usize = 16;
 
 /// Whether a byte may begin a character that is escaped.
 ///
-/// The characters of [`is_control`] beyond ASCII begin with one of six bytes. Other characters begin
+/// The characters of [`is_harmful`] beyond ASCII begin with one of six bytes. Other characters begin
 /// with them too, so each is decoded.
 const STOPS: [bool; 256] = {
     let mut stops = [false; 256];
@@ -109,7 +109,7 @@ fn append_char(char: char, out: &mut Vec<u8>) {
         '\n' => b"\\n",
         '\r' => b"\\r",
         '\t' => b"\\t",
-        char if is_control(char) => return append_units(char, out),
+        char if is_harmful(char) => return append_units(char, out),
         char => char.encode_utf8(&mut utf8).as_bytes(),
     };
     out.extend_from_slice(escape);
@@ -130,9 +130,22 @@ fn digit(value: u16) -> u8 {
 }
 
 /// Returns whether a character controls a terminal or changes how other text is shown: control
-/// characters, line separators and format characters, including those of writing direction. The two
-/// joiners are not among them, because words and emoji need them.
-pub(super) fn is_control(char: char) -> bool {
+/// characters, line separators and format characters, including those of writing direction.
+///
+/// The JSON of records has such characters as `\u` escapes. The two joiners U+200C and U+200D are
+/// not among them, because words and emoji need them, and they hide nothing.
+///
+/// # Examples
+///
+/// ```
+/// use carwalk::record::is_harmful;
+///
+/// // An escape code, and an override of the writing direction.
+/// assert!(is_harmful('\u{1b}') && is_harmful('\u{202e}'));
+/// assert!(!is_harmful('\u{200d}') && !is_harmful('"'));
+/// ```
+#[must_use]
+pub fn is_harmful(char: char) -> bool {
     char.is_control()
         || matches!(char,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}'
@@ -162,7 +175,7 @@ mod tests {
             match char {
                 '"' | '\\' => assert_eq!(inner, format!("\\{char}")),
                 _ if short => assert_eq!(inner.len(), 2),
-                _ if is_control(char) => {
+                _ if is_harmful(char) => {
                     let mut units = [0; 2];
                     let units = char.encode_utf16(&mut units).iter();
                     assert_eq!(

@@ -6,12 +6,10 @@ use std::io::{self, Write};
 use std::slice::Iter;
 
 use data_encoding::BASE64_NOPAD;
-use serde::Serializer as _;
-use serde_json::Serializer;
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
 
 use super::layout::Layout;
-use super::text::is_control;
+use super::text::append_json_text;
 use crate::error::{Error, Result};
 use crate::record::items::{Container, Item, Items, What};
 use crate::record::oddity::{BYTES, CBOR, LINK};
@@ -49,6 +47,8 @@ struct JsonWriter<'o, W, F> {
     out: &'o mut W,
     format: F,
     open: Vec<OpenOutput>,
+    /// The last text as a JSON string.
+    text: Vec<u8>,
 }
 
 /// An array or map that is being written.
@@ -59,7 +59,7 @@ struct OpenOutput {
 
 impl<'o, W: Write, F: Formatter> JsonWriter<'o, W, F> {
     fn new(out: &'o mut W, format: F) -> Self {
-        JsonWriter { out, format, open: Vec::new() }
+        JsonWriter { out, format, open: Vec::new(), text: Vec::new() }
     }
 
     fn write(mut self, mut items: Items<'_>, formless: &[Range<usize>]) -> Result<()> {
@@ -139,7 +139,9 @@ impl<'o, W: Write, F: Formatter> JsonWriter<'o, W, F> {
     }
 
     fn text(&mut self, text: &str) -> io::Result<()> {
-        Ok(Serializer::with_formatter(&mut *self.out, Harmless).serialize_str(text)?)
+        self.text.clear();
+        append_json_text(text, &mut self.text);
+        self.out.write_all(&self.text)
     }
 
     fn before(&mut self, is_key: bool) -> io::Result<()> {
@@ -161,30 +163,5 @@ impl<'o, W: Write, F: Formatter> JsonWriter<'o, W, F> {
             Some(_) => self.format.end_array_value(self.out),
             None => Ok(()),
         }
-    }
-}
-
-/// Writes texts that are harmless to terminals: also escapes the control characters that JSON
-/// allows.
-struct Harmless;
-
-impl Formatter for Harmless {
-    fn write_string_fragment<W: ?Sized + Write>(
-        &mut self,
-        out: &mut W,
-        fragment: &str,
-    ) -> io::Result<()> {
-        // Of ASCII, JSON itself escapes all controls but DEL. Most texts are ASCII.
-        if fragment.is_ascii() && !fragment.contains('\u{7f}') {
-            return out.write_all(fragment.as_bytes());
-        }
-        for part in fragment.split_inclusive(is_control) {
-            let (plain, control) = part.split_at(part.trim_end_matches(is_control).len());
-            out.write_all(plain.as_bytes())?;
-            for unit in control.encode_utf16() {
-                write!(out, "\\u{unit:04x}")?;
-            }
-        }
-        Ok(())
     }
 }

@@ -100,7 +100,7 @@ impl CommitMessage {
     ///
     /// # Panics
     ///
-    /// Panics if there is none.
+    /// Panics if there is no operation on it.
     pub fn op_mut(&mut self, path: &str) -> &mut Operation {
         let op = self.ops.iter_mut().find(|op| op.path == path);
         op.unwrap_or_else(|| panic!("no operation on {path}"))
