@@ -176,6 +176,14 @@ impl Report {
     }
 }
 
+impl Drop for Report {
+    fn drop(&mut self) {
+        // A process that another thread starts has a copy of the open file for a moment. Closing
+        // the file would leave the lock with that copy.
+        let _ = self.file.unlock();
+    }
+}
+
 /// Opens a file, and returns whether it was created.
 fn create(path: &Path, options: &mut OpenOptions) -> io::Result<(File, bool)> {
     match options.clone().create_new(true).open(path) {
@@ -224,4 +232,21 @@ pub fn run_digest<'a>(options: impl IntoIterator<Item = (&'a str, &'a str)>) -> 
     let cid = Cid::of(Codec::Raw, text.as_bytes());
     // The first 4 bytes of a CID are not of the digest.
     cid.as_bytes().iter().skip(4).take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dropped_report_is_unlocked_while_a_copy_of_its_file_is_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report");
+        let (report, _) = Report::open(&path, "run").unwrap();
+        assert!(matches!(Report::open(&path, "run"), Err(ReportError::Locked { .. })));
+        let copy = report.file.try_clone().unwrap();
+        drop(report);
+        assert!(Report::open(&path, "run").is_ok());
+        drop(copy);
+    }
 }
