@@ -40,11 +40,14 @@ pub enum Column {
     Subject,
     /// The record as JSON; null if it is not CBOR.
     Record,
+    /// The record's block as it is: bytes. Text formats write them as base64 without padding, and
+    /// null for an empty block.
+    RecordCbor,
 }
 
 impl Column {
     /// All columns, in their order.
-    pub const ALL: [Column; 10] = [
+    pub const ALL: [Column; 11] = [
         Column::Did,
         Column::Rev,
         Column::Collection,
@@ -55,6 +58,7 @@ impl Column {
         Column::CreatedAt,
         Column::Subject,
         Column::Record,
+        Column::RecordCbor,
     ];
 
     /// Returns the name: lower-case letters and `_`.
@@ -71,6 +75,7 @@ impl Column {
             Column::CreatedAt => "created_at",
             Column::Subject => "subject",
             Column::Record => "record",
+            Column::RecordCbor => "record_cbor",
         }
     }
 
@@ -78,7 +83,14 @@ impl Column {
     /// in the tree.
     #[must_use]
     pub const fn needs_block(self) -> bool {
-        matches!(self, Column::Size | Column::CreatedAt | Column::Subject | Column::Record)
+        matches!(
+            self,
+            Column::Size
+                | Column::CreatedAt
+                | Column::Subject
+                | Column::Record
+                | Column::RecordCbor
+        )
     }
 
     /// The bit of the column in a set.
@@ -107,10 +119,10 @@ impl FromStr for Column {
     }
 }
 
-/// A set of columns that is not empty, in their order.
+/// A set of columns, in their order.
 ///
 /// Displays as its names with commas between them and parses from that, in any order. Default:
-/// [`ALL`](Columns::ALL).
+/// [`DEFAULT`](Columns::DEFAULT).
 ///
 /// # Examples
 ///
@@ -129,6 +141,13 @@ pub struct Columns(u16);
 impl Columns {
     /// The set of all columns.
     pub const ALL: Columns = Columns((1 << Column::ALL.len()) - 1);
+
+    /// The set of the columns that a user gets who names none: all but `record_cbor`, which says
+    /// the same as `record`.
+    pub const DEFAULT: Columns = Columns(Columns::ALL.0 & !Column::RecordCbor.bit());
+
+    /// The empty set. Rows without columns can only be counted.
+    pub const NONE: Columns = Columns(0);
 
     /// Returns whether the set has a column.
     #[must_use]
@@ -150,7 +169,7 @@ impl Columns {
 
 impl Default for Columns {
     fn default() -> Self {
-        Columns::ALL
+        Columns::DEFAULT
     }
 }
 
@@ -227,9 +246,11 @@ mod tests {
 
     #[test]
     fn sets_keep_the_order_of_columns() {
-        let all = "did,rev,collection,rkey,cid,size,time,created_at,subject,record";
-        assert_eq!(Columns::default().to_string(), all);
-        assert_eq!(all.parse(), Ok(Columns::ALL));
+        let default = "did,rev,collection,rkey,cid,size,time,created_at,subject,record";
+        assert_eq!(Columns::default().to_string(), default);
+        assert_eq!(default.parse(), Ok(Columns::DEFAULT));
+        assert_eq!(format!("{default},record_cbor").parse(), Ok(Columns::ALL));
+        assert!(Columns::NONE.iter().next().is_none() && !Columns::NONE.needs_block());
         assert_eq!(parsed("record,did,size").unwrap(), "did,size,record");
         assert_eq!(parsed("did,did").unwrap(), "did");
         let mut names = Column::ALL.map(|column| (column, column.name()));
@@ -239,7 +260,7 @@ mod tests {
 
     #[test]
     fn unknown_names_are_refused_with_the_known_ones() {
-        let known = "the columns are did, rev, collection, rkey, cid, size, time, created_at, subject, record";
+        let known = "the columns are did, rev, collection, rkey, cid, size, time, created_at, subject, record, record_cbor";
         assert_eq!(parsed("did,uri").unwrap_err(), format!("unknown column \"uri\"; {known}"));
         assert_eq!(parsed("DID").unwrap_err(), format!("unknown column \"DID\"; {known}"));
         assert_eq!(parsed("did, rev").unwrap_err(), format!("unknown column \" rev\"; {known}"));
@@ -253,8 +274,8 @@ mod tests {
     fn columns_of_the_block_need_it() {
         let (of_block, others): (Vec<_>, _) =
             Column::ALL.into_iter().partition(|column| column.needs_block());
-        use Column::{CreatedAt, Record, Size, Subject};
-        assert_eq!(of_block, [Size, CreatedAt, Subject, Record]);
+        use Column::{CreatedAt, Record, RecordCbor, Size, Subject};
+        assert_eq!(of_block, [Size, CreatedAt, Subject, Record, RecordCbor]);
         assert_eq!(parsed("did,rev,collection,rkey,cid,time").unwrap().split(',').count(), 6);
         for column in others {
             assert!(!column.name().parse::<Columns>().unwrap().needs_block());

@@ -58,6 +58,7 @@
 //! # Ok::<(), carwalk_batch::ListError>(())
 //! ```
 
+mod check;
 pub mod columns;
 pub mod compressed;
 mod counted;
@@ -75,6 +76,7 @@ pub mod text;
 mod threads;
 mod timestamp;
 
+pub use self::check::Check;
 pub use self::counted::Counted;
 pub use self::inputs::{Input, Inputs, ListError, path_name};
 pub use self::outcome::{Failure, Outcome, Reason, Skip};

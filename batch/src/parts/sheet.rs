@@ -18,6 +18,13 @@ pub trait Sheet {
     /// Those of the file.
     fn write(&mut self, piece: Self::Piece) -> io::Result<()>;
 
+    /// Writes what can be written before the end, so that the reader of a pipe has it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the file.
+    fn flush(&mut self) -> io::Result<()>;
+
     /// Returns how many bytes were written.
     fn len(&self) -> u64;
 
@@ -60,15 +67,6 @@ impl<W: Write> TextSheet<W> {
         out.write_all(header)?;
         Ok(TextSheet { out, len: header.len() as u64 })
     }
-
-    /// Flushes the writer.
-    ///
-    /// # Errors
-    ///
-    /// Those of the writer.
-    pub fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
-    }
 }
 
 impl<W: Write> Sheet for TextSheet<W> {
@@ -78,6 +76,10 @@ impl<W: Write> Sheet for TextSheet<W> {
         self.out.write_all(&piece)?;
         self.len = self.len.saturating_add(piece.len() as u64);
         Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
     }
 
     fn len(&self) -> u64 {

@@ -1,6 +1,9 @@
 //! How inputs are read.
 
-use carwalk::{CommitRules, Limits, Loader};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use carwalk::{CommitRules, Limits, Loader, Verification};
 
 /// How inputs are read: what is accepted, and which accounts.
 ///
@@ -21,8 +24,10 @@ use carwalk::{CommitRules, Limits, Loader};
 pub struct Settings {
     limits: Limits,
     commits: CommitRules,
+    verification: Verification,
     maps: bool,
-    did: Option<String>,
+    /// The accounts that are read; `None` for all.
+    dids: Option<Arc<BTreeSet<String>>>,
 }
 
 impl Default for Settings {
@@ -32,13 +37,15 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Creates the settings: default limits, current commits, all accounts, and large files mapped.
+    /// Creates the settings: default limits, current commits, every block verified, all accounts,
+    /// and large files mapped.
     pub fn new() -> Self {
         Settings {
             limits: Limits::default(),
             commits: CommitRules::default(),
+            verification: Verification::default(),
             maps: true,
-            did: None,
+            dids: None,
         }
     }
 
@@ -55,6 +62,12 @@ impl Settings {
         self
     }
 
+    /// Sets which blocks are verified, and when. Default: every block, before the visit.
+    pub fn verification(mut self, verification: Verification) -> Self {
+        self.verification = verification;
+        self
+    }
+
     /// Sets whether files of 8 MiB and more are mapped. On by default.
     ///
     /// If another process truncates a mapped file, a signal ends this one. If it overwrites the
@@ -64,10 +77,10 @@ impl Settings {
         self
     }
 
-    /// Sets the account whose repositories are read. Others are skipped as `not_selected`. Default:
-    /// all accounts.
-    pub fn did(mut self, did: Option<String>) -> Self {
-        self.did = did;
+    /// Sets the accounts whose repositories are read. Others are skipped as `not_selected`: see
+    /// [`Worker`](super::Worker). An empty list skips all. Default: all accounts are read.
+    pub fn dids(mut self, dids: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.dids = Some(Arc::new(dids.into_iter().map(Into::into).collect()));
         self
     }
 
@@ -82,15 +95,16 @@ impl Settings {
 
     /// Returns whether repositories of this account are skipped.
     pub(super) fn skips(&self, did: &str) -> bool {
-        self.did.as_deref().is_some_and(|wanted| wanted != did)
+        self.dids.as_ref().is_some_and(|wanted| !wanted.contains(did))
     }
 
     /// Returns whether repositories of any account may be skipped.
     pub(super) fn selects(&self) -> bool {
-        self.did.is_some()
+        self.dids.is_some()
     }
 
     pub(super) fn loader(&self) -> Loader {
-        Loader::new().limits(self.limits.clone()).commits(self.commits)
+        let loader = Loader::new().limits(self.limits.clone()).commits(self.commits);
+        loader.verification(self.verification)
     }
 }

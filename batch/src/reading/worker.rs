@@ -72,9 +72,9 @@ pub trait Visit {
 /// loads and walks: a [`LoadScratch`]. Larger files are mapped. Compressed files, pipes, and files
 /// that cannot be mapped are read as streams into memory.
 ///
-/// If the settings select an account, the commit is looked for in the first MiB, decompressed. If
-/// it is there and of another account, the input is skipped, whatever follows. Otherwise the whole
-/// input is loaded first. A stream needs up to 1 MiB more memory for that.
+/// If the settings select accounts, the commit is looked for in the first MiB, decompressed. If it
+/// is there and of another account, the input is skipped, and what follows is not read. Otherwise
+/// the whole input is loaded first. A stream needs up to 1 MiB more memory for that.
 pub struct Worker {
     settings: Settings,
     loader: Loader,
@@ -142,7 +142,7 @@ impl Worker {
         }
     }
 
-    /// Reads a small file into the buffer.
+    /// Reads a small file into the buffer. If it is of another account, only as far as its commit.
     fn read<V: Visit>(
         &mut self,
         file: &File,
@@ -150,12 +150,21 @@ impl Worker {
         visit: &mut V,
         line: &mut Line,
     ) -> Result<Outcome, Failure> {
+        let Worker { settings, loader, scratch, buffer, gauge } = self;
+        let mut begun = 0;
+        if settings.selects() {
+            buffer.clear();
+            let tee = Tee { source: &mut &*file, kept: buffer };
+            if is_skipped(settings, loader, tee, line)? {
+                return Ok(Outcome::Skipped(Skip::NotSelected));
+            }
+            begun = buffer.len();
+        }
         let len = usize::try_from(len).unwrap_or(usize::MAX);
-        let read = fill(&mut self.buffer, file, len).map_err(failed)?;
-        self.gauge.count_to(read as u64);
-        let bytes = self.buffer.get(..read).unwrap_or_default();
+        let read = fill(buffer, begun, file, len).map_err(failed)?;
+        gauge.count_to(read as u64);
+        let bytes = buffer.get(..read).unwrap_or_default();
         let is_plain = Format::of(bytes).is_none();
-        let Worker { settings, loader, scratch, .. } = self;
         // A file that has grown has more bytes.
         if is_plain && (read as u64) < MAPPED_LEN && read as u64 <= settings.stream_len() {
             return load((settings, loader, scratch), Bytes::Buffer(bytes), visit, line);
@@ -202,9 +211,10 @@ impl fmt::Debug for Worker {
     }
 }
 
-/// Reads a file that had `len` bytes into the buffer: all of it, or as much as files have that are
-/// not mapped. Returns how much that is; the buffer may be longer.
-fn fill(buffer: &mut Vec<u8>, mut file: &File, len: usize) -> io::Result<usize> {
+/// Reads a file that had `len` bytes into the buffer, whose first `begun` bytes were read before: all
+/// of it, or as much as files have that are not mapped. Returns how much that is; the buffer may be
+/// longer.
+fn fill(buffer: &mut Vec<u8>, begun: usize, mut file: &File, len: usize) -> io::Result<usize> {
     // One byte more shows whether there is more.
     let room = len.saturating_add(1);
     if buffer.len() < room {
@@ -212,9 +222,9 @@ fn fill(buffer: &mut Vec<u8>, mut file: &File, len: usize) -> io::Result<usize> 
         buffer.resize(room, 0);
     }
     let read = loop {
-        match file.read(buffer.get_mut(..room).unwrap_or_default()) {
+        match file.read(buffer.get_mut(begun..room).unwrap_or_default()) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            read => break read?,
+            read => break begun.saturating_add(read?),
         }
     };
     if read == len {
@@ -346,8 +356,16 @@ mod tests {
             fs::write(&path, bytes).unwrap();
             for len in [bytes.len(), 0, 3, 20] {
                 let file = File::open(&path).unwrap();
-                let read = fill(&mut buffer, &file, len).unwrap();
+                let read = fill(&mut buffer, 0, &file, len).unwrap();
                 assert_eq!(&buffer[..read], bytes, "{len}");
+                // The same if the beginning was read before, also if that was all.
+                for begun in [bytes.len().min(2), bytes.len()] {
+                    let mut file = File::open(&path).unwrap();
+                    buffer.clear();
+                    file.by_ref().take(begun as u64).read_to_end(&mut buffer).unwrap();
+                    let read = fill(&mut buffer, begun, &file, len).unwrap();
+                    assert_eq!(&buffer[..read], bytes, "{len}, {begun}");
+                }
             }
         }
     }
@@ -359,7 +377,7 @@ mod tests {
         let file = File::create_new(&path).unwrap();
         file.set_len(MAPPED_LEN + 5).unwrap();
         let mut buffer = Vec::new();
-        let read = fill(&mut buffer, &File::open(&path).unwrap(), 10).unwrap();
+        let read = fill(&mut buffer, 0, &File::open(&path).unwrap(), 10).unwrap();
         assert_eq!(read as u64, MAPPED_LEN);
     }
 }

@@ -86,6 +86,12 @@ impl<'a> Row<'a> {
         self.block.map(<[u8]>::len)
     }
 
+    /// Returns the record's block, if it was looked up.
+    #[must_use]
+    pub fn block(&self) -> Option<&'a [u8]> {
+        self.block
+    }
+
     /// Returns the time in the record key, in microseconds since 1970, if the key is a TID. Never
     /// after the year 2255.
     #[must_use]

@@ -22,7 +22,7 @@ use crate::threads::Sender;
 /// use std::ops::ControlFlow;
 ///
 /// use carwalk_batch::columns::Columns;
-/// use carwalk_batch::staging::{Encoding, Exporter, Selection};
+/// use carwalk_batch::staging::{Encode, Encoding, Exporter, Selection};
 /// use carwalk_batch::text::Format;
 /// use carwalk_batch::{Delivery, History, Inputs, Settings, Stop, Threads, Worker};
 ///

@@ -7,6 +7,7 @@
 //!
 //! An [`Exporter`] does so for the inputs of a thread.
 
+mod encode;
 mod exporter;
 mod paths;
 mod selection;
@@ -14,12 +15,14 @@ mod text;
 
 use std::fmt;
 use std::io;
+use std::mem;
 use std::ops::Bound;
 
 use carwalk::Repo;
 use carwalk::mst::{Entry, Event};
 use carwalk::store::CarStore;
 
+pub use self::encode::Encode;
 pub use self::exporter::Exporter;
 pub use self::paths::InvalidPaths;
 pub use self::selection::Selection;
@@ -33,15 +36,15 @@ use crate::stop::Stop;
 /// Bytes of rows that wait until their repository is known to be complete.
 const STAGED: usize = 8 << 20;
 
-/// Bytes of a piece of a repository that has more rows.
-const PIECE: usize = 256 << 10;
-
 /// Rows of one repository after the other, in the form of a format.
 ///
 /// Each thread has one. [`TextRows`] is one for text.
 pub trait Rows {
     /// What is passed on: encoded rows, for example.
     type Piece: Send;
+
+    /// Bytes of memory from which on rows are taken that need not wait: see [`Staging`].
+    const PIECE: usize = 256 << 10;
 
     /// Adds a row.
     fn push(&mut self, row: &Row<'_>);
@@ -63,20 +66,21 @@ pub trait Rows {
 
 /// Makes the rows of a repository.
 ///
-/// If the visit fails, no piece was sent, with one exception: a repository of more than 8 MiB of
-/// rows, in a mapped file that another process changes at the same time. Then the pieces before the
-/// failure were sent.
+/// Up to 8 MiB of rows wait until the walk has come to its end. If the visit fails, no piece was
+/// sent, with one exception: a repository of more rows, in a mapped file that another process
+/// changes at the same time. Then the pieces before the failure were sent. If the selection is not
+/// [`whole`](Selection::whole), nothing waits.
 ///
 /// # Examples
 ///
 /// ```
 /// use carwalk_batch::columns::Columns;
-/// use carwalk_batch::staging::{Encoding, Selection, Staging};
+/// use carwalk_batch::staging::{Encode, Encoding, Selection, Staging};
 /// use carwalk_batch::text::Format;
 /// use carwalk_batch::{Input, Settings, Stop, Worker};
 ///
-/// let (stop, selection) = (Stop::new(), Selection::new(Columns::ALL));
-/// let mut rows = Encoding::new(Format::JsonLines, Columns::ALL).rows();
+/// let (stop, selection) = (Stop::new(), Selection::new(Columns::DEFAULT));
+/// let mut rows = Encoding::new(Format::JsonLines, Columns::DEFAULT).rows();
 /// let mut text = Vec::new();
 /// let mut staging = Staging::new(&mut rows, &selection, &stop, |piece: Vec<u8>, _bytes| {
 ///     text.extend(piece);
@@ -106,19 +110,21 @@ where
 
     fn pass<S: CarStore>(&mut self, repo: &Repo<S>, line: &mut Line) -> Result<(), Failure> {
         let (did, rev) = (repo.commit().did(), repo.commit().rev());
-        let (mut records, mut invalid, mut limit) = (0_u64, InvalidPaths::default(), STAGED);
+        let (mut records, mut invalid) = (0_u64, InvalidPaths::default());
+        let (mut waits, most) = (self.selection.is_whole(), self.selection.most_rows());
         let mut walk = self.selection.walk(repo).start();
-        while let Some(event) = walk.next_event()? {
+        while records < most
+            && let Some(event) = walk.next_event()?
+        {
             self.stop.check()?;
             let Some((entry, block)) = entry(&event) else { continue };
             if let Some(path) = invalid.check(&entry) {
                 records = records.saturating_add(1);
                 self.rows.push(&Row::new(did, rev, path, entry.cid(), block));
             }
-            if self.rows.bytes() >= limit {
-                if limit == STAGED {
-                    self.check_rest(repo, entry.key())?;
-                    limit = PIECE;
+            if self.rows.bytes() >= if waits { STAGED } else { R::PIECE } {
+                if mem::take(&mut waits) {
+                    self.check_rest(repo, entry.key(), most.saturating_sub(records))?;
                 }
                 self.send(false)?;
             }
@@ -130,12 +136,23 @@ where
         Ok(())
     }
 
-    /// Walks over the keys after `key`, so that every missing block is found before rows are sent.
-    fn check_rest<S: CarStore>(&self, repo: &Repo<S>, key: &[u8]) -> Result<(), Failure> {
+    /// Walks over the keys after `key`, so that every missing block is found before rows are sent:
+    /// over `most` of them, and over those that are not valid paths.
+    fn check_rest<S: CarStore>(
+        &self,
+        repo: &Repo<S>,
+        key: &[u8],
+        mut most: u64,
+    ) -> Result<(), Failure> {
         let rest = (Bound::Excluded(key), Bound::Unbounded);
         let mut walk = self.selection.walk(repo).range(rest).start();
-        while walk.next_event()?.is_some() {
+        while most > 0
+            && let Some(event) = walk.next_event()?
+        {
             self.stop.check()?;
+            if entry(&event).is_some_and(|(entry, _)| entry.path().is_ok()) {
+                most = most.saturating_sub(1);
+            }
         }
         Ok(())
     }

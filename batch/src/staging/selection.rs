@@ -28,12 +28,14 @@ pub struct Selection {
     columns: Columns,
     ranges: Option<Vec<KeyRange>>,
     range: KeyRange,
+    limit: Option<u64>,
+    is_whole: bool,
 }
 
 impl Selection {
     /// Creates the selection of all rows.
     pub fn new(columns: Columns) -> Self {
-        Selection { columns, ranges: None, range: KeyRange::all() }
+        Selection { columns, ranges: None, range: KeyRange::all(), limit: None, is_whole: true }
     }
 
     /// Selects the keys that are in any of several ranges. Default: all keys.
@@ -46,6 +48,36 @@ impl Selection {
     pub fn range(mut self, range: KeyRange) -> Self {
         self.range = range;
         self
+    }
+
+    /// Sets the most rows of each repository: the first in key order. What follows is not read, so
+    /// faults in it are not found. Default: no limit.
+    pub fn limit(mut self, rows: Option<u64>) -> Self {
+        self.limit = rows;
+        self
+    }
+
+    /// Sets whether the rows of a repository are passed on all or none. On by default. If off, they
+    /// are passed on as they are made, also if the visit fails later.
+    pub fn whole(mut self, yes: bool) -> Self {
+        self.is_whole = yes;
+        self
+    }
+
+    /// Returns whether not all rows are selected.
+    #[must_use]
+    pub fn is_narrow(&self) -> bool {
+        self.ranges.is_some() || self.range != KeyRange::all() || self.limit.is_some()
+    }
+
+    /// Returns the most rows of a repository.
+    pub(super) fn most_rows(&self) -> u64 {
+        self.limit.unwrap_or(u64::MAX)
+    }
+
+    /// Returns whether the rows of a repository are passed on all or none.
+    pub(super) fn is_whole(&self) -> bool {
+        self.is_whole
     }
 
     /// Returns the columns.

@@ -7,8 +7,9 @@ use std::mem;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::Rows;
+use super::{Encode, Rows};
 use crate::columns::Columns;
+use crate::parts::TextSheet;
 use crate::row::Row;
 use crate::text::{Format, RowWriter};
 
@@ -21,7 +22,7 @@ use crate::text::{Format, RowWriter};
 /// # Examples
 ///
 /// ```
-/// use carwalk_batch::staging::Encoding;
+/// use carwalk_batch::staging::{Encode, Encoding};
 /// use carwalk_batch::text::Format;
 ///
 /// let columns = "did,rkey".parse().unwrap();
@@ -51,12 +52,6 @@ impl Encoding {
         self
     }
 
-    /// Returns the extension of files: `jsonl`, `csv`, `jsonl.gz` or `csv.gz`.
-    #[must_use]
-    pub fn extension(self) -> String {
-        format!("{}{}", self.format, if self.is_gzip { ".gz" } else { "" })
-    }
-
     /// Returns the bytes before the first row of a file: the header of CSV. None for JSON Lines,
     /// unless they are compressed: a gzip file has at least one member.
     ///
@@ -73,12 +68,24 @@ impl Encoding {
         encoder.write_all(&header)?;
         encoder.finish()
     }
+}
 
-    /// Creates the rows of a thread.
-    #[must_use]
-    pub fn rows(self) -> TextRows {
+impl Encode for Encoding {
+    type Rows = TextRows;
+    type Sheet<W: Write + Send> = TextSheet<W>;
+
+    /// Returns the extension of files: `jsonl`, `csv`, `jsonl.gz` or `csv.gz`.
+    fn extension(&self) -> String {
+        format!("{}{}", self.format, if self.is_gzip { ".gz" } else { "" })
+    }
+
+    fn rows(&self) -> TextRows {
         let writer = RowWriter::new(self.format, self.columns);
         TextRows { writer, text: Vec::new(), gzip: None, is_gzip: self.is_gzip }
+    }
+
+    fn sheet<W: Write + Send>(&self, out: W) -> io::Result<TextSheet<W>> {
+        TextSheet::begin(out, &self.header()?)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Rows as CSV.
 
-use super::value::{Value, Values};
+use super::value::{Value, Values, append_base64};
 use crate::columns::Columns;
 use crate::row::append_time;
 
@@ -46,6 +46,7 @@ fn value(value: &Value<'_>, json: &mut Vec<u8>, out: &mut Vec<u8>) {
                 append_text(json, out);
             }
         }
+        Value::Bytes(bytes) => append_base64(bytes, out),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use carwalk::record::append_json_text;
 
-use super::value::{Value, Values};
+use super::value::{Value, Values, append_base64};
 use crate::columns::{Column, Columns};
 use crate::row::append_time;
 
@@ -40,6 +40,11 @@ fn value(value: &Value<'_>, out: &mut Vec<u8>) {
                 out.extend_from_slice(b"null");
             }
         }
+        Value::Bytes(bytes) => {
+            out.push(b'"');
+            append_base64(bytes, out);
+            out.push(b'"');
+        }
     }
 }
 
@@ -56,6 +61,7 @@ const fn member(column: Column) -> &'static [u8] {
         Column::CreatedAt => b"\"created_at\":",
         Column::Subject => b"\"subject\":",
         Column::Record => b"\"record\":",
+        Column::RecordCbor => b"\"record_cbor\":",
     }
 }
 

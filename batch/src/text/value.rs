@@ -1,6 +1,7 @@
 //! The values of a row, for both formats.
 
 use carwalk::cid::CidText;
+use data_encoding::BASE64_NOPAD;
 
 use crate::columns::{Column, Columns};
 use crate::row::{Fields, Row};
@@ -17,12 +18,27 @@ pub(super) enum Value<'v> {
     Time(i64),
     /// The record, which may have no JSON.
     Record(&'v Row<'v>),
+    /// Bytes, at least one.
+    Bytes(&'v [u8]),
+}
+
+impl<'v> Value<'v> {
+    fn of_bytes(bytes: &'v [u8]) -> Self {
+        if bytes.is_empty() { Value::Null } else { Value::Bytes(bytes) }
+    }
 }
 
 impl<'v> From<Option<&'v str>> for Value<'v> {
     fn from(text: Option<&'v str>) -> Self {
         text.filter(|text| !text.is_empty()).map_or(Value::Null, Value::Text)
     }
+}
+
+/// Appends bytes as base64 without padding.
+pub(super) fn append_base64(bytes: &[u8], out: &mut Vec<u8>) {
+    let start = out.len();
+    out.resize(start.saturating_add(BASE64_NOPAD.encode_len(bytes.len())), 0);
+    BASE64_NOPAD.encode_mut(bytes, out.get_mut(start..).unwrap_or_default());
 }
 
 /// A row, and the fields of its record if they are needed.
@@ -51,6 +67,7 @@ impl<'r> Values<'r> {
             Column::CreatedAt => fields.created_at().map_or(Value::Null, Value::Time),
             Column::Subject => fields.subject().into(),
             Column::Record => Value::Record(row),
+            Column::RecordCbor => row.block().map_or(Value::Null, Value::of_bytes),
         }
     }
 }

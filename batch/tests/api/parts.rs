@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 use carwalk_batch::columns::Columns;
 use carwalk_batch::parts::{Parts, PartsError, Sheet, Step, TextSheet};
-use carwalk_batch::staging::{Encoding, Exporter, Selection};
+use carwalk_batch::staging::{Encode, Encoding, Exporter, Selection};
 use carwalk_batch::text::Format;
 use carwalk_batch::{
     Delivery, Failure, History, Input, Inputs, Line, Order, Outcome, Reason, Report, Settings,
@@ -268,6 +268,10 @@ impl Sheet for Full {
         self.left.set(self.left.get() - fits);
         self.sheet.write(piece[..fits].to_vec())?;
         if fits < piece.len() { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.sheet.flush()
     }
 
     fn len(&self) -> u64 {

@@ -4,7 +4,7 @@ use std::io::Read;
 
 use carwalk::KeyRange;
 use carwalk_batch::columns::Columns;
-use carwalk_batch::staging::{Encoding, Selection, Staging};
+use carwalk_batch::staging::{Encode, Encoding, Selection, Staging};
 use carwalk_batch::text::Format;
 use carwalk_batch::{Failure, Input, Line, Outcome, Reason, Settings, Stop};
 use carwalk_testkit::car::Car;
@@ -29,7 +29,7 @@ fn export(bytes: &[u8], encoding: Encoding, selection: &Selection) -> (Vec<Vec<u
 }
 
 fn json() -> (Encoding, Selection) {
-    (Encoding::new(Format::JsonLines, Columns::ALL), Selection::new(Columns::ALL))
+    (Encoding::new(Format::JsonLines, Columns::DEFAULT), Selection::new(Columns::DEFAULT))
 }
 
 fn lines(pieces: &[Vec<u8>]) -> usize {
@@ -122,8 +122,8 @@ fn rows_after_a_failed_repository_have_none_of_it() {
 fn compressed_pieces_are_the_same_text() {
     for bytes in [car(100), large()] {
         for format in Format::ALL {
-            let encoding = Encoding::new(format, Columns::ALL);
-            let selection = Selection::new(Columns::ALL);
+            let encoding = Encoding::new(format, Columns::DEFAULT);
+            let selection = Selection::new(Columns::DEFAULT);
             let (plain, _) = export(&bytes, encoding, &selection);
             let (packed, _) = export(&bytes, encoding.gzip(true), &selection);
             let (plain, packed) = (plain.concat(), packed.concat());
@@ -133,6 +133,44 @@ fn compressed_pieces_are_the_same_text() {
             assert!(text == plain);
         }
     }
+}
+
+#[test]
+fn a_limit_ends_the_walk_before_faults() {
+    let (encoding, all) = json();
+    for (bytes, most) in [
+        (repo::Repo::sample(["a.b.c/1", "a.b.c/2", "a.b.c/3"]).to_bytes(repo::Order::Preorder), 2),
+        (large(), 20_000),
+    ] {
+        let cut = without_last(&bytes);
+        let (complete, _) = export(&bytes, encoding, &all);
+        for limit in [0, 1, most] {
+            let selection = all.clone().limit(Some(limit));
+            for car in [&bytes, &cut] {
+                let (pieces, line) = export(car, encoding, &selection);
+                assert_eq!((line.outcome, line.records), (Outcome::Done, Some(limit)));
+                let rows = pieces.concat();
+                assert!(complete.concat().starts_with(&rows));
+                assert_eq!(lines(&[rows]) as u64, limit);
+            }
+        }
+        let (pieces, line) = export(&cut, encoding, &all.clone().limit(Some(u64::MAX)));
+        assert_eq!((pieces.len(), line.outcome), (0, Outcome::Failed(Reason::Missing)));
+    }
+    assert!(all.clone().limit(Some(1)).is_narrow() && !all.limit(None).is_narrow());
+}
+
+#[test]
+fn rows_are_passed_on_before_a_failure_only_if_they_need_not_be_whole() {
+    let (encoding, whole) = json();
+    let (bytes, rest) = (large(), whole.clone().whole(false));
+    let (complete, _) = export(&bytes, encoding, &whole);
+    let (pieces, line) = export(&bytes, encoding, &rest);
+    assert_eq!((pieces.concat(), line.records), (complete.concat(), Some(25_000)));
+    assert!(pieces.iter().all(|piece| piece.len() < 1 << 20));
+    let (pieces, line) = export(&without_last(&bytes), encoding, &rest);
+    assert_eq!((line.outcome, line.records), (Outcome::Failed(Reason::Missing), None));
+    assert!(pieces.len() > 10 && complete.concat().starts_with(&pieces.concat()));
 }
 
 #[test]

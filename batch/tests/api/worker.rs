@@ -98,15 +98,15 @@ fn repositories_of_other_accounts_are_skipped() {
     let (small, large) = (folder.write("a.car", &car(20)), folder.write("b.car", &large()));
     let packed = folder.write("c.car.gz", &gzip(&car(20)));
     for path in [small, large, packed] {
-        let line = count(Settings::new().did(Some(DID.to_owned())), &path);
+        let line = count(Settings::new().dids([DID]), &path);
         assert_eq!(line.outcome, Outcome::Done);
-        let line = count(Settings::new().did(Some("did:plc:other".to_owned())), &path);
+        let line = count(Settings::new().dids(["did:plc:other"]), &path);
         assert_eq!(line.outcome, Outcome::Skipped(Skip::NotSelected), "{path:?}");
         assert_eq!((line.did.as_deref(), line.records), (Some(DID), None));
     }
     // A damaged one that may be of the account is a failure.
     let cut = folder.write("d.car", &car(20)[..60]);
-    let line = count(Settings::new().did(Some("did:plc:other".to_owned())), &cut);
+    let line = count(Settings::new().dids(["did:plc:other"]), &cut);
     assert_eq!(line.outcome, Outcome::Failed(Reason::Truncated));
 }
 

@@ -145,7 +145,7 @@ fn a_row_is_written_in_both_formats() {
     let row = row("app.bsky.feed.like/3l4nm7hmk2222", &record);
     let cid = Cid::of(Codec::DagCbor, &record);
     assert_eq!(
-        text(Format::JsonLines, Columns::ALL, &row),
+        text(Format::JsonLines, Columns::DEFAULT, &row),
         format!(
             "{{\"did\":\"{DID}\",\"rev\":\"{REV}\",\"collection\":\"app.bsky.feed.like\",\
              \"rkey\":\"3l4nm7hmk2222\",\"cid\":\"{cid}\",\"size\":61,\
@@ -156,7 +156,7 @@ fn a_row_is_written_in_both_formats() {
         )
     );
     assert_eq!(
-        text(Format::Csv, Columns::ALL, &row),
+        text(Format::Csv, Columns::DEFAULT, &row),
         format!(
             "did,rev,collection,rkey,cid,size,time,created_at,subject,record\n\
              {DID},{REV},app.bsky.feed.like,3l4nm7hmk2222,{cid},61,\
@@ -165,6 +165,30 @@ fn a_row_is_written_in_both_formats() {
              \"\"createdAt\"\":\"\"2026-01-02T03:04:05.0000069+00:00\"\"}}\"\n"
         )
     );
+}
+
+#[test]
+fn a_block_is_written_as_base64() {
+    let columns: Columns = "record_cbor".parse().unwrap();
+    for (block, base64) in [
+        (&b"\xa0"[..], "oA"),
+        (b"\xa1\x61a\x01", "oWFhAQ"),
+        (b"\xff\xfe\xfb", "//77"),
+        (b"<html>", "PGh0bWw+"),
+    ] {
+        for codec in [Codec::DagCbor, Codec::Raw] {
+            let path = RepoPath::parse(b"a.b.c/self").unwrap();
+            let row = Row::new(DID, REV, path, Cid::of(codec, block), Some(block));
+            check(columns, &row);
+            assert_eq!(
+                text(Format::JsonLines, columns, &row),
+                format!("{{\"record_cbor\":\"{base64}\"}}\n")
+            );
+            assert_eq!(text(Format::Csv, columns, &row), format!("record_cbor\n{base64}\n"));
+        }
+    }
+    let row = row("a.b.c/self", b"");
+    assert_eq!(json(columns, &row), [("record_cbor".to_owned(), Json::Null)]);
 }
 
 #[test]
@@ -214,7 +238,7 @@ fn what_is_not_cbor_has_a_size_and_no_record() {
         assert_eq!(out.len() > 6, has_json);
         assert_eq!(codec == Codec::DagCbor && record::to_json(block).is_ok(), has_json);
         check(Columns::ALL, &row);
-        let (name, value) = json(Columns::ALL, &row).pop().unwrap();
+        let (name, value) = json(Columns::DEFAULT, &row).pop().unwrap();
         assert_eq!((&*name, value.is_null()), ("record", !has_json));
         assert_eq!(row.size(), Some(block.len()));
         // A raw block could look like CBOR by chance.

@@ -1,6 +1,7 @@
 //! The digest of the options that shape the rows.
 
 use carwalk_batch::run_digest;
+use carwalk_batch::staging::Encode;
 
 use super::Export;
 

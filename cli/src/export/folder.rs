@@ -1,7 +1,7 @@
 //! Rows into a folder of parts.
 
 use carwalk_batch::parts::{Parts, PartsError, TextSheet};
-use carwalk_batch::staging::Selection;
+use carwalk_batch::staging::{Encode, Selection};
 use carwalk_batch::{Delivery, Ending, History, Inputs, Order};
 
 use super::Export;

@@ -11,7 +11,7 @@ use std::ops::ControlFlow;
 use std::path::{self, Path, PathBuf};
 
 use carwalk_batch::columns::Columns;
-use carwalk_batch::staging::{Encoding, Exporter, Selection};
+use carwalk_batch::staging::{Encode, Encoding, Exporter, Selection};
 use carwalk_batch::text::Format;
 use carwalk_batch::{Delivery, Ending, History, Input, Inputs, Line, Order, Stop, Worker};
 use clap::{Args, ValueEnum};
@@ -139,7 +139,11 @@ impl Export {
         tally: &mut Tally,
         mut sink: impl FnMut(Delivered<'_>, &mut Tally) -> Result<(), Cause>,
     ) -> Result<Ending, Cause> {
-        let settings = self.reading.settings().did(self.did.clone());
+        let settings = self.reading.settings();
+        let settings = match &self.did {
+            Some(did) => settings.dids([did]),
+            None => settings,
+        };
         let (encoding, progress) = (self.encoding(), tally.progress.clone());
         let mut fault = None;
         let ending = self.batch.threads(stop.clone()).order(order).run(

@@ -5,18 +5,13 @@ use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use carwalk::Repo;
-use carwalk::mst::Event;
-use carwalk::store::CarStore;
-use carwalk_batch::staging::InvalidPaths;
 use carwalk_batch::{
-    Delivery, Failure as BatchFailure, History, Input, Inputs, Line, Outcome, Reason, Report,
-    Sender, Skip, Stop, Summary, Visit, Worker, run_digest,
+    Check, Delivery, History, Input, Inputs, Line, Outcome, Report, Sender, Skip, Stop, Summary,
+    Worker, run_digest,
 };
 
 use super::Verify;
 use crate::batch::{OfAccount, code_of_line, may_wait};
-use crate::counts::add;
 use crate::failure::{Cause, Failure};
 use crate::interrupt::Interrupt;
 use crate::output::Output;
@@ -88,7 +83,11 @@ impl Verify {
         lines: &mut Lines,
     ) -> Result<(), Cause> {
         let progress = SharedProgress::over_inputs(inputs.bytes(), true);
-        let settings = self.input.settings().did(self.account.did().map(str::to_owned));
+        let settings = self.input.settings();
+        let settings = match self.account.did() {
+            Some(did) => settings.dids([did]),
+            None => settings,
+        };
         let mut fault = None;
         self.batch.threads(stop.clone()).run(
             inputs.as_slice(),
@@ -113,32 +112,7 @@ fn verify(worker: &mut Worker, input: &Input, history: &History, stop: &Stop) ->
         line.outcome = Outcome::Skipped(Skip::Finished);
         return line;
     }
-    worker.process(input, &mut Check { stop })
-}
-
-/// Walks the whole tree of a repository.
-struct Check<'s> {
-    stop: &'s Stop,
-}
-
-impl Visit for Check<'_> {
-    fn visit<S: CarStore>(&mut self, repo: &Repo<S>, line: &mut Line) -> Result<(), BatchFailure> {
-        let (mut records, mut invalid) = (0, InvalidPaths::default());
-        let mut walk = repo.walk().start();
-        while let Some(event) = walk.next_event()? {
-            self.stop.check()?;
-            if let Event::Record { entry, .. } = event {
-                add(&mut records, 1);
-                let _ = invalid.check(&entry);
-            }
-        }
-        line.records = Some(records);
-        line.invalid_paths = Some(invalid.count());
-        match invalid.message() {
-            None => Ok(()),
-            Some(message) => Err(BatchFailure::new(Reason::Invalid, &message)),
-        }
-    }
+    worker.process(input, &mut Check::new(stop))
 }
 
 /// The output: lines, the report, and the sums.
