@@ -118,7 +118,7 @@ where
         {
             self.stop.check()?;
             let Some((entry, block)) = entry(&event) else { continue };
-            if let Some(path) = invalid.check(&entry) {
+            if let Some(path) = invalid.check(entry) {
                 records = records.saturating_add(1);
                 self.rows.push(&Row::new(did, rev, path, entry.cid(), block));
             }
@@ -193,10 +193,11 @@ impl<R, F> fmt::Debug for Staging<'_, R, F> {
     }
 }
 
-/// Returns the entry of an event, and its block if it was looked up.
+/// Returns the entry of an event, and its block if it was looked up. Copying the entry would take
+/// longer than reading it.
 #[inline]
-fn entry<'w>(event: &Event<'w>) -> Option<(Entry<'w>, Option<&'w [u8]>)> {
-    match *event {
+fn entry<'e, 'w>(event: &'e Event<'w>) -> Option<(&'e Entry<'w>, Option<&'w [u8]>)> {
+    match event {
         Event::Record { entry, block, .. } => Some((entry, Some(block))),
         Event::Entry { entry, .. } => Some((entry, None)),
         // A complete walk of a loaded repository has no others.
