@@ -40,8 +40,8 @@ pub enum Column {
     Subject,
     /// The record as JSON; null if it is not CBOR.
     Record,
-    /// The record's block as it is: bytes. Text formats write them as base64 without padding, and
-    /// null for an empty block.
+    /// The record's block as it is: bytes. Text formats write them as base64 without padding. CSV
+    /// does not tell an empty block from null.
     RecordCbor,
 }
 

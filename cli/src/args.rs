@@ -5,7 +5,7 @@ use std::ffi::OsString;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{Command, FromArgMatches, Parser, Subcommand};
 
 use crate::blobs::Blobs;
 use crate::completions::Completions;
@@ -24,9 +24,10 @@ use crate::unpack::Unpack;
 use crate::verify::Verify;
 
 /// Most columns of a line of help.
-const WIDTH: usize = 100;
+pub(crate) const WIDTH: usize = 100;
 
-const STYLES: Styles = Styles::styled()
+/// Colours of help and errors.
+pub(crate) const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
     .usage(AnsiColor::Green.on_default().bold())
     .literal(AnsiColor::Cyan.on_default().bold())
@@ -40,16 +41,19 @@ pub(crate) struct Cli {
     pub(crate) command: Commands,
 }
 
-impl Cli {
-    /// Reads the command line of this process; ends it if that is wrong, or asks for help.
-    pub(crate) fn of_process() -> Self {
-        let args: Vec<_> = env::args_os().collect();
-        Self::try_parse_from(&args).unwrap_or_else(|error| harmless(&args, error).exit())
-    }
+/// Reads the command line of this process; ends it if that is wrong, or asks for help.
+pub(crate) fn of_process<P: FromArgMatches>(command: Command) -> P {
+    let args: Vec<_> = env::args_os().collect();
+    parse(&command, &args).unwrap_or_else(|error| harmless(&command, &args, error).exit())
+}
+
+fn parse<P: FromArgMatches>(command: &Command, args: &[OsString]) -> Result<P, clap::Error> {
+    let mut matches = command.clone().try_get_matches_from(args)?;
+    P::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command.clone()))
 }
 
 /// Returns the error with its quoted arguments escaped: they may contain control characters.
-fn harmless(args: &[OsString], mut error: clap::Error) -> clap::Error {
+fn harmless(command: &Command, args: &[OsString], mut error: clap::Error) -> clap::Error {
     let escaped: Vec<_> = args.iter().map(escape).collect();
     if escaped == args {
         return error;
@@ -62,11 +66,11 @@ fn harmless(args: &[OsString], mut error: clap::Error) -> clap::Error {
         error.insert(ContextKind::InvalidValue, value);
         return error;
     }
-    match Cli::try_parse_from(escaped) {
+    match command.clone().try_get_matches_from(escaped) {
         Err(error) => error,
         // Escaping never makes a refused command line valid; if it did, it would still be refused.
         Ok(_) => {
-            Cli::command().error(ErrorKind::InvalidValue, "an argument has control characters")
+            command.clone().error(ErrorKind::InvalidValue, "an argument has control characters")
         }
     }
 }
@@ -87,7 +91,7 @@ pub(crate) enum Commands {
     Get(Get),
     #[command(after_help = help::UNPACK)]
     Unpack(Unpack),
-    #[command(after_help = help::EXPORT)]
+    #[command(after_help = help::export("carwalk export --as jsonl"))]
     Export(Export),
     #[command(after_help = help::TREE)]
     Tree(PrintTree),
@@ -112,6 +116,7 @@ pub(crate) enum Commands {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::CommandFactory;
 
     #[test]
     fn command_line_is_sound() {

@@ -2,7 +2,9 @@
 
 use std::fs::File;
 use std::io;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use carwalk_batch::{
     History, Input, Inputs, Line, ListError, Outcome, Reason, Report, Skip, Stop, Threads,
@@ -90,10 +92,16 @@ impl Batch {
         Ok((Some(report), history))
     }
 
+    /// Returns the number of threads.
+    pub(crate) fn jobs(&self) -> NonZeroUsize {
+        let jobs = self.jobs.and_then(|jobs| usize::from(jobs).try_into().ok());
+        let cores = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        jobs.unwrap_or_else(cores)
+    }
+
     /// Returns the threads.
     pub(crate) fn threads(&self, stop: Stop) -> Threads {
-        let jobs = self.jobs.and_then(|jobs| usize::from(jobs).try_into().ok());
-        jobs.map_or_else(Threads::all_cores, Threads::new).stop(stop)
+        Threads::new(self.jobs()).stop(stop)
     }
 }
 

@@ -73,6 +73,8 @@ pub(crate) enum Cause {
     File { path: PathBuf, error: io::Error },
     /// OUT of an export is a file that exists.
     Taken { path: PathBuf },
+    /// Another program could not be run.
+    Program { program: &'static str, error: io::Error },
     /// The output folder of a command cannot be used.
     Folder { path: PathBuf, reason: &'static str },
 }
@@ -174,6 +176,7 @@ impl Failure {
             | Cause::Output(_)
             | Cause::Read { .. }
             | Cause::Taken { .. }
+            | Cause::Program { .. }
             | Cause::File { .. } => IO,
             Cause::Invalid(_) | Cause::Document { .. } => INVALID,
             Cause::Car(error) | Cause::Explained { error, .. } => code_of(Reason::of(error)),
@@ -222,6 +225,9 @@ impl Failure {
             Cause::Taken { path } => {
                 let remedy = "(see --force); a folder of parts ends with a slash";
                 writeln!(out, "cannot write {path:?}: it exists already {remedy}")
+            }
+            Cause::Program { program, error } => {
+                writeln!(out, "cannot run {program}: {}", reason(error))
             }
             Cause::Folder { path, reason } => {
                 writeln!(out, "cannot write into {path:?}: {reason}")

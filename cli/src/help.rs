@@ -1,19 +1,22 @@
 //! The part of `--help` after the options: how a command works, an example, and exit codes. Each
 //! option has one or two lines, so that a help text fits a screen or two.
 
-/// Appends the example and the exit codes to the description of a command. `no` is the meaning of
-/// exit code 1, for commands that have it.
-macro_rules! help {
-    ($about:literal, $example:literal $(, no = $no:literal)?) => {
+/// The exit codes. `no` is the meaning of 1, for commands that have it.
+macro_rules! codes {
+    ($($no:literal)?) => {
         concat!(
-            $about,
-            "\n\nExample:\n  ",
-            $example,
             "\n\nExit codes: 0 done, ",
             $("1 ", $no, ", ",)?
             "2 wrong usage, 3 invalid data,\n4 a block is missing, 5 reading or writing failed. \
              See `carwalk --help`."
         )
+    };
+}
+
+/// Appends the example and the exit codes to the description of a command.
+macro_rules! help {
+    ($about:literal, $example:literal $(, no = $no:literal)?) => {
+        concat!($about, "\n\nExample:\n  ", $example, codes!($($no)?))
     };
 }
 
@@ -127,20 +130,24 @@ signal one may remain and can be deleted.",
     "carwalk unpack repo.car -o records"
 );
 
-pub(crate) const EXPORT: &str = help!(
-    "\
+/// Returns the help of an export, also of the programs with another format: `command` is how the
+/// example begins.
+pub(crate) fn export(command: &str) -> String {
+    let example = format!("{command} repo.car -o rows/ --report report.jsonl");
+    [EXPORT, "\n\nExample:\n  ", &example, codes!()].concat()
+}
+
+const EXPORT: &str = "\
 Writes one row for each record, in key order within each INPUT: the columns did, rev, collection,
-rkey, cid, size, time (of the record key), created_at, subject and record (JSON). A failed INPUT has
-no rows and does not stop the others. Invalid repo paths are counted, and the exit code is 3; they
-have rows if they have two halves. The largest exit code counts. A folder stands for its *.car,
-*.car.gz and *.car.zst.
+rkey, cid, size, time (of the record key), created_at, subject, record (JSON), and on request
+record_cbor. A failed INPUT has no rows and does not stop the others. Invalid repo paths are
+counted, and the exit code is 3; they have rows if they have two halves. The largest exit code
+counts. A folder stands for its *.car, *.car.gz and *.car.zst.
 
 To a file or standard output, rows are in the order of the INPUTS. A file gets its name when it is
 complete. If OUT is a folder or ends with a slash, it gets parts with the rows of whole INPUTS. A
 part gets its name when it is complete. The same command with the same --report and folder then
-continues where an earlier one ended. If the reader of a pipe ends early, the exit code is 5.",
-    "carwalk export --as jsonl repo.car -o rows/ --report report.jsonl"
-);
+continues where an earlier one ended. If the reader of a pipe ends early, the exit code is 5.";
 
 pub(crate) const INSPECT: &str = help!(
     "\

@@ -89,13 +89,13 @@ impl OutFile {
         if self.is_stdout() {
             return write(out).map_err(Into::into);
         }
-        self.write_file(write)
+        self.write_file(|file| write(file))
     }
 
     /// Writes OUT, which is not standard output, with a function, and returns its result.
     pub(crate) fn write_file<T, E: Into<Cause>>(
         &self,
-        write: impl FnOnce(&mut dyn Write) -> Result<T, E>,
+        write: impl FnOnce(&mut (dyn Write + Send)) -> Result<T, E>,
     ) -> Result<T, Cause> {
         let refused = |error| self.refused(error);
         match self.place().map_err(refused)? {
@@ -151,7 +151,7 @@ impl OutFile {
         &self,
         path: &Path,
         replaced: Option<Permissions>,
-        write: impl FnOnce(&mut dyn Write) -> Result<T, E>,
+        write: impl FnOnce(&mut (dyn Write + Send)) -> Result<T, E>,
     ) -> Result<(NamedTempFile, T), Cause> {
         let file = new_file(path, replaced).map_err(|error| self.refused(error))?;
         self.temporary.set(file.path());
@@ -163,7 +163,7 @@ impl OutFile {
     fn write_into<T, E: Into<Cause>>(
         &self,
         file: &File,
-        write: impl FnOnce(&mut dyn Write) -> Result<T, E>,
+        write: impl FnOnce(&mut (dyn Write + Send)) -> Result<T, E>,
     ) -> Result<T, Cause> {
         let mut buffered = BufWriter::with_capacity(BUFFER_LEN, file);
         // The function flushes its output.

@@ -39,7 +39,7 @@ impl fmt::Display for Time {
 
 /// Converts a number of days since 1970 to year, month and day.
 fn date(mut days: u64) -> (u64, u64, u64) {
-    // The last time of a TID is in 2255, so this is a few hundred steps at most.
+    // The last time of a TID is in 2540, so this is a few hundred steps at most.
     debug_assert!(days < 366 * 600, "no time of a TID");
     let mut year = 1970_u64;
     while days >= days_of_year(year) {

@@ -16,6 +16,9 @@ const VALUES: [u8; 256] = values();
 
 const NO_DIGIT: u8 = 0x80;
 
+/// 1 in each byte of a word.
+const EACH: u64 = 0x0101_0101_0101_0101;
+
 /// Where the bits of eight digits begin in a word.
 const SHIFTS: [u32; 8] = [59, 54, 49, 44, 39, 34, 29, 24];
 
@@ -34,6 +37,20 @@ const fn values() -> [u8; 256] {
     values
 }
 
+/// Returns the digits of five bytes, which are the lower 40 bits, all at once.
+#[inline]
+fn eight_digits(bits: u64) -> [u8; 8] {
+    // Divides the bits among two halves, among four quarters, and among eight bytes.
+    let bits = (bits << 12 & 0x000f_ffff_0000_0000) | (bits & 0x000f_ffff);
+    let bits = (bits << 6 & 0x03ff_0000_03ff_0000) | (bits & 0x0000_03ff_0000_03ff);
+    let values = (bits << 3 & 0x1f00_1f00_1f00_1f00) | (bits & 0x001f_001f_001f_001f);
+    // Letters begin at `a`. Numbers are the values from 26 on, to which 102 is added for a bit; they
+    // begin at `2`, which is 73 less than the letter would be. No byte overflows.
+    let are_numbers = (values.wrapping_add(EACH.wrapping_mul(102)) >> 7) & EACH;
+    let letters = values.wrapping_add(EACH.wrapping_mul(b'a'.into()));
+    letters.wrapping_sub(are_numbers.wrapping_mul(73)).to_be_bytes()
+}
+
 impl Cid {
     /// Returns the text: `b` and 58 characters of base32. Does not allocate.
     ///
@@ -50,17 +67,14 @@ impl Cid {
     pub fn to_text(&self) -> CidText {
         let mut text = [b'b'; TEXT_LEN];
         let (_, digits) = text.split_at_mut(1);
-        for (bytes, digits) in self.0.chunks(5).zip(digits.chunks_mut(8)) {
-            // Five bytes are eight digits. The next digit is always in the upper five bits.
-            let mut word = [0; 8];
-            word.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
-            let mut bits = u64::from_be_bytes(word);
-            for digit in digits {
-                let [upper, ..] = bits.to_be_bytes();
-                *digit = ALPHABET.get(usize::from(upper >> 3)).copied().unwrap_or(b'?');
-                bits <<= 5;
-            }
+        let (fives, last) = self.0.as_chunks();
+        let (eights, end) = digits.as_chunks_mut();
+        for (&[a, b, c, d, e], digits) in fives.iter().zip(eights) {
+            *digits = eight_digits(u64::from_be_bytes([0, 0, 0, a, b, c, d, e]));
         }
+        // The digits of the last byte, whose other bits are zero.
+        let last = last.iter().fold(0, |_, &last| u64::from(last) << 32);
+        end.iter_mut().zip(eight_digits(last)).for_each(|(to, from)| *to = from);
         CidText(text)
     }
 
@@ -189,6 +203,22 @@ mod tests {
         assert_eq!(TEXT.parse::<Cid>().unwrap(), cid);
         assert_eq!(Cid::parse(cid.as_bytes()).unwrap(), cid);
         assert!(Cid::of(Codec::Raw, b"").to_string().starts_with("bafkrei"));
+    }
+
+    #[test]
+    fn every_digit_is_made_at_every_place() {
+        let value = |digit: usize, place: usize| (digit as u64) << (35 - 5 * place);
+        for (digit, &char) in ALPHABET.iter().enumerate() {
+            for place in 0..8 {
+                let mut expected = [b'7'; 8];
+                expected[place] = char;
+                let others = !value(31, place) & 0xff_ffff_ffff;
+                assert_eq!(eight_digits(others | value(digit, place)), expected);
+                expected.fill(b'a');
+                expected[place] = char;
+                assert_eq!(eight_digits(value(digit, place)), expected);
+            }
+        }
     }
 
     #[test]

@@ -87,7 +87,8 @@ impl Input {
         self.modified.and_then(utc)
     }
 
-    /// Returns why the file or folder cannot be read, if that was seen while listing.
+    /// Returns why the file or folder cannot be read, if that was seen while listing. A file that is
+    /// there later is read all the same.
     #[must_use]
     pub fn problem(&self) -> Option<&io::Error> {
         self.problem.as_deref()

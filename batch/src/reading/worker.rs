@@ -120,7 +120,9 @@ impl Worker {
         visit: &mut V,
         line: &mut Line,
     ) -> Result<Outcome, Failure> {
-        if let Some(error) = input.problem() {
+        if let Some(error) = input.problem()
+            && !input.path().is_file()
+        {
             return Err(Failure::of_io(error));
         }
         let file = File::open(input.path()).map_err(failed)?;

@@ -93,7 +93,7 @@ impl<'a> Row<'a> {
     }
 
     /// Returns the time in the record key, in microseconds since 1970, if the key is a TID. Never
-    /// after the year 2255.
+    /// after the year 2540.
     #[must_use]
     pub fn time(&self) -> Option<i64> {
         syntax::tid_micros(self.path.record_key()).and_then(|micros| i64::try_from(micros).ok())

@@ -27,7 +27,7 @@ pub use self::exporter::Exporter;
 pub use self::paths::InvalidPaths;
 pub use self::selection::Selection;
 pub use self::text::{Encoding, TextRows};
-use crate::outcome::Failure;
+use crate::outcome::{Failure, Reason};
 use crate::reading::Visit;
 use crate::report::Line;
 use crate::row::Row;
@@ -57,7 +57,8 @@ pub trait Rows {
     ///
     /// # Errors
     ///
-    /// Those of encoding.
+    /// Those of encoding. `FileTooLarge` says that the format cannot express a value: the input
+    /// fails as `limit`.
     fn take(&mut self, is_end: bool) -> io::Result<Option<(Self::Piece, u64)>>;
 
     /// Drops all that was added since the last end.
@@ -158,7 +159,7 @@ where
     }
 
     fn send(&mut self, is_end: bool) -> Result<(), Failure> {
-        let piece = self.rows.take(is_end).map_err(|error| Failure::of_io(&error))?;
+        let piece = self.rows.take(is_end).map_err(|error| refused(&error))?;
         match piece {
             Some((piece, bytes)) => (self.send)(piece, bytes),
             None => Ok(()),
@@ -190,6 +191,14 @@ where
 impl<R, F> fmt::Debug for Staging<'_, R, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Staging").field("selection", self.selection).finish_non_exhaustive()
+    }
+}
+
+/// Returns the failure of an input whose rows a format cannot take.
+fn refused(error: &io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::FileTooLarge => Failure::new(Reason::Limit, &error.to_string()),
+        _ => Failure::of_io(error),
     }
 }
 

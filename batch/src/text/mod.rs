@@ -37,8 +37,8 @@ pub enum Format {
     /// RFC 4180 with a header, and `\n` as line break. A value is quoted only if it has a comma, a
     /// quote or a line break.
     ///
-    /// Null is an empty value. No text is empty, so an empty value is always null; if it is the only
-    /// value of a row, it is quoted, because many readers skip empty lines. A text such as `NULL` or
+    /// Null is an empty value. No text is empty, so an empty value is always null, or the
+    /// `record_cbor` of an empty block; if it is the only value of a row, it is quoted, because many readers skip empty lines. A text such as `NULL` or
     /// `\N` is written as it is: readers must not take it for null. Texts are written as they are,
     /// also control characters, and NUL among them; `record` is JSON, in which they are escaped.
     Csv,

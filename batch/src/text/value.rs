@@ -18,14 +18,7 @@ pub(super) enum Value<'v> {
     Time(i64),
     /// The record, which may have no JSON.
     Record(&'v Row<'v>),
-    /// Bytes, at least one.
     Bytes(&'v [u8]),
-}
-
-impl<'v> Value<'v> {
-    fn of_bytes(bytes: &'v [u8]) -> Self {
-        if bytes.is_empty() { Value::Null } else { Value::Bytes(bytes) }
-    }
 }
 
 impl<'v> From<Option<&'v str>> for Value<'v> {
@@ -67,7 +60,7 @@ impl<'r> Values<'r> {
             Column::CreatedAt => fields.created_at().map_or(Value::Null, Value::Time),
             Column::Subject => fields.subject().into(),
             Column::Record => Value::Record(row),
-            Column::RecordCbor => row.block().map_or(Value::Null, Value::of_bytes),
+            Column::RecordCbor => row.block().map_or(Value::Null, Value::Bytes),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use std::panic;
 use std::thread::{self, ScopedJoinHandle};
 
-use self::queue::Queue;
+use self::queue::{Queue, Running};
 use crate::outcome::Failure;
 use crate::stop::Stop;
 
@@ -157,13 +157,14 @@ impl Threads {
     /// Calls `work` for each input on the threads, and `sink` on the calling thread.
     ///
     /// `worker` is called once on each thread, and makes what its calls of `work` share. There are
-    /// no more threads than inputs. If `sink` returns `Break`, the flag is set and nothing more is
+    /// no more threads than inputs, and fewer if the system refuses more. If `sink` returns `Break`, the flag is set and nothing more is
     /// delivered. The function returns when all threads have ended.
     ///
     /// # Panics
     ///
-    /// If `worker`, `work` or `sink` panics, the threads are stopped, and the panic continues on
-    /// the calling thread.
+    /// - If `worker`, `work` or `sink` panics, the threads are stopped, and the panic continues on
+    ///   the calling thread.
+    /// - If the system refuses the first thread.
     pub fn run<I, W, P, T>(
         &self,
         inputs: &[I],
@@ -180,8 +181,13 @@ impl Threads {
         let queue = Queue::new(inputs.len(), jobs, self.order, self.waiting, self.stop.clone());
         let (queue, worker, work) = (&queue, &worker, &work);
         thread::scope(|scope| {
-            let job = |job| scope.spawn(move || run_job(queue, job, inputs, worker, work));
-            let threads: Vec<_> = (0..jobs).map(job).collect();
+            let job = |job| {
+                let running = queue.running();
+                move || run_job(queue, running, job, inputs, worker, work)
+            };
+            let first = (jobs > 0).then(|| scope.spawn(job(0)));
+            let more = |number| thread::Builder::new().spawn_scoped(scope, job(number)).ok();
+            let threads: Vec<_> = first.into_iter().chain((1..jobs).filter_map(more)).collect();
             // Ends the threads if the sink panics.
             let closing = queue.closing();
             let ending = deliver(queue, inputs, &mut sink);
@@ -195,12 +201,12 @@ impl Threads {
 /// Works on one input after the other.
 fn run_job<I, W, P, T>(
     queue: &Queue<P, T>,
+    _running: Running<'_, P, T>,
     job: usize,
     inputs: &[I],
     worker: &impl Fn() -> W,
     work: &impl Fn(&mut W, &I, &Sender<'_, P, T>) -> T,
 ) {
-    let _running = queue.running();
     let mut worker = worker();
     while let Some(index) = queue.take(job) {
         // The queue has as many inputs as the slice.

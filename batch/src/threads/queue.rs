@@ -189,7 +189,7 @@ impl<P, T> Queue<P, T> {
         Closing(self)
     }
 
-    /// Returns the guard of a worker thread.
+    /// Returns the guard of a worker thread: one for each job.
     pub(super) fn running(&self) -> Running<'_, P, T> {
         Running(self)
     }
@@ -291,7 +291,7 @@ impl<P, T> Drop for Closing<'_, P, T> {
     }
 }
 
-/// Counts a worker thread as running. Stops the batch if the thread panics.
+/// Counts a worker thread as running until it is dropped. Stops the batch if the thread panics.
 pub(super) struct Running<'q, P, T>(&'q Queue<P, T>);
 
 impl<P, T> Drop for Running<'_, P, T> {

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use carwalk::store::CarStore;
 use carwalk::{CommitRules, Limits, Repo};
-use carwalk_batch::{Failure, Input, Line, Outcome, Reason, Settings, Skip, Stop, Visit, Worker};
+use carwalk_batch::{
+    Check, Failure, Input, Line, Outcome, Reason, Settings, Skip, Stop, Visit, Worker,
+};
 use carwalk_testkit::cid::Cid;
 use carwalk_testkit::commit::{Commit, DID, REV};
 use carwalk_testkit::export::{Export, Order};
@@ -179,6 +181,20 @@ fn counts_of_a_visit_that_fails_are_kept() {
     assert_eq!((line.records, line.invalid_paths), (Some(5), Some(2)));
     assert_eq!(line.error.as_deref(), Some("2 paths are invalid"));
     assert!(line.commit.is_some());
+}
+
+#[test]
+fn a_file_that_was_not_there_when_it_was_listed_is_read() {
+    let folder = Folder::new();
+    let input = Input::new(folder.path().join("a.car"));
+    let check = |input: &Input| {
+        let stop = Stop::new();
+        worker(Settings::new()).process(input, &mut Check::new(&stop))
+    };
+    assert_eq!(check(&input).outcome, Outcome::Failed(Reason::Io));
+    folder.write("a.car", &car(5));
+    let line = check(&input);
+    assert_eq!((line.outcome, line.records, line.bytes), (Outcome::Done, Some(5), None));
 }
 
 #[test]

@@ -1,30 +1,32 @@
 //! Rows into a folder of parts.
 
-use carwalk_batch::parts::{Parts, PartsError, TextSheet};
+use std::sync::Arc;
+
+use carwalk_batch::parts::{Parts, PartsError};
 use carwalk_batch::staging::{Encode, Selection};
 use carwalk_batch::{Delivery, Ending, History, Inputs, Order};
 
-use super::Export;
 use super::tally::Tally;
+use super::task::Task;
 use crate::failure::Cause;
 use crate::interrupt::Interrupt;
 use crate::output::Counted;
 
-impl Export {
+impl<E: Encode + 'static> Task<'_, E> {
     /// Writes the rows into parts. With a report, a later run goes on where this one ended.
     pub(super) fn to_folder(&self, selection: &Selection) -> Result<(), Cause> {
-        let inputs = self.inputs()?;
-        let encoding = self.encoding();
-        let header = encoding.header()?;
-        let (report, mut history) = self.batch.report(&self.run_digest())?;
-        let begin = move |file| TextSheet::begin(file, &header);
-        let parts = Parts::open(&self.output, &encoding.extension(), report, &mut history, begin)?;
-        let mut parts = match self.part_size {
+        let options = self.options;
+        let inputs = options.inputs()?;
+        let (report, mut history) = options.batch.report(&self.run_digest())?;
+        let encoding = Arc::clone(&self.encoding);
+        let (extension, begin) = (encoding.extension(), move |file| encoding.sheet(file));
+        let parts = Parts::open(&options.output, &extension, report, &mut history, begin)?;
+        let mut parts = match options.part_size {
             Some(bytes) => parts.size(bytes),
             None => parts,
         };
         let interrupt = Interrupt::watch();
-        let (stop, mut tally) = (interrupt.stop(), self.tally(&inputs, false));
+        let (stop, mut tally) = (interrupt.stop(), options.tally(&inputs, false));
         note_unknown(&inputs, &history, &tally);
         let (what, how) = ((selection, &history), (Order::Finished, &stop));
         let ended = self.export_each(&inputs, what, how, &mut tally, |delivery, tally| {

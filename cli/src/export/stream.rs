@@ -1,35 +1,35 @@
 //! Rows into one file, or standard output.
 
-use std::io::Write;
+use std::io::{self, BufWriter, Write};
 use std::mem;
 
-use carwalk_batch::parts::{PartsError, Sheet, TextSheet};
-use carwalk_batch::staging::Selection;
-use carwalk_batch::{Delivery, Ending, History, Inputs, Line, Order, Report, Stop};
+use carwalk_batch::parts::{PartsError, Sheet};
+use carwalk_batch::staging::{Encode, Selection};
+use carwalk_batch::{Delivery, Ending, History, Input, Inputs, Line, Order, Report, Stop};
 
 use super::tally::Tally;
-use super::{Delivered, Export};
+use super::task::Task;
 use crate::batch::may_wait;
 use crate::failure::Cause;
 use crate::interrupt::Interrupt;
 use crate::out_file::OutFile;
-use crate::output::Output;
+use crate::output::BUFFER_LEN;
 
-impl Export {
+impl<E: Encode + 'static> Task<'_, E> {
     /// Writes the rows in the order of the inputs. Never continues an earlier run.
     pub(super) fn to_stream(&self, selection: &Selection, out: &OutFile) -> Result<(), Cause> {
-        let inputs = self.inputs()?;
+        let options = self.options;
+        let inputs = options.inputs()?;
         // Lines of earlier runs stay in the report, and mean nothing here.
-        let (report, _) = self.batch.report(&self.run_digest())?;
+        let (report, _) = options.batch.report(&self.run_digest())?;
         let temporary = out.temporary();
         let interrupt = Interrupt::watch_with(move || temporary.delete());
-        let (stop, mut tally) = (interrupt.stop(), self.tally(&inputs, out.is_stdout()));
-        let mut output = Output::without_progress();
+        let (stop, mut tally) = (interrupt.stop(), options.tally(&inputs, out.is_stdout()));
         let mut rows = Rows::new(report, self.output_name(out), may_wait(&inputs));
-        let written = out.write(&mut output, |file| {
+        let write = |file: &mut (dyn Write + Send)| {
             self.write_rows(&inputs, selection, &stop, &mut tally, &mut rows, file)
-        });
-        let flushed = output.flush();
+        };
+        let written = if out.is_stdout() { to_stdout(write) } else { out.write_file(write) };
         // Without a complete file, no input is done.
         let reported = if written.is_ok() { rows.finish() } else { Ok(()) };
         interrupt.end();
@@ -38,14 +38,13 @@ impl Export {
             Err(Cause::Inputs(_)) if tally.is_over() => {}
             written => written?,
         }
-        flushed?;
         reported?;
         tally.finish()
     }
 
     /// Returns the output as the report names it.
     fn output_name(&self, out: &OutFile) -> Option<String> {
-        (!out.is_stdout()).then(|| carwalk_batch::path_name(&self.output))
+        (!out.is_stdout()).then(|| carwalk_batch::path_name(&self.options.output))
     }
 
     fn write_rows(
@@ -55,17 +54,32 @@ impl Export {
         stop: &Stop,
         tally: &mut Tally,
         rows: &mut Rows,
-        file: &mut dyn Write,
+        file: &mut (dyn Write + Send),
     ) -> Result<(), Cause> {
-        let mut sheet = TextSheet::begin(file, &self.encoding().header()?)?;
+        let mut sheet = self.encoding.sheet(file)?;
         let (what, how) = ((selection, &History::default()), (Order::Inputs, stop));
         let ending = self.export_each(inputs, what, how, tally, |delivery, tally| {
             rows.take(delivery, tally, &mut sheet)
         })?;
-        sheet.end()?;
-        // An output that does not have all inputs is not complete.
-        if ending == Ending::Complete { Ok(()) } else { Err(UNFINISHED) }
+        // An output that does not have all inputs is not complete. A format with a footer must not
+        // look as if it were.
+        if ending != Ending::Complete {
+            sheet.flush()?;
+            return Err(UNFINISHED);
+        }
+        Ok(sheet.end()?)
     }
+}
+
+/// Writes standard output with a function, and what is left in the buffer if that fails.
+fn to_stdout(
+    write: impl FnOnce(&mut (dyn Write + Send)) -> Result<(), Cause>,
+) -> Result<(), Cause> {
+    let mut stdout = BufWriter::with_capacity(BUFFER_LEN, io::stdout());
+    let written = write(&mut stdout);
+    // After an error of writing, this is the same error.
+    stdout.flush()?;
+    written
 }
 
 /// The batch ended before the last input.
@@ -91,11 +105,11 @@ impl Rows {
         Rows { report, output, held: Vec::new(), flushes, has_pieces: false }
     }
 
-    fn take<W: Write>(
+    fn take<S: Sheet>(
         &mut self,
-        delivery: Delivered<'_>,
+        delivery: Delivery<'_, Input, S::Piece, Line>,
         tally: &mut Tally,
-        sheet: &mut TextSheet<W>,
+        sheet: &mut S,
     ) -> Result<(), Cause> {
         match delivery {
             Delivery::Piece { piece, .. } => {
@@ -115,7 +129,7 @@ impl Rows {
 
     /// Appends a line to the report, after the rows of the input. If these go to a file, the line
     /// waits for the file's name.
-    fn append<W: Write>(&mut self, mut line: Line, sheet: &mut TextSheet<W>) -> Result<(), Cause> {
+    fn append<S: Sheet>(&mut self, mut line: Line, sheet: &mut S) -> Result<(), Cause> {
         let is_told = self.report.is_some() && self.output.is_none();
         if line.is_done() && (self.flushes || is_told) {
             sheet.flush()?;

@@ -419,7 +419,7 @@ fn wrong_usage_is_refused_before_anything_is_read() {
     for (args, message) in [
         (&["jsonl", &car, "--part-size=1M"][..], "--part-size needs a folder"),
         (&["jsonl", "-"], "standard input cannot be one of several inputs"),
-        (&["json", &car], "unknown format; the formats are jsonl and csv"),
+        (&["json", &car], "[possible values: jsonl, csv, parquet]"),
         (&["csv", &car, "--columns=uri"], "unknown column"),
         (&["csv", &car, "--did=alice"], "not a DID"),
         (&["csv", &car, "--collection=a"], "expected an NSID"),

@@ -30,6 +30,8 @@ mod exit_codes;
 mod export;
 mod export_folder;
 mod export_output;
+#[cfg(unix)]
+mod export_passed_on;
 mod firehose;
 mod forged_kept;
 mod get;
