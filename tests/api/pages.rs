@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 /// The pages of the repository with relative links.
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 10] = [
     "README.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
@@ -13,6 +13,8 @@ const PAGES: [&str; 8] = [
     "cli/README.md",
     "fuzz/README.md",
     "benches/compare/README.md",
+    "data/python/README.md",
+    "data/python/docs/data-frames.md",
 ];
 
 fn read(page: &str) -> String {
