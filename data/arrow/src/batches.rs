@@ -284,7 +284,7 @@ impl Iterator for Batches {
 impl Drop for Batches {
     fn drop(&mut self) {
         self.stop.set();
-        // Nobody is left to be told of a panic.
+        // A panic cannot be returned here.
         let _ = self.end();
     }
 }

@@ -1,5 +1,7 @@
 //! `read` and `files`.
 
+use std::num::NonZeroUsize;
+
 use carwalk_arrow::{OnFailure, Scan};
 use pyo3::prelude::*;
 
@@ -113,20 +115,9 @@ pub(crate) fn read(
     let range = arguments::range(start.as_deref(), end.as_deref(), within)?;
     let paths = Paths::of(paths)?;
 
-    let mut scan = Scan::new(paths.inputs()?);
-    scan = scan.columns(names).range(range).limit(limit).on_failure(on_error);
-    if let Some(collections) = &collections {
-        scan = scan.collections(collections).map_err(|error| of_argument(&error))?;
-    }
-    if let Some(dids) = &dids {
-        scan = scan.dids(dids);
-    }
-    if let Some(threads) = threads {
-        scan = scan.threads(threads);
-    }
-    if let Some(rows) = batch_size {
-        scan = scan.batch_rows(rows);
-    }
+    let scan = Scan::new(paths.inputs()?).columns(names).range(range);
+    let scan = sized(scan.limit(limit).on_failure(on_error), threads, batch_size);
+    let scan = selected(scan, collections.as_deref(), dids.as_deref())?;
     let call = Call::new(py, "read", paths.texts)
         .option(py, "columns", columns)?
         .option(py, "collections", collections)?
@@ -138,6 +129,32 @@ pub(crate) fn read(
         .option(py, "batch_size", batch_size)?
         .option(py, "on_error", matches!(on_error, OnFailure::Skip).then_some("skip"))?;
     Ok(Records::new(Source::Records(scan), call))
+}
+
+/// Sets how many threads a scan has, and how many rows its batches, unless the defaults hold.
+fn sized(mut scan: Scan, threads: Option<NonZeroUsize>, rows: Option<NonZeroUsize>) -> Scan {
+    if let Some(threads) = threads {
+        scan = scan.threads(threads);
+    }
+    if let Some(rows) = rows {
+        scan = scan.batch_rows(rows);
+    }
+    scan
+}
+
+/// Selects collections and accounts, unless all are wanted.
+fn selected(
+    mut scan: Scan,
+    collections: Option<&[String]>,
+    dids: Option<&[String]>,
+) -> PyResult<Scan> {
+    if let Some(collections) = collections {
+        scan = scan.collections(collections).map_err(|error| of_argument(&error))?;
+    }
+    if let Some(dids) = dids {
+        scan = scan.dids(dids);
+    }
+    Ok(scan)
 }
 
 /// Verifies files. Returns a table with one row per file, valid or not.
