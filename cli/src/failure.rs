@@ -218,9 +218,7 @@ impl Failure {
                 writeln!(out, "{name}: {message}")
             }
             Cause::File { path, error } => {
-                let remedy =
-                    if error.kind() == ErrorKind::AlreadyExists { " (see --force)" } else { "" };
-                writeln!(out, "cannot write {path:?}: {}{remedy}", reason(error))
+                writeln!(out, "cannot write {path:?}: {}{}", reason(error), remedy(error))
             }
             Cause::Taken { path } => {
                 let remedy = "(see --force); a folder of parts ends with a slash";
@@ -345,6 +343,11 @@ fn io_cause(error: &carwalk::Error) -> Option<&io::Error> {
         cause = error.source();
     }
     None
+}
+
+/// Returns what to do about a file that exists.
+fn remedy(error: &io::Error) -> &'static str {
+    if error.kind() == ErrorKind::AlreadyExists { " (see --force)" } else { "" }
 }
 
 /// Returns the system's text for an error, without the number that the standard library adds.
