@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 
-use carwalk::{KeyRange, syntax};
+use carwalk::{KeyRange, Verification, syntax};
 use carwalk_arrow::OnFailure;
 use carwalk_batch::columns::{Column, Columns};
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyUnicodeEncodeError, PyValueError};
@@ -83,6 +83,33 @@ pub(crate) fn on_error(object: &Bound<'_, PyAny>) -> PyResult<OnFailure> {
             Err(PyValueError::new_err(message))
         }
     }
+}
+
+/// Returns which blocks are verified.
+pub(crate) fn verify(object: &Bound<'_, PyAny>) -> PyResult<Verification> {
+    match text(object, "verify")?.as_str() {
+        "all" => Ok(Verification::EveryBlock),
+        "reached" => Ok(Verification::ReachedBlocks),
+        text => {
+            let message = format!("verify must be \"all\" or \"reached\", not {text:?}");
+            Err(PyValueError::new_err(message))
+        }
+    }
+}
+
+/// Returns whether a text is the name of a collection, as `read` takes it. For the engines of this
+/// package.
+#[pyfunction]
+#[pyo3(name = "_is_nsid")]
+pub(crate) fn is_nsid(text: &str) -> bool {
+    syntax::is_nsid(text)
+}
+
+/// Returns whether a text is a DID, as `read` takes it. For the engines of this package.
+#[pyfunction]
+#[pyo3(name = "_is_did")]
+pub(crate) fn is_did(text: &str) -> bool {
+    syntax::is_did(text)
 }
 
 /// Returns the number of threads.

@@ -5,7 +5,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyRuntimeError, PyStopIteration};
 use pyo3::prelude::*;
 
 use crate::batch::Batch;
@@ -110,20 +110,38 @@ impl BatchIterator {
 
     fn __next__(&self, py: Python<'_>) -> PyResult<Option<Batch>> {
         loop {
-            // Each time: loops in C over the batches do not look at signals.
-            if let Err(signal) = py.check_signals() {
-                py.detach(|| self.interrupt());
-                return Err(signal);
-            }
-            match py.detach(|| self.poll()) {
-                Poll::Ready(None) => return Ok(None),
-                Poll::Ready(Some(Ok(batch))) => return Ok(Some(Batch::new(batch))),
-                Poll::Ready(Some(Err(Fault::Scan(error)))) => return Err(of_scan(py, &error)),
-                Poll::Ready(Some(Err(fault))) => {
-                    return Err(PyRuntimeError::new_err(fault.to_string()));
-                }
-                Poll::Pending => {}
+            if let Poll::Ready(batch) = self.poll_with_signals(py) {
+                return batch.transpose();
             }
         }
+    }
+
+    /// Waits for the next batch, at most about a tenth of a second. Returns `None` if there is none
+    /// yet. Raises `StopIteration` at the end. For the engines of this package.
+    #[pyo3(name = "_poll")]
+    fn poll_once(&self, py: Python<'_>) -> PyResult<Option<Batch>> {
+        match self.poll_with_signals(py) {
+            Poll::Ready(Some(batch)) => batch.map(Some),
+            Poll::Ready(None) => Err(PyStopIteration::new_err(())),
+            Poll::Pending => Ok(None),
+        }
+    }
+}
+
+impl BatchIterator {
+    /// Looks at signals, then waits for the next batch, but not long.
+    fn poll_with_signals(&self, py: Python<'_>) -> Poll<Option<PyResult<Batch>>> {
+        // Each time: loops in C over the batches do not look at signals.
+        if let Err(signal) = py.check_signals() {
+            py.detach(|| self.interrupt());
+            return Poll::Ready(Some(Err(signal)));
+        }
+        py.detach(|| self.poll()).map(|polled| {
+            polled.map(|batch| match batch {
+                Ok(batch) => Ok(Batch::new(batch)),
+                Err(Fault::Scan(error)) => Err(of_scan(py, &error)),
+                Err(fault) => Err(PyRuntimeError::new_err(fault.to_string())),
+            })
+        })
     }
 }

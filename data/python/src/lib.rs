@@ -25,9 +25,11 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _carwalk {
     #[pymodule_export]
+    use crate::arguments::{is_did, is_nsid};
+    #[pymodule_export]
     use crate::batch::Batch;
     #[pymodule_export]
-    use crate::read::{files, read};
+    use crate::read::{files, inputs, read};
     #[pymodule_export]
     use crate::record::Record;
     #[pymodule_export]

@@ -22,7 +22,7 @@ use crate::running::Source;
 /// the order of the files, and in key order within each file.
 ///
 /// Every block of a file is verified. With `collections`, `start`, `end` or `limit`, only the
-/// blocks that the scan reads are verified.
+/// blocks that the scan reads are verified, unless `verify` is `all`.
 ///
 /// Parameters
 /// ----------
@@ -60,6 +60,10 @@ use crate::running::Source;
 ///     is left out. None of its rows are returned, unless `collections`, `start`, `end` or `limit`
 ///     narrow the scan: then rows before the fault may be returned. In both cases the file is in
 ///     `Records.failures`, with the number of its rows that were returned. Default: `fail`.
+/// verify
+///     Which blocks are verified against their hashes. `all`: every block of a file, before its
+///     first row is returned. `reached`: the blocks that the scan reads, when it reads them.
+///     Default: `reached` if `collections`, `start`, `end` or `limit` narrow the scan, else `all`.
 ///
 /// Returns
 /// -------
@@ -79,9 +83,9 @@ use crate::running::Source;
 #[pyfunction]
 #[pyo3(signature = (
     paths, *, columns=None, collections=None, dids=None, start=None, end=None, limit=None,
-    threads=None, batch_size=None, on_error=OnFailure::Fail
+    threads=None, batch_size=None, on_error=OnFailure::Fail, verify=None
 ), text_signature = "(paths, *, columns=None, collections=None, dids=None, start=None, end=None, \
-    limit=None, threads=None, batch_size=65536, on_error='fail')")]
+    limit=None, threads=None, batch_size=65536, on_error='fail', verify=None)")]
 #[expect(clippy::too_many_arguments, reason = "Python passes them by name")]
 pub(crate) fn read(
     py: Python<'_>,
@@ -95,6 +99,7 @@ pub(crate) fn read(
     threads: Option<&Bound<'_, PyAny>>,
     batch_size: Option<&Bound<'_, PyAny>>,
     #[pyo3(from_py_with = arguments::on_error)] on_error: OnFailure,
+    verify: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Records> {
     let list = |texts: Option<&Bound<'_, PyAny>>, name| {
         texts.map(|texts| arguments::texts(texts, name)).transpose()
@@ -108,6 +113,7 @@ pub(crate) fn read(
         object.map(|object| arguments::text(object, name)).transpose()
     };
     let (start, end) = (text(start, "start")?, text(end, "end")?);
+    let verification = verify.map(arguments::verify).transpose()?;
     let names = arguments::columns(columns.as_deref())?;
     collections.as_deref().map_or(Ok(()), arguments::check_collections)?;
     dids.as_deref().map_or(Ok(()), arguments::check_dids)?;
@@ -116,7 +122,8 @@ pub(crate) fn read(
     let paths = Paths::of(paths)?;
 
     let scan = Scan::new(paths.inputs()?).columns(names).range(range);
-    let scan = sized(scan.limit(limit).on_failure(on_error), threads, batch_size);
+    let scan = scan.limit(limit).on_failure(on_error).verification(verification);
+    let scan = sized(scan, threads, batch_size);
     let scan = selected(scan, collections.as_deref(), dids.as_deref())?;
     let call = Call::new(py, "read", paths.texts)
         .option(py, "columns", columns)?
@@ -127,8 +134,22 @@ pub(crate) fn read(
         .option(py, "limit", limit)?
         .option(py, "threads", threads)?
         .option(py, "batch_size", batch_size)?
-        .option(py, "on_error", matches!(on_error, OnFailure::Skip).then_some("skip"))?;
+        .option(py, "on_error", matches!(on_error, OnFailure::Skip).then_some("skip"))?
+        .option(py, "verify", verify)?;
     Ok(Records::new(Source::Records(scan), call))
+}
+
+/// Returns the files that a scan of these paths reads: their paths, and their lengths where known.
+/// For the engines of this package.
+#[pyfunction]
+#[pyo3(name = "_inputs")]
+pub(crate) fn inputs<'py>(
+    paths: &Bound<'py, PyAny>,
+) -> PyResult<Vec<(Bound<'py, PyAny>, Option<u64>)>> {
+    let inputs = Paths::of(paths)?.inputs()?;
+    let decode = paths.py().import("os")?.getattr("fsdecode")?;
+    let files = inputs.as_slice().iter();
+    files.map(|input| Ok((decode.call1((input.path(),))?, input.bytes()))).collect()
 }
 
 /// Sets how many threads a scan has, and how many rows its batches, unless the defaults hold.

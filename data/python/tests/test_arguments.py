@@ -8,6 +8,7 @@ from typing import Any
 
 import carwalk
 import pytest
+from carwalk import _carwalk
 
 KNOWN = "did, rev, collection, rkey, cid, size, time, created_at, subject, record, record_cbor"
 
@@ -38,6 +39,7 @@ KNOWN = "did, rev, collection, rkey, cid, size, time, created_at, subject, recor
         ({"dids": ["\udcff"]}, r"dids: '\udcff' has a lone surrogate"),
         ({"start": "a\ud800"}, r"start: 'a\ud800' has a lone surrogate"),
         ({"end": "a\ud800"}, r"end: 'a\ud800' has a lone surrogate"),
+        ({"verify": "some"}, 'verify must be "all" or "reached", not "some"'),
         ({"on_error": "\ud800"}, r"on_error: '\ud800' has a lone surrogate"),
     ],
 )
@@ -64,6 +66,7 @@ def test_values_that_are_not_allowed(sample: str, arguments: dict[str, Any], mes
         ({"end": b"a"}, "end must be a str, not bytes"),
         ({"on_error": 1}, "on_error must be a str, not int"),
         ({"on_error": None}, "on_error must be a str, not NoneType"),
+        ({"verify": True}, "verify must be a str, not bool"),
         ({"colums": ["did"]}, "colums"),
     ],
 )
@@ -192,3 +195,16 @@ def test_numbers_may_be_those_of_numpy(sample: str) -> None:
     numpy = pytest.importorskip("numpy")
     records = carwalk.read(sample, limit=numpy.int64(3), columns=[])
     assert [batch.num_rows for batch in records] == [3]
+
+
+def test_inputs_are_the_files_of_a_scan(folder: Path) -> None:
+    """Engines divide them among tasks."""
+    (folder / "sub").mkdir()
+    (folder / "sub" / "5.car").write_bytes(b"123")
+    (folder / "other.txt").write_bytes(b"")
+    missing = str(folder / "no-such.car")
+    found = _carwalk._inputs([folder, missing])
+    paths = sorted(folder.glob("*.car")) + [folder / "sub" / "5.car"]
+    assert found == [(str(path), path.stat().st_size) for path in paths] + [(missing, None)]
+    with pytest.raises(ValueError, match="paths is empty"):
+        _carwalk._inputs([])

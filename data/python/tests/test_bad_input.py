@@ -206,3 +206,31 @@ def cars_of_one_block(repository: cars.Repository, block: bytes) -> bytes:
     commit = repository.commit(root)
     found = {cars.Cid.of(commit): commit, **dict(blocks), cid: block}
     return cars.car(cars.Cid.of(commit), found.items())
+
+
+def test_which_blocks_are_verified(tmp_path: Path) -> None:
+    """A damaged record of another collection, and the same without damage."""
+    records = good().records | {"z.b.c/other": cars.post("unrelated")}
+    data = cars.Repository(records).car()
+    at = data.index(b"unrelated")
+    for name, car in (("good", data), ("bad", data[:at] + b"0" + data[at + 1 :])):
+        path = tmp_path / f"{name}.car"
+        path.write_bytes(car)
+        for verify in (None, "all", "reached"):
+            narrow = carwalk.read(path, collections="a.b.c", verify=verify)
+            whole = carwalk.read(path, columns=["rkey"], verify=verify)
+            rows = [count(narrow), count(whole)]
+            expected: list[int | None] = [5, 6]
+            if name == "bad":
+                # Without record columns, a scan of everything reads no record either.
+                expected = {None: [5, None], "all": [None, None], "reached": [5, 6]}[verify]
+            assert rows == expected, (name, verify)
+
+
+def count(records: carwalk.Records) -> int | None:
+    """The number of rows. None if the scan failed."""
+    try:
+        return sum(batch.num_rows for batch in records)
+    except carwalk.CarError as error:
+        assert error.reason == "invalid"
+        return None

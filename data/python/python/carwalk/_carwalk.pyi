@@ -4,7 +4,18 @@ from typing import Any, Literal, SupportsIndex, TypeAlias, final
 
 from carwalk._types import Failure
 
-__all__ = ["Batch", "Record", "Records", "Repo", "_scans_begun", "files", "read"]
+__all__ = [
+    "Batch",
+    "Record",
+    "Records",
+    "Repo",
+    "_inputs",
+    "_is_did",
+    "_is_nsid",
+    "_scans_begun",
+    "files",
+    "read",
+]
 
 _Path: TypeAlias = str | PathLike[str] | PathLike[bytes]
 _Paths: TypeAlias = _Path | bytes | Iterable[_Path | bytes]
@@ -24,6 +35,7 @@ def read(
     threads: SupportsIndex | None = None,
     batch_size: SupportsIndex = 65536,
     on_error: Literal["fail", "skip"] = "fail",
+    verify: Literal["all", "reached"] | None = None,
 ) -> Records:
     """Reads the records of repositories as rows of a table.
 
@@ -36,7 +48,7 @@ def read(
     the order of the files, and in key order within each file.
 
     Every block of a file is verified. With `collections`, `start`, `end` or `limit`, only the
-    blocks that the scan reads are verified.
+    blocks that the scan reads are verified, unless `verify` is `all`.
 
     Parameters
     ----------
@@ -74,6 +86,10 @@ def read(
         is left out. None of its rows are returned, unless `collections`, `start`, `end` or `limit`
         narrow the scan: then rows before the fault may be returned. In both cases the file is in
         `Records.failures`, with the number of its rows that were returned. Default: `fail`.
+    verify
+        Which blocks are verified against their hashes. `all`: every block of a file, before its
+        first row is returned. `reached`: the blocks that the scan reads, when it reads them.
+        Default: `reached` if `collections`, `start`, `end` or `limit` narrow the scan, else `all`.
 
     Returns
     -------
@@ -123,6 +139,17 @@ def files(paths: _Paths, *, threads: SupportsIndex | None = None) -> Records:
     CarError
         If all paths are folders without CARs.
     """
+
+def _inputs(paths: _Paths) -> list[tuple[str, int | None]]:
+    """Returns the files that a scan of these paths reads: their paths, and their lengths where known.
+    For the engines of this package."""
+
+def _is_did(text: str) -> bool:
+    """Returns whether a text is a DID, as `read` takes it. For the engines of this package."""
+
+def _is_nsid(text: str) -> bool:
+    """Returns whether a text is the name of a collection, as `read` takes it. For the engines of this
+    package."""
 
 def _scans_begun() -> int:
     """Returns how many scans have begun in this process. For tests."""
