@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,14 @@ import cars
 
 ROOT = Path(__file__).parents[3]
 SAMPLE = ROOT / "samples" / "repo.car"
+
+
+def pytest_configure() -> None:
+    # A background job of a shell ignores Ctrl-C, and one of nohup ignores SIGHUP. Processes of
+    # tests would inherit that, and wait forever. They do not inherit a function.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
 
 
 def required(module: str) -> None:

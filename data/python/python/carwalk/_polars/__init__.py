@@ -1,0 +1,1 @@
+"""What `carwalk.polars` is made of."""
