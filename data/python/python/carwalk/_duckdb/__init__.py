@@ -1,0 +1,1 @@
+"""What `carwalk.duckdb` is made of."""

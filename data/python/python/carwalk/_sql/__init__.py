@@ -1,0 +1,1 @@
+"""What ``python -m carwalk sql`` is made of."""
