@@ -1,0 +1,1 @@
+"""What `carwalk.spark` is made of."""
