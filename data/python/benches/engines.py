@@ -1,13 +1,15 @@
 """Times questions in every engine on one machine, in one run, each in a process of its own.
 
 ``python engines.py ROUNDS INPUT`` prints the medians of interleaved rounds: seconds, CPU seconds,
-and peak anonymous memory in MiB. For the questions over Parquet, ``--parquet FILES`` names files
-that ``carwalk export --as parquet`` has made of the input. It needs Linux.
+and peak anonymous memory in MiB. The time begins when the engine is connected and folders are
+listed. For the questions over Parquet, ``--parquet FILES`` names files that ``carwalk export --as
+parquet`` has made of the input. It needs Linux.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.resources
 import json
 import resource
 import statistics
@@ -22,42 +24,46 @@ BY_COLLECTION = "select collection, count(*) as n from records group by collecti
 LANGUAGES = "select langs, count(*) as n from posts group by langs order by n desc, langs"
 
 
-def scan(paths: list[str], columns: list[str]) -> int:
+# Asks a question, and returns the number of rows.
+Ask = Callable[[], int]
+
+
+def scan(paths: list[str], columns: list[str]) -> Ask:
     import carwalk
 
-    return sum(batch.num_rows for batch in carwalk.read(paths, columns=columns))
+    records = carwalk.read(paths, columns=columns)
+    return lambda: sum(batch.num_rows for batch in records)
 
 
-def ask_duckdb(paths: list[str], query: str) -> int:
+def ask_duckdb(paths: list[str], query: str) -> Ask:
     import carwalk.duckdb
 
-    with carwalk.duckdb.connect(paths) as connection:
-        return len(connection.execute(query).fetchall())
+    connection = carwalk.duckdb.connect(paths)
+    return lambda: len(connection.execute(query).fetchall())
 
 
-def ask_polars(paths: list[str], query: str) -> int:
+def ask_polars(paths: list[str], query: str) -> Ask:
     import carwalk.polars
     import polars
 
     records = carwalk.polars.scan_polars(paths)
     tables = {"records": records, **carwalk.polars.views(records)}
-    return len(polars.SQLContext(tables).execute(query).collect(engine="streaming"))
+    context = polars.SQLContext(tables)
+    return lambda: len(context.execute(query).collect(engine="streaming"))
 
 
-def ask_parquet(paths: list[str], query: str) -> int:
-    import importlib.resources
-
+def ask_parquet(paths: list[str], query: str) -> Ask:
     import duckdb
 
     connection = duckdb.connect()
     connection.execute(f"create view records as from read_parquet({paths})")
     views = importlib.resources.files("carwalk") / "views" / "duckdb.sql"
     connection.execute(views.read_text())
-    return len(connection.execute(query).fetchall())
+    return lambda: len(connection.execute(query).fetchall())
 
 
 COLUMNS = ["did", "collection", "rkey", "created_at", "record", "cid"]
-QUESTIONS: dict[str, Callable[[list[str]], int]] = {
+QUESTIONS: dict[str, Callable[[list[str]], Ask]] = {
     "scan, collection": lambda paths: scan(paths, ["collection"]),
     "DuckDB, by collection": lambda paths: ask_duckdb(paths, BY_COLLECTION),
     "Polars, by collection": lambda paths: ask_polars(paths, BY_COLLECTION),
@@ -65,7 +71,7 @@ QUESTIONS: dict[str, Callable[[list[str]], int]] = {
     "DuckDB, languages": lambda paths: ask_duckdb(paths, LANGUAGES),
     "Polars, languages": lambda paths: ask_polars(paths, LANGUAGES),
 }
-ON_PARQUET: dict[str, Callable[[list[str]], int]] = {
+ON_PARQUET: dict[str, Callable[[list[str]], Ask]] = {
     "Parquet, by collection": lambda paths: ask_parquet(paths, BY_COLLECTION),
     "Parquet, languages": lambda paths: ask_parquet(paths, LANGUAGES),
 }
@@ -90,11 +96,11 @@ class Peak(threading.Thread):
 
 def ask(name: str, paths: list[str]) -> None:
     """Asks one question, and prints what it took."""
-    question = (QUESTIONS | ON_PARQUET)[name]
     peak = Peak()
     peak.start()
+    question = (QUESTIONS | ON_PARQUET)[name](paths)
     begin, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF)
-    rows = question(paths)
+    rows = question()
     seconds, after = time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_SELF)
     peak.look()
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

@@ -18,8 +18,8 @@ QUERY = """
     order by day, language
 """
 
-only = {"collections": "app.bsky.feed.post"}
-with carwalk.duckdb.connect(sys.argv[1], **only, on_error="skip") as cars:
+posts = "app.bsky.feed.post"
+with carwalk.duckdb.connect(sys.argv[1], collections=posts, on_error="skip") as cars:
     cars.sql(QUERY).write_parquet(sys.argv[2])
     failures = cars.failures
 for failure in failures:

@@ -1,5 +1,6 @@
 //! `read` and `files`.
 
+use std::ffi::OsString;
 use std::num::NonZeroUsize;
 
 use carwalk_arrow::{OnFailure, Scan};
@@ -143,13 +144,10 @@ pub(crate) fn read(
 /// For the engines of this package.
 #[pyfunction]
 #[pyo3(name = "_inputs")]
-pub(crate) fn inputs<'py>(
-    paths: &Bound<'py, PyAny>,
-) -> PyResult<Vec<(Bound<'py, PyAny>, Option<u64>)>> {
+pub(crate) fn inputs(paths: &Bound<'_, PyAny>) -> PyResult<Vec<(OsString, Option<u64>)>> {
     let inputs = Paths::of(paths)?.inputs()?;
-    let decode = paths.py().import("os")?.getattr("fsdecode")?;
     let files = inputs.as_slice().iter();
-    files.map(|input| Ok((decode.call1((input.path(),))?, input.bytes()))).collect()
+    Ok(files.map(|input| (input.path().as_os_str().to_owned(), input.bytes())).collect())
 }
 
 /// Sets how many threads a scan has, and how many rows its batches, unless the defaults hold.

@@ -88,7 +88,8 @@ def with_words(records: Any) -> Any:
 QUERIES = [
     Query(
         "records by collection",
-        "select collection, count(*) as n from records group by collection order by n desc, collection",
+        "select collection, count(*) as n from records group by collection "
+        "order by n desc, collection",
         at_least=6,
     ),
     Query(
@@ -110,7 +111,8 @@ QUERIES = [
     Query(
         "names of the most followed",
         "with counts as (select subject, count(*) as n from follows group by subject) "
-        "select counts.subject, n, display_name from counts join profiles on counts.subject = profiles.did "
+        "select counts.subject, n, display_name from counts "
+        "join profiles on counts.subject = profiles.did "
         "order by n desc, counts.subject, display_name limit 25",
     ),
     Query(
@@ -172,7 +174,8 @@ QUERIES = [
     Query(
         "collections in a list",
         "select collection, count(distinct subject) as n from records "
-        "where collection in ('app.bsky.feed.like', 'app.bsky.feed.repost', 'app.bsky.graph.follow') "
+        "where collection in "
+        "('app.bsky.feed.like', 'app.bsky.feed.repost', 'app.bsky.graph.follow') "
         "group by collection order by collection",
         at_least=3,
     ),
@@ -198,7 +201,8 @@ QUERIES = [
     Query(
         "the newest post of each account",
         "select did, rkey, text from (select did, rkey, text, "
-        "row_number() over (partition by did order by rkey desc, uri, text) as number from posts) numbered "
+        "row_number() over (partition by did order by rkey desc, uri, text) as number "
+        "from posts) numbered "
         "where number = 1 order by did limit 25",
     ),
     Query(
@@ -216,7 +220,8 @@ QUERIES = [
     ),
     Query(
         "kinds of lists",
-        "select coalesce(purpose, '') as what, coalesce(name, '') as title, count(*) as n from lists "
+        "select coalesce(purpose, '') as what, coalesce(name, '') as title, count(*) as n "
+        "from lists "
         "group by coalesce(purpose, ''), coalesce(name, '') order by n desc, what, title limit 25",
     ),
     Query(
@@ -242,7 +247,7 @@ def odd_records() -> dict[str, bytes]:
         {"text": None, "langs": None},
         {"text": ["a", {"b": 1}], "langs": "en"},
         {"text": {"a": "é\n\"'\\ 空"}, "langs": []},
-        {"text": "quotes \" ' \\ and \t tabs\n", "langs": ["en", "pt-BR"], "createdAt": "yesterday"},
+        {"text": "quotes \" ' \\ and \t tabs\n", "langs": ["en", "pt-BR"], "createdAt": "today"},
         {"text": "", "reply": [{"root": link}], "createdAt": 5},
         {"text": "odd reply", "reply": {"root": "at://x", "parent": {"uri": 7}}},
         {"text": True, "langs": [None, 1, ["x"]], "createdAt": "2025-01-01T00:00:00"},
@@ -265,7 +270,8 @@ def odd_records() -> dict[str, bytes]:
     records["app.bsky.feed.post/" + tid(micros + 101)] = b"bytes"
     records["app.bsky.feed.post/" + tid(micros + 102)] = b"\x81" * 150 + b"\x80"
     records["com.example.thing/a:b~c"] = cbor({"subject": {"uri": 5}})
-    records["app.bsky.feed.like/" + tid(micros)] = cbor({"subject": link, "createdAt": "2025-02-30"})
+    like = {"subject": link, "createdAt": "2025-02-30"}
+    records["app.bsky.feed.like/" + tid(micros)] = cbor(like)
     records["app.bsky.graph.follow/" + tid(micros)] = cbor({"subject": ["did:plc:a"]})
     records["app.bsky.graph.list/" + tid(micros)] = cbor({"name": {"a": 1}, "purpose": None})
     records["app.bsky.actor.profile/self"] = cbor({"displayName": "", "description": 0})

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterable
 from importlib.resources import files as resources
 from types import TracebackType
-from typing import Any, Literal, Self, SupportsIndex
+from typing import Any, Literal, Self, SupportsIndex, cast
 
 try:
     import duckdb
@@ -170,7 +170,7 @@ class Connection:
             session.cursor.execute(last, parameters)
             return session.cursor
 
-    def sql(self, query: str) -> duckdb.DuckDBPyRelation | None:
+    def sql(self, query: str) -> duckdb.DuckDBPyRelation:
         """Returns a query as a DuckDB relation, which runs each time that its rows are requested.
 
         Statements before the last run at the call. So does the last if it does not only read, such
@@ -184,7 +184,8 @@ class Connection:
         >>> connection.sql("from follows").aggregate("count(*) as n").fetchall()
         [(9,)]
         """
-        return self._open(query)[1]
+        # As in DuckDB, the type leaves out None, which only statements without a result return.
+        return cast("duckdb.DuckDBPyRelation", self._open(query)[1])
 
     @property
     def failures(self) -> list[Failure]:
