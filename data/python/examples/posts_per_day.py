@@ -2,9 +2,10 @@
 
     spark-submit posts_per_day.py INPUT OUTPUT
 
-INPUT is a folder of CARs that all machines mount, with one CAR per account, or a manifest with
-`--manifest`. A post in two languages counts in both; a post without one counts in the language
-null. Files that fail are left out and listed at the end, and the exit code is then 1.
+INPUT is a folder of CARs, one per account, that all machines mount. With `--manifest`, it is a file
+that lists the CARs. A post in two languages counts for both, and a post without a language counts
+for the language null. Files that fail are left out and listed at the end on standard error. The
+exit code is then 1.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ def arguments() -> argparse.Namespace:
 
 
 def cars(spark: SparkSession, args: argparse.Namespace) -> DataFrameReader:
-    """A new reader each time: `option` changes the reader itself."""
+    """Returns a new reader. `option` modifies a reader, so each table needs its own."""
     reader = spark.read.format("carwalk").option("partition_bytes", args.partition_bytes)
     return reader.option("manifest" if args.manifest else "path", args.input)
 
@@ -48,8 +49,8 @@ def main() -> int:
     carwalk.spark.register(spark)
     reader = cars(spark, args).option("collections", "app.bsky.feed.post")
     reader = reader.option("columns", "created_at,record")
-    # A file with a damaged block counts nowhere. Without `all`, only its posts are verified. A file
-    # from which blocks are missing counts as far as it can be read.
+    # With `all`, no post of a file with a damaged block is counted. Without it, only the blocks of
+    # the posts would be verified. Of a partial file, the posts before a missing block may count.
     posts = reader.option("on_error", "skip").option("verify", "all").load()
     days = posts_per_day(posts)
     days.coalesce(1).sortWithinPartitions("day", "language").write.parquet(args.output)

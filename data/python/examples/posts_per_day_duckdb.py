@@ -1,6 +1,7 @@
 """Counts posts per day and language with DuckDB: `python posts_per_day_duckdb.py INPUT OUTPUT`.
 
 OUTPUT is a Parquet file. Files that fail are left out and listed, and the exit code is then 1.
+Posts before the fault may be counted.
 """
 
 import sys

@@ -1,6 +1,6 @@
 """Counts posts per day and language with Polars: `python posts_per_day_polars.py INPUT OUTPUT`.
 
-OUTPUT is a Parquet file. Any file that fails ends the program with an error.
+OUTPUT is a Parquet file. The first file that fails ends the program with an error.
 """
 
 import sys
@@ -10,7 +10,7 @@ import polars
 from polars import col
 
 posts = carwalk.scan_polars(sys.argv[1], collections="app.bsky.feed.post")
-# Odd records may have anything here, so it is not decoded as a list of texts.
+# Odd records can have any value in `langs`, so it is not decoded as a list of strings.
 languages = col("record").str.json_path_match("$.langs").str.extract_all('"[^"]*"')
 (
     posts.select(col("created_at").dt.date().alias("day"), languages.alias("language"))

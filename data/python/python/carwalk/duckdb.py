@@ -1,4 +1,4 @@
-"""SQL over repositories, by DuckDB.
+"""SQL queries over repositories, with DuckDB.
 
     >>> import carwalk.duckdb
     >>> with carwalk.duckdb.connect("samples") as connection:
@@ -51,8 +51,8 @@ def connect(
     `records` also has `record_cbor`. The views `posts`, `likes`, `reposts`, `follows`, `blocks`,
     `profiles` and `lists` are those of the file `carwalk/views/duckdb.sql`.
 
-    The call checks the arguments and lists folders. Every query reads the same list of files again.
-    It reads only the columns that it needs, but the filters of a query do not narrow what is read:
+    The call checks the arguments and lists folders. Every query opens the listed files again. It
+    reads only the columns that it needs. Its filters do not narrow what is read; the arguments
     `collections`, `dids`, `start` and `end` do, for the table `records`. A file in which records
     are missing fails only in queries that read records: see `carwalk.read`.
 
@@ -103,11 +103,11 @@ def _listed(texts: str | Iterable[str] | None) -> Any:
 class Connection:
     """A DuckDB database in memory that has repositories as tables. `connect` returns it.
 
-    Each call of `execute` and `sql` is a session of its own. Tables, views and macros that a call
-    creates are there for later calls. Temporary tables, variables, prepared statements and local
-    settings (`set`) end with the call, and so does a transaction that it does not commit: a query
-    can be several statements with `;` between them. `set global` holds for later calls. The time
-    zone of each session is UTC.
+    Each call of `execute` and `sql` is a session of its own, and its query can be several
+    statements with `;` between them. Tables, views and macros that a call creates remain for later
+    calls, as do settings made with `set global`. Temporary tables, variables, prepared statements
+    and local settings (`set`) end with the call. A transaction that the call does not commit is
+    rolled back. The time zone of each session is UTC.
 
     Threads can share a connection.
     """
@@ -145,8 +145,9 @@ class Connection:
         -------
         duckdb.DuckDBPyConnection
             The cursor: call `fetchall`, `fetchone`, `fetchmany`, `df` or `to_arrow_table`. Rows are
-            read from files while the result is fetched. Later queries do not change it. For another
-            query, call `execute` of this connection: the cursor has only the columns of this one.
+            read from files while the result is fetched. Later queries do not change the result. Do
+            not run another query with the cursor, whose tables have only the columns that this
+            query needs: call `execute` of the connection.
 
         Raises
         ------
@@ -173,8 +174,8 @@ class Connection:
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
         """Returns a query as a DuckDB relation, which runs each time that its rows are requested.
 
-        Statements before the last run at the call. So does the last if it does not only read, such
-        as `create table`. Returns None if it has no result.
+        The call runs all statements before the last one. It also runs the last one if that writes,
+        as `create table` does. Returns None if the last statement has no result.
 
         Raises `duckdb.Error` if the query is invalid. Running the relation raises `duckdb.Error` if
         it fails: see `execute`.
@@ -192,12 +193,12 @@ class Connection:
         """The failed files of the last call of `execute` or `sql`, in the order of the inputs.
 
         Files that failed in several scans of the query are listed once. While a result is fetched,
-        the failures so far.
+        the list has the failures so far.
         """
         return [] if self._last is None else self._last.failures
 
     def close(self) -> None:
-        """Closes the database, and all cursors. Their results cannot be fetched any more."""
+        """Closes the database and all cursors. Their results can no longer be fetched."""
         self._database.close()
 
     def __enter__(self) -> Self:

@@ -1,6 +1,6 @@
 """Repositories as lazy frames of Polars.
 
-Needs Polars: ``pip install polars``.
+Needs Polars 2 or newer: ``pip install 'polars>=2'``.
 """
 
 from __future__ import annotations
@@ -28,19 +28,21 @@ def scan_polars(
 ) -> polars.LazyFrame:
     """Returns the records of repositories as a lazy frame. Each query reads only what it needs.
 
-    The call checks the arguments and lists folders. Files are read by the queries: all queries read
-    the same list of files, and each opens them again. If equal scans occur several times in one
-    query, such as in a join of the frame with itself, the files are read once.
+    The call checks the arguments and lists folders. Every query opens the listed files again. If
+    the same scan occurs several times in one query, such as in a join of the frame with itself, the
+    files are read once.
 
     The frame has all columns of `carwalk.read`, with `record_cbor` as the last. A query reads the
     columns that it uses, and records are looked up only for `size`, `created_at`, `subject`,
     `record` and `record_cbor`. A query that selects no columns reads all of them.
 
-    Filters narrow the scan if they compare `collection`, `did` or `rkey` with a text by `==`,
-    `is_in`, `<`, `<=`, `>` or `>=`, alone or joined by `&`. Other filters only select rows. If a
-    filter narrows the keys, only the blocks that the scan reads are verified.
+    A filter on `collection` or `rkey` narrows the scan if it compares the column with a text by
+    `==`, `is_in`, `<`, `<=`, `>` or `>=`, and a filter on `did` if it does so by `==` or `is_in`.
+    Such filters can be joined by `&`. A filter on `rkey` narrows the scan only together with `==`
+    or `is_in` on `collection`, or with the argument `collections`. Other filters only select rows.
+    If a filter narrows the keys, only the blocks that the scan reads are verified.
 
-    Polars needs the package cloudpickle for filters that call functions in Python for each row.
+    Polars needs the package cloudpickle for filters that call Python functions.
 
     `head` and `limit` end the scan early. After a filter, they do so in the streaming engine.
 
@@ -59,9 +61,9 @@ def scan_polars(
         What happens if a file cannot be read or is invalid. `fail`: the query ends with
         `polars.exceptions.ComputeError`. Its text has the path, the reason and the message, and its
         `__cause__` is a `CarError`. `skip`: the file is left out, and `carwalk.files` describes it.
-        Only filters on `did` narrow the scan then, because the files that fail must not depend on
-        the filters. A file in which records are missing fails only in queries that read records.
-        With `collections`, `start` or `end`, rows before the fault may be returned, as by
+        Then only filters on `did` narrow the scan, because other filters must not affect which
+        files fail. A file in which records are missing fails only in queries that read records.
+        With `collections`, `start` or `end`, rows before the fault may be returned: see
         `carwalk.read`. Default: `fail`.
 
     Returns
@@ -99,19 +101,19 @@ def scan_polars(
 def views(records: polars.LazyFrame) -> dict[str, polars.LazyFrame]:
     """Returns lazy frames of posts, likes, reposts, follows, blocks, profiles and lists.
 
-    They are views of records: each is a filter on `collection` and a selection of columns. All
-    begin with `did`, `rkey`, `uri` (`at://did/collection/rkey`) and `created_at`. Then follow, by
-    the name of the view:
+    Each view filters records by `collection` and selects columns. The first columns of all views
+    are `did`, `rkey`, `uri` (`at://did/collection/rkey`) and `created_at`. The other columns are:
 
     - `posts`: `cid`, `text`, `langs` (the array as JSON text), `reply_root` and `reply_parent` (the
-      URIs of these posts)
-    - `likes`, `reposts`: `subject`, a URI
-    - `follows`, `blocks`: `subject`, a DID
+      URIs of the thread's first post and of the answered post)
+    - `likes`, `reposts`: `subject`, the URI of a record, usually a post
+    - `follows`, `blocks`: `subject`, the DID of an account
     - `profiles`: `display_name`, `description`
     - `lists`: `name`, `purpose`
 
-    A value from the record is its text if it is a string, null if it is missing or null, else its
-    JSON text. Polars writes integers below -2^63, which valid records do not have, as floats.
+    A view returns a string of a record as its text, a missing value or null as null, and any other
+    value as JSON text. Polars writes integers below -2^63, which valid records do not have, as
+    floats.
 
     Parameters
     ----------

@@ -50,7 +50,8 @@ def register(spark: SparkSession) -> None:
 
     - `path`, or the argument of `load`: a file, a folder, or a pattern such as `cars/*.car`. `load`
       also takes a list of them.
-    - `manifest`, instead of `path`: a file with a line `path TAB bytes` for each CAR.
+    - `manifest`, instead of `path`: a file with one line per CAR: its path, a tab and its length in
+      bytes.
     - `table`: `records` (the default) or `files`. See `carwalk.read` and `carwalk.files`.
     - `columns`: names of columns, separated by commas. Spark reads all of them, whatever the query
       needs. Default: all but `record` and `record_cbor`.
@@ -58,8 +59,9 @@ def register(spark: SparkSession) -> None:
       `carwalk.read`.
     - `partition_bytes`: about how many bytes of files a task reads. Default: 134217728.
 
-    Only the options narrow the scan. Spark applies predicates to the rows: if sources apply them,
-    it mixes up the predicates of a DataFrame that is used twice, which would lose rows.
+    Only the options narrow the scan. Spark applies predicates to the rows. The source does not
+    accept them, because Spark 4.1 to 4.3 then uses the partitions of one scan for all scans of the
+    same DataFrame, which would lose rows.
 
     Parameters
     ----------
@@ -96,8 +98,8 @@ def create_views(spark: SparkSession, paths: Paths | None = None, **options: str
     options
         Options of the data source: `manifest`, `dids`, `on_error`, `verify`, `partition_bytes`.
         With `on_error="skip"`, the default of `verify` is `all`, so that a file with a damaged
-        block has no rows in any of the views. A file with a missing block can have rows: those that
-        do not need it, and perhaps those before it.
+        block has no rows in any of the views. A file with a missing block can have rows in views
+        that do not need the block. In the others, it can have the rows before the block.
 
     Raises
     ------
@@ -146,8 +148,9 @@ def create_views_over(records: DataFrame) -> None:
 
 
 def _views(spark: SparkSession, inputs: list[str], options: dict[str, str]) -> dict[str, DataFrame]:
-    # A view of `records` would read all collections and columns. The queries are those of the file:
-    # what is found in them only narrows what they read, and Spark reports a column that is missing.
+    # Views over one view `records` would read all collections and columns, so each view has a scan
+    # of its own. The collection and columns of the scan are those named in the view's query. If one
+    # were overlooked, Spark would report a missing column.
     views = {}
     for statement in _statements():
         name, query = _view(statement)
@@ -158,7 +161,7 @@ def _views(spark: SparkSession, inputs: list[str], options: dict[str, str]) -> d
         views[name] = spark.sql(query.replace("from records", "from {records}"), records=frame)
     every = ",".join(carwalk.read("-").columns)
     views["records"] = _load(spark, inputs, options | {"columns": every})
-    # The other two select rows of records.
+    # The options `dids` and `verify` are only for the table `records`.
     of_files = {name: value for name, value in options.items() if name not in ("dids", "verify")}
     views["files"] = _load(spark, inputs, of_files | {"table": "files"})
     return views
@@ -195,9 +198,10 @@ def _version(spark: SparkSession) -> tuple[int, ...]:
 
 
 def _check_workers(spark: SparkSession) -> None:
-    """Workers without carwalk would end with `EOFException`, which says nothing.
+    """Raises `RuntimeError` if Spark's workers cannot import carwalk or pyarrow.
 
-    Spark starts `python3` by default, which need not be the Python of this process.
+    Otherwise a query would end with `EOFException`, which does not show the cause. By default Spark
+    starts `python3`, which can be another Python than that of this process.
     """
     try:
         executable: str = spark.sparkContext.pythonExec

@@ -15,7 +15,7 @@ FORMATS = ("table", "csv", "jsonl", "parquet")
 _ENDINGS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
 
 _DESCRIPTION = """\
-Runs an SQL query over the records of repositories, with DuckDB, and prints its result.
+Runs an SQL query over AT Protocol repositories (CAR files) with DuckDB, and prints its result.
 
 tables  records (did, rev, collection, rkey, cid, size, time, created_at, subject, record,
         record_cbor) and files (path, bytes, outcome, reason, error, did, rev, commit, records)
@@ -24,14 +24,14 @@ views   posts, likes, reposts, follows, blocks, profiles, lists
 
 _EPILOG = """\
 The query can be several statements with ';' between them: the result of the last is printed.
---collection, --did, --start and --end narrow what is read from the files. WHERE does not.
+--collection, --did, --start and --end narrow what is read for the table records. WHERE does not.
 
 exit codes
-  0  done; also if the program that reads a table ended early
+  0  done; also if the program that reads a table ended early, as head does
   2  wrong usage, or an error of the query
-  3  an input is invalid
-  4  an input lacks a block
-  5  reading or writing failed; also if the program that reads rows ended early
+  3  an input is invalid, or the file of -f is not UTF-8
+  4  an input is partial: a block is missing
+  5  reading or writing failed; also if the program that reads CSV or JSON Lines ended early
 If several inputs fail, the exit code is the largest of theirs.
 
 examples
@@ -127,24 +127,30 @@ def _parser(program: str) -> argparse.ArgumentParser:
     add(
         "--format",
         choices=FORMATS,
-        help="default: by the ending of OUT (.csv, .jsonl, .ndjson, .parquet), or table",
+        help="format of the result; parquet needs -o. Default: by the ending of OUT (.csv, .jsonl,"
+        " .ndjson, .parquet), else table",
     )
-    add("-o", "--output", metavar="OUT", help="write OUT; it gets its name when it is complete")
+    add(
+        "-o",
+        "--output",
+        metavar="OUT",
+        help="write the result to OUT, which gets its name when it is complete",
+    )
     add("--force", action="store_true", help="overwrite OUT if it exists")
     add("--collection", action="append", metavar="NSID", help="only this collection; repeatable")
     add("--did", action="append", metavar="DID", help="only this account; repeatable")
-    add("--start", metavar="KEY", help="only keys (collection/rkey) from here, inclusive")
-    add("--end", metavar="KEY", help="only keys up to here, exclusive")
+    add("--start", metavar="KEY", help="only keys (collection/rkey) from this one, inclusive")
+    add("--end", metavar="KEY", help="only keys before this one")
     add(
         "--on-error",
         choices=["fail", "skip"],
         default="fail",
-        help="what a failed input does: end the query, or be left out (default: fail)",
+        help="if an input fails: end the query, or leave the input out (default: fail)",
     )
     add(
         "--threads",
         type=int,
         metavar="N",
-        help="files read at a time, and threads of DuckDB (default: the number of cores)",
+        help="number of files read at a time, and of DuckDB's threads (default: number of cores)",
     )
     return parser

@@ -1,15 +1,15 @@
 -- Views over the table `records`, one for each common kind of record, for DuckDB.
 --
--- `carwalk.duckdb.connect` and `python -m carwalk sql` have them already. For an export, first name
--- its rows:
+-- `carwalk.duckdb.connect` and `python -m carwalk sql` create them. To use them over an export,
+-- first create `records` from its files:
 --
 --     create view records as from 'rows/*.parquet';
 --     create view records as from read_json('rows/*.jsonl', columns = {did: 'VARCHAR',
 --         collection: 'VARCHAR', rkey: 'VARCHAR', cid: 'VARCHAR', created_at: 'TIMESTAMPTZ',
 --         subject: 'VARCHAR', record: 'JSON'});
 --
--- All begin with did, rkey, uri and created_at. A value of `record` is its text if it is a JSON
--- string, null if it is missing or null, and otherwise its JSON.
+-- The first columns of all views are did, rkey, uri and created_at. A string of `record` is
+-- returned as its text, a missing value or null as null, and any other value as JSON.
 
 create or replace view posts as
 select
@@ -25,7 +25,7 @@ select
 from records
 where collection = 'app.bsky.feed.post';
 
--- The subject of a like or a repost is the URI of a post.
+-- The subject of a like or a repost is the URI of a record, usually a post.
 create or replace view likes as
 select
     did,

@@ -1,11 +1,18 @@
--- Views over a table or view `records` with the columns of carwalk, for Apache Spark.
--- Also for records exported as Parquet or JSON Lines:
+-- Views over the table `records`, one for each common kind of record, for Apache Spark.
+--
+-- `carwalk.spark.create_views` creates them. To use them over records that were exported as Parquet
+-- or JSON Lines, first create `records` from the files:
+--
 --     create temporary view records using parquet options (path 'out');
--- The columns did, collection, rkey, cid, created_at, subject and record are needed.
--- A value that is not a string is its JSON text; a missing value or null is NULL.
--- Spark writes JSON text in its own form: numbers with a fraction, which the AT Protocol has none of
--- (1.0E21 for 1e21), and characters after U+FFFF, which it escapes. Texts that are values of their
--- own are not changed. A record that has a name of more than 50,000 characters has only NULLs.
+--
+-- The views need the columns did, collection, rkey, cid, created_at, subject and record. A string
+-- of `record` is returned as its text, a missing value or null as NULL, and any other value as
+-- JSON.
+--
+-- Spark writes this JSON in its own form. It escapes characters above U+FFFF, and changes the form
+-- of numbers with a fraction or an exponent (1.0E21 for 1e21), which valid records do not have.
+-- Strings that are returned as text are not changed. If a record has a field name of more than
+-- 50,000 characters, all values read from it are NULL.
 
 create or replace temporary view posts as
 select
