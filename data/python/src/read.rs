@@ -102,18 +102,13 @@ pub(crate) fn read(
     #[pyo3(from_py_with = arguments::on_error)] on_error: OnFailure,
     verify: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Records> {
-    let list = |texts: Option<&Bound<'_, PyAny>>, name| {
-        texts.map(|texts| arguments::texts(texts, name)).transpose()
-    };
-    let (columns, collections) = (list(columns, "columns")?, list(collections, "collections")?);
-    let dids = list(dids, "dids")?;
+    let columns = optional_texts(columns, "columns")?;
+    let collections = optional_texts(collections, "collections")?;
+    let dids = optional_texts(dids, "dids")?;
     let limit = limit.map(|limit| arguments::number(limit, "limit", 0..=u64::MAX)).transpose()?;
     let threads = threads.map(arguments::threads).transpose()?;
     let batch_size = batch_size.map(arguments::batch_size).transpose()?;
-    let text = |object: Option<&Bound<'_, PyAny>>, name| {
-        object.map(|object| arguments::text(object, name)).transpose()
-    };
-    let (start, end) = (text(start, "start")?, text(end, "end")?);
+    let (start, end) = (optional_text(start, "start")?, optional_text(end, "end")?);
     let verification = verify.map(arguments::verify).transpose()?;
     let names = arguments::columns(columns.as_deref())?;
     collections.as_deref().map_or(Ok(()), arguments::check_collections)?;
@@ -138,6 +133,14 @@ pub(crate) fn read(
         .option(py, "on_error", matches!(on_error, OnFailure::Skip).then_some("skip"))?
         .option(py, "verify", verify)?;
     Ok(Records::new(Source::Records(scan), call))
+}
+
+fn optional_texts(texts: Option<&Bound<'_, PyAny>>, name: &str) -> PyResult<Option<Vec<String>>> {
+    texts.map(|texts| arguments::texts(texts, name)).transpose()
+}
+
+fn optional_text(text: Option<&Bound<'_, PyAny>>, name: &str) -> PyResult<Option<String>> {
+    text.map(|text| arguments::text(text, name)).transpose()
 }
 
 /// Returns the files that a scan of these paths reads: their paths, and their lengths where known.

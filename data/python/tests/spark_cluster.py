@@ -156,7 +156,7 @@ def executors(spark: SparkSession) -> int:
 
 
 def disturbed(query: Query, case: str) -> tuple[Outcome, int]:
-    """The outcome of a query of which an executor is killed, and how often executors were."""
+    """Runs a query and kills executors. Returns its result and the number of kills."""
     outcome = Outcome(getattr(query, "shuffle" if case in ("only", "always") else case)())
     kill(query.gates, query.spark)
     killed = 1

@@ -60,7 +60,7 @@ def register(spark: SparkSession) -> None:
     - `partition_bytes`: about how many bytes of files a task reads. Default: 134217728.
 
     Only the options narrow the scan. Spark applies predicates to the rows. The source does not
-    accept them, because Spark 4.1 to 4.3 then uses the partitions of one scan for all scans of the
+    accept them, because Spark 4.3 then uses the partitions of one scan for all scans of the
     same DataFrame, which would lose rows.
 
     Parameters

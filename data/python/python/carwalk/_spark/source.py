@@ -28,7 +28,7 @@ __all__ = ["CarSource"]
 class CarSource(DataSource):
     """Tables of repositories: see `carwalk.spark.register`.
 
-    There is no `pushFilters`. Spark 4.1 to 4.3 replaces the partitions of all scans of a DataFrame
+    There is no `pushFilters`. Spark 4.3 replaces the partitions of all scans of a DataFrame
     when one of them has a predicate, so that a union of two selections, or a later query without a
     predicate, would lack rows.
     """
