@@ -119,8 +119,7 @@ pub(crate) fn read(
 
     let scan = Scan::new(paths.inputs()?).columns(names).range(range);
     let scan = scan.limit(limit).on_failure(on_error).verification(verification);
-    let scan = sized(scan, threads, batch_size);
-    let scan = selected(scan, collections.as_deref(), dids.as_deref())?;
+    let scan = selected(sized(scan, threads, batch_size), collections.as_deref(), dids.as_deref())?;
     let call = Call::new(py, "read", paths.texts)
         .option(py, "columns", columns)?
         .option(py, "collections", collections)?
