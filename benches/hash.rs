@@ -1,11 +1,11 @@
-//! Times of hashing messages one by one and in lanes, from which `src/sha256/method.rs` has its
-//! costs: `cargo bench --bench hash --features _internals`.
+//! Hashing messages one by one and in lanes: `cargo bench --bench hash --features _internals`. The
+//! costs in `src/sha256/method.rs` come from it.
 //!
 //! `RUSTFLAGS='--cfg sha2_backend="soft"'` measures single messages without the CPU's SHA-256
 //! instructions.
 //!
-//! Prints the median time of hashing 1 to 16 messages of one block each, and of 240 messages of 1 to
-//! 8 blocks, in each way that this CPU has.
+//! Prints the median time of hashing 1 to 16 messages of one block each, and of 240 messages of 1
+//! to 8 blocks, in each way that this CPU has.
 
 #![expect(
     clippy::print_stdout,

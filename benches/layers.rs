@@ -1,9 +1,8 @@
 //! Throughput of each layer by itself, on an export of 100,000 records (34 MB, newest revision
 //! first) in memory.
 //!
-//! `cargo bench --bench layers [-- NAME]`; `--help` lists the other options. The benches `walk`,
-//! `lookup` and `spill` measure complete reads of an export that no CPU cache can hold.
-//! `benches/compare` compares them with other readers.
+//! `cargo bench --bench layers [-- NAME]`; `-- --help` lists the other options. Other benches, such
+//! as `walk`, use an export that no CPU cache can hold.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -14,7 +13,6 @@
 
 mod common;
 
-use carwalk::KeyRange;
 use std::fs;
 use std::hint::black_box;
 use std::sync::LazyLock;
@@ -22,7 +20,7 @@ use std::sync::LazyLock;
 use carwalk::car::{Section, SliceReader};
 use carwalk::mst::{Event, Node};
 use carwalk::store::{BlockStore, MemoryStore, RedbStore, SliceStore, SpillFile};
-use carwalk::{Cid, Loaded, Loader, Lookup, Repo, Verification, varint};
+use carwalk::{Cid, KeyRange, Loaded, Loader, Lookup, Repo, Verification, varint};
 use carwalk_testkit::export::Order;
 use carwalk_testkit::rng::Rng;
 use divan::Bencher;

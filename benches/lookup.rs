@@ -13,7 +13,6 @@
 
 mod common;
 
-use carwalk::KeyRange;
 use std::cell::Cell;
 use std::hint::black_box;
 use std::path::Path;
@@ -21,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use carwalk::mst::Event;
 use carwalk::store::{Block, BlockStore};
-use carwalk::{Cid, Lookup, Repo, Result};
+use carwalk::{Cid, KeyRange, Lookup, Repo, Result};
 use carwalk_testkit::export::Order;
 use common::{machine, median, walk};
 

@@ -1,8 +1,8 @@
 //! Walking over a CAR in pre-order in one pass, and writing one: `cargo bench --bench stream`.
 //!
 //! `cargo bench --bench stream [-- RECORDS ROUNDS]` writes an export of 1.2 million records below
-//! `benches/data` if it is missing. All rows run in turn. Prints median times, and their ratios to a
-//! load of the same bytes from a pipe, and to a load and walk of the same slice.
+//! `benches/data` if it is missing. All rows run in turn. Prints median times, and their ratios to
+//! a load of the same bytes from a pipe, and to a load and walk of a slice.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,

@@ -1,8 +1,8 @@
-//! Verifies a response of `com.atproto.sync.getRecord`: `cargo run --example check_record
+//! Verifies an answer of `com.atproto.sync.getRecord`: `cargo run --example check_record
 //! --features signature -- ANSWER.car DID KEY PATH`.
 //!
 //! `KEY` is the account's key as a `did:key`. Take it from the account's DID document: a key that
-//! comes with the response proves nothing.
+//! comes with the answer proves nothing.
 
 use std::error::Error;
 use std::io::{self, Write};

@@ -23,7 +23,7 @@ struct Outcome {
 
 struct Summary {
     did: String,
-    records: usize,
+    records: u64,
 }
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
@@ -43,7 +43,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
                 Ok(Summary { did, records }) => writeln!(io::stdout(), "{did}\t{records} records")?,
                 Err(error) => {
                     all_good = false;
-                    writeln!(io::stderr(), "{}: {error}", path.display())?;
+                    writeln!(io::stderr(), "{}: {}", path.display(), chain(&error))?;
                 }
             }
         }
@@ -83,10 +83,12 @@ fn walk(path: &Path, bytes: &mut Vec<u8>) -> carwalk::Result<Summary> {
     bytes.clear();
     File::open(path)?.read_to_end(bytes)?;
     let repo = Repo::from_slice(&bytes[..])?;
-    let mut records = 0usize;
-    for record in repo.records() {
-        record?;
-        records = records.saturating_add(1);
-    }
+    let records = repo.records().try_count()?;
     Ok(Summary { did: repo.commit().did().to_owned(), records })
+}
+
+/// Formats an error with its sources.
+fn chain(error: &dyn Error) -> String {
+    let sources = std::iter::successors(error.source(), |&error| error.source());
+    sources.fold(error.to_string(), |text, source| format!("{text}: {source}"))
 }

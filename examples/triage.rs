@@ -39,8 +39,8 @@ fn advice(error: &carwalk::Error) -> &'static str {
     }
 }
 
-/// Returns an error and its causes on one line.
+/// Formats an error with its sources.
 fn chain(error: &dyn Error) -> String {
-    let causes = std::iter::successors(error.source(), |&error| error.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+    let sources = std::iter::successors(error.source(), |&error| error.source());
+    sources.fold(error.to_string(), |text, source| format!("{text}: {source}"))
 }

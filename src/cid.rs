@@ -15,7 +15,7 @@ mod serde;
 mod text;
 
 pub use self::text::{CidText, TEXT_LEN};
-use crate::error::{Error, Malformed, Result};
+use crate::error::{Error, ErrorKind, Malformed, Result};
 use crate::sha256::sha256;
 
 /// Length of a CID, in bytes.
@@ -176,7 +176,7 @@ impl Cid {
     #[cold]
     fn mismatch(&self, digest: &[u8; 32]) -> Error {
         let found = Self::from_parts(self.codec_byte(), digest);
-        Error::new(crate::ErrorKind::HashMismatch { found }).of_cid(*self)
+        Error::new(ErrorKind::HashMismatch { found }).of_cid(*self)
     }
 
     /// Returns the codec of the block.
@@ -301,7 +301,6 @@ impl AsRef<[u8]> for Cid {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ErrorKind;
 
     fn reason(bytes: &[u8]) -> Malformed {
         match Cid::parse(bytes).unwrap_err().kind() {
@@ -316,9 +315,8 @@ mod tests {
         assert!(cid.verify(b"a").is_ok());
         let error = cid.verify(b"b").unwrap_err();
         assert_eq!(error.cid(), Some(&cid));
-        assert!(
-            matches!(error.kind(), ErrorKind::HashMismatch { found } if *found == Cid::of(Codec::Raw, b"b"))
-        );
+        let other = Cid::of(Codec::Raw, b"b");
+        assert!(matches!(error.kind(), ErrorKind::HashMismatch { found } if *found == other));
     }
 
     #[test]

@@ -30,10 +30,10 @@
 //! Items without a link, except `rev()`, need a feature: see [Features](#features).
 //!
 //! - Bytes in memory: [`Repo::from_slice`]. A stream or file: [`Repo::from_reader`],
-//!   [`Repo::from_path`]. A file that nobody changes: `Repo::map`, which is `unsafe`: the file
-//!   must not change while it is mapped.
-//! - Limits, damaged files, legacy commits, progress, a memory limit, process functions, which
-//!   store a value instead of each record: [`Loader`].
+//!   [`Repo::from_path`]. A file that nobody changes while it is mapped: `Repo::map`, which is
+//!   `unsafe`.
+//! - Limits, damaged files, legacy commits, progress, a memory limit, and process functions (which
+//!   store a value instead of each record): [`Loader`].
 //! - Many small repositories, one after the other: [`LoadScratch`].
 //! - A CAR in pre-order of any length, in constant memory, while it is read: [`Loader::stream`].
 //! - All records: [`Repo::records`], a plain iterator. One collection or any range of keys, from
@@ -41,20 +41,19 @@
 //!   [`Repo::entries`]. Batches for other threads: [`Records::next_chunk`].
 //! - One record, which is present, absent or unknown: [`Repo::get`].
 //! - The contents of records: [`Record::links`], [`Record::blobs`], [`Record::oddities`],
-//!   `Record::decode`, `Record::to_json`. The module [`record`] has the same
-//!   functions for byte slices.
+//!   `Record::decode`, `Record::to_json`. The module [`record`] has the same functions for byte
+//!   slices.
 //! - Proofs: [`Repo::prove`] writes one, `verify_record_proof`, [`Repo::get`] and
 //!   [`Walk::completeness`](mst::Walk::completeness) evaluate one.
-//! - A CAR in pre-order, whole or of some keys: [`Repo::write`], [`Repo::writer`]. Several CARs of
-//!   one account as one repository: [`Repo::from_cars`].
+//! - Writing a CAR in pre-order, of all keys or of some: [`Repo::write`], [`Repo::writer`]. Several
+//!   CARs of one account as one repository: [`Repo::from_cars`].
 //! - Nodes, partial CARs and invalid paths, without an allocation per record: [`Repo::walk`].
 //! - The signature: `Commit::verify_signature` with a `VerifyingKey`.
 //! - The account and revision from the first bytes of a download: [`peek_commit`].
-//! - Your own store: [`store::BlockStore`] with [`Repo::from_store`], or [`Tree`] for a tree
-//!   without a commit.
+//! - Your own store: [`store::BlockStore`] with [`Repo::from_store`]. A tree without a commit:
+//!   [`Tree`].
 //! - What changed between two exports, or between an export and a database: [`Repo::diff`],
 //!   [`Repo::diff_rows`]. A tree of your own keys: [`mst::Builder`].
-//! - A stream in pre-order, in constant memory: [`Loader::stream`].
 //! - Messages of the live stream, the firehose: `sync::Verifier` checks them, `sync::diff_blocks`
 //!   makes them, `sync::invert` undoes operations.
 //! - What to do about an error: [`Error::class`].
@@ -64,8 +63,8 @@
 //! services and threads](guide::async_and_threads), [records as your own types, JSON and
 //! blobs](guide::records), [partial trees and proofs](guide::partial_trees), [an iterator that owns
 //! its repository](guide::owning_iterator), [comparing and
-//! rewriting](guide::comparing_and_rewriting), [many CARs as rows](guide::tables), [checking the live
-//! stream](guide::live_stream), [fuzzing](guide::fuzzing), and [the format in
+//! rewriting](guide::comparing_and_rewriting), [many CARs as rows](guide::tables), [checking the
+//! live stream](guide::live_stream), [fuzzing](guide::fuzzing), and [the format in
 //! pictures](guide::format).
 //!
 //! # Guarantees
@@ -78,9 +77,9 @@
 //! [partial](mst::Walk::partial), ends without an error, then
 //!
 //! - the CAR has every block that the tree needs, and every section is well-formed and complete.
-//!   With [`Loader::salvage`], sections may be missing from the first malformed or truncated one
-//!   on: [`CarStore::fault`](store::CarStore::fault) returns that error. With stores of your own,
-//!   only the part about blocks holds;
+//!   With [`Loader::salvage`], the first malformed or truncated section and all after it may be
+//!   missing: [`CarStore::fault`](store::CarStore::fault) returns that error. With stores of your
+//!   own, only the part about blocks holds;
 //! - every block hashes to its CID, and the commit has its exact form. With
 //!   [`Repo::from_store`], this holds for every block that the walk reaches; a weaker
 //!   [`Verification`] checks less;
@@ -92,10 +91,9 @@
 //! the rest of the tree may be missing or invalid. [`Repo::entries`] gives the same guarantees,
 //! except that records are not looked up: they may be missing.
 //!
-//! The signature is verified only on request, with the account's public key:
-//! `Commit::verify_signature` (feature `signature`). To verify with another library, use
-//! [`Commit::signed_bytes`] and [`Commit::signature`]. Finding the key, and comparing
-//! [`Commit::did`] with the account that you asked for, is left to you.
+//! `Commit::verify_signature` (feature `signature`) verifies the signature. To verify it with
+//! another library, use [`Commit::signed_bytes`] and [`Commit::signature`]. Finding the account's
+//! public key, and comparing [`Commit::did`] with the account that you asked for, is left to you.
 //!
 //! Records are not parsed: an odd record never prevents reading the others. An invalid repo path
 //! ends `records` and `entries` with an error; [`Repo::walk`] continues past it.
@@ -108,12 +106,13 @@
 //! - `mmap` (default): `Repo::map` and `store::MappedFile`.
 //! - `redb` (default): `Suspended::spill`, `store::RedbStore`: blocks in a file, for loads that
 //!   reach their memory limit.
-//! - `serde`: `decode` and `Record::decode`: records as your own types, with borrowed strings;
-//!   serde's traits for [`Cid`] and paths, `Serialize` for entries and for the results of walks.
+//! - `serde`: `decode` and `Record::decode`, for records as your own types with borrowed strings;
+//!   serde's traits for [`Cid`] and paths, `Serialize` for entries, gaps and counts.
 //! - `json`: `Record::to_json` and `Record::write_json`, in the form of the data model.
 //! - `signature`: `VerifyingKey`, `Commit::verify_signature` and `verify_record_proof`, for the
 //!   curves P-256 and K-256 (secp256k1).
-//! - `sync`: the module `sync`: checks and makes messages of the live stream. Includes `signature`.
+//! - `sync`: the module `sync`, which checks and makes messages of the live stream. Includes
+//!   `signature`.
 //!
 //! # Platforms
 //!

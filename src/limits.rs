@@ -14,7 +14,7 @@
 pub const MAX_KEY_LEN: usize = 1024;
 
 /// Maximum nesting of arrays and maps in unknown fields of a CAR header, a commit or a
-/// message. Openers, [`Commit::parse`](crate::Commit::parse) and `sync::Message::parse` check it.
+/// message. Every function that parses one of these checks it.
 pub const MAX_NESTING: usize = 32;
 
 /// Maximum nesting of arrays, maps and tags in a record, for the functions of
@@ -34,8 +34,8 @@ pub const MAX_OPERATIONS: usize = 10_000;
 pub const MAX_PUBLIC_KEY_TEXT_LEN: usize = 128;
 
 /// Maximum length of a CAR in a slice or a store, in bytes: 1 TiB. The index of a store has 40 bits
-/// for an offset. For [`car::Reader`](crate::car::Reader) and [`peek_commit`](crate::peek_commit),
-/// only [`Limits::max_stream_len`] applies.
+/// for an offset. For [`car::Reader`](crate::car::Reader), [`peek_commit`](crate::peek_commit) and
+/// [`StreamWalk`](crate::StreamWalk), which store nothing, only [`Limits::max_stream_len`] applies.
 pub const MAX_CAR_LEN: u64 = 1 << 40;
 
 /// The limits on the input of a load, a [`car::Reader`](crate::car::Reader) or a

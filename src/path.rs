@@ -22,18 +22,18 @@ const ODD: u32 = 1 << 16;
 ///
 /// Weights are summed, so that one pass without a branch per byte checks a key. Every record's path
 /// is checked.
-const CLASSES: [u32; 256] = {
-    let mut classes = [0; 256];
-    let (mut rest, mut byte) = (classes.as_mut_slice(), 0u8);
-    while let [class, others @ ..] = rest {
-        *class = match byte {
+const WEIGHTS: [u32; 256] = {
+    let mut weights = [0; 256];
+    let (mut rest, mut byte) = (weights.as_mut_slice(), 0u8);
+    while let [weight, others @ ..] = rest {
+        *weight = match byte {
             b'/' => 1,
             _ if syntax::is_record_key_byte(byte) => 0,
             _ => ODD,
         };
         (rest, byte) = (others, byte.wrapping_add(1));
     }
-    classes
+    weights
 };
 
 /// A borrowed repo path, `<collection>/<record key>`.
@@ -104,7 +104,7 @@ impl<'a> RepoPath<'a> {
         // part.
         const { assert!(MAX_KEY_LEN < 1 << 16 && (MAX_KEY_LEN as u64) * (ODD as u64) < 1 << 32) };
         for part in key.chunks(MAX_KEY_LEN) {
-            let sum = part.iter().fold(0u32, |sum, &byte| sum.wrapping_add(class(byte)));
+            let sum = part.iter().fold(0u32, |sum, &byte| sum.wrapping_add(weight(byte)));
             is_sound &= sum < ODD;
             slashes = slashes.saturating_add(usize::try_from(sum % ODD).unwrap_or(usize::MAX));
         }
@@ -192,7 +192,7 @@ pub(crate) fn check_collection(collection: &str) -> Result<()> {
         PathFault::NoCollection
     } else if collection.contains('/') {
         PathFault::CollectionSlash
-    } else if collection.bytes().any(|byte| class(byte) == ODD) {
+    } else if collection.bytes().any(|byte| weight(byte) == ODD) {
         odd_character(collection.as_bytes())
     } else {
         return Ok(());
@@ -201,14 +201,14 @@ pub(crate) fn check_collection(collection: &str) -> Result<()> {
 }
 
 #[inline]
-fn class(byte: u8) -> u32 {
-    CLASSES.get(usize::from(byte)).copied().unwrap_or(ODD)
+fn weight(byte: u8) -> u32 {
+    WEIGHTS.get(usize::from(byte)).copied().unwrap_or(ODD)
 }
 
 /// Returns the fault for the first character that no repo path has.
 #[cold]
 fn odd_character(key: &[u8]) -> PathFault {
-    let odd = key.iter().copied().enumerate().find(|&(_, byte)| class(byte) == ODD);
+    let odd = key.iter().copied().enumerate().find(|&(_, byte)| weight(byte) == ODD);
     odd.map_or(PathFault::Slashes { found: 0 }, |(at, found)| PathFault::Character { found, at })
 }
 
@@ -272,7 +272,8 @@ impl<'a> TryFrom<&'a str> for RepoPath<'a> {
     ///
     /// # Errors
     ///
-    /// `Path`, with the text, if it is not a repo path.
+    /// `Path`, with the text, if it is not a repo path. The class is
+    /// [`Caller`](crate::ErrorClass::Caller).
     ///
     /// # Examples
     ///

@@ -1,36 +1,25 @@
 //! Proofs: parts of a repository that prove which keys it has.
 
+#[cfg(feature = "signature")]
+mod record_proof;
+
 use core::fmt;
 use std::io::Write;
 
 #[cfg(feature = "signature")]
-use crate::car::block_at_offset;
-#[cfg(feature = "signature")]
-use crate::cid::Cid;
-#[cfg(feature = "signature")]
-use crate::commit::Commit;
-#[cfg(feature = "signature")]
-use crate::error::Error;
+pub use self::record_proof::{RecordProof, verify_record_proof};
 use crate::error::Result;
 use crate::mst::KeyRange;
-#[cfg(feature = "signature")]
-use crate::mst::Lookup;
-#[cfg(feature = "signature")]
-use crate::path::RepoPath;
 use crate::repo::{Repo, RepoWriter, WriteStats};
-#[cfg(feature = "signature")]
-use crate::signature::VerifyingKey;
-#[cfg(feature = "signature")]
-use crate::store::Block;
 use crate::store::BlockStore;
 
 /// Configures and writes a CAR that proves which keys a repository has: see [`Repo::prove`].
 ///
 /// The CAR has the commit, the nodes on the [search paths](crate::mst) of all added keys and
-/// ranges, and their records, in [pre-order](crate::mst). A [`RepoWriter`] writes it, so a record is
-/// left out if an equal one is among the last 65,536 written. Without a key or range, the CAR has
-/// only the commit. It proves to anyone who trusts the commit which of the keys exist, and which
-/// keys each range has. It proves nothing about the rest of the repository.
+/// ranges, and their records, in [pre-order](crate::mst). A [`RepoWriter`] writes it, so a record
+/// is left out if an equal one is among the last 65,536 written. Without a key or range, the CAR
+/// has only the commit. It proves to anyone who trusts the commit which of the keys exist, and
+/// which keys each range has. It proves nothing about the rest of the repository.
 ///
 /// [`Repo::write`] writes the whole repository.
 ///
@@ -64,12 +53,11 @@ impl<'r, S: BlockStore> ProofBuilder<'r, S> {
 
     /// Adds a repo path: proves that it exists, with its record, or that it is absent.
     ///
-    /// Unlike that of [`KeyRange::key`], the argument cannot be arbitrary bytes. For a key that is
-    /// not a repo path, use `range(KeyRange::key(..))`.
+    /// A text that is not a repo path is an error of [`write`](ProofBuilder::write). For other
+    /// keys, use `range(KeyRange::key(..))`.
     ///
     /// The whole search path of an absent key is included, also below the layer of the key, for
-    /// verifiers that do not check layers. A text that is not a repo path is an error of
-    /// [`write`](ProofBuilder::write).
+    /// verifiers that do not check layers.
     ///
     /// # Examples
     ///
@@ -174,90 +162,6 @@ impl<'r, S: BlockStore> ProofBuilder<'r, S> {
     pub fn write<W: Write>(self, output: W) -> Result<WriteStats> {
         self.writer.write(output)
     }
-}
-
-/// The result of [`verify_record_proof`]: the signed commit, and what the proof says about one
-/// path.
-#[cfg(feature = "signature")]
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct RecordProof<'a> {
-    /// The signed commit. The signature of an old commit stays valid: compare its
-    /// [`rev`](Commit::rev) with the newest one that you know.
-    pub commit: Commit<'static>,
-    /// Whether the record exists, with its bytes borrowed from the CAR.
-    pub lookup: Lookup<&'a [u8]>,
-}
-
-/// Verifies a proof, such as the response of `com.atproto.sync.getRecord`, and returns what it
-/// says about one path.
-///
-/// Checks:
-///
-/// - the framing of the CAR, and every block against its CID
-/// - that the commit belongs to the account `did` and is signed with `key`
-/// - all rules of the tree in every node on the search path of `path`
-///
-/// The caller has to make sure that `key` is the account's key, from its DID document. Only current
-/// commits are accepted, with default limits. For other settings, combine
-/// [`Loader`](crate::Loader), [`Commit::verify_account`](crate::Commit::verify_account),
-/// [`Commit::verify_signature`](crate::Commit::verify_signature) and [`Repo::get`].
-///
-/// # Errors
-///
-/// - `Path` if `path` is not a repo path
-/// - `Argument` if `did` is not a DID
-/// - `OtherAccount` if the commit belongs to another account
-/// - `Signature` if the commit is not signed with `key`
-/// - `Tree`, `Malformed`, `NonCanonical` or `Limit` if a node on the search path breaks a rule
-/// - those of [`Repo::from_slice`]
-///
-/// A missing node or record is not an error: see [`Lookup`].
-///
-/// # Examples
-///
-/// ```
-/// use carwalk::{Lookup, verify_record_proof};
-///
-/// # let whole: &[u8] = include_bytes!("../samples/repo.car");
-/// # let mut response = Vec::new();
-/// # let repo = carwalk::Repo::from_slice(whole)?;
-/// # repo.prove().key("app.bsky.actor.profile/self").write(&mut response)?;
-/// let did = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
-/// let key = "did:key:zQ3shXgWjVsCJsv9mBm6kVqFSjAnErMg3zG9CcyvmUCCaFRCr".parse()?;
-/// let proof = verify_record_proof(&response, did, &key, "app.bsky.actor.profile/self")?;
-/// assert_eq!(proof.commit.rev(), "3l4ozvcohu22l");
-/// match proof.lookup {
-///     Lookup::Present { record: Some(record), .. } => assert_eq!(record.len(), 128),
-///     Lookup::Present { cid, record: None } => println!("{cid} is not in the response"),
-///     Lookup::Absent => println!("no such record"),
-///     Lookup::Unknown(gap) => println!("the response does not prove either: {gap}"),
-/// }
-/// # Ok::<(), carwalk::Error>(())
-/// ```
-#[cfg(feature = "signature")]
-pub fn verify_record_proof<'a>(
-    car: &'a [u8],
-    did: &str,
-    key: &VerifyingKey,
-    path: &str,
-) -> Result<RecordProof<'a>> {
-    let path = RepoPath::try_from(path)?;
-    let repo = Repo::from_slice(car)?;
-    let commit = repo.commit();
-    commit.verify_account(did)?;
-    commit.verify_signature(key)?;
-    let found = repo.walk().partial(true).key(path.as_str()).start().find()?;
-    // Borrows from the CAR: the repository is dropped at the end of this function.
-    let borrow = |cid: Cid, block: Block<_>| {
-        let offset = block.offset;
-        offset.and_then(|offset| block_at_offset(car, offset, &cid)).ok_or_else(|| {
-            debug_assert!(false, "the store of a slice returned a block without its offset");
-            Error::store("a block has no offset")
-        })
-    };
-    let lookup = found.try_map(borrow)?;
-    Ok(RecordProof { commit: commit.clone(), lookup })
 }
 
 impl<S: BlockStore> Repo<S> {

@@ -41,7 +41,7 @@ impl<T: Reuse> Shelf<T> {
         self.lock().take().unwrap_or_default()
     }
 
-    /// Puts buffers back. If others lie there already, the larger ones stay.
+    /// Puts buffers back. If the shelf has others already, it keeps the larger ones.
     pub(crate) fn put(&self, mut buffers: T) {
         buffers.reset();
         let mut place = self.lock();
@@ -50,7 +50,7 @@ impl<T: Reuse> Shelf<T> {
         }
     }
 
-    /// Returns the bytes of memory that lie there.
+    /// Returns the bytes of memory that the shelf holds.
     pub(crate) fn held(&self) -> u64 {
         self.lock().as_ref().map_or(0, Reuse::held)
     }

@@ -335,10 +335,11 @@ impl VerifyingKey {
         message: impl IntoIterator<Item = impl AsRef<[u8]>>,
         signature: &[u8],
     ) -> Result<()> {
-        self.judge(message, signature).map_err(Error::signature)
+        self.verify_or_fault(message, signature).map_err(Error::signature)
     }
 
-    fn judge(
+    /// Checks a signature without allocating an error.
+    fn verify_or_fault(
         &self,
         message: impl IntoIterator<Item = impl AsRef<[u8]>>,
         signature: &[u8],
@@ -349,12 +350,12 @@ impl VerifyingKey {
         let digest = message.into_iter().fold(Sha256::new(), Sha256::chain_update).finalize();
         match &self.0 {
             Point::P256(key) => {
-                judge(key, &digest, signature, |numbers: &p256::ecdsa::Signature| {
+                verify_digest(key, &digest, signature, |numbers: &p256::ecdsa::Signature| {
                     numbers.s().is_high()
                 })
             }
             Point::K256(key) => {
-                judge(key, &digest, signature, |numbers: &k256::ecdsa::Signature| {
+                verify_digest(key, &digest, signature, |numbers: &k256::ecdsa::Signature| {
                     numbers.s().is_high()
                 })
             }
@@ -362,9 +363,9 @@ impl VerifyingKey {
     }
 }
 
-/// Checks one signature. One curve's crate refuses a high s and the other's accepts it, so it is
-/// checked here for both.
-fn judge<S: for<'a> TryFrom<&'a [u8]>>(
+/// Checks a signature of a message by its digest. One curve's crate refuses a high s and the
+/// other's accepts it, so it is checked here for both.
+fn verify_digest<S: for<'a> TryFrom<&'a [u8]>>(
     key: &impl PrehashVerifier<S>,
     digest: &[u8],
     signature: &[u8],

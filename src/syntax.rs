@@ -51,8 +51,8 @@ pub fn is_tid(text: &str) -> bool {
 /// Returns the time in a TID, in microseconds since 1970, or `None` if `text` is not a TID. At most
 /// 2^54 - 1, in the year 2540.
 ///
-/// See [the specification](https://atproto.com/specs/tid#tid-layout). The time is what the author of
-/// the TID wrote, and nothing proves it.
+/// See [the specification](https://atproto.com/specs/tid#tid-layout). The author of the TID chose
+/// the time, and nothing proves it.
 ///
 /// # Examples
 ///

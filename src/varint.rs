@@ -67,6 +67,7 @@ fn decode_any(bytes: &[u8]) -> Result<Option<(u64, usize)>> {
 
 /// Appends a number of at most 63 bits.
 pub(crate) fn encode(mut value: u64, out: &mut Vec<u8>) {
+    debug_assert!(value >> 63 == 0, "a longer varint than readers accept");
     loop {
         let [low, ..] = value.to_le_bytes();
         value >>= 7;

@@ -239,8 +239,8 @@ impl Arena {
         Some((chunk.bytes.get(..chunk.filled)?, at, chunk.offset))
     }
 
-    /// Returns the placement of the byte that follows position `end` in the chunk of a placement:
-    /// in the same chunk, or the start of the next.
+    /// Returns the placement of the byte at position `end` in the chunk of a placement, or of the
+    /// start of the next chunk if the chunk ends there.
     pub(crate) fn placement_at(&self, at: Placement, end: usize) -> Option<Placement> {
         let (number, chunk) = self.chunk_of(at)?;
         if end < chunk.filled {

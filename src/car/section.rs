@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::Look;
 use crate::cid::{self, Cid};
-use crate::error::{Error, LimitName, Malformed, Result};
+use crate::error::{Error, LimitName, Malformed, Result, Structure};
 use crate::limits::Limits;
 use crate::varint;
 
@@ -78,7 +78,7 @@ impl<'a> Section<'a> {
         SectionHead { offset: self.offset, cid: self.cid }
     }
 
-    /// Checks that the block hashes to the CID. Computes one SHA-256 of the block.
+    /// Checks that the block hashes to the CID. Costs one SHA-256 over the block.
     ///
     /// # Errors
     ///
@@ -104,9 +104,7 @@ impl<'a> Section<'a> {
     /// ```
     pub fn verify(&self) -> Result<()> {
         let verified = self.cid.verify(self.block);
-        verified.map_err(|error| {
-            error.in_structure(crate::error::Structure::Section).at(Some(self.offset))
-        })
+        verified.map_err(|error| error.in_structure(Structure::Section).at(Some(self.offset)))
     }
 }
 

@@ -7,5 +7,5 @@ mod skip;
 mod write;
 
 pub(crate) use self::lax::{LaxHead, NoHead, half_float};
-pub(crate) use self::read::{Cursor, KeyOrder};
+pub(crate) use self::read::{Cursor, KeyOrder, compare_keys};
 pub(crate) use self::write::{ItemHead, put_link, put_nullable_link};

@@ -6,6 +6,8 @@
 //! [DAG-CBOR](https://ipld.io/specs/codecs/dag-cbor/spec/) and
 //! [DRISL](https://dasl.ing/drisl.html), which agree on all of this.
 
+use core::cmp::Ordering;
+
 use crate::cid::{self, Cid};
 use crate::error::{Error, Malformed, NonCanonical, Result};
 
@@ -30,6 +32,7 @@ const FALSE: u8 = 0xf4;
 const TRUE: u8 = 0xf5;
 pub(super) const NULL: u8 = 0xf6;
 
+/// A position in DAG-CBOR, from which items are read one after the other.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cursor<'a> {
     /// The remaining bytes.
@@ -277,19 +280,26 @@ impl<'a> Cursor<'a> {
             return None;
         }
         self.rest = rest;
-        Some(self.position().wrapping_sub(cid::LEN))
+        Some(self.start_of_cid())
+    }
+
+    /// Returns the position of the CID that was just passed.
+    #[inline]
+    fn start_of_cid(&self) -> usize {
+        debug_assert!(self.position() >= cid::LEN, "a CID was passed");
+        self.position().wrapping_sub(cid::LEN)
     }
 
     /// Moves past a link, and returns the position of its CID.
     pub(crate) fn link_at(&mut self) -> Result<usize> {
-        self.link().map(|_| self.position().saturating_sub(cid::LEN))
+        self.link().map(|_| self.start_of_cid())
     }
 
     /// Moves past a null, or past a link to a block of CBOR, and returns the position of its CID.
     #[inline]
     pub(crate) fn nullable_node_link_at(&mut self) -> Result<Option<usize>> {
         let link = self.nullable_node_link()?;
-        Ok(link.map(|_| self.position().saturating_sub(cid::LEN)))
+        Ok(link.map(|_| self.start_of_cid()))
     }
 
     /// Reads a link that does not begin like a canonical one, and returns the reason as an error.
@@ -344,7 +354,7 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// Checks that the keys of one map are in canonical order: the shorter first, then by bytes.
+/// Checks that the keys of one map are in canonical order.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct KeyOrder<'a> {
     last: Option<&'a str>,
@@ -355,17 +365,21 @@ impl<'a> KeyOrder<'a> {
     pub(crate) fn key(&mut self, cursor: &mut Cursor<'a>) -> Result<&'a str> {
         let at = cursor.position();
         let key = cursor.text()?;
-        let rank = |key: &'a str| (key.len(), key);
-        match self.last.replace(key).map(|last| rank(last).cmp(&rank(key))) {
-            None | Some(core::cmp::Ordering::Less) => Ok(key),
-            Some(core::cmp::Ordering::Equal) => {
+        let last = self.last.replace(key);
+        match last.map(|last| compare_keys(last.as_bytes(), key.as_bytes())) {
+            None | Some(Ordering::Less) => Ok(key),
+            Some(Ordering::Equal) => {
                 Err(Error::non_canonical(NonCanonical::MapDuplicate).within(at))
             }
-            Some(core::cmp::Ordering::Greater) => {
-                Err(Error::non_canonical(NonCanonical::MapOrder).within(at))
-            }
+            Some(Ordering::Greater) => Err(Error::non_canonical(NonCanonical::MapOrder).within(at)),
         }
     }
+}
+
+/// Compares keys of a map in canonical order: the shorter first, then by bytes.
+#[inline]
+pub(crate) fn compare_keys(a: &[u8], b: &[u8]) -> Ordering {
+    a.len().cmp(&b.len()).then_with(|| a.cmp(b))
 }
 
 #[cfg(test)]

@@ -44,8 +44,8 @@ fn eight_digits(bits: u64) -> [u8; 8] {
     let bits = (bits << 12 & 0x000f_ffff_0000_0000) | (bits & 0x000f_ffff);
     let bits = (bits << 6 & 0x03ff_0000_03ff_0000) | (bits & 0x0000_03ff_0000_03ff);
     let values = (bits << 3 & 0x1f00_1f00_1f00_1f00) | (bits & 0x001f_001f_001f_001f);
-    // Letters begin at `a`. Numbers are the values from 26 on, to which 102 is added for a bit; they
-    // begin at `2`, which is 73 less than the letter would be. No byte overflows.
+    // Letters begin at `a`. Numbers are the values from 26 on: adding 102 sets the top bit of
+    // these. They begin at `2`, which is 73 less than the letter would be. No byte overflows.
     let are_numbers = (values.wrapping_add(EACH.wrapping_mul(102)) >> 7) & EACH;
     let letters = values.wrapping_add(EACH.wrapping_mul(b'a'.into()));
     letters.wrapping_sub(are_numbers.wrapping_mul(73)).to_be_bytes()

@@ -53,7 +53,8 @@ pub enum ErrorClass {
     Invalid,
     /// The input is empty or ends too early.
     Truncated,
-    /// A block is missing: the CAR is partial, or was cut between two sections.
+    /// A block is missing: the CAR is partial, or was cut between two sections. Or a message of the
+    /// live stream does not name the tree or record before it.
     Missing,
     /// The input exceeds a limit, or a one-pass walk cannot read its block order: a load can.
     Limit,
@@ -65,7 +66,7 @@ pub enum ErrorClass {
     Caller,
     /// The file system refuses, for a stream, a file or an output: not found, permission denied,
     /// name taken, no space, read-only, and the like. Or the file opened as a kept spill file is
-    /// none, or is damaged, incomplete or of another version.
+    /// not one, is damaged or incomplete, or has another version.
     Environment,
     /// Other I/O errors of a stream, a file or an output, and every error that your own store makes
     /// with [`Error::store`].
@@ -78,10 +79,10 @@ impl Error {
     /// Returns the class of the error: what a program should do about it.
     ///
     /// A function that parses a CID, repo path, public key or varint on its own, such as
-    /// [`Cid::parse`](crate::Cid::parse), cannot know where it came from, so the class is `Caller`.
-    /// [`Commit::parse`](crate::Commit::parse), [`Node::parse`](crate::mst::Node::parse) and the
-    /// functions of [`record`](crate::record) return errors of the class `Invalid` or `Limit`,
-    /// except for `decode`, whose errors are of the class `Caller`.
+    /// [`Cid::parse`](crate::Cid::parse), cannot know where its argument came from, so the class is
+    /// `Caller`. [`Commit::parse`](crate::Commit::parse), [`Node::parse`](crate::mst::Node::parse)
+    /// and the functions of [`record`](crate::record) return errors of the class `Invalid` or
+    /// `Limit`, except for `decode`, whose errors are of the class `Caller`.
     ///
     /// # Examples
     ///
@@ -119,9 +120,8 @@ impl Error {
             | ErrorKind::PublicKey(_)
             | ErrorKind::Decode(_)
             | ErrorKind::Encode(_)
-            | ErrorKind::InvalidSpillFile(SpillFileFault::Processed | SpillFileFault::NotHashed) => {
-                ErrorClass::Caller
-            }
+            | ErrorKind::InvalidSpillFile(SpillFileFault::Processed)
+            | ErrorKind::InvalidSpillFile(SpillFileFault::NotHashed) => ErrorClass::Caller,
             ErrorKind::Path(_) | ErrorKind::Malformed(_) | ErrorKind::NonCanonical(_)
                 if is_argument =>
             {

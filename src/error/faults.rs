@@ -381,7 +381,9 @@ pub enum SpillFileFault {
     NotHashed,
     /// The store holds processed values, and the loader has no process function, or a CAR with
     /// records is to be written.
-    #[error("the spill file holds processed values, which need their process function")]
+    #[error(
+        "processed values are stored instead of records: only their process function reads them"
+    )]
     Processed,
 }
 

@@ -51,6 +51,7 @@ impl<K: AsRef<[u8]>> KeyInterval<K> {
     /// let interval = KeyInterval { lower: Some("a"), upper: None };
     /// assert!(interval.contains(b"b") && !interval.contains(b"a"));
     /// ```
+    #[must_use]
     pub fn contains(&self, key: &[u8]) -> bool {
         let KeyInterval { lower, upper } = self;
         lower.as_ref().is_none_or(|lower| lower.as_ref() < key)
@@ -76,15 +77,18 @@ impl<K: AsRef<[u8]>> KeyInterval<K> {
     }
 }
 
+/// Returns a bound as text.
+fn escaped<K: AsRef<[u8]>>(key: &Option<K>) -> Option<String> {
+    key.as_ref().map(|key| key.as_ref().escape_ascii().to_string())
+}
+
 /// Writes the keys as text. Bytes outside printable ASCII, quotes and backslashes are escaped.
 impl<K: AsRef<[u8]>> fmt::Debug for KeyInterval<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let quoted =
-            |key: &Option<K>| key.as_ref().map(|key| key.as_ref().escape_ascii().to_string());
         let KeyInterval { lower, upper } = self;
         f.debug_struct("KeyInterval")
-            .field("lower", &quoted(lower))
-            .field("upper", &quoted(upper))
+            .field("lower", &escaped(lower))
+            .field("upper", &escaped(upper))
             .finish()
     }
 }
@@ -122,11 +126,9 @@ impl<K: AsRef<[u8]>> serde::Serialize for KeyInterval<K> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::SerializeStruct as _;
 
-        let text =
-            |key: &Option<K>| key.as_ref().map(|key| key.as_ref().escape_ascii().to_string());
         let mut interval = serializer.serialize_struct("KeyInterval", 2)?;
-        interval.serialize_field("lower", &text(&self.lower))?;
-        interval.serialize_field("upper", &text(&self.upper))?;
+        interval.serialize_field("lower", &escaped(&self.lower))?;
+        interval.serialize_field("upper", &escaped(&self.upper))?;
         interval.end()
     }
 }

@@ -37,7 +37,10 @@ pub enum MessageFault {
         found: Box<str>,
     },
     /// The revision lies in the future by more than the tolerance.
-    #[error("revision {rev} is {} in the future, at most {tolerance} tolerated", Counted(*ahead, "second"))]
+    #[error(
+        "revision {rev} is {} in the future, at most {tolerance} tolerated",
+        Counted(*ahead, "second")
+    )]
     FutureRev {
         /// The revision.
         rev: Box<str>,

@@ -247,8 +247,8 @@ impl Error {
     }
 
     /// Returns the number of the CAR at fault among several, counted from 0: see
-    /// [`Loader::from_cars`](crate::Loader::from_cars). For a diff of two trees, 0 is the old one and
-    /// 1 the new one. `None` for other errors.
+    /// [`Loader::from_cars`](crate::Loader::from_cars). In a diff of two trees, 0 is the old one
+    /// and 1 the new one. `None` for other errors.
     ///
     /// # Examples
     ///

@@ -49,7 +49,7 @@ impl<P: Process + Clone> Loader<P> {
     /// - `Store` or `InvalidSpillFile` if a spill file fails
     /// - `Argument` if the CID that [`Loader::commit`] was given has the codec raw
     ///
-    /// [`Error::input`] is the number of the CAR, except for the kinds `Argument`, and with
+    /// [`Error::input`] is the number of the CAR, except for the kind `Argument`, and with
     /// [`Loader::commit`].
     ///
     /// # Examples
@@ -382,7 +382,7 @@ fn newest<S: BlockStore, P>(store: &S, commits: &[Cid], opening: &Opening<P>) ->
         let added = commit.and_then(|commit| revisions.add(commit));
         added.map_err(|error| error.in_input(input))?;
     }
-    revisions.newest().ok_or_else(|| Error::new(ErrorKind::Argument(ArgumentFault::NoCar)))
+    revisions.newest().ok_or_else(|| Error::argument(ArgumentFault::NoCar))
 }
 
 /// The commits of several CARs.

@@ -51,8 +51,9 @@ use crate::repo::Opening;
 ///
 /// Setters take the loader by value and can be called in any order, with two exceptions:
 /// [`process`](Loader::process) can be called once, and [`memory_limit`](Loader::memory_limit)
-/// comes last. Openers (`from_..` and `map`) borrow the loader: one loader opens any number of
-/// repositories, also on several threads at the same time if its process function is `Sync`.
+/// comes last. Openers (`from_..`, `tree_from_..`, `load_..`, `map`, `stream`) borrow the loader:
+/// one loader opens any number of repositories, also on several threads at the same time if its
+/// process function is `Sync`.
 ///
 /// # Examples
 ///

@@ -15,9 +15,9 @@ use super::{LoadScratch, Loader};
 use crate::budget;
 use crate::car::{Reader, SliceReader, Source};
 use crate::cid::Cid;
-use crate::error::{Error, Result};
 #[cfg(feature = "redb")]
-use crate::error::{ErrorKind, SpillFileFault};
+use crate::error::SpillFileFault;
+use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::mst::WalkBuffers;
 use crate::process::Process;
@@ -470,11 +470,11 @@ impl<P: Process + Clone> Loader<P> {
     #[cfg(feature = "redb")]
     fn spilled(&self, mut store: RedbStore, memory_limit: u64) -> Result<Repo<RedbStore, P>> {
         if store.is_processed() && P::STORE.is_none() {
-            return Err(Error::new(ErrorKind::InvalidSpillFile(SpillFileFault::Processed)));
+            return Err(Error::spill_file(SpillFileFault::Processed));
         }
         let opening = self.opening(memory_limit);
         if store.is_processed() && !store.was_hashed() && opening.trust != Trust::Unchecked {
-            return Err(Error::new(ErrorKind::InvalidSpillFile(SpillFileFault::NotHashed)));
+            return Err(Error::spill_file(SpillFileFault::NotHashed));
         }
         if opening.trust == Trust::Hashed {
             store.verify()?;

@@ -4,7 +4,6 @@ use std::io::Read;
 
 use super::Loader;
 use crate::car::Reader;
-use crate::cid::Cid;
 use crate::commit::Commit;
 use crate::error::{Error, ErrorKind, Result, Structure};
 use crate::repo::read_commit;
@@ -73,21 +72,14 @@ impl<P> Loader<P> {
         let mut reader = Reader::with_limits(reader, self.settings.limits.clone())?;
         let root = self.settings.commit(reader.header())?;
         let hash = self.settings.trust != Trust::Unchecked;
-        let found = find(&mut reader, root, |block| read_commit(root, block, self.commits, hash));
-        found.map_err(|error| error.in_structure(Structure::Commit).of_cid(root))
-    }
-}
-
-/// Reads up to the section with the CID of the commit.
-fn find<R: Read>(
-    reader: &mut Reader<R>,
-    root: Cid,
-    read: impl Fn(&[u8]) -> Result<Commit<'static>>,
-) -> Result<Commit<'static>> {
-    while let Some(section) = reader.read_section()? {
-        if section.cid() == root {
-            return read(section.block()).map_err(|error| error.at(Some(section.offset())));
+        // Not for errors of sections: these may be of another block.
+        let of_commit = |error: Error| error.in_structure(Structure::Commit).of_cid(root);
+        while let Some(section) = reader.read_section()? {
+            if section.cid() == root {
+                let commit = read_commit(root, section.block(), self.commits, hash);
+                return commit.map_err(|error| of_commit(error.at(Some(section.offset()))));
+            }
         }
+        Err(of_commit(Error::new(ErrorKind::MissingCommit)))
     }
-    Err(Error::new(ErrorKind::MissingCommit))
 }

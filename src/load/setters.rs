@@ -256,8 +256,8 @@ impl<P> Loader<P> {
     /// # let of = |block: &[u8]| Cid::of(Codec::DagCbor, block);
     /// # let record = of(b"\xa0");
     /// # let link = [b"\xd8\x2a\x58\x25\x00", &record.as_bytes()[..]].concat();
-    /// # let entry = |start: &[u8]| [start, b"\x61t\xf6\x61v", &link].concat();
-    /// # let entries = [entry(b"\xa4\x61k\x47notes/1\x61p\x00"), entry(b"\xa4\x61k\x413\x61p\x06")];
+    /// # let entry = |key: &[u8]| [b"\xa4\x61k", key, b"\x61t\xf6\x61v", &link].concat();
+    /// # let entries = [entry(b"\x47notes/1\x61p\x00"), entry(b"\x413\x61p\x06")];
     /// # let node = [b"\xa2\x61e\x82", &entries.concat()[..], b"\x61l\xf6"].concat();
     /// # let sample = carwalk::Repo::from_slice(bytes)?;
     /// # let mut block = sample.commit().bytes().to_vec();

@@ -78,7 +78,7 @@ pub(super) struct Settings {
     /// The commit to open; `None` for the first root of the CAR.
     pub(super) commit: Option<Cid>,
     pub(super) progress: Option<Arc<ProgressFn>>,
-    /// Threads that may hash, including the calling thread.
+    /// Threads that may hash, including the calling thread; 0 is the same as 1.
     pub(super) threads: usize,
     /// Bytes of records that a one-pass walk keeps.
     pub(super) keep_repeats: u64,
@@ -92,7 +92,7 @@ impl Settings {
             salvage: false,
             commit: None,
             progress: None,
-            threads: 0,
+            threads: 1,
             keep_repeats: 0,
         }
     }
@@ -109,7 +109,7 @@ impl Settings {
             (false, Trust::HashWhenReached) => "Verification::ReachedBlocks",
             _ => return self.check(),
         };
-        Err(Error::new(ErrorKind::Argument(ArgumentFault::OnePass { setting })))
+        Err(Error::argument(ArgumentFault::OnePass { setting }))
     }
 
     /// Returns the CID of the commit to open in a CAR with this header.

@@ -241,7 +241,7 @@ impl<R: Read, P: Process> Suspended<R, P> {
     /// if let Loaded::Suspended(load) = Loader::new().memory_limit(4 << 10).from_reader(stream)? {
     ///     let count = match SpillFile::temporary().create() {
     ///         Ok(file) => load.spill(file)?.records().try_count()?,
-    ///         // No file can be created, but the load can go on in memory.
+    ///         // No file can be created, but the load can continue in memory.
     ///         Err(_) => match load.resume(16 << 20)? {
     ///             Loaded::Complete(repo) => repo.records().try_count()?,
     ///             Loaded::Suspended(_) => 0,

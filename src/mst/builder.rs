@@ -19,14 +19,12 @@ use super::key::Layer;
 use crate::cid::{Cid, Codec};
 use crate::error::{ArgumentFault, Error, ErrorKind, KeyInterval, LimitName, Result, Structure};
 use crate::limits::{Limits, MAX_KEY_LEN};
-#[cfg(feature = "sync")]
-use crate::reuse::Reuse;
 
 /// Builds a tree from its entries in key order, node by node.
 ///
 /// Each finished node is passed to the sink, a function that gets its CID, its layer and its block:
-/// children before their parent, the root last. What was passed means nothing until
-/// [`finish`](Builder::finish) has returned the root.
+/// children before their parent, the root last. The nodes are a tree only if
+/// [`finish`](Builder::finish) returns the root.
 ///
 /// Instead of all entries below a node, [`subtree`](Builder::subtree) takes the CID of the node, if
 /// nothing changes below it. Memory: one open node for each layer, and two keys. The cost of an
@@ -174,9 +172,9 @@ impl<F: FnMut(&Cid, Layer, &[u8]) -> Result<()>> Builder<F> {
     ///
     /// - `Argument` if the interval begins before the end of the interval before it, or lies before
     ///   the last entry, or is empty, or if an earlier call failed
-    /// - `NeedsNode` if the node cannot stay as it is: something else is in its interval, or belongs
-    ///   into the node or below it. Of several such subtrees, the error names the one of the
-    ///   highest layer, and of these the first in key order
+    /// - `NeedsNode` if the node cannot stay as it is: something else is in its interval, or
+    ///   belongs into the node or below it. Of several such subtrees, the error names the one of
+    ///   the highest layer, and of these the first in key order
     /// - `Malformed` if the CID is not that of a dag-cbor block
     ///
     /// After an error, every further call fails.

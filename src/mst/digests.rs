@@ -45,8 +45,8 @@ pub(super) fn is_unverified<B>(cid: Cid, found: &Block<B>) -> bool {
 
 /// The known digests of blocks, with the lengths of the blocks.
 pub(super) struct Digests {
-    /// Nothing is removed from the table during a walk. A new table is made instead, because a table
-    /// keeps its capacity.
+    /// Nothing is removed from the table during a walk. A new table is made instead, because a
+    /// table keeps its capacity.
     known: HashMap<Cid, ([u8; 32], usize)>,
     /// The digests of shorter blocks are not remembered.
     min_len: usize,
@@ -217,6 +217,8 @@ impl Batch {
 #[cfg(test)]
 #[expect(clippy::arithmetic_side_effects, reason = "tests fail by panicking")]
 mod tests {
+    use core::cell::{Cell, RefCell};
+
     use super::*;
     use crate::cid::Codec;
     use crate::mst::Event;
@@ -227,7 +229,7 @@ mod tests {
 
     thread_local! {
         /// The lengths of the batches that were hashed, without empty ones.
-        static BATCHES: core::cell::RefCell<Vec<usize>> = const { core::cell::RefCell::new(Vec::new()) };
+        static BATCHES: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
     }
 
     pub(super) fn note_batch(len: usize) {
@@ -465,7 +467,7 @@ mod tests {
     struct Asked<'a> {
         cid: Cid,
         block: Block<Vec<u8>>,
-        asked: &'a core::cell::Cell<usize>,
+        asked: &'a Cell<usize>,
     }
 
     impl Answer<Vec<u8>> for Asked<'_> {
@@ -481,7 +483,7 @@ mod tests {
 
     #[test]
     fn choosing_large_blocks_takes_some_steps_for_each() {
-        let asked = core::cell::Cell::new(0);
+        let asked = Cell::new(0);
         let mut answers: Vec<_> = (0..2000_u32)
             .map(|number| {
                 // Each is there twice.

@@ -5,6 +5,7 @@ use core::mem::take;
 
 use crate::cbor::{ItemHead, put_link, put_nullable_link};
 use crate::cid::Cid;
+#[cfg(feature = "sync")]
 use crate::reuse::Reuse;
 
 /// A node to which entries are added in key order.
@@ -24,14 +25,10 @@ impl NodeEncoder {
     }
 
     /// Removes all entries, and frees memory beyond a fixed bound.
+    #[cfg(feature = "sync")]
     pub(super) fn reset(&mut self) {
         self.entries.reset();
         (self.count, self.left, self.record) = (0, None, None);
-    }
-
-    /// Returns the bytes of memory that are held.
-    pub(super) fn held(&self) -> u64 {
-        self.entries.held()
     }
 
     /// Returns the length of the entries, in bytes. The block will be longer.

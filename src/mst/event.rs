@@ -138,7 +138,7 @@ pub enum Event<'w> {
 
 impl Event<'_> {
     /// Returns the event of the root of an empty tree, which needs no block.
-    pub(super) fn empty_tree(cid: Cid) -> Self {
+    pub(crate) fn empty_tree(cid: Cid) -> Self {
         Event::Node { cid, layer: Layer::BOTTOM, depth: 0, block: EMPTY_NODE, offset: None }
     }
 

@@ -1,9 +1,9 @@
 //! A walk over blocks that come in pre-order, one by one.
 //!
 //! ```text
-//! due() -> Node, Record    offer(section)   Node, Record: it was taken
+//! due() -> Node, Record   offer(section) -> Node, Record: it was taken
 //!                                           Extra: it was passed over
-//!                                           Repeat: the record came earlier; offer the section again
+//!                                           Repeat: the record came earlier; offer it again
 //!       -> End
 //! ```
 //!
@@ -15,7 +15,7 @@ mod ahead;
 use core::mem::take;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use self::ahead::NodesAhead;
+use self::ahead::ParsedNodes;
 use super::descent::{Descent, DescentBuffers, Fetched, Manner, Next};
 use super::event::{Entry, Event};
 use super::frame::{Link, Order};
@@ -36,7 +36,7 @@ const MAX_SPARE: usize = 1 << 13;
 /// A walk over blocks that come in pre-order.
 pub(crate) struct OnePass {
     descent: Descent<NodeBytes>,
-    ahead: NodesAhead,
+    ahead: ParsedNodes,
     /// The block that is due, if the descent has reached it.
     reached: Option<Reached>,
     /// Whether the walk has passed over a record. Then sections that are not due may be records in
@@ -114,7 +114,7 @@ impl OnePass {
         nodes.note(commit, offset);
         OnePass {
             descent: Descent::new(root, manner, DescentBuffers::default()),
-            ahead: NodesAhead::default(),
+            ahead: ParsedNodes::default(),
             reached: None,
             passes_records: false,
             commit,
@@ -297,11 +297,6 @@ impl OnePass {
     /// Returns the event of the node that was taken last.
     pub(crate) fn node_event(&self) -> Option<Event<'_>> {
         self.descent.node_event()
-    }
-
-    /// Returns the event of the root of an empty tree.
-    pub(crate) fn empty_tree(&self, root: Cid) -> Event<'_> {
-        Event::empty_tree(root)
     }
 
     /// Returns the event of a repeated record.

@@ -284,7 +284,8 @@ impl<'s, S: BlockStore> Walker<'s, S> {
         step
     }
 
-    /// Gives the buffers back. A walk that is dropped before its end frees them, but not a lookup.
+    /// Returns the buffers to the shelf. A walk that is dropped before its end frees them; a lookup
+    /// always returns them.
     #[inline(never)]
     fn end(&mut self) {
         self.descent.stop();

@@ -7,8 +7,8 @@ use crate::error::KeyInterval;
 /// The window of a walk: the wanted keys.
 #[derive(Clone, Debug)]
 pub(super) struct Window {
-    /// In ascending order, none of them empty, with keys between any two that are in neither. None
-    /// if all keys are wanted.
+    /// In ascending order, each with a key, and with keys between any two that are in neither.
+    /// There are none if all keys are wanted.
     spans: Vec<KeyRange>,
     is_all: bool,
     /// The layer of the key, if only one is wanted.

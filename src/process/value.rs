@@ -283,7 +283,11 @@ impl<T: Value, E: Value> Value for Result<T, E> {
 macro_rules! tuples {
     ($(($($name:ident)*))*) => {
         $(impl<$($name: Value),*> Value for ($($name,)*) {
-            #[allow(non_snake_case, unused_variables, reason = "one name for type and value; the empty tuple has none")]
+            #[allow(
+                non_snake_case,
+                unused_variables,
+                reason = "one name for type and value; the empty tuple has none"
+            )]
             fn encode(&self, out: &mut Vec<u8>) -> Result<()> {
                 let ($($name,)*) = self;
                 $($name.encode(out)?;)*
@@ -387,7 +391,7 @@ impl<T: serde::Serialize + serde::de::DeserializeOwned> Value for Dag<T> {
     }
 }
 
-pub(crate) fn encode_len(len: usize, out: &mut Vec<u8>) {
+fn encode_len(len: usize, out: &mut Vec<u8>) {
     varint::encode(len as u64, out);
 }
 

@@ -73,7 +73,7 @@ enum Reason {
     NoItem,
     /// Too many containers are open.
     Nesting,
-    /// The record is not CBOR.
+    /// The record's CID has the codec raw.
     Codec(Malformed),
 }
 
@@ -221,7 +221,7 @@ impl<'r> Items<'r> {
             (0, Some(value)) => What::Integer(value.into()),
             (1, Some(value)) => What::Integer((-1_i128).saturating_sub(value.into())),
             (2, Some(len)) => What::Bytes(Cow::Borrowed(self.take(len, at)?)),
-            (2, None) => What::Bytes(Cow::Owned(self.chunks(at, 2)?)),
+            (2, None) => What::Bytes(Cow::Owned(self.byte_chunks(at)?)),
             (3, Some(len)) => text(self.take(len, at)?),
             (3, None) => self.text_chunks(at)?,
             (4, len) => self.begin(Container::Array, len, at)?,
@@ -303,9 +303,9 @@ impl<'r> Items<'r> {
     }
 
     /// Reads the rest of a byte string in chunks.
-    fn chunks(&mut self, at: usize, major: u8) -> Result<Vec<u8>, Fault> {
+    fn byte_chunks(&mut self, at: usize) -> Result<Vec<u8>, Fault> {
         let mut whole = Vec::new();
-        while let Some(chunk) = self.chunk(at, major)? {
+        while let Some(chunk) = self.chunk(at, 2)? {
             whole.extend_from_slice(chunk);
         }
         Ok(whole)

@@ -9,6 +9,9 @@ pub(super) const LINK: &str = "$link";
 pub(super) const BYTES: &str = "$bytes";
 pub(super) const CBOR: &str = "$cbor";
 
+/// The largest integer without an oddity. A float of 64 bits represents every integer up to it.
+pub(super) const MAX_SAFE: u64 = (1 << 53) - 1;
+
 /// An oddity: a violation of the [data model](https://atproto.com/specs/data-model) in a record.
 ///
 /// Displays as a short text without control characters.

@@ -6,13 +6,11 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use super::items::{Container, Item, Items, What};
-use super::oddity::{BYTES, CBOR, LINK, Oddity};
+use super::oddity::{BYTES, CBOR, LINK, MAX_SAFE, Oddity};
 use super::origin::Origin;
 use super::place::{PlaceText, Segment};
+use crate::cbor::compare_keys;
 use crate::error::Result;
-
-/// The largest integer up to which a 64-bit float represents every integer.
-const MAX_SAFE: i128 = (1 << 53) - 1;
 
 /// The state of the pass.
 #[derive(Clone)]
@@ -167,7 +165,7 @@ impl<'r> Survey<'r> {
                     self.formless.push(at..end);
                 }
             }
-            What::Integer(value) if value.abs() > MAX_SAFE => {
+            What::Integer(value) if value.unsigned_abs() > u128::from(MAX_SAFE) => {
                 self.tell(at, Oddity::UnsafeInteger(value));
             }
             What::Formless(oddity) => {
@@ -265,7 +263,9 @@ impl<'r> Survey<'r> {
             return;
         };
         let before = self.keys.get(open.keys..).and_then(<[_]>::last);
-        let order = before.map_or(Ordering::Less, |before| canonical(&before.text, &key.text));
+        let order = before.map_or(Ordering::Less, |before| {
+            compare_keys(before.text.as_bytes(), key.text.as_bytes())
+        });
         let is_first_out_of_order = order == Ordering::Greater && open.ascends;
         open.ascends &= order == Ordering::Less;
         if is_first_out_of_order {
@@ -290,9 +290,4 @@ impl<'r> Survey<'r> {
             self.tell(end, Oddity::Trailing(trailing));
         }
     }
-}
-
-/// Compares keys in the order of DAG-CBOR: the shorter first, then by bytes.
-fn canonical(a: &str, b: &str) -> Ordering {
-    a.len().cmp(&b.len()).then_with(|| a.cmp(b))
 }

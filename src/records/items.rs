@@ -104,6 +104,6 @@ impl<'s, S: BlockStore> Items<'s, S> {
 }
 
 /// Counts the items up to the end or the first error.
-pub(super) fn try_count<T>(mut items: impl Iterator<Item = Result<T>>) -> Result<u64> {
+pub(crate) fn try_count<T>(mut items: impl Iterator<Item = Result<T>>) -> Result<u64> {
     items.try_fold(0, |count: u64, item| item.map(|_| count.saturating_add(1)))
 }

@@ -9,7 +9,8 @@ use core::iter::FusedIterator;
 
 pub use self::collections::Collections;
 pub use self::entries::{Entries, RepoEntry};
-use self::items::{End, Item, Items, try_count};
+pub(crate) use self::items::try_count;
+use self::items::{End, Item, Items};
 use crate::cid::Cid;
 use crate::error::{Error, Result};
 use crate::mst::Walker;

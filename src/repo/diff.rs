@@ -44,8 +44,8 @@ impl<S: BlockStore, P: Process> Tree<S, P> {
         Diff::new(old, new)
     }
 
-    /// Returns an iterator over the changes that turn sorted rows into this tree, in key order. Each
-    /// row is a key and the CID of its record; keys ascend byte by byte. Reads every node.
+    /// Returns an iterator over the changes that turn sorted rows into this tree, in key order.
+    /// Each row is a key and the CID of its record; keys ascend byte by byte. Reads every node.
     ///
     /// This is how an indexer finds out where its database differs from a repository.
     ///
@@ -126,8 +126,8 @@ impl<S: BlockStore, P: Process> Repo<S, P> {
         self.tree().diff(new.tree())
     }
 
-    /// Returns an iterator over the changes that turn sorted rows into this repository's tree, in key
-    /// order: see [`Tree::diff_rows`].
+    /// Returns an iterator over the changes that turn sorted rows into this repository's tree, in
+    /// key order: see [`Tree::diff_rows`].
     ///
     /// # Errors
     ///

@@ -359,7 +359,8 @@ impl<S: CarStore, P: Process> Repo<S, P> {
     /// reached by a complete walk. Such blocks are legal and otherwise ignored. Large numbers of
     /// them are a sign of abuse.
     ///
-    /// Costs a complete walk, and at most one bit of memory per 37 bytes of the CAR.
+    /// Costs a complete walk, and the memory of a [`Reached`]: at most about one bit per 37 bytes
+    /// of the CAR.
     ///
     /// # Errors
     ///

@@ -92,8 +92,8 @@ impl<'r, S: BlockStore> RepoWriter<'r, S> {
 
     /// Adds a repo path: restricts the CAR to the added keys and ranges.
     ///
-    /// Unlike that of [`KeyRange::key`], the argument cannot be arbitrary bytes. A text that is not
-    /// a repo path is an error of [`write`](RepoWriter::write).
+    /// A text that is not a repo path is an error of [`write`](RepoWriter::write). For other keys,
+    /// use `range(KeyRange::key(..))`.
     ///
     /// # Examples
     ///
@@ -208,7 +208,7 @@ impl<'r, S: BlockStore> RepoWriter<'r, S> {
     ///
     /// All rules of the tree are checked in every node that is written. Besides a walk, takes at
     /// most 2 MiB of memory over a store that identifies blocks by their
-    /// [offsets](BlockStore::has_unique_offsets), otherwise 4 MiB, and much less for few records.
+    /// [offsets](BlockStore::has_unique_offsets), otherwise 5 MiB, and much less for few records.
     /// Each section is two writes: wrap files and sockets in a `BufWriter`.
     ///
     /// # Errors

@@ -1,9 +1,9 @@
 //! Chooses how messages are hashed on this CPU. Nothing else chooses it.
 //!
-//! A message has blocks of 64 bytes. A lane is the part of a vector that hashes one message. Hashing
-//! one block in every lane is a step; it takes the same time if some lanes are idle. So lanes take
-//! less time from some number of messages on, which depends on how fast the CPU hashes a single
-//! message. Times are relative to that of one single block.
+//! A message has blocks of 64 bytes. A lane is the part of a vector that hashes one message.
+//! Hashing one block in every lane is a step; it takes the same time if some lanes are idle. So
+//! lanes take less time from some number of messages on, which depends on how fast the CPU hashes a
+//! single message. Times are relative to that of one single block.
 //!
 //! | CPU | lanes | a step counts as | lanes are used from | measured |
 //! |---|--:|--:|--:|---|
@@ -14,10 +14,9 @@
 //! | other, or not x86-64 | none | | | no |
 //!
 //! The last column says whether the row was measured, on a CPU that has all instructions.
-//! `docs/design.md` has the measurements (`benches/hash.rs`). With SHA instructions, AVX2 is not used: a step takes as long as its eight blocks one by
-//! one.
-//! Other CPUs, such as ARM with SHA instructions, hash each message with sha2, which uses the
-//! instructions of the CPU.
+//! `docs/design.md` has the measurements, and `benches/hash.rs` makes them. With SHA instructions,
+//! AVX2 is not used: a step takes as long as its eight blocks one by one. Other CPUs, such as ARM
+//! with SHA instructions, hash each message with sha2, which uses the instructions of the CPU.
 
 use std::sync::OnceLock;
 

@@ -59,8 +59,8 @@ pub(crate) fn scale(hash: u64, parts: u64) -> u64 {
 }
 
 /// Returns the digest as four words. Words are read where copies of a CID are written in one piece:
-/// reading across two pieces would wait until both are in the cache. So the digest's last four bytes
-/// take the place of the prefix.
+/// reading across two pieces would wait until both are in the cache. So the digest's last four
+/// bytes take the place of the prefix.
 #[inline]
 fn words(cid: &[u8; cid::LEN]) -> [u64; 4] {
     let (parts, last) = cid.as_chunks::<8>();

@@ -53,8 +53,8 @@ const SOON: usize = 16;
 /// Number of slots that there is room for at first.
 const MIN_NOTED: usize = 64;
 
-/// Maximum length of a CAR in bytes that stays in the CPU's cache with its index, so that prefetching
-/// costs more than it saves.
+/// Maximum length of a CAR in bytes that stays in the CPU's cache with its index, so that
+/// prefetching costs more than it saves.
 pub(super) const CACHED_LEN: u64 = 1 << 18;
 
 /// Number of bytes of a section that are prefetched.
@@ -370,7 +370,7 @@ impl Index {
     fn probe<T>(&self, tag: u64, read: impl Fn(Placement) -> Option<T>) -> Option<T> {
         let Index { slots, split, .. } = self;
         let home = split.home(tag, slots.len());
-        // Two loops take half the time of one over `chain`.
+        // Two loops take half the time of one over a chain of both parts.
         for part in [slots.get(home..), slots.get(..home)] {
             for &slot in part.unwrap_or_default() {
                 if split.tag(slot) == tag && slot != 0 {
@@ -412,7 +412,6 @@ fn from_home(slots: &mut [u64], home: usize) -> impl Iterator<Item = &mut u64> {
 mod tests {
     use super::*;
     use crate::cid::Codec;
-
     use crate::error::ErrorKind;
 
     fn p(bits: u64) -> Placement {

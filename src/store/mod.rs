@@ -10,8 +10,8 @@
 //!
 //! While a CAR is loaded, its index takes up to 20 bytes a section.
 //!
-//! The functions that open a [`Repo`](crate::Repo) choose the store. Load one by itself for a CAR
-//! without a commit. Implement [`BlockStore`] for blocks that are elsewhere.
+//! The functions that open a [`Repo`](crate::Repo) choose the store. For a CAR without a commit,
+//! load a store by itself. Implement [`BlockStore`] for blocks that are elsewhere.
 
 #[cfg(feature = "redb")]
 mod any;

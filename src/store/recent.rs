@@ -38,9 +38,9 @@ impl Key for u64 {
 /// slots   32 bits of a key's hash | its position in the ring + 1       0 is an empty slot
 /// ```
 ///
-/// Slots are in a table with linear probing, of which at most half is used. A slot's home comes from
-/// its bits of the hash, so the ring is read only where these agree. Both lists grow as they fill,
-/// and then take no more memory.
+/// Slots are in a table with linear probing, of which at most half is used. A slot's home comes
+/// from its bits of the hash, so the ring is read only where these agree. Both lists grow as they
+/// fill, and then take no more memory.
 pub(crate) struct Recent<K, T> {
     secret: Secret,
     notes: Vec<(K, T)>,

@@ -53,6 +53,17 @@ impl<S> Union<S> {
     }
 
     /// Converts the union into its stores.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use carwalk::store::{SliceStore, Union};
+    ///
+    /// # let bytes: &[u8] = include_bytes!("../../samples/repo.car");
+    /// let union = Union::new(vec![SliceStore::new(bytes)?]);
+    /// assert_eq!(union.into_stores()[0].bytes(), bytes);
+    /// # Ok::<(), carwalk::Error>(())
+    /// ```
     #[must_use]
     pub fn into_stores(self) -> Vec<S> {
         self.stores

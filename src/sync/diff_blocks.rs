@@ -1,5 +1,6 @@
 //! Making commit messages: the operations between two trees, and the blocks that prove them.
 
+use core::ops::Bound;
 use std::collections::HashSet;
 use std::io::Write;
 
@@ -21,8 +22,9 @@ use crate::store::{BlockStore, Form, look_up};
 /// - `Missing` if a node is missing that the other tree does not have
 /// - `HashMismatch` if a block does not hash to its CID
 /// - `Tree`, `Malformed`, `NonCanonical` or `Limit` if a node breaks a rule
+/// - `Limit` if the open nodes exceed the memory limit of a walk
 /// - `Path` if a changed key is not a repo path
-/// - `Store` or `Io` if a store fails
+/// - `Store`, `Io` or `InvalidSpillFile` if a store fails
 ///
 /// # Examples
 ///
@@ -48,17 +50,14 @@ pub fn ops<S1: BlockStore, P1: Process, S2: BlockStore, P2: Process>(
 }
 
 fn operation(change: &Change) -> Result<Operation<'static>> {
-    let Some(path) = change.path() else {
-        return Err(Error::store("a diff of two whole trees returned an unknown interval"));
-    };
-    let path = path?.as_str().to_owned();
-    Ok(match *change {
-        Change::Created { cid, .. } => Operation::create(path, cid),
-        Change::Updated { old, new, .. } => Operation::update(path, old, new),
-        Change::Deleted { old, .. } | Change::Unknown { node: old, .. } => {
-            Operation::delete(path, old)
-        }
-    })
+    let unknown = || Error::store("a diff that is not partial returned an unknown interval");
+    let path = change.path().ok_or_else(unknown)??.as_str().to_owned();
+    match *change {
+        Change::Created { cid, .. } => Ok(Operation::create(path, cid)),
+        Change::Updated { old, new, .. } => Ok(Operation::update(path, old, new)),
+        Change::Deleted { old, .. } => Ok(Operation::delete(path, old)),
+        Change::Unknown { .. } => Err(unknown()),
+    }
 }
 
 /// Writes the CAR of a commit message: the blocks that prove the operations from `old` to `new`.
@@ -80,8 +79,9 @@ fn operation(change: &Change) -> Result<Operation<'static>> {
 /// - `Missing` if a node or record that is needed is missing
 /// - `HashMismatch` if a block does not hash to its CID
 /// - `Tree`, `Malformed`, `NonCanonical` or `Limit` if a node breaks a rule
+/// - `Limit` if the open nodes exceed the memory limit of a walk
 /// - `InvalidSpillFile` if the store of `new` has processed values instead of the records
-/// - `Store` or `Io` if a store fails
+/// - `Store`, `Io` or `InvalidSpillFile` if a store fails
 /// - `Output` if writing fails
 ///
 /// # Examples
@@ -135,7 +135,8 @@ pub fn diff_blocks<S1: BlockStore, P1: Process, S2: BlockStore, W: Write>(
 /// - `Missing` if a node that is needed is missing
 /// - `HashMismatch` if a block does not hash to its CID
 /// - `Tree`, `Malformed`, `NonCanonical` or `Limit` if a node breaks a rule
-/// - `Store` or `Io` if a store fails
+/// - `Limit` if the open nodes exceed the memory limit of a walk
+/// - `Store`, `Io` or `InvalidSpillFile` if a store fails
 ///
 /// # Examples
 ///
@@ -163,7 +164,7 @@ pub fn diff_nodes<S1: BlockStore, P1: Process, S2: BlockStore, P2: Process>(
     Ok(nodes)
 }
 
-/// What a message has of the new tree.
+/// A block of the new tree that a message has.
 enum Item<'i> {
     Node {
         cid: Cid,
@@ -222,13 +223,12 @@ fn neighbour<S: BlockStore, P: Process>(
     reverse: bool,
 ) -> Result<Option<KeyRange>> {
     let walk = tree.walk().records(false);
-    let mut walk = if reverse {
-        walk.range(KeyRange::of(..key)).reverse().start()
+    let walk = if reverse {
+        walk.range(..key).reverse()
     } else {
-        let after = (core::ops::Bound::Excluded(key), core::ops::Bound::Unbounded);
-        walk.range(KeyRange::of::<&[u8]>(after)).start()
+        walk.range((Bound::Excluded(key), Bound::Unbounded))
     };
-    Ok(match walk.next_event()? {
+    Ok(match walk.start().next_event()? {
         Some(Event::Entry { entry, .. }) => Some(KeyRange::key(entry.key())),
         _ => None,
     })

@@ -15,7 +15,7 @@ pub(super) struct Edit<'o> {
     pub(super) change: EditChange,
 }
 
-/// What an operation says of the two trees.
+/// The change that an operation claims.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum EditChange {
     Created { new: Cid },
@@ -122,7 +122,7 @@ pub(super) fn edits<'o>(ops: &'o [Operation<'_>], paths: Paths) -> Result<Vec<Ed
 /// The number of characters of an unknown action that an error repeats.
 const MAX_QUOTED: usize = 64;
 
-/// Returns the change that an operation says, or the fault of its fields.
+/// Returns the change that an operation claims, or the fault of its fields.
 fn change(op: &Operation<'_>) -> Result<EditChange, &'static str> {
     match (&op.action, op.cid, op.prev) {
         (Action::Create, Some(new), None) => Ok(EditChange::Created { new }),

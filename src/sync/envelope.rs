@@ -1,4 +1,4 @@
-//! What a message says of itself, and the CAR in it.
+//! The envelope of a message: what it says of its commit, and the CAR in it.
 
 use super::{Reason, Rule};
 use crate::car::block_at_offset;
@@ -10,7 +10,7 @@ use crate::repo::Repo;
 use crate::store::{BlockStore, SliceStore};
 use crate::syntax::{is_did, is_tid};
 
-/// What both kinds of message say of their commit.
+/// The fields about the commit that both kinds of message have.
 pub(super) struct Envelope<'m> {
     pub(super) did: &'m str,
     pub(super) rev: &'m str,

@@ -76,8 +76,8 @@ impl<'m> Examined<'m> {
     }
 
     /// Compares the message with the state of its account. `None` if there is no state yet: then
-    /// the message is valid if it proves what it says. The state of another account is an error of
-    /// the caller: the message is out of sync.
+    /// the message is valid if it proves what it says. If the caller passes the state of another
+    /// account, the message is out of sync.
     ///
     /// Costs a few comparisons, and two small allocations for the next state.
     ///

@@ -6,7 +6,7 @@ use crate::cid::Cid;
 use crate::error::{Error, LimitName, MessageFault, Result};
 use crate::limits::MAX_OPERATIONS;
 
-/// What a field must be, for messages.
+/// The expected values of fields, for error messages.
 pub(super) const TEXT: &str = "a text";
 pub(super) const INTEGER: &str = "an integer from 0 to 2^63 - 1";
 pub(super) const BOOLEAN: &str = "true or false";

@@ -10,10 +10,9 @@ use core::fmt;
 use super::fields::{BOOLEAN, BYTES, COMMIT, Fields, TREE, cbor_link};
 use super::{
     AccountMessage, CommitMessage, ErrorMessage, IdentityMessage, InfoMessage, Message,
-    OtherMessage, Reason, Rule, SyncMessage,
+    OtherMessage, Reason, SyncMessage,
 };
 use crate::cbor::Cursor;
-use crate::error::Error;
 
 /// The header of a frame with a message, and of one with an error.
 const MESSAGE: i64 = 1;
@@ -21,7 +20,8 @@ const ERROR: i64 = -1;
 
 impl<'m> Message<'m> {
     /// Parses a frame. Texts and blocks are borrowed from it; only the list of operations is
-    /// allocated, at most 128 bytes for each of the first 10,000.
+    /// allocated: at most 128 bytes for each of the first 10,000, and up to twice as much with
+    /// spare capacity.
     ///
     /// The whole frame must be strict DAG-CBOR: a header, a body, and nothing after it. Unknown
     /// fields are skipped. Costs one pass over the frame. Its length is not limited here, but
@@ -29,9 +29,10 @@ impl<'m> Message<'m> {
     ///
     /// # Errors
     ///
-    /// - [`Rule::Frame`] if the frame is not strict DAG-CBOR, ends early or has trailing bytes
-    /// - [`Rule::Field`] if a field is missing or has another type
-    /// - [`Rule::Limit`] if there are more than
+    /// - [`Rule::Frame`](super::Rule::Frame) if the frame is not strict DAG-CBOR, ends early or has
+    ///   trailing bytes
+    /// - [`Rule::Field`](super::Rule::Field) if a field is missing or has another type
+    /// - [`Rule::Limit`](super::Rule::Limit) if there are more than
     ///   [`MAX_OPERATIONS`](crate::limits::MAX_OPERATIONS) operations
     ///
     /// Any of them makes the message invalid: the error converts to a [`Verdict`](super::Verdict).
@@ -277,12 +278,6 @@ impl FrameError {
         let copy = |text: Option<&str>| text.map(|text| start_of(text).into());
         let (type_name, did, rev) = (copy(type_name), copy(did), copy(rev));
         FrameError(Box::new(Refused { reason, type_name, seq, did, rev }))
-    }
-
-    /// Creates the error of a frame that could not be read, for example after a malformed length.
-    #[must_use]
-    pub fn from_error(error: Error) -> Self {
-        FrameError::new(Reason::new(Rule::Frame, error), &Known::default())
     }
 
     /// Returns the broken rule and the fault.

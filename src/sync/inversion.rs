@@ -28,8 +28,8 @@ pub struct Inverted<'o> {
     pub root: Cid,
     /// The created keys that are next to a missing node of the new tree, in key order.
     ///
-    /// The new tree may have that node on the wrong side of such a key. The root is right all the
-    /// same if the new tree is valid.
+    /// The new tree may have that node on the wrong side of such a key. If the new tree is valid,
+    /// the root is right nevertheless.
     pub unproven: Vec<Unproven<'o>>,
 }
 
@@ -66,7 +66,7 @@ pub struct Unproven<'o> {
 /// - `Missing` or `NeedsNode` if a node is missing without which an operation cannot be undone
 /// - `HashMismatch` if a node does not hash to its CID
 /// - `Tree`, `Malformed`, `NonCanonical` or `Limit` if a node breaks a rule
-/// - `Store` or `Io` if the store fails
+/// - `Store`, `Io` or `InvalidSpillFile` if the store fails
 ///
 /// # Examples
 ///

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use crate::cid::Cid;
 
-/// What an operation does to a key.
+/// The action of an operation on its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Action<'m> {
@@ -74,7 +74,7 @@ impl fmt::Display for Action<'_> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Operation<'m> {
-    /// What is done.
+    /// The action.
     pub action: Action<'m>,
     /// The key: collection, slash, record key.
     pub path: Cow<'m, str>,

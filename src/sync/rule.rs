@@ -4,10 +4,11 @@ use core::fmt;
 
 /// A rule that a message breaks: the name that a [`Reason`](super::Reason) begins with.
 ///
-/// [`is_invalid`](Rule::is_invalid) tells the rules that make a message invalid from those that
-/// make it unverifiable. If several are broken, the first in the order of the
-/// variants is reported, except: the CAR is checked section by section; the length of a record with
-/// [`RecordMissing`](Rule::RecordMissing); the tree in key order, each node before those below it.
+/// [`is_invalid`](Rule::is_invalid) returns whether a rule makes the message invalid or
+/// unverifiable. If several rules are broken, the first in the order of the variants is reported,
+/// with three exceptions: the CAR is checked section by section; the length of a record is checked
+/// together with [`RecordMissing`](Rule::RecordMissing); the tree is checked in key order, each
+/// node before those below it.
 ///
 /// # Examples
 ///

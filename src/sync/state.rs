@@ -10,8 +10,7 @@ use crate::syntax::{is_did, is_tid};
 /// The state of an account: what the next message must continue from.
 ///
 /// [`RepoState::of`] starts an account from an export of its repository, which the caller has
-/// verified. Each
-/// [`Valid`](super::Valid) verdict has the next state.
+/// verified. Each [`Valid`](super::Valid) verdict has the next state.
 ///
 /// # Examples
 ///
@@ -62,8 +61,10 @@ impl RepoState {
         Ok(RepoState::checked(did, rev, data.into_dag_cbor()?))
     }
 
-    /// Creates the state of a repository. One of version 2 has no revision: the state's is empty,
-    /// every message is newer, and [`new`](Self::new) does not accept it.
+    /// Creates the state of a repository.
+    ///
+    /// A commit of version 2 has no revision. The state then has an empty one, before that of every
+    /// message; [`new`](Self::new) does not accept it.
     #[must_use]
     pub fn of<S: BlockStore, P: Process>(repo: &Repo<S, P>) -> Self {
         let commit = repo.commit();

@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::{FrameError, Operation, Reason, RepoState};
 
-/// What a check of a message found.
+/// The outcome of checking a message.
 ///
 /// If several apply, the first of `Invalid`, `Unverifiable`, `Stale` and `OutOfSync` is returned.
 /// Only a `Valid` message may change your data. See [the
@@ -90,7 +90,7 @@ impl fmt::Display for Verdict<'_> {
     }
 }
 
-/// What a valid message proves.
+/// The facts that a valid message proves: the next state, and the operations with their records.
 #[derive(Clone, Debug)]
 pub struct Valid<'m> {
     pub(super) state: RepoState,

@@ -163,7 +163,7 @@ impl Verifier {
     /// Checks everything about a message that needs no state. The signature is checked if `key`,
     /// the account's public key, is given.
     ///
-    /// Which key is the account's is not checked: it is in the DID document of
+    /// The caller has to make sure that `key` is the account's: it is in the DID document of
     /// [`Message::did`]. If the signature does not match, get the document again, once, because the
     /// key may have changed, and parse the frame again: see [`Examined::reason`].
     ///

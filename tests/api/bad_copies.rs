@@ -1,6 +1,5 @@
-//! Blocks that are not their CIDs', among good ones of the same CIDs or alone, where only what is
-//! reached is hashed: no store gives a bad one where there is a good one, or takes a bad one for
-//! good.
+//! Damaged blocks, alone or beside intact ones with the same CID, where only reached blocks are
+//! hashed: every store returns the intact one if there is one, and takes no damaged one for intact.
 
 use crate::common;
 use crate::common::{Row, spill};

@@ -75,8 +75,8 @@ fn stores_give_all_sections_in_the_order_of_the_file() {
             expected.iter().map(|(offset, cid, _)| (*offset, cid.clone())).collect();
         assert!(heads(&slice) == expected);
         assert!(heads(&memory) == expected);
-        let reduced = Loader::new().process(|_: &[u8]| ()).from_reader(&car[..]).unwrap();
-        assert!(heads(reduced.store()) == expected);
+        let processed = Loader::new().process(|_: &[u8]| ()).from_reader(&car[..]).unwrap();
+        assert!(heads(processed.store()) == expected);
         assert_eq!(slice.header(), memory.header());
         assert_eq!(slice.stats(), memory.stats());
         assert_eq!(slice.bytes(), car);

@@ -1,5 +1,4 @@
-//! How much of a range a part of a tree has: what is known, what is not at hand, and which nodes
-//! hide the rest.
+//! Completeness of a range in a partial tree: known entries, missing records, and gaps.
 
 use crate::common;
 use crate::common::MapStore;

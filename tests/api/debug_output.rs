@@ -234,8 +234,8 @@ fn settings_and_loads() {
     shown(&loader());
     shown(&(Keep, Limits::default(), CommitRules::Legacy, Verification::ReachedBlocks));
     shown(&(Cbor(7u8), Reached::new(1 << 40)));
-    let reduced = loader().from_reader(&bytes[..]).unwrap();
-    shown(&reduced);
+    let processed = loader().from_reader(&bytes[..]).unwrap();
+    shown(&processed);
     let Loaded::Suspended(load) =
         Loader::new().memory_limit(1 << 20).from_reader(&bytes[..]).unwrap()
     else {

@@ -525,11 +525,13 @@ fn messages_of_kinds() {
         ),
         (
             ErrorKind::InvalidSpillFile(SpillFileFault::NotHashed),
-            "the spill file holds processed values of records that were never hashed, accepted only without verification",
+            "the spill file holds processed values of records that were never hashed, accepted \
+             only without verification",
         ),
         (
             ErrorKind::InvalidSpillFile(SpillFileFault::Processed),
-            "the spill file holds processed values, which need their process function",
+            "processed values are stored instead of records: only their process function reads \
+             them",
         ),
         (
             ErrorKind::Malformed(Malformed::CborFloat),

@@ -1,5 +1,5 @@
-//! Spill files that are kept: read as often as one likes, never changed, and refused if they are
-//! not what was written.
+//! Kept spill files: opened any number of times, never changed, and refused if they are not what
+//! was written.
 
 use crate::common;
 use carwalk::ErrorClass;

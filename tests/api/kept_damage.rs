@@ -1,5 +1,5 @@
-//! Kept files that were changed since: refused, or read right. Never a panic, a wrong record, or
-//! more work than a good file takes.
+//! Kept spill files that were changed: refused, or read correctly. Never a panic, a wrong record,
+//! or more work than an intact file takes.
 
 use std::fs::{self, OpenOptions};
 use std::panic::{self, AssertUnwindSafe};
@@ -222,7 +222,7 @@ fn files_with_hostile_values_are_refused_or_give_the_right_records() {
 
 /// Values of records cannot be hashed, so they may be any; all else is an error.
 #[test]
-fn hostile_values_of_reduced_records_do_no_harm() {
+fn hostile_processed_values_do_no_harm() {
     let folder = TempDir::new().unwrap();
     let (good, path) = (folder.path().join("good"), folder.path().join("hostile"));
     let car = random::repo(5, 300).car;

@@ -1,5 +1,5 @@
-//! Kept files with several facts changed at once, and checksums that fit: whatever can be hashed is
-//! an error or right.
+//! Kept spill files with several facts forged at once and matching checksums: whatever can be
+//! hashed is an error or right.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,5 +1,5 @@
-//! Kept files whose offsets and lengths no CAR has, with checksums that fit: memory is taken by
-//! them, so they are errors.
+//! Kept spill files with matching checksums, and with offsets and lengths that no CAR has: memory
+//! depends on these numbers, so they are errors.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -124,7 +124,7 @@ fn a_car_that_the_file_cannot_hold_is_damage() {
 #[test]
 fn a_car_of_any_length_is_believed_if_records_were_processed() {
     let kept = Kept::new();
-    let path = kept.other("reduced");
+    let path = kept.other("processed");
     let car = random::repo(11, 600).car;
     let loader = || crate::common::summarizing(Loader::new());
     let bytes = spill::all_into(loader(), &car[..], SpillFile::keep(&path)).unwrap().stats().bytes;

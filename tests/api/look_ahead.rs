@@ -1,5 +1,5 @@
-//! A complete walk reads nodes before it comes to them, a partial one does not: both tell the same,
-//! up to the first fault.
+//! A complete walk reads nodes ahead, a partial walk does not: both return the same, up to the
+//! first fault.
 
 use crate::common;
 use crate::common::ReverseIf as _;

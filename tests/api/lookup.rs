@@ -1,4 +1,4 @@
-//! Lookups of one key: each answer is what the blocks at hand prove, no more and no less.
+//! Lookups of one key: each answer is what the present blocks prove, no more and no less.
 
 use crate::common;
 use crate::common::MapStore;

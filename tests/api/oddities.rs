@@ -125,8 +125,8 @@ fn indefinite_containers_have_paths_too() {
     assert_eq!(paths(&Value::map([("v", array)])), ["v", "v[1]"]);
 }
 
-/// An oddity in each of a hundred maps with keys of 10,000 bytes: paths of the whole keys would take
-/// a megabyte each.
+/// An oddity in each of a hundred maps with keys of 10,000 bytes: paths of the whole keys would
+/// take a megabyte each.
 #[test]
 fn long_keys_cost_no_more_than_short_ones() {
     let key = "k".repeat(10_000);

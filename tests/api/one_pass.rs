@@ -588,10 +588,10 @@ fn settings_that_a_walk_cannot_honour_are_refused_before_reading() {
             loader.memory_limit(1 << 20).stream(Unread).map(drop).unwrap_err(),
         ];
         for error in errors {
-            let kind = error.kind();
-            assert!(
-                matches!(kind, ErrorKind::Argument(ArgumentFault::OnePass { setting }) if *setting == expected)
-            );
+            let ErrorKind::Argument(ArgumentFault::OnePass { setting }) = *error.kind() else {
+                panic!("{error}")
+            };
+            assert_eq!(setting, expected);
             assert_eq!(error.class(), ErrorClass::Caller);
         }
     }

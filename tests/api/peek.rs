@@ -101,6 +101,15 @@ fn a_damaged_commit_is_a_hash_mismatch() {
     assert_eq!(error.position().offset(), case.offset.map(|offset| offset as u64));
 }
 
+/// The section may be that of any block.
+#[test]
+fn an_error_of_a_section_does_not_name_the_commit() {
+    let car = breakage::sample().to_bytes(Order::CommitLast);
+    let error = peek_commit(&car[..100]).unwrap_err();
+    assert_eq!((error.class(), error.cid()), (ErrorClass::Truncated, None), "{error}");
+    assert_eq!(error.position().structure(), Structure::Section);
+}
+
 #[test]
 fn an_absent_commit_is_missing() {
     for name in ["commit_absent", "end_after_header"] {

@@ -1,4 +1,4 @@
-//! What a store is told to prefetch: blocks that will be asked for, and no others.
+//! The hints that a store gets: blocks that will be requested, and no others.
 
 use crate::common;
 use crate::common::ReverseIf as _;

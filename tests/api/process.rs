@@ -238,8 +238,8 @@ fn a_record_that_begins_like_a_node_is_kept_whole_and_made_when_it_is_met() {
             told.push((block.to_vec(), form));
         }
     }
-    let reduced = (7u64.to_le_bytes().to_vec(), Form::Value);
-    assert_eq!(told, [(look_alike.clone(), Form::Original), reduced.clone(), reduced]);
+    let processed = (7u64.to_le_bytes().to_vec(), Form::Value);
+    assert_eq!(told, [(look_alike.clone(), Form::Original), processed.clone(), processed]);
     assert_eq!(
         repo.records().map(|record| record.unwrap().into_value()).collect::<Vec<_>>(),
         [7, 7, 7]

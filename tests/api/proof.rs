@@ -1,4 +1,4 @@
-//! Proofs: the blocks that are needed and no others, in order, and what can be told from them.
+//! Proofs: the blocks that are needed and no others, in order, and what they prove.
 
 use crate::common;
 use carwalk::ErrorClass;

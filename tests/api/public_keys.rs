@@ -323,7 +323,8 @@ fn messages_of_public_keys() {
         ),
         (
             PublicKeyFault::MethodType,
-            "verification method of unknown type, expected `Multikey`, `EcdsaSecp256k1VerificationKey2019` or `EcdsaSecp256r1VerificationKey2019`",
+            "verification method of unknown type, expected `Multikey`, \
+             `EcdsaSecp256k1VerificationKey2019` or `EcdsaSecp256r1VerificationKey2019`",
         ),
         (
             PublicKeyFault::TextLen { found: 129 },

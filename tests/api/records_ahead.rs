@@ -1,5 +1,5 @@
-//! A walk that hashes requests records before it comes to them: what is wrong with one is told when
-//! the walk comes to it, and no block is requested twice.
+//! A walk that hashes requests records ahead: a fault is returned when the walk reaches the record,
+//! and no block is requested twice.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;

@@ -1,4 +1,4 @@
-//! Walks from the last key to the first: what a walk the other way gives, turned round.
+//! Reverse walks: the events of a walk in key order, reversed.
 
 use crate::common;
 use crate::common::ReverseIf as _;

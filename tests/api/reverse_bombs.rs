@@ -1,5 +1,5 @@
-//! Nodes made to cost a walk in reverse work or memory: their keys are put together from the
-//! entries before.
+//! Nodes crafted to cost a reverse walk work or memory: their keys are assembled from the entries
+//! before.
 
 use crate::common::ReverseIf as _;
 use crate::common::keys::keys_of;

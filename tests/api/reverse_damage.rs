@@ -1,5 +1,5 @@
-//! Damaged blocks in stores that nobody hashed: a walk from the other end and a proof find each, as
-//! the first walk does.
+//! Damaged blocks in stores whose blocks were not hashed: reverse walks and proofs find each, like
+//! walks in key order.
 
 use crate::common;
 use std::collections::BTreeSet;

@@ -85,7 +85,7 @@ fn a_scratch_gives_back_what_a_large_repository_took() {
     assert!(held > 0 && held <= most, "{held}");
 }
 
-/// A walk remembers the digests of blocks of 1 KiB or more. The next walk must not believe them: its
+/// A walk remembers the digests of blocks of 1 KiB or more. The next walk must not use them: its
 /// block may have the same CID and other bytes.
 #[test]
 fn a_scratch_forgets_the_digests_of_the_repository_before() {

@@ -1,5 +1,5 @@
-//! CIDs in serde: links in DAG-CBOR and JSON, also where serde buffers what it reads before it knows
-//! the type.
+//! CIDs in serde: links in DAG-CBOR and JSON, also where serde buffers a value before it knows the
+//! type.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;

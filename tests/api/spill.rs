@@ -1,5 +1,5 @@
-//! Loads that go on into a file: what comes out is what a load in memory gives, wherever the load
-//! stopped and however the file is laid out.
+//! Loads that continue in a file: the result is that of a load in memory, wherever the load stopped
+//! and whatever the layout of the file.
 
 use crate::common;
 use std::path::Path;
@@ -142,13 +142,13 @@ fn every_way_agrees(car: &[u8], rng: &mut Rng, folder: &Path, name: &str, ways: 
         drop(kept);
         let loader = new().memory_limit(rng.below(2 << 20) as u64);
         let repo = loader.from_spill_file(&path).unwrap();
-        assert_told(&expected.plain, common::told(&repo), &way("reopened"));
+        assert_told(&expected.plain, common::told(&repo), &way("opened"));
         // A file of whole records may be read by any process function.
         let repo = summarizing().memory_limit(0).from_spill_file(&path).unwrap();
         assert_told(
             &expected.summarized,
             common::told_summarized(&repo),
-            &way("reopened, then summarized"),
+            &way("opened, then summarized"),
         );
         fs::remove_file(&path).unwrap();
     }
@@ -162,7 +162,7 @@ fn every_way_agrees(car: &[u8], rng: &mut Rng, folder: &Path, name: &str, ways: 
         assert_told(
             &expected.summarized,
             common::told_summarized(&repo),
-            &way("reopened, summarized"),
+            &way("opened, summarized"),
         );
         fs::remove_file(&path).unwrap();
     }
@@ -261,9 +261,9 @@ fn a_load_can_go_into_a_file_wherever_it_stops() {
 }
 
 /// Of blocks of four bytes more than half is the index: it is what there is no room for, while a
-/// section is at hand and others lie in several chunks before it.
+/// section is in the buffer and others lie in several chunks before it.
 #[test]
-fn a_load_that_stops_for_want_of_room_in_the_index_goes_on_with_the_section_at_hand() {
+fn a_load_that_stops_for_want_of_room_in_the_index_goes_on_with_the_section_in_the_buffer() {
     let mut car = breakage::sample().to_car(Order::Preorder);
     for number in 0..30_000u32 {
         car.push_block(&number.to_be_bytes());
@@ -444,9 +444,10 @@ fn roots_and_repeats_without_end_count_as_stored() {
             spill::all_into(Loader::new(), &car[..], file()).unwrap().store().bytes_stored();
         let error =
             spill::all_into(Loader::new(), &car[..], file().max_stored(stored - 1)).unwrap_err();
-        assert!(
-            matches!(*error.kind(), ErrorKind::Limit { limit: LimitName::Stored, found, .. } if found == stored)
-        );
+        let ErrorKind::Limit { limit: LimitName::Stored, found, .. } = *error.kind() else {
+            panic!("{error}")
+        };
+        assert_eq!(found, stored);
         stored
     };
     let mut car = Car::parse(&legal::case("one_record")).unwrap();

@@ -1,5 +1,5 @@
-//! Bad CARs that go into files: the same errors, to the last detail, as in memory, and the same
-//! rest that can be saved.
+//! Damaged CARs in spill files: the same errors as in memory, to the last detail, and the same
+//! salvaged rest.
 
 use crate::common;
 use carwalk::ErrorClass;
@@ -110,7 +110,7 @@ fn every_breakage_gives_the_same_error_through_a_kept_file_now_and_later() {
             let repo = loader().memory_limit(0).from_spill_file(&path);
             let found = text(repo.and_then(|repo| common::rows(&repo)));
             if found != expected {
-                failures.push(format!("{}: {expected}\nbut reopened: {found}", breakage.name));
+                failures.push(format!("{}: {expected}\nbut opened: {found}", breakage.name));
             }
         }
     }
@@ -118,7 +118,7 @@ fn every_breakage_gives_the_same_error_through_a_kept_file_now_and_later() {
 }
 
 /// Whether the error says no more than that a function processed a block where a node should be.
-fn is_reduced_node(error: &Error, plain: &Error, car: &[u8]) -> bool {
+fn is_processed_node(error: &Error, plain: &Error, car: &[u8]) -> bool {
     let is_same_place =
         error.position().offset() == plain.position().offset() && error.cid() == plain.cid();
     let cid = error.cid().map(|cid| cid.as_bytes().to_vec());
@@ -147,7 +147,7 @@ fn with_a_process_function_errors_differ_only_where_a_linked_node_was_processed(
             failures.push(format!("{}: accepted with a process function", breakage.name));
             continue;
         };
-        let is_processed = is_reduced_node(&expected, &plain, &case.broken);
+        let is_processed = is_processed_node(&expected, &plain, &case.broken);
         processed_nodes += u32::from(is_processed);
         if common::details(&expected) != common::details(&plain) && !is_processed {
             failures
@@ -298,7 +298,8 @@ fn salvaging_large_cars_gives_the_same_wherever_the_load_stopped() {
         match (memory, found) {
             (Ok(memory), Ok(found)) => with_repo!(&found, repo => {
                 assert_eq!(partial(repo), partial(&memory), "seed {seed}");
-                let faults = [repo.store().fault(), memory.store().fault()].map(|fault| fault.map(common::details));
+                let faults = [repo.store().fault(), memory.store().fault()];
+                let faults = faults.map(|fault| fault.map(common::details));
                 assert_eq!(faults[0], faults[1], "seed {seed}");
             }),
             (memory, found) => assert_eq!(text(memory), text(found), "seed {seed}"),
@@ -477,7 +478,7 @@ fn of_two_differing_blocks_under_one_cid_the_first_wins_whatever_was_asked_befor
         let memory = loader().from_reader(&car[..]).unwrap();
         let file = || spill::any_settings(temporary(), &mut Rng::new(seed));
         let repo = open_into(loader(), &car, file());
-        let reduced = open_into(loader().process(|record: &[u8]| record.to_vec()), &car, file());
+        let processed = open_into(loader().process(|record: &[u8]| record.to_vec()), &car, file());
         for _ in 0..500 {
             let cid = common::cid(&number_cid(rng.below(pairs as usize) as u32));
             assert_eq!(memory.store().get(&cid).unwrap().unwrap().bytes, b"1st.");
@@ -487,7 +488,7 @@ fn of_two_differing_blocks_under_one_cid_the_first_wins_whatever_was_asked_befor
                 "seed {seed}"
             );
             assert_eq!(
-                reduced.store().get(&cid).unwrap().unwrap().bytes.as_ref(),
+                processed.store().get(&cid).unwrap().unwrap().bytes.as_ref(),
                 b"\x041st.",
                 "seed {seed}"
             );

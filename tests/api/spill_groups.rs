@@ -1,4 +1,4 @@
-//! Blocks of one collection are stored together: nobody can tell but by the time that it takes.
+//! Blocks of one collection are stored together, which changes nothing but the time that it takes.
 
 use crate::common::{details, told};
 use carwalk::store::SpillFile;
@@ -53,12 +53,11 @@ fn spilled_and_kept_stores_tell_what_a_slice_does_in_the_order_of_the_car() {
                     .spill(&car[..], SpillFile::temporary().segment_len(segment_len));
                 let path = folder.path().join(segment_len.to_string());
                 let kept = SpillFile::keep(&path).segment_len(segment_len);
-                let reopened =
-                    loader().memory_limit(MEMORY).spill(&car[..], kept).and_then(|repo| {
-                        drop(repo);
-                        loader().from_spill_file(&path)
-                    });
-                for repo in [spilled, reopened] {
+                let opened = loader().memory_limit(MEMORY).spill(&car[..], kept).and_then(|repo| {
+                    drop(repo);
+                    loader().from_spill_file(&path)
+                });
+                for repo in [spilled, opened] {
                     match (&expected, repo.and_then(|repo| told(&repo))) {
                         (Ok(expected), Ok(found)) => {
                             assert!(*expected == found, "{seed} {verification:?} {segment_len}")

@@ -200,7 +200,9 @@ contract! {
     slice: |car| SliceStore::new(car).unwrap();
     owned: |car| SliceStore::new(car.to_vec()).unwrap();
     memory: |car| MemoryStore::new(car).unwrap();
-    memory_one_byte_at_a_time: |car| MemoryStore::new(carwalk_testkit::readers::OneByte(car)).unwrap();
+    memory_one_byte_at_a_time: |car| {
+        MemoryStore::new(carwalk_testkit::readers::OneByte(car)).unwrap()
+    };
     borrowed: |car| &*Box::leak(Box::new(SliceStore::new(car).unwrap()));
     map: super::common::MapStore::new;
 }
@@ -224,7 +226,7 @@ mod spilled {
         RedbStore::new(car, SpillFile::temporary().segment_len(0)).unwrap()
     }
 
-    pub(super) fn reopened(car: &[u8]) -> RedbStore {
+    pub(super) fn kept(car: &[u8]) -> RedbStore {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("kept");
         let file = SpillFile::keep(&path).segment_len(1000);
@@ -244,9 +246,11 @@ contract! {
     spilled_to_a_file: super::spilled::temporary;
     spilled_to_tiny_segments: super::spilled::tiny;
     spilled_one_by_one: super::spilled::one_block_a_segment;
-    kept_and_reopened: super::spilled::reopened;
+    kept_and_opened: super::spilled::kept;
     spilled_to_a_file_that_was_reset: super::spilled::reset;
-    slice_with_its_index_in_a_file: |car| SliceStore::with_index_in(car, SpillFile::temporary()).unwrap();
+    slice_with_its_index_in_a_file: |car| {
+        SliceStore::with_index_in(car, SpillFile::temporary()).unwrap()
+    };
 }
 
 #[cfg(feature = "mmap")]
@@ -319,5 +323,5 @@ fn only_stores_of_one_car_have_unique_offsets() {
 #[cfg(feature = "redb")]
 contract! {
     any_in_memory: |car| carwalk::store::AnyStore::Memory(MemoryStore::new(car).unwrap());
-    any_in_a_file: |car| carwalk::store::AnyStore::File(carwalk::store::RedbStore::new(car, SpillFile::temporary()).unwrap());
+    any_in_a_file: |car| carwalk::store::AnyStore::File(super::spilled::temporary(car));
 }

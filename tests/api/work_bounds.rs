@@ -1,12 +1,9 @@
-//! How many blocks each kind of work asks for, counted by the store: on trees made to cost time,
-//! whole, in part, and bad.
+//! The number of lookups of each kind of work, counted by the store, on trees that are crafted to
+//! cost time: whole, partial and invalid ones, in either order and over any range.
 //!
-//! - A complete walk: one for each link and entry at most.
-//! - A partial walk, completeness, gaps: at most the links to nodes, times the root's layer and
-//!   one; and one for each entry.
-//! - A lookup: at most the root's layer and two. A proof: that for each key.
-//!
-//! In either order, and over any range.
+//! - A complete walk: at most one for each link and entry.
+//! - A partial walk, completeness, gaps: at most `links * (height + 1)`, and one for each entry.
+//! - A lookup: at most `height + 2`. A proof: at most that for each key.
 
 use std::io;
 
@@ -28,8 +25,7 @@ struct Bomb {
     name: String,
     store: MapStore,
     root: KitCid,
-    /// The root's layer.
-    layer: u64,
+    height: u64,
     /// Links to nodes in the distinct nodes, and the link to the root.
     links: u64,
     /// Entries of the distinct nodes.
@@ -41,7 +37,7 @@ impl Bomb {
     fn new(
         name: impl Into<String>,
         root: KitCid,
-        layer: u8,
+        height: u8,
         nodes: &[Node],
         keys: Vec<Vec<u8>>,
     ) -> Self {
@@ -56,7 +52,7 @@ impl Bomb {
                 store.insert(&node.cid(), node.block());
             }
         }
-        Bomb { name: name.into(), store, root, layer: u64::from(layer), links, entries, keys }
+        Bomb { name: name.into(), store, root, height: u64::from(height), links, entries, keys }
     }
 
     /// Blocks that some work asks for.
@@ -267,7 +263,7 @@ fn a_complete_walk_asks_once_for_each_link_and_entry_at_most() {
 #[test]
 fn a_partial_walk_asks_for_no_more_than_its_links_times_its_layers() {
     for bomb in all() {
-        let nodes = bomb.links * (bomb.layer + 1);
+        let nodes = bomb.links * (bomb.height + 1);
         for walk in walks(&bomb) {
             assert_most(
                 &bomb,
@@ -298,7 +294,7 @@ fn a_partial_walk_asks_for_no_more_than_its_links_times_its_layers() {
 /// The number of links times layers is not there for nothing: one bomb comes near it.
 #[test]
 fn the_bound_of_partial_walks_is_reached_but_for_a_part() {
-    let most = |bomb: &Bomb| bomb.links * (bomb.layer + 1);
+    let most = |bomb: &Bomb| bomb.links * (bomb.height + 1);
     let near = bombs().into_iter().filter(|bomb| {
         let asked = bomb.asked(|| {
             end(Walk::new(&bomb.store, common::cid(&bomb.root)).partial(true).records(false))
@@ -324,20 +320,20 @@ fn a_lookup_asks_for_a_path_and_a_record() {
     for bomb in all() {
         let tree = Tree::new(&bomb.store, common::cid(&bomb.root));
         for key in probes(&bomb) {
-            assert_most(&bomb, "get", bomb.asked(|| tree.get_key(&key).is_ok()), bomb.layer + 2);
+            assert_most(&bomb, "get", bomb.asked(|| tree.get_key(&key).is_ok()), bomb.height + 2);
             let one = || Walk::new(&bomb.store, common::cid(&bomb.root)).range(&key[..]..=&key[..]);
             assert_most(
                 &bomb,
                 "range of one",
                 bomb.asked(|| end(one().partial(true))),
-                bomb.layer + 2,
+                bomb.height + 2,
             );
-            assert_most(&bomb, "in reverse", bomb.asked(|| end(one().reverse())), bomb.layer + 2);
+            assert_most(&bomb, "in reverse", bomb.asked(|| end(one().reverse())), bomb.height + 2);
             assert_most(
                 &bomb,
                 "completeness of one",
                 bomb.asked(|| one().completeness()),
-                bomb.layer + 2,
+                bomb.height + 2,
             );
         }
     }
@@ -364,7 +360,7 @@ fn a_proof_of_keys_asks_for_their_paths_and_records() {
                 });
                 written = proof.write(&mut Vec::new()).ok();
             });
-            let paths = (count as u64) * (bomb.layer + 2);
+            let paths = (count as u64) * (bomb.height + 2);
             assert_most(&bomb, "proof", asked, paths.min(bomb.links + bomb.entries));
             assert!(written.is_none_or(|stats| stats.sections <= asked + 1), "{}", bomb.name);
         }

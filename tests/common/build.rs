@@ -72,7 +72,7 @@ pub(crate) fn tree_of(entries: &Entries) -> Node {
 }
 
 /// Appends the items of a node. Each subtree below it is closed if `closes` says so.
-pub(crate) fn push_items(
+fn push_items(
     node: &Node,
     layer: u8,
     (lower, upper): (Option<&[u8]>, Option<&[u8]>),
@@ -111,9 +111,8 @@ pub(crate) fn items(entries: &Entries, mut closes: impl FnMut(&Cid) -> bool) -> 
     items
 }
 
-/// Whether two keys of an interval's neighbourhood make a closed subtree change: the definition,
-/// item by item.
-pub(crate) fn is_in_conflict(items: &[Item], number: usize) -> bool {
+/// Returns whether a closed subtree cannot stay as it is: the definition, item by item.
+fn is_in_conflict(items: &[Item], number: usize) -> bool {
     let Item::Subtree { layer, interval, .. } = &items[number] else { return false };
     // An entry of a higher layer ends the span.
     let ends_span =

@@ -1,5 +1,5 @@
-//! Loads and walks with each way to hash that this CPU has. They are a program of their own, because
-//! the way is forced for the whole process.
+//! Loads and walks with each hash method of this CPU. They are a program of their own, because the
+//! method is forced for the whole process.
 #![cfg(feature = "_internals")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
 

@@ -48,12 +48,12 @@ mod description {
     const DESCRIPTION: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("carwalk");
 
     /// Sets one number after the other to the largest value of four bytes.
-    pub(super) fn counts_of_a_kept_file(reduced: bool) {
+    pub(super) fn counts_of_a_kept_file(processed: bool) {
         let folder = tempfile::tempdir().unwrap();
         let (good, path) = (folder.path().join("good"), folder.path().join("hostile"));
         let car = breakage::sample().to_bytes(Order::Preorder);
         let file = SpillFile::keep(&good);
-        if reduced {
+        if processed {
             drop(Loader::new().process(<[u8]>::len).memory_limit(0).spill(&car[..], file).unwrap());
         } else {
             drop(Loader::new().memory_limit(0).spill(&car[..], file).unwrap());
@@ -87,7 +87,7 @@ mod description {
             });
             assert!(
                 peak <= 4096 * KIB,
-                "description, reduced: {reduced}, number at {at}: {} KiB ({told})",
+                "description, processed: {processed}, number at {at}: {} KiB ({told})",
                 peak / KIB
             );
         }

@@ -137,7 +137,8 @@ fn a_written_car_takes_a_window_of_its_records() {
         let car = KitRepo::new(entries).to_bytes(Order::Preorder);
         let repo = Repo::from_slice(&car[..]).unwrap();
         let window = usize::try_from(count.min(1 << 16)).unwrap();
-        // An offset or a CID, and at most four slots of four bytes, all of them while they double.
+        // An offset or a CID, and two slots of eight bytes, with half as much again while the lists
+        // grow. The rest is for slots of a table that has just grown, and for the walk.
         let write = || assert!(repo.write(std::io::sink()).unwrap().sections > count.into());
         within("offsets", window * (8 + 16) * 3 / 2 + (64 << 10), write);
         let both =

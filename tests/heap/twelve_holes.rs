@@ -579,8 +579,10 @@ fn a_prefix_beyond_the_key_before_it_is_refused_and_slices_nothing() {
         [len + 1, 255, 256, 1023, 1024, 1025, 1 << 16, 1 << 31, 1 << 32, 1 << 63, u64::MAX]
     {
         let error = refused_by_all_walks(&with(1, Value::Uint(beyond)));
-        let is_it = matches!(error.kind(), ErrorKind::Tree(TreeRule::PrefixTooLong { prefix_len, .. }) if *prefix_len == beyond);
-        assert!(is_it, "{beyond}: {error}");
+        let ErrorKind::Tree(TreeRule::PrefixTooLong { prefix_len, .. }) = *error.kind() else {
+            panic!("{beyond}: {error}")
+        };
+        assert_eq!(prefix_len, beyond);
         let error = refused_by_all_walks(&with(0, Value::Uint(beyond)));
         assert!(
             matches!(error.kind(), ErrorKind::Tree(TreeRule::FirstPrefix { .. })),

@@ -367,12 +367,12 @@ mod spilled {
             }
             let loader = || common::summarizing(Loader::new());
             let memory = loader().from_reader(&bytes[..]).unwrap();
-            let reduced =
+            let processed =
                 spill::all_into(loader(), &bytes[..], settings(SpillFile::temporary(), &mut rng))
                     .unwrap();
-            assert_eq!(told(&reduced), told(&memory));
+            assert_eq!(told(&processed), told(&memory));
             assert_eq!(
-                common::told_summarized(&reduced).ok(),
+                common::told_summarized(&processed).ok(),
                 common::told_summarized(&memory).ok()
             );
         }

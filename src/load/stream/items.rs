@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::path::RepoPathBuf;
 use crate::process::{Keep, Process};
 use crate::record::Record;
-use crate::records::{RepoEntry, record};
+use crate::records::{RepoEntry, record, try_count};
 use crate::store::Block;
 
 /// An iterator over the records of a stream in pre-order, in key order:
@@ -225,11 +225,6 @@ impl<R: Read, P> Iterator for StreamEntries<R, P> {
 }
 
 impl<R: Read, P> FusedIterator for StreamEntries<R, P> {}
-
-/// Counts the items up to the end or the first error.
-fn try_count<T>(mut items: impl Iterator<Item = Result<T>>) -> Result<u64> {
-    items.try_fold(0, |count: u64, item| item.map(|_| count.saturating_add(1)))
-}
 
 impl<R, P> fmt::Debug for StreamRecords<R, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

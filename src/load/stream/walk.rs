@@ -176,7 +176,7 @@ impl<R: Read, P> StreamWalk<R, P> {
         Ok(match self.advance()? {
             Step::Done => None,
             Step::Node => self.pass.node_event(),
-            Step::EmptyTree(root) => Some(self.pass.empty_tree(root)),
+            Step::EmptyTree(root) => Some(Event::empty_tree(root)),
             Step::Entry(cid) => Some(Event::Entry { entry: self.pass.entry(cid) }),
             Step::Repeat(repeat) => Some(self.pass.repeat_event(repeat)),
             Step::Record(cid, located) => {

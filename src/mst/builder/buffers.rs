@@ -1,10 +1,10 @@
 //! The memory of a builder.
 
 use crate::mst::encode::NodeEncoder;
+#[cfg(feature = "sync")]
 use crate::reuse::Reuse;
 
-/// What a builder keeps of the tree, empty in the beginning. Another builder can use the memory
-/// again.
+/// The buffers of a builder, which are empty at first. Another builder can use the memory again.
 #[derive(Default)]
 pub(crate) struct BuilderBuffers {
     /// The open nodes, from layer 0 up.
@@ -37,10 +37,10 @@ impl BuilderBuffers {
             self.open.resize_with(number.saturating_add(1), OpenNode::default);
         }
     }
-}
 
-impl Reuse for BuilderBuffers {
-    fn reset(&mut self) {
+    /// Removes all content, and frees memory beyond a fixed bound.
+    #[cfg(feature = "sync")]
+    pub(super) fn reset(&mut self) {
         for open in &mut self.open {
             open.node.reset();
             open.shared = 0;
@@ -48,12 +48,5 @@ impl Reuse for BuilderBuffers {
         for list in [&mut self.key, &mut self.lower, &mut self.upper, &mut self.block] {
             list.reset();
         }
-    }
-
-    fn held(&self) -> u64 {
-        let lists = [&self.key, &self.lower, &self.upper, &self.block];
-        let lists = lists.into_iter().map(Reuse::held);
-        let nodes = self.open.iter().map(|open| open.node.held());
-        lists.chain(nodes).fold(self.open.held(), u64::saturating_add)
     }
 }

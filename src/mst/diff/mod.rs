@@ -37,7 +37,7 @@ use crate::error::{KeyInterval, Result};
 /// rules of the tree are checked in each node that is read. Memory: one open node for each layer
 /// and side, and an allocation for each change.
 ///
-/// After an error, the iterator returns `None`.
+/// After an error, every later call returns `None`.
 ///
 /// # Examples
 ///
@@ -81,7 +81,7 @@ enum Hidden {
     All,
 }
 
-/// What to do next.
+/// The next step of a diff.
 #[derive(Clone, Copy, Debug)]
 enum Action {
     /// Passes the items of both sides: equal links, or entries with equal keys.
@@ -148,7 +148,7 @@ impl<O: Side, N: Side> Diff<O, N> {
         self
     }
 
-    /// Returns the CIDs of the nodes that only the new tree has, in no order. Needs
+    /// Returns the CIDs of the nodes that only the new tree has, in any order. Needs
     /// [`nodes(true)`](Diff::nodes); empty without it. All are known when the iterator has ended
     /// and [`is_complete`](Diff::is_complete) is true.
     ///
@@ -171,7 +171,7 @@ impl<O: Side, N: Side> Diff<O, N> {
         self.new.opened().filter(|cid| !self.old.has_opened(cid))
     }
 
-    /// Returns the nodes that the old tree has and the new tree does not, like
+    /// Returns the CIDs of the nodes that only the old tree has, under the same conditions as
     /// [`created_nodes`](Diff::created_nodes). Rows have no nodes.
     ///
     /// # Examples

@@ -41,7 +41,8 @@ pub trait Side {
     /// its keys, whose layers are not checked yet.
     fn read(&mut self, _keys: &mut Keys) {}
 
-    /// Tells whether all keys of the node that was read are on its layer.
+    /// Sets whether all keys of the node that was read are on its layer. If not, the node is
+    /// checked from its start when it is opened.
     fn judge(&mut self, _is_good: bool) {}
 
     /// Enters the node of the current item, which is a link. With `partial`, a missing node is no

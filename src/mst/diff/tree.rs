@@ -20,8 +20,8 @@ pub struct TreeSide<'s, S: BlockStore> {
     store: &'s S,
     descent: Descent<S::Bytes<'s>>,
     ahead: ReadAhead<'s, S>,
-    /// Whether every node of the tree is opened, so that siblings are read together. A bad node ends
-    /// the diff, so reading more than its first key costs little.
+    /// Whether every node of the tree is opened, so that siblings are read together. A bad node
+    /// ends the diff, so reading more than its first key costs little.
     reads_all: bool,
     /// The current item, unless it was passed or opened.
     next: Option<Next>,

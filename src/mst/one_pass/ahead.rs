@@ -17,7 +17,7 @@ const MAX_KEYS_LEN: usize = 1 << 15;
 
 /// Parsed nodes, in the order of the stream.
 #[derive(Default)]
-pub(super) struct NodesAhead {
+pub(super) struct ParsedNodes {
     nodes: VecDeque<ParsedNode>,
     /// The section offset up to which nodes were parsed.
     end: u64,
@@ -33,7 +33,7 @@ struct ParsedNode {
     buffers: Box<Buffers>,
 }
 
-impl NodesAhead {
+impl ParsedNodes {
     /// Returns the parsed node at a section offset, if it is on a layer. `bytes` begins with its
     /// section: it and the nodes after it are parsed first, if they were not.
     #[inline]
@@ -101,7 +101,7 @@ impl NodesAhead {
     /// Sets the layers of all nodes. Drops those that have keys of several layers, or links where
     /// there may be none.
     fn set_layers(&mut self, spare: &mut Spare) {
-        let NodesAhead { nodes, keys, layers, .. } = self;
+        let ParsedNodes { nodes, keys, layers, .. } = self;
         layers.clear();
         layers.resize(keys.len(), Layer::BOTTOM);
         keys.layers(|number, layer| {
@@ -164,7 +164,7 @@ mod tests {
     fn each_node_is_parsed_once_and_each_key_hashed_once() {
         let (car, nodes) = packed();
         assert_eq!(nodes.len(), 9);
-        let (mut ahead, mut spare) = (NodesAhead::default(), Spare::default());
+        let (mut ahead, mut spare) = (ParsedNodes::default(), Spare::default());
         let (hashed, keys) = hashed::counted(|| {
             let keys = nodes.iter().map(|&(offset, layer)| {
                 let bytes = &car[usize::try_from(offset).unwrap()..];
@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn a_node_of_another_layer_or_at_another_offset_is_not_returned() {
         let (car, nodes) = packed();
-        let (mut ahead, mut spare) = (NodesAhead::default(), Spare::default());
+        let (mut ahead, mut spare) = (ParsedNodes::default(), Spare::default());
         let mut take = |number: usize, layer| {
             let offset = nodes[number].0;
             let bytes = &car[usize::try_from(offset).unwrap()..];

@@ -8,13 +8,10 @@ use core::cmp::Ordering;
 use data_encoding::BASE64_NOPAD;
 
 use super::text::append_utf8;
-use crate::cbor::LaxHead;
+use crate::cbor::{LaxHead, compare_keys};
 use crate::cid::{self, Cid};
 use crate::limits::MAX_RECORD_NESTING;
-use crate::record::oddity::{BYTES, CBOR, LINK};
-
-/// The largest integer without an oddity.
-const MAX_SAFE: u64 = (1 << 53) - 1;
+use crate::record::oddity::{BYTES, CBOR, LINK, MAX_SAFE};
 
 /// What follows tag 42 in a link, before the CID: the head of 37 bytes, and zero.
 const LINK_PREFIX: [u8; 3] = [0x58, 0x25, 0];
@@ -131,7 +128,7 @@ impl<'r, 'o> PlainWriter<'r, 'o> {
         let (3, len) = self.head()? else { return None };
         let key = self.take(len)?;
         let before = core::mem::replace(&mut self.inner.key, key);
-        if !is_first && canonical(before, key) != Ordering::Less {
+        if !is_first && compare_keys(before, key) != Ordering::Less {
             return None;
         }
         if key.first() == Some(&b'$') && [LINK, BYTES, CBOR].iter().any(|x| x.as_bytes() == key) {
@@ -188,10 +185,4 @@ impl<'r, 'o> PlainWriter<'r, 'o> {
         self.out.extend_from_slice(b"\"}");
         Some(())
     }
-}
-
-/// Compares keys in the order of DAG-CBOR: the shorter first, then by bytes.
-#[inline]
-fn canonical(a: &[u8], b: &[u8]) -> Ordering {
-    a.len().cmp(&b.len()).then_with(|| a.cmp(b))
 }

@@ -5,8 +5,8 @@ const CHUNK: usize = 16;
 
 /// Whether a byte may begin a character that is escaped.
 ///
-/// The characters of [`is_harmful`] beyond ASCII begin with one of six bytes. Other characters begin
-/// with them too, so each is decoded.
+/// The characters of [`is_harmful`] beyond ASCII begin with one of six bytes. So do others:
+/// therefore each is decoded.
 const STOPS: [bool; 256] = {
     let mut stops = [false; 256];
     let (mut rest, mut byte) = (stops.as_mut_slice(), 0_u8);
@@ -58,7 +58,7 @@ pub(super) fn append_utf8(bytes: &[u8], out: &mut Vec<u8>) -> Option<()> {
     Some(())
 }
 
-/// Returns whether all bytes are printable ASCII that JSON does not escape. Those of most texts are.
+/// Returns whether all bytes are printable ASCII that JSON does not escape, as in most texts.
 #[inline]
 fn is_plain(bytes: &[u8]) -> bool {
     let (chunks, rest) = bytes.as_chunks::<CHUNK>();

@@ -1,4 +1,5 @@
-//! Any record as JSON, item by item in a second pass: the first finds the items without a JSON form.
+//! Any record as JSON, item by item in a second pass. The first pass finds the items without a JSON
+//! form.
 
 use core::iter::Peekable;
 use core::ops::Range;
@@ -121,6 +122,7 @@ impl<'o, W: Write, F: Formatter> JsonWriter<'o, W, F> {
             What::Bytes(bytes) => self.wrapped(BYTES, &BASE64_NOPAD.encode(bytes)),
             What::Link(cid) => self.wrapped(LINK, cid.to_text().as_str()),
             What::Null | What::Formless(_) | What::Begin(_) | What::End => {
+                debug_assert!(matches!(what, What::Null), "the caller writes the others");
                 self.format.write_null(self.out)
             }
         }

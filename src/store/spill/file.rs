@@ -11,7 +11,7 @@ use tempfile::NamedTempFile;
 use super::backend::SpillBackend;
 use super::file_errors::FileErrors;
 use crate::car::SPILL_SIGNATURE;
-use crate::error::{ArgumentFault, Error, ErrorKind, Result};
+use crate::error::{ArgumentFault, Error, Result};
 
 /// Length of the longest segment in bytes, unless one block is longer. It fills a page of redb's of
 /// 64 KiB; with one byte more, it would take two.
@@ -352,7 +352,7 @@ impl FileSettings {
         if found <= max {
             return Ok(());
         }
-        Err(Error::new(ErrorKind::Argument(ArgumentFault::SegmentLen { found, max })))
+        Err(Error::argument(ArgumentFault::SegmentLen { found, max }))
     }
 }
 

@@ -67,7 +67,7 @@ use super::{Block, BlockStore, CarStore, Form, sealed};
 use crate::budget::Budget;
 use crate::car::{Header, SectionHead};
 use crate::cid::Cid;
-use crate::error::{ArgumentFault, Error, ErrorKind, Result};
+use crate::error::{ArgumentFault, Error, Result};
 
 /// The blocks of a CAR in a spill file, with bounded caches in memory.
 ///
@@ -212,8 +212,8 @@ impl RedbStore {
         }
     }
 
-    /// Hashes every block except processed values, and compares the numbers of
-    /// segments, blocks and index entries with the description.
+    /// Hashes every block except processed values, and compares the numbers of segments, blocks and
+    /// index entries with the description.
     pub(crate) fn verify(&mut self) -> Result<()> {
         let (mut number, mut sections) = (0_u32, 0_u64);
         for segment in self.errors.of(self.segments.iter())? {
@@ -334,7 +334,7 @@ impl RedbStore {
     pub fn reset(self) -> Result<SpillFile> {
         let RedbStore { segments, index, caches, errors, database, reusable, .. } = self;
         let Some((file, settings)) = reusable else {
-            return Err(Error::new(ErrorKind::Argument(ArgumentFault::KeptFile)));
+            return Err(Error::argument(ArgumentFault::KeptFile));
         };
         drop((segments, index, caches));
         errors.of(database.close())?;

@@ -10,7 +10,7 @@ use super::paged_index::{Candidate, PageCache, PagedIndex};
 use super::unfinished_file::{UnfinishedFile, WrittenFile};
 use crate::car::Placement;
 use crate::cid::Cid;
-use crate::error::{ArgumentFault, Error, ErrorKind, Result};
+use crate::error::{ArgumentFault, Error, Result};
 use crate::store::index::check_placement;
 
 /// An index in a spill file, from CIDs to placements.
@@ -65,10 +65,7 @@ impl SpilledIndexWriter {
     /// its CAR.
     pub(crate) fn check(file: &SpillFile) -> Result<()> {
         match file.kept_path() {
-            Some(path) => {
-                let error = Error::new(ErrorKind::Argument(ArgumentFault::KeptIndex));
-                Err(error.in_file(path))
-            }
+            Some(path) => Err(Error::argument(ArgumentFault::KeptIndex).in_file(path)),
             None => file.check(),
         }
     }

@@ -1,7 +1,8 @@
 //! Spill files that are being written: transactions, the index, and the limit on bytes stored.
 
-use redb::{Database, WriteTransaction};
 use std::fs::File;
+
+use redb::{Database, WriteTransaction};
 
 use super::file::{FileSettings, NewFile, SpillFile};
 use super::file_errors::FileErrors;

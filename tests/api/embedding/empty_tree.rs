@@ -1,4 +1,4 @@
-//! The empty repository whose node is missing. Everybody knows the node, so nothing is.
+//! The empty repository whose node is missing. Its CID determines the node, so nothing is missing.
 
 use carwalk::mst::{Event, Node};
 use carwalk::store::{CarStore, MemoryStore};

@@ -59,7 +59,8 @@ pub(crate) const BREAKS: &[Break] = breaks! {
     node_lost => ErrorKind::Missing { interval: Some(_) },
     record_lost => ErrorKind::Missing { interval: None },
     key_that_is_no_path => ErrorKind::Path(_),
-    commit_field_lost => ErrorKind::Malformed(Malformed::FieldMissing(_) | Malformed::LegacyCommit(_)),
+    commit_field_lost =>
+        ErrorKind::Malformed(Malformed::FieldMissing(_) | Malformed::LegacyCommit(_)),
     commit_field_repeated => ErrorKind::NonCanonical(NonCanonical::MapDuplicate),
     commit_fields_moved => ErrorKind::NonCanonical(NonCanonical::MapOrder),
     commit_field_null => ErrorKind::Malformed(Malformed::CborType { .. }),

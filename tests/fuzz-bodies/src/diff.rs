@@ -10,8 +10,8 @@ use crate::common::build::Entries;
 use crate::common::changes::{check_partial, expected};
 use crate::common::{MapStore, cid};
 
-/// Compares two trees of which any nodes are missing, and rows with a tree. Each change is exact, or
-/// hidden by a missing node.
+/// Compares two trees of which any nodes are missing, and rows with a tree. Each change is exact,
+/// or hidden by a missing node.
 pub fn diff(data: &[u8]) {
     let mut choices = Choices::new(data);
     let old = entries(&mut choices, 40);

@@ -10,9 +10,9 @@ use crate::common::one_pass::{Way, is_out_of_order};
 use crate::common::{self, Row, one_pass as pass};
 use crate::export::{Export, damaged, lengthen};
 
-/// A CAR that is read in one pass has the records and entries of its load, whether its blocks are in
-/// pre-order or not. Or the error says that they are not, or that a repeated record was not kept.
-/// What a load refuses, a one-pass walk does not accept, and it says so if the whole CAR is cut.
+/// A CAR that is read in one pass has the records and entries of its load, whether its blocks are
+/// in pre-order or not. Or the error says that they are not, or that a repeated record was not
+/// kept. A one-pass walk accepts nothing that a load refuses, also if the CAR is cut anywhere.
 pub fn one_pass(data: &[u8]) {
     let mut choices = Choices::new(data);
     let loader = Loader::new().keep_repeats(*choices.pick(&[u64::MAX, u64::MAX, 0, 1, 200]));

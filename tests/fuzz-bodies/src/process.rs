@@ -39,8 +39,8 @@ pub fn process(data: &[u8]) {
         assert_eq!(path.exists(), matches!(way, Ok(Way::File(_))));
         drop(way);
         if path.exists() {
-            let reopened = loader().from_spill_file(&path);
-            assert_alike("kept", &expected, reopened.and_then(|repo| told(&repo)));
+            let opened = loader().from_spill_file(&path);
+            assert_alike("kept", &expected, opened.and_then(|repo| told(&repo)));
         }
     } else {
         let way = plan.load(loader(), &car, SpillFile::temporary_in(folder.path()));

@@ -429,7 +429,7 @@ fn repositories(seeds: &mut Vec<Seed>) {
         ("index_page_lost", [0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]),
         ("segment_replaced", [0, 1, 1, 0, 0, 2, 3, 1, 9, 9, 9, 9, 9, 9]),
         ("segment_copied_to_another", [0, 0, 1, 0, 0, 2, 3, 4, 7, 0, 0, 0, 0, 0]),
-        ("reduced_segment_overwritten", [1, 1, 0, 0, 0, 2, 4, 6, 50, 2, 7, 7, 7, 0]),
+        ("processed_segment_overwritten", [1, 1, 0, 0, 0, 2, 4, 6, 50, 2, 7, 7, 7, 0]),
         ("bytes_of_the_beginning_changed", [0, 1, 0, 1, 1, 1, 0, 40, 4, 1, 2, 3, 4, 5]),
         ("file_cut", [0, 0, 0, 1, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0]),
     ];

@@ -24,10 +24,10 @@ const TABLES: [Table; 3] = [
 /// panics.
 pub fn spill_file(data: &[u8]) {
     let mut choices = Choices::new(data);
-    let reduced = choices.flag();
+    let processed = choices.flag();
     let verification = any_verification(&mut choices);
     let cache_size = choices.below(2) as u64 * (1 << 20);
-    let kept = Kept::good(reduced);
+    let kept = Kept::good(processed);
     let folder = scratch();
     let path = folder.path().join("hostile");
     if choices.flag() {
@@ -36,7 +36,7 @@ pub fn spill_file(data: &[u8]) {
         fs::write(&path, &kept.bytes).unwrap();
         tamper(&path, &mut choices);
     }
-    if reduced {
+    if processed {
         let loader = common::summarizing(Loader::new()).verification(verification);
         if let Ok(repo) = loader.memory_limit(cache_size).from_spill_file(&path) {
             let found = common::summaries(&repo);
@@ -68,17 +68,17 @@ struct Kept {
 }
 
 impl Kept {
-    fn good(reduced: bool) -> &'static Self {
+    fn good(processed: bool) -> &'static Self {
         static FILES: [OnceLock<Kept>; 2] = [const { OnceLock::new() }; 2];
-        FILES[usize::from(reduced)].get_or_init(|| Self::make(reduced))
+        FILES[usize::from(processed)].get_or_init(|| Self::make(processed))
     }
 
-    fn make(reduced: bool) -> Self {
+    fn make(processed: bool) -> Self {
         let folder = scratch();
         let path = folder.path().join("kept");
         let car = random::repo(11, 120).car;
         let file = SpillFile::keep(&path).segment_len(300);
-        if reduced {
+        if processed {
             drop(spill::all_into(common::summarizing(Loader::new()), &car[..], file).unwrap());
         } else {
             drop(spill::all_into(Loader::new(), &car[..], file).unwrap());

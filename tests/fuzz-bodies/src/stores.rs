@@ -9,10 +9,10 @@ use crate::export::{Export, damaged, lengthen, surrounded};
 use crate::seen::{Seen, assert_same};
 
 /// Slice, memory, a spill file with tiny segments and hardly any cache, the same file used again, a
-/// spilled index, and a reopened kept file: the same records, counts, partial walks, lookups and
-/// written CARs, or the same error at the same position. CARs are damaged in any way, and some are longer than a
-/// reader's buffer. With threads, the same holds for CARs that are long enough to be hashed on
-/// several threads.
+/// spilled index, and a kept spill file that is opened: the same records, counts, partial walks,
+/// lookups and written CARs, or the same error at the same position. CARs are damaged in any way,
+/// and some are longer than a reader's buffer. With threads, the same holds for CARs that are long
+/// enough to be hashed on several threads.
 pub fn store_independence(data: &[u8]) {
     let mut choices = Choices::new(data);
     let verification = any_verification(&mut choices);
@@ -45,8 +45,8 @@ pub fn store_independence(data: &[u8]) {
             assert_eq!(path.exists(), matches!(way, Ok(Way::File(_))));
             assert_same("file to be kept", &expected, &way.map(|way| way.seen()));
             if path.exists() {
-                let reopened = loader().from_spill_file(&path);
-                assert_same("kept", &expected, &reopened.map(|repo| Seen::of(&repo)));
+                let opened = loader().from_spill_file(&path);
+                assert_same("kept", &expected, &opened.map(|repo| Seen::of(&repo)));
             }
         }
         Kind::Index => {

@@ -2,7 +2,7 @@
 //!
 //! All hashes, links and roots match the broken export, so that only the rule itself is broken. The
 //! letters of rules: H, V and B for the container, X for CBOR, C for the commit, N for the tree
-//! (listed in `docs/design.md`), P for repo paths.
+//! (listed in `src/guide/format.md`), P for repo paths.
 
 mod commit;
 mod header;

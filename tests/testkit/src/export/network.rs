@@ -23,7 +23,7 @@ const MAX_RECORDS: f64 = 20_000.0;
 /// Follows, blocks and list items refer to its accounts.
 ///
 /// The number of records of an account is lognormal, with a median of 30, a sigma of 1.6, and at
-/// most 20,000. The first record of each is a profile. Root and parent of a reply are the same post.
+/// most 20,000. The first record of each is a profile. Root and parent of a reply are one post.
 ///
 /// Takes about 20 bytes of memory for each record. Equal settings give equal bytes on one machine;
 /// on others, the logarithms that sizes are made of may be rounded differently.
