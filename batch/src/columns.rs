@@ -35,8 +35,8 @@ pub enum Column {
     /// The time in the record's `createdAt`; null if it has another form than
     /// [`datetime_micros`](crate::row::datetime_micros) accepts.
     CreatedAt,
-    /// The record's `subject` if that is a text, or its `subject.uri`; null if it has neither, or an
-    /// empty one.
+    /// The record's `subject` if that is a text, or its `subject.uri`; null if it has neither, or
+    /// an empty one.
     Subject,
     /// The record as JSON; null if it is not CBOR.
     Record,
@@ -142,8 +142,7 @@ impl Columns {
     /// The set of all columns.
     pub const ALL: Columns = Columns((1 << Column::ALL.len()) - 1);
 
-    /// The set of the columns that a user gets who names none: all but `record_cbor`, which says
-    /// the same as `record`.
+    /// The default columns: all but `record_cbor`, which has the same content as `record`.
     pub const DEFAULT: Columns = Columns(Columns::ALL.0 & !Column::RecordCbor.bit());
 
     /// The empty set. Rows without columns can only be counted.

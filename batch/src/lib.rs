@@ -3,11 +3,13 @@
 //!
 //! - [`Inputs`] lists files, folders and lists of paths.
 //! - [`Worker`] opens one input after the other, compressed or not, and keeps its memory between
-//!   them. A [`Visit`] reads the repositories.
+//!   them. A [`Visit`] reads the repositories; [`Check`] is one that checks them.
+//! - [`compressed`] decompresses gzip and zstd data, and [`header`] recognizes CARs by their first
+//!   bytes.
 //! - [`Threads`] runs workers on several threads. Results come back to the calling thread in the
 //!   order of the inputs or as they finish; what waits for delivery is bounded in bytes. [`Stop`]
 //!   ends it early.
-//! - Every input has one [`Outcome`]. A [`Failure`] is a [`Reason`] with a message.
+//! - Every input has exactly one [`Outcome`]. A [`Failure`] is a [`Reason`] with a message.
 //! - A [`Row`](row::Row) is a record as a row of a table; [`columns`] are its columns, and [`text`]
 //!   writes rows as JSON Lines or CSV.
 //! - [`staging`] makes the rows of whole inputs, and [`parts`] writes them into the files of a

@@ -1,4 +1,4 @@
-//! What became of an input: one outcome each, and why.
+//! The outcome of an input, and its reason.
 
 use std::error::Error as _;
 use std::fmt;
@@ -11,7 +11,7 @@ use crate::compressed::Undecodable;
 use crate::counted::Counted;
 use crate::header;
 
-/// What became of an input. Every input has exactly one.
+/// The outcome of an input. Every input has exactly one.
 ///
 /// # Examples
 ///
@@ -27,7 +27,7 @@ use crate::header;
 pub enum Outcome {
     /// Read to its end.
     Done,
-    /// Left out.
+    /// Not read, or only as far as its commit.
     Skipped(Skip),
     /// Not read, or not to its end.
     Failed(Reason),
@@ -64,7 +64,7 @@ impl Outcome {
     }
 }
 
-/// Why an input was left out.
+/// The reason why an input was skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "so that a match over all reasons is checked")]
 pub enum Skip {
@@ -87,7 +87,7 @@ impl Skip {
     }
 }
 
-/// Why an input failed.
+/// The reason why an input failed.
 ///
 /// # Examples
 ///
@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_spill_file_is_no_fault_of_the_input() {
+    fn an_error_of_a_store_is_no_fault_of_the_input() {
         let error = carwalk::Error::store("connection lost");
         let failure = Failure::from(error);
         assert_eq!(failure.reason(), Reason::Io);

@@ -35,7 +35,13 @@ pub(crate) const STYLES: Styles = Styles::styled()
 
 /// Reads AT Protocol repository exports (CAR files)
 #[derive(Debug, Parser)]
-#[command(name = "carwalk", version, styles = STYLES, max_term_width = WIDTH, after_help = help::TOP)]
+#[command(
+    name = "carwalk",
+    version,
+    styles = STYLES,
+    max_term_width = WIDTH,
+    after_help = help::TOP
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Commands,

@@ -65,7 +65,10 @@ impl Batch {
         }
         inputs.check().map_err(refused)?;
         if inputs.as_slice().is_empty() {
-            return Err(Cause::Usage("no inputs: the list is empty"));
+            return Err(Cause::Usage(match self.files_from {
+                Some(_) => "no inputs: the list is empty",
+                None => "no inputs: give files or folders, or --files-from",
+            }));
         }
         Ok(inputs)
     }

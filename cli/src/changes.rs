@@ -63,8 +63,8 @@ fn as_escaped_if_any<S: Serializer>(key: &Option<&[u8]>, serializer: S) -> Resul
     }
 }
 
-/// Writes a change as a line of columns, separated by tabs. An empty bound means none. Keys that are
-/// not repo paths are escaped.
+/// Writes a change as a line of columns, separated by tabs. An empty bound means none. Keys that
+/// are not repo paths are escaped.
 pub(crate) fn write_text(change: &Change, out: &mut impl Write) -> io::Result<()> {
     match change {
         Change::Created { key, cid } => {

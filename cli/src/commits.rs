@@ -219,7 +219,7 @@ pub(crate) fn hint_among<S: BlockStore>(
     rules: CommitRules,
 ) -> Cause {
     let is_missing = match &cause {
-        Cause::Incomplete(_) => true,
+        Cause::Missing(_) => true,
         Cause::Car(error) => matches!(error.kind(), ErrorKind::Missing { .. }),
         _ => false,
     };
@@ -230,7 +230,7 @@ pub(crate) fn hint_among<S: BlockStore>(
         return cause;
     };
     match cause {
-        Cause::Incomplete(message) => Cause::Incomplete(format!("{message}; {more}")),
+        Cause::Missing(message) => Cause::Missing(format!("{message}; {more}")),
         Cause::Car(error) => Cause::Explained { message: format!("{error}; {more}"), error },
         cause => cause,
     }

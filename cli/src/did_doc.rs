@@ -19,7 +19,7 @@ const MAX_LEN: u64 = 8 << 20;
 const MAX_KEYS: usize = 1000;
 
 /// Most characters of a DID that are printed: the longest DID has 2048.
-const DID_LEN: usize = 2048;
+pub(crate) const DID_LEN: usize = 2048;
 
 /// An account and the keys that sign its commits, the newest first.
 #[derive(Debug)]

@@ -179,6 +179,6 @@ impl Found {
         };
         let nodes = Counted(old.saturating_add(new), "node");
         let message = format!("missing: {nodes}, whose keys cannot be compared");
-        Err(Fault::of(input, Cause::Incomplete(message)))
+        Err(Fault::of(input, Cause::Missing(message)))
     }
 }

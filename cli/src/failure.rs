@@ -22,7 +22,7 @@ pub(crate) const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 pub(crate) const NO: u8 = 1;
 const USAGE: u8 = 2;
 pub(crate) const INVALID: u8 = 3;
-pub(crate) const INCOMPLETE: u8 = 4;
+pub(crate) const MISSING: u8 = 4;
 pub(crate) const IO: u8 = 5;
 
 /// An error of a command, by kind.
@@ -50,7 +50,7 @@ pub(crate) enum Cause {
     /// The two sides of a comparison differ, as the output says.
     Different,
     /// The answer depends on missing blocks: the message, safe to print.
-    Incomplete(String),
+    Missing(String),
     /// The content of the CAR is invalid for the command: the message, safe to print.
     Invalid(String),
     /// The output could not be written.
@@ -167,9 +167,13 @@ impl Failure {
 
     fn exit_code(&self) -> u8 {
         match &self.cause {
-            Cause::Usage(_) | Cause::Settings { .. } | Cause::Folder { .. } => USAGE,
+            Cause::Usage(_)
+            | Cause::Settings { .. }
+            | Cause::Folder { .. }
+            | Cause::NoInputs(_)
+            | Cause::Parts(PartsError::OtherParts { .. } | PartsError::OtherFolder { .. }) => USAGE,
             Cause::No(_) | Cause::Different => NO,
-            Cause::Incomplete(_) => INCOMPLETE,
+            Cause::Missing(_) => MISSING,
             Cause::Open(_)
             | Cause::Map(_)
             | Cause::SpillFile { .. }
@@ -180,9 +184,7 @@ impl Failure {
             | Cause::File { .. } => IO,
             Cause::Invalid(_) | Cause::Document { .. } => INVALID,
             Cause::Car(error) | Cause::Explained { error, .. } => code_of(Reason::of(error)),
-            Cause::NoInputs(_) => USAGE,
             Cause::Report(error) => code_of_report(error),
-            Cause::Parts(PartsError::OtherParts { .. } | PartsError::OtherFolder { .. }) => USAGE,
             Cause::Parts(_) => IO,
             Cause::Inputs(code) => *code,
         }
@@ -193,13 +195,13 @@ impl Failure {
         write!(out, "{RED}error:{RED:#} ")?;
         match &self.cause {
             Cause::Usage(message) => writeln!(out, "{message}"),
-            Cause::Different => writeln!(out, "{input}: different"),
-            Cause::Inputs(_) => writeln!(out, "{input}: not all inputs are done"),
             Cause::NoInputs(message) => writeln!(out, "{message}"),
+            // Nothing is printed for these: the output says it.
+            Cause::Different | Cause::Inputs(_) => Ok(()),
             Cause::Report(error) => writeln!(out, "{}", report_message(error)),
             Cause::Parts(error) => writeln!(out, "{}", parts_message(error)),
             Cause::No(message)
-            | Cause::Incomplete(message)
+            | Cause::Missing(message)
             | Cause::Invalid(message)
             | Cause::Explained { message, .. } => writeln!(out, "{input}: {message}"),
             Cause::Open(error) => writeln!(out, "cannot open {input}: {}", reason(error)),
@@ -283,7 +285,7 @@ impl Failure {
 /// Returns the exit code for the failure of an input.
 pub(crate) fn code_of(reason: Reason) -> u8 {
     match reason {
-        Reason::Missing => INCOMPLETE,
+        Reason::Missing => MISSING,
         Reason::Io => IO,
         Reason::NotACar | Reason::Truncated | Reason::Invalid | Reason::Legacy | Reason::Limit => {
             INVALID

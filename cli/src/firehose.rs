@@ -29,11 +29,14 @@ use self::format::Format;
 use self::keys::Keys;
 use self::source::Source;
 use self::state::States;
-use crate::failure::{Cause, Failure, INCOMPLETE, INVALID, IO, NO};
+use crate::failure::{Cause, Failure, INVALID, IO, MISSING, NO};
 use crate::out_file::OutFile;
 
 /// Longest accepted frame, in bytes.
 const MAX_FRAME_LEN: usize = 5_000_000;
+
+/// Most threads. Each may have a few messages of the longest kind in memory.
+const MAX_JOBS: usize = 256;
 
 /// Check messages of the live stream: whether each commit proves what it says
 #[derive(Args, Debug)]
@@ -62,8 +65,8 @@ pub(crate) struct Firehose {
     #[arg(long, value_name = "RFC3339", value_parser = now::parse)]
     now: Option<SystemTime>,
 
-    /// The number of threads [default: the number of processors]
-    #[arg(long, value_name = "N")]
+    /// Threads that check messages, at most 256 [default: all cores]
+    #[arg(short, long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
 }
 
@@ -133,9 +136,6 @@ impl Firehose {
     }
 }
 
-/// Most threads. Each may have a few messages of the longest kind in memory.
-const MAX_JOBS: usize = 256;
-
 impl Counts {
     /// Prints the counts. A closed stderr is no reason to fail.
     fn tell(&self) {
@@ -153,7 +153,7 @@ impl Counts {
         let code = match self {
             Counts { unreadable: 1.., .. } => IO,
             Counts { invalid: 1.., .. } => INVALID,
-            Counts { unverifiable: 1.., .. } => INCOMPLETE,
+            Counts { unverifiable: 1.., .. } => MISSING,
             Counts { out_of_sync: 1.., .. } => NO,
             _ => return Ok(()),
         };

@@ -62,15 +62,15 @@ impl Command for Get {
         match repo.get(path)? {
             Lookup::Present { cid, .. } if self.cid => Ok(writeln!(out, "{cid}")?),
             Lookup::Present { cid, record: Some(record) } => self.print(cid, record.bytes(), out),
-            Lookup::Present { cid, record: None } => Err(Cause::Incomplete(format!(
+            Lookup::Present { cid, record: None } => Err(Cause::Missing(format!(
                 "the record {path} exists, but its block {cid} is missing"
             ))),
             Lookup::Absent => {
                 Err(Cause::No(format!("there is no record {path}: the tree proves it")))
             }
-            Lookup::Unknown(gap) => Err(Cause::Incomplete(format!(
-                "cannot tell whether there is a record {path}: {gap}"
-            ))),
+            Lookup::Unknown(gap) => {
+                Err(Cause::Missing(format!("cannot tell whether there is a record {path}: {gap}")))
+            }
         }
     }
 }

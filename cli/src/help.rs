@@ -33,11 +33,12 @@ Exit codes:
   0  done; also if the program that reads text output ended early, as `head` does (not rows)
   1  the answer is no. `get`, `tree`: the tree proves the record absent. `diff`: the two differ.
      `verify`: another account, or an invalid signature. `firehose`: a message is out of sync
-  2  wrong usage; also binary output that would go to a terminal
-  3  invalid data: the CAR, a kept spill file, rows or a DID document; also a truncated CAR, a
-     limit exceeded (except --max-spill), or an invalid repo path. `get`, `blobs`, `ls --records`:
-     also a record that is not CBOR. `get`, `prove`, `pack`, `tree`: also another account. `pack`:
-     also an older revision than the first CAR's. `get`: also an invalid signature.
+  2  wrong usage; also binary output that would go to a terminal, or a report or folder of another
+     run. `firehose`: also a malformed file of keys or states
+  3  invalid data: the CAR, a kept spill file, rows, a report or a DID document; also a truncated
+     CAR, a limit exceeded (except --max-spill), or an invalid repo path. `get`, `blobs`,
+     `ls --records`: also a record that is not CBOR. `get`, `prove`, `pack`, `tree`: also another
+     account. `pack`: also an older revision than the first CAR's. `get`: also an invalid signature.
      `verify --strict`: also an odd record. `firehose`: a message is invalid
   4  the CAR is partial: a block that the command needs is missing. `firehose`: a message is
      unverifiable
@@ -45,7 +46,7 @@ Exit codes:
      that reads binary output or rows (`prove`, `pack`, `get --raw`, `export`) ended early
 
 The signal SIGBUS ends carwalk if another process truncates a mapped file, or if the system cannot
-read a part of it: shells show exit code 135 on Linux. See --no-mmap.
+read a part of it: shells show exit code 135 on Linux. With --no-mmap, no file is mapped.
 
 Control characters are printed escaped, and so are characters that change the direction of text.
 NO_COLOR turns colours off.";
@@ -90,8 +91,8 @@ An empty `after` or `before` means that there is no bound. Keys that are not rep
 escaped. Records are not needed, and neither are the nodes that both trees have. Different accounts
 are named on stderr and do not change the exit code.
 
-Rows are what `ls` and `ls --partial` print: `path TAB cid`, in ascending order of the keys' bytes.
-Further columns are ignored. They are the old side.
+The rows of --rows are the old side. They are what `ls` and `ls --partial` print: `path TAB cid`, in
+ascending order of the keys' bytes. Further columns are ignored.
 
 The exit code is 0 if the two are equal, 1 if they differ, and 4 if any change is unknown.",
     "carwalk diff old.car new.car",
@@ -120,8 +121,8 @@ missing or bad, the files before it remain. An invalid repo path is named on std
 record that is not CBOR. Neither is written, the other records are, and the exit code is 3. FOLDER
 has all records only if the exit code is 0.
 
-In names, bytes other than `a-z 0-9 . _ - ~` are written as %XX, so that records differ also where
-upper and lower case do not. So are a dot at the end, and the first byte of a name that Windows
+In names, bytes other than `a-z 0-9 . _ - ~` are written as %XX, so that names differ on file
+systems that ignore case too. So are a dot at the end, and the first byte of a name that Windows
 reserves, such as `con`. A name of more than 200 bytes is cut into folders of at most 200 bytes that
 end in `+`. To get the path back, join the parts of a name and decode %XX.
 
@@ -172,9 +173,9 @@ MIME type are those that the record states; the legacy form states no size, whic
 The blobs themselves are not part of a CAR.
 
 An invalid repo path is named on stderr, and the other records are searched. A record that is not
-CBOR is named on stderr too, and its references before the first invalid byte are listed. In
-both cases the exit code is 3. --cids prints no CIDs if a block is missing, and needs about 150
-bytes of memory for each CID.",
+CBOR is named on stderr too, and its references before the first invalid byte are listed. In both
+cases the exit code is 3. --cids prints no CIDs if a block is missing, and needs about 150 bytes of
+memory for each CID.",
     "carwalk blobs --cids repo.car | comm -3 - listed.txt"
 );
 
@@ -220,7 +221,7 @@ model, a `$type` that is missing or not the collection, and sizes over 1,000,000
 
 Of several inputs, a folder (*.car, *.car.gz, *.car.zst), --files-from or --report, it prints one
 line each: `path TAB outcome TAB did TAB rev TAB records TAB reason`. The largest exit code counts.
-Outcomes are done, failed and skipped: by --report, or not of --did, which selects inputs here.",
+Outcomes are done, failed, and skipped: the report has it as done, or it is not of --did.",
     "carwalk verify --did-doc did.json repo.car",
     no = "another account or invalid signature"
 );
@@ -228,9 +229,9 @@ Outcomes are done, failed and skipped: by --report, or not of --did, which selec
 pub(crate) const FIREHOSE: &str = help!(
     "\
 Formats: `frame`, one frame per file; `varint`, frames each behind its length; `json`, values with
-white space between: as `goat firehose --blocks` prints them, {\"header\":..,\"body\":..}, or bodies.
-Frames of more than 5,000,000 bytes are skipped. After a bad length or JSON syntax, the rest of the
-file is not read.
+white space between: as `goat firehose --blocks` prints them, {\"header\":..,\"body\":..},
+or bodies. Frames of more than 5,000,000 bytes are skipped. After a malformed length or a JSON
+syntax error, the rest of the file is not read.
 
 Prints one line for each message, in the order of the input: `seq TAB did TAB rev TAB verdict TAB
 reason`, with `-` for a missing value. The verdicts are:
@@ -241,12 +242,13 @@ reason`, with `-` for a missing value. The verdicts are:
   stale         its revision is not after the state's
   passed        it is of a type that is not checked
 The first message of an account without a state may be an old one. Without a key, the signature is
-not checked. With --json, `signature` and `anchored` (there was a state) tell.
+not checked. In the JSON, `anchored` is whether there was a state, and `signature` is `checked` or
+`unchecked`.
 
-A file of states has lines {\"did\":..,\"rev\":..,\"data\":..}, sorted by DID. A missing file is empty.
-Only valid messages change a state. The file is replaced at the end, also if messages were invalid
-or an input could not be read, but not after a signal or if the output failed. Memory grows by 300
-bytes for each account.
+A file of states has lines {\"did\":..,\"rev\":..,\"data\":..}, sorted by DID. A missing
+file is empty. Only valid messages change a state. The file is replaced at the end, also if messages
+were invalid or an input could not be read, but not after a signal or if the output failed. Memory
+grows by about 300 bytes for each account.
 
 The exit code is 5 if an input cannot be read, else 3 if any message is invalid, else 4 if any is
 unverifiable, else 1 if any is out of sync. The counts are printed on stderr.",

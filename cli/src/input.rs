@@ -27,7 +27,7 @@ use clap::Args;
 use self::loaded::LoadedCar;
 pub(crate) use self::one_pass::{OnePass, repeated};
 use self::opened::{Opened, OpenedRepo};
-pub(crate) use self::reading::Reading;
+pub(crate) use self::reading::{NO_MMAP_OF_MANY, Reading};
 pub(crate) use self::several::{Fault, OpenedTree, Several};
 use self::storage::Storage;
 pub(crate) use self::store::{InputStore, LeftOut};
@@ -79,6 +79,10 @@ pub(crate) trait TreeCommand: Command {
     /// Runs the command over a bare tree.
     fn run_bare<S: BlockStore>(&self, tree: &Tree<S>, out: &mut Output) -> Result<(), Cause>;
 }
+
+/// The help of CAR where paths follow it. Unlike with `get`, the first argument is always the CAR.
+pub(crate) const CAR_BEFORE_PATH: &str = "The CAR file, also compressed with gzip or zstd; `-` is \
+                                          standard input. Required if a PATH is given";
 
 /// The arguments of every command that reads a CAR.
 #[derive(Args, Clone, Debug)]
@@ -395,8 +399,8 @@ enum Origin<'a> {
     Kept(&'a Path),
 }
 
-/// Runs a command, after a note about the damaged part of the CAR. Output that was written before an
-/// error is printed before it.
+/// Runs a command, after a note about the damaged part of the CAR. Output that was written before
+/// an error is printed before it.
 pub(crate) fn finish<E: From<io::Error>>(
     fault: Option<String>,
     run: impl FnOnce(&mut Output) -> Result<(), E>,

@@ -19,8 +19,8 @@ const PATIENCE: Duration = Duration::from_millis(600);
 pub(crate) struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// Watches for Ctrl-C from now on. Pressed twice, it ends the process at once; pressed once, the
-    /// process ends when the work has ended, or within a second.
+    /// Watches for Ctrl-C from now on. Pressed twice, it ends the process at once; pressed once,
+    /// the process ends when the work has ended, or within a second.
     pub(crate) fn watch() -> Self {
         Self::watch_with(|| {})
     }

@@ -48,7 +48,7 @@ pub(crate) struct Ls {
     #[arg(long, conflicts_with_all = ["partial", "kept", "keep", "bare_tree"])]
     one_pass: bool,
 
-    /// Require no records: only nodes are read
+    /// Read only nodes: the records need not be present
     #[arg(long, conflicts_with_all = ["long", "records"])]
     no_records: bool,
 
@@ -218,8 +218,9 @@ impl Ls {
         Ok(())
     }
 
-    /// Lists an entry. It has a path unless its key is invalid, and a block if its record was looked
-    /// up and is present. Returns the reason if the record should be printed but has no JSON.
+    /// Lists an entry. It has a path unless its key is invalid, and a block if its record was
+    /// looked up and is present. Returns the reason if the record should be printed but has no
+    /// JSON.
     #[inline]
     fn list(
         &self,

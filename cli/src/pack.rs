@@ -39,7 +39,7 @@ pub(crate) struct Pack {
     #[arg(long)]
     no_records: bool,
 
-    /// The root of the first CAR is a node, not a commit
+    /// The first root of the first CAR is a node of the tree, not a commit
     #[arg(long)]
     bare_tree: bool,
 

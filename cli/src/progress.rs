@@ -42,8 +42,8 @@ impl SharedProgress {
         }
     }
 
-    /// Creates a bar over the bytes of many inputs, unless the output goes to a terminal: a bar among
-    /// the lines of a listing would spoil both.
+    /// Creates a bar over the bytes of many inputs, unless the output goes to a terminal: a bar
+    /// among the lines of a listing would spoil both.
     pub(crate) fn over_inputs(bytes: u64, writes_stdout: bool) -> Self {
         let line = if writes_stdout && io::stdout().is_terminal() {
             ProgressLine::none()

@@ -5,19 +5,15 @@ use carwalk::{ProofBuilder, Repo};
 use clap::Args;
 
 use crate::failure::Cause;
-use crate::input::{Command, Input};
+use crate::input::{CAR_BEFORE_PATH, Command, Input};
 use crate::keys::Keys;
 use crate::out_file::OutFile;
 use crate::output::Output;
 use crate::target::Target;
 
-/// The help of CAR. Unlike with `get`, the first of several arguments is always the CAR.
-const CAR: &str = "The CAR file, also compressed with gzip or zstd; `-` is standard input. Required \
-                   if a PATH is given";
-
 /// Write a CAR that proves records present or absent, or a range complete
 #[derive(Args, Debug)]
-#[command(mut_arg("file", |arg| arg.help(CAR)))]
+#[command(mut_arg("file", |arg| arg.help(CAR_BEFORE_PATH)))]
 pub(crate) struct Prove {
     #[command(flatten)]
     pub(crate) input: Input,

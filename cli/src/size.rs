@@ -25,7 +25,8 @@ pub(crate) fn parse(text: &str) -> Result<u64, String> {
     let number: u64 =
         number.parse().map_err(|_| "expected a number, like 16MiB or 1G".to_owned())?;
     let (_, factor) = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(|| {
-        "unknown unit: expected K, M, G or T, KiB, MiB or GiB (powers of 1024), kB, MB or GB (powers of 1000)"
+        "unknown unit: expected K, M, G or T, KiB, MiB or GiB (powers of 1024), kB, MB or GB \
+         (powers of 1000)"
             .to_owned()
     })?;
     number.checked_mul(*factor).ok_or_else(|| "too large".to_owned())

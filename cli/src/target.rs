@@ -39,7 +39,8 @@ fn authority_did(authority: &str) -> Result<String, String> {
     if authority.starts_with("did:") {
         return did(authority);
     }
-    Err("no DID in the AT URI: a CAR does not tell whose handle it is; give the DID, or only collection/rkey"
+    Err("no DID in the AT URI: a CAR does not have the account's handle; give the DID, or only \
+         collection/rkey"
         .to_owned())
 }
 

@@ -4,11 +4,10 @@ use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use carwalk::syntax;
+use carwalk_batch::row::append_time;
 
 /// Tolerated difference between the clocks of two machines.
 const CLOCKS_DIFFER: Duration = Duration::from_secs(300);
-
-const SECONDS_OF_DAY: u64 = 86_400;
 
 /// Microseconds since 1970, printed in the form of RFC 3339.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,41 +28,11 @@ impl Time {
 
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (seconds, micros) = (self.0 / 1_000_000, self.0 % 1_000_000);
-        let (day, second) = (seconds / SECONDS_OF_DAY, seconds % SECONDS_OF_DAY);
-        let (year, month, day) = date(day);
-        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z")
+        // The last time of a TID is in 2540.
+        let (micros, mut text) = (i64::try_from(self.0).unwrap_or(i64::MAX), Vec::new());
+        append_time(micros, &mut text);
+        f.write_str(&String::from_utf8_lossy(&text))
     }
-}
-
-/// Converts a number of days since 1970 to year, month and day.
-fn date(mut days: u64) -> (u64, u64, u64) {
-    // The last time of a TID is in 2540, so this is a few hundred steps at most.
-    debug_assert!(days < 366 * 600, "no time of a TID");
-    let mut year = 1970_u64;
-    while days >= days_of_year(year) {
-        days = days.saturating_sub(days_of_year(year));
-        year = year.saturating_add(1);
-    }
-    let february = if is_leap(year) { 29 } else { 28 };
-    let mut month = 1_u64;
-    for len in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30] {
-        if days < len {
-            break;
-        }
-        days = days.saturating_sub(len);
-        month = month.saturating_add(1);
-    }
-    (year, month, days.saturating_add(1))
-}
-
-fn days_of_year(year: u64) -> u64 {
-    if is_leap(year) { 366 } else { 365 }
-}
-
-fn is_leap(year: u64) -> bool {
-    year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
 }
 
 #[cfg(test)]
@@ -107,16 +76,6 @@ mod tests {
     fn other_texts_have_none() {
         for text in ["", "3jzfcijpj2z2", "3jzfcijpj2z2a2", "zzzzzzzzzzzzz", "3JZFCIJPJ2Z2A"] {
             assert_eq!(shown(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn days_are_those_of_the_calendar() {
-        let days =
-            [(0, (1970, 1, 1)), (59, (1970, 3, 1)), (364, (1970, 12, 31)), (789, (1972, 2, 29))];
-        let later = [(11_016, (2000, 2, 29)), (47_540, (2100, 2, 28)), (47_541, (2100, 3, 1))];
-        for (day, expected) in days.into_iter().chain(later) {
-            assert_eq!(date(day), expected, "{day}");
         }
     }
 }

@@ -14,17 +14,13 @@ use crate::commits;
 use crate::counts::add;
 use crate::escape;
 use crate::failure::Cause;
-use crate::input::{Command, Input, TreeCommand};
+use crate::input::{CAR_BEFORE_PATH, Command, Input, TreeCommand};
 use crate::output::Output;
 use crate::target::Target;
 
-/// The help of CAR. As with `prove`, the first of several arguments is always the CAR.
-const CAR: &str = "The CAR file, also compressed with gzip or zstd; `-` is standard input. Required \
-                   if a PATH is given";
-
 /// Print the nodes of the tree, or the nodes on the way to one key
 #[derive(Args, Debug)]
-#[command(mut_arg("file", |arg| arg.help(CAR)))]
+#[command(mut_arg("file", |arg| arg.help(CAR_BEFORE_PATH)))]
 pub(crate) struct PrintTree {
     #[command(flatten)]
     pub(crate) input: Input,
@@ -166,7 +162,7 @@ fn print_path<S: BlockStore>(
             Event::MissingSubtree { cid, layer, interval, .. } => {
                 lines.closed(cid, layer.map(Layer::get), Closed::Missing, out)?;
                 writeln!(out, "unknown")?;
-                return Err(Cause::Incomplete(format!(
+                return Err(Cause::Missing(format!(
                     "cannot tell whether there is a record {key}: the node {cid} is missing, which \
                      hides {interval}"
                 )));

@@ -17,7 +17,7 @@ use crate::batch::Batch;
 use crate::commits;
 use crate::counts::{SectionCounts, StreamCounts, TreeCounts, add};
 use crate::failure::{Cause, Failure};
-use crate::input::{Command, Input, OnePass, repeated};
+use crate::input::{Command, Input, NO_MMAP_OF_MANY, OnePass, repeated};
 use crate::json;
 use crate::output::{Counted, Output};
 use crate::records::OddRecords;
@@ -30,8 +30,7 @@ const PROBLEMS_TOLD: u64 = 20;
 const INPUT: &str = "A CAR, also compressed with gzip or zstd, or a folder; else standard input";
 const DID: &str = "The required account; of several inputs, others are skipped";
 const KEPT: &str = "INPUT is a file made with --keep, by somebody you trust";
-const NO_MMAP: &str = "Read large files instead of mapping them (see `carwalk --help`)";
-const MEMORY_LIMIT: &str = "Memory limit; the rest goes into a temporary file [default: none]";
+const MEMORY_LIMIT: &str = "Memory limit; the rest goes into a temporary file [default: no limit]";
 
 /// Check everything: framing, hashes, commit, tree, paths, completeness
 #[derive(Args, Debug)]
@@ -39,7 +38,7 @@ const MEMORY_LIMIT: &str = "Memory limit; the rest goes into a temporary file [d
     mut_arg("file", |arg| arg.value_name("INPUT").help(INPUT)),
     mut_arg("did", |arg| arg.help(DID)),
     mut_arg("kept", |arg| arg.help(KEPT)),
-    mut_arg("no_mmap", |arg| arg.help(NO_MMAP)),
+    mut_arg("no_mmap", |arg| arg.help(NO_MMAP_OF_MANY)),
     mut_arg("memory_limit", |arg| arg.help(MEMORY_LIMIT)),
 )]
 pub(crate) struct Verify {
@@ -54,7 +53,7 @@ pub(crate) struct Verify {
     #[arg(long)]
     partial: bool,
 
-    /// In constant memory, if in pre-order; prints oddities before it is done
+    /// Read a CAR in pre-order in constant memory; prints oddities as it reads
     #[arg(long, conflicts_with_all = ["partial", "kept", "keep"])]
     one_pass: bool,
 

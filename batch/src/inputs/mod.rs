@@ -87,8 +87,8 @@ impl Input {
         self.modified.and_then(utc)
     }
 
-    /// Returns why the file or folder cannot be read, if that was seen while listing. A file that is
-    /// there later is read all the same.
+    /// Returns why the file or folder cannot be read, if that was seen while listing. A file that
+    /// is there later is read all the same.
     #[must_use]
     pub fn problem(&self) -> Option<&io::Error> {
         self.problem.as_deref()
@@ -203,8 +203,8 @@ impl Inputs {
     }
 
     /// Adds the paths in a list, one for each line, as [`add_one_of`](Inputs::add_one_of) does.
-    /// Empty lines are ignored, and a CR before the line break is removed. `name` is the name of the
-    /// list for messages, safe to print.
+    /// Empty lines are ignored, and a CR before the line break is removed. `name` is the name of
+    /// the list for messages, safe to print.
     ///
     /// # Errors
     ///
@@ -212,10 +212,7 @@ impl Inputs {
     /// - `Line` if a line has more than 1 MiB, or on other systems than Unix is not UTF-8
     /// - `StandardInput` if a line is `-`
     pub fn add_list(&mut self, list: impl Read, name: &str) -> Result<(), ListError> {
-        paths::each(list, name, |path| {
-            self.add_one_of(path);
-            Ok(())
-        })
+        paths::each(list, name, |path| self.add_one_of(path))
     }
 
     /// Checks that something is to be read.

@@ -12,7 +12,7 @@ const MAX_LINE: u64 = 1 << 20;
 pub(super) fn each(
     list: impl Read,
     name: &str,
-    mut add: impl FnMut(PathBuf) -> Result<(), ListError>,
+    mut add: impl FnMut(PathBuf),
 ) -> Result<(), ListError> {
     let mut list = BufReader::new(list);
     let mut line = Vec::new();
@@ -34,7 +34,7 @@ pub(super) fn each(
             return Err(ListError::StandardInput { list: name.to_owned(), line: number });
         }
         if !text.is_empty() {
-            add(path(text).ok_or_else(|| refuse("it is not UTF-8"))?)?;
+            add(path(text).ok_or_else(|| refuse("it is not UTF-8"))?);
         }
     }
     Ok(())

@@ -30,7 +30,7 @@ const PEEKED_LEN: u64 = 1 << 20;
 /// Bytes that recognize a header.
 const HEAD_LEN: usize = 16;
 
-/// What is done with each repository.
+/// A visitor, which reads each repository that a [`Worker`] opens.
 ///
 /// # Examples
 ///
@@ -213,9 +213,9 @@ impl fmt::Debug for Worker {
     }
 }
 
-/// Reads a file that had `len` bytes into the buffer, whose first `begun` bytes were read before: all
-/// of it, or as much as files have that are not mapped. Returns how much that is; the buffer may be
-/// longer.
+/// Reads a file that had `len` bytes into the buffer, whose first `begun` bytes were read before:
+/// all of it, or as much as files have that are not mapped. Returns how much that is; the buffer
+/// may be longer.
 fn fill(buffer: &mut Vec<u8>, begun: usize, mut file: &File, len: usize) -> io::Result<usize> {
     // One byte more shows whether there is more.
     let room = len.saturating_add(1);

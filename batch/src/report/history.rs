@@ -64,8 +64,8 @@ impl History {
     }
 
     /// Returns the paths of all lines about finished inputs and what is known of them. The lines of
-    /// one path are in the order of the report; paths are in any order, without repeated slashes and
-    /// components `.`.
+    /// one path are in the order of the report; paths are in any order, without repeated slashes
+    /// and components `.`.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Finished)> {
         let lines = self.finished.iter();
         lines.flat_map(|(path, lines)| lines.iter().map(|line| (path.as_str(), line)))

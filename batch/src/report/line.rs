@@ -38,7 +38,7 @@ pub struct Line {
     pub bytes: Option<u64>,
     /// When it was last modified, as RFC 3339 in UTC.
     pub modified: Option<String>,
-    /// What became of it. As JSON: `outcome` and `reason`.
+    /// The outcome. As JSON: `outcome` and `reason`.
     pub outcome: Outcome,
     /// The message about a failure.
     pub error: Option<String>,
@@ -50,8 +50,8 @@ pub struct Line {
     pub commit: Option<String>,
     /// The number of records that were read.
     pub records: Option<u64>,
-    /// The number of keys that are not valid repo paths, by full syntax: the same for every command.
-    /// An export has rows for those with two halves.
+    /// The number of keys that are not valid repo paths, by full syntax: the same for every
+    /// command. An export has rows for those with two halves.
     pub invalid_paths: Option<u64>,
     /// The file with the rows.
     pub output: Option<String>,

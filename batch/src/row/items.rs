@@ -135,8 +135,8 @@ impl<'a> Items<'a> {
         Some(())
     }
 
-    /// Skips the bytes of one item, and all of one of indefinite length. Returns the number of items
-    /// in it that are still to be skipped.
+    /// Skips the bytes of one item, and all of one of indefinite length. Returns the number of
+    /// items in it that are still to be skipped.
     #[inline]
     fn pass_over(&mut self, head: Head) -> Option<u64> {
         match head.number {
@@ -159,7 +159,8 @@ impl<'a> Items<'a> {
     /// Skips the rest of an item of indefinite length, up to and with its break.
     #[cold]
     fn skip_to_break(&mut self, head: Head) -> Option<()> {
-        // The numbers of items that follow each open item in the one of indefinite length around it.
+        // The numbers of items that follow each open item in the one of indefinite length around
+        // it.
         let mut around = [0_u64; MAX_RECORD_NESTING];
         let (mut depth, mut left) = (0_usize, 0_u64);
         let mut open = head;

@@ -10,6 +10,7 @@ use carwalk::cid::Codec;
 use carwalk::{Cid, RepoPath, record, syntax};
 
 pub use self::fields::Fields;
+pub(crate) use self::time::has_text;
 pub use self::time::{append_time, datetime_micros};
 
 /// A row: a record, with the commit that it belongs to.
@@ -43,8 +44,8 @@ pub struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    /// Creates a row. `block` is `None` if records are not looked up; the columns that are read from
-    /// it are then null.
+    /// Creates a row. `block` is `None` if records are not looked up; the columns that are read
+    /// from it are then null.
     #[must_use]
     pub fn new(
         did: &'a str,

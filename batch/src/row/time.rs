@@ -18,9 +18,9 @@ const MONTHS: [i64; 12] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334
 /// since 1970, or `None` if the text has another form.
 ///
 /// The date must exist: years 0001 to 9999, leap days in leap years only. Hours up to 23, minutes
-/// and seconds up to 59, also in the offset, which must not be `-00:00`. The letters are upper case.
-/// The fraction has any number of digits, at least one, and is truncated to microseconds. A time
-/// that the offset moves out of the years 0001 to 9999 is `None` too.
+/// and seconds up to 59, also in the offset, which must not be `-00:00`. The letters are upper
+/// case. The fraction has any number of digits, at least one, and is truncated to microseconds. A
+/// time that the offset moves out of the years 0001 to 9999 is `None` too.
 ///
 /// # Examples
 ///
@@ -38,7 +38,12 @@ pub fn datetime_micros(text: &str) -> Option<i64> {
     let (micros, zone) = fraction(rest)?;
     let local = seconds.checked_mul(MICROS_OF_SECOND)?.checked_add(micros)?;
     let time = local.checked_sub(offset(zone)?.checked_mul(60 * MICROS_OF_SECOND)?)?;
-    (FIRST..END).contains(&time).then_some(time)
+    has_text(time).then_some(time)
+}
+
+/// Returns whether a time is in the years 0001 to 9999.
+pub(crate) fn has_text(micros: i64) -> bool {
+    (FIRST..END).contains(&micros)
 }
 
 /// Returns the seconds since 1970 of `YYYY-MM-DDTHH:MM:SS`.

@@ -40,7 +40,7 @@ const STAGED: usize = 8 << 20;
 ///
 /// Each thread has one. [`TextRows`] is one for text.
 pub trait Rows {
-    /// What is passed on: encoded rows, for example.
+    /// A piece of rows that is passed on: encoded rows, for example.
     type Piece: Send;
 
     /// Bytes of memory from which on rows are taken that need not wait: see [`Staging`].
@@ -198,7 +198,7 @@ impl<R, F> fmt::Debug for Staging<'_, R, F> {
 fn refused(error: &io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::FileTooLarge => Failure::new(Reason::Limit, &error.to_string()),
-        _ => Failure::of_io(error),
+        _ => Failure::new(Reason::Io, &format!("encoding failed: {error}")),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Which rows of a repository are wanted, and which of their columns.
+//! The selected rows of a repository, and their columns.
 
 use carwalk::mst::Walk;
 use carwalk::store::CarStore;
@@ -6,7 +6,7 @@ use carwalk::{KeyRange, Repo};
 
 use crate::columns::Columns;
 
-/// Which rows of a repository are wanted, and which of their columns.
+/// The selected rows of a repository, and their selected columns.
 ///
 /// # Examples
 ///

@@ -31,16 +31,17 @@ pub enum Format {
     /// present, `record` as JSON itself.
     ///
     /// Control characters and characters that change how text is shown are escaped, as in
-    /// [`to_json`](carwalk::record::to_json()). A record whose CBOR is null is `null`, like a record
-    /// without JSON; that is the only value which stands for both.
+    /// [`to_json`](carwalk::record::to_json()). A record whose CBOR is null is `null`, like a
+    /// record without JSON; that is the only value which stands for both.
     JsonLines,
     /// RFC 4180 with a header, and `\n` as line break. A value is quoted only if it has a comma, a
     /// quote or a line break.
     ///
     /// Null is an empty value. No text is empty, so an empty value is always null, or the
-    /// `record_cbor` of an empty block; if it is the only value of a row, it is quoted, because many readers skip empty lines. A text such as `NULL` or
-    /// `\N` is written as it is: readers must not take it for null. Texts are written as they are,
-    /// also control characters, and NUL among them; `record` is JSON, in which they are escaped.
+    /// `record_cbor` of an empty block; if it is the only value of a row, it is quoted, because
+    /// many readers skip empty lines. A text such as `NULL` or `\N` is written as it is: readers
+    /// must not take it for null. Texts are written as they are, also control characters, and NUL
+    /// among them; `record` is JSON, in which they are escaped.
     Csv,
 }
 

@@ -14,7 +14,7 @@ use crate::stop::Stop;
 /// Bytes that may wait for delivery, for each thread. Default of [`Threads::waiting`].
 const WAITING: u64 = 32 << 20;
 
-/// In which order inputs are delivered. All that comes from one input is delivered together.
+/// The order in which inputs are delivered. All that comes from one input is delivered together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "there is no third order")]
 pub enum Order {
@@ -36,7 +36,7 @@ pub enum Ending {
     Stopped,
 }
 
-/// What the sink gets: pieces of an input, if there are any, and at its end one result.
+/// An item for the sink: a piece of an input, or its result, which comes last.
 #[derive(Debug)]
 #[expect(clippy::exhaustive_enums, reason = "so that a match over all is checked")]
 pub enum Delivery<'i, I, P, T> {
@@ -157,8 +157,9 @@ impl Threads {
     /// Calls `work` for each input on the threads, and `sink` on the calling thread.
     ///
     /// `worker` is called once on each thread, and makes what its calls of `work` share. There are
-    /// no more threads than inputs, and fewer if the system refuses more. If `sink` returns `Break`, the flag is set and nothing more is
-    /// delivered. The function returns when all threads have ended.
+    /// no more threads than inputs, and fewer if the system refuses more. If `sink` returns
+    /// `Break`, the flag is set and nothing more is delivered. The function returns when all
+    /// threads have ended.
     ///
     /// # Panics
     ///

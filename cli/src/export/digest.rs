@@ -8,9 +8,9 @@ use super::task::Task;
 impl<E: Encode> Task<'_, E> {
     /// Returns the digest of the options that shape the rows of inputs that are done.
     ///
-    /// Limits and `--legacy` are not among them: they decide which inputs fail, and a later run with
-    /// other limits can process those. The folder is, because what is done in a stream is not done
-    /// in a folder.
+    /// Limits and `--legacy` are not among them: they decide which inputs fail, and a later run
+    /// with other limits can process those. The folder is, because what is done in a stream is not
+    /// done in a folder.
     pub(super) fn run_digest(&self) -> String {
         let options = self.options;
         let mut collections = options.ranges.collections.clone();

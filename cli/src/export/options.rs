@@ -11,16 +11,13 @@ use super::ranges::Ranges;
 use super::tally::Tally;
 use crate::batch::{Batch, OfAccount};
 use crate::failure::Cause;
-use crate::input::Reading;
+use crate::input::{NO_MMAP_OF_MANY, Reading};
 use crate::progress::SharedProgress;
 use crate::{size, target};
 
-// Shorter than elsewhere, because there are many options.
-const NO_MMAP: &str = "Read large files instead of mapping them (see `carwalk --help`)";
-
 /// The inputs, the rows that are wanted of them, and where they go.
 #[derive(Args, Debug)]
-#[command(mut_arg("no_mmap", |arg| arg.help(NO_MMAP)))]
+#[command(mut_arg("no_mmap", |arg| arg.help(NO_MMAP_OF_MANY)))]
 pub(super) struct Options {
     /// CARs, also compressed with gzip or zstd, and folders of CARs
     #[arg(value_name = "INPUT", required_unless_present = "files_from")]
@@ -30,7 +27,7 @@ pub(super) struct Options {
     #[arg(long, value_name = "COLUMNS", default_value_t, hide_default_value = true)]
     pub(super) columns: Columns,
 
-    /// A file, or a folder of parts; `-` is standard output
+    /// A file, or a folder of parts [default: standard output]
     #[arg(short, long, value_name = "OUT", default_value = "-", hide_default_value = true)]
     pub(super) output: PathBuf,
 

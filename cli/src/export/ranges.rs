@@ -12,7 +12,12 @@ use crate::keys::{self, Bounds};
 #[derive(Args, Debug)]
 pub(super) struct Ranges {
     /// Only the keys of this collection; can be repeated
-    #[arg(long = "collection", value_name = "NSID", value_parser = keys::nsid, help_heading = "Ranges")]
+    #[arg(
+        long = "collection",
+        value_name = "NSID",
+        value_parser = keys::nsid,
+        help_heading = "Ranges"
+    )]
     pub(super) collections: Vec<String>,
 
     #[command(flatten)]

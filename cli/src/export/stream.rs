@@ -10,7 +10,7 @@ use carwalk_batch::{Delivery, Ending, History, Input, Inputs, Line, Order, Repor
 use super::tally::Tally;
 use super::task::Task;
 use crate::batch::may_wait;
-use crate::failure::Cause;
+use crate::failure::{Cause, IO};
 use crate::interrupt::Interrupt;
 use crate::out_file::OutFile;
 use crate::output::BUFFER_LEN;
@@ -25,13 +25,13 @@ impl<E: Encode + 'static> Task<'_, E> {
         let temporary = out.temporary();
         let interrupt = Interrupt::watch_with(move || temporary.delete());
         let (stop, mut tally) = (interrupt.stop(), options.tally(&inputs, out.is_stdout()));
-        let mut rows = Rows::new(report, self.output_name(out), may_wait(&inputs));
+        let mut sink = Sink::new(report, self.output_name(out), may_wait(&inputs));
         let write = |file: &mut (dyn Write + Send)| {
-            self.write_rows(&inputs, selection, &stop, &mut tally, &mut rows, file)
+            self.write_rows(&inputs, selection, &stop, &mut tally, &mut sink, file)
         };
         let written = if out.is_stdout() { to_stdout(write) } else { out.write_file(write) };
         // Without a complete file, no input is done.
-        let reported = if written.is_ok() { rows.finish() } else { Ok(()) };
+        let reported = if written.is_ok() { sink.finish() } else { Ok(()) };
         interrupt.end();
         match written {
             // Rows that were written before stay on standard output; a file gets no name.
@@ -53,13 +53,13 @@ impl<E: Encode + 'static> Task<'_, E> {
         selection: &Selection,
         stop: &Stop,
         tally: &mut Tally,
-        rows: &mut Rows,
+        sink: &mut Sink,
         file: &mut (dyn Write + Send),
     ) -> Result<(), Cause> {
         let mut sheet = self.encoding.sheet(file)?;
         let (what, how) = ((selection, &History::default()), (Order::Inputs, stop));
         let ending = self.export_each(inputs, what, how, tally, |delivery, tally| {
-            rows.take(delivery, tally, &mut sheet)
+            sink.take(delivery, tally, &mut sheet)
         })?;
         // An output that does not have all inputs is not complete. A format with a footer must not
         // look as if it were.
@@ -83,13 +83,13 @@ fn to_stdout(
 }
 
 /// The batch ended before the last input.
-const UNFINISHED: Cause = Cause::Inputs(5);
+const UNFINISHED: Cause = Cause::Inputs(IO);
 
 /// Lines that are written at once. All of them as text would take as much memory again.
 const APPENDED: usize = 256;
 
-/// Where the lines of inputs go.
-struct Rows {
+/// Takes what the threads deliver: pieces go into the sheet, lines into the report.
+struct Sink {
     report: Option<Report>,
     output: Option<String>,
     /// The lines of done inputs, which wait until the file has its name. About 500 bytes each.
@@ -100,9 +100,9 @@ struct Rows {
     has_pieces: bool,
 }
 
-impl Rows {
+impl Sink {
     fn new(report: Option<Report>, output: Option<String>, flushes: bool) -> Self {
-        Rows { report, output, held: Vec::new(), flushes, has_pieces: false }
+        Sink { report, output, held: Vec::new(), flushes, has_pieces: false }
     }
 
     fn take<S: Sheet>(

@@ -79,13 +79,7 @@ impl Sink {
     /// Compares a batch with the states, and prints its verdicts.
     fn take<'m>(&mut self, batch: impl Iterator<Item = (&'m Item, Pending<'m>)>) -> io::Result<()> {
         for (item, pending) in batch {
-            if let Pending::Unreadable(error) = pending {
-                self.flush()?;
-                report(item, error);
-                self.counts.unreadable = self.counts.unreadable.saturating_add(1);
-                continue;
-            }
-            let line = self.judge(item, pending);
+            let Some(line) = self.judge(item, pending)? else { continue };
             self.counts.count(line.verdict());
             if self.is_json {
                 line.write_json(&mut self.lines)?;
@@ -96,8 +90,13 @@ impl Sink {
         self.flush()
     }
 
-    fn judge<'m>(&mut self, item: &'m Item, pending: Pending<'m>) -> Judged<'m> {
-        match pending {
+    /// Returns the line of a message. Reports an input that cannot be read, which has none.
+    fn judge<'m>(
+        &mut self,
+        item: &'m Item,
+        pending: Pending<'m>,
+    ) -> io::Result<Option<Judged<'m>>> {
+        Ok(Some(match pending {
             Pending::Examined { known, examined, has_key } => {
                 let state = known.did.and_then(|did| self.states.get(did));
                 let (is_anchored, verdict) = (state.is_some(), examined.against(state));
@@ -121,8 +120,13 @@ impl Sink {
                 };
                 Judged::broken(item, known, error.reason(), self.is_anchored(&known))
             }
-            Pending::Unreadable(_) => Judged::passed(item, Known::default(), false),
-        }
+            Pending::Unreadable(error) => {
+                self.flush()?;
+                report(item, error);
+                self.counts.unreadable = self.counts.unreadable.saturating_add(1);
+                return Ok(None);
+            }
+        }))
     }
 
     fn is_anchored(&self, known: &Known<'_>) -> bool {

@@ -8,12 +8,9 @@ use carwalk::{VerifyingKey, syntax};
 use serde::Deserialize;
 
 use super::settings;
-use crate::did_doc::DidDoc;
+use crate::did_doc::{DID_LEN, DidDoc};
 use crate::escape::{Quoted, escaped};
 use crate::failure::Cause;
-
-/// Most characters of a DID that are printed.
-const DID_LEN: usize = 2048;
 
 /// Keys by DID.
 #[derive(Default)]

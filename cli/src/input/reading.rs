@@ -6,6 +6,10 @@ use clap::Args;
 
 use crate::size;
 
+/// The help of `--no-mmap` for commands over many inputs. Short, because they have many options.
+pub(crate) const NO_MMAP_OF_MANY: &str =
+    "Read large files instead of mapping them (see `carwalk --help`)";
+
 /// What is accepted, and whether files are mapped.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Reading {
@@ -19,11 +23,21 @@ pub(crate) struct Reading {
     pub(super) no_mmap: bool,
 
     /// Longest accepted block, like 16MiB [default: 2MiB]
-    #[arg(long, value_name = "SIZE", value_parser = size::parse_u32, help_heading = "Input options")]
+    #[arg(
+        long,
+        value_name = "SIZE",
+        value_parser = size::parse_u32,
+        help_heading = "Input options"
+    )]
     max_block: Option<u32>,
 
     /// Longest accepted CAR header [default: 1MiB]
-    #[arg(long, value_name = "SIZE", value_parser = size::parse_u32, help_heading = "Input options")]
+    #[arg(
+        long,
+        value_name = "SIZE",
+        value_parser = size::parse_u32,
+        help_heading = "Input options"
+    )]
     max_header: Option<u32>,
 
     /// Most bytes to read, decompressed, if CAR is not mapped [default: 1GiB]

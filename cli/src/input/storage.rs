@@ -19,8 +19,8 @@ const USUAL_CACHE: u64 = 64 << 20;
 /// Options for memory and spill files.
 #[derive(Args, Clone, Debug)]
 pub(super) struct Storage {
-    /// Memory limit for blocks and index (mapped file: index; --keep, --kept: cache), like 256MiB; the
-    /// rest goes into a temporary file [default: no limit; --keep, --kept: 64MiB]
+    /// Memory limit for blocks and index (mapped file: index; --keep, --kept: cache), like 256MiB;
+    /// the rest goes into a temporary file [default: no limit; --keep, --kept: 64MiB]
     #[arg(long, value_name = "SIZE", value_parser = size::parse, help_heading = "Memory options")]
     memory_limit: Option<u64>,
 
@@ -28,7 +28,7 @@ pub(super) struct Storage {
     #[arg(long, value_name = "DIR", conflicts_with = "keep", help_heading = "Memory options")]
     spill_dir: Option<PathBuf>,
 
-    /// Most bytes stored in this file or that of --keep [default: no limit]
+    /// Most bytes stored in the temporary or kept file [default: no limit]
     #[arg(long, value_name = "SIZE", value_parser = size::parse, help_heading = "Memory options")]
     max_spill: Option<u64>,
 

@@ -1,10 +1,10 @@
 //! The names of files for records, on every file system.
 //!
-//! Lower-case letters, digits and `. _ - ~` stand for themselves. Every other byte is `%XX`, because
-//! some file systems do not distinguish upper case, and some do not allow colons. So is a dot at the
-//! end, and the first byte of a name that Windows reserves for a device, with or without an
-//! extension. A name of more than 200 bytes is cut into folders that end in `+`. Joining the parts
-//! and decoding `%XX` gives the path back.
+//! Lower-case letters, digits and `. _ - ~` stand for themselves. Every other byte is `%XX`,
+//! because some file systems do not distinguish upper case, and some do not allow colons. So is a
+//! dot at the end, and the first byte of a name that Windows reserves for a device, with or without
+//! an extension. A name of more than 200 bytes is cut into folders that end in `+`. Joining the
+//! parts and decoding `%XX` gives the path back.
 
 use std::path::PathBuf;
 
@@ -173,8 +173,9 @@ mod tests {
         assert_eq!(again[1..3], [format!("%63on.{}+", a(193)), a(3)]);
     }
 
-    /// Names of all lengths and bytes: none is too long or has a byte that some file system refuses,
-    /// none is that of a device, and each has its own, also where case makes no difference.
+    /// Names of all lengths and bytes: none is too long or has a byte that some file system
+    /// refuses, none is that of a device, and each has its own, also where case makes no
+    /// difference.
     #[test]
     fn every_path_has_a_name_of_its_own_and_comes_back() {
         let bytes: Vec<u8> = (0..=127).filter(|&byte| is_key_byte(byte)).collect();

@@ -129,9 +129,9 @@ fn noise_is_not_a_car_whatever_its_length_seems_to_be() {
     }
 }
 
-/// Starts the tool on a CAR and a pipe that never ends. Presses Ctrl-C when the tool reads the pipe,
-/// and after the first line on standard output if that has lines. Returns that line, and whether
-/// the pipe could be made.
+/// Starts the tool on a CAR and a pipe that never ends. Presses Ctrl-C when the tool reads the
+/// pipe, and after the first line on standard output if that has lines. Returns that line, and
+/// whether the pipe could be made.
 #[cfg(unix)]
 fn interrupted(folder: &Folder, args: &[&str], has_lines: bool) -> Option<String> {
     use std::io::{BufRead, BufReader};

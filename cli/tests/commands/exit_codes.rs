@@ -147,7 +147,7 @@ fn legal_oddities_are_successes() {
 }
 
 #[test]
-fn breakages_are_invalid_and_gaps_are_incomplete() {
+fn breakages_are_invalid_and_gaps_are_missing_blocks() {
     for breakage in breakage::all() {
         let run = run_on(["verify"], &breakage.make().broken);
         let code = if breakage.fault == Fault::Missing { 4 } else { 3 };

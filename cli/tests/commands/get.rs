@@ -156,7 +156,7 @@ fn without(repo: &Repo, cids: &[carwalk_testkit::cid::Cid]) -> Vec<u8> {
 }
 
 #[test]
-fn missing_record_is_incomplete_but_its_cid_is_known() {
+fn a_missing_record_is_an_error_but_its_cid_is_known() {
     let (repo, keys) = (sample(), texts(sample_keys()));
     let cid = repo.entries()[4].1;
     let car = without(&repo, &[cid]);

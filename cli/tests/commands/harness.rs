@@ -21,7 +21,8 @@ pub(crate) struct Run<T = String> {
 }
 
 impl Run {
-    /// Asserts success with nothing on stderr and no harmful characters on stdout, and returns that.
+    /// Asserts success with nothing on stderr and no harmful characters on stdout, and returns
+    /// that.
     #[track_caller]
     pub(crate) fn quiet_success(self) -> String {
         assert_eq!((self.code, self.stderr.as_str()), (Some(0), ""));

@@ -28,6 +28,7 @@ fn all_commands_are_listed() {
         "unpack",
         "export",
         "tree",
+        "diff",
         "inspect",
         "blobs",
         "prove",

@@ -79,7 +79,7 @@ fn collections_without_end_are_told_up_to_a_number() {
 }
 
 #[test]
-fn incomplete_trees_are_counted_as_far_as_they_are_there() {
+fn partial_trees_are_counted_as_far_as_they_are_there() {
     let repo = sample();
     let mut car = repo.to_car(Order::Preorder);
     let records = repo.entries();

@@ -236,6 +236,8 @@ fn lists_that_cannot_be_used_are_named() {
     assert_eq!(error, format!("error: cannot read {none:?}: No such file or directory\n"));
     let error = run_on(["verify", "--files-from=-"], b"\n\n").one_error(2);
     assert_eq!(error, "error: no inputs: the list is empty\n");
+    let error = run(["verify", "--report=/dev/null"]).one_error(2);
+    assert_eq!(error, "error: no inputs: give files or folders, or --files-from\n");
     let long = "x".repeat(1 << 20);
     let error = run_on(["verify", "--files-from=-"], long.as_bytes()).one_error(3);
     assert_eq!(error, "error: standard input: line 1: it is too long for a path\n");
