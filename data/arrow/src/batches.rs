@@ -51,7 +51,7 @@ impl Outlet {
         ControlFlow::Break(())
     }
 
-    /// Says that no batch follows, although threads may still read.
+    /// Sends the end: no batch follows, although threads may still read.
     pub(crate) fn end(&self) -> ControlFlow<()> {
         let _ = self.send(Message::End);
         ControlFlow::Break(())
@@ -102,7 +102,7 @@ pub struct Batches {
 }
 
 enum State {
-    /// Nothing was asked for.
+    /// No batch was requested.
     Ready(Job),
     Running(Receiver<Message>, JoinHandle<()>),
     /// Nothing more comes. The thread may still run.
@@ -119,13 +119,17 @@ enum Received {
 }
 
 impl Batches {
-    /// Creates the batches of a job, which begins with the first one. `stop` ends it.
+    /// Creates the batches of a job, which begins when the first one is requested.
     pub(crate) fn new(
         schema: SchemaRef,
-        stop: Stop,
         job: impl FnOnce(&Outlet, &Stop) + Send + 'static,
     ) -> Self {
-        Batches { schema, state: State::Ready(Box::new(job)), failures: Failures::default(), stop }
+        Batches {
+            schema,
+            state: State::Ready(Box::new(job)),
+            failures: Failures::default(),
+            stop: Stop::new(),
+        }
     }
 
     /// Returns the schema of all batches.
@@ -220,7 +224,7 @@ impl Batches {
         }
     }
 
-    /// Starts the thread if nothing was asked for yet.
+    /// Starts the thread if no batch was requested yet.
     fn begin(&mut self) -> io::Result<()> {
         if !matches!(self.state, State::Ready(_)) {
             return Ok(());

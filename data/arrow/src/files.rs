@@ -1,14 +1,15 @@
 //! The table of inputs: a row for each.
 
 use std::convert::Infallible;
+use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use arrow_array::builder::{Int64Builder, StringBuilder};
 use arrow_array::{ArrayRef, RecordBatch};
-use arrow_schema::{ArrowError, SchemaRef};
+use arrow_schema::ArrowError;
 use carwalk_batch::{
-    Check, Delivery, Input, Inputs, Line, Sender, Settings, Stop, Threads, Worker,
+    Check, Delivery, Ending, Input, Inputs, Line, Sender, Settings, Stop, Threads, Worker,
 };
 
 use crate::batches::Outlet;
@@ -24,16 +25,16 @@ pub(crate) struct FilesJob {
     pub(crate) inputs: Arc<Inputs>,
     pub(crate) settings: Settings,
     pub(crate) batch_rows: usize,
-    pub(crate) threads: Threads,
+    pub(crate) threads: NonZeroUsize,
     pub(crate) meter: Meter,
 }
 
 impl FilesJob {
     /// Checks the inputs, and sends batches.
     pub(crate) fn run(self, outlet: &Outlet, stop: &Stop) {
-        let mut table = Table::new();
+        let mut table = Table::default();
         let meter = &self.meter;
-        let ending = self.threads.stop(stop.clone()).run(
+        let ending = Threads::new(self.threads).stop(stop.clone()).run(
             self.inputs.as_slice(),
             || {
                 let meter = Meter::clone(meter);
@@ -51,7 +52,7 @@ impl FilesJob {
                 send(&mut table, outlet)
             },
         );
-        if ending == carwalk_batch::Ending::Complete && table.rows > 0 {
+        if ending == Ending::Complete && table.rows > 0 {
             let _ = send(&mut table, outlet);
         }
     }
@@ -81,10 +82,6 @@ struct Table {
 }
 
 impl Table {
-    fn new() -> Self {
-        Table::default()
-    }
-
     fn push(&mut self, line: &Line) {
         let texts = [
             (&mut self.path, Some(line.path.as_str())),
@@ -118,10 +115,6 @@ impl Table {
             Arc::new(self.commit.finish()),
             Arc::new(self.records.finish()),
         ];
-        RecordBatch::try_new(schema(), columns)
+        RecordBatch::try_new(files_schema(), columns)
     }
-}
-
-fn schema() -> SchemaRef {
-    files_schema()
 }

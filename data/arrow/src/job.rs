@@ -1,5 +1,6 @@
 //! The work of a scan in the background: rows from threads, batches to the consumer.
 
+use std::num::NonZeroUsize;
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -31,7 +32,7 @@ pub(crate) struct Job {
     /// Most rows; `u64::MAX` without a limit.
     pub(crate) limit: u64,
     pub(crate) batch_rows: usize,
-    pub(crate) threads: usize,
+    pub(crate) threads: NonZeroUsize,
     pub(crate) on_failure: OnFailure,
     pub(crate) meter: Meter,
 }
@@ -41,7 +42,7 @@ type Delivered<'g> = Delivery<'g, Range<usize>, Table, Vec<InputFailure>>;
 
 impl Job {
     /// Reads the inputs, and sends batches and failures.
-    pub(crate) fn run(self, threads: &Threads, outlet: &Outlet, stop: &Stop) {
+    pub(crate) fn run(self, outlet: &Outlet, stop: &Stop) {
         let (pool, left) = (Pool::new(self.selection.columns()), AtomicU64::new(self.limit));
         if self.limit == 0 {
             return;
@@ -53,9 +54,9 @@ impl Job {
             left: &left,
             on_failure: self.on_failure,
         };
-        let threads = threads.clone().waiting(waiting(self.limit)).stop(stop.clone());
+        let threads = Threads::new(self.threads).waiting(waiting(self.limit)).stop(stop.clone());
         threads.run(
-            &groups(self.inputs.as_slice(), self.threads),
+            &groups(self.inputs.as_slice(), self.threads.get()),
             || self.reader(&pool, stop),
             |reader, group, sender| self.read(reader, group, sender, &left, stop),
             |delivery| sink.take(delivery),

@@ -9,7 +9,7 @@ use arrow_schema::SchemaRef;
 use carwalk::{KeyRange, Verification};
 use carwalk_batch::columns::Columns;
 use carwalk_batch::staging::Selection;
-use carwalk_batch::{Inputs, Settings, Stop, Threads};
+use carwalk_batch::{Inputs, Settings};
 
 use crate::batches::Batches;
 use crate::error::ScanError;
@@ -164,7 +164,7 @@ impl Scan {
     ///
     /// - a file of less than 8 MiB; larger files are mapped, compressed ones decompressed into
     ///   memory
-    /// - an index of about 50 bytes per block
+    /// - an index of 10 bytes per block, and up to 20 bytes per section while it is built
     /// - up to 2 MiB of rows of the current input, or 8 MiB with [`OnFailure::Skip`]
     /// - up to 16 MiB of rows that wait for the rows of earlier inputs
     ///
@@ -228,13 +228,12 @@ impl Scan {
     /// requested.
     #[must_use]
     pub fn batches(&self) -> Batches {
-        let (job, threads) = (self.job(), Threads::new(self.threads));
-        let is_empty = self.has_no_keys();
-        Batches::new(self.schema(), Stop::new(), move |outlet, stop| {
+        let (job, is_empty) = (self.job(), self.has_no_keys());
+        Batches::new(self.schema(), move |outlet, stop| {
             if is_empty {
                 let _ = outlet.error(ScanError::NoKeys);
             } else {
-                job.run(&threads, outlet, stop);
+                job.run(outlet, stop);
             }
         })
     }
@@ -243,8 +242,8 @@ impl Scan {
     ///
     /// Every input is read and verified completely, as `carwalk verify` does. An input that fails
     /// is not an error: its row has the `outcome` `failed`. With [`dids`](Scan::dids), inputs of
-    /// other accounts are `skipped`. Columns, collections, range, limit and [`OnFailure`] do not
-    /// apply.
+    /// other accounts are `skipped`. Columns, collections, range, limit, verification and
+    /// [`OnFailure`] do not apply.
     ///
     /// # Examples
     ///
@@ -269,15 +268,15 @@ impl Scan {
             inputs: Arc::clone(&self.inputs),
             settings: self.settings_with(Verification::EveryBlock),
             batch_rows: self.batch_rows.get(),
-            threads: Threads::new(self.threads),
+            threads: self.threads,
             meter: Arc::clone(&self.meter),
         };
-        Batches::new(files_schema(), Stop::new(), move |outlet, stop| job.run(outlet, stop))
+        Batches::new(files_schema(), move |outlet, stop| job.run(outlet, stop))
     }
 
     fn job(&self) -> Job {
         let selection = self.selection();
-        let verification = if selection.is_narrow() {
+        let default = if selection.is_narrow() {
             Verification::ReachedBlocks
         } else {
             Verification::EveryBlock
@@ -288,10 +287,10 @@ impl Scan {
         Job {
             inputs: Arc::clone(&self.inputs),
             selection: selection.whole(is_whole),
-            settings: self.settings_with(verification),
+            settings: self.settings_with(self.verification.unwrap_or(default)),
             limit: self.limit.unwrap_or(u64::MAX),
             batch_rows: self.batch_rows.get(),
-            threads: self.threads.get(),
+            threads: self.threads,
             on_failure: self.on_failure,
             meter: Arc::clone(&self.meter),
         }
@@ -312,9 +311,8 @@ impl Scan {
         self.range.is_empty() || (!collections.is_empty() && collections.iter().all(is_empty))
     }
 
-    fn settings_with(&self, default: Verification) -> Settings {
-        let settings = self.settings.clone();
-        let settings = settings.verification(self.verification.unwrap_or(default));
+    fn settings_with(&self, verification: Verification) -> Settings {
+        let settings = self.settings.clone().verification(verification);
         match &self.dids {
             Some(dids) => settings.dids(dids.iter().cloned()),
             None => settings,

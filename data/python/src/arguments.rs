@@ -97,8 +97,8 @@ pub(crate) fn verify(object: &Bound<'_, PyAny>) -> PyResult<Verification> {
     }
 }
 
-/// Returns whether a text is the name of a collection, as `read` takes it. For the engines of this
-/// package.
+/// Returns whether a text is the name of a collection, as `read` takes it. For the engines of
+/// this package.
 #[pyfunction]
 #[pyo3(name = "_is_nsid")]
 pub(crate) fn is_nsid(text: &str) -> bool {

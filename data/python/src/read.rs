@@ -142,8 +142,8 @@ fn optional_text(text: Option<&Bound<'_, PyAny>>, name: &str) -> PyResult<Option
     text.map(|text| arguments::text(text, name)).transpose()
 }
 
-/// Returns the files that a scan of these paths reads: their paths, and their lengths where known.
-/// For the engines of this package.
+/// Returns the files that a scan of these paths reads: their paths, and their lengths where
+/// known. For the engines of this package.
 #[pyfunction]
 #[pyo3(name = "_inputs")]
 pub(crate) fn inputs(paths: &Bound<'_, PyAny>) -> PyResult<Vec<(OsString, Option<u64>)>> {
@@ -216,10 +216,7 @@ pub(crate) fn files(
 ) -> PyResult<Records> {
     let threads = threads.map(arguments::threads).transpose()?;
     let paths = Paths::of(paths)?;
-    let mut scan = Scan::new(paths.inputs()?);
-    if let Some(threads) = threads {
-        scan = scan.threads(threads);
-    }
+    let scan = sized(Scan::new(paths.inputs()?), threads, None);
     let call = Call::new(py, "files", paths.texts).option(py, "threads", threads)?;
     Ok(Records::new(Source::Files(scan), call))
 }

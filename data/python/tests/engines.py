@@ -43,7 +43,8 @@ def view_file(engine: str) -> str:
 
 def on_cars(paths: str, subject: Subject, narrow: bool = True) -> Ask:
     """DuckDB over CARs, with the needed columns or with all of them."""
-    connection = carwalk.duckdb.connect(paths, on_error="skip", _all_columns=not narrow)
+    connection = carwalk.duckdb.connect(paths, on_error="skip")
+    connection._narrow = narrow
 
     def ask(query: Query) -> Rows:
         result = connection.sql(DUCKDB.write(query.sql, subject))

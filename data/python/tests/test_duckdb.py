@@ -198,10 +198,9 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def both(network: Path) -> list[Connection]:
     """Connections that read the needed columns and all columns."""
-    return [
-        carwalk.duckdb.connect(network, threads=1, _all_columns=everything)
-        for everything in (False, True)
-    ]
+    narrow, everything = (carwalk.duckdb.connect(network, threads=1) for _ in range(2))
+    everything._narrow = False
+    return [narrow, everything]
 
 
 @pytest.fixture(scope="module")

@@ -648,7 +648,8 @@ def test_without_polars() -> None:
             except ModuleNotFoundError as error:
                 print(error.name, error)
     """
-    assert run(script) == "polars Polars is not installed: pip install polars\n" * 2
+    message = "carwalk.polars needs Polars, which is not installed: pip install 'polars>=2'"
+    assert run(script) == f"polars {message}\n" * 2
 
 
 def test_the_examples_run(monkeypatch: pytest.MonkeyPatch) -> None:

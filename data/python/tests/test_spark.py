@@ -30,6 +30,7 @@ import corpus
 import counting
 import engines
 import oracle
+import processes
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -58,6 +59,20 @@ def installed() -> None:
         if os.environ.get("CARWALK_REQUIRE_SPARK") == "1":
             pytest.fail(reason)
         pytest.skip(reason)
+
+
+def test_without_pyspark() -> None:
+    script = """
+        import sys
+        sys.modules["pyspark"] = None
+        import carwalk
+        try:
+            import carwalk.spark
+        except ModuleNotFoundError as error:
+            print(error.name, error)
+    """
+    message = "carwalk.spark needs PySpark, which is not installed: pip install 'pyspark>=4.1'"
+    assert processes.run(script) == f"pyspark {message}\n"
 
 
 @pytest.fixture(scope="module")

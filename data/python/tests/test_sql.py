@@ -325,7 +325,7 @@ def test_wrong_usage(sample: str, tmp_path: Path) -> None:
         (["select 1"], "there are no inputs"),
         (["select 1", "-"], "standard input is not an input"),
         (["select 1", sample, "--format", "xml"], "table"),
-        (["select 1", sample, "--format", "parquet"], "needs -o FILE"),
+        (["select 1", sample, "--format", "parquet"], "needs -o OUT"),
         (["select 1", sample, "--on-error", "ignore"], "skip"),
         (["select 1", sample, "--threads", "0"], "threads must be from 1 to 1024"),
         (["select 1", sample, "--collection", "posts"], "posts"),

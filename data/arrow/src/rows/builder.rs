@@ -84,8 +84,7 @@ impl Builder {
             ) => {
                 to.append(from, rows);
             }
-            // Tables of a scan have the same columns.
-            _ => {}
+            _ => debug_assert!(false, "the tables of a scan have the same columns"),
         }
     }
 

@@ -149,6 +149,7 @@ impl Strings {
 
 /// Returns a length that is in the bounds of offsets.
 fn signed(len: usize) -> i32 {
+    debug_assert!(len <= MOST);
     i32::try_from(len).unwrap_or(i32::MAX)
 }
 

@@ -1,5 +1,6 @@
 //! The table of inputs.
 
+use carwalk::Verification;
 use carwalk_arrow::{Scan, files_schema};
 use carwalk_batch::{Check, Input};
 use carwalk_batch::{Inputs, Outcome, Settings, Stop, Worker};
@@ -104,11 +105,19 @@ fn whole_inputs_are_verified_whatever_the_rows_of_the_scan() {
     cut.sections.pop();
     folder.write("a.car", &cut.to_bytes());
     folder.write("b.car", &Repo::sample(["a.b.c/1", "noslash"]).to_bytes(Order::Pds));
+    // A block that the tree does not reach, with another hash than its CID.
+    let mut extra = Repo::sample(["a.b.c/1"]).to_car(Order::Preorder);
+    let mut unreached = Repo::sample(["a.b.c/2"]).to_car(Order::Preorder).sections.remove(0);
+    *unreached.data.last_mut().unwrap() ^= 1;
+    extra.sections.push(unreached);
+    folder.write("c.car", &extra.to_bytes());
     let scan = folder.scan().columns("rkey".parse().unwrap()).limit(Some(1));
+    let scan = scan.verification(Some(Verification::ReachedBlocks));
     assert_eq!(batches(&scan)[0].num_rows(), 1);
     let rows = table(&scan);
     let reasons: Vec<_> = rows.iter().map(|row| row[3].clone()).collect();
-    assert_eq!(reasons, ["missing", "invalid"].map(|text| Cell::Text(text.to_owned())));
+    let expected = ["missing", "invalid", "invalid"];
+    assert_eq!(reasons, expected.map(|text| Cell::Text(text.to_owned())));
 }
 
 #[test]

@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return run(options)
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
-        description="Asks questions of AT Protocol repositories (CAR files).",
+        description="Queries AT Protocol repositories (CAR files).",
         epilog=f"{PROGRAM} sql --help describes the options of the command.",
         allow_abbrev=False,
     )

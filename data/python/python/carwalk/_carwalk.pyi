@@ -141,15 +141,15 @@ def files(paths: _Paths, *, threads: SupportsIndex | None = None) -> Records:
     """
 
 def _inputs(paths: _Paths) -> list[tuple[str, int | None]]:
-    """Returns the files that a scan of these paths reads: their paths, and their lengths where known.
-    For the engines of this package."""
+    """Returns the files that a scan of these paths reads: their paths, and their lengths where
+    known. For the engines of this package."""
 
 def _is_did(text: str) -> bool:
     """Returns whether a text is a DID, as `read` takes it. For the engines of this package."""
 
 def _is_nsid(text: str) -> bool:
-    """Returns whether a text is the name of a collection, as `read` takes it. For the engines of this
-    package."""
+    """Returns whether a text is the name of a collection, as `read` takes it. For the engines of
+    this package."""
 
 def _scans_begun() -> int:
     """Returns how many scans have begun in this process. For tests."""

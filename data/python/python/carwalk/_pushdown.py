@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from carwalk._carwalk import _is_did, _is_nsid
+from carwalk._texts import is_unicode
 
 __all__ = ["Selection"]
 
@@ -58,7 +59,7 @@ class Selection:
         The operator is ``==``, ``in``, ``<``, ``<=``, ``>`` or ``>=``; ``in`` has a list.
         """
         values = list(value) if operator == "in" and isinstance(value, Iterable) else [value]
-        texts = [text for text in values if isinstance(text, str) and _is_unicode(text)]
+        texts = [text for text in values if isinstance(text, str) and is_unicode(text)]
         # Nothing equals null, so nulls in a list select no row.
         if len(texts) != len([value for value in values if value is not None]):
             return self
@@ -131,15 +132,6 @@ def _names(names: str | Iterable[str] | None) -> frozenset[str] | None:
 
 def _both(names: frozenset[str] | None, others: frozenset[str]) -> frozenset[str]:
     return others if names is None else names & others
-
-
-def _is_unicode(text: str) -> bool:
-    """Whether a text has no lone surrogates, which the order of bytes does not know."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _after(text: str) -> str:

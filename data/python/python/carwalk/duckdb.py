@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import operator
 import threading
-from collections.abc import Iterable
 from importlib.resources import files as resources
 from types import TracebackType
-from typing import Any, Literal, Self, SupportsIndex, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, SupportsIndex, cast
 
 try:
     import duckdb
@@ -29,21 +28,24 @@ from carwalk._carwalk import _inputs
 from carwalk._duckdb.notes import add_notes
 from carwalk._duckdb.session import Session, create_tables, text_of
 from carwalk._duckdb.source import Source
+from carwalk._texts import listed
 from carwalk._types import Failure
+
+if TYPE_CHECKING:
+    from carwalk._carwalk import _Paths, _Texts
 
 __all__ = ["Connection", "connect"]
 
 
 def connect(
-    paths: Any,
+    paths: _Paths,
     *,
-    collections: str | Iterable[str] | None = None,
-    dids: str | Iterable[str] | None = None,
+    collections: _Texts | None = None,
+    dids: _Texts | None = None,
     start: str | None = None,
     end: str | None = None,
     on_error: Literal["fail", "skip"] = "fail",
     threads: SupportsIndex | None = None,
-    _all_columns: bool = False,
 ) -> Connection:
     """Connects to a DuckDB database in memory that has repositories as tables.
 
@@ -83,7 +85,7 @@ def connect(
     >>> connection.close()
     """
     # Iterables can be read only once, and each scan needs them.
-    collections, dids = _listed(collections), _listed(dids)
+    collections, dids = listed(collections), listed(dids)
     number = None if threads is None else operator.index(threads)
     options = {"collections": collections, "dids": dids, "start": start, "end": end}
     files = [path for path, _ in _inputs(paths)]
@@ -92,12 +94,7 @@ def connect(
     config: dict[str, Any] = {"python_enable_replacements": False}
     if number is not None:
         config["threads"] = number
-    # Tests compare with queries that read all columns.
-    return Connection._of(duckdb.connect(":memory:", config=config), source, not _all_columns)
-
-
-def _listed(texts: str | Iterable[str] | None) -> Any:
-    return list(texts) if isinstance(texts, Iterable) and not isinstance(texts, str) else texts
+    return Connection._of(duckdb.connect(":memory:", config=config), source)
 
 
 class Connection:
@@ -114,6 +111,7 @@ class Connection:
 
     _database: duckdb.DuckDBPyConnection
     _source: Source
+    # Tests set it to False, to compare with queries that read all columns.
     _narrow: bool
     _lock: threading.Lock
     _last: Session | None
@@ -122,9 +120,9 @@ class Connection:
         raise TypeError("carwalk.duckdb.connect(paths) makes a Connection")
 
     @classmethod
-    def _of(cls, database: duckdb.DuckDBPyConnection, source: Source, narrow: bool) -> Connection:
+    def _of(cls, database: duckdb.DuckDBPyConnection, source: Source) -> Connection:
         self = cls.__new__(cls)
-        self._database, self._source, self._narrow = database, source, narrow
+        self._database, self._source, self._narrow = database, source, True
         self._lock, self._last = threading.Lock(), None
         views = resources("carwalk").joinpath("views", "duckdb.sql").read_text("utf-8")
         with database.cursor() as cursor:

@@ -34,7 +34,7 @@ def scan_polars(
 
     The frame has all columns of `carwalk.read`, with `record_cbor` as the last. A query reads the
     columns that it uses, and records are looked up only for `size`, `created_at`, `subject`,
-    `record` and `record_cbor`. A query that selects no columns reads all of them.
+    `record` and `record_cbor`. A query that does not select columns uses all of them.
 
     A filter on `collection` or `rkey` narrows the scan if it compares the column with a text by
     `==`, `is_in`, `<`, `<=`, `>` or `>=`, and a filter on `did` if it does so by `==` or `is_in`.
@@ -153,5 +153,5 @@ def _polars_is_needed() -> Iterator[None]:
     except ModuleNotFoundError as error:
         if error.name != "polars":
             raise
-        message = "Polars is not installed: pip install polars"
+        message = "carwalk.polars needs Polars, which is not installed: pip install 'polars>=2'"
         raise ModuleNotFoundError(message, name="polars") from None

@@ -25,9 +25,18 @@ from collections.abc import Iterable
 from importlib import resources
 from typing import TypeAlias
 
-from pyspark.sql import DataFrame, SparkSession
-
 import carwalk
+
+try:
+    from pyspark.sql import DataFrame, SparkSession
+except ModuleNotFoundError as error:
+    if error.name != "pyspark":
+        raise
+    raise ModuleNotFoundError(
+        "carwalk.spark needs PySpark, which is not installed: pip install 'pyspark>=4.1'",
+        name="pyspark",
+    ) from error
+
 from carwalk._spark.source import CarSource
 
 __all__ = ["create_views", "create_views_over", "register"]
@@ -159,7 +168,7 @@ def _views(spark: SparkSession, inputs: list[str], options: dict[str, str]) -> d
         own = {"columns": columns, "collections": collection}
         frame = _load(spark, inputs, options | own)
         views[name] = spark.sql(query.replace("from records", "from {records}"), records=frame)
-    every = ",".join(carwalk.read("-").columns)
+    every = ",".join(carwalk.read(os.devnull).columns)
     views["records"] = _load(spark, inputs, options | {"columns": every})
     # The options `dids` and `verify` are only for the table `records`.
     of_files = {name: value for name, value in options.items() if name not in ("dids", "verify")}

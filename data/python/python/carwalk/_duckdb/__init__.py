@@ -1,1 +1,1 @@
-"""What `carwalk.duckdb` is made of."""
+"""The parts of `carwalk.duckdb`."""

@@ -1,4 +1,4 @@
-"""What there is, for errors about tables and columns that are not there."""
+"""Notes on errors about unknown tables and columns: the names that exist."""
 
 from __future__ import annotations
 

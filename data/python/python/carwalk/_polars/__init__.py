@@ -1,1 +1,1 @@
-"""What `carwalk.polars` is made of."""
+"""The parts of `carwalk.polars`."""

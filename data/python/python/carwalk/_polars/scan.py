@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,6 +14,7 @@ from polars.io.plugins import register_io_source
 from carwalk._carwalk import _inputs, read
 from carwalk._polars.predicate import narrow
 from carwalk._pushdown import Selection
+from carwalk._texts import listed
 from carwalk._types import CarError
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def scan(
 ) -> LazyFrame:
     """The records of repositories as a lazy frame: see `carwalk.polars.scan_polars`."""
     files = [path for path, _ in _inputs(paths)]
-    texts = {"collections": _listed(collections), "dids": _listed(dids)}
+    texts = {"collections": listed(collections), "dids": listed(dids)}
     options = {**texts, "start": start, "end": end}
     given = {name: value for name, value in options.items() if value is not None}
     # Checks the other arguments. No file is read, and listing the folders again could take long.
@@ -49,11 +50,6 @@ def scan(
         explain_name="carwalk",
         explain_detail=_detail(len(files), given, on_error),
     )
-
-
-def _listed(texts: Any) -> Any:
-    """Texts that can be read several times."""
-    return list(texts) if isinstance(texts, Iterable) and not isinstance(texts, str) else texts
 
 
 def _detail(files: int, options: dict[str, Any], on_error: str) -> str:

@@ -1,1 +1,1 @@
-"""What `carwalk.spark` is made of."""
+"""The parts of `carwalk.spark`."""

@@ -109,9 +109,9 @@ def _columns(given: Mapping[str, str], table: str) -> tuple[str, ...]:
     """The names of the columns, in the order of the table."""
     names = _names(given, "columns")
     if table == "records":
-        default = [name for name in carwalk.read("-").columns if name != "record"]
-        return tuple(carwalk.read("-", columns=default if names is None else names).columns)
-    known = carwalk.files("-").columns
+        default = [name for name in carwalk.read(os.devnull).columns if name != "record"]
+        return tuple(carwalk.read(os.devnull, columns=names or default).columns)
+    known = carwalk.files(os.devnull).columns
     for name in names or []:
         if name not in known:
             raise ValueError(f'unknown column "{name}"; the columns are {", ".join(known)}')
@@ -126,7 +126,7 @@ def _selection(given: Mapping[str, str]) -> Selection:
         "end": given.get("end"),
     }
     # The call checks the arguments, and opens no file.
-    carwalk.read("-", **arguments)
+    carwalk.read(os.devnull, **arguments)
     return Selection.of(**arguments)
 
 

@@ -22,7 +22,7 @@ from carwalk._spark.options import Options
 __all__ = ["Files", "Lines", "partitions", "paths_of"]
 
 LEAST = 4096
-"""What a file counts at least: a task takes a while for each."""
+"""The number of bytes that a smaller file counts as: a task takes a while for each file."""
 
 MOST = 65_536
 """The maximum number of files of a partition, which bounds memory on the driver and in tasks."""
@@ -143,7 +143,7 @@ def _digest(text: bytes) -> bytes:
 
 
 def _split(group: list[Item], options: Options) -> list[Files]:
-    """Ranges of keys of a large file, of which each verifies what it reads. None if not allowed."""
+    """Ranges of keys of a large file, each for one task. Empty if the file is not split."""
     if options.verify != "reached" or options.on_error != "fail" or options.table != "records":
         return []
     path = os.path.join(os.fsencode(options.folder), group[0].path)

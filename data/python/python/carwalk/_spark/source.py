@@ -25,6 +25,7 @@ from carwalk._spark.partitions import Files, Lines, partitions, paths_of
 
 __all__ = ["CarSource"]
 
+
 class CarSource(DataSource):
     """Tables of repositories: see `carwalk.spark.register`.
 
@@ -98,7 +99,7 @@ class CarReader(DataSourceReader):
         names = list(self.options.columns)
         for batch in carwalk.files(files, threads=1) if files else ():
             yield pyarrow.record_batch(batch).select(names)
-        schema = pyarrow.schema(carwalk.files("-"))
+        schema = pyarrow.schema(carwalk.files(os.devnull))
         for error in map(_folder, folders):
             row = {"outcome": "failed"} | vars(error)
             yield pyarrow.RecordBatch.from_pylist([row], schema=schema).select(names)
@@ -120,9 +121,9 @@ def _arguments(partition: Files | Lines, options: Options) -> dict[str, Any] | N
 def _schema(options: Options) -> StructType:
     """The schema of the table, made from that of Arrow."""
     table = (
-        carwalk.files("-")
+        carwalk.files(os.devnull)
         if options.table == "files"
-        else carwalk.read("-", columns=options.columns)
+        else carwalk.read(os.devnull, columns=options.columns)
     )
     types = {field.name: _type(field.type) for field in pyarrow.schema(table)}
     return StructType([StructField(name, types[name]) for name in options.columns])

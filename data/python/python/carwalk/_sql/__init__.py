@@ -1,1 +1,1 @@
-"""What ``python -m carwalk sql`` is made of."""
+"""The parts of ``python -m carwalk sql``."""

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from carwalk._texts import is_unicode
+
 __all__ = ["Options", "parse"]
 
 FORMATS = ("table", "csv", "jsonl", "parquet")
@@ -63,7 +65,7 @@ def parse(program: str, arguments: Sequence[str]) -> Options:
     output = None if given.output == "-" else given.output
     format_ = given.format or _ENDINGS.get(Path(output or "").suffix, "table")
     if format_ == "parquet" and output is None:
-        parser.error("--format parquet needs -o FILE: it is written to files only")
+        parser.error("--format parquet needs -o OUT: it is written to files only")
     return Options(
         query=query,
         inputs=inputs,
@@ -88,18 +90,13 @@ def _query(parser: argparse.ArgumentParser, given: argparse.Namespace) -> tuple[
         if not words:
             parser.error("there is no query")
         query, *inputs = words
-        if not _is_utf8(query):
+        if not is_unicode(query):
             parser.error("the query is not UTF-8")
     else:
         query, inputs = _read(parser, given.file), words
     if not inputs:
         parser.error("there are no inputs: name CARs or folders after the query")
     return query, inputs
-
-
-def _is_utf8(argument: str) -> bool:
-    # Python has lone surrogates for other bytes.
-    return not any("\ud800" <= char <= "\udfff" for char in argument)
 
 
 def _read(parser: argparse.ArgumentParser, name: str) -> str:
@@ -145,12 +142,13 @@ def _parser(program: str) -> argparse.ArgumentParser:
         "--on-error",
         choices=["fail", "skip"],
         default="fail",
-        help="if an input fails: end the query, or leave the input out (default: fail)",
+        help="if an input fails: end the query, or leave the input out. Default: fail",
     )
     add(
         "--threads",
         type=int,
         metavar="N",
-        help="number of files read at a time, and of DuckDB's threads (default: number of cores)",
+        help="number of files read at a time, and of DuckDB's threads, at most 1024. Default:"
+        " number of cores",
     )
     return parser

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from carwalk._sql.text import escaped
+from carwalk._texts import is_unicode
 
 __all__ = ["Output", "OutputError"]
 
@@ -63,7 +64,7 @@ class Output:
         if self.is_file:
             with self._file() as path, path.open("rb") as file:
                 # DuckDB takes only paths that are UTF-8.
-                write(str(path) if _is_unicode(path) else f"/dev/fd/{file.fileno()}")
+                write(str(path) if is_unicode(str(path)) else f"/dev/fd/{file.fileno()}")
         else:
             self.write_stream(lambda stream: _through_pipe(stream, write))
 
@@ -141,14 +142,6 @@ def _create(final: Path, replaces: bool) -> Path:
         mode = 0o666 & ~mask
     os.chmod(name, mode)
     return Path(name)
-
-
-def _is_unicode(path: Path) -> bool:
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _sync(path: Path) -> None:
