@@ -30,7 +30,7 @@ import carwalk
 try:
     from pyspark.sql import DataFrame, SparkSession
 except ModuleNotFoundError as error:
-    if error.name != "pyspark":
+    if error.name not in ("pyspark", "pyspark.sql"):
         raise
     raise ModuleNotFoundError(
         "carwalk.spark needs PySpark, which is not installed: pip install 'pyspark>=4.1'",
