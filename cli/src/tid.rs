@@ -28,7 +28,7 @@ impl Time {
 
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The last time of a TID is in 2540.
+        debug_assert!(i64::try_from(self.0).is_ok(), "the last time of a TID is in 2540");
         let (micros, mut text) = (i64::try_from(self.0).unwrap_or(i64::MAX), Vec::new());
         append_time(micros, &mut text);
         f.write_str(&String::from_utf8_lossy(&text))

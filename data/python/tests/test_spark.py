@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 SAMPLES = ROOT / "data" / "samples"
 EXAMPLES = ROOT / "data" / "python" / "examples"
 TESTS = Path(__file__).parent
-ALL = ",".join(carwalk.read("-").columns)
+ALL = ",".join(carwalk.read(os.devnull).columns)
 
 Row = dict[str, Any]
 

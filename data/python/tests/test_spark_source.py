@@ -25,7 +25,7 @@ from carwalk._spark.source import CarReader, CarSource  # noqa: E402
 
 Row = dict[str, Any]
 SAMPLES = ROOT / "data" / "samples"
-DEFAULT = [name for name in carwalk.read("-").columns if name != "record"]
+DEFAULT = [name for name in carwalk.read(os.devnull).columns if name != "record"]
 
 
 def reader(**options: object) -> CarReader:
@@ -310,7 +310,7 @@ def test_a_folder_in_a_manifest_is_a_failed_file(folder: Path) -> None:
         rows(manifest=path)
     assert rows(manifest=path, on_error="skip") == expected(cars_)
     files = {file["path"]: file for file in rows(manifest=path, table="files")}
-    assert files.pop(str(folder / "x.car")) == dict.fromkeys(carwalk.files("-").columns) | {
+    assert files.pop(str(folder / "x.car")) == dict.fromkeys(carwalk.files(os.devnull).columns) | {
         "path": str(folder / "x.car"),
         "outcome": "failed",
         "reason": "io",
