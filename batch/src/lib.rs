@@ -10,6 +10,7 @@
 //!   order of the inputs or as they finish; what waits for delivery is bounded in bytes. [`Stop`]
 //!   ends it early.
 //! - Every input has exactly one [`Outcome`]. A [`Failure`] is a [`Reason`] with a message.
+//! - [`map_file`] maps a single file, unless it has to be read.
 //! - A [`Row`](row::Row) is a record as a row of a table; [`columns`] are its columns, and [`text`]
 //!   writes rows as JSON Lines or CSV.
 //! - [`staging`] makes the rows of whole inputs, and [`parts`] writes them into the files of a
@@ -82,7 +83,7 @@ pub use self::check::Check;
 pub use self::counted::Counted;
 pub use self::inputs::{Input, Inputs, ListError, path_name};
 pub use self::outcome::{Failure, Outcome, Reason, Skip};
-pub use self::reading::{Settings, Visit, Worker};
+pub use self::reading::{MAPPED_LEN, Settings, Visit, Worker, map_file};
 pub use self::report::{Finished, History, Line, Report, ReportError, run_digest};
 pub use self::stop::Stop;
 pub use self::summary::Summary;

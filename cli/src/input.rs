@@ -16,12 +16,13 @@ use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 
 use carwalk::error::Structure;
-use carwalk::store::{BlockStore, CarStore};
+use carwalk::store::{BlockStore, CarStore, MappedFile};
 use carwalk::{
     BoundedLoader, Cid, Commit, CommitRules, Error, ErrorKind, Limits, Loader, Repo, StreamWalk,
     Tree, Verification,
 };
 use carwalk_batch::compressed::is_compressed;
+use carwalk_batch::map_file;
 use clap::Args;
 
 use self::loaded::LoadedCar;
@@ -234,16 +235,9 @@ impl Input {
         match source {
             Origin::Stdin => self.read(io::stdin().lock(), None, salvages),
             Origin::File { file, len } => self.read(file, len, salvages),
-            Origin::Mapped { file, len } => match self.map::<O>(&file, len, salvages) {
-                // Some file systems cannot map.
-                Err(Cause::Map(error)) if !is_too_large(&error) => {
-                    self.read(file, Some(len), salvages)
-                }
-                opened => {
-                    let opened = opened?;
-                    let fault = fault_of(&opened, &mut &file);
-                    Ok((opened, fault))
-                }
+            Origin::Mapped { file, len } => match map_file(&file).map_err(Cause::of_map)? {
+                Some(bytes) => self.map(bytes, &file, salvages),
+                None => self.read(file, Some(len), salvages),
             },
             Origin::Kept(path) => {
                 let loader = self.loader(salvages).memory_limit(self.storage.cache_size());
@@ -254,18 +248,22 @@ impl Input {
         }
     }
 
-    fn map<O: Opened>(&self, file: &File, len: u64, salvages: bool) -> Result<O, Cause> {
-        let progress = SharedProgress::new(Unit::Bytes, Some(len));
+    /// Loads a mapped file. Also returns the message about the damaged part of the CAR.
+    fn map<O: Opened>(
+        &self,
+        bytes: MappedFile,
+        mut file: &File,
+        salvages: bool,
+    ) -> Result<(O, Option<String>), Cause> {
+        let progress = SharedProgress::new(Unit::Bytes, Some(bytes.as_ref().len() as u64));
         let loader = self.loader(salvages).progress(progress.follow());
-        let opened = O::map(loader, file, self.storage.index());
-        let (opened, index_stored) = opened.map_err(|error| match error.kind() {
-            ErrorKind::Io(_) => Cause::of_map(error),
-            _ => self.explain(error, &mut &*file),
-        })?;
+        let opened = O::map(loader, bytes, self.storage.index());
+        let (opened, index_stored) = opened.map_err(|error| self.explain(error, &mut file))?;
         if let Some(stored) = index_stored {
             self.storage.tell("spilled the index", stored, |note| progress.note(note));
         }
-        Ok(opened)
+        let fault = fault_of(&opened, &mut file);
+        Ok((opened, fault))
     }
 
     /// Reads a stream. Also returns the message about a damaged part of the CAR.
@@ -377,13 +375,6 @@ impl Input {
     }
 }
 
-/// Returns whether a file could not be mapped because it exceeds the address space. Reading it
-/// instead would take the same memory.
-fn is_too_large(error: &io::Error) -> bool {
-    // On 32-bit systems, memmap2's check of the length returns `InvalidData`.
-    matches!(error.kind(), io::ErrorKind::OutOfMemory | io::ErrorKind::InvalidData)
-}
-
 /// The origin of the bytes.
 enum Origin<'a> {
     Mapped {
@@ -445,13 +436,5 @@ mod tests {
         let moved = limits(&["--max-stream=2T", "--max-block=7", "--max-header=8"]);
         assert_eq!(moved.stream_len(), 2 << 40);
         assert_eq!((moved.block_len(), moved.header_len()), (7, 8));
-    }
-
-    #[test]
-    fn only_what_reading_does_not_help_against_is_too_large() {
-        use io::ErrorKind::{InvalidData, OutOfMemory, PermissionDenied, Unsupported};
-        let is_too_large = |kind: io::ErrorKind| is_too_large(&kind.into());
-        assert!(is_too_large(OutOfMemory) && is_too_large(InvalidData));
-        assert!(!is_too_large(Unsupported) && !is_too_large(PermissionDenied));
     }
 }

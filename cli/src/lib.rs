@@ -29,7 +29,6 @@ mod interrupt;
 mod json;
 mod keys;
 mod ls;
-mod map;
 mod order;
 mod out_file;
 mod output;

@@ -6,5 +6,6 @@ mod map;
 mod settings;
 mod worker;
 
+pub use self::map::{MAPPED_LEN, map_file};
 pub use self::settings::Settings;
 pub use self::worker::{Visit, Worker};

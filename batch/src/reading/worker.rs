@@ -11,17 +11,13 @@ use carwalk::{Commit, ErrorKind, LoadScratch, Loader, Repo};
 
 use super::bytes::Bytes;
 use super::gauge::{Gauge, Gauged};
-use super::map;
+use super::map::{MAPPED_LEN, map_file};
 use super::settings::Settings;
 use crate::compressed::{Decompressed, Format, is_compressed};
 use crate::inputs::Input;
 use crate::outcome::{Failure, Outcome, Skip};
 use crate::report::Line;
 use crate::stop::Stop;
-
-/// Length from which on files are mapped, in bytes. Mapping a small file takes longer than reading
-/// it.
-const MAPPED_LEN: u64 = 8 << 20;
 
 /// Bytes at the beginning of a CAR in which its commit is looked for, to skip other accounts. The
 /// same for mapped files and streams, so that the outcome does not depend on how a CAR is read.
@@ -174,25 +170,17 @@ impl Worker {
         stream(settings, loader, bytes.chain(file), visit, line)
     }
 
-    /// Maps a file.
+    /// Maps a file, or reads it as a stream if it cannot be mapped.
     fn map<V: Visit>(
         &mut self,
         file: &File,
         visit: &mut V,
         line: &mut Line,
     ) -> Result<Outcome, Failure> {
-        match map::bytes(file) {
-            Ok(mapped) => {
-                self.gauge.follow_load();
-                let Worker { settings, loader, scratch, .. } = self;
-                load((settings, loader, scratch), Bytes::Mapped(mapped), visit, line)
-            }
-            Err(error) => match error.kind() {
-                ErrorKind::Io(cause) if is_too_large(cause) => Err(error.into()),
-                // Some file systems cannot map.
-                _ => self.stream(file, visit, line),
-            },
-        }
+        let Some(mapped) = map_file(file)? else { return self.stream(file, visit, line) };
+        self.gauge.follow_load();
+        let Worker { settings, loader, scratch, .. } = self;
+        load((settings, loader, scratch), Bytes::Mapped(mapped), visit, line)
     }
 
     /// Reads a stream into memory.
@@ -333,13 +321,6 @@ fn head(bytes: &[u8]) -> Vec<u8> {
 
 fn failed(error: io::Error) -> Failure {
     Failure::of_io(&error)
-}
-
-/// Returns whether a file could not be mapped because it exceeds the address space. Reading it
-/// instead would take the same memory.
-fn is_too_large(error: &io::Error) -> bool {
-    // On 32-bit systems, memmap2's check of the length returns `InvalidData`.
-    matches!(error.kind(), io::ErrorKind::OutOfMemory | io::ErrorKind::InvalidData)
 }
 
 #[cfg(test)]

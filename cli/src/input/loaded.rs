@@ -1,6 +1,5 @@
 //! The blocks of a CAR whose commit is not opened, in one type of store.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -17,7 +16,6 @@ use super::storage::Storage;
 use super::stream::Stream;
 use crate::failure::Cause;
 use crate::hints::Evidence;
-use crate::map;
 use crate::progress::SharedProgress;
 
 /// The blocks of a loaded CAR, by their location. For commands over several CARs, and over trees
@@ -124,10 +122,9 @@ impl Evidence for Header {
 impl Opened for LoadedCar {
     fn map(
         loader: Loader,
-        file: &File,
+        bytes: MappedFile,
         index: Option<(u64, SpillFile)>,
     ) -> Result<(Self, Option<u64>)> {
-        let bytes = map::bytes(file)?;
         let store = match index {
             Some((limit, index)) => loader.memory_limit(limit).load_slice(bytes, index),
             None => loader.load_slice(bytes),

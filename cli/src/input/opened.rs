@@ -1,6 +1,5 @@
 //! What a command reads: a repository, or a CAR whose commit is not opened.
 
-use std::fs::File;
 use std::path::Path;
 
 use carwalk::store::{
@@ -12,16 +11,15 @@ use super::loaded::LoadedCar;
 use super::storage::Storage;
 use super::stream::Stream;
 use crate::failure::Cause;
-use crate::map;
 use crate::progress::SharedProgress;
 
 /// An opened CAR.
 pub(super) trait Opened: Sized {
-    /// Maps a file. `index` is the memory limit of its index in bytes, and the file for a larger
+    /// Loads a mapped file. `index` is the memory limit of its index in bytes, and the file for a larger
     /// index. Also returns the bytes that were stored in that file, if any.
     fn map(
         loader: Loader,
-        file: &File,
+        bytes: MappedFile,
         index: Option<(u64, SpillFile)>,
     ) -> Result<(Self, Option<u64>)>;
 
@@ -70,10 +68,9 @@ impl OpenedRepo {
 impl Opened for OpenedRepo {
     fn map(
         loader: Loader,
-        file: &File,
+        bytes: MappedFile,
         index: Option<(u64, SpillFile)>,
     ) -> Result<(Self, Option<u64>)> {
-        let bytes = map::bytes(file)?;
         let repo = match index {
             Some((limit, index)) => loader.memory_limit(limit).from_slice(bytes, index),
             None => loader.from_slice(bytes),

@@ -11,7 +11,6 @@ macro_rules! each {
 }
 
 mod bytes;
-mod map;
 mod open;
 mod records;
 mod walk;

@@ -6,16 +6,12 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use carwalk::store::{MemoryStore, SliceStore};
-use carwalk::{ErrorKind, Limits, Loader, Repo};
+use carwalk::{Limits, Loader, Repo};
 use carwalk_batch::compressed::{Decompressed, Format, is_compressed};
-use carwalk_batch::{Failure, Stop};
+use carwalk_batch::{Failure, MAPPED_LEN, Stop, map_file};
 use pyo3::pybacked::PyBackedBytes;
 
 use super::bytes::Bytes;
-use super::map;
-
-/// Length from which on files are mapped, in bytes: the same as in scans.
-const MAPPED_LEN: u64 = 8 << 20;
 
 /// Bytes that recognize a header.
 const HEAD_LEN: usize = 16;
@@ -41,11 +37,9 @@ pub(super) fn path(path: &Path, stop: &Stop) -> Result<Opened, Failure> {
         file.take(longest).read_to_end(&mut bytes).map_err(failed)?;
         return in_place(Bytes::Buffer(bytes), stop);
     }
-    match map::file(&file) {
-        Ok(mapped) => in_place(Bytes::Mapped(mapped), stop),
-        Err(error) if is_too_large(&error) => Err(error.into()),
-        // Some file systems cannot map.
-        Err(_) => stream(file, stop),
+    match map_file(&file)? {
+        Some(mapped) => in_place(Bytes::Mapped(mapped), stop),
+        None => stream(file, stop),
     }
 }
 
@@ -85,12 +79,4 @@ fn loader(stop: &Stop) -> Loader {
 
 fn failed(error: io::Error) -> Failure {
     Failure::of_io(&error)
-}
-
-/// Returns whether a file could not be mapped because it exceeds the address space. Reading it
-/// instead would take the same memory.
-fn is_too_large(error: &carwalk::Error) -> bool {
-    // On 32-bit systems, memmap2's check of the length returns `InvalidData`.
-    let kinds = [io::ErrorKind::OutOfMemory, io::ErrorKind::InvalidData];
-    matches!(error.kind(), ErrorKind::Io(cause) if kinds.contains(&cause.kind()))
 }
