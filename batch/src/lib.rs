@@ -10,6 +10,7 @@
 //!   order of the inputs or as they finish; what waits for delivery is bounded in bytes. [`Stop`]
 //!   ends it early.
 //! - Every input has exactly one [`Outcome`]. A [`Failure`] is a [`Reason`] with a message.
+//!   [`message`] makes other texts harmless.
 //! - [`map_file`] maps a single file, unless it has to be read.
 //! - A [`Row`](row::Row) is a record as a row of a table; [`columns`] are its columns, and [`text`]
 //!   writes rows as JSON Lines or CSV.
@@ -67,6 +68,7 @@ pub mod compressed;
 mod counted;
 pub mod header;
 mod inputs;
+pub mod message;
 mod outcome;
 pub mod parts;
 mod reading;

@@ -9,7 +9,7 @@ use carwalk::{Error, ErrorClass, ErrorKind};
 
 use crate::compressed::Undecodable;
 use crate::counted::Counted;
-use crate::header;
+use crate::{header, message};
 
 /// The outcome of an input. Every input has exactly one.
 ///
@@ -200,7 +200,7 @@ impl Failure {
     /// Creates a failure. Control characters of the message are escaped.
     #[must_use]
     pub fn new(reason: Reason, message: &str) -> Self {
-        Failure { reason, message: escaped(message) }
+        Failure { reason, message: message::escaped(message) }
     }
 
     /// Returns the failure for an error of an input that begins with `head`.
@@ -214,13 +214,13 @@ impl Failure {
                 format!("{} at byte 0: this does not begin like a CAR", Structure::Header);
             return Failure::new(Reason::NotACar, &message);
         }
-        Failure::new(Reason::of(error), &message(error))
+        Failure::new(Reason::of(error), &full_message(error))
     }
 
     /// Returns the failure of an input that cannot be opened or read.
     #[must_use]
     pub fn of_io(error: &io::Error) -> Self {
-        Failure::new(Reason::Io, &format!("reading failed: {}", words(error)))
+        Failure::new(Reason::Io, &format!("reading failed: {}", message::of_io(error)))
     }
 
     /// Returns the failure of an input that was given up because the batch was stopped. Nobody sees
@@ -271,7 +271,7 @@ fn may_be_car(error: &Error, head: &[u8]) -> bool {
 }
 
 /// Returns the message of an error, with those of its causes.
-fn message(error: &Error) -> String {
+fn full_message(error: &Error) -> String {
     if let Some(undecodable) = Undecodable::of(error) {
         return undecodable.to_string();
     }
@@ -284,30 +284,12 @@ fn message(error: &Error) -> String {
     while let Some(error) = cause {
         text.push_str(": ");
         match error.downcast_ref::<io::Error>() {
-            Some(error) => text.push_str(&words(error)),
+            Some(error) => text.push_str(&message::of_io(error)),
             None => text.push_str(&error.to_string()),
         }
         cause = error.source();
     }
     text
-}
-
-/// Returns the system's text for an error, without the number that the standard library adds.
-fn words(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.rsplit_once(" (os error ").map_or(text.as_str(), |(words, _)| words).to_owned()
-}
-
-/// Escapes control and format characters. Quotes and backslashes stay.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for char in text.chars() {
-        match char {
-            '\\' | '"' | '\'' => out.push(char),
-            char => out.extend(char.escape_debug()),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

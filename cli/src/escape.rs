@@ -3,20 +3,11 @@
 use core::fmt::{self, Write as _};
 
 pub(crate) use carwalk::record::is_harmful;
+pub(crate) use carwalk_batch::message::escaped;
 
 /// Returns whether text is printable ASCII, which needs no escapes. Nearly all text is.
 pub(crate) fn is_printable_ascii(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
-}
-
-/// Returns text with all characters escaped that `char::escape_debug` escapes, a superset of the
-/// harmful ones, except quotes and backslashes.
-pub(crate) fn escaped(text: &str) -> String {
-    let escape = |char: char| match char {
-        '\\' | '"' | '\'' => String::from(char),
-        char => char.escape_debug().to_string(),
-    };
-    text.chars().map(escape).collect()
 }
 
 /// An escape in a key that [`unescape_key`] does not know.
@@ -106,7 +97,6 @@ mod tests {
                 assert!(!escaped.contains(char), "{escaped}");
             }
         }
-        assert_eq!(escaped("it's \"a\\b\" é"), "it's \"a\\b\" é");
     }
 
     fn unescaped(text: &[u8]) -> Result<Vec<u8>, InvalidEscape> {

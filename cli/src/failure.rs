@@ -10,7 +10,7 @@ use carwalk::ErrorKind as Kind;
 use carwalk::error::{LimitName, LookAlike, Malformed};
 use carwalk_batch::compressed::Undecodable;
 use carwalk_batch::parts::PartsError;
-use carwalk_batch::{Reason, ReportError};
+use carwalk_batch::{Reason, ReportError, message};
 
 use crate::escape::escaped;
 use crate::output::Counted;
@@ -352,12 +352,10 @@ fn remedy(error: &io::Error) -> &'static str {
     if error.kind() == ErrorKind::AlreadyExists { " (see --force)" } else { "" }
 }
 
-/// Returns the system's text for an error, without the number that the standard library adds.
+/// Returns the message of an I/O error.
 fn reason(error: &io::Error) -> String {
-    if error.kind() == ErrorKind::AlreadyExists {
-        return "it exists already".to_owned();
+    match error.kind() {
+        ErrorKind::AlreadyExists => "it exists already".to_owned(),
+        _ => message::of_io(error),
     }
-    let text = error.to_string();
-    let words = text.rsplit_once(" (os error ").map_or(text.as_str(), |(words, _)| words);
-    escaped(words)
 }
