@@ -15,7 +15,7 @@ const MAX_WINDOW_OF_TOOL: u64 = 2 << 30;
 
 /// Why a decoder stopped.
 #[derive(Debug)]
-pub(super) enum Stop {
+pub(super) enum DecodeError {
     /// The source failed.
     Source(io::Error),
     /// The source ended in the middle of the data.

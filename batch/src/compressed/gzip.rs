@@ -5,7 +5,7 @@ use std::mem;
 
 use flate2::bufread::GzDecoder;
 
-use super::fault::{Fault, Stop};
+use super::fault::{DecodeError, Fault};
 use super::source::Source;
 
 /// The decoded bytes of all members.
@@ -20,9 +20,9 @@ impl<'a> Members<Source<'a>> {
         self.0.get_mut()
     }
 
-    pub(super) fn read(&mut self, room: &mut [u8]) -> Result<usize, Stop> {
+    pub(super) fn read(&mut self, room: &mut [u8]) -> Result<usize, DecodeError> {
         loop {
-            let len = self.0.read(room).map_err(|error| stop(&error))?;
+            let len = self.0.read(room).map_err(|error| refused(&error))?;
             if len > 0 || !self.get_mut().has_next()? {
                 return Ok(len);
             }
@@ -34,9 +34,9 @@ impl<'a> Members<Source<'a>> {
     }
 }
 
-fn stop(error: &io::Error) -> Stop {
+fn refused(error: &io::Error) -> DecodeError {
     match error.kind() {
-        io::ErrorKind::UnexpectedEof => Stop::Cut,
-        _ => Stop::Fault(Fault::Damaged),
+        io::ErrorKind::UnexpectedEof => DecodeError::Cut,
+        _ => DecodeError::Fault(Fault::Damaged),
     }
 }

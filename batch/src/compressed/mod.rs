@@ -14,7 +14,7 @@ use std::rc::Rc;
 
 pub use self::decompressed::{Decompressed, is_compressed};
 pub use self::fault::Undecodable;
-use self::fault::{Fault, Stop};
+use self::fault::{DecodeError, Fault};
 use self::source::Source;
 
 /// Largest accepted window of a zstd frame, in bytes: level 19 uses it, and RFC 8878 asks decoders
@@ -126,15 +126,15 @@ impl<'a> Decoder<'a> {
         io::Error::other(Undecodable::twice(outer, inner))
     }
 
-    fn end(&mut self, stop: Stop) -> io::Result<usize> {
+    fn end(&mut self, error: DecodeError) -> io::Result<usize> {
         self.done = true;
         let source = self.codec.source();
         let read = source.read_len();
         // Decoders replace errors of the source by their own.
-        let fault = match source.stopped().unwrap_or(stop) {
-            Stop::Source(error) => return Err(error),
-            Stop::Cut => Fault::Cut { read },
-            Stop::Fault(fault) => fault,
+        let fault = match source.error().unwrap_or(error) {
+            DecodeError::Source(error) => return Err(error),
+            DecodeError::Cut => Fault::Cut { read },
+            DecodeError::Fault(fault) => fault,
         };
         let is_salvaged = self.salvages && fault.has_content_before();
         let undecodable = Undecodable::data(self.format, self.decoded, fault);
@@ -149,7 +149,7 @@ impl<'a> Decoder<'a> {
 }
 
 impl<'a> Codec<'a> {
-    fn read(&mut self, room: &mut [u8]) -> Result<usize, Stop> {
+    fn read(&mut self, room: &mut [u8]) -> Result<usize, DecodeError> {
         match self {
             Codec::Gzip(members) => members.read(room),
             Codec::Zstd(frames) => frames.read(room),
@@ -176,7 +176,7 @@ impl Read for Decoder<'_> {
                 self.codec.source().allow(self.decoded);
                 Ok(len)
             }
-            Err(stop) => self.end(stop),
+            Err(error) => self.end(error),
         }
     }
 }

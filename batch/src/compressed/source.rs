@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 
-use super::fault::{Fault, Stop, Trailing};
+use super::fault::{DecodeError, Fault, Trailing};
 use super::{Format, MAX_EMPTY};
 
 /// Most bytes after the end of the data that are counted.
@@ -27,13 +27,13 @@ impl<'a> Source<'a> {
     }
 
     fn with_buffer(format: Format, bytes: Box<dyn Read + 'a>, len: usize) -> Self {
-        let raw = Raw { bytes, read: 0, allowed: MAX_EMPTY, stopped: None };
+        let raw = Raw { bytes, read: 0, allowed: MAX_EMPTY, error: None };
         Source { format, peeked: Vec::new(), bytes: BufReader::with_capacity(len, raw) }
     }
 
-    /// Returns the reason why the source stopped a decoder, if it did.
-    pub(super) fn stopped(&mut self) -> Option<Stop> {
-        self.bytes.get_mut().stopped.take()
+    /// Returns the error of the source, if it failed.
+    pub(super) fn error(&mut self) -> Option<DecodeError> {
+        self.bytes.get_mut().error.take()
     }
 
     /// Raises the number of compressed bytes that may be read, after `decoded` decoded bytes.
@@ -47,10 +47,10 @@ impl<'a> Source<'a> {
     }
 
     /// Returns whether another member or frame begins here; false at the end.
-    pub(super) fn has_next(&mut self) -> Result<bool, Stop> {
+    pub(super) fn has_next(&mut self) -> Result<bool, DecodeError> {
         let missing = Format::MAGIC_LEN.saturating_sub(self.peeked.len());
         let more = self.bytes.by_ref().take(missing as u64).read_to_end(&mut self.peeked);
-        more.map_err(Stop::Source)?;
+        more.map_err(DecodeError::Source)?;
         if self.peeked.is_empty() {
             return Ok(false);
         }
@@ -58,10 +58,12 @@ impl<'a> Source<'a> {
             return Ok(true);
         }
         if self.format.is_cut_magic(&self.peeked) {
-            return Err(Stop::Cut);
+            return Err(DecodeError::Cut);
         }
-        let trailing = self.trailing();
-        Err(trailing.map_or_else(Stop::Source, |found| Stop::Fault(Fault::Trailing(found))))
+        Err(match self.trailing() {
+            Ok(found) => DecodeError::Fault(Fault::Trailing(found)),
+            Err(error) => DecodeError::Source(error),
+        })
     }
 
     /// Counts the remaining bytes.
@@ -116,12 +118,12 @@ struct Raw<'a> {
     read: u64,
     /// Bytes that may be read.
     allowed: u64,
-    stopped: Option<Stop>,
+    error: Option<DecodeError>,
 }
 
 impl Raw<'_> {
-    fn stop(&mut self, stop: Stop, kind: io::ErrorKind) -> io::Error {
-        self.stopped = Some(stop);
+    fn fail(&mut self, error: DecodeError, kind: io::ErrorKind) -> io::Error {
+        self.error = Some(error);
         kind.into()
     }
 }
@@ -130,8 +132,8 @@ impl Read for Raw<'_> {
     fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
         let left = usize::try_from(self.allowed.saturating_sub(self.read)).unwrap_or(usize::MAX);
         if left == 0 {
-            let stop = Stop::Fault(Fault::Empty { read: self.read });
-            return Err(self.stop(stop, io::ErrorKind::InvalidData));
+            let error = DecodeError::Fault(Fault::Empty { read: self.read });
+            return Err(self.fail(error, io::ErrorKind::InvalidData));
         }
         let most = room.len().min(left);
         let room = room.get_mut(..most).unwrap_or_default();
@@ -140,7 +142,7 @@ impl Read for Raw<'_> {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
                     let kind = error.kind();
-                    return Err(self.stop(Stop::Source(error), kind));
+                    return Err(self.fail(DecodeError::Source(error), kind));
                 }
                 Ok(len) => {
                     self.read = self.read.saturating_add(len as u64);

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
-use super::fault::{Fault, Stop};
+use super::fault::{DecodeError, Fault};
 use super::source::Source;
 use super::{MAX_WINDOW, is_cut};
 
@@ -30,7 +30,7 @@ impl<'a> Frames<Source<'a>> {
         &mut self.source
     }
 
-    pub(super) fn read(&mut self, room: &mut [u8]) -> Result<usize, Stop> {
+    pub(super) fn read(&mut self, room: &mut [u8]) -> Result<usize, DecodeError> {
         loop {
             if !self.in_frame && !self.begin()? {
                 return Ok(0);
@@ -39,9 +39,9 @@ impl<'a> Frames<Source<'a>> {
             // window are read at once.
             while self.decoder.can_collect() == 0 && !self.decoder.is_finished() {
                 let one = BlockDecodingStrategy::UptoBlocks(1);
-                self.decoder.decode_blocks(&mut self.source, one).map_err(stop)?;
+                self.decoder.decode_blocks(&mut self.source, one).map_err(refused)?;
             }
-            let len = self.decoder.read(room).map_err(Stop::Source)?;
+            let len = self.decoder.read(room).map_err(DecodeError::Source)?;
             if len > 0 {
                 self.decoded = self.decoded.saturating_add(len as u64);
                 return Ok(len);
@@ -51,7 +51,7 @@ impl<'a> Frames<Source<'a>> {
     }
 
     /// Begins the next frame with content. Returns false at the end.
-    fn begin(&mut self) -> Result<bool, Stop> {
+    fn begin(&mut self) -> Result<bool, DecodeError> {
         loop {
             if !self.source.has_next()? {
                 return Ok(false);
@@ -65,37 +65,37 @@ impl<'a> Frames<Source<'a>> {
                     length,
                     ..
                 })) => self.skip(length.into())?,
-                Err(error) => return Err(stop(error)),
+                Err(error) => return Err(refused(error)),
             }
         }
     }
 
-    fn skip(&mut self, len: u64) -> Result<(), Stop> {
+    fn skip(&mut self, len: u64) -> Result<(), DecodeError> {
         let mut skipped = self.source.by_ref().take(len);
-        match io::copy(&mut skipped, &mut io::sink()).map_err(Stop::Source)? {
-            found if found < len => Err(Stop::Cut),
+        match io::copy(&mut skipped, &mut io::sink()).map_err(DecodeError::Source)? {
+            found if found < len => Err(DecodeError::Cut),
             _ => Ok(()),
         }
     }
 
     /// Compares the length and the checksum of a decoded frame: the decoder does not.
-    fn end(&mut self) -> Result<(), Stop> {
+    fn end(&mut self) -> Result<(), DecodeError> {
         self.in_frame = false;
         let declared = self.decoder.content_size();
         let is_len = declared == 0 || declared == self.decoded;
         let sum = self.decoder.get_checksum_from_data();
         let is_sum = sum.is_none() || self.decoder.get_calculated_checksum() == sum;
-        if is_len && is_sum { Ok(()) } else { Err(Stop::Fault(Fault::Damaged)) }
+        if is_len && is_sum { Ok(()) } else { Err(DecodeError::Fault(Fault::Damaged)) }
     }
 }
 
-fn stop(error: FrameDecoderError) -> Stop {
+fn refused(error: FrameDecoderError) -> DecodeError {
     match error {
         FrameDecoderError::WindowSizeTooBig { requested, .. } => {
-            Stop::Fault(Fault::Window(requested))
+            DecodeError::Fault(Fault::Window(requested))
         }
-        FrameDecoderError::DictNotProvided { .. } => Stop::Fault(Fault::Dictionary),
-        error if is_cut(&error) => Stop::Cut,
-        _ => Stop::Fault(Fault::Damaged),
+        FrameDecoderError::DictNotProvided { .. } => DecodeError::Fault(Fault::Dictionary),
+        error if is_cut(&error) => DecodeError::Cut,
+        _ => DecodeError::Fault(Fault::Damaged),
     }
 }
