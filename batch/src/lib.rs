@@ -90,4 +90,3 @@ pub use self::report::{Finished, History, Line, Report, ReportError, run_digest}
 pub use self::stop::Stop;
 pub use self::summary::Summary;
 pub use self::threads::{Delivery, Ending, Order, Sender, Threads};
-pub use self::timestamp::utc;

@@ -7,19 +7,7 @@ use crate::row::{append_time, has_text};
 /// Returns the time in UTC: `2026-01-02T03:04:05.000006Z`. `None` unless the year is in 1 to 9999.
 ///
 /// A part of a microsecond is cut off.
-///
-/// # Examples
-///
-/// ```
-/// use std::time::{Duration, UNIX_EPOCH};
-///
-/// use carwalk_batch::utc;
-///
-/// let time = UNIX_EPOCH + Duration::from_micros(1_767_323_045_000_006);
-/// assert_eq!(utc(time).as_deref(), Some("2026-01-02T03:04:05.000006Z"));
-/// ```
-#[must_use]
-pub fn utc(time: SystemTime) -> Option<String> {
+pub(crate) fn utc(time: SystemTime) -> Option<String> {
     let micros = micros(time).filter(|micros| has_text(*micros))?;
     let mut text = Vec::new();
     append_time(micros, &mut text);

@@ -81,7 +81,8 @@ impl Input {
         self.bytes
     }
 
-    /// Returns when the file was last modified, in the form of [`utc`], as of its listing.
+    /// Returns when the file was last modified, as of its listing: `2026-01-02T03:04:05.000006Z`.
+    /// `None` for pipes and the like, and for years after 9999.
     #[must_use]
     pub fn modified(&self) -> Option<String> {
         self.modified.and_then(utc)

@@ -107,13 +107,6 @@ impl<'a> Row<'a> {
         self.cbor().map(Fields::of).unwrap_or_default()
     }
 
-    /// Returns the time in the record's `createdAt`, in microseconds since 1970. For both fields,
-    /// [`fields`](Row::fields) takes one pass instead of two.
-    #[must_use]
-    pub fn created_at(&self) -> Option<i64> {
-        self.fields().created_at()
-    }
-
     /// Appends the record as compact JSON. Returns `false` and appends nothing if it has none: the
     /// block is not CBOR, its CID has the codec raw, or arrays, maps and tags are nested too deep.
     ///

@@ -5,7 +5,6 @@ mod json_lines;
 mod value;
 
 use core::fmt;
-use core::str::FromStr;
 
 use self::value::Values;
 use crate::columns::Columns;
@@ -13,16 +12,16 @@ use crate::row::Row;
 
 /// A text format.
 ///
-/// Displays as its name and parses from it: `jsonl`, `csv`. The names are also the extensions of
-/// files.
+/// Displays as its name: `jsonl`, `csv`. The names are also the extensions of files.
 ///
 /// # Examples
 ///
 /// ```
 /// use carwalk_batch::text::Format;
 ///
-/// assert_eq!("csv".parse(), Ok(Format::Csv));
 /// assert_eq!(Format::JsonLines.to_string(), "jsonl");
+/// let format = Format::ALL.into_iter().find(|format| format.name() == "csv");
+/// assert_eq!(format, Some(Format::Csv));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -64,31 +63,6 @@ impl fmt::Display for Format {
         f.pad(self.name())
     }
 }
-
-impl FromStr for Format {
-    type Err = UnknownFormat;
-
-    /// Parses a name.
-    ///
-    /// # Errors
-    ///
-    /// [`UnknownFormat`] if no format has the name.
-    fn from_str(name: &str) -> Result<Self, UnknownFormat> {
-        Format::ALL.into_iter().find(|format| format.name() == name).ok_or(UnknownFormat(()))
-    }
-}
-
-/// The error of a name that no format has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UnknownFormat(());
-
-impl fmt::Display for UnknownFormat {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("unknown format; the formats are jsonl and csv")
-    }
-}
-
-impl core::error::Error for UnknownFormat {}
 
 /// Writes rows of chosen columns in one format.
 ///

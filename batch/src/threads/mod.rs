@@ -129,11 +129,6 @@ impl Threads {
         Threads { jobs, order: Order::default(), waiting: WAITING, stop: Stop::new() }
     }
 
-    /// Creates the settings with one thread for each core.
-    pub fn all_cores() -> Self {
-        Threads::new(thread::available_parallelism().unwrap_or(NonZeroUsize::MIN))
-    }
-
     /// Sets the order of delivery. Default: the order of the inputs.
     pub fn order(mut self, order: Order) -> Self {
         self.order = order;

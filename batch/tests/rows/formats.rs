@@ -249,9 +249,6 @@ fn what_is_not_cbor_has_a_size_and_no_record() {
 
 #[test]
 fn formats_have_names() {
-    for format in Format::ALL {
-        assert_eq!(format.to_string().parse(), Ok(format));
-    }
-    let error = "json".parse::<Format>().unwrap_err().to_string();
-    assert_eq!(error, "unknown format; the formats are jsonl and csv");
+    assert_eq!(Format::ALL.map(Format::name), ["jsonl", "csv"]);
+    assert_eq!(Format::ALL.map(|format| format.to_string()), ["jsonl", "csv"]);
 }
