@@ -61,8 +61,9 @@ pub(crate) struct Firehose {
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
 
-    /// The current time, which revisions are compared with [default: that of the system]
-    #[arg(long, value_name = "RFC3339", value_parser = now::parse)]
+    /// The current time, which revisions are compared with: an AT Protocol datetime, like
+    /// 2026-11-27T20:00:00Z [default: that of the system]
+    #[arg(long, value_name = "DATETIME", value_parser = now::parse)]
     now: Option<SystemTime>,
 
     /// Threads that check messages, at most 256 [default: all cores]
