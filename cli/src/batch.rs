@@ -13,6 +13,9 @@ use clap::Args;
 
 use crate::failure::{Cause, code_of};
 
+/// Most threads. The system may refuse some of them.
+const MAX_JOBS: u16 = 1024;
+
 /// Options of commands over many inputs.
 #[derive(Args, Debug)]
 pub(crate) struct Batch {
@@ -20,11 +23,16 @@ pub(crate) struct Batch {
     #[arg(long, value_name = "LIST")]
     files_from: Option<PathBuf>,
 
-    /// Threads that read inputs [default: all cores]
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    /// Inputs that are read at a time, at most 1024 [default: all cores]
+    #[arg(
+        short,
+        long,
+        value_name = "N",
+        value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_JOBS))
+    )]
     jobs: Option<u16>,
 
-    /// End at the first input that fails
+    /// Of several inputs, end at the first that fails
     #[arg(long)]
     pub(crate) fail_fast: bool,
 

@@ -36,7 +36,7 @@ use crate::out_file::OutFile;
 const MAX_FRAME_LEN: usize = 5_000_000;
 
 /// Most threads. Each may have a few messages of the longest kind in memory.
-const MAX_JOBS: usize = 256;
+const MAX_JOBS: u16 = 256;
 
 /// Check messages of the live stream: whether each commit proves what it says
 #[derive(Args, Debug)]
@@ -67,8 +67,13 @@ pub(crate) struct Firehose {
     now: Option<SystemTime>,
 
     /// Threads that check messages, at most 256 [default: all cores]
-    #[arg(short, long, value_name = "N")]
-    jobs: Option<NonZeroUsize>,
+    #[arg(
+        short,
+        long,
+        value_name = "N",
+        value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_JOBS))
+    )]
+    jobs: Option<u16>,
 }
 
 impl Firehose {
@@ -98,8 +103,9 @@ impl Firehose {
             sink: Mutex::new(Sink::new(states, self.json)),
             turn: Condvar::new(),
         });
-        let jobs = self.jobs.or_else(|| thread::available_parallelism().ok());
-        check.run(jobs.map_or(1, NonZeroUsize::get).min(MAX_JOBS))?;
+        let cores = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let jobs = self.jobs.map_or_else(|| cores().min(MAX_JOBS.into()), usize::from);
+        check.run(jobs)?;
         let sink = check.sink.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(file) = state_file {
             sink.states.write(&file)?;

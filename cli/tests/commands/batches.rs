@@ -42,6 +42,23 @@ fn invalid_paths_are_the_same_number_for_both() {
 }
 
 #[test]
+fn more_jobs_than_a_command_can_have_are_refused() {
+    let folder = Folder::new();
+    let file = folder.write("a.car", &sample().to_bytes(Order::Pds));
+    let commands = [(&["verify"][..], 1024), (&["export", "--as=csv"], 1024), (&["firehose"], 256)];
+    for (command, most) in commands {
+        let code = |jobs: u32| run([command, &[&file, &format!("--jobs={jobs}")]].concat()).code;
+        assert_eq!(code(most), code(1), "{command:?}");
+        assert_ne!(code(most), Some(2), "{command:?}");
+        for jobs in [0, most + 1, 65_536] {
+            assert_eq!(code(jobs), Some(2), "{command:?} {jobs}");
+        }
+        let help = run([command[0], "--help"]).quiet_success();
+        assert!(help.contains(&format!(", at most {most} [default: all cores]")), "{help}");
+    }
+}
+
+#[test]
 fn a_note_says_that_no_input_is_of_the_account() {
     let folder = Folder::new();
     let file = folder.write("a.car", &sample().to_bytes(Order::Pds));
