@@ -112,7 +112,7 @@ pub enum ListError {
         folder: PathBuf,
     },
     /// A line of a list is `-`.
-    #[error("{list}, line {line}: standard input cannot be one of several inputs")]
+    #[error("{list}: line {line}: standard input cannot be one of several inputs")]
     StandardInput {
         /// The name of the list, safe to print.
         list: String,
@@ -129,7 +129,7 @@ pub enum ListError {
         error: io::Error,
     },
     /// A line of a list of paths is not a path.
-    #[error("{list}, line {line}: {fault}")]
+    #[error("{list}: line {line}: {fault}")]
     Line {
         /// The name of the list, safe to print.
         list: String,

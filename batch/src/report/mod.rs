@@ -34,7 +34,7 @@ pub enum ReportError {
         path: PathBuf,
     },
     /// A line is not a line of a report.
-    #[error("report {path:?}, line {line}: {fault}")]
+    #[error("report {path:?}: line {line}: {fault}")]
     Line {
         /// The file.
         path: PathBuf,
@@ -44,7 +44,7 @@ pub enum ReportError {
         fault: String,
     },
     /// The report is that of a run with other options.
-    #[error("report {path:?}, line {line}: it is of a run with other options: use another report")]
+    #[error("report {path:?}: line {line}: it is of a run with other options: use another report")]
     OtherRun {
         /// The file.
         path: PathBuf,

@@ -164,12 +164,12 @@ fn errors_of_lists_name_the_list_and_the_line() {
     let error = Inputs::new().add_list(Fails, "\"paths.txt\"").unwrap_err().to_string();
     assert!(error.starts_with("cannot read \"paths.txt\": "), "{error}");
     let error = Inputs::new().add_list(&b"a.car\n-\n"[..], "\"paths.txt\"").unwrap_err();
-    let expected = "\"paths.txt\", line 2: standard input cannot be one of several inputs";
+    let expected = "\"paths.txt\": line 2: standard input cannot be one of several inputs";
     assert_eq!(error.to_string(), expected);
     assert!(Inputs::new().add_list(&b"./-\n"[..], "\"paths.txt\"").is_ok());
     let long = format!("a.car\n{}\n", "x".repeat(1 << 20));
     let error = Inputs::new().add_list(long.as_bytes(), "\"paths.txt\"").unwrap_err();
-    assert_eq!(error.to_string(), "\"paths.txt\", line 2: it is too long for a path");
+    assert_eq!(error.to_string(), "\"paths.txt\": line 2: it is too long for a path");
     let most = format!("a.car\n{}\n", "x".repeat((1 << 20) - 1));
     assert!(Inputs::new().add_list(most.as_bytes(), "\"paths.txt\"").is_ok());
 }

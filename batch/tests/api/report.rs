@@ -128,7 +128,7 @@ fn other_bad_lines_are_refused_by_number() {
     fs::write(&path, &bad).unwrap();
     let error = Report::open(&path, "run").unwrap_err();
     assert!(matches!(error, ReportError::Line { line: 2, .. }), "{error}");
-    let start = format!("report {path:?}, line 2: not a line of a report: ");
+    let start = format!("report {path:?}: line 2: not a line of a report: ");
     assert!(error.to_string().starts_with(&start), "{error}");
     // Nothing was removed.
     assert_eq!(fs::read(&path).unwrap(), bad);
@@ -225,7 +225,7 @@ fn a_report_of_other_options_is_refused() {
     let error = Report::open(&path, "other").unwrap_err();
     assert!(matches!(error, ReportError::OtherRun { line: 1, .. }), "{error}");
     let expected =
-        format!("report {path:?}, line 1: it is of a run with other options: use another report");
+        format!("report {path:?}: line 1: it is of a run with other options: use another report");
     assert_eq!(error.to_string(), expected);
 }
 

@@ -61,7 +61,7 @@ fn note_unknown(inputs: &Inputs, history: &History, tally: &Tally) {
     let count = history.iter().count();
     if count > 0 && inputs.as_slice().iter().all(|input| history.finished(input).is_none()) {
         tally.progress.note(format_args!(
-            "note: the folder has the rows of {}, none of which is among these. The same files \
+            "the folder has the rows of {}, none of which is among these. The same files \
              under other paths, or with other times, are exported again",
             Counted(count as u64, "input")
         ));

@@ -186,7 +186,7 @@ fn other_spellings_of_a_path_are_the_same_input() {
     // If nothing is known, standard error says so.
     fs::rename(folder.path("cars"), folder.path("moved")).unwrap();
     let run = export(&["jsonl", &folder.name("moved"), "-o", &rows, "--report", &log]);
-    let start = "note: the folder has the rows of 1 input, none of which is among these.";
+    let start = "the folder has the rows of 1 input, none of which is among these.";
     assert!(run.code == Some(0) && run.stderr.starts_with(start), "{run:?}");
     assert_eq!(sorted(&folder).len(), 4);
 }
@@ -233,7 +233,7 @@ fn a_folder_without_cars_among_others_fails_alone() {
     let list = folder.write("list", b"-\n");
     let error = export(&["jsonl", "--files-from", &list]).one_error(2);
     let reason = "line 1: standard input cannot be one of several inputs";
-    assert_eq!(error, format!("error: {list:?}, {reason}\n"));
+    assert_eq!(error, format!("error: {list:?}: {reason}\n"));
     assert!(export(&["jsonl", &empty, &empty]).one_error(2).contains("no CARs in "));
 }
 

@@ -405,11 +405,11 @@ fn reports_that_cannot_be_used_are_refused_before_anything_is_read() {
     assert_eq!(folder.verify(&args).code, Some(0));
     let error = folder.verify(&[&args[..], &["--legacy"]].concat()).one_error(2);
     let expected = "line 1: it is of a run with other options: use another report";
-    assert_eq!(error, format!("error: report {path:?}, {expected}\n"));
+    assert_eq!(error, format!("error: report {path:?}: {expected}\n"));
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, format!("{text}odd\n{text}")).unwrap();
     let error = folder.verify(&args).one_error(3);
-    let start = format!("error: report {path:?}, line 2: not a line of a report: ");
+    let start = format!("error: report {path:?}: line 2: not a line of a report: ");
     assert!(error.starts_with(&start), "{error}");
     let none = folder.path("none/report");
     let error = folder.verify(&["--report", none.to_str().unwrap()]).one_error(5);
