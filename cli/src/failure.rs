@@ -71,8 +71,8 @@ pub(crate) enum Cause {
     Inputs(u8),
     /// The output file of a command could not be written.
     File { path: PathBuf, error: io::Error },
-    /// OUT of an export is a file that exists.
-    Taken { path: PathBuf },
+    /// The output file of a command exists: the remedy besides `--force`, if there is one.
+    Taken { path: PathBuf, remedy: &'static str },
     /// Another program could not be run.
     Program { program: &'static str, error: io::Error },
     /// The output folder of a command cannot be used.
@@ -170,8 +170,10 @@ impl Failure {
             Cause::Usage(_)
             | Cause::Settings { .. }
             | Cause::Folder { .. }
+            | Cause::Taken { .. }
             | Cause::NoInputs(_)
             | Cause::Parts(PartsError::OtherParts { .. } | PartsError::OtherFolder { .. }) => USAGE,
+            Cause::SpillFile { error, .. } if is_taken(error) => USAGE,
             Cause::No(_) | Cause::Different => NO,
             Cause::Missing(_) => MISSING,
             Cause::Open(_)
@@ -179,7 +181,6 @@ impl Failure {
             | Cause::SpillFile { .. }
             | Cause::Output(_)
             | Cause::Read { .. }
-            | Cause::Taken { .. }
             | Cause::Program { .. }
             | Cause::File { .. } => IO,
             Cause::Invalid(_) | Cause::Document { .. } => INVALID,
@@ -220,11 +221,10 @@ impl Failure {
                 writeln!(out, "{name}: {message}")
             }
             Cause::File { path, error } => {
-                writeln!(out, "cannot write {path:?}: {}{}", reason(error), remedy(error))
+                writeln!(out, "cannot write {path:?}: {}", reason(error))
             }
-            Cause::Taken { path } => {
-                let remedy = "(see --force); a folder of parts ends with a slash";
-                writeln!(out, "cannot write {path:?}: it exists already {remedy}")
+            Cause::Taken { path, remedy } => {
+                writeln!(out, "cannot write {path:?}: it exists already (see --force){remedy}")
             }
             Cause::Program { program, error } => {
                 writeln!(out, "cannot run {program}: {}", reason(error))
@@ -347,9 +347,9 @@ fn io_cause(error: &carwalk::Error) -> Option<&io::Error> {
     None
 }
 
-/// Returns what to do about a file that exists.
-fn remedy(error: &io::Error) -> &'static str {
-    if error.kind() == ErrorKind::AlreadyExists { " (see --force)" } else { "" }
+/// Returns whether the file of `--keep` exists.
+fn is_taken(error: &carwalk::Error) -> bool {
+    io_cause(error).is_some_and(|error| error.kind() == ErrorKind::AlreadyExists)
 }
 
 /// Returns the message of an I/O error.

@@ -33,8 +33,9 @@ Exit codes:
   0  done; also if the program that reads text output ended early, as `head` does (not rows)
   1  the answer is no. `get`, `tree`: the tree proves the record absent. `diff`: the two differ.
      `verify`: another account, or an invalid signature. `firehose`: a message is out of sync
-  2  wrong usage; also binary output that would go to a terminal, or a report or folder of another
-     run. `firehose`: also a malformed file of keys or states
+  2  wrong usage; also an output file that exists already, a folder that is not empty, a report or
+     folder of another run, or binary output that would go to a terminal. `firehose`: also a
+     malformed file of keys or states
   3  invalid data: the CAR, a kept spill file, rows, a report or a DID document; also a truncated
      CAR, a limit exceeded (except --max-spill), or an invalid repo path. `get`, `blobs`,
      `ls --records`: also a record that is not CBOR. `get`, `prove`, `pack`, `tree`: also another

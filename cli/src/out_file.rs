@@ -142,7 +142,11 @@ impl OutFile {
     }
 
     fn refused(&self, error: io::Error) -> Cause {
-        Cause::File { path: self.output.clone(), error }
+        let path = self.output.clone();
+        match error.kind() {
+            io::ErrorKind::AlreadyExists => Cause::Taken { path, remedy: "" },
+            _ => Cause::File { path, error },
+        }
     }
 
     /// Writes a temporary file beside `path` and syncs it, so that half a CAR never has the final

@@ -1,6 +1,6 @@
 //! An export in one format. All formats go this way.
 
-use std::io::{self, ErrorKind, IsTerminal};
+use std::io::{self, IsTerminal};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -106,8 +106,8 @@ impl<'o, E: Encode + 'static> Task<'o, E> {
 /// Returns the cause for an output that exists: perhaps a folder was meant.
 fn taken(cause: Cause) -> Cause {
     match cause {
-        Cause::File { path, error } if error.kind() == ErrorKind::AlreadyExists => {
-            Cause::Taken { path }
+        Cause::Taken { path, .. } => {
+            Cause::Taken { path, remedy: "; a folder of parts ends with a slash" }
         }
         cause => cause,
     }

@@ -40,7 +40,7 @@ fn a_file_is_written_at_once_and_replaced_only_if_asked() {
     let written = export(&args);
     assert_eq!((written.code, &*written.stdout), (Some(0), ""));
     assert_eq!(fs::read_to_string(&out).unwrap(), export(&["csv", &car]).stdout);
-    let error = export(&args).one_error(5);
+    let error = export(&args).one_error(2);
     assert!(error.contains("it exists already (see --force)"), "{error}");
     let forced = export(&[&args[..], &["--force", "--columns=rkey"]].concat());
     assert_eq!(forced.code, Some(0));
@@ -48,7 +48,7 @@ fn a_file_is_written_at_once_and_replaced_only_if_asked() {
     // A folder was meant.
     let folder_name = folder.name("rows");
     assert_eq!(export(&["csv", &car, "-o", &folder_name]).code, Some(0));
-    let error = export(&["csv", &car, "-o", &folder_name]).one_error(5);
+    let error = export(&["csv", &car, "-o", &folder_name]).one_error(2);
     assert!(error.ends_with("; a folder of parts ends with a slash\n"), "{error}");
     fs::remove_file(&folder_name).unwrap();
     let none = folder.name("none/rows.csv");

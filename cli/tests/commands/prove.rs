@@ -124,13 +124,13 @@ fn an_existing_file_stays_unless_forced() {
     let place = Place::of(&sample());
     fs::write(place.out(), "mine").unwrap();
     let path = &keys()[0];
-    let error = place.prove(&[path]).one_error(5);
+    let error = place.prove(&[path]).one_error(2);
     assert!(
         error.contains("cannot write") && error.ends_with(": it exists already (see --force)\n"),
         "{error}"
     );
     // It is told before anything is read.
-    assert_eq!(run(["prove", "-o", &place.out(), "no/such.car", path]).one_error(5), error);
+    assert_eq!(run(["prove", "-o", &place.out(), "no/such.car", path]).one_error(2), error);
     assert_eq!(fs::read(place.out()).unwrap(), b"mine");
     assert_eq!(place.files(), ["proof.car"]);
     place.prove(&["--force", path]).quiet_success();
@@ -163,7 +163,7 @@ fn a_file_that_came_to_be_meanwhile_stays() {
     drop(stdin);
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(5), "{stderr}");
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
     assert!(stderr.contains("it exists already"), "{stderr}");
     assert_eq!(fs::read(place.out()).unwrap(), b"theirs");
     assert_eq!(place.files(), ["proof.car"]);
@@ -217,7 +217,7 @@ fn links_are_followed_and_never_replaced() {
         assert!(place.folder.path().join("proof.car").is_symlink() && !target.exists());
     }
     fs::write(&target, "old").unwrap();
-    place.prove(&[path]).one_error(5);
+    place.prove(&[path]).one_error(2);
     place.prove(&["--force", path]).quiet_success();
     assert!(place.folder.path().join("proof.car").is_symlink());
     run(["get", target.to_str().unwrap(), path]).quiet_success();

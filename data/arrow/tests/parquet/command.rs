@@ -71,7 +71,7 @@ fn a_file_gets_its_name_when_it_is_complete() {
     assert!(!folder.path("rows.parquet").exists());
     assert_eq!(run(&[&good, &bad, "-o", &out]).code, Some(3));
     assert_eq!(rows(fs::read(&out).unwrap()).len(), 1);
-    let error = run(&[&good, "-o", &out]).one_line(5);
+    let error = run(&[&good, "-o", &out]).one_line(2);
     assert!(error.contains("it exists already (see --force)"), "{error}");
     assert_eq!(run(&[&good, "-o", &out, "--force"]).code, Some(0));
     assert_eq!(fs::read_dir(folder.path("")).unwrap().count(), 3);
