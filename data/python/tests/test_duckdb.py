@@ -367,11 +367,15 @@ def test_a_missing_record_fails_only_queries_that_read_records(folder: Path) -> 
 
 def test_failures_are_merged_in_the_order_of_the_files() -> None:
     a, b, c, d = (carwalk.Failure(name, "io", "x", 0) for name in "abcd")
-    assert merged([b], [a, b]) == [a, b]
-    assert merged([a, c], [b, c, d]) == [b, a, c, d]
-    assert merged([a, b], [a, b]) == [a, b]
-    assert merged([], [a]) == merged([a], []) == [a]
-    assert merged([a], [a._replace(rows=5)]) == [a._replace(rows=5)]
+    assert merged([b, a, b], list("abcd")) == [a, b]
+    assert merged([a, c, b, c, d], list("dcba")) == [d, c, b, a]
+    assert merged([a, b, a, b], list("aab")) == [a, b]
+    assert merged([a], list("ab")) == [a]
+    assert merged([], list("ab")) == []
+    more = a._replace(rows=5)
+    assert merged([a, more], ["a"]) == merged([more, a], ["a"]) == [more]
+    # The name of one path is escaped.
+    assert merged([c, a, b, a], ["c", "a\n", "b"]) == [c, a, b]
 
 
 def notes(connection: Connection, query: str) -> str:

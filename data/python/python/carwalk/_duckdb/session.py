@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 
 from carwalk._duckdb.plan import columns_of
-from carwalk._duckdb.source import COLUMNS, Scans, Source, merged
+from carwalk._duckdb.source import COLUMNS, Scans, Source
 from carwalk._types import Failure
 
 __all__ = ["Session", "create_tables", "text_of"]
@@ -77,10 +77,7 @@ class Session:
     @property
     def failures(self) -> list[Failure]:
         """The failed files of the statements so far."""
-        failures: list[Failure] = []
-        for scans in self._scans:
-            failures = merged(failures, scans.failures)
-        return self._source.in_order(failures)
+        return self._source.failures(self._scans)
 
     def _needed(self, statement: duckdb.Statement, parameters: object) -> frozenset[str] | None:
         """The columns of `records` that a statement reads. None if only DuckDB knows."""

@@ -59,11 +59,8 @@ class Scans:
 
     @property
     def failures(self) -> list[Failure]:
-        """The failed files of all scans, each file once."""
-        failures: list[Failure] = []
-        for records in self._begun:
-            failures = merged(failures, records.failures)
-        return failures
+        """The failed files of all scans, one scan after the other."""
+        return [failure for records in self._begun for failure in records.failures]
 
 
 class Source:
@@ -81,25 +78,15 @@ class Source:
         self._files = files(paths[:1], threads=threads)
 
     def __len__(self) -> int:
-        """The number of files."""
-        return len(self._paths)
+        """The number of different files."""
+        return len(set(self._paths))
 
     def planned(self) -> tuple[Planned, Planned]:
         return Planned(self._all), Planned(self._files)
 
-    def in_order(self, failures: list[Failure]) -> list[Failure]:
-        """The failures in the order of the files.
-
-        Merging does not know the order of files that failed in different scans.
-        """
-        if len(failures) < 2:
-            return failures
-        places = {path: place for place, path in enumerate(self._paths)}
-        try:
-            return sorted(failures, key=lambda failure: places[failure.path])
-        except KeyError:
-            # The name of a path with odd characters is escaped.
-            return failures
+    def failures(self, scans: list[Scans]) -> list[Failure]:
+        """The failed files of tables, each file once, in the order of the files."""
+        return merged([failure for one in scans for failure in one.failures], self._paths)
 
     def records(self, columns: list[str]) -> Scans:
         schema = self._read(self._paths[:1], columns)
@@ -112,17 +99,17 @@ class Source:
         return read(paths, columns=columns, threads=self._threads, **self._options)
 
 
-def merged(left: list[Failure], right: list[Failure]) -> list[Failure]:
-    """Merges failures in the order that both lists have. Of equal paths, the one with more rows."""
-    places = {failure.path: place for place, failure in enumerate(left)}
-    found: list[Failure] = []
-    taken = 0
-    for failure in right:
-        place = places.get(failure.path)
-        if place is None:
-            found.append(failure)
-        elif place >= taken:
-            found += left[taken:place]
-            found.append(max(left[place], failure, key=lambda one: one.rows))
-            taken = place + 1
-    return found + left[taken:]
+def merged(failures: list[Failure], paths: list[str]) -> list[Failure]:
+    """One failure of each path, the one with the most rows, in the order of the paths."""
+    found: dict[str, Failure] = {}
+    for failure in failures:
+        before = found.get(failure.path, failure)
+        found[failure.path] = max(before, failure, key=lambda one: one.rows)
+    if len(found) < 2:
+        return list(found.values())
+    places = {path: place for place, path in enumerate(paths)}
+    try:
+        return sorted(found.values(), key=lambda failure: places[failure.path])
+    except KeyError:
+        # The name of a path with odd characters is escaped. One scan has the order of the paths.
+        return list(found.values())
