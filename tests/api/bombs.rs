@@ -2,7 +2,7 @@
 //! asks for no more blocks than there are links, or links on a path.
 //!
 //! That none of them is hashed or read again and again is counted beside the code, in
-//! `mst/digests.rs`; how far digests that are alike are spread, in `store/index.rs`.
+//! `mst/digests.rs`; how far digests that are alike are spread, in `store/index/table.rs`.
 
 use crate::common::{self, MapStore};
 use carwalk::ErrorClass;
