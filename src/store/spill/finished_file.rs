@@ -1,7 +1,8 @@
 //! Complete spill files before they are renamed.
 
 use super::RedbStore;
-use super::file::{FileSettings, NewFile};
+use super::file::FileSettings;
+use super::new_file::NewFile;
 use crate::error::Result;
 
 /// A store whose file is complete. A kept spill file still has its temporary name.

@@ -6,7 +6,7 @@
 //!
 //! | files | what they do |
 //! |---|---|
-//! | `file`, `finished_file` | the settings of a spill file; creating and naming it |
+//! | `file`, `new_file`, `finished_file` | the settings of a spill file; creating and naming it |
 //! | `backend`, `kept`, `file_errors` | reading and writing the file for redb; its errors |
 //! | `tables`, `description` | the tables of the database; the file's description |
 //! | `writer`, `groups`, `segment` | writing blocks into segments |
@@ -28,6 +28,7 @@ mod index_merge;
 mod index_page;
 mod index_sort;
 mod kept;
+mod new_file;
 mod open_segments;
 mod paged_index;
 mod repeats;
@@ -50,9 +51,10 @@ use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 
 use self::description::Description;
 pub use self::file::SpillFile;
-use self::file::{FileSettings, MAX_SEGMENT_LEN, NewFile};
+use self::file::{FileSettings, MAX_SEGMENT_LEN};
 use self::file_errors::FileErrors;
 pub(crate) use self::finished_file::FinishedFile;
+use self::new_file::NewFile;
 use self::open_segments::{OpenSegments, Opened, Shared};
 use self::paged_index::{Candidate, PageCache, PagedIndex};
 use self::sections::Sections;

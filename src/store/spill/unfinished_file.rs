@@ -4,12 +4,13 @@ use std::fs::File;
 
 use redb::{Database, WriteTransaction};
 
-use super::file::{FileSettings, NewFile, SpillFile};
+use super::file::{FileSettings, SpillFile};
 use super::file_errors::FileErrors;
 use super::index_entry::IndexEntry;
 use super::index_page::{self, WrittenIndex};
 use super::index_sort::IndexSorter;
 use super::kept;
+use super::new_file::NewFile;
 use super::tables::{Definition, PIECES, growth, page_len};
 use crate::budget::Budget;
 use crate::cid::Cid;
