@@ -8,6 +8,7 @@
 //! No block is at position 0, so 0 is not an entry. Segments never change, so an entry is never
 //! wrong. It stays when its segment is closed, until a new entry replaces it.
 
+use super::index_entry::{MAX_SEGMENT, SEGMENT_BITS};
 use crate::store::hash::scale;
 
 /// Number of entries in a line of the CPU's cache, all with the same home.
@@ -15,12 +16,8 @@ const WAYS: usize = 8;
 
 const POSITION_BITS: u32 = 16;
 
-const NUMBER_BITS: u32 = 24;
-
-const NUMBER_MASK: u64 = (1 << NUMBER_BITS) - 1;
-
 /// The lowest bits of a hash, which are stored. The highest bits give the line.
-const TAG_MASK: u64 = (1 << (u64::BITS - POSITION_BITS - NUMBER_BITS)) - 1;
+const TAG_MASK: u64 = (1 << (u64::BITS - POSITION_BITS - SEGMENT_BITS)) - 1;
 
 #[derive(Clone, Copy, Default)]
 #[repr(align(64))]
@@ -51,9 +48,9 @@ impl BlockTable {
         let line = self.lines.get(home(hash, self.lines.len())).map_or(&[][..], |line| &line.0);
         let same = line
             .iter()
-            .filter(move |entry| **entry >> (POSITION_BITS + NUMBER_BITS) == hash & TAG_MASK);
+            .filter(move |entry| **entry >> (POSITION_BITS + SEGMENT_BITS) == hash & TAG_MASK);
         same.filter_map(|&entry| {
-            let number = entry >> POSITION_BITS & NUMBER_MASK;
+            let number = entry >> POSITION_BITS & MAX_SEGMENT;
             let at = entry & ((1 << POSITION_BITS) - 1);
             (at > 0).then_some((u32::try_from(number).ok()?, usize::try_from(at).ok()?))
         })
@@ -73,8 +70,8 @@ impl BlockTable {
         let Ok(at @ 1..) = u16::try_from(at) else {
             return;
         };
-        debug_assert!(u64::from(number) <= NUMBER_MASK, "segments have numbers of 24 bits");
-        let head = (hash & TAG_MASK) << NUMBER_BITS | u64::from(number) & NUMBER_MASK;
+        debug_assert!(u64::from(number) <= MAX_SEGMENT, "segments have numbers of 24 bits");
+        let head = (hash & TAG_MASK) << SEGMENT_BITS | u64::from(number) & MAX_SEGMENT;
         let home = home(hash, self.lines.len());
         let Some(Line(line)) = self.lines.get_mut(home) else {
             debug_assert!(false, "every hash has a line");
@@ -82,7 +79,7 @@ impl BlockTable {
         };
         let is_same = |entry: u64| entry != 0 && entry >> POSITION_BITS == head;
         let is_of_segment =
-            |entry: u64| entry != 0 && (entry >> POSITION_BITS ^ head) & NUMBER_MASK == 0;
+            |entry: u64| entry != 0 && (entry >> POSITION_BITS ^ head) & MAX_SEGMENT == 0;
         if line.iter().any(|&entry| is_same(entry))
             || line.last().is_some_and(|&oldest| is_of_segment(oldest))
         {
@@ -157,9 +154,9 @@ mod tests {
         }
         assert_eq!(table.get(7).count(), 0);
         let place = (1 << POSITION_BITS) - 1;
-        table.enter(7, (1 << NUMBER_BITS) - 1, place);
+        table.enter(7, (1 << SEGMENT_BITS) - 1, place);
         table.enter(0, 0, 1);
-        assert_eq!(table.get(7).collect::<Vec<_>>(), [((1 << NUMBER_BITS) - 1, place)]);
+        assert_eq!(table.get(7).collect::<Vec<_>>(), [((1 << SEGMENT_BITS) - 1, place)]);
         assert_eq!(table.get(0).collect::<Vec<_>>(), [(0, 1)]);
     }
 }

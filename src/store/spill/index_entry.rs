@@ -17,8 +17,11 @@ use crate::store::hash::Secret;
 /// Number of bits of the payload: the number of a segment, or a placement.
 pub(super) const PAYLOAD_BITS: u32 = 40;
 
-/// Highest number of a segment. The table of blocks has 24 bits for it.
-pub(super) const MAX_SEGMENT: u64 = (1 << 24) - 1;
+/// Number of bits that the table of blocks has for the number of a segment.
+pub(super) const SEGMENT_BITS: u32 = 24;
+
+/// Highest number of a segment.
+pub(super) const MAX_SEGMENT: u64 = (1 << SEGMENT_BITS) - 1;
 
 /// Number of bits below the hashes and the codec.
 const REST_BITS: u32 = PAYLOAD_BITS + 1;
