@@ -18,7 +18,7 @@ use crate::reuse::{Reuse, recycle};
 use crate::store::BlockStore;
 
 /// The most siblings that are read together. A node has about five links to nodes.
-const MAX_NODES: usize = 8;
+const MAX_SIBLINGS: usize = 8;
 
 /// The highest layer of siblings whose subtrees are read together.
 const MAX_LAYER: u8 = 2;
@@ -26,9 +26,9 @@ const MAX_LAYER: u8 = 2;
 /// The most nodes on one layer that are read together below siblings.
 const MAX_BELOW: usize = 128;
 
-/// The most bytes of keys of nodes that are read together. Prefixes can make a few bytes of a node
-/// into long keys.
-pub(super) const MAX_KEYS_LEN: usize = 1 << 13;
+/// The most bytes of keys of siblings that are read together. Prefixes can make a few bytes of a
+/// node into long keys.
+pub(super) const MAX_SIBLING_KEYS_LEN: usize = 1 << 13;
 
 /// The same for nodes below siblings.
 const MAX_KEYS_LEN_BELOW: usize = 1 << 15;
@@ -38,8 +38,8 @@ const MAX_SOON: usize = 128;
 
 /// Bytes of memory that siblings may take that are read together, with their keys and the CIDs of
 /// their links. A list may have room for twice its number of elements.
-const COST: u64 = MAX_NODES as u64 * NODE_COST
-    + (MAX_KEYS_LEN * 4) as u64
+const COST: u64 = MAX_SIBLINGS as u64 * NODE_COST
+    + (MAX_SIBLING_KEYS_LEN * 4) as u64
     + ((MAX_SOON + MAX_PREFETCH) * 2 * size_of::<Cid>()) as u64;
 
 /// The nodes that were read ahead, below any of the open nodes.
@@ -200,12 +200,12 @@ impl<'s, S: BlockStore> NodesAhead<'s, S> {
         }
         let others = descent.top().into_iter().flat_map(Frame::links_to_come);
         self.soon.clear();
-        self.soon.extend(core::iter::once(first.cid).chain(others).take(MAX_NODES));
+        self.soon.extend(core::iter::once(first.cid).chain(others).take(MAX_SIBLINGS));
         let start = self.nodes.len();
-        self.request(depth, &mut Room { nodes: MAX_NODES, bytes: COST });
+        self.request(depth, &mut Room { nodes: MAX_SIBLINGS, bytes: COST });
         let must_hash = self.nodes.get(start).and_then(Answer::block);
         let must_hash = must_hash.is_some_and(|(cid, found)| descent.must_hash(cid, found));
-        let mut level = Level { start, depth, layer, first, max_keys_len: MAX_KEYS_LEN };
+        let mut level = Level { start, depth, layer, first, max_keys_len: MAX_SIBLING_KEYS_LEN };
         self.finish(level, descent, wanted);
         while must_hash
             && wanted.below

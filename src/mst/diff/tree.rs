@@ -10,7 +10,7 @@ use crate::mst::ahead::ReadAhead;
 use crate::mst::descent::{Descent, Fetched, Next};
 use crate::mst::frame::{Frame, Link, NodeStep, Order, Steps};
 use crate::mst::layout::cid_at;
-use crate::mst::levels::MAX_KEYS_LEN;
+use crate::mst::levels::MAX_SIBLING_KEYS_LEN;
 use crate::mst::read_node::{Keys, NODE_COST, ReadNode};
 use crate::mst::{Layer, Walk};
 use crate::store::BlockStore;
@@ -179,7 +179,7 @@ impl<'s, S: BlockStore> Side for TreeSide<'s, S> {
         if !self.descent.has_room(|| node.held()) {
             return;
         }
-        node.parse(layer, (keys, MAX_KEYS_LEN), &mut self.descent);
+        node.parse(layer, (keys, MAX_SIBLING_KEYS_LEN), &mut self.descent);
         self.read = Some(node);
     }
 
