@@ -72,14 +72,12 @@ impl<P> Loader<P> {
         let mut reader = Reader::with_limits(reader, self.settings.limits.clone())?;
         let root = self.settings.commit(reader.header())?;
         let hash = self.settings.trust != Trust::Unchecked;
-        // Not for errors of sections: these may be of another block.
-        let of_commit = |error: Error| error.in_structure(Structure::Commit).of_cid(root);
         while let Some(section) = reader.read_section()? {
             if section.cid() == root {
                 let commit = read_commit(root, section.block(), self.commits, hash);
-                return commit.map_err(|error| of_commit(error.at(Some(section.offset()))));
+                return commit.map_err(|error| error.at(Some(section.offset())));
             }
         }
-        Err(of_commit(Error::new(ErrorKind::MissingCommit)))
+        Err(Error::new(ErrorKind::MissingCommit).in_structure(Structure::Commit).of_cid(root))
     }
 }

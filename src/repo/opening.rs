@@ -41,7 +41,7 @@ impl<P> Opening<P> {
     }
 }
 
-/// Parses a commit. If `hash` is set, verifies it first.
+/// Parses a commit. If `hash` is set, verifies it first. Errors name the commit.
 pub(crate) fn read_commit(
     cid: Cid,
     block: &[u8],

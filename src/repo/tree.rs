@@ -54,7 +54,7 @@ pub(super) struct TreeOptions {
     pub(super) trust: Trust,
     pub(super) strict_paths: bool,
     /// Bytes of memory that a walk may take.
-    pub(super) memory_limit: u64,
+    pub(super) walk_memory: u64,
 }
 
 impl<S: BlockStore> Tree<S> {
@@ -78,7 +78,7 @@ impl<S: BlockStore> Tree<S> {
         let options = TreeOptions {
             trust: Trust::HashWhenReached,
             strict_paths: false,
-            memory_limit: u64::MAX,
+            walk_memory: u64::MAX,
         };
         Tree { store, root, options, buffers: None, process: Keep }
     }
@@ -88,7 +88,7 @@ impl<S: BlockStore, P: Process> Tree<S, P> {
     /// Creates the tree below the node `root` of a loaded CAR.
     pub(crate) fn of(root: Cid, store: S, opening: Opening<P>) -> Self {
         let Opening { trust, strict_paths, walk_memory, buffers, process, .. } = opening;
-        let options = TreeOptions { trust, strict_paths, memory_limit: walk_memory };
+        let options = TreeOptions { trust, strict_paths, walk_memory };
         Tree { store, root, options, buffers, process }
     }
 
@@ -158,8 +158,8 @@ impl<S: BlockStore, P: Process> Tree<S, P> {
     /// # Ok::<(), carwalk::Error>(())
     /// ```
     pub fn walk(&self) -> Walk<'_, S> {
-        let TreeOptions { trust, memory_limit, .. } = self.options;
-        let walk = Walk::new(&self.store, self.root).trust(trust).memory_limit(memory_limit);
+        let TreeOptions { trust, walk_memory, .. } = self.options;
+        let walk = Walk::new(&self.store, self.root).trust(trust).memory_limit(walk_memory);
         walk.buffers(self.buffers.as_deref())
     }
 

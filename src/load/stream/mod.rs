@@ -15,7 +15,7 @@ use super::{BoundedLoader, Loaded, Loader};
 use crate::car::{Reader, Section};
 use crate::cid::Cid;
 use crate::commit::Commit;
-use crate::error::{Error, Result, Structure};
+use crate::error::{Error, Result};
 use crate::mst::{Due, OnePass};
 use crate::process::{Keep, Process};
 use crate::repo::{Opening, Repo, read_commit};
@@ -198,8 +198,7 @@ fn read_order<R: Read, P>(
 /// Parses the commit, whose section was verified.
 fn parse_commit<P>(section: &Section<'_>, opening: &Opening<P>) -> Result<Commit<'static>> {
     let commit = read_commit(section.cid(), section.block(), opening.commits, false);
-    let offset = Some(section.offset());
-    commit.map_err(|error| error.at(offset).in_structure(Structure::Commit).of_cid(section.cid()))
+    commit.map_err(|error| error.at(Some(section.offset())))
 }
 
 /// Returns whether the sections after the commit come in pre-order, up to the first record. Errors
