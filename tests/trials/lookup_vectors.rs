@@ -166,10 +166,21 @@ pub(crate) fn inductive_proofs_answer(folder: &Path) {
     answers_agree(folder, "inductive_proof_nodes");
 }
 
+/// How often keys of a case were present, absent and unknown in its proof, and how many answers
+/// became unknown without one node.
+#[derive(Default)]
+struct Counts {
+    present: usize,
+    absent: usize,
+    unknown: usize,
+    less: usize,
+}
+
 /// Looks up keys in the second tree of each case, with only its root and the nodes of the proof.
 fn answers_agree(folder: &Path, list: &str) {
     let mut trees: HashMap<String, Whole> = HashMap::new();
-    let (mut cases, mut less, mut present, mut absent, mut unknown) = (0, 0, 0, 0, 0);
+    let mut counts = Counts::default();
+    let mut cases = 0;
     let text = fs::read_to_string(folder.join("diff-cases.jsonl")).unwrap();
     for line in text.lines() {
         let case: Value = serde_json::from_str(line).unwrap();
@@ -177,61 +188,74 @@ fn answers_agree(folder: &Path, list: &str) {
         for name in [first, second] {
             trees.entry(name.to_owned()).or_insert_with(|| Whole::read(&folder.join(name)));
         }
-        let (first, second) = (&trees[first], &trees[second]);
-        let mut store = MapStore::default();
-        let mut there = HashSet::new();
-        let root = second.tree.0[0].cid.to_string();
-        let nodes =
-            case["results"][list].as_array().unwrap().iter().map(|cid| cid.as_str().unwrap());
-        for name in nodes.chain([&root[..]]) {
-            // The proof of a deletion may have nodes that only the first tree has.
-            if let Some((cid, block)) = second.blocks.get(name).or_else(|| first.blocks.get(name)) {
-                store.insert(cid, block.clone());
-                there.insert(*cid);
-            } else {
-                panic!("{name} is of neither tree: {line}");
-            }
-        }
-        let tree = Tree::new(&store, second.tree.root());
-        for key in first.records.keys().chain(second.records.keys()) {
-            let found = part::answer(tree.get_key(key).unwrap()).map(|_, _| ());
-            let expected = second.tree.answer(key, &|cid| there.contains(cid));
-            assert_eq!(found, expected, "{}: {line}", key.escape_ascii());
-            match found {
-                Answer::Present { cid, .. } => {
-                    assert_eq!(second.records.get(key).map(common::cid), Some(cid), "{line}");
-                    present += 1;
-                }
-                Answer::Absent => {
-                    assert!(!second.records.contains_key(key), "{line}");
-                    absent += 1;
-                }
-                Answer::Unknown(hidden) => {
-                    assert!(!store.blocks.contains_key(&hidden.cid), "{line}");
-                    unknown += 1;
-                }
-            }
-        }
-        // The nodes prove every change of the case.
-        for change in case["results"]["record_ops"].as_array().unwrap() {
-            let key = change["rpath"].as_str().unwrap();
-            let expected: Option<Cid> =
-                change["new_value"].as_str().map(|cid| cid.parse().unwrap());
-            match (tree.get_key(key).unwrap(), expected) {
-                (Lookup::Present { cid, .. }, Some(expected)) => {
-                    assert_eq!(cid, expected, "{key}: {line}")
-                }
-                (Lookup::Absent, None) => {}
-                (found, expected) => panic!("{key}: {found:?}, {expected:?}: {line}"),
-            }
-        }
-        let keys: BTreeSet<_> = first.records.keys().chain(second.records.keys()).collect();
-        less += without_any_one_node(store, there, &second.tree, &keys, line);
+        case_answers(&case, [&trees[first], &trees[second]], list, &mut counts);
         cases += 1;
     }
+    let Counts { present, absent, unknown, less } = counts;
     assert_eq!(cases, CASES);
     assert!(less > 1000, "{less}");
     assert!(present > 1000 && absent > 1000 && unknown > 100, "{present}, {absent}, {unknown}");
+}
+
+fn case_answers(case: &Value, [first, second]: [&Whole; 2], list: &str, counts: &mut Counts) {
+    let (store, there) = nodes_of_proof(case, [first, second], list);
+    let tree = Tree::new(&store, second.tree.root());
+    let keys: BTreeSet<_> = first.records.keys().chain(second.records.keys()).collect();
+    for &key in &keys {
+        let found = part::answer(tree.get_key(key).unwrap()).map(|_, _| ());
+        let expected = second.tree.answer(key, &|cid| there.contains(cid));
+        assert_eq!(found, expected, "{}: {case}", key.escape_ascii());
+        match found {
+            Answer::Present { cid, .. } => {
+                assert_eq!(second.records.get(key).map(common::cid), Some(cid), "{case}");
+                counts.present += 1;
+            }
+            Answer::Absent => {
+                assert!(!second.records.contains_key(key), "{case}");
+                counts.absent += 1;
+            }
+            Answer::Unknown(hidden) => {
+                assert!(!store.blocks.contains_key(&hidden.cid), "{case}");
+                counts.unknown += 1;
+            }
+        }
+    }
+    changes_are_proven(case, &tree);
+    counts.less += without_any_one_node(store, there, &second.tree, &keys, case);
+}
+
+/// Returns the root of the second tree and the nodes of a proof, and their CIDs.
+fn nodes_of_proof(
+    case: &Value,
+    [first, second]: [&Whole; 2],
+    list: &str,
+) -> (MapStore, HashSet<KitCid>) {
+    let (mut store, mut there) = (MapStore::default(), HashSet::new());
+    let root = second.tree.0[0].cid.to_string();
+    let nodes = case["results"][list].as_array().unwrap().iter().map(|cid| cid.as_str().unwrap());
+    for name in nodes.chain([&root[..]]) {
+        // The proof of a deletion may have nodes that only the first tree has.
+        let block = second.blocks.get(name).or_else(|| first.blocks.get(name));
+        let Some((cid, block)) = block else { panic!("{name} is of neither tree: {case}") };
+        store.insert(cid, block.clone());
+        there.insert(*cid);
+    }
+    (store, there)
+}
+
+/// Checks that a tree proves every change of a case.
+fn changes_are_proven(case: &Value, tree: &Tree<&MapStore>) {
+    for change in case["results"]["record_ops"].as_array().unwrap() {
+        let key = change["rpath"].as_str().unwrap();
+        let expected: Option<Cid> = change["new_value"].as_str().map(|cid| cid.parse().unwrap());
+        match (tree.get_key(key).unwrap(), expected) {
+            (Lookup::Present { cid, .. }, Some(expected)) => {
+                assert_eq!(cid, expected, "{key}: {case}");
+            }
+            (Lookup::Absent, None) => {}
+            (found, expected) => panic!("{key}: {found:?}, {expected:?}: {case}"),
+        }
+    }
 }
 
 /// Removes each node in turn. Every answer stays the same or becomes unknown. Returns how many
@@ -241,7 +265,7 @@ fn without_any_one_node(
     mut there: HashSet<KitCid>,
     tree: &PlainTree,
     keys: &BTreeSet<&Vec<u8>>,
-    case: &str,
+    case: &Value,
 ) -> usize {
     let ask = |store: &MapStore, key| {
         part::answer(Tree::new(store, tree.root()).get_key(key).unwrap()).map(|_, _| ())

@@ -51,133 +51,147 @@ const DASL: [&str; 11] = [
     "utf8.json",
 ];
 
+const PROOFS: &str = "proofs/get-record-proofs.json";
+
 /// The number of bare trees.
 const TREES: usize = 128;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let folder = vectors::folder();
-    let is_absent = folder.is_none();
-    if is_absent {
+    let mut trials = Trials { folder: vectors::folder(), list: Vec::new() };
+    if trials.folder.is_none() {
         eprintln!("the vectors are missing: their trials are ignored");
     }
-    let mut trials = Vec::new();
-    let mut trial = |name: String, below: &str, check: fn(&Path)| {
-        let path = folder.clone().unwrap_or_default().join(below);
+    exports(&mut trials);
+    bare_trees(&mut trials);
+    #[cfg(feature = "redb")]
+    spilled::trials(&mut trials);
+    #[cfg(feature = "sync")]
+    inversions(&mut trials);
+    encodings(&mut trials);
+    syntax_of_texts(&mut trials);
+    proofs_and_lookups(&mut trials);
+    #[cfg(feature = "signature")]
+    signatures(&mut trials);
+    completeness(&mut trials);
+    trials.list
+}
+
+/// Trials of external data.
+struct Trials {
+    /// The folder of the data. If it is missing, the trials are ignored.
+    folder: Option<PathBuf>,
+    list: Vec<Trial>,
+}
+
+impl Trials {
+    /// Adds a trial of the file or folder at a path below the folder of the data.
+    fn add(&mut self, name: &str, below: &str, check: fn(&Path)) {
+        let is_ignored = self.folder.is_none();
+        self.push(format!("vectors::{name}"), self.path(below), is_ignored, check);
+    }
+
+    /// Adds a trial for each of some files in a folder.
+    fn add_files(&mut self, group: &str, folder: &str, names: &[&str], check: fn(&Path)) {
+        for name in names {
+            self.add(&format!("{group}::{name}"), &format!("{folder}/{name}"), check);
+        }
+    }
+
+    /// Adds a trial for each bare tree.
+    fn add_trees(&mut self, group: &str, check: fn(&Path)) {
+        for number in 0..TREES {
+            let name = format!("exhaustive_{number:03}.car");
+            self.add_files(group, "mst-suite/cars", &[&name], check);
+        }
+    }
+
+    fn path(&self, below: &str) -> PathBuf {
+        self.folder.clone().unwrap_or_default().join(below)
+    }
+
+    fn push(&mut self, name: String, path: PathBuf, is_ignored: bool, check: fn(&Path)) {
         let check = move || {
             check(&path);
             Ok(())
         };
-        trials.push(Trial::test(format!("vectors::{name}"), check).with_ignored_flag(is_absent));
+        self.list.push(Trial::test(name, check).with_ignored_flag(is_ignored));
+    }
+}
+
+fn exports(trials: &mut Trials) {
+    trials.add_files("cars", "cars", &CARS, export_agrees);
+    trials.add_files("containers", "containers", &CONTAINERS, container_is_refused);
+}
+
+fn bare_trees(trials: &mut Trials) {
+    trials.add_trees("mst_suite", bare_tree_walks);
+    trials.add_trees("mst_suite::rebuilt", mst_suite::tree_is_rebuilt);
+    trials.add("mst_suite::differences", "mst-suite", mst_suite::differences_agree);
+    trials.add("mst_suite::proof_nodes", "mst-suite", mst_suite::proof_nodes_never_mislead);
+}
+
+#[cfg(feature = "sync")]
+fn inversions(trials: &mut Trials) {
+    use crate::inversion::{fixtures_are_proven, suite_is_inverted, suite_is_proven};
+    let fixtures = "interop/firehose/commit-proof-fixtures.json";
+    trials.add("inversion::mst_suite", "mst-suite", suite_is_inverted);
+    trials.add("inversion::proofs_of_mst_suite", "mst-suite", suite_is_proven);
+    trials.add("inversion::fixtures", fixtures, fixtures_are_proven);
+}
+
+fn encodings(trials: &mut Trials) {
+    let records = "interop/data-model/data-model-fixtures.json";
+    trials.add_files("dasl", "dasl", &DASL, cbor_is_judged);
+    trials.add("mst::key_heights", "interop/mst/key_heights.json", key_heights);
+    trials.add("mst::example_keys", "interop/mst/example_keys.txt", example_keys);
+    trials.add("mst::common_prefix", "interop/mst/common_prefix.json", common_prefix);
+    trials.add("data_model::cids", records, cids_of_records);
+}
+
+fn syntax_of_texts(trials: &mut Trials) {
+    let mut add = |name: &str, check: fn(&Path)| {
+        trials.add(&format!("syntax::{name}"), "interop/syntax", check);
     };
-    for name in CARS {
-        trial(format!("cars::{name}"), &format!("cars/{name}"), export_agrees);
-    }
-    #[cfg(feature = "redb")]
-    {
-        for name in CARS {
-            trial(format!("spilled_cars::{name}"), &format!("cars/{name}"), spilled::export_agrees);
-        }
-        for name in CONTAINERS {
-            trial(
-                format!("spilled_containers::{name}"),
-                &format!("containers/{name}"),
-                spilled::container_is_refused,
-            );
-        }
-        for number in 0..TREES {
-            let name = format!("exhaustive_{number:03}.car");
-            let below = format!("mst-suite/cars/{name}");
-            trial(format!("spilled_mst_suite::{name}"), &below, spilled::bare_tree_walks);
-        }
-    }
-    for name in CONTAINERS {
-        trial(format!("containers::{name}"), &format!("containers/{name}"), container_is_refused);
-    }
-    for number in 0..TREES {
-        let name = format!("exhaustive_{number:03}.car");
-        let below = format!("mst-suite/cars/{name}");
-        trial(format!("mst_suite::{name}"), &below, bare_tree_walks);
-        trial(format!("mst_suite::rebuilt::{name}"), &below, mst_suite::tree_is_rebuilt);
-    }
-    trial("mst_suite::differences".to_owned(), "mst-suite", mst_suite::differences_agree);
-    trial("mst_suite::proof_nodes".to_owned(), "mst-suite", mst_suite::proof_nodes_never_mislead);
-    #[cfg(feature = "sync")]
-    {
-        use crate::inversion::{fixtures_are_proven, suite_is_inverted, suite_is_proven};
-        trial("inversion::mst_suite".to_owned(), "mst-suite", suite_is_inverted);
-        trial("inversion::proofs_of_mst_suite".to_owned(), "mst-suite", suite_is_proven);
-        trial(
-            "inversion::fixtures".to_owned(),
-            "interop/firehose/commit-proof-fixtures.json",
-            fixtures_are_proven,
-        );
-    }
-    for name in DASL {
-        trial(format!("dasl::{name}"), &format!("dasl/{name}"), cbor_is_judged);
-    }
-    trial("mst::key_heights".to_owned(), "interop/mst/key_heights.json", key_heights);
-    trial("mst::example_keys".to_owned(), "interop/mst/example_keys.txt", example_keys);
-    trial("mst::common_prefix".to_owned(), "interop/mst/common_prefix.json", common_prefix);
-    trial("syntax::did".to_owned(), "interop/syntax", |folder| {
-        syntax_lists(folder, "did", syntax::is_did)
-    });
-    trial("syntax::tid".to_owned(), "interop/syntax", |folder| {
-        syntax_lists(folder, "tid", syntax::is_tid)
-    });
-    trial("syntax::nsid".to_owned(), "interop/syntax", |folder| {
-        syntax_lists(folder, "nsid", syntax::is_nsid)
-    });
-    trial("syntax::recordkey".to_owned(), "interop/syntax", |folder| {
-        syntax_lists(folder, "recordkey", syntax::is_record_key);
-    });
-    trial("syntax::cid".to_owned(), "interop/syntax", cid_syntax);
-    trial(
-        "data_model::cids".to_owned(),
-        "interop/data-model/data-model-fixtures.json",
-        cids_of_records,
-    );
-    trial("proofs".to_owned(), "proofs/get-record-proofs.json", proofs);
-    #[cfg(feature = "signature")]
-    {
-        use crate::signature_vectors::{commits, did_keys, record_proofs, signatures};
-        trial(
-            "signatures::messages".to_owned(),
-            "interop/crypto/signature-fixtures.json",
-            signatures,
-        );
-        trial("signatures::did_keys".to_owned(), "interop/crypto", did_keys);
-        trial("signatures::commits".to_owned(), "proofs/get-record-proofs.json", commits);
-        trial(
-            "signatures::record_proofs".to_owned(),
-            "proofs/get-record-proofs.json",
-            record_proofs,
-        );
-    }
-    trial("lookups::proof_nodes".to_owned(), "mst-suite", lookup_vectors::proofs_answer);
-    trial(
-        "lookups::inductive_proof_nodes".to_owned(),
-        "mst-suite",
-        lookup_vectors::inductive_proofs_answer,
-    );
-    trial("every_file_has_a_trial".to_owned(), "", every_file_has_a_trial);
-    for (name, _) in lookup_vectors::SLICES {
-        let path = folder.clone().unwrap_or_default().join("cars").join(name);
+    add("did", |folder| syntax_lists(folder, "did", syntax::is_did));
+    add("tid", |folder| syntax_lists(folder, "tid", syntax::is_tid));
+    add("nsid", |folder| syntax_lists(folder, "nsid", syntax::is_nsid));
+    add("recordkey", |folder| syntax_lists(folder, "recordkey", syntax::is_record_key));
+    add("cid", cid_syntax);
+}
+
+fn proofs_and_lookups(trials: &mut Trials) {
+    use lookup_vectors::{SLICES, inductive_proofs_answer, proofs_answer, slice_answers};
+    trials.add("proofs", PROOFS, proofs);
+    trials.add("lookups::proof_nodes", "mst-suite", proofs_answer);
+    trials.add("lookups::inductive_proof_nodes", "mst-suite", inductive_proofs_answer);
+    for (name, _) in SLICES {
+        let path = trials.path("cars").join(name);
         // Not every copy of the vectors has all slices.
         let is_absent = !path.is_file();
-        let check = move || {
-            lookup_vectors::slice_answers(&path);
-            Ok(())
-        };
-        trials.push(Trial::test(format!("lookups::{name}"), check).with_ignored_flag(is_absent));
+        trials.push(format!("lookups::{name}"), path, is_absent, slice_answers);
     }
-    trials.push(
-        Trial::test("vectors_are_present", move || {
-            assert!(!is_absent, "set CARWALK_VECTORS to the folder of the vectors");
-            Ok(())
-        })
-        .with_ignored_flag(is_absent && !vectors::are_required()),
-    );
-    trials
+}
+
+#[cfg(feature = "signature")]
+fn signatures(trials: &mut Trials) {
+    use crate::signature_vectors::{commits, did_keys, record_proofs, signatures};
+    let messages = "interop/crypto/signature-fixtures.json";
+    trials.add("signatures::messages", messages, signatures);
+    trials.add("signatures::did_keys", "interop/crypto", did_keys);
+    trials.add("signatures::commits", PROOFS, commits);
+    trials.add("signatures::record_proofs", PROOFS, record_proofs);
+}
+
+fn completeness(trials: &mut Trials) {
+    trials.add("every_file_has_a_trial", "", every_file_has_a_trial);
+    let is_absent = trials.folder.is_none();
+    let are_present = move || {
+        assert!(!is_absent, "set CARWALK_VECTORS to the folder of the vectors");
+        Ok(())
+    };
+    let is_ignored = is_absent && !vectors::are_required();
+    let trial = Trial::test("vectors_are_present", are_present).with_ignored_flag(is_ignored);
+    trials.list.push(trial);
 }
 
 pub(crate) fn json(path: &Path) -> Value {
@@ -322,11 +336,17 @@ mod spilled {
     use carwalk_testkit::readers::Ragged;
     use carwalk_testkit::rng::Rng;
 
-    use super::{json, repo_agrees};
+    use super::{CARS, CONTAINERS, Trials, json, repo_agrees};
     use crate::common;
     use crate::common::spill::{self, with_repo};
 
-    pub(super) fn export_agrees(path: &Path) {
+    pub(super) fn trials(trials: &mut Trials) {
+        trials.add_files("spilled_cars", "cars", &CARS, export_agrees);
+        trials.add_files("spilled_containers", "containers", &CONTAINERS, container_is_refused);
+        trials.add_trees("spilled_mst_suite", bare_tree_walks);
+    }
+
+    fn export_agrees(path: &Path) {
         let name = path.file_name().unwrap().to_str().unwrap();
         let expected = &json(&path.with_file_name("expected.json"))[name];
         let bytes = fs::read(path).unwrap();
@@ -396,7 +416,7 @@ mod spilled {
         told
     }
 
-    pub(super) fn container_is_refused(path: &Path) {
+    fn container_is_refused(path: &Path) {
         let bytes = fs::read(path).unwrap();
         let expected = Repo::from_reader(&bytes[..]).unwrap_err();
         let found =
@@ -404,7 +424,7 @@ mod spilled {
         assert_eq!(common::details(&found), common::details(&expected));
     }
 
-    pub(super) fn bare_tree_walks(path: &Path) {
+    fn bare_tree_walks(path: &Path) {
         let bytes = fs::read(path).unwrap();
         let slice = SliceStore::new(&bytes[..]).unwrap();
         let store = RedbStore::new(&bytes[..], SpillFile::temporary().segment_len(300)).unwrap();
