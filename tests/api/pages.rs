@@ -4,17 +4,22 @@ use std::fs;
 use std::path::Path;
 
 /// The pages of the repository with relative links.
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 15] = [
     "README.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
     "CHANGELOG.md",
+    "docs/cost-growth.md",
     "docs/design.md",
     "cli/README.md",
     "fuzz/README.md",
     "benches/compare/README.md",
     "data/python/README.md",
     "data/python/docs/data-frames.md",
+    "data/python/docs/duckdb.md",
+    "data/python/docs/engines.md",
+    "data/python/docs/polars.md",
+    "data/python/docs/spark.md",
 ];
 
 fn read(page: &str) -> String {
