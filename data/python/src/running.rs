@@ -9,7 +9,7 @@ use std::{fmt, mem};
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use carwalk_arrow::{Batches, Failures, InputFailure, Scan, ScanError};
+use carwalk_arrow::{Batches, Failures, InputFailure, Scan, ScanError, files_schema};
 use pyo3::prelude::*;
 
 use crate::signals;
@@ -42,7 +42,10 @@ impl Source {
 
     /// Returns the columns.
     pub(crate) fn schema(&self) -> SchemaRef {
-        self.batches().schema()
+        match self {
+            Source::Records(scan) => scan.schema(),
+            Source::Files(_) => files_schema(),
+        }
     }
 }
 

@@ -37,11 +37,8 @@ const MOST_LANES: usize = 8;
 
 /// Parquet as a format of rows.
 ///
-/// With one thread, rows are encoded on the thread that writes. With several, each row group is
-/// encoded on a thread of its own: one row group at a time for every two threads, at most 8. The
-/// file does not depend on the number of threads.
-///
-/// Memory:
+/// Rows are encoded on the thread that writes, or with several
+/// [`threads`](ParquetEncoding::threads) on others. Memory:
 ///
 /// - about 30 MiB of encoded pages and buffers (with all columns) for each row group that is
 ///   encoded, and with several threads up to 32 MiB of its rows
@@ -96,7 +93,8 @@ impl ParquetEncoding {
     }
 
     /// Sets the number of threads that read. For every two of them, one more thread encodes row
-    /// groups, at most 8. With 1, there is no such thread. Default: 1.
+    /// groups, at most 8. With 1, there is no such thread. The file does not depend on this number.
+    /// Default: 1.
     pub fn threads(mut self, threads: NonZeroUsize) -> Self {
         // A thread that encodes takes about as long as one that reads.
         self.lanes = threads.get().div_euclid(2).min(MOST_LANES);
