@@ -21,14 +21,14 @@ const RIGHT: i32 = 184;
 const GRID: RGBColor = RGBColor(0xdd, 0xdd, 0xdd);
 const FAINT: RGBColor = RGBColor(0x99, 0x99, 0x99);
 
-/// Colours of the lines, and whether they are dashed. People with colour blindness can tell these
-/// colours apart.
-const STYLES: [(RGBColor, bool); 5] = [
-    (RGBColor(0x00, 0x72, 0xb2), false),
-    (RGBColor(0x56, 0xb4, 0xe9), false),
-    (RGBColor(0x00, 0x9e, 0x73), true),
-    (RGBColor(0xd5, 0x5e, 0x00), false),
-    (RGBColor(0xcc, 0x79, 0xa7), true),
+/// Colours of the lines. People with colour blindness can tell them apart.
+const COLOURS: [RGBColor; 6] = [
+    RGBColor(0x00, 0x72, 0xb2),
+    RGBColor(0x56, 0xb4, 0xe9),
+    RGBColor(0x00, 0x9e, 0x73),
+    RGBColor(0xd5, 0x5e, 0x00),
+    RGBColor(0xcc, 0x79, 0xa7),
+    RGBColor(0xe6, 0x9f, 0x00),
 ];
 
 const HOW: &str = "Each point is the median of runs that read a file once, each in a process of \
@@ -57,9 +57,9 @@ const PANELS: [Panel; 2] = [
 /// show.
 pub fn svg(growth: &Growth) -> Result<String> {
     let lines: Vec<_> = growth.points.chunk_by(|one, other| one.reader == other.reader).collect();
-    if lines.is_empty() || lines.len() > STYLES.len() {
+    if lines.is_empty() || lines.len() > COLOURS.len() {
         return Err(
-            format!("{} readers: from 1 to {} can be drawn", lines.len(), STYLES.len()).into()
+            format!("{} readers: from 1 to {} can be drawn", lines.len(), COLOURS.len()).into()
         );
     }
     let drawable = |point: &Point| {
@@ -111,11 +111,11 @@ fn draw_panel(area: &Area<'_>, panel: &Panel, lines: &[&[Point]]) -> Drawn {
 }
 
 fn draw_lines(chart: &mut Chart<'_>, panel: &Panel, lines: &[&[Point]]) -> Drawn {
-    for (points, (colour, dashed)) in lines.iter().zip(STYLES) {
+    for (points, colour) in lines.iter().zip(COLOURS) {
         let at: Vec<_> =
             points.iter().map(|point| (records(point), (panel.value)(point))).collect();
         let style = colour.stroke_width(2);
-        if dashed {
+        if points.iter().any(is_dashed) {
             chart.draw_series(DashedLineSeries::new(at.clone(), 6, 4, style))?;
         } else {
             chart.draw_series(LineSeries::new(at.clone(), style))?;
@@ -125,18 +125,26 @@ fn draw_lines(chart: &mut Chart<'_>, panel: &Panel, lines: &[&[Point]]) -> Drawn
     Ok(())
 }
 
+/// Returns whether the line of a reader is dashed: its memory is bounded by a file.
+fn is_dashed(point: &Point) -> bool {
+    point.reader.ends_with("-spilled")
+}
+
 /// Writes the name of each line beside the end of the line, after a dash in its colour. A thin grey
 /// line connects the dash with the end.
 fn draw_names(area: &Area<'_>, chart: &Chart<'_>, panel: &Panel, lines: &[&[Point]]) -> Drawn {
     let at = |point: &Point| chart.backend_coord(&(records(point), (panel.value)(point)));
-    let mut ends: Vec<_> =
-        lines.iter().zip(STYLES).filter_map(|(line, style)| Some((line.last()?, style))).collect();
+    let mut ends: Vec<_> = lines
+        .iter()
+        .zip(COLOURS)
+        .filter_map(|(line, colour)| Some((line.last()?, colour)))
+        .collect();
     ends.sort_by_key(|(end, _)| at(end).1);
     let (across, down) = chart.plotting_area().get_pixel_range();
     let heights =
         spread(&ends.iter().map(|(end, _)| at(end).1).collect::<Vec<_>>(), LINE_HEIGHT, down.end);
     let top = area.get_pixel_range().1.start;
-    for ((end, (colour, _)), height) in ends.iter().zip(heights) {
+    for ((end, colour), height) in ends.iter().zip(heights) {
         let (x, y) = at(end);
         let (across, down) = (across.end + 10, height - top);
         area.draw(&PathElement::new([(x, y - top), (across, down)], FAINT))?;

@@ -257,7 +257,7 @@ fn names_of_lines_that_end_at_one_point_lie_beside_each_other() {
 fn points_that_cannot_be_drawn_are_refused() {
     assert!(drawn(Vec::new()).is_err());
     assert!(drawn(vec![point("carwalk-mapped", 1_000, 1.0, 0.0)]).is_err(), "no logarithm");
-    let readers = ["a", "b", "c", "d", "e", "f"].map(|name| point(name, 1_000, 1.0, 1.0));
-    assert!(drawn(readers[..5].to_vec()).is_ok());
+    let readers = ["a", "b", "c", "d", "e", "f", "g"].map(|name| point(name, 1_000, 1.0, 1.0));
+    assert!(drawn(readers[..6].to_vec()).is_ok());
     assert!(drawn(readers.to_vec()).is_err(), "not as many colours");
 }
