@@ -120,17 +120,6 @@ impl Cause {
         }
     }
 
-    /// Returns the cause of an error of a mapped file. An I/O error means that mapping failed.
-    pub(crate) fn of_map(error: carwalk::Error) -> Self {
-        if !matches!(error.kind(), Kind::Io(_)) {
-            return error.into();
-        }
-        match error.into_kind() {
-            Kind::Io(error) => Cause::Map(error),
-            kind => Cause::Invalid(kind.to_string()),
-        }
-    }
-
     /// Returns whether the reader of standard output closed the pipe.
     fn is_closed_pipe(&self) -> bool {
         matches!(self, Cause::Output(error) if error.kind() == ErrorKind::BrokenPipe)

@@ -22,7 +22,6 @@ use carwalk::{
     Tree, Verification,
 };
 use carwalk_batch::compressed::is_compressed;
-use carwalk_batch::map_file;
 use clap::Args;
 
 use self::loaded::LoadedCar;
@@ -235,7 +234,7 @@ impl Input {
         match source {
             Origin::Stdin => self.read(io::stdin().lock(), None, salvages),
             Origin::File { file, len } => self.read(file, len, salvages),
-            Origin::Mapped { file, len } => match map_file(&file).map_err(Cause::of_map)? {
+            Origin::Mapped { file, len } => match map_file(&file)? {
                 Some(bytes) => self.map(bytes, &file, salvages),
                 None => self.read(file, Some(len), salvages),
             },
@@ -404,6 +403,14 @@ pub(crate) fn finish<E: From<io::Error>>(
     let flushed = out.flush();
     done?;
     Ok(flushed?)
+}
+
+/// Maps a file. Returns `None` if it cannot be mapped.
+#[allow(unsafe_code, reason = "a file can be mapped in no other way")]
+fn map_file(file: &File) -> Result<Option<MappedFile>, Cause> {
+    // SAFETY: the tool does not change a file while it reads it. Another process can: `--no-mmap`
+    // is for files that others write.
+    unsafe { carwalk_batch::map_file(file) }.map_err(Cause::Map)
 }
 
 /// Returns the message about the damaged part of a CAR, if there is one.

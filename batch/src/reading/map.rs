@@ -1,27 +1,27 @@
-//! Maps files into memory: the only module with `unsafe` code.
-#![allow(unsafe_code)]
+//! Maps files into memory.
 
 use std::fs::File;
 use std::io;
 
+use carwalk::ErrorKind;
 use carwalk::store::MappedFile;
-use carwalk::{ErrorKind, Result};
 
 /// Length from which on a [`Worker`](crate::Worker) maps files, in bytes. Mapping a small file
 /// takes longer than reading it.
 pub const MAPPED_LEN: u64 = 8 << 20;
 
-/// Maps a file into memory. Returns `None` if it cannot be mapped but can be read: some file
-/// systems cannot map.
-///
-/// The function is for programs that read files which nobody changes. It is not `unsafe`, because
-/// no caller could prove that: if another process truncates the file, a signal ends this process,
-/// and if it overwrites the file, results can be wrong. Whoever cannot accept this reads the file
-/// as a stream.
+/// Maps a file into memory. Returns `None` if it cannot be mapped, for example because the file
+/// system has no maps: it may be possible to read it.
 ///
 /// # Errors
 ///
-/// `Io` if the file exceeds the address space. Reading it instead would take the same memory.
+/// The file exceeds the address space. Reading it instead would take the same memory.
+///
+/// # Safety
+///
+/// Nobody may change the file while the map exists, neither this process nor another one. If the
+/// file is overwritten, borrowed bytes change. If it is truncated, a signal ends this process. A
+/// program that cannot exclude this can read the file as a stream.
 ///
 /// # Examples
 ///
@@ -32,24 +32,24 @@ pub const MAPPED_LEN: u64 = 8 << 20;
 /// use carwalk_batch::map_file;
 ///
 /// let file = File::open("../samples/repo.car")?;
-/// let repo = match map_file(&file)? {
+/// // SAFETY: nobody changes this sample.
+/// let repo = match unsafe { map_file(&file) }? {
 ///     Some(bytes) => Repo::from_slice(bytes)?,
-///     None => panic!("this file system cannot map"),
+///     None => Repo::from_reader(file)?,
 /// };
 /// assert_eq!(repo.records().try_count()?, 40);
-/// # Ok::<(), carwalk::Error>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn map_file(file: &File) -> Result<Option<MappedFile>> {
-    // SAFETY: this process does not change the file. Another process could: truncating the file
-    // ends this process with a signal, and overwriting it can make results wrong. Programs that map
-    // their input commonly accept this risk. All that offer a mapped file document it, and how to
-    // avoid it: `Settings::map`, `--no-mmap`, and bytes instead of a path in Python.
-    match unsafe { MappedFile::map(file) } {
-        Ok(mapped) => Ok(Some(mapped)),
-        Err(error) => match error.kind() {
-            ErrorKind::Io(cause) if is_too_large(cause.kind()) => Err(error),
-            _ => Ok(None),
-        },
+#[allow(unsafe_code, reason = "a file can be mapped in no other way")]
+pub unsafe fn map_file(file: &File) -> io::Result<Option<MappedFile>> {
+    // SAFETY: the caller guarantees that the file does not change.
+    let error = match unsafe { MappedFile::map(file) } {
+        Ok(mapped) => return Ok(Some(mapped)),
+        Err(error) => error,
+    };
+    match error.into_kind() {
+        ErrorKind::Io(error) if is_too_large(error.kind()) => Err(error),
+        _ => Ok(None),
     }
 }
 
@@ -71,10 +71,14 @@ mod tests {
     }
 
     #[test]
+    #[cfg(unix)]
+    #[allow(unsafe_code, reason = "a file can be mapped in no other way")]
     fn what_cannot_be_mapped_is_not_an_error() {
+        // SAFETY: nobody changes these files.
+        let map = |file: File| unsafe { map_file(&file) }.unwrap();
         let folder = tempfile::tempdir().unwrap();
-        assert!(map_file(&File::open(folder.path()).unwrap()).unwrap().is_none());
+        assert!(map(File::open(folder.path()).unwrap()).is_none());
         let file = File::open("../samples/repo.car").unwrap();
-        assert_eq!(map_file(&file).unwrap().unwrap().as_ref().len(), 12_641);
+        assert_eq!(map(file).unwrap().as_ref().len(), 12_641);
     }
 }

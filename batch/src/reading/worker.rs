@@ -171,13 +171,16 @@ impl Worker {
     }
 
     /// Maps a file, or reads it as a stream if it cannot be mapped.
+    #[allow(unsafe_code, reason = "a file can be mapped in no other way")]
     fn map<V: Visit>(
         &mut self,
         file: &File,
         visit: &mut V,
         line: &mut Line,
     ) -> Result<Outcome, Failure> {
-        let Some(mapped) = map_file(file)? else { return self.stream(file, visit, line) };
+        // SAFETY: the worker does not change the file. Others can, as `Settings::map` documents.
+        let mapped = unsafe { map_file(file) }.map_err(failed)?;
+        let Some(mapped) = mapped else { return self.stream(file, visit, line) };
         self.gauge.follow_load();
         let Worker { settings, loader, scratch, .. } = self;
         load((settings, loader, scratch), Bytes::Mapped(mapped), visit, line)

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use carwalk::store::{MemoryStore, SliceStore};
+use carwalk::store::{MappedFile, MemoryStore, SliceStore};
 use carwalk::{Limits, Loader, Repo};
 use carwalk_batch::compressed::{Decompressed, Format, is_compressed};
 use carwalk_batch::{Failure, MAPPED_LEN, Stop, map_file};
@@ -37,10 +37,19 @@ pub(super) fn path(path: &Path, stop: &Stop) -> Result<Opened, Failure> {
         file.take(longest).read_to_end(&mut bytes).map_err(failed)?;
         return in_place(Bytes::Buffer(bytes), stop);
     }
-    match map_file(&file)? {
+    match map(&file)? {
         Some(mapped) => in_place(Bytes::Mapped(mapped), stop),
         None => stream(file, stop),
     }
+}
+
+/// Maps a file. Returns `None` if it cannot be mapped.
+#[allow(unsafe_code, reason = "a file can be mapped in no other way")]
+fn map(file: &File) -> Result<Option<MappedFile>, Failure> {
+    // SAFETY: this crate does not change the file. Other code of the process and other processes
+    // can. `read` maps files at the same risk, and `Repo` documents it: programs that cannot accept
+    // it pass the bytes instead of the path.
+    unsafe { map_file(file) }.map_err(failed)
 }
 
 /// Opens a CAR in memory.
