@@ -1,4 +1,4 @@
-//! Verifies an answer of `com.atproto.sync.getRecord`: `cargo run --example check_record
+//! Verifies a response of `com.atproto.sync.getRecord`: `cargo run --example check_record
 //! --features signature -- ANSWER.car DID KEY PATH`.
 //!
 //! `KEY` is the account's key as a `did:key`. Take it from the account's DID document: a key that

@@ -32,7 +32,7 @@ pub(crate) struct Batch {
     )]
     jobs: Option<u16>,
 
-    /// Of several inputs, end at the first that fails
+    /// End at the first input that fails
     #[arg(long)]
     pub(crate) fail_fast: bool,
 

@@ -30,7 +30,8 @@ Example:
   carwalk ls repo.car
 
 Exit codes:
-  0  done; also if the program that reads text output ended early, as `head` does (not rows)
+  0  done; also if the program that reads text output, other than rows of `export`, ended early,
+     as `head` does
   1  the answer is no. `get`, `tree`: the tree proves the record absent. `diff`: the two differ.
      `verify`: another account, or an invalid signature. `firehose`: a message is out of sync
   2  wrong usage; also an output file that exists already, a folder that is not empty, a report or
@@ -102,7 +103,7 @@ The exit code is 0 if the two are equal, 1 if they differ, and 4 if any change i
 
 pub(crate) const GET: &str = help!(
     "\
-Only the nodes on the way to the record are needed: the CAR may be partial, like an answer of
+Only the nodes on the way to the record are needed: the CAR may be partial, like a response of
 com.atproto.sync.getRecord. The exit code is 1 if the tree proves the record absent, 3 if the
 repository is of another account or the signature is invalid, and 4 if the CAR cannot tell. Records
 with invalid repo paths cannot be printed.
@@ -200,10 +201,10 @@ The new CAR is in pre-order: the commit, the root node, then depth first, each r
 entry. Unreached blocks are left out, and so is a record if an equal one is among the last 65,536
 written. One line on stderr counts the blocks that were left out, and the repeats of records.
 
-Several CARs are one repository: the snapshot, and answers of com.atproto.sync.getRepo with `since`.
-The commit with the greatest revision is packed. Blocks are looked up in all CARs, so each may be
-partial or have only a header. All must be of one account. A CAR that is older than the first, or
-two commits with one revision, are refused: exit code 3.
+Several CARs are one repository: the snapshot, and responses of com.atproto.sync.getRepo with
+`since`. The commit with the greatest revision is packed. Blocks are looked up in all CARs, so each
+may be partial or have only a header. All must be of one account. A CAR that is older than the
+first, or two commits with one revision, are refused: exit code 3.
 
 OUT is written and replaced as by `prove`. With --bare-tree, further CARs only add blocks.",
     "carwalk pack repo.car -o packed.car"

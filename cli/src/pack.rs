@@ -24,7 +24,7 @@ pub(crate) struct Pack {
     #[command(flatten)]
     input: Input,
 
-    /// Further CARs of the account, in any order: answers of getRepo with `since`
+    /// Further CARs of the account, in any order: responses of getRepo with `since`
     #[arg(value_name = "SINCE", index = 2)]
     more: Vec<PathBuf>,
 

@@ -19,7 +19,7 @@ use crate::store::{AnyStore, SpillFile};
 use crate::store::{BlockStore, CarStore, MemoryStore, SliceStore, Union};
 
 impl<P: Process + Clone> Loader<P> {
-    /// Opens several CARs as one repository: a snapshot, and then the answers to
+    /// Opens several CARs as one repository: a snapshot, and then the responses to
     /// `com.atproto.sync.getRepo` with `since`, in any order.
     ///
     /// - The commit of each CAR is its first root. All commits are looked up in the blocks of all
@@ -332,7 +332,7 @@ impl<P: Process + Clone> BoundedLoader<P> {
 }
 
 impl<S: CarStore> Repo<Union<S>> {
-    /// Opens several CARs as one repository: a snapshot, and then the answers to
+    /// Opens several CARs as one repository: a snapshot, and then the responses to
     /// `com.atproto.sync.getRepo` with `since`, in any order.
     ///
     /// The commit with the greatest revision is opened. See [`Loader::from_cars`] for the rules

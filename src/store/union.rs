@@ -11,7 +11,7 @@ use crate::error::Result;
 ///
 /// Blocks of several stores have no offset, because an offset does not say in which CAR it is. A
 /// union of one store keeps the offsets. For CARs of one repository, such as a snapshot and the
-/// answers to `getRepo?since=`, [`Repo::from_cars`](crate::Repo::from_cars) makes a union and
+/// responses to `getRepo?since=`, [`Repo::from_cars`](crate::Repo::from_cars) makes a union and
 /// chooses the commit.
 ///
 /// # Examples

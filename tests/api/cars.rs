@@ -1,4 +1,4 @@
-//! Several CARs as one repository: a snapshot and the answers to `getRepo?since=`.
+//! Several CARs as one repository: a snapshot and the responses to `getRepo?since=`.
 
 use crate::common;
 use std::collections::{BTreeMap, HashSet};

@@ -13,7 +13,7 @@ use crate::escape::Quoted;
 const TYPE_LEN: usize = 317;
 
 /// The message for a header without roots.
-pub(super) const NO_ROOT: &str = "the header names no root: this is usually an answer of \
+pub(super) const NO_ROOT: &str = "the header names no root: this is usually a response of \
     com.atproto.sync.getBlocks, which proves nothing; com.atproto.sync.getRepo and getRecord \
     return CARs with a commit";
 

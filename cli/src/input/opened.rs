@@ -15,8 +15,8 @@ use crate::progress::SharedProgress;
 
 /// An opened CAR.
 pub(super) trait Opened: Sized {
-    /// Loads a mapped file. `index` is the memory limit of its index in bytes, and the file for a larger
-    /// index. Also returns the bytes that were stored in that file, if any.
+    /// Loads a mapped file. `index` is the memory limit of its index in bytes, and the file for a
+    /// larger index. Also returns the bytes that were stored in that file, if any.
     fn map(
         loader: Loader,
         bytes: MappedFile,

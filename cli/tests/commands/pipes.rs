@@ -101,7 +101,7 @@ fn standard_output_is_no_file_to_keep() {
 #[test]
 fn help_tells_which_output_may_end_early() {
     let help = run(["--help"]).quiet_success();
-    for part in ["the program that reads text output ended early", "binary output"] {
+    for part in ["text output, other than rows of `export`, ended early", "binary output"] {
         assert!(help.contains(part), "{help}");
     }
 }

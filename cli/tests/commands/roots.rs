@@ -140,8 +140,8 @@ fn a_commit_of_a_permissioned_space_is_not_supported() {
 }
 
 #[test]
-fn no_root_is_an_answer_of_get_blocks() {
-    let message = "CAR header at byte 0: the header names no root: this is usually an answer \
+fn no_root_is_a_response_of_get_blocks() {
+    let message = "CAR header at byte 0: the header names no root: this is usually a response \
                    of com.atproto.sync.getBlocks, which proves nothing; com.atproto.sync.getRepo \
                    and getRecord return CARs with a commit";
     assert_says(3, &with_roots(&[]), message);
