@@ -349,6 +349,14 @@ def test_failed_files_are_skipped(folder: Path) -> None:
         assert connection.failures == []
 
 
+def test_a_failed_file_that_is_listed_twice_counts_once(folder: Path) -> None:
+    bad = folder / "1.car"
+    bad.write_bytes(b"Not Found")
+    with carwalk.duckdb.connect([bad, folder, bad], on_error="skip") as connection:
+        connection.execute("select count(*) from records").fetchall()
+        assert [failure.path for failure in connection.failures] == [str(bad)]
+
+
 def test_a_missing_record_fails_only_queries_that_read_records(folder: Path) -> None:
     repository = cars.network()[1]
     (root, _), *_ = blocks = repository.blocks()
