@@ -33,14 +33,14 @@ pub(super) const MAX_SIBLING_KEYS_LEN: usize = 1 << 13;
 /// The same for nodes below siblings.
 const MAX_KEYS_LEN_BELOW: usize = 1 << 15;
 
-/// The least number of CIDs that are prefetched at once, except for the last ones of a level.
-const MAX_SOON: usize = 128;
+/// Number of CIDs from which on they are prefetched. The last ones of a level may be fewer.
+const MIN_SOON: usize = 128;
 
 /// Bytes of memory that siblings may take that are read together, with their keys and the CIDs of
 /// their links. A list may have room for twice its number of elements.
 const COST: u64 = MAX_SIBLINGS as u64 * NODE_COST
     + (MAX_SIBLING_KEYS_LEN * 4) as u64
-    + ((MAX_SOON + MAX_PREFETCH) * 2 * size_of::<Cid>()) as u64;
+    + ((MIN_SOON + MAX_PREFETCH) * 2 * size_of::<Cid>()) as u64;
 
 /// The nodes that were read ahead, below any of the open nodes.
 pub(super) struct NodesAhead<'s, S: BlockStore> {
@@ -96,7 +96,7 @@ pub(super) struct Wanted {
 /// nodes of the levels above.
 #[derive(Clone, Copy)]
 struct Level<'l> {
-    /// The number of the first of all nodes that are read together.
+    /// The index in [`NodesAhead::nodes`] of the first of these nodes.
     start: usize,
     /// The depth of the nodes that link to these.
     depth: usize,
@@ -219,8 +219,7 @@ impl<'s, S: BlockStore> NodesAhead<'s, S> {
         self.nodes.get_mut(start..).unwrap_or_default().reverse();
     }
 
-    /// Requests the nodes that are needed soon, as many as there is room for. After the first that
-    /// cannot be a good node, there is no more room.
+    /// Requests the nodes in `soon`, until there is no more room or a block cannot be a valid node.
     fn request(&mut self, depth: usize, room: &mut Room) {
         for &cid in &self.soon {
             if !room.take_node() {
@@ -307,7 +306,7 @@ impl<'s, S: BlockStore> NodesAhead<'s, S> {
                 push_links(block, &buffers.layout, order, records, soon);
             }
             // Stores gain nothing from more CIDs at once, and the list stays short.
-            if soon.len() >= MAX_SOON {
+            if soon.len() >= MIN_SOON {
                 store.prefetch(soon);
                 soon.clear();
             }

@@ -31,7 +31,7 @@ impl<'a> Source<'a> {
         Source { format, peeked: Vec::new(), bytes: BufReader::with_capacity(len, raw) }
     }
 
-    /// Returns the error of the source, if it failed.
+    /// Returns why the source stopped the decoder, if it did.
     pub(super) fn error(&mut self) -> Option<DecodeError> {
         self.bytes.get_mut().error.take()
     }

@@ -6,11 +6,11 @@
 //! ```
 //!
 //! The CID itself is not in the slot. It is compared at the placement when the hash bits agree.
-//! With 32 bits, those of another CID rarely agree; each time costs a cache miss.
+//! With 32 bits, another CID rarely has the same ones; each such case costs a cache miss.
 //!
 //! Slots are in a table with linear probing. A slot's home is its hash scaled to the length of the
-//! table, so a table can have any length, and one cache miss finds most slots. It is made at once
-//! when all blocks are known, and never grows.
+//! table, so a table can have any length, and one cache miss finds most slots. The table is made in
+//! one step when all blocks are known, and never grows.
 
 mod notes;
 mod slot;

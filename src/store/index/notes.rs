@@ -12,7 +12,8 @@ use crate::store::hash::Secret;
 /// Number of slots that are entered in one pass over a table that exceeds the CPU's cache.
 const PASS: usize = 1 << 14;
 
-/// Number of slots of a table that fits into the CPU's cache: these are entered in any order.
+/// Maximum number of slots that are entered in the order of their sections: the table fits into the
+/// CPU's cache.
 const CACHED: usize = 1 << 16;
 
 /// Number of leading bits of the hash by which the slots of a batch are ordered.
@@ -52,7 +53,8 @@ impl Notes {
         Notes::within(Lent::default(), Lent::default())
     }
 
-    /// Creates notes in one buffer, and later the index in the other. Both are empty.
+    /// Creates empty notes. `slots` is their buffer, `table` that of the later index; both must be
+    /// empty.
     pub(crate) fn within(slots: Lent<Vec<u64>>, table: Lent<Vec<u64>>) -> Self {
         debug_assert!(slots.is_empty() && table.is_empty(), "a buffer was not reset");
         Notes { slots, table, split: NARROW, secret: Secret::random() }

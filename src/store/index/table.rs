@@ -125,8 +125,8 @@ impl Index {
         debug_assert!(false, "four slots of five are in use at most");
     }
 
-    /// Returns what `read` returns for the placement of a CID. `read` is called with each placement
-    /// that may be the one, and returns `None` for another CID's.
+    /// Looks a CID up: calls `read` with each possible placement until it returns `Some`. `read`
+    /// returns `None` if the section at the placement has another CID.
     #[inline]
     pub(crate) fn find<T>(&self, cid: &Cid, read: impl Fn(Placement) -> Option<T>) -> Option<T> {
         self.probe(self.tag(cid), read)
@@ -180,7 +180,7 @@ impl Index {
     }
 }
 
-/// Returns the length of a table for `count` slots in use: at most four of five are.
+/// Returns the length of a table of which `count` slots are at most four fifths.
 pub(super) fn table_len(count: usize) -> usize {
     count.saturating_mul(5).div_ceil(4)
 }

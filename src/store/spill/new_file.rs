@@ -23,7 +23,7 @@ pub(super) enum Target {
     Created(NewFile),
 }
 
-/// A file that was created and is not complete.
+/// A new spill file that is not published yet.
 pub(super) enum NewFile {
     /// Has no name on Unix. The system deletes it when it is closed, even if the process is killed.
     Temporary { file: File, folder: PathBuf },
@@ -113,8 +113,8 @@ impl NewFile {
         errors.of(builder.create_with_backend(backend))
     }
 
-    /// Renames a complete file that is kept; the name must still be free. Returns the file if it is
-    /// a temporary one.
+    /// Renames a complete kept file; the name must still be free. Returns a temporary file
+    /// unchanged.
     pub(super) fn publish(self) -> Result<Option<Self>> {
         let (file, path) = match self {
             NewFile::Temporary { .. } => return Ok(Some(self)),
