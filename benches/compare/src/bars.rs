@@ -16,7 +16,7 @@ const BAR_HEIGHT: i32 = 15;
 const TITLE_HEIGHT: i32 = 32;
 
 /// Margins: left of the bars for the names, and right of the longest bar for its time.
-const LEFT: i32 = 330;
+const LEFT: i32 = 364;
 const RIGHT: i32 = 70;
 
 /// Colours of carwalk, of other readers, and of readers that return blocks.

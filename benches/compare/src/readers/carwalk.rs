@@ -45,7 +45,7 @@ pub(super) const RECORDS: Reader = Reader {
 
 pub(super) const READER: Reader = Reader {
     name: "carwalk-reader",
-    title: "carwalk, reader on the file",
+    title: "carwalk, stream from the file",
     repeats: true,
     work: Work::Rust(|| Box::new(reader)),
     ..MAPPED
@@ -53,7 +53,7 @@ pub(super) const READER: Reader = Reader {
 
 pub(super) const PIPE: Reader = Reader {
     name: "carwalk-pipe",
-    title: "carwalk, reader on a pipe",
+    title: "carwalk, stream from a pipe",
     input: Input::Pipe,
     repeats: false,
     ..READER

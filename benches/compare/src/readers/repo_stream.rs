@@ -43,7 +43,7 @@ pub(super) const KEYS: Reader = Reader {
 
 pub(super) const SPILLED: Reader = Reader {
     name: "repo-stream-0.5-spilled",
-    title: "repo-stream 0.5.0-alpha.10, spilled at 16 MB, from a pipe",
+    title: "repo-stream 0.5.0-alpha.10, spilled at 16 MiB, from a pipe",
     input: Input::Pipe,
     repeats: false,
     checks: "As in memory. Two more threads write the blocks and run the database.",
