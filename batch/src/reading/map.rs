@@ -33,11 +33,11 @@ pub const MAPPED_LEN: u64 = 8 << 20;
 ///
 /// let file = File::open("../samples/repo.car")?;
 /// // SAFETY: nobody changes this sample.
-/// let repo = match unsafe { map_file(&file) }? {
-///     Some(bytes) => Repo::from_slice(bytes)?,
-///     None => Repo::from_reader(file)?,
+/// let records = match unsafe { map_file(&file) }? {
+///     Some(bytes) => Repo::from_slice(bytes)?.records().try_count()?,
+///     None => Repo::from_reader(file)?.records().try_count()?,
 /// };
-/// assert_eq!(repo.records().try_count()?, 40);
+/// assert_eq!(records, 40);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[allow(unsafe_code, reason = "a file can be mapped in no other way")]
